@@ -1,0 +1,209 @@
+"""A linear head on a representation, its regularisation chosen by cross-validation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from attar.adapt.folds import stratified_folds
+from attar.errors import LabelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Doubles = npt.NDArray[np.float64]
+
+# Ridge penalties, in units of the mean squared length of a centred sample.
+_PENALTIES = np.logspace(-7, 2, 28)
+# Inverse penalties of logistic regression on standardised values.
+_INVERSE = np.logspace(-3, 3, 7)
+_TEMPERATURES = np.logspace(-1, 1.5, 26)
+# Numbers in the training data up to which logistic regression takes seconds.
+_LOGISTIC = 2_000_000
+# Two scores that differ by less are equal: the stronger penalty wins.
+_TIE = 1e-9
+
+
+class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Linear classifier g_φ(z) = softmax(t (W z + b)).
+
+    With more values than labels, W is ridge regression on ±1 targets, the penalty chosen by its exact leave-one-out
+    error; in this interpolating regime squared loss needs fewer labels than logistic loss. With fewer values than
+    labels it is multinomial logistic regression, the penalty chosen by stratified cross-validation (on very large data
+    it is ridge regression again, for its speed). The scale t makes
+    the probabilities of held-out labels likely (temperature scaling).
+
+    References:
+        Golub, Heath, Wahba, Generalized cross-validation as a method for choosing a good ridge parameter, 1979,
+        https://doi.org/10.1080/00401706.1979.10489751 (leave-one-out in closed form)
+        Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599
+
+    Arguments:
+        loss: "squared", "logistic", or "auto" as above.
+        random_state: seed of the folds of logistic regression.
+
+    Attributes:
+        classes_: labels, sorted.
+        coef_: t W, `(n_classes, n_features)`, for z as given.
+        intercept_: t b, `(n_classes,)`.
+        loss_: the one used.
+        penalty_: the one chosen.
+
+    Example:
+        >>> from sklearn.datasets import load_wine
+        >>> X, y = load_wine(return_X_y=True)
+        >>> LinearProbe().fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.9
+        True
+    """
+
+    def __init__(self, loss: str = "auto", random_state: int | None = 0) -> None:
+        self.loss = loss
+        self.random_state = random_state
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Learn from representations `(n, dim)` and labels `(n,)`.
+
+        Raises:
+            ValueError: not numeric, not finite, or fewer than two classes.
+        """
+        z, labels = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise LabelError(f"y holds one class only ({self.classes_[0]!r}); label samples of at least two classes")
+        centre = z.mean(0)
+        spread = z.std(0)
+        # A column that does not vary over the labelled samples says nothing and must not be blown up.
+        spread[spread <= 1e-12 * np.maximum(np.abs(centre), 1e-300)] = 0.0
+        small = z.shape[1] <= len(z) and z.size <= _LOGISTIC
+        self.loss_ = self.loss if self.loss != "auto" else ("logistic" if small else "squared")
+        if self.loss_ == "squared":
+            weights, offset, held_out = _ridge(z - centre, codes, len(self.classes_))
+            self.penalty_, w = weights
+        elif self.loss_ == "logistic":
+            scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+            folds = stratified_folds(codes, 5, np.random.default_rng(self.random_state))
+            self.penalty_, w, offset, held_out = _logistic((z - centre) * scale, codes, len(self.classes_), folds)
+            w = w * scale
+        else:
+            raise LabelError(f"loss is {self.loss!r}; use 'auto', 'squared' or 'logistic'")
+        t = _temperature(held_out, codes)
+        self.coef_ = t * w
+        self.intercept_ = t * (offset - w @ centre)
+        return self
+
+    def decision_function(self, X: npt.ArrayLike) -> Doubles:
+        """Scores: `(n, n_classes)`, or for two classes `(n,)`, the log-odds of the second."""
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict_proba(self, X: npt.ArrayLike) -> Doubles:
+        """Probability of each class `(n, n_classes)`."""
+        probabilities: Doubles = softmax(self._scores(X), axis=1)
+        return probabilities
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """The most probable label of each sample `(n,)`."""
+        labels: npt.NDArray[Any] = self.classes_[self._scores(X).argmax(1)]
+        return labels
+
+    def to_module(self) -> nn.Module:
+        """The head as a module from `(n, dim)` to logits `(n, n_classes)`."""
+        import torch
+
+        check_is_fitted(self)
+        module = torch.nn.Linear(self.coef_.shape[1], len(self.classes_))
+        with torch.no_grad():
+            module.weight.copy_(torch.tensor(self.coef_))
+            module.bias.copy_(torch.tensor(self.intercept_))
+        return module.eval()
+
+    def _scores(self, X: npt.ArrayLike) -> Doubles:
+        check_is_fitted(self)
+        z = validate_data(self, X, dtype=np.float64, reset=False)
+        scores: Doubles = z @ self.coef_.T + self.intercept_
+        return scores
+
+
+def _ridge(z: Doubles, codes: npt.NDArray[np.intp], n_classes: int) -> tuple[tuple[float, Doubles], Doubles, Doubles]:
+    """Ridge regression: (penalty, W), b, and the leave-one-out scores `(n, n_classes)`.
+
+    With Z = U diag(√s) Vᵀ and the intercept as the mean of the targets, the leave-one-out residual is
+    (y_i − ŷ_i) / (1 − H_ii), H = 1/n + U diag(s / (s + λ)) Uᵀ.
+    """
+    n = len(z)
+    targets = np.where(codes[:, None] == np.arange(n_classes), 1.0, -1.0)
+    mean = targets.mean(0)
+    if n <= z.shape[1]:
+        values, vectors = np.linalg.eigh(z @ z.T)
+    else:
+        values, axes = np.linalg.eigh(z.T @ z)
+        vectors = z @ axes / np.sqrt(np.maximum(values, np.finfo(float).tiny))
+        vectors[:, values <= _TIE * values[-1]] = 0.0
+    values = np.maximum(values, 0.0)
+    unit = max(values.sum() / n, np.finfo(float).tiny)
+    rotated = vectors.T @ (targets - mean)
+    best: tuple[float, float, Doubles] | None = None
+    for penalty in _PENALTIES[::-1]:
+        shrink = values / (values + penalty * unit)
+        fitted = mean + vectors @ (shrink[:, None] * rotated)
+        leverage = 1 / n + np.einsum("ij,j,ij->i", vectors, shrink, vectors)
+        scores = targets - (targets - fitted) / np.maximum(1 - leverage, 1e-9)[:, None]
+        error = float(np.mean((targets - scores) ** 2))
+        if best is None or error < best[0] * (1 - _TIE):
+            best = error, float(penalty), scores
+    assert best is not None
+    _, penalty, held_out = best
+    dual = vectors @ (rotated / (values + penalty * unit)[:, None])
+    return (penalty, dual.T @ z), mean, held_out
+
+
+def _logistic(
+    z: Doubles, codes: npt.NDArray[np.intp], n_classes: int, folds: list[npt.NDArray[np.intp]]
+) -> tuple[float, Doubles, Doubles, Doubles]:
+    """Multinomial logistic regression: inverse penalty, W, b, and the held-out scores `(n, n_classes)`."""
+    best: tuple[float, float, Doubles] | None = None
+    everything = np.arange(len(z))
+    for inverse in _INVERSE:
+        scores = np.zeros((len(z), n_classes))
+        for fold in folds:
+            rest = np.setdiff1d(everything, fold)
+            w, b = _fit_logistic(z[rest], codes[rest], n_classes, inverse)
+            scores[fold] = z[fold] @ w.T + b
+        loss = -float(log_softmax(scores, axis=1)[everything, codes].mean())
+        if best is None or loss < best[0] * (1 - _TIE):
+            best = loss, float(inverse), scores
+    assert best is not None
+    _, inverse, held_out = best
+    w, b = _fit_logistic(z, codes, n_classes, inverse)
+    return inverse, w, b, held_out
+
+
+def _fit_logistic(
+    z: Doubles, codes: npt.NDArray[np.intp], n_classes: int, inverse: float
+) -> tuple[Doubles, Doubles]:
+    model = LogisticRegression(C=inverse, max_iter=1000, tol=1e-5).fit(z, codes)
+    w = np.zeros((n_classes, z.shape[1]))
+    # A class that is missing from a fold must not be predicted there.
+    b = np.full(n_classes, -30.0)
+    if len(model.classes_) == 2:
+        w[model.classes_], b[model.classes_] = np.vstack([-model.coef_, model.coef_]) / 2, np.r_[-1, 1] * model.intercept_ / 2
+    else:
+        w[model.classes_], b[model.classes_] = model.coef_, model.intercept_
+    return w, b
+
+
+def _temperature(scores: Doubles, codes: npt.NDArray[np.intp]) -> float:
+    """The scale of `scores` under which the labels are most likely; half a label of doubt keeps it finite."""
+    n, k = scores.shape
+    target = np.full((n, k), 0.5 / (n * k))
+    target[np.arange(n), codes] += 1 - 0.5 / n
+    losses = [-(target * log_softmax(t * scores, axis=1)).sum() for t in _TEMPERATURES]
+    return float(_TEMPERATURES[int(np.argmin(losses))])

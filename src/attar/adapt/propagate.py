@@ -1,0 +1,242 @@
+"""Labels spread over the neighbour graph of a representation, from few samples to all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from attar.errors import LabelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Doubles = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+
+UNLABELLED = -1
+# A neighbour weighs by how much nearer it is than the first that is not asked: so nothing jumps where two of them
+# change places. This much more, so that ties all count.
+NEARER = 1e-4
+# Rows of the similarity matrix at a time.
+_BLOCK = 1024
+# A stop for power iteration: α^k below it changes no label.
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A principal subspace in which representations are compared by their direction.
+
+    Arguments:
+        mean: of the representations `(dim,)`.
+        axes: principal axes `(dim, k)`.
+    """
+
+    mean: Singles
+    axes: Singles
+
+    @classmethod
+    def learn(cls, z: npt.ArrayLike, max_axes: int = 64) -> Frame:
+        """The subspace of representations `(n, dim)`; a few thousand of them suffice."""
+        z = np.ascontiguousarray(z, dtype=np.float32)
+        mean = z.mean(0, dtype=np.float64).astype(np.float32)
+        return cls(mean, _principal_axes(z - mean, max_axes))
+
+    def place(self, z: npt.ArrayLike) -> Singles:
+        """Unit vectors `(n, k)` of representations `(n, dim)`."""
+        points = (np.asarray(z, dtype=np.float32) - self.mean) @ self.axes
+        placed: Singles = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
+        return placed
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Samples and their nearest neighbours by cosine.
+
+    Arguments:
+        points: unit vectors `(n, k)`.
+        weights: symmetrically normalised affinities D^(−1/2) W D^(−1/2) `(n, n)`.
+        scale: σ in w = exp((cos − 1) / σ), the median distance to the last neighbour.
+    """
+
+    points: Singles
+    weights: sparse.csr_matrix
+    scale: float
+
+
+def neighbour_graph(points: Singles, n_neighbors: int = 10) -> Graph:
+    """The graph of unit vectors `(n, k)`: each sample and its `n_neighbors` most similar.
+
+    Example:
+        >>> z = np.random.default_rng(0).standard_normal((50, 8))
+        >>> graph = neighbour_graph(Frame.learn(z).place(z), n_neighbors=5)
+        >>> bool(abs(graph.weights - graph.weights.T).max() < 1e-12)
+        True
+    """
+    n = len(points)
+    k = min(n_neighbors, n - 1)
+    similarity, index = _nearest(points, points, k, skip_self=True)
+    scale = max(float(np.median(1 - similarity[:, -1])), 1e-6) if k else 1.0
+    rows = np.repeat(np.arange(n), k)
+    w = sparse.csr_matrix((np.exp((similarity.ravel() - 1.0) / scale), (rows, index.ravel())), shape=(n, n))
+    w = w.maximum(w.T)
+    degree = np.asarray(w.sum(1)).ravel()
+    inverse = sparse.diags(1 / np.sqrt(np.maximum(degree, 1e-12)))
+    return Graph(points, (inverse @ w @ inverse).tocsr(), scale)
+
+
+def spread(weights: sparse.csr_matrix, seeds: Doubles, alpha: float) -> Doubles:
+    """F = (1 − α) (I − α S)⁻¹ Y by iteration: F ← α S F + (1 − α) Y.
+
+    Each column of `seeds` is spread on its own, so many label sets can be spread at once.
+
+    Arguments:
+        weights: S, symmetrically normalised `(n, n)`.
+        seeds: Y, `(n, m)`.
+        alpha: share of its neighbours in what a sample becomes, in (0, 1).
+
+    Returns:
+        F, `(n, m)`.
+
+    References:
+        Zhou et al., Learning with Local and Global Consistency, 2004, eq. 4,
+        https://papers.nips.cc/paper/2506-learning-with-local-and-global-consistency
+    """
+    f = seeds.copy()
+    for _ in range(int(np.ceil(np.log(_TOLERANCE) / np.log(alpha)))):
+        f = alpha * (weights @ f) + (1 - alpha) * seeds
+    return f
+
+
+def label_distributions(spread_seeds: Doubles) -> Doubles:
+    """Class probabilities `(n, n_classes)` from spread seeds, each class given the same mass in all.
+
+    A sample that no label reaches is equally likely of every class.
+
+    References:
+        Zhu, Ghahramani, Lafferty, Semi-supervised learning using Gaussian fields, 2003, section 4 (class mass
+        normalisation), https://mlg.eng.cam.ac.uk/zoubin/papers/zgl.pdf
+    """
+    f = spread_seeds / np.maximum(spread_seeds.sum(0), 1e-300)
+    total = f.sum(1, keepdims=True)
+    uniform = np.full_like(f, 1 / f.shape[1])
+    return np.divide(f, total, out=uniform, where=total > 1e-12 / len(f))
+
+
+class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Semi-supervised classifier: labels spread over the neighbour graph of all samples.
+
+    A new sample takes the mean of its neighbours' distributions, weighted by the same affinity and by how much nearer
+    each is than the first neighbour that is not asked.
+
+    References:
+        Zhou et al., Learning with Local and Global Consistency, 2004,
+        https://papers.nips.cc/paper/2506-learning-with-local-and-global-consistency
+
+    Arguments:
+        n_neighbors: of each sample.
+        alpha: how far labels travel, in (0, 1).
+
+    Attributes:
+        classes_: labels, sorted, without -1.
+        label_distributions_: class probabilities of all samples `(n, n_classes)`.
+
+    Example:
+        >>> from sklearn.datasets import load_digits
+        >>> X, y = load_digits(return_X_y=True)
+        >>> known = np.where(np.arange(len(y)) < 100, y, -1)
+        >>> LabelPropagation().fit(X, known).score(X[100:], y[100:]) > 0.9
+        True
+    """
+
+    def __init__(self, n_neighbors: int = 10, alpha: float = 0.95) -> None:
+        self.n_neighbors = n_neighbors
+        self.alpha = alpha
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Spread the labels.
+
+        Arguments:
+            X: representations `(n, dim)` of labelled and unlabelled samples.
+            y: integer labels `(n,)`, -1 where unlabelled.
+        """
+        z, labels = validate_data(self, X, y, dtype=np.float32)
+        frame = Frame.learn(z)
+        return self.fit_graph(frame, neighbour_graph(frame.place(z), self.n_neighbors), labels)
+
+    def fit_graph(self, frame: Frame, graph: Graph, y: npt.NDArray[np.integer]) -> Self:
+        """Spread labels `(n,)`, -1 where unlabelled, over a graph that is already there."""
+        self.frame_, self.graph_ = frame, graph
+        self.n_features_in_ = len(frame.mean)
+        self.classes_ = np.unique(y[y != UNLABELLED])
+        if len(self.classes_) < 2:
+            raise LabelError("y has labels of fewer than two classes; label samples of at least two")
+        seeds = (y[:, None] == self.classes_).astype(np.float64)
+        self.label_distributions_ = label_distributions(spread(graph.weights, seeds, self.alpha))
+        return self
+
+    def predict_proba(self, X: npt.ArrayLike) -> Doubles:
+        """Probability of each class `(n, n_classes)` for any samples, seen or not."""
+        check_is_fitted(self)
+        return self.answer(self.frame_.place(validate_data(self, X, dtype=np.float32, reset=False)))
+
+    def answer(self, points: Singles) -> Doubles:
+        """Probability of each class for samples that are placed in the frame already `(n, k)`."""
+        k = min(self.n_neighbors + 1, len(self.graph_.points))
+        similarity, index = _nearest(points, self.graph_.points, k)
+        weights = np.exp((similarity - similarity[:, :1]) / self.graph_.scale)
+        weights *= similarity - similarity[:, -1:] + NEARER
+        p: Doubles = np.einsum("nk,nkc->nc", weights, self.label_distributions_[index])
+        return p / p.sum(1, keepdims=True)
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """The most probable label of each sample `(n,)`."""
+        labels: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(1)]
+        return labels
+
+    def to_module(self) -> nn.Module:
+        """The classifier with its memory of samples, from `(n, dim)` to logits `(n, n_classes)`."""
+        from attar.adapt.heads import NeighbourHead
+
+        check_is_fitted(self)
+        frame, graph = self.frame_, self.graph_
+        return NeighbourHead(
+            frame.mean, frame.axes, graph.points, self.label_distributions_, graph.scale, self.n_neighbors + 1, NEARER
+        )
+
+
+def _principal_axes(centred: Singles, k: int) -> Singles:
+    """The first `k` principal axes `(dim, k)`; all of them, unrotated, where there are no more."""
+    n, dim = centred.shape
+    if dim <= k:
+        return np.eye(dim, dtype=np.float32)
+    if n <= dim:
+        values, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
+        kept = vectors[:, -k:][:, values[-k:] > 1e-9 * max(values[-1], 1e-300)]
+        axes = centred.T.astype(np.float64) @ kept
+        return (axes / np.maximum(np.linalg.norm(axes, axis=0), 1e-300)).astype(np.float32)
+    _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+    return np.ascontiguousarray(vectors[:, -k:], dtype=np.float32)
+
+
+def _nearest(
+    queries: Singles, points: Singles, k: int, *, skip_self: bool = False
+) -> tuple[Doubles, npt.NDArray[np.intp]]:
+    """Cosine and index of the `k` most similar points of each query, the most similar first."""
+    similarity = np.empty((len(queries), k))
+    index = np.empty((len(queries), k), dtype=np.intp)
+    for start in range(0, len(queries), _BLOCK):
+        s = queries[start : start + _BLOCK] @ points.T
+        if skip_self:
+            s[np.arange(len(s)), np.arange(start, start + len(s))] = -np.inf
+        near = np.argpartition(s, -k, axis=1)[:, -k:] if k < s.shape[1] else np.tile(np.arange(k), (len(s), 1))
+        order = np.argsort(-np.take_along_axis(s, near, 1), axis=1, kind="stable")
+        index[start : start + _BLOCK] = np.take_along_axis(near, order, 1)
+        similarity[start : start + _BLOCK] = np.take_along_axis(s, index[start : start + _BLOCK], 1)
+    return similarity, index

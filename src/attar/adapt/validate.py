@@ -1,0 +1,217 @@
+"""How good a candidate is, from the labelled samples alone, and which candidate to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta
+
+from attar.adapt.folds import stratified_folds
+
+Doubles = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+Interval = tuple[float, float]
+
+LEVEL = 0.9
+_BOOTSTRAPS = 400
+# A candidate that is a hair simpler is not preferred over one that is a hair better by rounding.
+_TIE = 1e-9
+
+
+# Trained on some of the labelled samples at a time, given by their positions: the class probabilities of them all,
+# `(n, n_classes)` for each.
+Answer = Callable[[list[Indices]], list[Doubles]]
+
+
+def cross_validate(
+    answer: Answer, codes: npt.NDArray[np.integer], *, folds: int, repeats: int, seed: int
+) -> Doubles:
+    """Class probabilities of each labelled sample by models that have not seen its label.
+
+    Arguments:
+        answer: of the candidate.
+        codes: classes `(n,)`.
+        folds: stratified; fewer where no class has so many labels.
+        repeats: how often, each with other folds. The first repeats are the same for every candidate.
+        seed: of the folds.
+
+    Returns:
+        `(repeats, n, n_classes)`; NaN for a sample that is never held out (the only one of its class).
+    """
+    rng = np.random.default_rng(seed)
+    n, everything = len(codes), np.arange(len(codes))
+    rounds = []
+    for _ in range(repeats):
+        held_out = stratified_folds(codes, folds, rng)
+        p = np.full((n, int(codes.max()) + 1), np.nan)
+        for fold, answered in zip(held_out, answer([np.setdiff1d(everything, fold) for fold in held_out])):
+            p[fold] = answered[fold]
+        rounds.append(p)
+    return np.stack(rounds)
+
+
+@dataclass(frozen=True)
+class LearningPoint:
+    """Accuracy with so many labels.
+
+    Arguments:
+        labels: trained on.
+        accuracy: mean over the draws, on the labelled samples not trained on.
+        low: 5 % quantile over the draws.
+        high: 95 % quantile over the draws.
+    """
+
+    labels: int
+    accuracy: float
+    low: float
+    high: float
+
+
+def learning_curve(
+    answer: Answer, codes: npt.NDArray[np.integer], *, sizes: int, draws: int, seed: int
+) -> list[LearningPoint]:
+    """How accuracy grows with the number of labels, from two per class to nearly all.
+
+    Arguments:
+        answer: of the candidate.
+        codes: classes `(n,)`.
+        sizes: how many numbers of labels, evenly spaced by ratio.
+        draws: stratified draws of each size.
+        seed: of the draws.
+    """
+    counts = np.bincount(codes)
+    members = [np.flatnonzero(codes == c) for c in np.flatnonzero(counts)]
+    n, least = len(codes), sum(min(2, len(m)) for m in members)
+    most = max(least, round(0.85 * n))
+    rng = np.random.default_rng(seed)
+    points = []
+    for size in np.unique(np.geomspace(least, most, sizes).round().astype(int)):
+        trained = [_draw_stratified(members, size / n, rng) for _ in range(draws)]
+        scores = []
+        for part, p in zip(trained, answer(trained)):
+            rest = np.setdiff1d(np.arange(n), part)
+            if len(rest):
+                scores.append(float((p[rest].argmax(1) == codes[rest]).mean()))
+        if scores:
+            low, high = np.quantile(scores, [0.05, 0.95])
+            points.append(LearningPoint(len(trained[0]), float(np.mean(scores)), float(low), float(high)))
+    return points
+
+
+def _draw_stratified(members: list[Indices], share: float, rng: np.random.Generator) -> Indices:
+    take = [min(len(m), max(min(2, len(m)), round(share * len(m)))) for m in members]
+    return np.sort(np.concatenate([rng.permutation(m)[:k] for m, k in zip(members, take)]))
+
+
+def correctness(held_out: Doubles, codes: npt.NDArray[np.integer]) -> Doubles:
+    """Share of repeats in which each sample was predicted right `(n,)`; NaN where it was never held out."""
+    never = np.isnan(held_out).any(axis=(0, 2))
+    right = (np.nan_to_num(held_out).argmax(2) == codes).mean(0)
+    return np.where(never, np.nan, right)
+
+
+def binomial_interval(accuracy: float, n: int, level: float = LEVEL) -> Interval:
+    """Exact interval of a share observed on n samples.
+
+    References:
+        Clopper, Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial, 1934,
+        https://doi.org/10.1093/biomet/26.4.404
+
+    Arguments:
+        accuracy: share of successes; accuracy · n need not be a whole number.
+        n: number of samples.
+        level: of confidence.
+
+    Returns:
+        Lower and upper limit; (0, 1) without any sample.
+
+    Example:
+        >>> [round(limit, 3) for limit in binomial_interval(0.9, 50)]
+        [0.801, 0.959]
+    """
+    if n == 0:
+        return 0.0, 1.0
+    k, tail = accuracy * n, (1 - level) / 2
+    low = float(beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
+    high = float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
+    return low, high
+
+
+def one_standard_error(right: Doubles, order: Sequence[int]) -> int:
+    """The simplest candidate that is not worse than the best by more than one standard error of their difference.
+
+    The difference is taken sample by sample: candidates are right and wrong on much the same samples, so it is known
+    better than either accuracy.
+
+    References:
+        Breiman et al., Classification and Regression Trees, 1984, section 3.4.3 (the one-standard-error rule)
+
+    Arguments:
+        right: how often each candidate was right on each sample `(candidates, n)`, in [0, 1].
+        order: rank of each candidate by simplicity, the simplest first; among equals the more accurate is taken.
+
+    Returns:
+        Index of the candidate.
+
+    Example:
+        >>> one_standard_error(np.array([[1, 1, 0, 1.0], [1, 1, 1, 1.0]]), order=[0, 1])
+        0
+    """
+    accuracy = right.mean(1)
+    best = int(max(range(len(right)), key=lambda i: (accuracy[i], -order[i])))
+    difference = right[best] - right
+    error = difference.std(1, ddof=1) / np.sqrt(right.shape[1]) if right.shape[1] > 1 else np.zeros(len(right))
+    close = np.flatnonzero(difference.mean(1) <= error + _TIE)
+    return int(min(close, key=lambda i: (order[i], -accuracy[i])))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidate chosen, and how good it is.
+
+    Arguments:
+        index: of the candidate.
+        accuracy: corrected for having been chosen.
+        interval: 90 %, likewise.
+        optimism: by how much its own cross-validated accuracy is higher.
+    """
+
+    index: int
+    accuracy: float
+    interval: Interval
+    optimism: float
+
+
+def choose(right: Doubles, order: Sequence[int], seed: int) -> Choice:
+    """Choose by one standard error, and estimate the accuracy of what is chosen on samples that did not choose it.
+
+    The labelled samples are drawn anew with replacement; each time a candidate is chosen on those drawn and judged on
+    those not drawn. The mean over all draws is the accuracy of the whole procedure of choosing.
+
+    References:
+        Tsamardinos, Greasidou, Borboudakis, Bootstrapping the out-of-sample predictions for efficient and accurate
+        cross-validation, 2018, algorithm 3, https://doi.org/10.1007/s10994-018-5714-4
+
+    Arguments:
+        right: of each candidate and sample `(candidates, n)`, NaN where a sample was never held out.
+        order: rank of each candidate by simplicity.
+        seed: of the bootstrap.
+    """
+    known = right[:, ~np.isnan(right).any(0)]
+    n = known.shape[1]
+    if n == 0:
+        return Choice(int(np.argmin(order)), float("nan"), (0.0, 1.0), 0.0)
+    index = one_standard_error(known, order)
+    rng = np.random.default_rng(seed)
+    total, drawn_out = 0.0, 0
+    for _ in range(_BOOTSTRAPS):
+        draw = rng.integers(n, size=n)
+        rest = np.setdiff1d(np.arange(n), draw)
+        total += float(known[one_standard_error(known[:, draw], order)][rest].sum())
+        drawn_out += len(rest)
+    own = float(known[index].mean())
+    corrected = total / drawn_out if drawn_out else own
+    return Choice(index, corrected, binomial_interval(corrected, n), own - corrected)

@@ -1,0 +1,1 @@
+"""Small: the same model in fewer bytes."""

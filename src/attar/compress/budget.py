@@ -1,0 +1,74 @@
+"""What a device allows: bytes on disk and milliseconds per sample."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from attar.errors import BudgetError
+
+_UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zµ]+)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that a model may cost; None: as much as it likes.
+
+    Arguments:
+        bytes: of the model file.
+        latency_ms: per sample, in onnxruntime on one thread of this machine.
+
+    Example:
+        >>> Budget.parse("50KB,0.5ms")
+        Budget(bytes=51200, latency_ms=0.5)
+    """
+
+    bytes: int | None = None
+    latency_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        for value in (self.bytes, self.latency_ms):
+            if value is not None and not value > 0:
+                raise BudgetError(f"a budget must be above zero, not {value:g}")
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read "50KB", "0.5ms" or "50KB,0.5ms"; 1 KB is 1024 bytes.
+
+        Raises:
+            BudgetError: the text is something else.
+        """
+        found: dict[str, float] = {}
+        for part in text.split(","):
+            match = _PART.fullmatch(part)
+            unit = match[2].lower() if match else ""
+            name = "latency_ms" if unit in ("ms", "us", "µs", "s") else "bytes" if unit in _UNITS else ""
+            if match is None or not name or name in found:
+                raise BudgetError(f"budget {text!r} is not understood; write it as 50KB, 0.5ms or 50KB,0.5ms")
+            scale = {"ms": 1, "s": 1000, "us": 1e-3, "µs": 1e-3}[unit] if name == "latency_ms" else _UNITS[unit]
+            found[name] = float(match[1]) * scale
+        size = found.get("bytes")
+        return cls(None if size is None else int(size), found.get("latency_ms"))
+
+    def allows(self, size: int, latency_ms: float) -> bool:
+        """Whether a model of so many bytes and milliseconds fits."""
+        return (self.bytes is None or size <= self.bytes) and (
+            self.latency_ms is None or latency_ms <= self.latency_ms
+        )
+
+    def __str__(self) -> str:
+        size = "" if self.bytes is None else readable(self.bytes)
+        time = "" if self.latency_ms is None else f"{self.latency_ms:g} ms"
+        return ", ".join(part for part in (size, time) if part) or "none"
+
+
+def readable(size: int) -> str:
+    """Bytes for a person.
+
+    >>> readable(900), readable(51200), readable(3_000_000)
+    ('900 B', '50.0 KB', '2.9 MB')
+    """
+    if size < 1024:
+        return f"{size} B"
+    return f"{size / 1024:.1f} KB" if size < 1024**2 else f"{size / 1024**2:.1f} MB"

@@ -1,0 +1,1 @@
+"""Folders, files, arrays and hubs in: every source becomes a `Dataset`."""

@@ -1,0 +1,243 @@
+"""Arrays, lists and DataFrames in; and the checks that every source passes through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from attar.data import checks
+from attar.data.dataset import Array, Column, Dataset, Ints, Strings
+from attar.data.labels import encode_labels
+from attar.data.raw import Raw, RawLabels
+from attar.errors import DataError, LabelError
+
+KINDS = ("image", "series", "table")
+_LEAST_SIDE = 5
+_MOST_COLOURS = 4
+
+
+def from_arrays(
+    x: Any, y: RawLabels | None = None, *, kind: str | None = None, ids: Sequence[object] | None = None
+) -> Dataset:
+    """Make a dataset of what Python holds.
+
+    Arguments:
+        x: image `(n, h, w)` or `(n, h, w, c)`, series `(n, channels, steps)`, table `(n, features)`;
+            a DataFrame of numbers, booleans, texts, categories and dates; or a list of series `(steps,)` or
+            `(channels, steps)` of different lengths, which are padded with NaN. A single array of three axes is taken
+            for images where it holds bytes or is square, else for series.
+        y: labels `(n,)`, integers or texts; -1, None, NaN and "" mean unlabelled. All unlabelled where None.
+        kind: "image", "series" or "table" where the guess would be wrong; "series" takes `(n, steps)` too.
+        ids: name of each sample; row numbers where None.
+
+    Raises:
+        DataError: the samples are empty, hold what is not a number, are infinite, or lack a whole column.
+        LabelError: labels of another number than samples, or continuous ones.
+
+    >>> dataset = from_arrays([[1.0, 5.0], [2.0, np.nan], [1.0, 5.0], [2.0, 6.0]], ["a", "b", "", "a"])
+    >>> dataset.kind, dataset.classes, dataset.y
+    ('table', ('a', 'b'), array([ 0,  1, -1,  0]))
+    >>> dataset.notes
+    ('1 of 8 values are missing (12 %)', '1 of 4 samples are exact copies of another one')
+    """
+    return build(as_raw(x, y, ids), where="x", kind=kind)
+
+
+def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = None) -> Raw:
+    """Take what Python holds, unchecked: for `build` to learn from, or for `conform.conform` to predict.
+
+    Raises:
+        DataError: `x` is no array, no list of series and no table.
+
+    >>> as_raw([[1, 2], [3, 4]]).x.shape
+    (2, 2)
+    """
+    names = None if ids is None else [str(name) for name in ids]
+    labels = np.asarray(y) if hasattr(y, "__array__") else y
+    if hasattr(x, "__arrow_c_stream__") or type(x).__module__.partition(".")[0] == "pandas":
+        return _from_frame(x, labels, names)
+    return Raw(_as_array(x), labels, ids=names)
+
+
+def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None) -> Raw:
+    import pyarrow as pa
+
+    from attar.data.tables import from_arrow
+
+    if getattr(x, "ndim", 2) != 2:
+        raise DataError("x: one column only; give a DataFrame, or an array of shape (n, 1)")
+    try:
+        if type(x).__module__.partition(".")[0] == "pandas":
+            # Names that are numbers are common, and Arrow warns of them.
+            table = pa.Table.from_pandas(x.set_axis([str(name) for name in x.columns], axis=1), preserve_index=False)
+        else:
+            table = pa.table(x)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise DataError(f"x: {_complaint(x, error)}") from None
+    values, columns, notes = from_arrow(table, where="x")
+    return Raw(values, y, ids=ids, columns=columns, kind="table", notes=tuple(notes))
+
+
+def _complaint(x: Any, error: Exception) -> str:
+    """Find the cell that Arrow would not take: it says what it is, but not where."""
+    names = list(x.columns)
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        return f"two columns are called '{twice}'; rename one"
+    for name in names:
+        cells = list(x[name])
+        texts = [isinstance(cell, str) for cell in cells]
+        odd = next((i for i, cell in enumerate(cells) if isinstance(cell, str) != texts[0] and cell is not None), None)
+        if any(texts) and odd is not None:
+            row = texts.index(True)
+            return (
+                f"row {row}, column '{name}' is '{cells[row]}' among numbers; make the column all numbers or all text"
+            )
+    return f"not a table of numbers, texts and dates ({str(error).splitlines()[0]}); convert its columns"
+
+
+def _as_array(x: Any) -> Array | list[Array]:
+    if hasattr(x, "toarray"):
+        raise DataError("x: a sparse matrix; give x.toarray()")
+    if isinstance(x, np.ma.MaskedArray):
+        return np.where(np.asarray(x.mask), np.nan, np.asarray(x.data, dtype=np.float64))
+    ragged = isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 1)
+    if ragged and len(x) and all(hasattr(item, "__len__") and not isinstance(item, (str, bytes)) for item in x):
+        items = [np.asarray(item) for item in x]
+        if len({item.shape for item in items}) > 1:
+            return items
+        return np.stack(items)
+    try:
+        return np.asarray(x)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"x: not an array ({error}); give an array, a list of series or a DataFrame") from None
+
+
+def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) -> Dataset:
+    """Check what a reader found and make the dataset of it.
+
+    Arguments:
+        raw: the samples.
+        where: the file or argument that an error names.
+        kind: overrides the guess.
+        learn: False for samples to predict, which may be constant, repeated or lack a whole column.
+
+    Raises:
+        DataError, LabelError: as `from_arrays`.
+    """
+    notes = list(raw.notes)
+    kind = kind or raw.kind
+    guessed = kind is None
+    if kind is not None and kind not in KINDS:
+        raise DataError(f"{where}: kind '{kind}' is unknown; it is one of {', '.join(KINDS)}")
+    if raw.ids is not None and len(raw.ids) != len(raw.x):
+        raise DataError(f"{where}: {len(raw.x)} samples but {len(raw.ids)} ids; give one for each")
+    n = len(raw.x) if isinstance(raw.x, list) or raw.x.ndim else 0
+    ids = [str(i) for i in range(n)] if raw.ids is None else list(raw.ids)
+    if isinstance(raw.x, list):
+        if kind in ("image", "table"):
+            raise DataError(f"{where}: samples of different sizes make no {kind}; bring them to one size")
+        x, kind = pad(raw.x, ids, where), "series"
+    else:
+        x, kind = _arrange(raw.x, kind, where)
+    text = next((column.name for column in raw.columns if column.categories), None)
+    if kind != "table" and text is not None:
+        raise DataError(f"{where}: column '{text}' holds texts, which make no {kind}; leave it out")
+    if guessed and kind == "image" and x.ndim == 3 and x.dtype != np.uint8:
+        notes.append("square samples are taken for images; if they are series, give their kind")
+    columns = raw.columns if kind == "table" else ()
+    if kind == "table" and not columns:
+        columns = tuple(Column(f"x{j}") for j in range(x.shape[1]))
+    x = checks.numeric(x, kind, ids, columns, where)
+    if learn:
+        values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)
+        notes += [*found, *checks.missing(values, kind), *checks.duplicates(values, raw.test)]
+    else:
+        values = checks.cast(x, kind, ids, columns, where)
+        notes += checks.missing(values, kind)
+    if raw.y is not None and len(raw.y) != n:
+        raise LabelError(f"{where}: {n} samples but {len(raw.y)} labels; give one for each, -1 or empty where unknown")
+    y, classes = encode_labels([None] * n if raw.y is None else raw.y, exact=raw.exact, where=where)
+    if raw.test is not None:
+        notes += _only_in_test(y, classes, raw.test)
+    if len(set(ids)) < n:
+        notes.append("some ids are given to more than one sample")
+    names: Strings = np.array(ids, dtype=np.str_)
+    return Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes))
+
+
+def _only_in_test(y: Ints, classes: Sequence[str], test: Ints) -> list[str]:
+    only = sorted(set(y[test].tolist()) - set(np.delete(y, test).tolist()))
+    names = ", ".join(f"'{classes[code]}'" for code in only if code >= 0)
+    return [f"classes that only the test part has, and no model can learn: {names}"] if names else []
+
+
+def pad(x: Sequence[Array], ids: Sequence[str], where: str) -> Array:
+    """Pad recordings of different lengths with NaN at their end.
+
+    Arguments:
+        x: recordings `(steps,)` or `(channels, steps)`.
+        ids: their names.
+        where: the file or argument that an error names.
+
+    Returns:
+        Series `(n, channels, steps)`, steps those of the longest.
+
+    Raises:
+        DataError: the recordings have different numbers of channels, or none has a step.
+
+    >>> pad([np.array([1.0]), np.array([1.0, 2.0])], ["a", "b"], "x")[:, 0]
+    array([[ 1., nan],
+           [ 1.,  2.]])
+    """
+    items = [item[None] if item.ndim == 1 else item for item in x]
+    for i, item in enumerate(items):
+        if item.ndim != 2:
+            raise DataError(f"{where}: recording {ids[i]} has shape {item.shape}; give (steps,) or (channels, steps)")
+        if item.shape[0] != items[0].shape[0]:
+            raise DataError(
+                f"{where}: recording {ids[i]} has {item.shape[0]} channels where {ids[0]} has {items[0].shape[0]};"
+                " give all the same channels"
+            )
+    steps = max(item.shape[1] for item in items)
+    if steps == 0 or items[0].shape[0] == 0:
+        raise DataError(f"{where}: the recordings are empty; give at least one step and one channel")
+    result = np.full((len(items), items[0].shape[0], steps), np.nan)
+    for i, item in enumerate(items):
+        if item.dtype.kind not in "biuf":
+            item = checks.numeric(item[None], "series", ids, (), where, first=i)[0]
+        result[i, :, : item.shape[1]] = item
+    return result
+
+
+def _arrange(x: Array, kind: str | None, where: str) -> tuple[Array, str]:
+    """Guess the kind, and give series their axis of channels."""
+    if x.ndim < 2:
+        raise DataError(f"{where}: shape {x.shape}; give samples along the first axis, one feature alone as (n, 1)")
+    if 0 in x.shape:
+        raise DataError(f"{where}: empty, of shape {x.shape}; give at least one sample and one feature")
+    if kind is None:
+        square = x.ndim == 3 and x.shape[1] == x.shape[2] >= _LEAST_SIDE
+        kinds = {2: "table", 3: "image" if x.dtype == np.uint8 or square else "series", 4: "image"}
+        if x.ndim not in kinds:
+            raise DataError(f"{where}: {x.ndim} axes, of shape {x.shape}; give a table, series or images")
+        kind = kinds[x.ndim]
+    if kind == "series" and x.ndim == 2:
+        x = x[:, None]
+    wanted = {"table": (2,), "series": (3,), "image": (3, 4)}[kind]
+    if x.ndim not in wanted:
+        form = {"table": "(n, features)", "series": "(n, channels, steps)", "image": "(n, h, w) or (n, h, w, c)"}[kind]
+        raise DataError(f"{where}: shape {x.shape} is no {kind}; give {form}")
+    if x.ndim == 4 and x.shape[3] > _MOST_COLOURS:
+        hint = "; the colours come last: give x.transpose(0, 2, 3, 1)" if x.shape[1] <= _MOST_COLOURS else ""
+        raise DataError(f"{where}: images of {x.shape[3]} colours, of shape {x.shape}{hint or '; give at most 4'}")
+    return x, kind
+
+
+def with_labels(dataset: Dataset, labels: RawLabels, where: str) -> Dataset:
+    """Replace the labels of a dataset."""
+    y, classes = encode_labels(labels, where=where)
+    return replace(dataset, y=y, classes=classes)

@@ -1,0 +1,244 @@
+"""Samples as numbers: what cannot be used is an error that says where, what is odd is a note."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from attar.data.dataset import Array, Column, Floats, Ints
+from attar.errors import DataError
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_LEVELS = 1000  # a column whose range float32 divides into fewer steps than this has lost some of its information
+
+
+def numeric(x: Array, kind: str, ids: Sequence[str], columns: Sequence[Column], where: str, first: int = 0) -> Array:
+    """Return the samples as booleans, integers or real floats.
+
+    Arguments:
+        x: samples of any type; texts and objects are taken where each is a number.
+        kind, ids, columns: to name the place of what is not a number.
+        where: the file or argument that an error names.
+        first: position of the first of these samples among all.
+
+    Raises:
+        DataError: a cell is not a number, or the type has no order (complex, dates, records).
+    """
+    if x.dtype.kind in "biuf":
+        return x
+    if x.dtype.kind == "c":
+        raise DataError(f"{where}: complex numbers; give real and imaginary part (or size and phase) as features")
+    if x.dtype.kind not in "OUST":
+        raise DataError(f"{where}: samples of type {x.dtype}; give numbers (of dates, the seconds)")
+    flat = np.empty(x.size, dtype=np.float64)
+    for i, cell in enumerate(x.ravel().tolist()):
+        try:
+            flat[i] = _number(cell)
+        except (TypeError, ValueError):
+            sample, *rest = np.unravel_index(i, x.shape)
+            at = place((sample + first, *rest), kind, ids, columns)
+            shown = f"'{cell}'" if isinstance(cell, str) else f"of type {type(cell).__name__}"
+            raise DataError(
+                f"{where}: {at} is {shown} where a number is expected; mend it, leave it empty,"
+                " or give a DataFrame or a CSV file for columns of categories"
+            ) from None
+    return flat.reshape(x.shape)
+
+
+def _number(cell: object) -> float:
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+        return np.nan
+    if isinstance(cell, str):
+        return float(cell) if cell.strip() else np.nan
+    if isinstance(cell, (bool, int, float, np.number, np.bool_)) and not isinstance(cell, np.complexfloating):
+        return float(cell)
+    raise TypeError
+
+
+def place(index: Sequence[int | np.intp], kind: str, ids: Sequence[str], columns: Sequence[Column]) -> str:
+    """Name a place in the samples as a person would look for it.
+
+    >>> place((3, 1), "table", ["0", "1", "2", "3"], [Column("age"), Column("height")])
+    "row 3, column 'height'"
+    >>> place((0, 2, 7), "series", ["a.csv"], [])
+    'recording 0 (a.csv), channel 2, step 7'
+    """
+    i, *rest = (int(j) for j in index)
+    name = f"{i}" if str(ids[i]) == str(i) else f"{i} ({ids[i]})"
+    if kind == "table":
+        return f"row {name}, column '{columns[rest[0]].name}'"
+    if kind == "series":
+        return f"recording {name}, channel {rest[0]}, step {rest[1]}"
+    return f"image {name}, pixel ({', '.join(map(str, rest))})"
+
+
+def to_float32(
+    x: Array, kind: str, ids: Sequence[str], columns: Sequence[Column], where: str, test: Ints | None = None
+) -> tuple[Floats, list[str]]:
+    """Cast to float32, with notes on what is missing, constant, or too fine for it.
+
+    Arguments:
+        x: numbers, `(n, …)`.
+        kind, ids, columns: to name places.
+        where: the file or argument that an error names.
+        test: indices that do not count for what is constant or missing throughout, as nothing is learnt from them.
+
+    Returns:
+        The samples, and notes.
+
+    Raises:
+        DataError: an infinite or too large value; a column or channel without any value.
+    """
+    train = x if test is None else np.delete(x, test, axis=0)
+    low, high = extremes(train if len(train) else x, kind)
+    lowest, highest = (low, high) if test is None else extremes(x, kind)
+    _refuse_huge(x, lowest, highest, kind, ids, columns, where)
+    _refuse_absent(low, kind, columns, where)
+    notes = _constant(low, high, kind, columns)
+    if x.dtype.itemsize > 2 and x.dtype != np.float32:
+        notes += _coarse(low, high, kind, columns)
+    return np.ascontiguousarray(x, dtype=np.float32), notes
+
+
+def cast(x: Array, kind: str, ids: Sequence[str], columns: Sequence[Column], where: str) -> Floats:
+    """Cast to float32 what is not learnt from: only infinite and too large values are refused.
+
+    Raises:
+        DataError: an infinite or too large value.
+    """
+    if x.dtype.itemsize > 1 or x.dtype.kind == "f":
+        _refuse_huge(x, *extremes(x, kind), kind, ids, columns, where)
+    return np.ascontiguousarray(x, dtype=np.float32)
+
+
+def extremes(x: Array, kind: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Least and greatest value of each column, channel `(channels,)` or pixel; NaN where none is known.
+
+    >>> extremes(np.array([[1.0, np.nan], [3.0, np.nan]]), "table")
+    (array([ 1., nan]), array([ 3., nan]))
+    """
+    axes = (0, 2) if kind == "series" else (0,)
+    # fmin and fmax pass over NaN without a warning.
+    low, high = np.fmin.reduce(x, axis=axes), np.fmax.reduce(x, axis=axes)
+    return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+
+
+def _refuse_huge(
+    x: Array,
+    low: npt.NDArray[np.float64],
+    high: npt.NDArray[np.float64],
+    kind: str,
+    ids: Sequence[str],
+    columns: Sequence[Column],
+    where: str,
+) -> None:
+    if not (np.any(high > _FLOAT32_MAX) or np.any(low < -_FLOAT32_MAX)):
+        return
+    at = np.unravel_index(int(np.argmax(np.abs(x) > _FLOAT32_MAX)), x.shape)
+    value = float(x[at])
+    if np.isinf(value):
+        raise DataError(
+            f"{where}: {place(at, kind, ids, columns)} is infinite; mend it, or make it NaN where it is unknown"
+        )
+    raise DataError(
+        f"{where}: {place(at, kind, ids, columns)} is {value:.3g}, beyond float32; rescale it (say, by its log)"
+    )
+
+
+def _refuse_absent(low: npt.NDArray[np.float64], kind: str, columns: Sequence[Column], where: str) -> None:
+    absent: npt.NDArray[np.bool_] = np.atleast_1d(np.isnan(low))
+    if kind == "image":
+        # A dead pixel is no reason to refuse a camera; a dead colour is.
+        absent = np.atleast_1d(np.all(absent.reshape(-1, low.shape[-1] if low.ndim == 3 else 1), axis=0))
+    if not absent.any():
+        return
+    names = [name_of(int(i), kind, columns) for i in np.flatnonzero(absent)]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    has = "has" if len(names) == 1 else "have"
+    raise DataError(f"{where}: {', '.join(names[:3])}{more} {has} no value in any sample; fill in or leave out")
+
+
+def name_of(i: int, kind: str, columns: Sequence[Column]) -> str:
+    """Name a column of a table or a channel of the rest.
+
+    >>> name_of(1, "table", [Column("age"), Column("height")]), name_of(1, "series", [])
+    ("column 'height'", 'channel 1')
+    """
+    return f"column '{columns[i].name}'" if kind == "table" else f"channel {i}"
+
+
+def _constant(
+    low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], kind: str, columns: Sequence[Column]
+) -> list[str]:
+    same = np.flatnonzero(low == high)
+    if not len(same):
+        return []
+    if kind == "image":
+        return [f"{len(same)} of {low.size} pixel values are the same in every image"]
+    names = ", ".join(name_of(int(i), kind, columns) for i in same[:5]) + (", …" if len(same) > 5 else "")
+    return [f"{len(same)} of {low.size} {'columns' if kind == 'table' else 'channels'} never change ({names})"]
+
+
+def _coarse(
+    low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], kind: str, columns: Sequence[Column]
+) -> list[str]:
+    size = np.fmax(np.abs(low), np.abs(high))
+    step = np.spacing(size.astype(np.float32)).astype(np.float64)
+    coarse = np.flatnonzero((high > low) & (high - low < _LEVELS * step) & (size >= 2**24 * (high - low) / _LEVELS))
+    if not len(coarse):
+        return []
+    if kind == "image":
+        return [
+            f"{len(coarse)} pixel values lie so far from zero that float32 blurs their changes: subtract their mean"
+        ]
+    i = int(coarse[0])
+    more = f" and {len(coarse) - 1} more" if len(coarse) > 1 else ""
+    levels = max(int((high.ravel()[i] - low.ravel()[i]) / step.ravel()[i]), 1)
+    return [
+        f"{name_of(i, kind, columns)}{more} lies so far from zero that float32 tells only about {levels} values apart:"
+        " subtract its mean"
+    ]
+
+
+def missing(x: Floats, kind: str) -> list[str]:
+    """Count what is missing; series that end early are told from values that are missing within one."""
+    if not np.isnan(np.min(x)):
+        return []
+    absent: npt.NDArray[np.bool_] = np.isnan(x)
+    notes = []
+    lost = int(absent.reshape(len(x), -1).all(axis=1).sum())
+    if lost:
+        notes.append(f"{lost} samples hold no value at all")
+    if kind == "series":
+        steps = x.shape[2]
+        there: npt.NDArray[np.bool_] = np.logical_not(np.all(absent, axis=1))
+        length = np.where(there.any(axis=1), steps - np.argmax(there[:, ::-1], axis=1), 0)
+        if length[length > 0].min(initial=steps) < steps:
+            notes.append(
+                f"recordings are {length[length > 0].min()} to {length.max()} steps long; shorter ones are padded"
+            )
+        absent &= np.arange(steps) < length[:, None, None]
+    count = int(absent.sum())
+    if count:
+        notes.append(f"{count} of {x.size} values are missing ({100 * count / x.size:.2g} %)")
+    return notes
+
+
+def duplicates(x: Floats, test: Ints | None = None) -> list[str]:
+    """Count samples that are exactly equal to an earlier one, and test samples that training has seen.
+
+    >>> duplicates(np.array([[1, 2], [3, 4], [1, 2]], dtype=np.float32), test=np.array([2]))
+    ['1 of 1 test samples also occur in the training part']
+    """
+    rows = np.ascontiguousarray(x).reshape(len(x), -1)
+    # Equal hashes of 64 bits are taken for equal samples: among a million the odds of one mistake are 1 in 10 million.
+    hashes = np.array([hash(row.tobytes()) for row in rows], dtype=np.int64)
+    known = hashes if test is None else np.delete(hashes, test)
+    again = len(known) - len(np.unique(known))
+    notes = [f"{again} of {len(known)} samples are exact copies of another one"] if again else []
+    if test is not None:
+        seen = int(np.isin(hashes[test], known).sum())
+        notes += [f"{seen} of {len(test)} test samples also occur in the training part"] if seen else []
+    return notes

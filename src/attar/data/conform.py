@@ -1,0 +1,111 @@
+"""Bring samples to the shape that a model was made for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from attar.data.arrays import build
+from attar.data.dataset import Array, Column, Dataset, Floats
+from attar.data.images import stack
+from attar.data.raw import Raw
+from attar.data.tables import recode
+from attar.errors import DataError
+
+
+def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str) -> Dataset:
+    """Check samples to predict and bring them to a model's shape.
+
+    Arguments:
+        raw: samples without labels.
+        kind: of the model.
+        shape: of one raw sample of the model.
+        columns: of the model's table.
+        where: the source that an error names.
+
+    Raises:
+        DataError: another kind, another number of channels or columns, or a column is missing.
+
+    >>> raw = Raw(np.array([[1.0, 2.0]]), columns=(Column("b"), Column("a")), kind="table")
+    >>> conform(raw, kind="table", shape=(2,), columns=[Column("a"), Column("b")], where="x.csv").x
+    array([[2., 1.]], dtype=float32)
+    """
+    if kind == "table":
+        raw = _match(raw, shape, columns, where)
+    elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape[1:] in (shape, shape[1:], (*shape, 1)):
+        # An array that fits is what the model takes, whatever it would have been guessed to be.
+        x = raw.x if raw.x.shape[1:] != shape[1:] or kind != "series" else raw.x[:, None]
+        raw = replace(raw, x=x, kind=kind)
+    elif raw.kind == "table" and kind == "series" and shape[0] == 1 and not any(c.categories for c in raw.columns):
+        raw = replace(raw, kind="series", columns=())
+    dataset = build(raw, where=where, learn=False)
+    if dataset.kind != kind:
+        form = " × ".join(map(str, shape))
+        raise DataError(
+            f"{where}: of kind {dataset.kind} and shape {dataset.x.shape}; the model takes {kind}, each {form}"
+        )
+    x, notes = dataset.x, list(dataset.notes)
+    if kind == "image" and x.shape[1:] != shape:
+        resized, more = stack(list(x), shape)
+        x, notes = np.asarray(resized, dtype=np.float32), [*notes, *more]
+    elif kind == "series" and x.shape[1:] != shape:
+        x, more = _fit(x, shape, where)
+        notes += more
+    return replace(dataset, x=np.ascontiguousarray(x), notes=tuple(notes))
+
+
+def _fit(x: Floats, shape: tuple[int, ...], where: str) -> tuple[Floats, list[str]]:
+    channels, steps = shape
+    if x.shape[1] != channels:
+        raise DataError(f"{where}: {x.shape[1]} channels; the model takes {channels}")
+    if x.shape[2] > steps:
+        lost = int((~np.isnan(x[:, :, steps:])).any(axis=(1, 2)).sum())
+        note = f"{lost} recordings are longer than the model's {steps} steps: their end is cut off"
+        return x[:, :, :steps], [note] if lost else []
+    longer = np.full((len(x), channels, steps), np.nan, dtype=np.float32)
+    longer[:, :, : x.shape[2]] = x
+    return longer, [f"recordings are shorter than the model's {steps} steps: they are padded"]
+
+
+def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: str) -> Raw:
+    """Order columns as the model has them, and express their categories in its codes."""
+    x: Array | list[Array] = raw.x
+    if raw.kind not in (None, "table") or isinstance(x, list) or x.ndim != 2:
+        found = "recordings of different lengths" if isinstance(x, list) else f"samples of shape {x.shape[1:]}"
+        raise DataError(f"{where}: {found}; the model takes a table of {shape[0]} columns")
+    if not raw.columns or not columns:
+        if x.shape[1] != shape[0]:
+            raise DataError(f"{where}: {x.shape[1]} columns; the model takes {shape[0]}")
+        return replace(raw, columns=tuple(columns), kind="table")
+    place = {column.name: j for j, column in enumerate(raw.columns)}
+    absent = [column.name for column in columns if column.name not in place]
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        raise DataError(
+            f"{where}: no column '{absent[0]}'{more}, which the model needs; it has {', '.join(list(place)[:8])}"
+        )
+    notes = list(raw.notes)
+    values = np.empty((len(x), len(columns)), dtype=np.float64)
+    for j, column in enumerate(columns):
+        source = raw.columns[place[column.name]]
+        cells = np.asarray(x[:, place[column.name]], dtype=np.float64)
+        if column.categories:
+            cells, unseen = recode(cells, source.categories, column.categories)
+            if unseen:
+                notes.append(
+                    f"column '{column.name}': {unseen} values are categories new to the model: taken as missing"
+                )
+        elif source.categories:
+            row = int(np.argmax(~np.isnan(cells)))
+            text = source.categories[int(cells[row])]
+            raise DataError(
+                f"{where}: row {row}, column '{column.name}' is '{text}' where the model needs a number; mend it"
+            )
+        values[:, j] = cells
+    known = {column.name for column in columns}
+    extra = [name for name in place if name not in known]
+    if extra:
+        notes.append(f"{len(extra)} columns are not used ({', '.join(extra[:5])}{', …' if len(extra) > 5 else ''})")
+    return replace(raw, x=values, columns=tuple(columns), kind="table", notes=tuple(notes))

@@ -1,0 +1,59 @@
+"""The samples of one job, whatever file or array they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[np.generic]
+Floats: TypeAlias = npt.NDArray[np.float32]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Strings: TypeAlias = npt.NDArray[np.str_]
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: numeric where `categories` is empty, else coded by position in `categories`."""
+
+    name: str
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples with the labels that are known.
+
+    Arguments:
+        kind: "image", "series" or "table".
+        x: raw samples, float32, NaN where a value is missing: image `(n, h, w)` or `(n, h, w, c)` in the
+            units of the source (pixels 0 to 255 stay so), series `(n, channels, steps)` (a shorter one is padded
+            with NaN at its end), table `(n, features)` with the code of the category in categorical columns.
+        y: class codes `(n,)`, positions in `classes`; -1 where unlabelled.
+        classes: the labels as the user wrote them, sorted.
+        ids: name of each sample `(n,)`: file name, value of an `id` column, or row number.
+        columns: of a table.
+        test: indices of the samples that the source itself sets aside for testing, else None.
+        notes: what was found on reading and what was done about it, one sentence each.
+    """
+
+    kind: str
+    x: Floats
+    y: Ints
+    classes: tuple[str, ...]
+    ids: Strings
+    columns: tuple[Column, ...] = ()
+    test: Ints | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def labelled(self) -> Ints:
+        """Indices of the samples that have a label."""
+        return np.flatnonzero(self.y != UNLABELLED)

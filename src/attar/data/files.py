@@ -1,0 +1,149 @@
+"""One file as a source: a table, arrays, time series, or a single image or recording."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from attar.data.archives import read_npy, read_npz
+from attar.data.delimited import layout, read_delimited
+from attar.data.images import is_image, read_images
+from attar.data.raw import Raw, RawLabels
+from attar.data.tables import ArrowTable, from_arrow
+from attar.data.timeseries import read_ts
+from attar.data.wav import read_wav
+from attar.errors import DataError, LabelError
+
+LABEL_NAMES = ("label", "target", "class", "y")
+_ID_NAMES = ("id", "", "unnamed: 0")  # pandas writes its row names under an empty one
+FORMS = "CSV, TSV, Parquet, NPZ, NPY, .ts, WAV or an image"
+
+
+def read_file(path: Path, *, label_column: str | None = None, text: Collection[str] = ()) -> Raw:
+    """Read one file; its extension says what it is.
+
+    Arguments:
+        path: of the file.
+        label_column: of a table. None takes a column called label, target, class or y and says so; "" takes none.
+        text: columns of a table that are read as written, not as numbers.
+
+    Raises:
+        DataError: the file is empty, corrupt, or of another form than its extension says.
+        LabelError: there is no such label column.
+        MissingExtraError: a `.ts` file without aeon.
+    """
+    suffix = path.suffix.lower()
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty; give {FORMS}")
+    if suffix in (".csv", ".tsv", ".parquet", ".pq"):
+        return read_table(path, label_column=label_column, text=text)
+    if label_column:
+        raise LabelError(f"{path}: a label column is part of a CSV, TSV or Parquet file; leave it away here")
+    if suffix == ".npz":
+        return read_npz(path)
+    if suffix == ".npy":
+        return Raw(read_npy(path))
+    if suffix == ".ts":
+        return read_ts(path)
+    if suffix == ".wav":
+        sound, rate = read_wav(path, str(path))
+        return Raw(sound[None], ids=(path.name,), kind="series", notes=(f"sampled at {rate} Hz, full scale is 1",))
+    if is_image(suffix):
+        images, _, _ = read_images([str(path)], [str(path)], strict=True)
+        return Raw(images[0][None], ids=(path.name,), kind="image")
+    raise DataError(f"{path}: files of extension '{suffix}' are not read; give {FORMS}")
+
+
+def read_table(path: Path, *, label_column: str | None = None, text: Collection[str] = ()) -> Raw:
+    """Read a CSV, TSV or Parquet file of one sample per row; arguments as `read_file`."""
+    if path.suffix.lower() in (".csv", ".tsv"):
+        names: Sequence[str] = layout(path).names
+        label = _label(names, label_column, path)
+        written = {label, *(name for name in names if name.lower() in _ID_NAMES), *text} - {None}
+        table, notes = read_delimited(path, text=[str(name) for name in written])
+    else:
+        table, notes = read_parquet(path), []
+        label = _label(table.column_names, label_column, path)
+    return from_table(table, label, where=str(path), notes=notes, said=bool(label_column), text=text)
+
+
+def from_table(
+    table: ArrowTable,
+    label: str | None,
+    *,
+    where: str,
+    notes: Sequence[str] = (),
+    said: bool = True,
+    text: Collection[str] = (),
+) -> Raw:
+    """Split a table into samples, labels and ids.
+
+    Arguments:
+        table: of one sample per row.
+        label: its column of labels, if any.
+        where: the file that an error names.
+        notes: so far.
+        said: True where the person named the label column.
+        text: columns that are categories even where they look like numbers.
+
+    Raises:
+        DataError: no column is left for the samples.
+    """
+    import pyarrow as pa
+
+    notes = list(notes)
+    y: RawLabels | None = None
+    if label is not None:
+        y = table.column(label).to_pylist()
+        table = table.drop_columns([label])
+        if not said:
+            notes.append(f"column '{label}' is taken for the labels")
+    ids: list[str] | None = None
+    name = next((name for name in table.column_names if str(name).lower() in _ID_NAMES), None)
+    if name is not None:
+        ids = [str(i) if value is None else str(value) for i, value in enumerate(table.column(name).to_pylist())]
+        table = table.drop_columns([name])
+        notes.append(f"column '{name}' names the rows, and is no feature")
+    if table.num_columns == 0:
+        raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
+    for column in text:
+        if column in table.column_names and pa.types.is_integer(table.schema.field(column).type):
+            i = table.column_names.index(column)
+            table = table.set_column(i, column, table.column(column).cast(pa.string()))
+    values, columns, found = from_arrow(table, where=where)
+    return Raw(values, y, ids=ids, columns=columns, kind="table", notes=(*notes, *found))
+
+
+def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
+    if wanted == "":
+        return None
+    if wanted is not None:
+        if wanted not in names:
+            close = difflib.get_close_matches(wanted, names, 1) or list(names[:5])
+            listed = ", ".join(f"'{name}'" for name in close)
+            raise LabelError(f"{path}: no column is called '{wanted}'; it has {listed or 'no header line'}")
+        return wanted
+    lower = {name.lower(): name for name in reversed(names)}
+    # Beside an x, a y is more likely the other coordinate.
+    return next((lower[name] for name in LABEL_NAMES if name in lower and not (name == "y" and "x" in lower)), None)
+
+
+def read_parquet(path: Path) -> ArrowTable:
+    """Read a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    try:
+        # `read_table` imports pandas; this does not.
+        with parquet.ParquetFile(path) as file:
+            table = file.read()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({_first(error)}); write it again") from None
+    if table.num_rows == 0:
+        raise DataError(f"{path}: the table has no row; give one sample per row")
+    return table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
+
+
+def _first(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]

@@ -1,0 +1,109 @@
+"""A folder of images or of recordings, one sample per file, sub-folders as labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from attar.data.dataset import Ints
+from attar.data.images import is_image, read_images, stack
+from attar.data.raw import Raw
+from attar.data.recordings import SUFFIXES, read_recordings
+from attar.errors import DataError
+
+_UNLABELLED = frozenset({"unlabelled", "unlabeled"})
+_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+def read_folder(
+    folder: Path, *, strict: bool = False, leave_out: Path | None = None, shape: tuple[int, ...] | None = None
+) -> Raw:
+    """Read a folder of images or of recordings.
+
+    Where every file lies in a sub-folder, the sub-folder is its label, and one called `unlabelled` holds those without.
+    Two sub-folders called `train` and `test` are the source's own split.
+
+    Arguments:
+        folder: hidden files are ignored; files come in the order of their names.
+        strict: refuse an unreadable file rather than skip it.
+        leave_out: a file that is no sample, though it lies in the folder (the labels file).
+        shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
+
+    Raises:
+        DataError: the folder has no samples, or mixes images and recordings, or none can be read.
+    """
+    names = sorted(_files(folder, leave_out))
+    suffix = {name: "." + name.rpartition(".")[2].lower() for name in names}
+    recordings = [name for name in names if suffix[name] in SUFFIXES]
+    images = [name for name in names if suffix[name] not in SUFFIXES and is_image(suffix[name])]
+    if images and recordings:
+        raise DataError(
+            f"{folder}: {len(images)} images and {len(recordings)} recordings ({recordings[0]}); keep them in folders"
+            " apart, and a file of labels outside, or give it as --labels"
+        )
+    samples = images or recordings
+    if not samples:
+        found = f"{len(names)} other files, like {names[0]}" if names else "it is empty"
+        raise DataError(
+            f"{folder}: no image and no recording ({found}); give images, or CSV, Parquet, NPY or WAV files"
+        )
+    notes = []
+    if len(names) > len(samples):
+        other = sorted(set(names) - set(samples))
+        shown = ", ".join(other[:3]) + (", …" if len(other) > 3 else "")
+        notes.append(f"{len(other)} other files are ignored ({shown})")
+    if images:
+        pixels, kept, found_notes = read_images([f"{folder}{os.sep}{name}" for name in images], images, strict=strict)
+        x, more = stack(pixels, shape)
+        samples = [samples[i] for i in kept]
+        y, test, said = _labels(samples)
+        return Raw(x, y, True, samples, (), "image", test, (*notes, *found_notes, *more, *said))
+    series, kept, found_notes = read_recordings([folder / name for name in recordings], strict=strict)
+    samples = [samples[i] for i in kept]
+    y, test, said = _labels(samples)
+    return Raw(series, y, True, samples, (), "series", test, (*notes, *found_notes, *said))
+
+
+def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None, list[str]]:
+    """Labels from sub-folders, the test part, and notes."""
+    parts = [name.split("/")[:-1] for name in names]
+    test: Ints | None = None
+    if {part[0] if part else "" for part in parts} == {"train", "test"}:
+        test = np.array([i for i, part in enumerate(parts) if part[0] == "test"], dtype=np.int64)
+        parts = [part[1:] for part in parts]
+    if not any(parts):
+        return None, test, []
+    if not all(parts):
+        beside = sum(not part for part in parts)
+        return None, test, [f"{beside} files lie beside the sub-folders, so the sub-folders are not taken for labels"]
+    y = [None if part[0].lower() in _UNLABELLED else part[0] for part in parts]
+    return (y if any(y) else None), test, []
+
+
+def _files(folder: Path, leave_out: Path | None) -> Iterator[str]:
+    """Names of all files below a folder, relative to it, each folder entered once even where links go in circles."""
+    skip = leave_out.resolve() if leave_out is not None else None
+    seen: set[tuple[int, int]] = set()
+    queue = [("", str(folder))]
+    while queue:
+        prefix, path = queue.pop()
+        try:
+            status = Path(path).stat()
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+        except OSError as error:
+            raise DataError(
+                f"{path}: the folder cannot be read ({error.strerror}); allow it, or move it away"
+            ) from None
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in _CLUTTER:
+                continue
+            if entry.is_dir():
+                queue.append((f"{prefix}{entry.name}/", entry.path))
+            elif entry.is_file() and (skip is None or entry.name != skip.name or Path(entry.path).resolve() != skip):
+                yield prefix + entry.name

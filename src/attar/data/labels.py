@@ -1,0 +1,254 @@
+"""Labels: from what a person wrote to class codes, and from a labels file to samples."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from attar.data.dataset import UNLABELLED, Ints
+from attar.data.raw import RawLabels
+from attar.errors import LabelError
+
+# What numpy and pandas make of a missing value when they turn it into text.
+_MISSING_TEXT = frozenset({"", "-1", "nan", "NaN", "<NA>"})
+_WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?")
+_ID_NAMES = frozenset({"id", "ids", "file", "filename", "file_name", "file name", "name", "path", "sample", "row"})
+_LABEL_NAMES = frozenset({"label", "labels", "class", "target", "y"})
+_MOST_CONTINUOUS = 20
+
+
+def encode_labels(labels: RawLabels, *, exact: bool = False, where: str = "y") -> tuple[Ints, tuple[str, ...]]:
+    """Turn labels into class codes.
+
+    Arguments:
+        labels: one per sample `(n,)`: integers, whole floats, texts or booleans. -1, None, NaN and "" mean unlabelled.
+        exact: take every text as the name of a class, even "-1" and "nan".
+        where: the file or argument that an error names.
+
+    Returns:
+        Codes `(n,)`, -1 where unlabelled, and the classes: sorted, by value where all are numbers.
+
+    Raises:
+        LabelError: the labels are not one-dimensional, or are continuous.
+
+    >>> encode_labels(["cat", "", "dog", None, "cat"])
+    (array([ 0, -1,  1, -1,  0]), ('cat', 'dog'))
+    >>> encode_labels(np.array([10.0, 9.0, -1.0, np.nan]))
+    (array([ 1,  0, -1, -1]), ('9', '10'))
+    """
+    shape = np.shape(labels) if isinstance(labels, np.ndarray) else (len(labels),)
+    if len(shape) == 2 and shape[1] == 1 and isinstance(labels, np.ndarray):
+        labels = labels[:, 0]
+    elif len(shape) != 1:
+        raise LabelError(f"{where}: labels of shape {shape}; give one label per sample (of one-hot rows, the argmax)")
+    values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    names = [_name(value, exact, where) for value in values]
+    if not exact:
+        names = [None if name == str(UNLABELLED) else name for name in whole(names)]
+    present = {name for name in names if name is not None}
+    if len(present) > _MOST_CONTINUOUS and any(isinstance(v, float) and v % 1 for v in values if v is not None):
+        raise LabelError(
+            f"{where}: {len(present)} different fractional labels look like a continuous target;"
+            " attar predicts classes, so bin them first"
+        )
+    classes = sort_names(present)
+    code = {name: i for i, name in enumerate(classes)}
+    return np.array([UNLABELLED if n is None else code[n] for n in names], dtype=np.int64), classes
+
+
+def sort_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort class or category names: by value where all are numbers, else as text.
+
+    >>> sort_names({"10", "9", "-1"})
+    ('-1', '9', '10')
+    """
+    names = list(names)
+    try:
+        return tuple(sorted(names, key=lambda name: (float(name), name)))
+    except ValueError:
+        return tuple(sorted(names))
+
+
+def _name(value: object, exact: bool, where: str) -> str | None:
+    # bool is an int; pandas' NA is equal to nothing, not even usable as a condition, so it is told by its type.
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        return (text or None) if exact else (None if text in _MISSING_TEXT else text)
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, (int, np.integer)):
+        return None if value == UNLABELLED and not exact else str(int(value))
+    if isinstance(value, (float, np.floating)):
+        if np.isnan(value) or (value == UNLABELLED and not exact):
+            return None
+        if np.isinf(value):
+            raise LabelError(f"{where}: a label is infinite; give a class, or leave it empty")
+        return str(int(value)) if value == int(value) else str(value)
+    if isinstance(value, bytes):
+        return _name(value.decode("utf-8", "replace"), exact, where)
+    raise LabelError(f"{where}: a label is of type {type(value).__name__}; give integers or texts")
+
+
+def whole(names: Sequence[str | None]) -> list[str | None]:
+    """Write "1.0" as "1" where all names are whole numbers, as many programs write integers so beside gaps.
+
+    >>> whole(["1.0", None, "2"]), whole(["1.0", "1.5"])
+    (['1', None, '2'], ['1.0', '1.5'])
+    """
+    short = {name: _WHOLE.fullmatch(name) for name in names if name is not None}
+    if not all(short.values()):
+        return list(names)
+    return [None if name is None or (match := short[name]) is None else match[1] for name in names]
+
+
+def read_labels(path: Path) -> dict[str, str | None]:
+    """Read a labels file: two columns, id (or file name) and label; a header line is optional.
+
+    Arguments:
+        path: comma-, semicolon- or tab-separated text, UTF-8.
+
+    Returns:
+        The label of each id, None where it is blank.
+
+    Raises:
+        LabelError: the file is missing, unreadable or empty, a line has one cell, or an id has two different labels.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise LabelError(f"{path}: no such labels file; give a CSV file with two columns, id and label") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelError(f"{path}: the labels file cannot be read ({_brief(error)}); save it as UTF-8 text") from None
+    lines = text.splitlines()
+    separator = max(",;\t", key=lines[0].count) if lines else ","
+    try:
+        rows = [(i, row) for i, row in enumerate(csv.reader(lines, delimiter=separator), 1) if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise LabelError(f"{path}: not a CSV file ({error}); give two columns, id and label") from None
+    if not rows:
+        raise LabelError(f"{path}: the labels file is empty; give two columns, id and label")
+    at_id, at_label, header = _header(rows[0][1])
+    labels: dict[str, str | None] = {}
+    for line, row in rows[header:]:
+        if len(row) <= max(at_id, at_label) or (not header and len(row) != 2):
+            raise LabelError(f"{path}, line {line}: {len(row)} cells where two are expected, id and label")
+        key, value = row[at_id].strip(), row[at_label].strip()
+        name = None if value in _MISSING_TEXT else value
+        if labels.get(key, name) != name:
+            raise LabelError(
+                f"{path}, line {line}: '{key}' is labelled '{labels[key]}' and '{value}'; keep one of them"
+            )
+        labels[key] = name
+    if not labels:
+        raise LabelError(f"{path}: the labels file holds a header and no label; add lines of id and label")
+    return labels
+
+
+def _header(row: Sequence[str]) -> tuple[int, int, int]:
+    """Position of the id, of the label, and 1 where the row is a header, else 0."""
+    cells = [cell.strip().lower() for cell in row]
+    ids = [i for i, cell in enumerate(cells) if cell in _ID_NAMES]
+    labels = [i for i, cell in enumerate(cells) if cell in _LABEL_NAMES]
+    if ids and labels:
+        return ids[0], labels[0], 1
+    if len(cells) == 2 and (ids[:1] == [0] or labels[:1] == [1]):
+        return 0, 1, 1
+    return 0, 1, 0
+
+
+def match_labels(labels: Mapping[str, str | None], ids: Sequence[str], path: Path) -> list[str | None]:
+    """Give each sample the label of its id.
+
+    Arguments:
+        labels: from `read_labels`.
+        ids: name of each sample `(n,)`. A file is also known by its name without folder and extension,
+            where only one file has it.
+        path: the labels file, for messages.
+
+    Returns:
+        One label per sample, None where the file has none for it.
+
+    Raises:
+        LabelError: the file names ids that are not there, or labels one sample twice and differently.
+
+    >>> match_labels({"a.png": "cat", "b": "dog"}, ["train/a.png", "train/b.png", "train/c.png"], Path("labels.csv"))
+    ['cat', 'dog', None]
+    """
+    places: dict[str, list[int]] = {}
+    for i, name in enumerate(ids):
+        places.setdefault(name, []).append(i)
+    for shorten in (lambda p: p.name, lambda p: str(p.with_suffix("")), lambda p: p.stem):
+        short: dict[str, list[int]] = {}
+        for i, name in enumerate(ids):
+            short.setdefault(shorten(PurePosixPath(name)) if name else name, []).append(i)
+        for name, found in short.items():
+            if len(found) == 1:
+                places.setdefault(name, found)
+    unknown = [key for key in labels if _posix(key) not in places]
+    if unknown:
+        shown = ", ".join(f"'{key}'" for key in unknown[:3]) + (", …" if len(unknown) > 3 else "")
+        raise LabelError(
+            f"{path}: {len(unknown)} of {len(labels)} ids name no sample ({shown}); samples are called '{ids[0]}', …"
+        )
+    result: list[str | None] = [None] * len(ids)
+    for key, label in labels.items():
+        for i in places[_posix(key)]:
+            if label is not None and result[i] not in (None, label):
+                raise LabelError(f"{path}: sample '{ids[i]}' is labelled '{result[i]}' and '{label}'; keep one of them")
+            result[i] = label if label is not None else result[i]
+    return result
+
+
+def _posix(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def validate_labels(y: Ints, classes: Sequence[str]) -> tuple[str, ...]:
+    """Check that the known labels suffice to learn from.
+
+    Arguments:
+        y: class codes `(n,)`, -1 where unlabelled.
+        classes: name of each code.
+
+    Returns:
+        Notes, among them the classes that have a single label.
+
+    Raises:
+        LabelError: no sample is labelled, all have the same class, or each has a class of its own.
+
+    >>> validate_labels(np.array([0, 0, 1, -1]), ["cat", "dog"])
+    ("class 'dog' has a single label: it is used, but its accuracy cannot be estimated",)
+    """
+    counts = Counter(y[y != UNLABELLED].tolist())
+    if not counts:
+        raise LabelError(
+            "no sample is labelled; give --labels FILE, --label-column NAME or sub-folders, two labels per class"
+        )
+    if len(counts) == 1:
+        name, n = classes[next(iter(counts))], next(iter(counts.values()))
+        raise LabelError(
+            f"one class only: all {n} labels are '{name}'; label some of a second class (-1 and blank mean unlabelled)"
+        )
+    single = sorted(code for code, n in counts.items() if n == 1)
+    if len(single) == len(counts):
+        raise LabelError(f"each of the {len(counts)} classes has a single label; label at least two samples per class")
+    if not single:
+        return ()
+    if len(single) == 1:
+        who = f"class '{classes[single[0]]}' has a single label: it is"
+        return (f"{who} used, but its accuracy cannot be estimated",)
+    names = ", ".join(f"'{classes[code]}'" for code in single[:5]) + (", …" if len(single) > 5 else "")
+    return (
+        f"{len(single)} classes have a single label ({names}): they are used, but their accuracy cannot be estimated",
+    )
+
+
+def _brief(error: Exception) -> str:
+    return str(error.strerror) if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]

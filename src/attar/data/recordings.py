@@ -1,0 +1,117 @@
+"""Recordings, one file each: CSV, Parquet, NPY or WAV to `(channels, steps)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from attar.data.archives import read_npy
+from attar.data.dataset import Array
+from attar.data.delimited import read_delimited
+from attar.data.files import read_parquet
+from attar.data.tables import from_arrow
+from attar.data.wav import read_wav
+from attar.errors import DataError
+
+SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".npy", ".wav"})
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording `(channels, steps)`: `names` of its channels where known, `rate` in Hz of a WAV file."""
+
+    x: Array
+    names: tuple[str, ...] = ()
+    rate: int | None = None
+
+
+def read_recording(path: Path) -> Recording:
+    """Read one recording; the columns of a table are its channels.
+
+    Raises:
+        DataError: the file is empty, corrupt, or holds what is not a number.
+    """
+    suffix = path.suffix.lower()
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty; record it again or remove it")
+    if suffix == ".wav":
+        sound, rate = read_wav(path, str(path))
+        return Recording(sound, rate=rate)
+    if suffix == ".npy":
+        x = read_npy(path)
+        if x.ndim not in (1, 2) or x.dtype.kind not in "biuf":
+            raise DataError(
+                f"{path}: {x.dtype} of shape {x.shape}; give numbers of shape (steps,) or (channels, steps)"
+            )
+        return Recording(x[None] if x.ndim == 1 else x)
+    table = read_delimited(path)[0] if suffix in (".csv", ".tsv") else read_parquet(path)
+    values, columns, _ = from_arrow(table, where=str(path))
+    text = next((column for column in columns if column.categories), None)
+    if text is not None:
+        raise DataError(f"{path}: column '{text.name}' holds texts; a recording is of numbers, one column per channel")
+    return Recording(values.T, tuple(column.name for column in columns))
+
+
+def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[list[Array], list[int], list[str]]:
+    """Read recordings, channels in the order of the first.
+
+    Arguments:
+        paths: one file each.
+        strict: refuse an unreadable recording rather than skip it.
+
+    Returns:
+        Recordings `(channels, steps)`, the positions in `paths` of those that could be read, and notes.
+
+    Raises:
+        DataError: no recording can be read, one cannot and `strict` is set, or channels differ between files.
+    """
+    found: list[Recording] = []
+    kept: list[int] = []
+    broken: list[str] = []
+    first_error = ""
+    for i, path in enumerate(paths):
+        try:
+            found.append(read_recording(path))
+            kept.append(i)
+        except (DataError, OSError) as error:
+            if strict:
+                raise DataError(str(error)) from None
+            first_error = first_error or str(error)
+            broken.append(path.name)
+    if not found:
+        raise DataError(f"none of {len(paths)} recordings can be read; the first: {first_error}")
+    notes = []
+    if broken:
+        shown = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
+        notes.append(
+            f"{len(broken)} of {len(paths)} recordings cannot be read and are skipped ({shown}); {first_error}"
+        )
+    x = [_ordered(item, found[0], paths[kept[i]], paths[kept[0]]) for i, item in enumerate(found)]
+    rates = sorted({item.rate for item in found if item.rate is not None})
+    if len(rates) == 1:
+        notes.append(f"sampled at {rates[0]} Hz, full scale is 1")
+    elif rates:
+        notes.append(
+            f"recordings are sampled at {len(rates)} rates, from {rates[0]} to {rates[-1]} Hz: resample them to one"
+        )
+    if min(item.shape[0] for item in x) > max(item.shape[1] for item in x):
+        notes.append(
+            f"{x[0].shape[0]} channels of {x[0].shape[1]} steps: if it is the other way round, transpose the files"
+        )
+    return x, kept, notes
+
+
+def _ordered(item: Recording, first: Recording, path: Path, first_path: Path) -> Array:
+    if item.x.shape[0] != first.x.shape[0]:
+        raise DataError(
+            f"{path}: {item.x.shape[0]} channels where {first_path.name} has {first.x.shape[0]}; give all the same"
+        )
+    if item.names == first.names or not item.names or not first.names:
+        return item.x
+    other = sorted(set(item.names) - set(first.names))
+    if other:
+        raise DataError(
+            f"{path}: channel '{other[0]}' is not in {first_path.name}; call the channels alike in all files"
+        )
+    return item.x[[item.names.index(name) for name in first.names]]

@@ -1,0 +1,121 @@
+"""SOURCE of the command line: a built-in name, `hf:owner/name`, a file or a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from attar.data import builtin
+from attar.data.arrays import build, with_labels
+from attar.data.conform import conform
+from attar.data.dataset import Column, Dataset
+from attar.data.files import read_file
+from attar.data.folders import read_folder
+from attar.data.labels import match_labels, read_labels
+from attar.data.raw import Raw
+from attar.errors import DataError, LabelError
+
+
+def read(
+    source: str,
+    *,
+    kind: str | None = None,
+    labels: Path | None = None,
+    label_column: str | None = None,
+    strict: bool = False,
+) -> Dataset:
+    """Read samples to learn from.
+
+    Arguments:
+        source: a built-in name, `hf:owner/name`, a file or a folder.
+        kind: "image", "series" or "table" where the guess would be wrong.
+        labels: file of id (or file name) and label; it replaces the labels of the source.
+        label_column: of a table. Where None, one called label, target, class or y is taken, and said.
+        strict: refuse an unreadable image or recording rather than skip it.
+
+    Raises:
+        DataError: the samples cannot be used; LabelError: the labels cannot.
+        MissingExtraError: the source needs a package that is not installed.
+
+    >>> dataset = read("iris")
+    >>> dataset.x.shape, dataset.classes
+    ((150, 4), ('setosa', 'versicolor', 'virginica'))
+    """
+    if labels is not None and label_column is not None:
+        raise LabelError(f"labels from {labels} and from column '{label_column}'; give one of the two")
+    given = None if labels is None else read_labels(Path(labels))
+    raw = _raw(source, label_column=label_column, strict=strict, leave_out=labels)
+    if labels is None or given is None:
+        return build(raw, where=source, kind=kind)
+    notes = list(raw.notes)
+    if raw.y is not None:
+        notes.append(f"the source's own labels are set aside: those of {labels} count")
+    dataset = build(replace(raw, y=None, notes=tuple(notes)), where=source, kind=kind)
+    return with_labels(dataset, match_labels(given, dataset.ids.tolist(), Path(labels)), str(labels))
+
+
+def read_for_prediction(
+    source: str, *, kind: str, shape: Sequence[int], columns: Sequence[Column] = (), strict: bool = False
+) -> Dataset:
+    """Read samples to predict, in the form that a model takes.
+
+    Arguments:
+        source: as of `read`; no labels are needed, and those it has are ignored.
+        kind: of the model.
+        shape: of one raw sample of the model. Images of another size are resized, colour and grey exchanged,
+            series cut or padded; each is noted.
+        columns: of a table, matched by name where the source has names. An unknown category becomes NaN.
+        strict: refuse an unreadable image or recording rather than skip it.
+
+    Returns:
+        Samples `(n, *shape)`, all unlabelled.
+
+    Raises:
+        DataError: the samples cannot be used, are of another kind, or lack a column or channel.
+    """
+    shape = tuple(int(size) for size in shape)
+    text = [column.name for column in columns if column.categories]
+    raw = _raw(source, label_column="", strict=strict, shape=shape if kind == "image" else None, text=text)
+    return conform(replace(raw, y=None, test=None), kind=kind, shape=shape, columns=columns, where=source)
+
+
+def _raw(
+    source: str,
+    *,
+    label_column: str | None,
+    strict: bool,
+    leave_out: Path | None = None,
+    shape: tuple[int, ...] | None = None,
+    text: Collection[str] = (),
+) -> Raw:
+    if source.startswith("hf:"):
+        from attar.data.hub import read_hub
+
+        return read_hub(source[3:], label_column=label_column, strict=strict, shape=shape, text=text)
+    path = Path(source).expanduser()
+    name = builtin.find(source)
+    if name is not None:
+        if label_column:
+            raise LabelError(f"{source}: a built-in set has its own labels; leave the label column away")
+        raw = builtin.read_builtin(name)
+        if path.exists():
+            raw = replace(
+                raw, notes=(*raw.notes, f"the built-in set; for what is here under this name give ./{source}")
+            )
+        return raw
+    try:
+        if path.is_dir():
+            if label_column:
+                raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
+            return read_folder(path, strict=strict, leave_out=leave_out, shape=shape)
+        if path.is_file():
+            return read_file(path, label_column=label_column, text=text)
+        if path.exists():
+            raise DataError(f"{source}: neither a file nor a folder; give one")
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        raise DataError(f"{source}: cannot be read ({reason}); check the name and the permissions") from None
+    raise DataError(f"{source}: no such file or folder; {builtin.suggest(source)}")

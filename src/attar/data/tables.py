@@ -1,0 +1,166 @@
+"""Tables of named columns to numbers: Arrow in, one float64 column each out, categories as codes."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from attar.data.dataset import Column
+from attar.data.labels import sort_names
+from attar.errors import DataError
+
+ArrowTable: TypeAlias = Any  # pyarrow carries no types
+ArrowColumn: TypeAlias = Any
+Doubles: TypeAlias = npt.NDArray[np.float64]
+
+_TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part of all different cells
+_MANY = 50
+
+
+def from_arrow(table: ArrowTable, *, where: str) -> tuple[Doubles, tuple[Column, ...], list[str]]:
+    """Turn a table into numbers.
+
+    Arguments:
+        table: of numbers, booleans, texts, categories and dates; dates become seconds since 1970.
+        where: the file or argument that an error names.
+
+    Returns:
+        Values `(n, features)` with NaN where missing and codes in columns of categories; the columns; notes.
+
+    Raises:
+        DataError: two columns have one name, a column holds neither numbers, texts nor dates, or
+            a column of numbers holds a text.
+    """
+    names = [str(name) for name in table.column_names]
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise DataError(f"{where}: two columns are called '{twice}'; rename one")
+    # Column by column into one array: a table is often wide, and is never held twice.
+    values = np.empty((table.num_rows, len(names)), dtype=np.float64, order="F")
+    columns, notes = [], []
+    for j, name in enumerate(names):
+        values[:, j], categories, note = _column(table.column(j), name, where)
+        columns.append(Column(name, categories))
+        notes += note
+    return values, tuple(columns), notes
+
+
+def _column(column: ArrowColumn, name: str, where: str) -> tuple[Doubles, tuple[str, ...], list[str]]:
+    import pyarrow as pa
+
+    kind = column.type
+    is_type = pa.types
+    if is_type.is_null(kind):
+        return np.full(len(column), np.nan), (), []
+    if is_type.is_boolean(kind):
+        return doubles(column.cast(pa.uint8())), (), []
+    if is_type.is_integer(kind) or is_type.is_floating(kind) or is_type.is_decimal(kind):
+        return doubles(column), (), []
+    if is_type.is_timestamp(kind) or is_type.is_date(kind):
+        seconds = doubles(column.cast(pa.timestamp("us")).cast(pa.int64())) / 1e6
+        return seconds, (), [f"column '{name}' holds dates: taken as seconds since 1970"]
+    if is_type.is_time(kind) or is_type.is_duration(kind):
+        whole = column.cast(pa.time64("us")) if is_type.is_time(kind) else column.cast(pa.duration("us"))
+        return doubles(whole.cast(pa.int64())) / 1e6, (), [f"column '{name}' holds times: taken as seconds"]
+    if is_type.is_large_string(kind) or is_type.is_string_view(kind):
+        column = column.cast(pa.string())
+    elif not (is_type.is_string(kind) or is_type.is_dictionary(kind)):
+        raise DataError(f"{where}: column '{name}' holds {kind}; give numbers, texts or dates, one per cell")
+    return _codes(column, name, where)
+
+
+def doubles(column: ArrowColumn) -> Doubles:
+    """Values of a numeric Arrow column `(n,)`, NaN where null.
+
+    Arrow's own `to_numpy` imports pandas, which takes longer than all of `attar predict` may.
+    """
+    import pyarrow as pa
+
+    array = column.cast(pa.float64(), safe=False)
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    if len(array) == 0:
+        return np.empty(0)
+    values = np.frombuffer(array.buffers()[1], np.float64, len(array), array.offset * 8)
+    if array.null_count:
+        valid = array.is_valid().cast(pa.uint8())
+        known = np.frombuffer(valid.buffers()[1], np.uint8, len(array), valid.offset)
+        return np.where(known != 0, values, np.nan)
+    return values
+
+
+def _codes(column: ArrowColumn, name: str, where: str) -> tuple[Doubles, tuple[str, ...], list[str]]:
+    import pyarrow as pa
+
+    given = pa.types.is_dictionary(column.type)
+    array = column.unify_dictionaries().combine_chunks() if given else column.combine_chunks().dictionary_encode()
+    found = [_text(cell) if isinstance(cell, float) else str(cell) for cell in array.dictionary.to_pylist()]
+    codes = doubles(array.indices)
+    notes = [] if given else _mixed(found, codes, name, where)
+    # A categorical of pandas has an order of its own; texts are put into one that does not depend on the rows.
+    categories = tuple(found) if given else sort_names(found)
+    place = {text: float(i) for i, text in enumerate(categories)}
+    table = np.array([*(place[text] for text in found), np.nan])
+    values = table[np.where(np.isnan(codes), len(found), codes).astype(np.int64)]
+    if len(categories) > _MANY and 2 * len(categories) > len(values):
+        notes.append(
+            f"column '{name}' has {len(categories)} categories in {len(values)} rows:"
+            " leave it out if it is free text, call it 'id' if it names the row"
+        )
+    return values, categories, notes
+
+
+def is_number(text: str) -> bool:
+    """Whether a text reads as a number.
+
+    >>> is_number(" 1e3"), is_number("x")
+    (True, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]:
+    """Tell a typing error in a column of numbers from a column of categories, some of which are numbers."""
+    numbers = sum(map(is_number, found))
+    if numbers in (0, len(found)):
+        return []
+    first = next(i for i, text in enumerate(found) if not is_number(text))
+    row = int(np.argmax(codes == first))
+    if numbers >= _TYPO_LEAST and numbers >= _TYPO_SHARE * len(found):
+        raise DataError(
+            f"{where}: row {row}, column '{name}' is '{found[first]}' where a number is expected;"
+            " mend it, or leave it empty"
+        )
+    return [f"column '{name}' holds numbers and texts (row {row}: '{found[first]}'): taken as categories"]
+
+
+def recode(values: Doubles, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[Doubles, int]:
+    """Express a column's codes in the categories of another table.
+
+    Arguments:
+        values: codes in `found` `(n,)`; plain numbers where `found` is empty.
+        found: categories of this table.
+        wanted: categories that the model knows.
+
+    Returns:
+        Codes in `wanted`, NaN where the category is not among them; how many of those there are.
+
+    >>> recode(np.array([0.0, 1.0, np.nan]), ("blue", "red"), ("red", "white"))
+    (array([nan,  0., nan]), 1)
+    """
+    texts = found or tuple(_text(value) for value in np.unique(values[~np.isnan(values)]))
+    codes = values if found else np.searchsorted(np.unique(values[~np.isnan(values)]), values).astype(np.float64)
+    place = {text: float(i) for i, text in enumerate(wanted)}
+    table = np.array([*(place.get(text, np.nan) for text in texts), np.nan])
+    known = ~np.isnan(values)
+    result = table[np.where(known, codes, len(texts)).astype(np.int64)]
+    return result, int((known & np.isnan(result)).sum())
+
+
+def _text(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(float(value))

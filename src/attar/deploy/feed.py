@@ -1,0 +1,161 @@
+"""From raw samples, in whatever array a person has them, to the inputs of the ONNX graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from attar.data.dataset import Array, Column, Floats
+from attar.errors import ModelError
+
+Feed: TypeAlias = Mapping[str, Array]
+_Any: TypeAlias = npt.NDArray[Any]
+
+
+def numbers(X: object, shape: tuple[int, ...]) -> Floats:
+    """Return `X` as float32 `(n, *shape)`.
+
+    Raises:
+        ModelError: it has another shape, or is not made of numbers.
+    """
+    array = _floats(X)
+    if array.shape[1:] != shape or array.ndim == 0:
+        wanted = f"(n, {', '.join(map(str, shape))})"
+        raise ModelError(
+            f"the samples have shape {array.shape} and the model wants {wanted}: one sample alone has n = 1"
+        )
+    return array
+
+
+def series(X: object, shape: tuple[int, int]) -> Floats:
+    """Return `X` as float32 `(n, channels, steps)`, shorter series ending in NaN.
+
+    Raises:
+        ModelError: a series is longer than the model's, or has other channels.
+    """
+    channels, steps = shape
+    if not isinstance(X, list | tuple):
+        array = _floats(X)
+        if array.ndim == 3 and array.shape[1:] == shape:
+            return array
+        if array.ndim != 3:
+            return numbers(array, shape)
+        X = list(array)
+    result = np.full((len(X), channels, steps), np.nan, dtype=np.float32)
+    for i, one in enumerate(map(_floats, X)):
+        if one.ndim != 2 or one.shape[0] != channels or one.shape[1] > steps:
+            raise ModelError(
+                f"series {i} has shape {one.shape} and the model wants ({channels}, up to {steps}): cut it, or train "
+                "on longer series"
+            )
+        result[i, :, : one.shape[1]] = one
+    return result
+
+
+def table(X: object, columns: Sequence[Column], features: int) -> Feed:
+    """Return the numeric columns as "x" and the categorical ones as strings "categories".
+
+    Arguments:
+        X: a DataFrame, whose columns are found by name; or `(n, features)`: objects or strings as a person writes them,
+            or numbers with the code of the category in categorical columns.
+        columns: of the model; empty where all are numeric and have no names.
+        features: number of columns.
+
+    Raises:
+        ModelError: a column is missing, or a numeric one holds something else.
+    """
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        if not columns:
+            return {"x": numbers(X, (features,))}
+        named = {str(name): i for i, name in enumerate(X.columns)}
+        missing = [column.name for column in columns if column.name not in named]
+        if missing:
+            raise ModelError(
+                f"the table has no column {', '.join(map(repr, missing))}: name its columns as in training"
+            )
+        return _split([np.asarray(X.iloc[:, named[column.name]]) for column in columns], columns, coded=False)
+    array = np.asarray(X)
+    if array.dtype.kind in "biuf" or not columns:
+        array = numbers(array, (features,))
+        if all(not column.categories for column in columns):
+            return {"x": array}
+    elif array.ndim != 2 or array.shape[1] != features:
+        raise ModelError(
+            f"the table has shape {array.shape} and the model wants (n, {features}): one column per feature"
+        )
+    return _split(list(array.T), columns, coded=array.dtype.kind in "biuf")
+
+
+def _split(values: Sequence[_Any], columns: Sequence[Column], coded: bool) -> Feed:
+    feed: dict[str, Array] = {}
+    numeric = [_number_column(v, column) for v, column in zip(values, columns) if not column.categories]
+    read = _decoded if coded else _strings
+    strings = [read(v, column) for v, column in zip(values, columns) if column.categories]
+    if numeric:
+        feed["x"] = np.ascontiguousarray(np.stack(numeric, axis=1))
+    if strings:
+        feed["categories"] = np.ascontiguousarray(np.stack(strings, axis=1))
+    return feed
+
+
+def _floats(X: object) -> Floats:
+    try:
+        array = np.asarray(X)
+        if array.dtype.kind not in "biufO" or (array.dtype.kind == "O" and _holds_text(array)):
+            raise ModelError("the samples are not numbers: give an array of int or float, NaN where a value is missing")
+        return np.ascontiguousarray(array, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError("the samples are not one array of numbers: give all of them the same shape") from None
+
+
+def _number_column(values: _Any, column: Column) -> Floats:
+    if values.dtype.kind in "biuf":
+        return values.astype(np.float32)
+    if values.dtype.kind == "M":  # in training too, dates were seconds since 1970
+        seconds = values.astype("datetime64[us]").astype(np.int64) / 1e6
+        return np.where(np.isnat(values), np.nan, seconds).astype(np.float32)
+    result = np.empty(len(values), dtype=np.float32)
+    for row, value in enumerate(values):
+        try:
+            result[row] = np.nan if _is_missing(value) else float(value)
+        except (TypeError, ValueError):
+            raise ModelError(
+                f"column {column.name!r}, row {row}: {value!r:.40} is not a number, as it was in training: mend it"
+            ) from None
+    return result
+
+
+def _strings(values: _Any, column: Column) -> _Any:
+    del column
+    return np.array(["" if _is_missing(value) else _text(value) for value in values], dtype=object)
+
+
+def _text(value: object) -> str:
+    # A column of whole numbers with a gap arrives as floats, and its categories were written without a point.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _decoded(codes: Floats, column: Column) -> _Any:
+    missing, size = np.isnan(codes), len(column.categories)
+    wrong = np.flatnonzero(~missing & ((codes != np.round(codes)) | (codes < 0) | (codes >= size)))
+    if wrong.size:
+        raise ModelError(
+            f"column {column.name!r}, row {wrong[0]}: {codes[wrong[0]]:g} is not a code of its {size} categories: "
+            "give the categories as strings"
+        )
+    known = np.array([*column.categories, ""], dtype=object)
+    return known[np.where(missing, size, codes).astype(np.int64)]
+
+
+def _holds_text(array: _Any) -> bool:
+    return any(isinstance(value, str | bytes) for value in array.flat)
+
+
+def _is_missing(value: object) -> bool:
+    # pandas' missing values are known by their names, so that pandas is not loaded here; NA has no truth value.
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value == "" or value != value

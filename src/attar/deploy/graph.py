@@ -1,0 +1,200 @@
+"""The ONNX graph as few, repeatable bytes: cleaned, renamed, checked and written whole or not at all."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import string
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import onnx
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+
+from attar.deploy.meta import KEY, ModelMeta
+from attar.errors import ExportError
+
+# onnxruntime 1.20, the oldest that attar supports, reads up to IR version 10.
+IR_VERSION = 10
+
+
+def compact(model: ModelProto) -> ModelProto:
+    """Return an equal model in fewer bytes, the same bytes for the same computation.
+
+    Constants become initialisers, equal ones are shared, identities and whatever no output needs are dropped, nodes
+    are put into the order in which a walk from the outputs finds them, every inner name is shortened, and
+    all that describes the exporting program (doc strings, stack traces, paths) is left behind. Only the
+    names of inputs and outputs, and the metadata under "attar", stay.
+
+    Raises:
+        ExportError: the graph branches or loops (`If`, `Loop`, `Scan`).
+    """
+    nodes, constants, outputs = _flatten(model.graph)
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    nodes = _from_outputs(nodes, outputs)
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+
+    renamed = {value.name: value.name for value in inputs} | dict(zip(outputs, (o.name for o in model.graph.output)))
+    fresh = _names(set(renamed.values()))
+    graph = GraphProto(name="g", input=inputs, output=model.graph.output)
+    shared: dict[bytes, str] = {}
+    for node in nodes:
+        for name in node.input:
+            if name and name not in renamed:
+                tensor = _smallest(constants[name])
+                key = tensor.SerializeToString(deterministic=True)
+                if key not in shared:
+                    tensor.name = shared[key] = next(fresh)
+                    graph.initializer.append(tensor)
+                renamed[name] = shared[key]
+        for name in node.output:
+            if name and name not in renamed:
+                renamed[name] = next(fresh)
+        graph.node.append(
+            NodeProto(
+                op_type=node.op_type,
+                domain=node.domain,
+                input=[name and renamed[name] for name in node.input],
+                output=[name and renamed[name] for name in node.output],
+                attribute=_told(node, opsets[node.domain]),
+            )
+        )
+    for value in itertools.chain(graph.input, graph.output):
+        value.ClearField("doc_string")
+        value.ClearField("metadata_props")
+
+    small = ModelProto(ir_version=min(model.ir_version, IR_VERSION), graph=graph)
+    for domain in sorted({node.domain for node in nodes} | {""}):
+        small.opset_import.add(domain=domain, version=opsets[domain])
+    small.metadata_props.extend(entry for entry in model.metadata_props if entry.key == KEY)
+    return small
+
+
+def describe(model: ModelProto, meta: ModelMeta) -> None:
+    """Store `meta` in the model, in place of what was there."""
+    del model.metadata_props[:]
+    model.metadata_props.add(key=KEY, value=meta.to_json())
+
+
+def write(model: ModelProto, path: Path) -> None:
+    """Check the model and write it beside `path`, then rename: a reader never sees half a file.
+
+    Raises:
+        ExportError: the model breaks ONNX's own rules.
+    """
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"{path}: not a valid ONNX model: {str(error).splitlines()[0]}") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(model.SerializeToString(deterministic=True))
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes a file that only its owner can read; a model is an ordinary file.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(beside).chmod(0o666 & ~mask)
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _flatten(graph: GraphProto) -> tuple[list[NodeProto], dict[str, TensorProto], list[str]]:
+    """Return the nodes without constants and identities, all constants by name, and the names of the outputs."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    alias: dict[str, str] = {}
+    nodes = []
+    for source in graph.node:
+        node = NodeProto()
+        node.CopyFrom(source)
+        del node.input[:]
+        node.input.extend(alias.get(name, name) for name in source.input)
+        if any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for a in node.attribute):
+            raise ExportError(
+                f"the exported graph has a branch or loop ({node.op_type}): make the module trace to one path"
+            )
+        if node.op_type == "Constant":
+            constants[node.output[0]] = _constant(node.attribute[0])
+        elif node.op_type == "Identity":
+            alias[node.output[0]] = node.input[0]
+        else:
+            nodes.append(node)
+    return nodes, constants, [alias.get(value.name, value.name) for value in graph.output]
+
+
+def _constant(attribute: AttributeProto) -> TensorProto:
+    value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, TensorProto):
+        return value
+    shape = [len(value)] if attribute.name.endswith("s") else []
+    kind = {"int": TensorProto.INT64, "flo": TensorProto.FLOAT, "str": TensorProto.STRING}[attribute.name[6:9]]
+    return onnx.helper.make_tensor("", kind, shape, value if shape else [value])
+
+
+def _from_outputs(nodes: Iterable[NodeProto], outputs: list[str]) -> list[NodeProto]:
+    """Return the nodes that the outputs need, each after its inputs, in an order that only the graph decides."""
+    producer = {name: node for node in nodes for name in node.output if name}
+    done: dict[str, NodeProto] = {}
+    stack = list(reversed(outputs))
+    while stack:
+        node = producer.get(stack[-1])
+        if node is None or node.output[0] in done:
+            stack.pop()
+            continue
+        waiting = [name for name in node.input if name in producer and producer[name].output[0] not in done]
+        if waiting:
+            stack.extend(reversed(waiting))
+        else:
+            done[node.output[0]] = node
+            stack.pop()
+    return list(done.values())
+
+
+def _smallest(tensor: TensorProto) -> TensorProto:
+    """Return the tensor, without a name, in the shorter of ONNX's two encodings (small integers take one byte)."""
+    array = numpy_helper.to_array(tensor)
+    if array.dtype == object:
+        return onnx.helper.make_tensor("", TensorProto.STRING, array.shape, array.ravel().tolist())
+    raw = numpy_helper.from_array(array)
+    if array.dtype.kind not in "iu" or array.dtype.itemsize < 4:
+        return raw
+    typed = onnx.helper.make_tensor("", raw.data_type, array.shape, array.ravel().tolist())
+    return min(raw, typed, key=lambda candidate: len(candidate.SerializeToString()))
+
+
+def _told(node: NodeProto, opset: int) -> list[AttributeProto]:
+    """Return the attributes that say something: those not equal to what their absence means."""
+    defaults = {
+        name: attribute.default_value
+        for name, attribute in onnx.defs.get_schema(node.op_type, opset, node.domain).attributes.items()
+    }
+    told = []
+    for source in sorted(node.attribute, key=lambda attribute: attribute.name):
+        attribute = AttributeProto()
+        attribute.CopyFrom(source)
+        attribute.ClearField("doc_string")
+        value = onnx.helper.get_attribute_value(attribute)
+        default = defaults.get(attribute.name)
+        if default is not None and default.type == attribute.type:
+            silent = onnx.helper.get_attribute_value(default) == value
+        else:
+            silent = (
+                (attribute.name in ("dilations", "strides") and set(value) == {1})
+                or (attribute.name == "pads" and set(value) == {0})
+                or (attribute.name == "kernel_shape" and node.op_type == "Conv")
+            )
+        if not silent:
+            told.append(attribute)
+    return told
+
+
+def _names(taken: set[str]) -> Iterator[str]:
+    for length in itertools.count(1):
+        for letters in itertools.product(string.ascii_letters, repeat=length):
+            if (name := "".join(letters)) not in taken:
+                yield name

@@ -1,0 +1,59 @@
+"""What a model file costs: bytes on disk, and time for one sample on one thread."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attar.data.dataset import Floats
+from attar.deploy.session import load
+
+_BLOCKS = 5
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a model file costs.
+
+    Arguments:
+        bytes: size of the file.
+        latency_ms: median time of one sample, one thread, in milliseconds.
+        repeats: how often it was run for that.
+    """
+
+    bytes: int
+    latency_ms: float
+    repeats: int
+
+
+def measure(path: Path, x: Floats, repeats: int = 100) -> Measurement:
+    """Measure a model file in onnxruntime, after a warm-up.
+
+    The repeats are taken in five blocks and the smallest of the blocks' medians counts: whatever else the
+    machine does can only slow a block down.
+
+    Arguments:
+        path: a model file that attar wrote.
+        x: raw samples `(n, *shape)`; the first is used.
+        repeats: rounded up to a multiple of five.
+
+    Raises:
+        ModelError: the file cannot be loaded, or the sample does not suit it.
+    """
+    model = load(path, threads=1)
+    feed = model.feed(x[:1])
+    per_block = max(1, -(-repeats // _BLOCKS))
+    for _ in range(min(10, per_block)):
+        model.run(feed)
+    medians = []
+    for _ in range(_BLOCKS):
+        times = []
+        for _ in range(per_block):
+            start = time.perf_counter()
+            model.run(feed)
+            times.append(time.perf_counter() - start)
+        medians.append(float(np.median(times)))
+    return Measurement(path.stat().st_size, 1000 * min(medians), per_block * _BLOCKS)

@@ -1,0 +1,133 @@
+"""What a model file says about itself: the JSON that is stored under the key "attar" of its ONNX metadata."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import NoReturn, TypeAlias
+
+from attar.data.dataset import Column
+from attar.errors import ModelError
+
+KEY = "attar"
+FORMAT = 1
+
+Extra: TypeAlias = dict[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class ModelMeta:
+    """What a person or a program must know to feed the model and to read its answers.
+
+    Arguments:
+        kind: "image", "series" or "table".
+        shape: of one raw sample: image `(h, w)` or `(h, w, c)`, series `(channels, steps)`, table `(features,)`.
+        classes: the labels, in the order of the columns of "probabilities".
+        columns: of a table, in the order of its features; empty for the other kinds.
+        version: of attar, that wrote the file.
+        extra: anything small that the writer wants to be found again.
+        format: of this description itself.
+
+    Example:
+        >>> meta = ModelMeta("image", (8, 8), ("0", "1"), version="0.1.0")
+        >>> ModelMeta.from_json(meta.to_json()) == meta
+        True
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    columns: tuple[Column, ...] = ()
+    version: str = ""
+    extra: Extra = field(default_factory=dict)
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if not self.kind:
+            _refuse("its kind is empty")
+        if not self.shape or min(self.shape) < 1:
+            _refuse(f"its sample shape {self.shape} is not a list of positive sizes")
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            _refuse(f"its classes {list(self.classes)} are not at least two different labels")
+        if self.columns and self.shape != (len(self.columns),):
+            _refuse(f"it names {len(self.columns)} columns for samples of shape {self.shape}")
+        if len({column.name for column in self.columns}) < len(self.columns):
+            _refuse("two of its columns have the same name")
+        for column in self.columns:
+            if len(set(column.categories)) < len(column.categories):
+                _refuse(f"column {column.name!r} has the same category twice")
+
+    def to_json(self) -> str:
+        """Write as JSON: the same text for equal descriptions."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelMeta:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ModelError: the text is no description of this format, or comes from a newer attar.
+        """
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError):
+            _refuse("it is not JSON")
+        if not isinstance(raw, dict) or not _is_int(raw.get("format")):
+            _refuse("it has no format number")
+        if raw["format"] != FORMAT:
+            raise ModelError(
+                f"this model file has format {raw['format']} and this attar reads format {FORMAT}: upgrade attar "
+                f"(the file was written by version {raw.get('version')!s:.40})"
+            )
+        wrong = set(raw) ^ {"kind", "shape", "classes", "columns", "version", "extra", "format"}
+        if wrong:
+            _refuse(f"keys are missing or unknown: {', '.join(sorted(wrong))}")
+        if not isinstance(raw["kind"], str) or not isinstance(raw["version"], str):
+            _refuse("kind and version must be strings")
+        if not isinstance(raw["shape"], list) or not all(_is_int(size) for size in raw["shape"]):
+            _refuse("shape must be a list of whole numbers")
+        return cls(
+            kind=raw["kind"],
+            shape=tuple(raw["shape"]),
+            classes=_strings(raw["classes"], "classes"),
+            columns=_columns(raw["columns"]),
+            version=raw["version"],
+            extra=_extra(raw["extra"]),
+        )
+
+
+def _refuse(why: str) -> NoReturn:
+    raise ModelError(f"the description of the model is not usable: {why}; export the model again")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _strings(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        _refuse(f"{name} must be a list of strings")
+    return tuple(value)
+
+
+def _columns(value: object) -> tuple[Column, ...]:
+    if not isinstance(value, list):
+        _refuse("columns must be a list")
+    columns = []
+    for item in value:
+        if not isinstance(item, dict) or set(item) != {"name", "categories"} or not isinstance(item["name"], str):
+            _refuse("each column must have a name and its categories")
+        columns.append(Column(item["name"], _strings(item["categories"], f"categories of {item['name']!r}")))
+    return tuple(columns)
+
+
+def _extra(value: object) -> Extra:
+    if not isinstance(value, dict):
+        _refuse("extra must be an object")
+    for key, item in value.items():
+        if isinstance(item, bool) or not isinstance(item, str | int | float):
+            _refuse(f"extra {key!r} must be a string or a number")
+        if isinstance(item, float) and not math.isfinite(item):
+            _refuse(f"extra {key!r} is not finite")
+    return dict(value)

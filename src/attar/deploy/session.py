@@ -1,0 +1,151 @@
+"""Run a model file that attar wrote, with onnxruntime and numpy alone."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from attar.data.dataset import Column, Floats
+from attar.deploy.feed import Feed, numbers, series, table
+from attar.deploy.meta import KEY, ModelMeta
+from attar.errors import ModelError
+
+# Inner layers of a small network hold some thirty times the numbers of its input: this keeps them under 200 MB.
+_NUMBERS_PER_BATCH = 2**20
+_SAMPLES_PER_BATCH = 1024
+_WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})")
+
+
+class Model:
+    """A model file, ready to predict.
+
+    Arguments:
+        meta: the description stored in the file.
+        session: of onnxruntime, on the file.
+    """
+
+    def __init__(self, meta: ModelMeta, session: onnxruntime.InferenceSession) -> None:
+        self.meta = meta
+        self._session = session
+
+    @property
+    def kind(self) -> str:
+        """The kind of sample: "image", "series" or "table"."""
+        return self.meta.kind
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one raw sample."""
+        return self.meta.shape
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of a table."""
+        return self.meta.columns
+
+    @property
+    def classes(self) -> npt.NDArray[Any]:
+        """The labels `(n_classes,)`: int64 where all are whole numbers, else strings."""
+        if all(_WHOLE_NUMBER.fullmatch(label) for label in self.meta.classes):
+            return np.array([int(label) for label in self.meta.classes], dtype=np.int64)
+        return np.array(self.meta.classes)
+
+    def predict(self, X: object) -> npt.NDArray[Any]:
+        """Return the most probable label of each sample, `(n,)`; for `X` see `predict_proba`."""
+        labels: npt.NDArray[Any] = self.classes[self.predict_proba(X).argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: object, advance: Callable[[int], None] | None = None) -> Floats:
+        """Return the probability of each class for each sample.
+
+        Arguments:
+            X: raw samples `(n, *shape)`. A series may be shorter; the rest is missing. Series of different lengths come
+                as a list of arrays `(channels, steps)`. A table may be a DataFrame (columns by name), an array
+                of objects or strings, or float32 with the code of the category in categorical columns.
+            advance: called with the number of samples done after each batch.
+
+        Returns:
+            float32 `(n, n_classes)`, in the order of `classes`.
+
+        Raises:
+            ModelError: the samples do not suit the model.
+        """
+        feed = self.feed(X)
+        n = len(next(iter(feed.values())))
+        result = np.empty((n, len(self.meta.classes)), dtype=np.float32)
+        for batch in self._batches(n):
+            result[batch] = self.run({name: array[batch] for name, array in feed.items()})
+            if advance is not None:
+                advance(batch.stop - batch.start)
+        return result
+
+    def feed(self, X: object) -> Feed:
+        """Return the inputs of the ONNX graph, by name, for the samples `X` as in `predict_proba`."""
+        if self.kind == "table":
+            return table(X, self.columns, self.shape[0])
+        if self.kind == "series":
+            channels, steps = self.shape
+            return {"x": series(X, (channels, steps))}
+        return {"x": numbers(X, self.shape)}
+
+    def run(self, feed: Feed) -> Floats:
+        """Return the output of the ONNX graph for one batch."""
+        try:
+            (probabilities,) = self._session.run(["probabilities"], feed)
+        except Exception as error:  # onnxruntime's own exceptions share no public base
+            raise ModelError(f"the model does not run: {str(error).splitlines()[0]}; export it again") from error
+        return np.asarray(probabilities, dtype=np.float32)
+
+    def _batches(self, n: int) -> Iterator[slice]:
+        step = max(1, min(_SAMPLES_PER_BATCH, _NUMBERS_PER_BATCH // math.prod(self.shape)))
+        for start in range(0, n, step):
+            yield slice(start, min(start + step, n))
+
+
+def load(path: str | Path, *, threads: int = 0) -> Model:
+    """Load a model file.
+
+    Arguments:
+        path: an ONNX file that attar wrote.
+        threads: for one prediction; 0 means one per core.
+
+    Raises:
+        ModelError: there is no such file, or it is not attar's, or a newer attar wrote it.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(
+            f"{path}: no such model file; `attar fit` writes one as model.onnx in its run folder"
+        ) from None
+    except IsADirectoryError:
+        raise ModelError(f"{path}: is a folder, not a model file; name the model.onnx in it") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}; check its permissions") from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no public base
+        raise ModelError(
+            f"{path}: not an ONNX model that onnxruntime can run; give a model file that attar wrote"
+        ) from error
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if text is None:
+        raise ModelError(f"{path}: an ONNX model, but not one of attar's; give a model file that attar wrote")
+    try:
+        meta = ModelMeta.from_json(text)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    return Model(meta, session)

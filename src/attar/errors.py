@@ -1,0 +1,45 @@
+"""Everything that attar raises on purpose.
+
+    AttarError                 what a person can mend; the command line prints it and exits with 2
+    ├── DataError              the samples: unreadable, empty, of the wrong shape, all missing
+    │   └── LabelError         the labels: unknown ids, one class, too few
+    ├── BudgetError            nothing that was tried fits the budget
+    ├── ModelError             a model file that attar did not write, or that does not suit the samples
+    ├── RunError               a run folder that is corrupt, or belongs to another command
+    ├── ExportError            an exported model that differs from its original
+    └── MissingExtraError      a feature whose optional dependency is not installed
+
+Each message is one line: what was wrong, where (file, row, column or argument), and what to do.
+"""
+
+
+class AttarError(Exception):
+    """Base of every error that attar raises on purpose."""
+
+
+class DataError(AttarError, ValueError):
+    """The samples cannot be used."""
+
+
+class LabelError(DataError):
+    """The labels cannot be used."""
+
+
+class BudgetError(AttarError, ValueError):
+    """The budget is unreadable, or nothing fits it."""
+
+
+class ModelError(AttarError, ValueError):
+    """The model file is not attar's, or does not suit the samples."""
+
+
+class RunError(AttarError):
+    """The run folder is corrupt, or belongs to another command."""
+
+
+class ExportError(AttarError):
+    """An exported model differs from its original by more than the tolerance."""
+
+
+class MissingExtraError(AttarError, ImportError):
+    """A feature whose optional dependency is not installed."""

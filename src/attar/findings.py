@@ -1,0 +1,234 @@
+"""What a finished job amounts to: the facts of its report, and the one look at the test part."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from attar.adapt.validate import Choice, binomial_interval, correctness
+from attar.candidates import Candidate, Job
+from attar.compress.budget import Budget, readable
+from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
+from attar.deploy.session import load
+from attar.report.facts import CurvePoint, Facts, LatentPoint, Row, Step
+from attar.run import Run
+
+# Below this many samples a map has no neighbourhoods to show.
+_FEW = 8
+
+
+@dataclass(frozen=True)
+class TestPart:
+    """Samples that are looked at once, after every choice is made.
+
+    Arguments:
+        x: raw `(n, *shape)`.
+        y: class codes as in training; -1 for a class that training has not seen, which no answer can hit.
+    """
+
+    __test__ = False  # not a test case of pytest
+
+    x: Floats
+    y: Ints
+
+
+def findings(
+    job: Job,
+    test: TestPart | None,
+    tried: list[Candidate],
+    right: npt.NDArray[np.float64],
+    choice: Choice,
+    steps: list[Step],
+    difference: float,
+    budget: Budget,
+    model: Path,
+    dataset: Dataset,
+    source: str,
+    command: str,
+    run: Run,
+    started: float,
+) -> Facts:
+    """Put together what the report shows; here, and only here, the test part is looked at."""
+    chosen, shipped, classes = tried[choice.index], load(model), job.meta.classes
+    said = shipped.predict_proba(job.x)
+    tested = test_accuracy = None
+    if test is not None and len(test.y):
+        tested = shipped.predict_proba(test.x).argmax(1)
+        test_accuracy = float((tested == test.y).mean())
+        steps = _tested(steps, chosen, test, test_accuracy)
+    held_out = np.nanmean(chosen.held_out, axis=0)
+    known = ~np.isnan(held_out).any(1)
+    confusion = (
+        _confusion(job.codes[known], held_out[known].argmax(1), len(classes))
+        if tested is None or test is None
+        else _confusion(test.y, tested, len(classes))
+    )
+    counts = np.bincount(job.codes, minlength=len(classes))
+    last = steps[-1]
+    rows = sorted((_row(c, r, i == choice.index) for i, (c, r) in enumerate(zip(tried, right))), key=_by_accuracy)
+    n_test = 0 if test is None else len(test.y)
+    return Facts(
+        run=run.folder.name,
+        source=source,
+        kind=job.kind.name,
+        n=len(dataset),
+        n_labelled=len(job.codes),
+        n_test=n_test,
+        shape=tuple(job.x.shape[1:]),
+        classes=classes,
+        labels_per_class=tuple(int(c) for c in counts),
+        notes=dataset.notes,
+        verdict=_verdict(choice, test_accuracy, n_test, last),
+        why=_why(tried, right, choice),
+        accuracy=choice.accuracy,
+        interval=choice.interval,
+        test_accuracy=test_accuracy,
+        test_interval=None if test_accuracy is None else binomial_interval(test_accuracy, n_test),
+        leaderboard=tuple(rows),
+        confusion=confusion,
+        confusion_of="cross-validation on the labelled samples" if tested is None else "test split",
+        curve=_curve(chosen, right[choice.index]),
+        latent=_latent(job, chosen, said, dataset),
+        latent_of=chosen.points_of,
+        compression=tuple(steps),
+        budget=None if budget == Budget() else str(budget),
+        largest_difference=difference,
+        model_path=model.name,
+        model_bytes=last.bytes,
+        model_latency_ms=last.latency_ms,
+        seconds=time.perf_counter() - started,
+        settings={**run.asked["settings"], **job.plan.model_dump()},
+        versions=run.versions,
+        command=command,
+    )
+
+
+def line_of(candidate: Candidate, codes: Ints) -> str:
+    """One line of the leaderboard for a terminal."""
+    right = correctness(candidate.held_out, codes)
+    accuracy, (low, high) = _estimate(right)
+    return f"{candidate.name:<42}{percent(accuracy):>7}  ({100 * low:.0f}–{100 * high:.0f})"
+
+
+def percent(share: float) -> str:
+    """A share for a person.
+
+    >>> percent(0.98765)
+    '98.8 %'
+    """
+    return f"{100 * share:.1f} %"
+
+
+def _estimate(right: npt.NDArray[np.float64]) -> tuple[float, tuple[float, float]]:
+    known = right[~np.isnan(right)]
+    accuracy = float(known.mean()) if len(known) else 0.0
+    return accuracy, binomial_interval(accuracy, len(known))
+
+
+def _row(candidate: Candidate, right: npt.NDArray[np.float64], chosen: bool) -> Row:
+    accuracy, interval = _estimate(right)
+    return Row(
+        name=candidate.name,
+        accuracy=accuracy,
+        interval=interval,
+        bytes=candidate.bytes,
+        latency_ms=candidate.latency_ms,
+        baseline=candidate.baseline,
+        chosen=chosen,
+        seconds=candidate.seconds,
+    )
+
+
+def _by_accuracy(row: Row) -> float:
+    return -(row.accuracy or 0.0)
+
+
+def _tested(steps: list[Step], chosen: Candidate, test: TestPart, shipped: float) -> list[Step]:
+    """The steps with their accuracy on the test part: of the original, and of what is shipped."""
+    original = float((load(chosen.path).predict_proba(test.x).argmax(1) == test.y).mean())
+    first = steps[0].model_copy(update={"accuracy": original})
+    if len(steps) == 1:
+        return [first]
+    return [first, *steps[1:-1], steps[-1].model_copy(update={"accuracy": shipped})]
+
+
+def _confusion(y: Ints, predicted: npt.NDArray[np.integer], n: int) -> tuple[tuple[int, ...], ...]:
+    table = np.zeros((n, n), dtype=int)
+    seen = y != UNLABELLED
+    np.add.at(table, (y[seen], predicted[seen]), 1)
+    return tuple(tuple(int(v) for v in row) for row in table)
+
+
+def _curve(chosen: Candidate, right: npt.NDArray[np.float64]) -> tuple[CurvePoint, ...]:
+    """The learning curve, with cross-validation on all labels as its last point."""
+    accuracy, (low, high) = _estimate(right)
+    points = [CurvePoint(labels=p.labels, accuracy=p.accuracy, low=p.low, high=p.high) for p in chosen.curve]
+    folds = [p for p in points if p.labels < len(right)]
+    return (*folds, CurvePoint(labels=len(right), accuracy=accuracy, low=low, high=high))
+
+
+def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: Step) -> str:
+    size = f"{readable(shipped.bytes)}, {shipped.latency_ms:.2g} ms per sample"
+    low, high = (100 * limit for limit in choice.interval)
+    estimate = f"{percent(choice.accuracy)} (90 % interval {low:.0f} to {high:.0f})"
+    if test_accuracy is None:
+        return f"A model of {size}, expected to be right on {estimate} of new samples, judged by its labels alone."
+    return (
+        f"A model of {size}, right on {percent(test_accuracy)} of {n_test:,} held-out samples; "
+        f"its labels alone had promised {estimate}."
+    )
+
+
+def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice) -> str:
+    accuracy = [_estimate(r)[0] for r in right]
+    best = int(np.argmax(accuracy))
+    chosen = tried[choice.index]
+    baselines = [a for c, a in zip(tried, accuracy) if c.baseline]
+    reason = (
+        f"“{chosen.name}” had the highest cross-validated accuracy of {len(tried)} candidates"
+        if best == choice.index
+        else f"“{chosen.name}” is the simplest of {len(tried)} candidates within one standard error of the best, "
+        f"“{tried[best].name}” ({percent(accuracy[best])})"
+    )
+    against = f"; the best baseline reached {percent(max(baselines))}" if baselines and not chosen.baseline else ""
+    return f"{reason}, with {percent(accuracy[choice.index])}{against}."
+
+
+def _latent(job: Job, chosen: Candidate, said: Floats, dataset: Dataset) -> tuple[LatentPoint, ...]:
+    trained = np.ones(len(dataset), dtype=bool)
+    if dataset.test is not None:
+        trained[dataset.test] = False
+    ids, classes = dataset.ids[trained], job.meta.classes
+    return tuple(
+        LatentPoint(
+            id=str(ids[i]),
+            x=float(x),
+            y=float(y),
+            predicted=classes[int(said[i].argmax())],
+            probability=float(said[i].max()),
+            label=None if job.y[i] == UNLABELLED else classes[job.y[i]],
+            thumbnail=job.kind.draw(job.x[i]),
+        )
+        for i, (x, y) in zip(job.shown, _plane(chosen.points, job.seed))
+    )
+
+
+def _plane(points: Floats, seed: int) -> npt.NDArray[np.float64]:
+    """Two coordinates in which neighbours stay neighbours (t-SNE, van der Maaten and Hinton, 2008)."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    n = len(points)
+    if n < _FEW or points.shape[1] < 3:
+        plane = np.zeros((n, 2))
+        plane[:, : min(2, points.shape[1])] = points[:, :2]
+        return plane
+    reduced = PCA(min(50, *points.shape), random_state=seed).fit_transform(points)
+    embedded: npt.NDArray[np.float64] = TSNE(
+        init="pca", perplexity=min(30, (n - 1) / 3), random_state=seed, max_iter=500
+    ).fit_transform(reduced)
+    return embedded

@@ -1,0 +1,214 @@
+"""From a source as the command line names it to a finished run."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from attar import kinds
+from attar.compress.budget import Budget, readable
+from attar.data.dataset import UNLABELLED, Dataset, Ints
+from attar.data.labels import validate_labels
+from attar.data.sources import read
+from attar.data.split import draw_labels, holdout, shortfall
+from attar.errors import BudgetError
+from attar.job import Outcome, run_job, smallest_model
+from attar.plan import Plan, default_plan, plan_for_time, versions
+from attar.run import Result, Run, fingerprint, free_folder
+from attar.training.progress import Progress, Silent
+
+# Of the labelled samples, where labels are drawn from a source that knows them all.
+HOLDOUT = 0.3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person asks of a fit, besides the source.
+
+    Arguments:
+        kind: "image", "series" or "table" where the guess would be wrong.
+        labels: file of id and label.
+        label_column: of a table.
+        labels_per_class: draw so many labels per class and hide the rest.
+        label_fraction: or draw this part of the labels.
+        holdout: part of the labelled samples that is set aside for one look at the end. None: 0.3 where labels are
+            drawn from a source without a test part of its own, else nothing.
+        budget: as in "50KB,0.5ms".
+        seconds: for the whole job; None: the default schedule.
+        seed: of everything random.
+        out: the run folder; None: one under runs/ named after the source.
+        strict: refuse unreadable files rather than skip them.
+    """
+
+    kind: str | None = None
+    labels: Path | None = None
+    label_column: str | None = None
+    labels_per_class: int | None = None
+    label_fraction: float | None = None
+    holdout: float | None = None
+    budget: str | None = None
+    seconds: float | None = None
+    seed: int = 0
+    out: Path | None = None
+    strict: bool = False
+
+
+def fit_source(source: str, options: Options, progress: Progress | None = None, command: str | None = None) -> Outcome:
+    """Read, hold out, represent, adapt, choose, compress, export and report.
+
+    Nothing is written before the samples, the labels and the budget have been found good.
+
+    Arguments:
+        source: a built-in name, `hf:owner/name`, a file or a folder.
+        options: everything else.
+        progress: where to report.
+        command: what the person typed, for the report.
+
+    Raises:
+        AttarError: what a person can mend.
+    """
+    progress = progress or Silent()
+    budget = Budget() if options.budget is None else Budget.parse(options.budget)
+    dataset = prepared(
+        read(
+            source,
+            kind=options.kind,
+            labels=options.labels,
+            label_column=options.label_column,
+            strict=options.strict,
+        ),
+        options,
+    )
+    folder = options.out or Path("runs", Path(source.removeprefix("hf:")).stem or "run")
+    return fit_dataset(
+        dataset,
+        options,
+        budget,
+        progress,
+        folder=folder,
+        take_next=options.out is None,
+        source=source,
+        command=command or shlex.join(sys.argv),
+    )
+
+
+def fit_dataset(
+    dataset: Dataset,
+    options: Options,
+    budget: Budget,
+    progress: Progress,
+    *,
+    folder: Path,
+    source: str,
+    command: str,
+    take_next: bool = False,
+) -> Outcome:
+    """The part of `fit_source` that comes after reading.
+
+    Arguments:
+        dataset: samples with the labels that may be used.
+        options: seed and time.
+        budget: parsed.
+        progress: where to report.
+        folder: of the run.
+        source: what the samples are called.
+        command: what repeats the run.
+        take_next: where the folder belongs to another command, take one of a similar name.
+    """
+    progress.say(summary(dataset))
+    for note in dataset.notes:
+        progress.say(f"note        {note}")
+    _refuse_hopeless(dataset, budget)
+    asked = {
+        "source": source,
+        "settings": {
+            key: str(value) if isinstance(value, Path) else value
+            for key, value in asdict(options).items()
+            if key not in ("out",)
+        },
+        "data": fingerprint(dataset.x, dataset.y),
+    }
+    with Run(free_folder(folder, asked) if take_next else folder, asked, versions()) as run:
+        plan = Plan.model_validate(run.stage("plan", lambda _: Result(facts=_plan(dataset, options))).facts)
+        return run_job(
+            dataset,
+            plan,
+            budget,
+            run,
+            progress,
+            seed=options.seed,
+            source=source,
+            command=command,
+        )
+
+
+def prepared(dataset: Dataset, options: Options) -> Dataset:
+    """The dataset with its test part set aside and, where asked, most of its labels hidden.
+
+    Raises:
+        LabelError: too few labels, or of one class only.
+    """
+    drawn = options.labels_per_class is not None or options.label_fraction is not None
+    if dataset.test is None and (options.holdout or (drawn and options.holdout is None)):
+        share = HOLDOUT if options.holdout is None else options.holdout
+        dataset = replace(dataset, test=holdout(dataset, share, options.seed))
+    y, notes = dataset.y, dataset.notes
+    trained = _trained(dataset)
+    if drawn:
+        if options.labels_per_class is not None and options.labels_per_class >= 1:
+            notes += shortfall(y, dataset.classes, options.labels_per_class, trained)
+        y = draw_labels(
+            y,
+            per_class=options.labels_per_class,
+            fraction=options.label_fraction,
+            seed=options.seed,
+            among=trained,
+        )
+    notes += validate_labels(y[trained], dataset.classes)
+    return replace(dataset, y=y, notes=notes)
+
+
+def summary(dataset: Dataset) -> str:
+    """One line on what the samples are."""
+    n_labelled = int((dataset.y[_trained(dataset)] != UNLABELLED).sum())
+    unit = {"image": "images", "series": "recordings", "table": "rows"}.get(dataset.kind, "samples")
+    size = {"series": "{} channels × {} steps", "table": "{} columns"}.get(
+        dataset.kind, " × ".join("{}" for _ in dataset.x.shape[1:])
+    )
+    test = "" if dataset.test is None else f", {len(dataset.test):,} set aside for the test"
+    return (
+        f"{dataset.kind} · {len(dataset):,} {unit}, {size.format(*dataset.x.shape[1:])} · "
+        f"{n_labelled:,} labelled, {len(dataset.classes)} classes{test}"
+    )
+
+
+def _trained(dataset: Dataset) -> Ints:
+    everything = np.arange(len(dataset))
+    return everything if dataset.test is None else np.setdiff1d(everything, dataset.test)
+
+
+def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
+    """Find out before any work whether the smallest model fits."""
+    if budget == Budget():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        size, latency = smallest_model(dataset, Path(folder))
+    if not budget.allows(size, latency):
+        raise BudgetError(
+            f"nothing fits the budget of {budget}: the smallest model for these samples takes {readable(size)} and "
+            f"{latency:.2g} ms; allow at least that"
+        )
+
+
+def _plan(dataset: Dataset, options: Options) -> dict[str, object]:
+    trained = _trained(dataset)
+    x, n_labelled = dataset.x[trained], int((dataset.y[trained] != UNLABELLED).sum())
+    if options.seconds is None:
+        return default_plan(len(x), n_labelled).model_dump()
+    kind = kinds.of(dataset.kind).learn(x, dataset.columns)
+    return plan_for_time(options.seconds, kind, x, n_labelled).model_dump()

@@ -1,0 +1,142 @@
+"""The main job: from a dataset and a budget to a model file and the facts of a report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import attar
+from attar import kinds
+from attar.adapt.validate import choose, correctness
+from attar.candidates import Job, candidates
+from attar.compress.budget import Budget, readable
+from attar.data.dataset import UNLABELLED, Dataset
+from attar.deploy.meta import ModelMeta
+from attar.findings import TestPart, findings, line_of, percent
+from attar.plan import Plan
+from attar.report.facts import Facts
+from attar.run import FACTS, MODEL, REPORT, Result, Run, write_text
+from attar.ship import ship, trial
+from attar.training.progress import Progress, Silent
+
+# Samples on the latent map.
+_SHOWN = 1200
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished job leaves.
+
+    Arguments:
+        facts: everything that the report shows.
+        model: the file that is shipped.
+    """
+
+    facts: Facts
+    model: Path
+
+
+def run_job(
+    dataset: Dataset,
+    plan: Plan,
+    budget: Budget,
+    run: Run,
+    progress: Progress,
+    *,
+    seed: int,
+    source: str,
+    command: str,
+) -> Outcome:
+    """Represent, adapt, choose, compress, export, check, test once, and write it all down.
+
+    Arguments:
+        dataset: samples, the labels that may be used, and the test part if there is one (with its labels).
+        plan: how long each part is trained.
+        budget: what the shipped file may cost.
+        run: the folder to work in.
+        progress: where to report.
+        seed: of everything random.
+        source: what the samples are called.
+        command: what repeats the run.
+
+    Raises:
+        BudgetError: nothing that was tried fits the budget.
+        ExportError: a file differs from its original.
+    """
+    started = time.perf_counter()
+    job, test = _job(dataset, plan, seed, progress)
+    tried = []
+    for candidate in candidates(job, run):
+        tried.append(candidate)
+        progress.say(line_of(candidate, job.codes))
+    right = np.stack([correctness(c.held_out, job.codes) for c in tried])
+    # A simpler candidate is worth a little accuracy where a simpler file is shipped. Those that do not fit the budget
+    # are all shipped as the same student: among them there is nothing to trade.
+    order = [c.rank if budget.allows(c.bytes, c.latency_ms) else len(tried) for c in tried]
+    choice = choose(right, order, seed)
+    chosen = tried[choice.index]
+    progress.say(
+        f"chosen      {chosen.name}: {percent(choice.accuracy)} "
+        f"({percent(choice.interval[0])} to {percent(choice.interval[1])}), corrected for having been chosen"
+    )
+    shipped, steps, difference = ship(job, chosen, budget, run)
+    model = run.place(shipped, MODEL)
+    for step in steps:
+        progress.say(f"{step.name:<12}{readable(step.bytes)}, {step.latency_ms:.3g} ms per sample")
+    facts = run.stage(
+        "facts",
+        lambda _: Result(
+            facts=findings(
+                job, test, tried, right, choice, steps, difference, budget, model, dataset, source, command, run, started
+            ).model_dump(mode="json")
+        ),
+    ).facts
+    outcome = Outcome(Facts.model_validate(facts), model)
+    write_report(run.folder, outcome.facts)
+    return outcome
+
+
+def write_report(folder: Path, facts: Facts) -> Path:
+    """Write the facts and the page that shows them into a run folder."""
+    from attar.report.page import render
+
+    write_text(folder / FACTS, facts.model_dump_json(indent=1) + "\n")
+    write_text(folder / REPORT, render(facts))
+    return folder / REPORT
+
+
+def smallest_model(dataset: Dataset, folder: Path) -> tuple[int, float]:
+    """Bytes and latency of the smallest model that can be made for these samples, by trying it untrained."""
+    job, _ = _job(dataset, Plan(simclr_epochs=0, autoencoder_epochs=0, tune_steps=0, student_epochs=1), 0, None)
+    rung = job.kind.students(len(job.meta.classes))[-1]
+    return trial(job, rung, folder)
+
+
+def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> tuple[Job, TestPart | None]:
+    trained = np.ones(len(dataset), dtype=bool)
+    if dataset.test is not None:
+        trained[dataset.test] = False
+    x, y = dataset.x[trained], dataset.y[trained]
+    # Classes of which no label may be used cannot be learnt.
+    known = np.unique(y[y != UNLABELLED])
+    code = np.full(len(dataset.classes) + 1, UNLABELLED)
+    code[known] = np.arange(len(known))
+    kind = kinds.of(dataset.kind).learn(x, dataset.columns)
+    meta = ModelMeta(
+        dataset.kind,
+        tuple(x.shape[1:]),
+        tuple(dataset.classes[c] for c in known),
+        dataset.columns,
+        version=attar.__version__,
+    )
+    labelled = np.flatnonzero(y != UNLABELLED)
+    others = np.random.default_rng(seed).permutation(np.flatnonzero(y == UNLABELLED))
+    shown = np.sort(np.concatenate([labelled, others])[:_SHOWN])
+    job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent())
+    test = None if dataset.test is None else TestPart(dataset.x[dataset.test], code[dataset.y[dataset.test]])
+    return job, test
+
+

@@ -1,0 +1,46 @@
+"""What differs between images, series and tables: one file each, found by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from attar.errors import DataError
+
+if TYPE_CHECKING:
+    from attar.kinds.base import Kind
+
+# Name of a kind: file in this folder and class in it. A new kind is one file and one line here.
+KINDS: dict[str, str] = {
+    "image": "Image",
+    "series": "Series",
+    "table": "Table",
+}
+
+
+def of(name: str) -> type[Kind]:
+    """The kind called `name`.
+
+    Arguments:
+        name: "image", "series" or "table".
+
+    Raises:
+        DataError: there is no such kind.
+
+    Example:
+        >>> of("table").name
+        'table'
+    """
+    if name not in KINDS:
+        raise DataError(f"unknown kind {name!r}; use one of {', '.join(KINDS)}")
+    kind: type[Kind] = getattr(import_module(f"attar.kinds.{name}"), KINDS[name])
+    return kind
+
+
+def from_json(state: dict[str, Any]) -> Kind:
+    """The kind that `Kind.to_json` wrote down.
+
+    Raises:
+        DataError: `state` names no kind.
+    """
+    return of(str(state.get("kind"))).from_json(state)

@@ -1,0 +1,192 @@
+"""What a kind of data answers, so that a pretext or a head needs to know nothing else about it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from attar.data.dataset import Column, Floats
+
+Doubles: TypeAlias = npt.NDArray[np.float64]
+
+# Samples in one pass over the data for its statistics: float64 copies stay small.
+_CHUNK = 4096
+# A spread below this share of the mean is rounding noise of float32, not signal.
+_CONSTANT = 1e-6
+
+
+@dataclass(frozen=True)
+class Student:
+    """A small classifier that has not been trained: normalised sample to `(n, n_classes)` logits.
+
+    Arguments:
+        name: of the rung, unique in its ladder.
+        build: makes the network with fresh weights.
+        parameters: how many weights it has.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    parameters: int
+
+    @classmethod
+    def of(cls, name: str, build: Callable[[], nn.Module]) -> Student:
+        """A student whose weights are counted without being allocated."""
+        with torch.device("meta"):
+            return cls(name, build, sum(p.numel() for p in build().parameters()))
+
+
+@dataclass(frozen=True)
+class Kind(ABC):
+    """A kind of data, with what was learnt about it from training samples.
+
+    Wherever a method speaks of normalised samples it means the output of `preprocess()`: image `(n, c, h, w)`,
+    series `(n, channels, steps)`, table `(n, d)`, each with zero mean and unit variance over the training samples.
+
+    Arguments:
+        shape: of one raw sample.
+    """
+
+    name: ClassVar[str]
+    # Widths of the students; what each encodes to is four times as long.
+    ladder: ClassVar[tuple[int, ...]] = (32, 24, 16, 12, 8, 4)
+
+    shape: tuple[int, ...]
+
+    @classmethod
+    @abstractmethod
+    def learn(cls, x: Floats, columns: Sequence[Column] = ()) -> Self:
+        """Learn the statistics of raw samples `(n, *shape)`; `columns` describe those of a table."""
+
+    @abstractmethod
+    def preprocess(self) -> nn.Module:
+        """A module from raw float32 samples, NaN where missing, to normalised ones; exports to ONNX."""
+
+    @abstractmethod
+    def restore(self, x: Tensor) -> Tensor:
+        """Normalised samples, as a decoder yields them, back to raw units `(n, *shape)`."""
+
+    @abstractmethod
+    def encoder(self, dim: int, width: int = 32) -> nn.Module:
+        """A network from normalised samples to `(n, dim)`; the cost grows with the square of `width`."""
+
+    @abstractmethod
+    def decoder(self, dim: int, width: int = 32) -> nn.Module:
+        """A network from `(n, dim)` to what `reconstruction_loss` and `restore` take."""
+
+    @abstractmethod
+    def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+        """A randomly augmented copy of each normalised sample; strength 0 changes nothing."""
+
+    @abstractmethod
+    def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
+        """How far the decoder's output is from normalised samples: a scalar, the mean over the batch."""
+
+    @abstractmethod
+    def draw(self, sample: Floats) -> str:
+        """One raw sample for a person: a small PNG as a data: URI, or inline SVG."""
+
+    def students(self, n_classes: int) -> tuple[Student, ...]:
+        """Untrained classifiers for a small device, from the largest to the tiniest."""
+        return tuple(
+            Student.of(f"width-{width}", partial(self._classifier, n_classes, 4 * width, width))
+            for width in self.ladder
+        )
+
+    def _classifier(self, n_classes: int, dim: int, width: int) -> nn.Module:
+        return nn.Sequential(self.encoder(dim, width), nn.Linear(dim, n_classes))
+
+    def to_json(self) -> dict[str, Any]:
+        """What was learnt, as plain JSON values; `attar.kinds.from_json` is the way back."""
+        return {"kind": self.name} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Self:
+        """The kind that `to_json` wrote down."""
+        return cls(**{f.name: _tuples(state[f.name]) for f in fields(cls)})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_tuples(v) for v in value)
+    return value
+
+
+class Standardise(nn.Module):
+    """(x − μ) / σ along axis 1, with μ in place of missing values.
+
+    Arguments:
+        mean: μ, one per channel or column.
+        std: σ, likewise.
+        axes: number of axes of a batch.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], axes: int) -> None:
+        super().__init__()
+        shape = (1, -1) + (1,) * (axes - 2)
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(shape))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise `(n, channels, …)`."""
+        return (torch.where(torch.isnan(x), self.mean, x) - self.mean) / self.std
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """Back to raw units."""
+        return x * self.std + self.mean
+
+
+def moments(x: Floats, axis: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation along `axis` over everything that is not NaN, in float64.
+
+    A channel without variation has the deviation 1, one without any value also the mean 0, so that standardising
+    is always defined.
+
+    Example:
+        >>> moments(np.array([[1, 5], [3, np.nan]], dtype=np.float32), axis=1)
+        ((2.0, 5.0), (1.0, 1.0))
+    """
+    others = tuple(a for a in range(x.ndim) if a != axis)
+    shape = tuple(-1 if a == axis else 1 for a in range(x.ndim))
+    count = np.zeros(x.shape[axis])
+    total, squares = np.zeros_like(count), np.zeros_like(count)
+    for start in range(0, len(x), _CHUNK):
+        chunk = x[start : start + _CHUNK]
+        count += np.sum(~np.isnan(chunk), axis=others)
+        total += np.nansum(chunk, axis=others, dtype=np.float64)
+    mean: Doubles = total / np.maximum(count, 1)
+    # A second pass rather than E[x²] − E[x]², which cancels for data far from zero.
+    for start in range(0, len(x), _CHUNK):
+        deviation = x[start : start + _CHUNK] - mean.reshape(shape)
+        squares += np.nansum(deviation * deviation, axis=others)
+    std: Doubles = np.sqrt(squares / np.maximum(count, 1))
+    std[std <= np.maximum(_CONSTANT * np.abs(mean), np.finfo(np.float32).tiny)] = 1.0
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def uniform(generator: torch.Generator, shape: Sequence[int], low: float, high: float, like: Tensor) -> Tensor:
+    """Uniform random numbers from `generator`, on the device of `like`."""
+    drawn = torch.rand(tuple(shape), generator=generator, device=generator.device)
+    return (drawn * (high - low) + low).to(like)
+
+
+def normal(generator: torch.Generator, shape: Sequence[int], std: float, like: Tensor) -> Tensor:
+    """Gaussian random numbers of mean 0 from `generator`, on the device of `like`."""
+    return (torch.randn(tuple(shape), generator=generator, device=generator.device) * std).to(like)

@@ -1,0 +1,150 @@
+"""Images."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attar.data.dataset import Column, Floats
+from attar.kinds.base import Kind, Standardise, moments, normal, uniform
+from attar.nets.convnet import ConvDecoder, ConvNet
+
+_ROTATION = 0.35  # radians
+_SCALE = 0.2
+_SHEAR = 0.3
+_SHIFT = 0.3  # of half the width
+_CONTRAST = 0.2
+_BRIGHTNESS = 0.2  # in standard deviations
+_SATURATION = 0.4
+_NOISE = 0.1  # in standard deviations
+# Shortest side of a colour image from which it is taken for a photograph, where colour and side are incidental.
+_PHOTOGRAPH = 16
+_THUMBNAIL = 48
+# Luma of ITU-R BT.601.
+_LUMA = (0.299, 0.587, 0.114)
+# Images that suffice for the median of a border.
+_BORDER_SAMPLES = 4096
+
+
+@dataclass(frozen=True)
+class Image(Kind):
+    """Images `(h, w)` or `(h, w, c)`.
+
+    Arguments:
+        shape: of one raw image.
+        mean: of each channel over all training images.
+        std: of each channel, likewise.
+        background: median of the border of the training images, in raw units, one per channel: what lies beyond the
+            edge when a view is shifted or rotated.
+    """
+
+    name: ClassVar[str] = "image"
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    background: tuple[float, ...]
+
+    @classmethod
+    def learn(cls, x: Floats, columns: Sequence[Column] = ()) -> Self:
+        """Learn the statistics of raw images `(n, h, w)` or `(n, h, w, c)`."""
+        del columns
+        pixels = x[..., None] if x.ndim == 3 else x
+        mean, std = moments(pixels, axis=3)
+        some = pixels[:_BORDER_SAMPLES]
+        sides = (some[:, 0], some[:, -1], some[:, :, 0], some[:, :, -1])
+        border = np.concatenate([side.reshape(-1, pixels.shape[3]) for side in sides])
+        border = np.where(np.isnan(border), np.asarray(mean, dtype=np.float32), border)
+        return cls(tuple(x.shape[1:]), mean, std, tuple(np.median(border, axis=0).astype(float).tolist()))
+
+    def preprocess(self) -> nn.Module:
+        """Raw images `(n, h, w)` or `(n, h, w, c)` to normalised `(n, c, h, w)`."""
+        return nn.Sequential(_ChannelsFirst(len(self.shape) == 3), self._standardise())
+
+    def restore(self, x: Tensor) -> Tensor:
+        """Normalised `(n, c, h, w)` to raw units `(n, *shape)`."""
+        raw: Tensor = self._standardise().to(x.device).inverse(x)
+        return raw.permute(0, 2, 3, 1) if len(self.shape) == 3 else raw.squeeze(1)
+
+    def encoder(self, dim: int, width: int = 32) -> nn.Module:
+        """A convolutional network."""
+        return ConvNet(len(self.mean), self.shape[:2], dim, width)
+
+    def decoder(self, dim: int, width: int = 32) -> nn.Module:
+        """The mirror of the encoder."""
+        return ConvDecoder(len(self.mean), self.shape[:2], dim, width)
+
+    def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+        """One random affine map per image, contrast and noise; for photographs also a flip and colour jitter."""
+        background = ((x.new_tensor(self.background) - x.new_tensor(self.mean)) / x.new_tensor(self.std))[:, None, None]
+        photograph = x.shape[1] == len(_LUMA) and min(x.shape[2:]) >= _PHOTOGRAPH
+        grid = F.affine_grid(_affine(x, generator, strength), list(x.shape), align_corners=False)
+        # Sampling pads with zeros: with the background at zero, that is what comes in over the edge.
+        x = F.grid_sample(x - background, grid, padding_mode="zeros", align_corners=False) + background
+        if photograph:
+            x = self._jitter(x, generator, strength)
+        x = x * (1 + uniform(generator, (len(x), 1, 1, 1), -_CONTRAST, _CONTRAST, x) * strength)
+        return x + normal(generator, x.shape, _NOISE * strength, x)
+
+    def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
+        """Mean squared error over pixels."""
+        return F.mse_loss(x_hat, x)
+
+    def draw(self, sample: Floats) -> str:
+        """A thumbnail, enlarged until it can be seen, from black for its least value to white for its largest."""
+        from PIL import Image as Picture
+
+        pixels = np.nan_to_num(sample.astype(np.float64))
+        if pixels.ndim == 3 and pixels.shape[2] != len(_LUMA):
+            pixels = pixels.mean(axis=2)
+        low, high = pixels.min(), pixels.max()
+        grey = np.rint((pixels - low) / max(high - low, np.finfo(float).tiny) * 255).astype(np.uint8)
+        times = -(-_THUMBNAIL // min(grey.shape[:2]))
+        picture = Picture.fromarray(grey)
+        picture = picture.resize((picture.width * times, picture.height * times), Picture.Resampling.NEAREST)
+        picture.thumbnail((4 * _THUMBNAIL, 4 * _THUMBNAIL))
+        data = io.BytesIO()
+        picture.save(data, format="PNG")
+        return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
+
+    def _standardise(self) -> Standardise:
+        return Standardise(self.mean, self.std, axes=4)
+
+    def _jitter(self, x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+        one = (len(x), 1, 1, 1)
+        if strength > 0:
+            x = torch.where(uniform(generator, one, 0, 1, x) < 0.5, x.flip(3), x)
+        x = x + uniform(generator, one, -_BRIGHTNESS, _BRIGHTNESS, x) * strength
+        luma = (x * x.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True)
+        return torch.lerp(luma, x, 1 + uniform(generator, one, -_SATURATION, _SATURATION, x) * strength)
+
+
+def _affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    """Random matrices (n, 2, 3) from output to input coordinates: rotation · shear · scale, and a shift."""
+    drawn = uniform(generator, (len(x), 6), -1, 1, x) * strength
+    rotation, scale_x, scale_y, shear, shift_x, shift_y = drawn.unbind(dim=1)
+    cos, sin = torch.cos(_ROTATION * rotation), torch.sin(_ROTATION * rotation)
+    across, down, shear = 1 + _SCALE * scale_x, 1 + _SCALE * scale_y, _SHEAR * shear
+    return torch.stack(
+        [
+            torch.stack([cos * across, (cos * shear - sin) * down, _SHIFT * shift_x], dim=1),
+            torch.stack([sin * across, (sin * shear + cos) * down, _SHIFT * shift_y], dim=1),
+        ],
+        dim=1,
+    )
+
+
+class _ChannelsFirst(nn.Module):
+    def __init__(self, has_channels: bool) -> None:
+        super().__init__()
+        self.has_channels = has_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 3, 1, 2) if self.has_channels else x.unsqueeze(1)

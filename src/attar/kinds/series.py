@@ -1,0 +1,142 @@
+"""Time series: recordings of one or more channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attar.data.dataset import Column, Floats
+from attar.kinds.base import Kind, Standardise, moments, normal, uniform
+from attar.nets.convnet import ConvDecoder, ConvNet
+
+_NOISE = 0.1  # in standard deviations
+_SCALE = 0.2
+_WARP = 0.15
+_KNOTS = 4
+_CROP = 0.2  # of the length
+_SEGMENTS = 4
+_DISORDER = 1.1  # above 1, neighbouring segments now and then change places
+_MASK = 0.2  # of the length
+# A drawing: size in pixels, points and channels that can still be told apart.
+_DRAWN = (96, 48)
+_POINTS = 64
+_COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#666666")
+
+
+@dataclass(frozen=True)
+class Series(Kind):
+    """Series `(channels, steps)`, a shorter one padded with NaN at its end.
+
+    Arguments:
+        shape: of one raw series.
+        mean: of each channel over all training series and steps.
+        std: of each channel, likewise.
+    """
+
+    name: ClassVar[str] = "series"
+    # One more than elsewhere: kernels along one axis have fewer weights.
+    ladder: ClassVar[tuple[int, ...]] = (48, *Kind.ladder)
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def learn(cls, x: Floats, columns: Sequence[Column] = ()) -> Self:
+        """Learn the statistics of raw series `(n, channels, steps)`."""
+        del columns
+        mean, std = moments(x, axis=1)
+        return cls(tuple(x.shape[1:]), mean, std)
+
+    def preprocess(self) -> nn.Module:
+        """Raw series to normalised ones, zero where a value is missing."""
+        return Standardise(self.mean, self.std, axes=3)
+
+    def restore(self, x: Tensor) -> Tensor:
+        """Normalised series to raw units."""
+        return Standardise(self.mean, self.std, axes=3).to(x.device).inverse(x)
+
+    def encoder(self, dim: int, width: int = 32) -> nn.Module:
+        """A convolutional network along time."""
+        return ConvNet(self.shape[0], self.shape[1:], dim, width)
+
+    def decoder(self, dim: int, width: int = 32) -> nn.Module:
+        """The mirror of the encoder."""
+        return ConvDecoder(self.shape[0], self.shape[1:], dim, width)
+
+    def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+        """Crop and resize with segments mildly permuted, magnitude warping, a masked stretch, and jitter.
+
+        References:
+            Um et al., Data augmentation of wearable sensor data for Parkinson's disease monitoring, 2017,
+            https://arxiv.org/abs/1706.00527
+        """
+        n, channels, steps = x.shape
+        x = _resample(x, _positions(x, generator, strength))
+        # One factor for the whole channel, and a smooth curve around it.
+        factor = 1 + uniform(generator, (n, channels, 1), -_SCALE, _SCALE, x) * strength
+        curve = F.interpolate(
+            normal(generator, (n, channels, _KNOTS), _WARP * strength, x), size=steps, mode="linear", align_corners=True
+        )
+        x = x * (factor + curve)
+        time = torch.arange(steps, device=x.device)
+        start = uniform(generator, (n, 1, 1), 0, steps, x)
+        length = uniform(generator, (n, 1, 1), 0, _MASK * steps * strength, x)
+        x = torch.where((time >= start) & (time < start + length), 0.0, x)
+        return x + normal(generator, x.shape, _NOISE * strength, x)
+
+    def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
+        """Mean squared error over channels and steps."""
+        return F.mse_loss(x_hat, x)
+
+    def draw(self, sample: Floats) -> str:
+        """A line per channel, each stretched over the whole height."""
+        width, height = _DRAWN
+        lines = []
+        for values, colour in zip(sample, _COLOURS):
+            known = values[~np.isnan(values)].astype(np.float64)
+            if not len(known):
+                continue
+            drawn = known[np.unique(np.linspace(0, len(known) - 1, _POINTS).astype(int))]
+            low, high = drawn.min(), drawn.max()
+            y = height / 2 if high == low else height - 2 - (drawn - low) / (high - low) * (height - 4)
+            across = np.linspace(1, width - 1, len(drawn))
+            points = " ".join(f"{a:.1f},{b:.1f}" for a, b in np.broadcast(across, y))
+            lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1" points="{points}"/>')
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}">{"".join(lines)}</svg>'
+        )
+
+
+def _positions(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    """Where each step of a view is taken from, (n, steps) in [0, 1]."""
+    n, _, steps = x.shape
+    kept = 1 - uniform(generator, (n, 1), 0, _CROP, x) * strength
+    start = uniform(generator, (n, 1), 0, 1, x) * (1 - kept)
+    segments = min(_SEGMENTS, steps)
+    disorder = uniform(generator, (n, segments), 0, _DISORDER, x) * strength
+    order = torch.argsort(torch.arange(segments, device=x.device) + disorder, dim=1, stable=True)
+    segment = torch.arange(steps, device=x.device) * segments // steps
+    # Each step moves as far as its segment does.
+    moved = (order - torch.arange(segments, device=x.device))[:, segment] * (steps // segments)
+    time = (torch.arange(steps, device=x.device) + moved).clamp(0, steps - 1) / max(steps - 1, 1)
+    return start + kept * time
+
+
+def _resample(x: Tensor, positions: Tensor) -> Tensor:
+    """Linear interpolation of (n, channels, steps) at positions (n, steps) in [0, 1]."""
+    steps = x.shape[2]
+    place = positions * (steps - 1)
+    left = place.floor().clamp(0, max(steps - 2, 0)).long()
+    right = (left + 1).clamp(max=steps - 1)
+    share = (place - left)[:, None]
+    channels = x.shape[1]
+    return torch.lerp(
+        x.gather(2, left[:, None].expand(-1, channels, -1)), x.gather(2, right[:, None].expand(-1, channels, -1)), share
+    )

@@ -1,0 +1,146 @@
+"""The main job as one scikit-learn estimator."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+if TYPE_CHECKING:
+    from attar.deploy.session import Model
+    from attar.report.facts import Facts, Row
+    from attar.training.progress import Progress
+
+
+class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """From unlabelled samples and a handful of labels to a small classifier, and how good it is.
+
+    Representations are learnt from all samples, heads from the labels; every candidate is cross-validated on the
+    labels, one is chosen, and what does not fit the budget is distilled into a student that does. Predictions come
+    from the very ONNX file that `export` writes.
+
+    Arguments:
+        budget: what the file may cost, as "100KB", "0.5ms" or "100KB,0.5ms"; None: as much as it likes.
+        kind: "image", "series" or "table"; None: from the shape of X.
+        time: seconds that `fit` may take; None: the default schedule.
+        random_state: seed of everything random.
+        run: folder to keep the run in (stages, report, model); a fit that was killed goes on there. None: none is kept.
+        progress: where to report, as in `attar.training.progress`; None: nowhere.
+
+    Attributes:
+        classes_: labels, sorted.
+        accuracy_: estimated from the labelled samples alone, corrected for the choice among candidates.
+        accuracy_interval_: 90 %.
+        leaderboard_: every candidate that was tried, baselines included, the best first.
+        facts_: everything that the report shows.
+        model_: the shipped file, loaded.
+
+    Example:
+        >>> from sklearn.datasets import load_wine
+        >>> X, y = load_wine(return_X_y=True)
+        >>> known = np.where(np.arange(len(y)) % 5 == 0, y, -1)
+        >>> learner = Learner(budget="20KB", time=5, random_state=0).fit(X, known)
+        >>> learner.score(X, y) > 0.85, learner.leaderboard_[0].name != ""
+        (True, True)
+    """
+
+    def __init__(
+        self,
+        budget: str | None = None,
+        *,
+        kind: str | None = None,
+        time: float | None = None,
+        random_state: int = 0,
+        run: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.budget = budget
+        self.kind = kind
+        self.time = time
+        self.random_state = random_state
+        self.run = run
+        self.progress = progress
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn.
+
+        Arguments:
+            X: images `(n, h, w[, c])`, series `(n, channels, steps)` or a list of series of different lengths,
+                or a table `(n, features)` or DataFrame.
+            y: labels `(n,)`; -1, None, NaN or "" where unlabelled.
+
+        Returns:
+            The learner itself.
+
+        Raises:
+            DataError: the samples cannot be used; LabelError: the labels cannot.
+            BudgetError: nothing fits the budget.
+        """
+        from attar.compress.budget import Budget
+        from attar.data.arrays import from_arrays
+        from attar.deploy.session import load
+        from attar.fit import Options, fit_dataset, prepared
+        from attar.training.progress import Silent
+
+        budget = Budget() if self.budget is None else Budget.parse(self.budget)
+        options = Options(seed=self.random_state, seconds=self.time, budget=self.budget, kind=self.kind)
+        dataset = prepared(from_arrays(X, y, kind=self.kind), options)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch, "run") if self.run is None else Path(self.run)
+            outcome = fit_dataset(
+                dataset,
+                options,
+                budget,
+                self.progress or Silent(),
+                folder=folder,
+                source="Python arrays",
+                command=repr(self),
+            )
+            self._bytes = outcome.model.read_bytes()
+            self.model_: Model = load(outcome.model)
+        self.facts_: Facts = outcome.facts
+        self.classes_ = self.model_.classes
+        self.n_features_in_ = int(np.prod(self.facts_.shape))
+        self.accuracy_, self.accuracy_interval_ = self.facts_.accuracy, self.facts_.interval
+        self.leaderboard_: tuple[Row, ...] = self.facts_.leaderboard
+        return self
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
+        """Probability of each class `(n, n_classes)`."""
+        check_is_fitted(self)
+        return self.model_.predict_proba(X)
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The most probable label of each sample `(n,)`."""
+        check_is_fitted(self)
+        return self.model_.predict(X)
+
+    def export(self, path: str | Path) -> Path:
+        """Write the model file, to be read with `attar.load`, `attar predict` or plain onnxruntime."""
+        from attar.run import write_bytes
+
+        check_is_fitted(self)
+        path = Path(path)
+        write_bytes(path, self._bytes)
+        return path
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report as one self-contained HTML page."""
+        from attar.report.page import render
+        from attar.run import write_text
+
+        check_is_fitted(self)
+        path = Path(path)
+        write_text(path, render(self.facts_))
+        return path
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = True
+        return tags

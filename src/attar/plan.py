@@ -1,0 +1,124 @@
+"""How long each part of a job is trained: a recipe that is decided once, and written down with the run."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from attar.data.dataset import Floats
+    from attar.kinds.base import Kind
+
+VERSION = 1
+# Optimiser steps that suffice on data of some thousand samples, and the share of the time allowed that they may take.
+_SIMCLR, _AUTOENCODER, _STUDENT, _TUNE = 1000, 600, 1500, 150
+_BATCH, _STUDENT_BATCH = 256, 128
+_SHARE = 0.7
+_LONGEST, _SHORTEST = 3.0, 0.02
+# Below this share of the default schedule a network learns too little to be worth its time.
+_WORTHWHILE = 0.1
+
+
+class Plan(BaseModel):
+    """What is run, and for how long.
+
+    Arguments:
+        version: of this recipe.
+        simclr_epochs: of contrastive learning; 0: left out.
+        autoencoder_epochs: of the autoencoder; 0: left out.
+        tune_steps: of fine-tuning, and of training from scratch; 0: both are left out.
+        student_epochs: of distillation.
+        kernels: of random convolutions, per dilation.
+        folds: of cross-validation.
+        repeats: of cross-validation of heads.
+        network_repeats: of cross-validation of networks, which cost more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = VERSION
+    simclr_epochs: int = Field(ge=0)
+    autoencoder_epochs: int = Field(ge=0)
+    tune_steps: int = Field(ge=0)
+    student_epochs: int = Field(ge=1)
+    kernels: int = Field(default=128, ge=8)
+    folds: int = Field(default=5, ge=2)
+    repeats: int = Field(default=3, ge=1)
+    network_repeats: int = Field(default=1, ge=1)
+
+
+def default_plan(n: int, n_labelled: int, factor: float = 1.0) -> Plan:
+    """The schedule for n samples; `factor` stretches all training.
+
+    Example:
+        >>> default_plan(1257, 50).simclr_epochs
+        100
+    """
+
+    def epochs(steps: int, batch: int, most: int) -> int:
+        return max(1, min(round(most * max(factor, 1)), round(factor * steps / max(1, n // batch))))
+
+    worthwhile = factor >= _WORTHWHILE
+    return Plan(
+        simclr_epochs=epochs(_SIMCLR, _BATCH, 100 if n >= _BATCH else 200) if worthwhile else 0,
+        autoencoder_epochs=epochs(_AUTOENCODER, _BATCH, 60) if factor >= 2 * _WORTHWHILE else 0,
+        tune_steps=round(_TUNE * min(1, 2 * factor)) if worthwhile else 0,
+        student_epochs=epochs(_STUDENT, _STUDENT_BATCH, 100 if n >= _STUDENT_BATCH else 400),
+        repeats=3 if n_labelled <= 2000 else 1,
+        folds=5 if n_labelled <= 2000 else 3,
+    )
+
+
+def plan_for_time(seconds: float, kind: Kind, x: Floats, n_labelled: int) -> Plan:
+    """The schedule that fits the seconds allowed, from the measured time of a few steps.
+
+    Arguments:
+        seconds: for the whole job.
+        kind: of the samples.
+        x: raw samples `(n, *shape)`.
+        n_labelled: how many of them have a label.
+    """
+    per_sample = _seconds_per_sample(kind, x)
+    n, passes = len(x), default_plan(len(x), n_labelled)
+    network_fits = 2 * (passes.folds * passes.network_repeats + 1 + 6)
+    samples = (
+        2 * passes.simclr_epochs * n
+        + 2 * passes.autoencoder_epochs * n
+        + passes.student_epochs * n
+        + network_fits * passes.tune_steps * min(64, n_labelled)
+    )
+    factor = _SHARE * seconds / max(samples * per_sample, 1e-9)
+    return default_plan(n, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
+
+
+def _seconds_per_sample(kind: Kind, x: Floats) -> float:
+    """Time of one view, forward and backward pass through the default encoder, per sample."""
+    import torch
+
+    encoder, preprocess = kind.encoder(64, 32), kind.preprocess()
+    generator = torch.Generator().manual_seed(0)
+    batch = preprocess(torch.tensor(x[:_BATCH]))
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        encoder(kind.view(batch, generator)).square().mean().backward()
+        best = min(best, time.perf_counter() - start)
+    return best / len(batch)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the outcome of a run."""
+    import platform
+    from importlib.metadata import version
+
+    names = ("numpy", "scipy", "scikit-learn", "torch", "onnx", "onnxruntime", "skl2onnx")
+    import attar
+
+    return {"attar": attar.__version__, "python": platform.python_version()} | {n: version(n) for n in names}
+
+
+def settings_of(plan: Plan) -> dict[str, Any]:
+    """The plan as flat JSON values."""
+    return plan.model_dump()

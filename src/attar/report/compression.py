@@ -1,0 +1,80 @@
+"""Compression: bytes, latency, accuracy and agreement before and after."""
+
+from __future__ import annotations
+
+from attar.report.facts import Facts, Step
+from attar.report.words import NONE, milliseconds, percent, size, text, times
+
+
+def compression(facts: Facts) -> str:
+    """Draw each stage with bars for bytes and latency on a common scale.
+
+    Arguments:
+        facts: of the run; `compression` from the model before to the shipped one.
+
+    Returns:
+        an HTML fragment.
+    """
+    steps = facts.compression
+    if not steps:
+        return '<p class="muted">The chosen candidate is shipped as it is: nothing was compressed.</p>'
+    most = max(step.bytes for step in steps) or 1
+    slowest = max(step.latency_ms for step in steps) or 1.0
+    rows = "".join(_row(step, step.bytes / most, step.latency_ms / slowest) for step in steps)
+    return (
+        f"<p>{sentence(steps)}{_checked(facts)}</p>"
+        '<div class="board compression" role="table" aria-label="Compression, before and after">'
+        '<div class="row head" role="row"><span role="columnheader">Model</span><span role="columnheader">Size</span>'
+        '<span role="columnheader">Latency per sample</span>'
+        '<span class="number" role="columnheader">Accuracy</span>'
+        f'<span class="number" role="columnheader">Agreement</span></div>{rows}</div>'
+        '<p class="key">Latency: one sample, onnxruntime, one thread. Accuracy: estimated from the labelled samples. '
+        "Agreement: share of unlabelled samples that are given the same class as before compression.</p>"
+    )
+
+
+def sentence(steps: tuple[Step, ...]) -> str:
+    """Say what compression gained, and where it gained nothing.
+
+    >>> before = Step(name="teacher", bytes=500, latency_ms=2.0, agreement=None, accuracy=None)
+    >>> sentence((before, before.model_copy(update={"bytes": 50})))
+    '500 B → 50 B: 10× smaller. 2.0\xa0ms → 2.0\xa0ms per sample: not faster.'
+    """
+    first, last = steps[0], steps[-1]
+    if len(steps) == 1:
+        return f"{size(first.bytes)}, {milliseconds(first.latency_ms)} per sample: nothing needed to be compressed."
+    smaller = first.bytes / max(last.bytes, 1)
+    faster = first.latency_ms / last.latency_ms if last.latency_ms > 0 else 1.0
+    gained = f"{times(smaller)} smaller" if smaller >= 1.05 else "not smaller"
+    sped = f"{times(faster)} faster" if faster >= 1.05 else "not faster"
+    return (
+        f"{size(first.bytes)} → {size(last.bytes)}: {gained}. "
+        f"{milliseconds(first.latency_ms)} → {milliseconds(last.latency_ms)} per sample: {sped}."
+    )
+
+
+def _checked(facts: Facts) -> str:
+    if facts.largest_difference is None:
+        return ""
+    return (
+        " Checked after the export: the largest difference in probability against the original is "
+        f"{facts.largest_difference:.2g}."
+    )
+
+
+def _row(step: Step, of_bytes: float, of_latency: float) -> str:
+    note = f'<span class="note">{text(step.note)}</span>' if step.note else ""
+    return (
+        f'<div class="row" role="row"><span class="name" role="cell"><bdi>{text(step.name)}</bdi>{note}</span>'
+        f"{_bar(size(step.bytes), of_bytes)}{_bar(milliseconds(step.latency_ms), of_latency)}"
+        f'<span class="number" role="cell" data-label="accuracy">{percent(step.accuracy)}</span>'
+        '<span class="number" role="cell" data-label="agreement">'
+        f"{NONE if step.agreement is None else percent(step.agreement)}</span></div>"
+    )
+
+
+def _bar(value: str, share: float) -> str:
+    return (
+        f'<span class="bar" role="cell"><span>{value}</span>'
+        f'<i style="width:{max(100 * share, 0.5):.1f}%" aria-hidden="true"></i></span>'
+    )

@@ -1,0 +1,115 @@
+"""The learning curve over the number of labels, and what it says about labelling more."""
+
+from __future__ import annotations
+
+import math
+
+from attar.report.facts import CurvePoint, Facts
+from attar.report.style import Axis, axis_of_shares
+from attar.report.words import count, interval, percent, plural, points
+
+
+def curve(facts: Facts) -> str:
+    """Draw estimated accuracy against the number of labels, with a 90 % band.
+
+    Arguments:
+        facts: of the run; `curve` in any order.
+
+    Returns:
+        an HTML fragment.
+    """
+    line = sorted(facts.curve, key=lambda p: p.labels)
+    if not line:
+        return f"<p>{sentence(line)}</p>"
+    vertical = axis_of_shares([v for p in line for v in (p.accuracy, p.low, p.high)])
+    across = _horizontal(line)
+    said = "; ".join(f"{plural(p.labels, 'label')}: {percent(p.accuracy)} ({interval((p.low, p.high))})" for p in line)
+    return (
+        f'<p>{sentence(line)}</p><figure><div class="curve"><svg role="img" aria-label="Learning curve. {said}." '
+        f'width="100%" height="100%">{_grid(vertical, line, across)}{_band(line, vertical, across)}'
+        f"{_dots(line, vertical, across)}</svg></div>"
+        '<figcaption class="key">Estimated accuracy of the chosen candidate against the number of labels it was '
+        "trained on; the band is the 90\u00a0% interval.</figcaption></figure>"
+    )
+
+
+def sentence(line: list[CurvePoint]) -> str:
+    """Say whether more labels would help, if the error goes on falling as a power of their number.
+
+    expected gain = e·(1 − (e / e₀)^(1/d)), with e and e₀ the last error and the one about half the labels before,
+    and d the doublings of the labels between the two.
+
+    References:
+        Deep learning scaling is predictable, empirically (Hestness et al., 2017), https://arxiv.org/abs/1712.00409
+
+    Arguments:
+        line: ascending in the number of labels.
+
+    >>> sentence([CurvePoint(labels=n, accuracy=a, low=a - 0.02, high=a + 0.02) for n, a in ((25, 0.8), (50, 0.9))])
+    'More labels would probably help: ... twice as many would bring about +5.0\xa0points more.'
+    """
+    if len(line) < 2:
+        return "Too few labels were available to draw a learning curve."
+    last = line[-1]
+    before = min(line[:-1], key=lambda p: abs(math.log2(2 * max(p.labels, 1) / last.labels)))
+    doublings = math.log2(last.labels / max(before.labels, 1)) or 1.0
+    gain, half = last.accuracy - before.accuracy, (last.high - last.low) / 2
+    left, error = max(1 - before.accuracy, 1e-9), max(1 - last.accuracy, 0.0)
+    expected = error * (1 - (error / left) ** (1 / doublings))
+    fact = f"from {count(before.labels)} to {count(last.labels)} labels the accuracy changed by {points(gain)}"
+    if expected < 0.01:
+        return f"More labels would probably change little: {fact}."
+    at_this_pace = f"at this pace, twice as many would bring about {points(expected)} more."
+    if gain > half:
+        return f"More labels would probably help: {fact}; {at_this_pace}"
+    return f"More labels may help: {fact}, within the uncertainty of ±{points(half)[1:]}; {at_this_pace}"
+
+
+def _horizontal(line: list[CurvePoint]) -> list[float]:
+    """Place the points in percent of the box; by doublings where the numbers span a wide range."""
+    labels = [max(p.labels, 1) for p in line]
+    scale = math.log2 if labels[-1] >= 6 * labels[0] else float
+    low, high = scale(labels[0]), scale(labels[-1])
+    if high == low:
+        return [50.0] * len(line)
+    return [round(2 + 96 * (scale(n) - low) / (high - low), 2) for n in labels]
+
+
+def _grid(vertical: Axis, line: list[CurvePoint], across: list[float]) -> str:
+    parts = []
+    for tick in vertical.ticks:
+        y = round(100 - vertical.at(tick), 2)
+        parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y}%" y2="{y}%"/>')
+        parts.append(f'<text x="-8" y="{y}%" dy=".35em" text-anchor="end">{100 * tick:.0f}</text>')
+    marked = [across[-1]]
+    # Both ends are always named; between them only what keeps its distance.
+    for x in (across[0], *reversed(across[1:-1])):
+        if min(abs(x - other) for other in marked) >= 7:
+            marked.append(x)
+    for point, x in zip(line, across):
+        if x in marked:
+            parts.append(f'<text x="{x}%" y="100%" dy="1.6em" text-anchor="middle">{count(point.labels)}</text>')
+    parts.append('<text class="side" x="-40" y="-12">accuracy, %</text>')
+    parts.append('<text class="side" x="100%" y="100%" dy="3em" text-anchor="end">labels</text>')
+    return "".join(parts)
+
+
+def _band(line: list[CurvePoint], vertical: Axis, across: list[float]) -> str:
+    up = [f"{x},{100 - vertical.at(p.high):.2f}" for p, x in zip(line, across)]
+    down = [f"{x},{100 - vertical.at(p.low):.2f}" for p, x in zip(line, across)]
+    middle = [f"{x},{100 - vertical.at(p.accuracy):.2f}" for p, x in zip(line, across)]
+    return (
+        '<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">'
+        f'<polygon class="band" points="{" ".join(up + down[::-1])}"/>'
+        f'<polyline class="line" points="{" ".join(middle)}" vector-effect="non-scaling-stroke"/></svg>'
+    )
+
+
+def _dots(line: list[CurvePoint], vertical: Axis, across: list[float]) -> str:
+    return "".join(
+        f"<g><title>{plural(p.labels, 'label')}: {percent(p.accuracy)} ({interval((p.low, p.high))})</title>"
+        f'<line class="whisker" x1="{x}%" x2="{x}%" y1="{100 - vertical.at(p.low):.2f}%" '
+        f'y2="{100 - vertical.at(p.high):.2f}%"/>'
+        f'<circle class="dot" cx="{x}%" cy="{100 - vertical.at(p.accuracy):.2f}%" r="5"/></g>'
+        for p, x in zip(line, across)
+    )

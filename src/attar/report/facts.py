@@ -1,0 +1,115 @@
+"""What a report shows: the facts of one finished run, as JSON in the run folder."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Row(_Fact):
+    """One candidate of the leaderboard.
+
+    Arguments:
+        name: representation and head, as in "simclr + propagation".
+        accuracy: estimated by repeated cross-validation on the labelled samples, 0 to 1.
+        interval: 90 %, of this candidate alone.
+        bytes: of its exported file, None where it was not exported.
+        latency_ms: per sample in onnxruntime on one thread.
+        baseline: True for the candidates that learn nothing from the unlabelled samples.
+        chosen: True for the one that went on.
+        seconds: spent on fitting and validating it.
+        note: why it was skipped or stopped, else empty.
+    """
+
+    name: str
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    bytes: int | None
+    latency_ms: float | None
+    baseline: bool
+    chosen: bool
+    seconds: float
+    note: str = ""
+
+
+class Step(_Fact):
+    """One stage of compression, measured: the model before, after distillation, after quantisation."""
+
+    name: str
+    bytes: int
+    latency_ms: float
+    agreement: float | None  # share of unlabelled samples given the same class as by the uncompressed choice
+    accuracy: float | None  # estimated from the labelled samples, None where it could not be
+    note: str = ""
+
+
+class CurvePoint(_Fact):
+    """Estimated accuracy of the chosen candidate when trained on `labels` labels."""
+
+    labels: int
+    accuracy: float
+    low: float
+    high: float
+
+
+class LatentPoint(_Fact):
+    """One sample on the latent map."""
+
+    id: str
+    x: float
+    y: float
+    predicted: str
+    probability: float
+    label: str | None  # None where unlabelled
+    thumbnail: str  # drawn by the kind: inline SVG, a data: URI or an img element of one; empty for none
+
+
+class Facts(_Fact):
+    """Everything that a report shows."""
+
+    run: str  # name of the run folder
+    source: str
+    kind: str
+    n: int
+    n_labelled: int
+    n_test: int
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    labels_per_class: tuple[int, ...]  # labelled training samples in each class
+    notes: tuple[str, ...]
+    verdict: str
+    why: str  # one sentence: why this candidate was chosen
+    accuracy: float  # of the chosen candidate, corrected for having been chosen
+    interval: tuple[float, float]
+    test_accuracy: float | None
+    test_interval: tuple[float, float] | None
+    leaderboard: tuple[Row, ...]
+    confusion: tuple[tuple[int, ...], ...]  # [true][predicted], in the order of `classes`; empty where there is none
+    confusion_of: str  # "test split" where there is one, or "cross-validation on the labelled samples"
+    curve: tuple[CurvePoint, ...]
+    latent: tuple[LatentPoint, ...]
+    latent_of: str  # which representation the map shows
+    compression: tuple[Step, ...]
+    budget: str | None
+    largest_difference: float | None  # in probability, exported against original
+    model_path: str
+    model_bytes: int
+    model_latency_ms: float
+    seconds: float
+    settings: dict[str, str | int | float | bool | None]
+    versions: dict[str, str]
+    command: str  # what repeats the run
+
+    @model_validator(mode="after")
+    def _fits_classes(self) -> Self:
+        n = len(self.classes)
+        if self.confusion and [len(row) for row in self.confusion] != [n] * n:
+            raise ValueError(f"confusion must be {n} × {n}, one row and one column for each of `classes`")
+        if len(self.labels_per_class) != n:
+            raise ValueError(f"labels_per_class must hold {n} counts, one for each of `classes`")
+        return self

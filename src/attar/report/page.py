@@ -1,0 +1,151 @@
+"""The report as one self-contained page: no network, no library, one file to send."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+from string import Template
+
+from attar.report.compression import compression
+from attar.report.confusion import confusion
+from attar.report.curve import curve
+from attar.report.facts import Facts
+from attar.report.latent import latent
+from attar.report.leaderboard import leaderboard
+from attar.report.style import Axis
+from attar.report.words import clean, count, duration, interval, milliseconds, percent, plural, prose, size, text, width
+
+
+def render(facts: Facts) -> str:
+    """Render the facts of a run as one HTML page that needs nothing else.
+
+    Every string of the facts is escaped, and a content security policy allows this page's own script alone.
+
+    Arguments:
+        facts: of the run.
+
+    Returns:
+        the page, to be written as UTF-8.
+    """
+    script = _resource("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    chosen = next((row.name for row in facts.leaderboard if row.chosen), None)
+    return Template(_resource("page.html")).substitute(
+        digest=digest,
+        style=_resource("page.css"),
+        script=script,
+        title=text(facts.run),
+        what=" · ".join((text(facts.source), text(facts.kind), plural(facts.n, "sample"))),
+        verdict=prose(facts.verdict),
+        figures=_figures(facts),
+        chosen=f": <bdi>{text(chosen)}</bdi>" if chosen else "",
+        why=prose(facts.why),
+        leaderboard=leaderboard(facts),
+        confusion=confusion(facts),
+        curve=curve(facts),
+        latent=latent(facts),
+        compression=compression(facts),
+        data=_data(facts),
+        settings=_pairs({name: _setting(value) for name, value in facts.settings.items()}),
+        versions=_pairs(facts.versions),
+        command=text(facts.command),
+        seconds=duration(facts.seconds),
+        model=text(facts.model_path),
+    )
+
+
+@cache
+def _resource(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _figures(facts: Facts) -> str:
+    budget = f"budget {text(facts.budget)}" if facts.budget else "no budget was set"
+    cards = [
+        _card(
+            "Accuracy, estimated",
+            percent(facts.accuracy),
+            f"90\u00a0% interval {interval(facts.interval)}, from labelled samples alone",
+            _gauge(facts.accuracy, facts.interval),
+        )
+    ]
+    if facts.test_accuracy is not None:
+        within = f"90\u00a0% interval {interval(facts.test_interval)}, " if facts.test_interval else ""
+        cards.append(
+            _card(
+                "Accuracy, test split",
+                percent(facts.test_accuracy),
+                f"{within}{plural(facts.n_test, 'sample')}, looked at once",
+                _gauge(facts.test_accuracy, facts.test_interval),
+            )
+        )
+    share = facts.n_labelled / facts.n if facts.n else None
+    cards += [
+        _card("Size", size(facts.model_bytes), budget),
+        _card("Latency", milliseconds(facts.model_latency_ms), "per sample, one thread"),
+        _card(
+            "Labels used",
+            count(facts.n_labelled),
+            f"of {plural(facts.n, 'sample')} ({percent(share)}), {plural(len(facts.classes), 'class')}",
+        ),
+    ]
+    return "".join(cards)
+
+
+def _card(name: str, value: str, detail: str, gauge: str = "") -> str:
+    return f"<div><dt>{name}</dt><dd><b>{value}</b>{gauge}<small>{detail}</small></dd></div>"
+
+
+def _gauge(value: float, within: tuple[float, float] | None) -> str:
+    axis = Axis(0.0, 1.0, ())
+    low, high = within or (value, value)
+    return (
+        '<svg class="gauge" aria-hidden="true" width="100%" height="14">'
+        '<line class="grid" x1="0" x2="100%" y1="7" y2="7"/>'
+        f'<line class="whisker" x1="{axis.at(low)}%" x2="{axis.at(high)}%" y1="7" y2="7"/>'
+        f'<line class="tick" x1="{axis.at(value)}%" x2="{axis.at(value)}%" y1="1" y2="13"/></svg>'
+    )
+
+
+def _data(facts: Facts) -> str:
+    shape = " × ".join(map(count, facts.shape))
+    pairs = {
+        "Source": facts.source,
+        "Kind": facts.kind,
+        "Samples": count(facts.n),
+        "Shape of one sample": shape or "scalar",
+        "Labelled": count(facts.n_labelled),
+        "Held out for the test": count(facts.n_test) if facts.n_test else "none: accuracy is estimated, not tested",
+    }
+    notes = "".join(f"<li>{prose(note)}</li>" for note in facts.notes)
+    listed = f'<ul class="notes">{notes}</ul>' if notes else '<p class="muted">Nothing unusual was found.</p>'
+    return (
+        f'<div class="columns"><div>{_pairs(pairs)}</div><div><h3>Notes</h3>{listed}</div></div>'
+        f"<h3>Labels per class</h3>{_per_class(facts)}"
+    )
+
+
+def _per_class(facts: Facts) -> str:
+    most = max(facts.labels_per_class, default=0) or 1
+    lines = "".join(
+        f'<li><bdi title="{text(name)}">{text(name)}</bdi><span class="bar"><i style="width:{100 * n / most:.1f}%" '
+        f'aria-hidden="true"></i></span><span class="number">{count(n)}</span></li>'
+        for name, n in zip(facts.classes, facts.labels_per_class)
+    )
+    longest = min(max(map(width, facts.classes), default=0.0) * 1.15, 10.0)
+    return f'<ul class="classes" style="--name:{longest:.1f}em">{lines}</ul>'
+
+
+def _setting(value: str | int | float | bool | None) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else clean(str(value))
+
+
+def _pairs(pairs: dict[str, str]) -> str:
+    lines = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs.items())
+    return f'<dl class="pairs">{lines}</dl>' if lines else '<p class="muted">None recorded.</p>'

@@ -1,0 +1,194 @@
+"""Words and numbers of the report: escaped once, formatted the same everywhere."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+import unicodedata
+from functools import lru_cache
+
+NBSP = "\u00a0"
+NONE = "–"
+
+# Control characters and lone surrogates; bidirectional overrides would let one name reorder the text around it.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(value: str) -> str:
+    r"""Make any string a single printable line; an empty one says so.
+
+    >>> clean("a\x00b\nc"), clean(" ")
+    ('a�b c', '(empty)')
+    """
+    return _UNPRINTABLE.sub("\ufffd", " ".join(value.split())) or "(empty)"
+
+
+def text(value: str) -> str:
+    """Escape a string for HTML content and quoted attributes.
+
+    >>> text('<b title="x">')
+    '&lt;b title=&quot;x&quot;&gt;'
+    """
+    return html.escape(clean(value), quote=True)
+
+
+def prose(value: str) -> str:
+    """Escape a sentence, and keep its numbers on one line with their units.
+
+    >>> prose("95.7 % in 46.8 KB")
+    '95.7\xa0% in 46.8\xa0KB'
+    """
+    return re.sub(r"(?<=\d) (?=(?:%|B|KB|MB|ms|s|min)(?!\w))", NBSP, text(value))
+
+
+def width(value: str) -> float:
+    """Estimate the width of a string in units of the font size.
+
+    >>> width("ab") < width("MW") < width("漢字")
+    True
+    """
+    return sum(_em(c) for c in value)
+
+
+def _em(char: str) -> float:
+    if unicodedata.combining(char):
+        return 0.0
+    if unicodedata.east_asian_width(char) in "WF":
+        return 1.05
+    if char in "iljtfrI.,:;'|![]()":
+        return 0.34
+    return 0.74 if char.isupper() or char in "mw@%" else 0.57
+
+
+@lru_cache(maxsize=4096)
+def shorten(value: str, room: float) -> str:
+    """Cut a string with an ellipsis in its middle, where ends tell more than the middle does.
+
+    Arguments:
+        value: any string.
+        room: in units of the font size.
+
+    >>> shorten("walking upstairs with a load", 9.0)
+    'walking… a load'
+    """
+    line = clean(value)
+    if width(line) <= room:
+        return line
+    head = tail = 0
+    used = 1.0  # the ellipsis itself
+    while used <= room:
+        if head <= tail:
+            head += 1
+            used += _em(line[head - 1])
+        else:
+            tail += 1
+            used += _em(line[-tail])
+    # The last one taken did not fit any more.
+    head, tail = (head - 1, tail) if head > tail else (head, tail - 1)
+    return line[:head] + "…" + line[len(line) - tail :]
+
+
+def count(value: int) -> str:
+    """Write a whole number with spaces between thousands.
+
+    >>> count(7352)
+    '7\u202f352'
+    """
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def percent(share: float | None) -> str:
+    """Write a share as percent with one decimal.
+
+    >>> percent(0.9214), percent(None)
+    ('92.1\xa0%', '–')
+    """
+    return NONE if share is None or not math.isfinite(share) else f"{100 * share:.1f}{NBSP}%"
+
+
+def interval(pair: tuple[float, float] | None) -> str:
+    """Write an interval of shares, without the percent sign of the value that it follows.
+
+    >>> interval((0.881, 0.9496))
+    '88.1–95.0'
+    """
+    if pair is None or not all(map(math.isfinite, pair)):
+        return NONE
+    return f"{100 * pair[0]:.1f}–{100 * pair[1]:.1f}"
+
+
+def points(difference: float) -> str:
+    """Write a difference of shares in percentage points, with its sign.
+
+    >>> points(0.042), points(-0.0001)
+    ('+4.2\xa0points', '0.0\xa0points')
+    """
+    rounded = round(100 * difference, 1)
+    return f"{'+' if rounded > 0 else '−' if rounded < 0 else ''}{abs(rounded):.1f}{NBSP}points"
+
+
+def size(n_bytes: int | None) -> str:
+    """Write bytes as KB of 1024 bytes, or as MB of 1024 KB.
+
+    >>> size(98_304), size(1_500_000), size(812), size(None)
+    ('96.0\xa0KB', '1.4\xa0MB', '812\xa0B', '–')
+    """
+    if n_bytes is None:
+        return NONE
+    if n_bytes < 1024:
+        return f"{count(n_bytes)}{NBSP}B"
+    kilobytes = n_bytes / 1024
+    if kilobytes < 1023.95:
+        return f"{kilobytes:.1f}{NBSP}KB"
+    return f"{kilobytes / 1024:.1f}{NBSP}MB"
+
+
+def milliseconds(value: float | None) -> str:
+    """Write milliseconds with two significant digits.
+
+    >>> milliseconds(0.2138), milliseconds(137.0), milliseconds(None)
+    ('0.21\xa0ms', '140\xa0ms', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return NONE
+    if value <= 0:
+        return f"0{NBSP}ms"
+    decimals = 1 - math.floor(math.log10(float(f"{value:.1e}")))
+    return f"{round(value, decimals):.{max(decimals, 0)}f}{NBSP}ms"
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as a person says them.
+
+    >>> duration(0.42), duration(60.0), duration(74.4), duration(7384)
+    ('0.4\xa0s', '1\xa0min', '1\xa0min 14\xa0s', '2\xa0h 3\xa0min')
+    """
+    if seconds < 9.95:
+        return f"{seconds:.1f}{NBSP}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}{NBSP}s"
+    large, small, units = (whole // 60, whole % 60, ("min", "s"))
+    if whole >= 3600:
+        large, small, units = (whole // 3600, whole % 3600 // 60, ("h", "min"))
+    return f"{large}{NBSP}{units[0]}" + (f" {small}{NBSP}{units[1]}" if small else "")
+
+
+def times(ratio: float) -> str:
+    """Write a ratio as a multiple.
+
+    >>> times(14.93), times(1.26)
+    ('15×', '1.3×')
+    """
+    return f"{ratio:.0f}×" if ratio >= 9.95 else f"{ratio:.1f}×"
+
+
+def plural(value: int, noun: str) -> str:
+    """Write a count with its noun.
+
+    >>> plural(1, "label"), plural(50, "label"), plural(2, "class")
+    ('1\xa0label', '50\xa0labels', '2\xa0classes')
+    """
+    ending = "" if value == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count(value)}{NBSP}{noun}{ending}"

@@ -1,0 +1,86 @@
+"""How many principal components to keep."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import gammaln
+
+from attar.represent._moments import Floats64
+
+DRAWS = 20
+QUANTILE = 0.95
+
+
+def by_explained_variance(variances: Floats64, fraction: float) -> int:
+    """The fewest components whose variances exceed a fraction of the total."""
+    total = variances.sum()
+    if total == 0:
+        return 1
+    return min(int(np.searchsorted(np.cumsum(variances) / total, fraction, side="right")) + 1, len(variances))
+
+
+def by_parallel_analysis(
+    variances: Floats64, feature_variances: Floats64, n: int, generator: np.random.RandomState
+) -> int:
+    """Components whose variance exceeds what independent features of the same variances give by chance; at least 1.
+
+    Each draw is a scatter of n normal samples, made by Bartlett's decomposition without making the samples, so that
+    its cost does not depend on n. A component counts while it and those before it exceed the 95 % quantile.
+
+    References:
+        A rationale and test for the number of factors in factor analysis (Horn, 1965).
+        On the theory of statistical regression (Bartlett, 1933).
+    """
+    if n < 2:
+        return 1
+    d = len(feature_variances)
+    free = n - 1
+    scale = np.sqrt(feature_variances / free)
+    draws = np.empty((DRAWS, len(variances)))
+    for draw in draws:
+        root = generator.standard_normal((min(free, d), d))
+        if free >= d:
+            root = np.tril(root, -1)
+            root[np.diag_indices(d)] = np.sqrt(generator.chisquare(free - np.arange(d)))
+            # S = D L Lᵀ D, whose rows are features, where the other branch has samples as rows.
+            root = root.T
+        draw[:] = np.linalg.svd(root * scale, compute_uv=False)[: len(variances)] ** 2
+    above = variances > np.quantile(draws, QUANTILE, axis=0)
+    return max(1, len(above) if above.all() else int(np.argmin(above)))
+
+
+def by_minka(variances: Floats64, n: int) -> int:
+    """The number of components of largest evidence in probabilistic PCA, by Laplace's approximation.
+
+    References:
+        Automatic choice of dimensionality for PCA (Minka, 2000), equation 30.
+        https://vismod.media.mit.edu/tech-reports/TR-514.pdf
+    """
+    d = len(variances)
+    # Directions without variance have no density: they are beyond any number that could be chosen.
+    floor = variances[0] * d * np.finfo(np.float64).eps
+    largest = min(int(np.sum(variances > floor)), d - 1)
+    return max(range(1, largest + 1), key=lambda k: _evidence(variances, k, n, floor), default=1)
+
+
+def _evidence(variances: Floats64, k: int, n: int, floor: float) -> float:
+    d = len(variances)
+    kept = variances[:k, None]
+    noise = max(float(variances[k:].mean()), floor)
+    modelled = np.concatenate([variances[:k], np.full(d - k, noise)])
+    i = np.arange(1, k + 1)
+    log_uniform = float(np.sum(gammaln((d - i + 1) / 2) - np.log(np.pi) * (d - i + 1) / 2)) - k * np.log(2)
+    pairs = np.arange(d)[None, :] > np.arange(k)[:, None]
+    # Equal variances leave the direction between them free; rounding decides how free.
+    gaps = np.maximum(kept - variances, floor)[pairs]
+    curvatures = np.maximum(1 / modelled - 1 / kept, floor / kept**2)[pairs]
+    log_determinant = float(np.sum(np.log(gaps) + np.log(curvatures) + np.log(n)))
+    dimension = d * k - k * (k + 1) / 2
+    return float(
+        log_uniform
+        - n / 2 * np.sum(np.log(kept))
+        - n * (d - k) / 2 * np.log(noise)
+        + (dimension + k) / 2 * np.log(2 * np.pi)
+        - log_determinant / 2
+        - k / 2 * np.log(n)
+    )

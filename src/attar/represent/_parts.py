@@ -1,0 +1,43 @@
+"""Samples that are read in parts: arrays in memory or on disk, and batches that arrive one after the other."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+# Arithmetic on a part makes copies of it: 25 MB of float32.
+PART_VALUES = 6_400_000
+
+
+def parts(X: FloatArray) -> Iterator[FloatArray]:
+    """Consecutive samples of X, in parts of a bounded number of values."""
+    rows = max(1, PART_VALUES // max(1, int(np.prod(X.shape[1:]))))
+    for start in range(0, len(X), rows):
+        yield X[start : start + rows]
+
+
+def are_batches(X: object) -> TypeGuard[Iterable[npt.ArrayLike]]:
+    """Whether X is an iterator over, or a list of, arrays of samples, rather than an array or a list of lists."""
+    if isinstance(X, list | tuple):
+        return bool(X) and getattr(X[0], "ndim", 0) >= 2
+    array_like = any(hasattr(X, name) for name in ("__array__", "shape", "dtype"))
+    return isinstance(X, Iterable) and not array_like and not isinstance(X, str | bytes | dict)
+
+
+def is_mapped(X: object) -> TypeGuard[FloatArray]:
+    """Whether X is a file mapped into memory that holds samples."""
+    return isinstance(X, np.memmap) and X.ndim >= 2 and len(X) > 0
+
+
+def release(X: FloatArray) -> None:
+    """Drop the pages of a mapped file that were read: they count as resident memory, and can be read again."""
+    mapped = getattr(X, "_mmap", None)
+    # A copy-on-write map would lose what was written to it.
+    if isinstance(mapped, mmap.mmap) and getattr(X, "mode", "") == "r" and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)

@@ -1,0 +1,125 @@
+"""Representations that a sample can be rebuilt from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from attar.errors import DataError
+from attar.represent.base import BATCH, FloatArray
+from attar.represent.pretext import Pretext
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from attar.kinds.base import Kind
+
+
+class Autoencoder(Pretext):
+    """An encoder and a decoder that together reproduce their input through a narrow code.
+
+    L(θ, ψ) = 1/N Σₙ ‖xₙ − g_ψ(f_θ(xₙ + ε))‖²,  ε ~ N(0, noise²)
+
+    The error is taken on normalised samples, and per value, so that it is 1 for a decoder that only knows the mean;
+    for categories it is the cross-entropy. With noise it is a denoising autoencoder.
+
+    References:
+        Hinton and Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks, 2006,
+        https://doi.org/10.1126/science.1127647
+        Vincent et al., Extracting and Composing Robust Features with Denoising Autoencoders, 2008,
+        https://doi.org/10.1145/1390156.1390294
+
+    Arguments:
+        dim: length of the code z.
+        width: channels of the encoder's first layer.
+        epochs: passes over all samples.
+        batch_size: samples in a batch.
+        noise: standard deviation of what is added to normalised samples before they are encoded.
+        lr: highest learning rate.
+        kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
+            sample is square, four an image.
+        random_state: seed of weights, noise and the order of samples.
+
+    Attributes:
+        kind_: what was learnt about the kind of data.
+        encoder_: f_θ on normalised samples.
+        decoder_: g_ψ to normalised samples.
+        loss_curve_: mean loss of each epoch.
+
+    Example:
+        >>> images = np.random.default_rng(0).random((64, 8, 8), dtype=np.float32)
+        >>> autoencoder = Autoencoder(dim=8, width=4, epochs=2, random_state=0).fit(images)
+        >>> autoencoder.inverse_transform(autoencoder.transform(images)).shape
+        (64, 8, 8)
+    """
+
+    decoder_: nn.Module
+
+    def __init__(
+        self,
+        dim: int = 32,
+        *,
+        width: int = 32,
+        epochs: int = 50,
+        batch_size: int = 256,
+        noise: float = 0.0,
+        lr: float = 2e-3,
+        kind: str | Kind | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.dim = dim
+        self.width = width
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.noise = noise
+        self.lr = lr
+        self.kind = kind
+        self.random_state = random_state
+
+    def inverse_transform(self, Z: npt.ArrayLike) -> FloatArray:
+        """Rebuild samples from their codes.
+
+        Arguments:
+            Z: codes `(n, dim)`.
+
+        Returns:
+            Samples `(n, *shape_)` in raw units.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ValueError: Z is not numeric, or its codes are of another length.
+        """
+        import torch
+
+        check_is_fitted(self)
+        codes = check_array(Z, dtype=np.float32, input_name="Z")
+        if codes.shape[1] != self.dim_:
+            raise DataError(f"Z has codes of length {codes.shape[1]}; this autoencoder decodes codes of {self.dim_}")
+        x = np.empty((len(codes), *self.shape_), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(codes), BATCH):
+                z = torch.tensor(codes[start : start + BATCH])
+                x[start : start + BATCH] = self.kind_.restore(self.decoder_(z)).numpy()
+        return x
+
+    def _networks(self, kind: Kind) -> nn.ModuleDict:
+        from torch import nn
+
+        return nn.ModuleDict(
+            {"encoder": kind.encoder(self.dim, self.width), "decoder": kind.decoder(self.dim, self.width)}
+        )
+
+    def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
+        from attar.kinds.base import normal
+
+        noisy = x + normal(generator, x.shape, self.noise, x) if self.noise > 0 else x
+        x_hat: Tensor = networks["decoder"](networks["encoder"](noisy))
+        return kind.reconstruction_loss(x_hat, x)
+
+    def _keep(self, networks: nn.ModuleDict) -> None:
+        super()._keep(networks)
+        self.decoder_ = networks["decoder"]

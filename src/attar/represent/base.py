@@ -1,0 +1,151 @@
+"""What every representation x → z has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from attar.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+# A table has one axis per sample, a recording two, an image two or three.
+MAX_AXES = 4
+# Large enough to keep the cores busy, small enough that the activations of a convolutional encoder stay small.
+BATCH = 512
+
+
+class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
+    """A scikit-learn transformer from raw samples to vectors, x → z = f_θ(x), which can also be had as a module.
+
+    A subclass writes `__init__` (which only stores), `_fit` (which learns and sets `dim_`) and `module_`. It
+    overrides `_transform` only where that is faster or more precise than running the module.
+
+    Attributes:
+        shape_: shape of one sample as seen by `fit`.
+        dim_: length of z.
+        n_features_in_: number of values in one sample.
+        feature_names_in_: of a DataFrame.
+
+    Example:
+        >>> import numpy as np
+        >>> from attar.represent.pca import PCA
+        >>> images = np.random.default_rng(0).random((20, 8, 8), dtype=np.float32)
+        >>> pca = PCA(3).fit(images)
+        >>> pca.transform(images).shape, pca.shape_, pca.dim_
+        ((20, 3), (8, 8), 3)
+    """
+
+    shape_: tuple[int, ...]
+    dim_: int
+    n_features_in_: int
+
+    _accepts_nan: ClassVar[bool] = True
+    _dtypes: ClassVar[tuple[type[np.floating[Any]], ...]] = (np.float32,)
+
+    @property
+    @abstractmethod
+    def module_(self) -> nn.Module:
+        """The same map as a plain module in evaluation mode: raw float32 `(n, *shape_)` to float32 `(n, dim_)`."""
+
+    @abstractmethod
+    def _fit(self, X: FloatArray) -> None:
+        """Learn from validated samples, and set `dim_`."""
+
+    def fit(self, X: npt.ArrayLike, y: object = None) -> Self:  # noqa: ARG002
+        """Learn the representation without labels.
+
+        Arguments:
+            X: samples `(n, features)`, `(n, channels, steps)`, `(n, h, w)` or `(n, h, w, c)`.
+            y: not used; for pipelines.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ValueError: X is empty, not numeric, infinite, or NaN where the representation does not accept it.
+        """
+        self._fit(self._validated(X, reset=True))
+        return self
+
+    def transform(self, X: npt.ArrayLike) -> FloatArray:
+        """Represent samples.
+
+        Arguments:
+            X: samples `(n, *shape_)`.
+
+        Returns:
+            Representations `(n, dim_)`.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ValueError: X has samples of another shape than in `fit`, or values that `fit` would not accept.
+        """
+        check_is_fitted(self)
+        return self._transform(self._validated(X, reset=False))
+
+    def _transform(self, X: FloatArray) -> FloatArray:
+        import torch
+
+        module = self.module_
+        z = np.empty((len(X), self.dim_), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(X), BATCH):
+                # A copy: torch warns on sharing memory with a read-only array.
+                z[start : start + BATCH] = module(torch.tensor(X[start : start + BATCH])).numpy()
+        return z
+
+    def _validated(self, X: npt.ArrayLike, *, reset: bool, finite: bool = True) -> FloatArray:
+        """Check samples, remember their shape (`reset`) or hold them to it; a float array in C order.
+
+        Without `finite`, the subclass looks for NaN and infinity itself, while it reads the samples anyway.
+        """
+        options = {
+            "dtype": self._dtypes,
+            "order": "C",
+            "ensure_all_finite": "allow-nan" if finite and self._accepts_nan else finite,
+        }
+        x: FloatArray
+        # A float64 value beyond float32 becomes infinite, which the check itself then refuses by name.
+        with np.errstate(over="ignore"):
+            # What has neither an `ndim` nor is a list of lists is scikit-learn's to convert, or to refuse.
+            axes = np.ndim(X) if isinstance(X, list | tuple) else getattr(X, "ndim", 2)
+            if axes <= 2:
+                x = validate_data(self, X, reset=reset, **options)
+            else:
+                x = check_array(X, allow_nd=True, estimator=self, input_name="X", **options)
+                if x.ndim > MAX_AXES or x[:1].size == 0:
+                    raise DataError(
+                        f"X has shape {x.shape}; give samples that hold at least one value on at most {MAX_AXES - 1} "
+                        "axes: (n, features), (n, channels, steps), (n, h, w) or (n, h, w, c)"
+                    )
+                # On the flat view, so that scikit-learn counts every value of a sample as a feature.
+                validate_data(self, x.reshape(len(x), -1), reset=reset, skip_check_array=True)
+        shape = tuple(x.shape[1:])
+        if reset:
+            self.shape_ = shape
+        elif shape != self.shape_:
+            raise DataError(
+                f"X has samples of shape {shape}, but {type(self).__name__} is expecting samples of shape "
+                f"{self.shape_} as input"
+            )
+        return x
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.dim_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._accepts_nan
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"] if np.float64 in self._dtypes else []
+        return tags

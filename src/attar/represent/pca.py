@@ -1,0 +1,317 @@
+"""Principal components, from arrays in memory, on disk, or arriving in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from attar.errors import DataError
+from attar.represent._components import by_explained_variance, by_minka, by_parallel_analysis
+from attar.represent._moments import Floats64, Moments, Root, Scatter
+from attar.represent._parts import FloatArray, are_batches, is_mapped, parts, release
+from attar.represent._randomized import randomized
+from attar.represent.base import Representation
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SOLVERS = ("auto", "covariance", "qr", "randomized")
+# A d × d matrix of float64 takes 134 MB here, and its eigenvectors seconds.
+LARGE = 4096
+# Variances, relative to the largest, whose directions a covariance matrix in float64 blurs by more than 1e-9.
+BLURRED = (1e-12, 1e-6)
+
+
+class PCA(Representation):
+    r"""Projection on the directions of largest variance, in one pass over data of any size.
+
+    .. math:: z = W (x - \bar x), \qquad \frac{1}{n - 1} \sum_i (x_i - \bar x)(x_i - \bar x)^T = W^T \Lambda W + \dots
+
+    Samples are flattened. They come as an array, as a `numpy.memmap`, or as an iterable of batches, in memory
+    O(d² + batch), and the result does not depend on how they were split. In each row of W the entry of largest
+    magnitude is positive.
+
+    References:
+        Algorithms for Computing the Sample Variance (Chan, Golub, LeVeque, 1983).
+        Finding structure with randomness (Halko, Martinsson, Tropp, 2011). https://arxiv.org/abs/0909.4061
+
+    Arguments:
+        n_components: how many: a number; None for min(n, d); a fraction below 1 for the fewest that explain more
+            than it of the variance; "mle" for Minka's choice (needs n ≥ d); "parallel" for those above chance.
+        whiten: give components variance 1; those without variance become 0.
+        solver: "covariance" is the fastest, and loses directions with less than 1e-6 of the largest variance
+            (of float32 samples: 1e-3); "qr" keeps them, to the precision of a singular value decomposition;
+            "randomized" approximates few components of many features, from arrays only. "auto" takes covariance,
+            qr where samples are fewer than features, where the result of covariance would be blurred and the samples
+            can be read again, and for batches of float64; randomized above 4 096 features and samples.
+        random_state: seed of "randomized" and of "parallel".
+
+    Attributes:
+        components_: W `(dim_, n_features_in_)`, float64.
+        explained_variance_, explained_variance_ratio_, singular_values_: per component `(dim_,)`.
+        mean_: `(n_features_in_,)`, float64.
+        noise_variance_: mean variance of the directions left out.
+        n_samples_: how many samples were seen.
+
+    Example:
+        >>> X = np.random.default_rng(0).standard_normal((200, 5)) * [9, 3, 1, 1, 1] + 1e6
+        >>> pca = PCA(2).fit(X[i : i + 50] for i in range(0, 200, 50))
+        >>> np.allclose(pca.explained_variance_, PCA(2).fit(X).explained_variance_)
+        True
+        >>> PCA(0.95).fit(X).dim_
+        2
+    """
+
+    _accepts_nan: ClassVar[bool] = False
+    _dtypes: ClassVar[tuple[type[np.floating[Any]], ...]] = (np.float64, np.float32)
+
+    def __init__(
+        self,
+        n_components: int | float | str | None = None,
+        *,
+        whiten: bool = False,
+        solver: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.whiten = whiten
+        self.solver = solver
+        self.random_state = random_state
+
+    def fit(self, X: npt.ArrayLike | Iterable[npt.ArrayLike], y: object = None) -> Self:
+        """Find the components.
+
+        Arguments:
+            X: samples `(n, ...)`, or an iterable of such batches: an iterator, or a list of arrays of 2 or more axes.
+            y: not used; for pipelines.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ValueError: fewer than 2 samples, NaN or infinity, or more components than samples or features.
+        """
+        self._check_parameters()
+        if is_mapped(X):
+            # Checked part by part while it is read, so that it never has to be resident as a whole.
+            self._validated(X[:1], reset=True, finite=False)
+            self._fit(X)
+        elif are_batches(X):
+            self._fit_batches(X)
+        else:
+            self._fit(self._validated(X, reset=True, finite=False))
+        return self
+
+    def _fit(self, X: FloatArray) -> None:
+        n, d = len(X), self.n_features_in_
+        few = isinstance(self.n_components, Integral) and 10 * int(self.n_components) <= min(n, d)
+        if self.solver == "randomized" or (self.solver == "auto" and few and min(n, d) > LARGE):
+            self._fit_randomized(X)
+            return
+        precise = self.solver == "qr" or (self.solver == "auto" and n < d)
+        self._solve(self._read(X, Root(d) if precise else Scatter(d)))
+        if self.solver == "auto" and not precise and X.dtype != np.float32 and self._blurred():
+            self._solve(self._read(X, Root(d)))
+
+    def _fit_batches(self, X: Iterable[npt.ArrayLike]) -> None:
+        if self.solver == "randomized":
+            raise DataError('PCA(solver="randomized") reads its samples several times; give an array, not batches')
+        moments: Moments | None = None
+        for batch in X:
+            x = self._validated(batch, reset=moments is None)
+            moments = self._new_moments(x) if moments is None else moments
+            moments.update(x.reshape(len(x), -1))
+        if moments is None:
+            raise DataError("PCA got no batch; give an iterable that yields at least one")
+        self._solve(moments)
+
+    def _read(self, X: FloatArray, moments: Moments) -> Moments:
+        for x in self._flat_parts(X):
+            with np.errstate(invalid="ignore", over="ignore"):
+                moments.update(x)
+            # The mean shows what a look at every value would; only then is it worth it to say which.
+            if not np.isfinite(moments.mean).all():
+                self._validated(x.reshape(len(x), *self.shape_), reset=False)
+                raise DataError(f"X has values too large to sum in {x.dtype}; divide them by a constant")
+        return moments
+
+    def _flat_parts(self, X: FloatArray) -> Iterator[FloatArray]:
+        for x in parts(X):
+            part = self._validated(x, reset=False, finite=False) if is_mapped(X) else x
+            yield part.reshape(len(part), -1)
+            release(X)
+
+    def partial_fit(self, X: npt.ArrayLike, y: object = None) -> Self:  # noqa: ARG002
+        """Add samples to those seen before; as many components as there are samples for.
+
+        Arguments:
+            X: samples `(n, ...)`.
+            y: not used; for pipelines.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ValueError: as `fit`, or samples of another shape than before.
+        """
+        self._check_parameters()
+        known: Moments | None = getattr(self, "moments_", None)
+        x = self._validated(X, reset=known is None)
+        moments = self._new_moments(x) if known is None else known
+        self._solve(moments.update(x.reshape(len(x), -1)), streaming=True)
+        return self
+
+    def merge(self, other: PCA) -> Self:
+        """Add the samples that another PCA has seen, in another process for instance; exact, in any order.
+
+        Arguments:
+            other: fitted on samples of the same shape.
+
+        Returns:
+            The estimator itself, as if it had seen the samples of both.
+
+        Raises:
+            ValueError: samples of another shape, or a randomized solution, which keeps no moments.
+        """
+        check_is_fitted(self)
+        check_is_fitted(other)
+        if self.shape_ != other.shape_:
+            raise DataError(f"PCA of samples of shape {self.shape_} cannot merge one of shape {other.shape_}")
+        if self.moments_ is None or other.moments_ is None:
+            raise DataError('PCA(solver="randomized") keeps no moments to merge; fit both with solver="covariance"')
+        self._solve(self.moments_.merge(other.moments_), streaming=True)
+        return self
+
+    def inverse_transform(self, Z: npt.ArrayLike) -> FloatArray:
+        """Reconstruct samples: x̂ = x̄ + Wᵀ z.
+
+        Arguments:
+            Z: representations `(n, dim_)`.
+
+        Returns:
+            Samples `(n, *shape_)`.
+
+        Raises:
+            DataError: Z has another number of components.
+        """
+        check_is_fitted(self)
+        z = np.asarray(Z)
+        if z.ndim != 2 or z.shape[1] != self.dim_:
+            raise DataError(f"Z has shape {z.shape}, but PCA is expecting (n, {self.dim_}) as input")
+        scale = np.sqrt(self.explained_variance_) if self.whiten else 1.0
+        x: FloatArray = self.mean_ + (z * scale) @ self.components_
+        return x.reshape(len(z), *self.shape_).astype(z.dtype if z.dtype == np.float32 else np.float64, copy=False)
+
+    @property
+    def module_(self) -> nn.Module:
+        """Raw float32 `(n, *shape_)` to float32 `(n, dim_)`, as a module."""
+        from attar.represent._affine import Affine
+
+        check_is_fitted(self)
+        return Affine(*self._affine(np.dtype(np.float32))).eval()
+
+    def _transform(self, X: FloatArray) -> FloatArray:
+        shift, weight, bias = self._affine(X.dtype)
+        z = np.empty((len(X), self.dim_), dtype=X.dtype)
+        start = 0
+        for block in parts(X):
+            z[start : start + len(block)] = (block.reshape(len(block), -1) - shift) @ weight.T + bias
+            start += len(block)
+        return z
+
+    def _affine(self, dtype: np.dtype[Any]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Shift, weight and bias in one precision: the bias is what rounding took from the shift."""
+        scale = np.ones(self.dim_)
+        if self.whiten:
+            known = self.explained_variance_ > self._floor_
+            scale = np.where(known, 1 / np.sqrt(np.where(known, self.explained_variance_, 1)), 0)
+        weight = self.components_ * scale[:, None]
+        shift = self.mean_.astype(dtype)
+        return shift, weight.astype(dtype), ((shift - self.mean_) @ weight.T).astype(dtype)
+
+    def _new_moments(self, X: FloatArray) -> Moments:
+        """Parts cannot be read again, so the precise form is taken unless the samples are not precise themselves."""
+        d = self.n_features_in_
+        covariance = self.solver == "covariance" or (self.solver == "auto" and X.dtype == np.float32 and d <= LARGE)
+        return Scatter(d) if covariance else Root(d)
+
+    def _blurred(self) -> bool:
+        relative = self.explained_variance_ / max(self.explained_variance_[0], np.finfo(np.float64).tiny)
+        return bool(np.any((relative > BLURRED[0]) & (relative < BLURRED[1])))
+
+    def _fit_randomized(self, X: FloatArray) -> None:
+        n, d, k = len(X), self.n_features_in_, self.n_components
+        if not isinstance(k, Integral):
+            raise DataError(f'PCA(solver="randomized") needs n_components to be a number; got {k!r}')
+        self._check_count(int(k), n)
+        self._validated(X, reset=False)
+        generator = check_random_state(self.random_state)
+        mean, squares, trace, vectors = randomized(lambda: self._flat_parts(X), n, d, int(k), generator)
+        self.moments_: Moments | None = None
+        self._store(n, mean, squares / (n - 1), vectors, trace / (n - 1), d * float(np.finfo(np.float64).eps))
+
+    def _solve(self, moments: Moments, *, streaming: bool = False) -> None:
+        n, d = moments.count, self.n_features_in_
+        k: Any = self.n_components
+        count = int(k) if isinstance(k, Integral) else min(n, d)
+        if streaming:
+            count = min(count, n, d)
+        else:
+            self._check_count(count, n)
+        squares, vectors = moments.spectrum(count)
+        feature_variances = moments.diagonal() / max(n - 1, 1)
+        variances = squares / max(n - 1, 1)
+        if k == "mle":
+            if n < d:
+                raise DataError(f'PCA(n_components="mle") needs at least as many samples as features; got {n} of {d}')
+            count = by_minka(variances, n)
+        elif k == "parallel":
+            count = by_parallel_analysis(variances, feature_variances, n, check_random_state(self.random_state))
+        elif k is not None and not isinstance(k, Integral):
+            count = by_explained_variance(variances, float(k))
+        self.moments_ = moments
+        self._store(
+            n, moments.mean, variances[:count], vectors[:count], float(feature_variances.sum()), moments.resolution
+        )
+
+    def _store(
+        self, n: int, mean: Floats64, variances: Floats64, vectors: Floats64, total: float, resolution: float
+    ) -> None:
+        k, limit = len(variances), min(n, self.n_features_in_)
+        largest = np.argmax(np.abs(vectors), axis=1)
+        self.components_ = vectors * np.where(vectors[np.arange(k), largest] < 0, -1.0, 1.0)[:, None]
+        self.mean_ = mean.copy()
+        self.n_samples_ = n
+        self.dim_ = k
+        self.explained_variance_ = variances.copy()
+        self.explained_variance_ratio_ = variances / total if total > 0 else np.zeros(k)
+        self.singular_values_ = np.sqrt(variances * (n - 1))
+        self.noise_variance_ = max(total - float(variances.sum()), 0.0) / (limit - k) if k < limit else 0.0
+        self._floor_ = float(variances[0]) * resolution
+
+    def _check_parameters(self) -> None:
+        k: Any = self.n_components
+        counted = isinstance(k, Integral) and not isinstance(k, bool) and k >= 1
+        fraction = isinstance(k, Real) and not isinstance(k, Integral) and 0 < k <= 1
+        if not (k is None or counted or fraction or (isinstance(k, str) and k in ("mle", "parallel"))):
+            raise DataError(
+                'PCA needs n_components to be a number from 1, a fraction up to 1.0, "mle", "parallel" or None; '
+                f"got n_components={k!r}"
+            )
+        if self.solver not in SOLVERS:
+            raise DataError(f"PCA needs solver to be one of {', '.join(SOLVERS)}; got solver={self.solver!r}")
+
+    def _check_count(self, k: int, n: int) -> None:
+        if n < 2:
+            raise DataError(f"PCA needs at least 2 samples for a variance; got n_samples = {n}")
+        limit = min(n, self.n_features_in_)
+        if k > limit:
+            raise DataError(
+                f"PCA needs n_components to be at most min(n_samples, n_features) = {limit}; got n_components={k}"
+            )

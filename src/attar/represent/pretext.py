@@ -1,0 +1,120 @@
+"""What every representation has in common that is learnt by a pretext task, on any kind."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from attar.kinds import of
+from attar.represent.base import FloatArray, Representation
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from attar.kinds.base import Kind
+    from attar.training.progress import Progress
+
+
+class Pretext(Representation):
+    """An encoder trained on labels that are invented from the data itself.
+
+    A subclass writes `__init__` (which only stores `dim`, `width`, `epochs`, `batch_size`, `lr`, `kind`,
+    `random_state` and what else it needs), `_networks` and `_loss`.
+
+    Attributes:
+        kind_: what was learnt about the kind of data.
+        encoder_: from normalised samples to `(n, dim)`.
+        loss_curve_: mean loss of each epoch.
+    """
+
+    dim: int
+    width: int
+    epochs: int
+    batch_size: int
+    lr: float
+    kind: str | Kind | None
+    random_state: int | np.random.RandomState | None
+
+    kind_: Kind
+    encoder_: nn.Module
+    loss_curve_: list[float]
+
+    @abstractmethod
+    def _networks(self, kind: Kind) -> nn.ModuleDict:
+        """Everything that is trained, with fresh weights; "encoder" is what remains."""
+
+    @abstractmethod
+    def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
+        """The loss on a batch of normalised samples; what is random is drawn from `generator`."""
+
+    @property
+    def module_(self) -> nn.Module:
+        """Preprocessing and encoder, in evaluation mode: raw float32 `(n, *shape_)` to float32 `(n, dim_)`."""
+        from torch import nn
+
+        return nn.Sequential(self.kind_.preprocess(), self.encoder_).eval()
+
+    def _fit(
+        self,
+        X: FloatArray,
+        kind: Kind | None = None,
+        checkpoint: Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Learn from raw samples.
+
+        Arguments:
+            X: float32 `(n, *shape)`.
+            kind: fitted; else what `__init__` was given decides.
+            checkpoint: file to keep the state of training in, and to go on from where it exists.
+            progress: where each step is reported.
+        """
+        import torch
+
+        from attar.training.loop import train
+
+        self.shape_ = tuple(X.shape[1:])
+        self.dim_ = self.dim
+        self.kind_ = kind = kind or _learn(self.kind, X)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            networks = self._networks(kind)
+        preprocess = kind.preprocess()
+
+        def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
+            x = preprocess(torch.from_numpy(X[batch.numpy()]))
+            return self._loss(networks, kind, x, generator)
+
+        history = train(
+            networks,
+            loss,
+            len(X),
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            seed=seed,
+            checkpoint=checkpoint,
+            progress=progress,
+            name=type(self).__name__.lower(),
+        )
+        self._keep(networks)
+        self.loss_curve_ = list(history.losses)
+
+    def _keep(self, networks: nn.ModuleDict) -> None:
+        """Remember what is needed after training."""
+        self.encoder_ = networks["encoder"]
+
+
+def _learn(kind: str | Kind | None, X: FloatArray) -> Kind:
+    """A fitted kind: as given, or by name, or by the number of axes (of three, a square is an image)."""
+    x: Any = X
+    if kind is None:
+        square = X.ndim == 3 and X.shape[1] == X.shape[2]
+        kind = "table" if X.ndim == 2 else "image" if square or X.ndim == 4 else "series"
+    return of(kind).learn(x) if isinstance(kind, str) else kind

@@ -1,0 +1,201 @@
+"""Random convolutions: thousands of untrained filters and how strongly, how often and where they answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attar.kinds import of
+from attar.represent.base import FloatArray, Representation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LENGTH = {1: 9, 2: 3}
+# Filters of one group compete for each place.
+_GROUP = 8
+# Cells along each axis of an image over which answers are pooled: where a stroke lies matters, when a beat falls does not.
+_CELLS = {1: 1, 2: 2}
+_MAX_DILATIONS = {1: 8, 2: 3}
+# Samples and answers from which thresholds are drawn, and samples whose features are standardised.
+_REFERENCE, _ANSWERS, _SCALED = 64, 20_000, 2048
+_BATCH = 256
+
+
+class RandomConvolutions(Representation):
+    """Random dilated convolutions of series and images, pooled into vectors.
+
+    For every dilation 1, 2, 4, … there are `n_kernels` filters with normal weights of mean zero over a random subset
+    of channels, applied to the series and to its first difference (to an image as it is). Of each answer a it keeps
+
+        the share of places with a > b, for `n_thresholds` quantiles b of the answers to training samples,
+        √ of the mean of max(a, 0) over the places where the filter answers strongest in its group of eight,
+
+    per cell of a grid for images, each standardised. The first is the family of ROCKET and MiniRocket, the second
+    the competition of Hydra. Everything is a convolution, a comparison or a mean, so it exports to ONNX.
+
+    References:
+        Dempster, Petitjean, Webb, ROCKET, 2020, https://arxiv.org/abs/1910.13051
+        Dempster, Schmidt, Webb, MiniRocket, 2021, https://arxiv.org/abs/2012.08791
+        Dempster, Schmidt, Webb, Hydra, 2023, https://arxiv.org/abs/2203.13652
+
+    Arguments:
+        n_kernels: filters per dilation, rounded up to a multiple of 8.
+        n_thresholds: per filter.
+        random_state: seed of filters and thresholds.
+
+    Attributes:
+        dim_: length of a representation.
+        module_: from raw samples to representations.
+
+    Example:
+        >>> recordings = np.random.default_rng(0).standard_normal((20, 3, 100)).astype(np.float32)
+        >>> RandomConvolutions(16, random_state=0).fit_transform(recordings).shape
+        (20, 640)
+    """
+
+    _accepts_nan: ClassVar[bool] = True
+
+    def __init__(self, n_kernels: int = 128, n_thresholds: int = 4, random_state: int | None = None) -> None:
+        self.n_kernels = n_kernels
+        self.n_thresholds = n_thresholds
+        self.random_state = random_state
+
+    def _fit(self, X: FloatArray) -> None:
+        seed = np.random.default_rng(self.random_state).integers(2**31)
+        generator = torch.Generator().manual_seed(int(seed))
+        series = X[:, None] if X.ndim == 2 else X
+        is_series = X.ndim == 2 or (X.ndim == 3 and X.shape[1] != X.shape[2])
+        kind = of("series" if is_series else "image").learn(series)
+        preprocess = nn.Sequential(_Channel(), kind.preprocess()) if X.ndim == 2 else kind.preprocess()
+        some = torch.randperm(len(X), generator=generator)[:_SCALED]
+        reference = torch.tensor(X[some.numpy()])
+        with torch.no_grad():
+            normalised = preprocess(reference)
+            bank = _Bank(normalised[:_REFERENCE], self.n_kernels, self.n_thresholds, generator)
+            self._module = nn.Sequential(preprocess, bank).eval()
+            bank.standardise(torch.cat([bank(batch) for batch in normalised.split(_BATCH)]))
+        self.dim_ = int(bank.mean.numel())
+
+    @property
+    def module_(self) -> nn.Module:
+        """From raw samples `(n, *shape_)` to `(n, dim_)`."""
+        return self._module
+
+
+class _Channel(nn.Module):
+    """A table of steps as series of one channel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unsqueeze(1)
+
+
+class _Bank(nn.Module):
+    """All filters, with thresholds from normalised reference samples."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, x: Tensor, n_kernels: int, n_thresholds: int, generator: torch.Generator) -> None:
+        super().__init__()
+        dims = x.ndim - 2
+        filters = []
+        for difference in (False, True) if dims == 1 and x.shape[2] > 1 else (False,):
+            size = tuple(s - difference for s in x.shape[2:])
+            for dilation in _dilations(size):
+                filters.append(_Filters(x, n_kernels, n_thresholds, dilation, difference, generator))
+        self.filters = nn.ModuleList(filters)
+        dim = sum(f(x[:1]).shape[1] for f in filters)
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("std", torch.ones(dim))
+
+    def standardise(self, features: Tensor) -> None:
+        """Take mean and deviation from these features."""
+        self.mean.copy_(features.mean(0))
+        # What hardly varies is mostly chance; it is not blown up to the size of the rest.
+        self.std.copy_(features.std(0, correction=0) + 1e-4 * max(features.std(correction=0).item(), 1e-3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (torch.cat([f(x) for f in self.filters], dim=1) - self.mean) / self.std
+
+
+class _Filters(nn.Module):
+    """The filters of one dilation."""
+
+    weight: Tensor
+    thresholds: Tensor
+    cells: Tensor
+
+    def __init__(
+        self,
+        x: Tensor,
+        n_kernels: int,
+        n_thresholds: int,
+        dilation: int,
+        difference: bool,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        dims, channels = x.ndim - 2, x.shape[1]
+        self.dilation, self.difference = dilation, difference
+        self.groups = -(-n_kernels // _GROUP)
+        n = self.groups * _GROUP
+        weight = torch.randn(n, _LENGTH[dims] ** dims, generator=generator)
+        weight = weight - weight.mean(1, keepdim=True)
+        weight = weight / weight.abs().sum(1, keepdim=True)
+        weight = weight.reshape(n, 1, *(_LENGTH[dims],) * dims) * self._channels(channels, generator).reshape(
+            n, channels, *(1,) * dims
+        )
+        self.register_buffer("weight", weight)
+        size = [s - difference for s in x.shape[2:]]
+        self.register_buffer("cells", _cells(size, _CELLS[dims]))
+        answers = self._convolve(x).transpose(0, 1).reshape(n, -1)
+        answers = answers[:, :: -(-answers.shape[1] // _ANSWERS)]
+        at = torch.rand(n, n_thresholds, generator=generator)
+        self.register_buffer("thresholds", torch.stack([torch.quantile(a, q) for a, q in zip(answers, at)]))
+
+    def _channels(self, channels: int, generator: torch.Generator) -> Tensor:
+        """Which channels each filter sees: few more often than many, the same in a group."""
+        mask = torch.zeros(self.groups, _GROUP, channels)
+        for group in mask:
+            most = np.log2(min(channels, 9) + 1)
+            n = min(channels, max(1, int(2 ** (torch.rand((), generator=generator).item() * most))))
+            group[:, torch.randperm(channels, generator=generator)[:n]] = 1
+        return mask.flatten(0, 1)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        """Answers `(n, kernels, places)`."""
+        x = x[:, :, 1:] - x[:, :, :-1] if self.difference else x
+        padding = self.dilation * (self.weight.shape[-1] // 2)
+        convolve = F.conv1d if x.ndim == 3 else F.conv2d
+        return convolve(x, self.weight, padding=padding, dilation=self.dilation).flatten(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self._convolve(x)
+        above = [((a > b.unsqueeze(1)).to(a.dtype) @ self.cells).flatten(1) for b in self.thresholds.T]
+        rivals = a.unflatten(1, (self.groups, _GROUP))
+        wins = torch.where(rivals == rivals.amax(2, keepdim=True), rivals, 0.0).clamp_min(0.0)
+        strength = (wins.flatten(1, 2) @ self.cells).sqrt().flatten(1)
+        return torch.cat([*above, strength], dim=1)
+
+
+def _dilations(size: Sequence[int]) -> tuple[int, ...]:
+    """1, 2, 4, … as long as a filter spans no more than the shortest side."""
+    dims = len(size)
+    span = max((min(size) - 1) / (_LENGTH[dims] - 1), 1)
+    return tuple(2**e for e in range(min(int(np.log2(span)) + 1, _MAX_DILATIONS[dims])))
+
+
+def _cells(size: Sequence[int], n: int) -> Tensor:
+    """Averaging over the cells of a grid: a matrix (places, cells), each column of sum 1."""
+    cells = torch.ones(1, 1)
+    for side in size:
+        k = min(n, side)
+        of_place = torch.arange(side) * k // side
+        one = F.one_hot(of_place, k).to(torch.float32)
+        cells = torch.kron(cells, one / one.sum(0))
+    return cells

@@ -1,0 +1,47 @@
+"""The samples themselves, normalised and flattened: the baseline of every other representation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import nn
+
+from attar.represent.base import FloatArray, Representation
+from attar.represent.pretext import _learn as kind_of
+
+if TYPE_CHECKING:
+    from attar.kinds.base import Kind
+
+
+class Raw(Representation):
+    """Each value of a sample, normalised as its kind does it.
+
+    Arguments:
+        kind: "image", "series", "table", or a kind that has already learnt; None: from the number of axes.
+
+    Example:
+        >>> import numpy as np
+        >>> Raw().fit_transform(np.array([[1.0, np.nan], [3.0, 5.0], [2.0, 5.0]])).shape
+        (3, 3)
+    """
+
+    _accepts_nan: ClassVar[bool] = True
+
+    def __init__(self, *, kind: str | Kind | None = None) -> None:
+        self.kind = kind
+
+    def _fit(self, X: FloatArray) -> None:
+        self._module = normalised(self.kind, X)
+        with torch.no_grad():
+            self.dim_ = int(self._module(torch.tensor(X[:1])).shape[1])
+
+    @property
+    def module_(self) -> nn.Module:
+        """From raw samples `(n, *shape_)` to `(n, dim_)`."""
+        return self._module
+
+
+def normalised(kind: str | Kind | None, x: FloatArray) -> nn.Module:
+    """A module from raw samples to flat normalised ones."""
+    return nn.Sequential(kind_of(kind, x).preprocess(), nn.Flatten()).eval()

@@ -1,0 +1,209 @@
+"""A run on disk: what was asked, one folder per stage, and what came out; killed at any moment, it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from attar.errors import RunError
+
+FILE = "run.json"
+FORMAT = 1
+MODEL, REPORT, FACTS = "model.onnx", "report.html", "facts.json"
+_RESULT = "result.safetensors"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished stage leaves: arrays, and facts as JSON values."""
+
+    arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    facts: Json = field(default_factory=dict)
+
+
+class Run:
+    """A run folder that is open for work.
+
+    `run.json` holds what was asked, `stages/NAME/` what a stage needs while it is under way (its checkpoint) and,
+    once it is finished, its result. A result is written beside and renamed, so it is whole or not there.
+
+    Arguments:
+        folder: created where it does not exist.
+        asked: everything that decides the outcome: source, settings, fingerprint of the data, seeds.
+        versions: of what the run is made with; a run that goes on keeps those it was begun with.
+
+    Raises:
+        RunError: the folder holds something else, is corrupt, belongs to another command, or is in use.
+    """
+
+    def __init__(self, folder: Path, asked: Json, versions: dict[str, str]) -> None:
+        self.folder = folder
+        asked = json.loads(json.dumps(asked))
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            found = read_run(folder)
+            if found["asked"] != asked:
+                raise RunError(
+                    f"{folder}: belongs to another command ({_difference(found['asked'], asked)}); "
+                    "choose another folder with --out, or delete this one"
+                )
+            self.versions = found["versions"]
+        else:
+            self.versions = versions
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RunError(f"{folder}: cannot be made ({error.strerror}); choose another with --out") from None
+            write_json(folder / FILE, {"format": FORMAT, "asked": asked, "versions": versions})
+        self.asked = asked
+        self._lock = _locked(folder)
+
+    def close(self) -> None:
+        """Let other processes use the folder."""
+        with suppress(OSError):
+            os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def stage(self, name: str, compute: Callable[[Path], Result]) -> Result:
+        """The result of a stage: read where it is finished, else computed and kept.
+
+        Arguments:
+            name: of the stage, a folder name.
+            compute: gets the stage's folder, for checkpoints and files of its own.
+        """
+        folder = self.folder / "stages" / name
+        file = folder / _RESULT
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(file, compute(folder))
+            (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        # Read back also what was just computed, so that a run that was killed here sees the very same.
+        return _read(file)
+
+    def place(self, source: Path, name: str) -> Path:
+        """Copy a file of a stage into the run folder, whole or not at all."""
+        target = self.folder / name
+        write_bytes(target, source.read_bytes())
+        return target
+
+
+def read_run(folder: Path) -> Json:
+    """What `run.json` says.
+
+    Raises:
+        RunError: the folder is missing or not a run, or the file is corrupt.
+    """
+    file = folder / FILE
+    if not folder.exists():
+        raise RunError(f"{folder}: no such run folder; `attar fit` writes one")
+    if not file.is_file():
+        raise RunError(f"{folder}: not a run folder (it has no {FILE}); name one that `attar fit` wrote, or choose another")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if found["format"] != FORMAT:
+            raise RunError(f"{file}: has format {found['format']} and this attar reads {FORMAT}; repeat the run")
+        if not isinstance(found["asked"], dict) or not isinstance(found["versions"], dict):
+            raise TypeError
+    except (ValueError, KeyError, TypeError):
+        raise RunError(f"{file}: is corrupt; delete the folder and repeat the run") from None
+    return dict(found)
+
+
+def free_folder(wanted: Path, asked: Json) -> Path:
+    """`wanted`, or the first of `wanted-2`, `wanted-3`, … that is new or belongs to this very command."""
+    asked = json.loads(json.dumps(asked))
+    number, folder = 1, wanted
+    while folder.exists():
+        with suppress(RunError):
+            if read_run(folder)["asked"] == asked:
+                break
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    return folder
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON beside and rename."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text beside and rename."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write beside and rename, so that a file of that name is always whole."""
+    beside = path.with_name(f".{path.name}.part")
+    with beside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def fingerprint(*arrays: npt.NDArray[Any]) -> str:
+    """A hash of arrays, their shapes and types.
+
+    Example:
+        >>> fingerprint(np.zeros(3)) == fingerprint(np.zeros(3)), fingerprint(np.zeros(3)) == fingerprint(np.ones(3))
+        (True, False)
+    """
+    digest = hashlib.blake2b(digest_size=12)
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return digest.hexdigest()
+
+
+def _write(file: Path, result: Result) -> None:
+    from safetensors.numpy import save
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in result.arrays.items()}
+    write_bytes(file, save(arrays or {"": np.zeros(0, np.uint8)}, {"facts": json.dumps(result.facts)}))
+
+
+def _read(file: Path) -> Result:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, "np") as opened:
+            facts = json.loads((opened.metadata() or {})["facts"])
+            return Result({name: opened.get_tensor(name) for name in opened.keys() if name}, facts)  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError):
+        raise RunError(f"{file}: is corrupt; delete the folder {file.parent} and start the command again") from None
+
+
+def _locked(folder: Path) -> int:
+    """Hold the folder for this process; the system lets go of it when the process ends, however it ends."""
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # not on this system
+        pass
+    except OSError:
+        os.close(handle)
+        raise RunError(f"{folder}: another attar is at work in it; wait for it, or choose another with --out") from None
+    return handle
+
+
+def _difference(found: Json, asked: Json) -> str:
+    keys = [key for key in {**found, **asked} if found.get(key) != asked.get(key)]
+    return "; ".join(f"{key} was {found.get(key)!r}, is {asked.get(key)!r}" for key in keys[:2])[:160]

@@ -1,0 +1,148 @@
+"""From the chosen candidate to the file that is shipped: as it is, or as a student that fits the budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from attar.candidates import Candidate, Job
+from attar.compress.budget import Budget, readable
+from attar.compress.distill import distill
+from attar.compress.quantize import quantize_static
+from attar.data.dataset import Floats
+from attar.deploy.check import check
+from attar.deploy.measure import measure
+from attar.deploy.onnx import export
+from attar.deploy.session import load
+from attar.errors import BudgetError, ExportError
+from attar.report.facts import Step
+from attar.run import Result, Run
+
+if TYPE_CHECKING:
+    from attar.kinds.base import Kind, Student
+
+_CALIBRATION = 512
+# Share of samples that an integer model must give the class of its float original.
+_AGREEMENT = 0.95
+_CHECKED = 256
+_EXPORTED = 1e-3
+
+
+def ship(job: Job, chosen: Candidate, budget: Budget, run: Run) -> tuple[Path, list[Step], float]:
+    """Bring the chosen candidate under the budget.
+
+    Arguments:
+        job: the data.
+        chosen: the candidate; shipped as it is where it fits.
+        budget: what the file may cost.
+        run: where the stages are kept.
+
+    Returns:
+        The file to ship, the steps that led to it, and its largest difference in probability from its original.
+
+    Raises:
+        BudgetError: no student is small enough.
+        ExportError: a file differs from its original by more than the tolerance.
+    """
+    first = Step(
+        name="original", bytes=chosen.bytes, latency_ms=chosen.latency_ms, agreement=None, accuracy=None, note=chosen.name
+    )
+    if budget.allows(chosen.bytes, chosen.latency_ms):
+        return chosen.path, [first], chosen.difference
+    ladder = job.kind.students(len(job.meta.classes))
+    result = run.stage("student", lambda folder: _student(job, chosen, ladder, budget, folder))
+    folder = run.folder / "stages" / "student"
+    steps = [first, *(Step.model_validate(step) for step in result.facts["steps"])]
+    return folder / result.facts["file"], steps, float(result.facts["difference"])
+
+
+def _student(job: Job, teacher: Candidate, ladder: tuple[Student, ...], budget: Budget, folder: Path) -> Result:
+    """The largest student that fits, distilled, quantised, checked and measured."""
+    rung = _rung(job, ladder, budget, folder)
+    network = _built(rung, job.seed)
+    distill(
+        network,
+        job.kind,
+        job.x,
+        teacher.everything,
+        job.y,
+        epochs=job.plan.student_epochs,
+        seed=job.seed,
+        checkpoint=folder / "checkpoint.safetensors",
+        progress=job.progress,
+    )
+    whole = _whole(job.kind, network)
+    floats, integers = folder / "float32.onnx", folder / "int8.onnx"
+    export(whole, torch.tensor(job.x[:1]), floats, job.meta)
+    some = job.x[:_CHECKED]
+    with torch.inference_mode():
+        check(floats, some, whole(torch.tensor(some)).numpy(), _EXPORTED)
+    quantize_static(floats, integers, _calibration(job))
+    of_float, of_integers = (load(path).predict_proba(job.x) for path in (floats, integers))
+    agreement = float((of_float.argmax(1) == of_integers.argmax(1)).mean())
+    if agreement < _AGREEMENT:
+        raise ExportError(
+            f"{integers}: gives {1 - agreement:.1%} of the samples another class than in floating point "
+            f"(tolerance {1 - _AGREEMENT:.0%}); allow a larger budget"
+        )
+    steps = []
+    for name, path, said in (("distilled", floats, of_float), ("int8", integers, of_integers)):
+        measured = measure(path, job.x)
+        steps.append(
+            Step(
+                name=name,
+                bytes=measured.bytes,
+                latency_ms=measured.latency_ms,
+                agreement=float((said.argmax(1) == teacher.everything.argmax(1)).mean()),
+                accuracy=None,
+                note=f"{rung.name}, {rung.parameters:,} parameters" if name == "distilled" else "",
+            ).model_dump(mode="json")
+        )
+    return Result(
+        facts={"steps": steps, "file": integers.name, "difference": float(np.abs(of_float - of_integers).max())}
+    )
+
+
+def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -> Student:
+    """The largest student whose untrained file fits; weights change neither its bytes nor its time by much."""
+    costs = []
+    for rung in ladder:
+        size, latency = trial(job, rung, folder)
+        if budget.allows(int(size * 1.02), latency):
+            return rung
+        costs.append((size, latency))
+    size, latency = min(costs)
+    raise BudgetError(
+        f"nothing fits the budget of {budget}: the smallest model for these samples takes {readable(size)} and "
+        f"{latency:.2g} ms; allow at least that"
+    )
+
+
+def trial(job: Job, rung: Student, folder: Path) -> tuple[int, float]:
+    """Bytes and latency of an untrained student, quantised."""
+    floats, integers = folder / "trial.onnx", folder / "trial-int8.onnx"
+    export(_whole(job.kind, _built(rung, 0)), torch.tensor(job.x[:1]), floats, job.meta)
+    quantize_static(floats, integers, job.x[:8])
+    measured = measure(integers, job.x)
+    for path in (floats, integers):
+        path.unlink()
+    return measured.bytes, measured.latency_ms
+
+
+def _built(rung: Student, seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return rung.build().eval()
+
+
+def _whole(kind: Kind, network: nn.Module) -> nn.Module:
+    return nn.Sequential(kind.preprocess(), network, nn.Softmax(dim=1)).eval()
+
+
+def _calibration(job: Job) -> Floats:
+    some = np.random.default_rng(job.seed).permutation(len(job.x))[:_CALIBRATION]
+    return job.x[np.sort(some)]

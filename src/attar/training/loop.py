@@ -1,0 +1,195 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from attar.errors import AttarError
+from attar.training import checkpoint as checkpoints
+from attar.training.checkpoint import Plan, Position
+from attar.training.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+_WARM_UP = 0.1  # of all steps
+_CLIP = 5.0  # largest norm of a gradient
+# Seconds between checkpoints: little is lost, and little time goes into writing.
+_INTERVAL = 5.0
+
+LossOfBatch = Callable[[Tensor, torch.Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened in training.
+
+    Arguments:
+        losses: mean loss of each epoch.
+        steps: optimiser steps in all.
+    """
+
+    losses: tuple[float, ...]
+    steps: int
+
+
+def train(
+    module: nn.Module,
+    loss_of_batch: LossOfBatch,
+    n: int,
+    *,
+    epochs: int,
+    steps: int | None = None,
+    batch_size: int = 256,
+    lr: float = 2e-3,
+    weight_decay: float = 1e-4,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    interval: float = _INTERVAL,
+    progress: Progress | None = None,
+    name: str = "train",
+    accelerator: str = "cpu",
+) -> History:
+    """Train by AdamW with a warm-up, a cosine to zero, and clipped gradients.
+
+    η(t) = η · min(t / w, ½ (1 + cos(π (t − w) / (T − w)))),  w the warm-up, T the number of steps
+
+    The same arguments yield the same weights, whether or not training was killed and resumed in between (on one
+    processor type with one number of threads). Global random state is as before afterwards.
+
+    References:
+        Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, https://arxiv.org/abs/1711.05101
+
+    Arguments:
+        module: everything that is trained or remembered; in training mode meanwhile, in evaluation mode afterwards.
+        loss_of_batch: from indices of samples `(b,)` and a generator, to draw from, to a scalar; runs `module`. It
+            may also change buffers of `module`, such as a queue or a moving average: they are kept in the checkpoint.
+        n: number of samples.
+        epochs: passes over all samples.
+        steps: number of optimiser steps instead, where not None.
+        batch_size: samples in a batch; all where `n` is smaller. A last incomplete batch is left out.
+        lr: η, the highest learning rate.
+        weight_decay: for parameters of two axes or more.
+        seed: of the order of samples and of the generator.
+        checkpoint: file to keep the state in, and to go on from where it exists.
+        interval: seconds between two checkpoints; has no influence on the result.
+        progress: where each step is reported.
+        name: of the task in `progress`.
+        accelerator: of Lightning Fabric: "cpu", "cuda", "auto".
+
+    Returns:
+        The losses.
+
+    Raises:
+        AttarError: the loss became NaN or infinite.
+        RunError: the checkpoint is corrupt, or of another training.
+
+    Example:
+        >>> line, x = nn.Linear(1, 1), torch.linspace(-1, 1, 64)[:, None]
+        >>> loss = lambda batch, generator: (line(x[batch]) - 2 * x[batch]).square().mean()
+        >>> history = train(line, loss, n=64, epochs=200, batch_size=32, lr=0.1)
+        >>> len(history.losses), history.losses[-1] < 1e-3
+        (200, True)
+    """
+    fabric = _fabric(accelerator)
+    per_epoch = max(1, n // batch_size)
+    plan = Plan(n, epochs * per_epoch if steps is None else steps, batch_size, lr, weight_decay, seed)
+    generator = torch.Generator().manual_seed(seed)
+    with _own_random_state(seed):
+        module.to(fabric.device)
+        optimizer = _optimizer(module, lr, weight_decay)
+        position = Position(0, [])
+        if checkpoint is not None:
+            position = checkpoints.read(checkpoint, plan, module, optimizer, generator)
+        written = time.monotonic()
+        module.train()
+        with (progress or Silent()).task(name, plan.steps) as task:
+            task.advance(position.step)
+            for batch in _batches(plan, position.step):
+                _step(fabric, module, optimizer, plan, position, loss_of_batch(batch, generator))
+                task.advance()
+                last = position.step == plan.steps
+                if checkpoint is not None and (last or time.monotonic() - written >= interval):
+                    checkpoints.write(checkpoint, plan, position, module, optimizer, generator)
+                    written = time.monotonic()
+    module.eval()
+    module.to("cpu")
+    epoch_losses = (position.losses[i : i + per_epoch] for i in range(0, len(position.losses), per_epoch))
+    return History(tuple(math.fsum(losses) / len(losses) for losses in epoch_losses), position.step)
+
+
+def _fabric(accelerator: str) -> Fabric:
+    # Here, because the import takes as long as that of torch.
+    from lightning_fabric import Fabric
+
+    return Fabric(accelerator=accelerator, devices=1)
+
+
+@contextmanager
+def _own_random_state(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
+def _optimizer(module: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
+    trained = [p for p in module.parameters() if p.requires_grad]
+    # Decay of a bias or of a batch normalisation's scale regularises nothing.
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=lr, fused=True)
+
+
+def _batches(plan: Plan, start: int) -> Iterator[Tensor]:
+    """The batches from step `start` on: each epoch's order depends on its number alone, not on those before."""
+    size, per_epoch = min(plan.n, plan.batch_size), max(1, plan.n // plan.batch_size)
+    order = torch.empty(0, dtype=torch.long)
+    for step in range(start, plan.steps):
+        epoch, place = divmod(step, per_epoch)
+        if place == 0 or step == start:
+            shuffle = torch.Generator().manual_seed((plan.seed + 1) * 1_000_003 + epoch)
+            order = torch.randperm(plan.n, generator=shuffle)
+        batch = order[place * size : (place + 1) * size]
+        # Batch normalisation is undefined for one sample alone.
+        yield batch.repeat(2) if len(batch) == 1 else batch
+
+
+def _rate(step: int, steps: int) -> float:
+    """Share of the highest learning rate at a step counted from 0."""
+    warm_up = max(1, round(_WARM_UP * steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up + 1) / (steps - warm_up + 1)))
+
+
+def _step(
+    fabric: Fabric,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    plan: Plan,
+    position: Position,
+    loss: Tensor,
+) -> None:
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        epoch = position.step // max(1, plan.n // plan.batch_size) + 1
+        raise AttarError(f"the loss became {value} in epoch {epoch}; use a learning rate below {plan.lr:g}")
+    for group in optimizer.param_groups:
+        group["lr"] = plan.lr * _rate(position.step, plan.steps)
+    optimizer.zero_grad()
+    fabric.backward(loss)
+    nn.utils.clip_grad_norm_(module.parameters(), _CLIP)
+    optimizer.step()
+    position.step += 1
+    position.losses.append(value)

@@ -1,0 +1,183 @@
+import logging
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+
+from attar.compress.quantize import quantize_static
+from attar.data.dataset import Column, Floats
+from attar.deploy.check import check
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export
+from attar.deploy.session import load
+from attar.errors import ExportError, ModelError
+
+
+class Digits(nn.Module):
+    """Five convolutions, 28 000 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for i, (before, after) in enumerate([(1, 16), (16, 24), (24, 32), (32, 32), (32, 28)]):
+            layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] if i in (1, 3) else []
+        self.net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(28, 10))
+
+    def logits(self, x: Tensor) -> Tensor:
+        x = torch.where(torch.isnan(x), torch.zeros_like(x), x)
+        return self.net((x.unsqueeze(1) - 4.9) / 6)  # type: ignore[no-any-return]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(self.logits(x), -1)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Floats:
+    return load_digits().images.astype(np.float32)  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def trained(digits: Floats, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    net, x, y = Digits(), torch.from_numpy(digits[:1200]), torch.from_numpy(load_digits().target[:1200])
+    optimiser = torch.optim.Adam(net.parameters(), 3e-3)
+    for _ in range(4):
+        for batch in torch.randperm(len(x)).split(64):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(net.logits(x[batch]), y[batch]).backward()
+            optimiser.step()
+    path = tmp_path_factory.mktemp("digits") / "float.onnx"
+    export(net, x[:1], path, ModelMeta("image", (8, 8), tuple(map(str, range(10))), extra={"dim": 28}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def quantised(trained: Path, digits: Floats) -> Path:
+    target = trained.with_name("int8.onnx")
+    quantize_static(trained, target, digits[:256])
+    return target
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile", "entropy"])
+def test_agrees_with_its_original(
+    trained: Path, digits: Floats, tmp_path: Path, method: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "int8.onnx"
+    quantize_static(trained, target, digits[:256], method=method)  # type: ignore[arg-type]
+    before, after = load(trained).predict_proba(digits[1200:]), load(target).predict_proba(digits[1200:])
+    assert np.mean(before.argmax(1) == after.argmax(1)) >= 0.99
+    assert check(target, digits[1200:], before, 0.15) > 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_is_nearly_four_times_smaller(trained: Path, quantised: Path) -> None:
+    assert trained.stat().st_size / quantised.stat().st_size > 3.5
+    assert quantised.stat().st_size < 33_000
+
+
+def test_integer_kernels_run(quantised: Path, tmp_path: Path) -> None:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    onnxruntime.InferenceSession(str(quantised), options)
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
+    assert kinds.count("QLinearConv") == 5
+    assert kinds.count("QGemm") == 1
+    assert kinds.count("QLinearGlobalAveragePool") == 1
+    assert kinds.count("QuantizeLinear") == 1
+    assert not {"Conv", "Gemm", "Relu", "DequantizeLinear"} & set(kinds)
+
+
+def test_weights_take_seven_bits(quantised: Path) -> None:
+    tensors = [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(quantised).graph.initializer]
+    weights = [array for array in tensors if array.dtype == np.int8 and array.ndim > 1]
+    assert len(weights) == 6
+    assert max(np.abs(array).max() for array in weights) == 64
+
+
+def test_same_samples_give_the_same_bytes(trained: Path, quantised: Path, digits: Floats, tmp_path: Path) -> None:
+    quantize_static(trained, tmp_path / "again.onnx", digits[:256])
+    assert (tmp_path / "again.onnx").read_bytes() == quantised.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["again.onnx"]
+
+
+def test_the_description_stays(trained: Path, quantised: Path) -> None:
+    assert load(quantised).meta == load(trained).meta
+
+
+def test_logging_is_left_as_it_was(trained: Path, digits: Floats, tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before = (list(root.handlers), list(root.filters), root.level)
+    quantize_static(trained, tmp_path / "int8.onnx", digits[:8])
+    assert (root.handlers, root.filters, root.level) == before
+
+
+def quantised_equals(net: nn.Module, meta: ModelMeta, x: Floats, folder: Path, tolerance: float) -> list[str]:
+    net.eval()
+    export(net, torch.from_numpy(x[:1]), folder / "float.onnx", meta)
+    quantize_static(folder / "float.onnx", folder / "int8.onnx", x)
+    check(folder / "int8.onnx", x, load(folder / "float.onnx").predict_proba(x), tolerance)
+    return [node.op_type for node in onnx.load(folder / "int8.onnx").graph.node]
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.a, self.b = nn.Conv1d(2, 8, 3), nn.Conv1d(8, 8, 3, padding=1), nn.Conv1d(8, 8, 3, padding=1)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([x, x]).chunk(2)[0] + x.mean(-1, keepdim=True)  # preprocessing with Concat and Add: stays float
+        x = torch.relu(self.stem(x))
+        x = self.b(torch.relu(x + self.a(x)))
+        return torch.softmax(self.head(torch.cat([x.mean(-1), x.amax(-1)], 1)), -1)
+
+
+def test_residuals_and_float_preprocessing(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x = np.random.default_rng(0).normal(size=(50, 2, 30)).astype(np.float32)
+    kinds = quantised_equals(Residual(), ModelMeta("series", (2, 30), ("a", "b", "c")), x, tmp_path, 0.03)
+    first = kinds.index("QuantizeLinear")
+    assert "Add" in kinds[:first]
+    assert kinds.index("Conv") > first
+
+
+def test_a_dead_channel_and_a_constant_input(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2), nn.Softmax(-1))
+    with torch.no_grad():
+        net[0].weight[2] = 0
+        net[0].bias[2] = -1
+    x = np.zeros((5, 4), np.float32)
+    quantised_equals(net, ModelMeta("table", (4,), ("a", "b")), x, tmp_path, 0.02)
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    quantised_equals(net, ModelMeta("table", (4,), ("a", "b")), x, tmp_path, 0.02)
+
+
+def test_tables_with_strings(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2), nn.Softmax(-1))
+    x = np.random.default_rng(0).integers(0, 3, (90, 2)).astype(np.float32)
+    meta = ModelMeta("table", (2,), ("a", "b"), (Column("n"), Column("s", ("u", "v", "w"))))
+    quantised_equals(net, meta, x, tmp_path, 0.02)
+    assert load(tmp_path / "int8.onnx").predict_proba([[1.0, "w"], [None, "u"]]).shape == (2, 2)
+
+
+def test_nothing_to_quantise_leaves_nothing(trained: Path, digits: Floats, tmp_path: Path) -> None:
+    export(nn.Softmax(-1), torch.zeros(1, 2), tmp_path / "float.onnx", ModelMeta("table", (2,), ("a", "b")))
+    with pytest.raises(ExportError, match="no convolution"):
+        quantize_static(tmp_path / "float.onnx", tmp_path / "int8.onnx", np.zeros((3, 2), np.float32))
+    with pytest.raises(ExportError, match="no calibration samples"):
+        quantize_static(trained, tmp_path / "int8.onnx", digits[:0])
+    with pytest.raises(ModelError):
+        quantize_static(trained, tmp_path / "int8.onnx", digits[:, :7])
+    with pytest.raises(ModelError, match="no such"):
+        quantize_static(tmp_path / "nowhere.onnx", tmp_path / "int8.onnx", digits)
+    assert [path.name for path in tmp_path.iterdir()] == ["float.onnx"]

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from attar.data import checks
+from attar.data.dataset import Column
+from attar.errors import DataError
+
+rng = np.random.default_rng(0)
+
+
+def test_extremes_equal_those_of_a_loop():
+    x = rng.normal(size=(7, 3, 5))
+    x[rng.random(x.shape) < 0.3] = np.nan
+    low, high = checks.extremes(x, "series")
+    for c in range(3):
+        known = x[:, c][~np.isnan(x[:, c])]
+        assert low[c] == known.min()
+        assert high[c] == known.max()
+
+
+def test_what_is_missing_throughout_is_judged_on_the_training_part():
+    x = np.zeros((4, 2))
+    x[:2, 1] = np.nan
+    columns = [Column("a"), Column("b")]
+    ids = list("0123")
+    with pytest.raises(DataError, match="column 'b' has no value"):
+        checks.to_float32(x, "table", ids, columns, "f", test=np.array([2, 3]))
+    checks.to_float32(x, "table", ids, columns, "f", test=np.array([0, 1]))
+    x[3, 0] = np.inf
+    with pytest.raises(DataError, match="f: row 3, column 'a' is infinite"):
+        checks.to_float32(x, "table", ids, columns, "f", test=np.array([3]))
+
+
+def test_dead_pixels_are_kept_and_dead_colours_refused():
+    x = rng.normal(size=(3, 5, 5, 3))
+    x[:, 0, 0] = np.nan
+    checks.to_float32(x, "image", list("012"), [], "f")
+    x[..., 1] = np.nan
+    with pytest.raises(DataError, match="channel 1 has no value"):
+        checks.to_float32(x, "image", list("012"), [], "f")
+
+
+def test_duplicates_count_every_copy_but_the_first():
+    x = np.repeat(rng.normal(size=(5, 3)), [1, 2, 3, 1, 1], axis=0).astype(np.float32)
+    assert checks.duplicates(x) == ["3 of 8 samples are exact copies of another one"]
+    assert checks.duplicates(x, test=np.array([1, 7])) == [
+        "2 of 6 samples are exact copies of another one",
+        "1 of 2 test samples also occur in the training part",
+    ]
+    assert checks.duplicates(x[:1]) == []
+
+
+def test_duplicates_among_many_images_take_no_time():
+    x = rng.integers(0, 255, (20_000, 784)).astype(np.float32)
+    x[7] = x[9_000]
+    start = time.process_time()
+    assert checks.duplicates(x) == ["1 of 20000 samples are exact copies of another one"]
+    assert time.process_time() - start < 2
+
+
+def test_whole_samples_without_value_are_counted():
+    x = np.zeros((3, 2), np.float32)
+    x[1] = np.nan
+    assert checks.missing(x, "table")[0] == "1 samples hold no value at all"
+    x = np.zeros((3, 1, 4), np.float32)
+    x[1] = np.nan
+    assert checks.missing(x, "series") == ["1 samples hold no value at all"]
+
+
+def test_cast_refuses_only_what_has_no_float32():
+    x = np.full((2, 2), np.nan)
+    assert np.isnan(checks.cast(x, "table", ["0", "1"], [Column("a"), Column("b")], "f")).all()
+    x[1, 1] = np.inf
+    with pytest.raises(DataError, match="row 1, column 'b' is infinite"):
+        checks.cast(x, "table", ["0", "1"], [Column("a"), Column("b")], "f")

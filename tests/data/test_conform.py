@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from attar.data.arrays import as_raw
+from attar.data.conform import conform
+from attar.data.dataset import Column
+from attar.data.raw import Raw
+from attar.errors import DataError
+
+nan = np.nan
+MODEL = [Column("age"), Column("colour", ("blue", "red"))]
+
+
+def fit(x, kind, shape, model=(), found=(), of=None):
+    return conform(Raw(x, columns=found, kind=of), kind=kind, shape=shape, columns=model, where="f")
+
+
+def test_columns_by_name_and_categories_by_their_text():
+    columns = (Column("colour", ("green", "red")), Column("more"), Column("age"))
+    dataset = fit(np.array([[1, 0, 30], [0, 0, nan]]), "table", (2,), MODEL, columns, "table")
+    assert np.array_equal(dataset.x, [[30, 1], [nan, nan]], equal_nan=True)
+    assert dataset.columns == tuple(MODEL)
+    assert "column 'colour': 1 values are categories new to the model" in dataset.notes[0]
+    assert "1 columns are not used (more)" in dataset.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ((Column("age"), Column("color")), "no column 'colour', which the model needs; it has age, color"),
+        ((Column("age", ("old", "young")), Column("colour", ("red",))), "row 1, column 'age' is 'old' where the model"),
+    ],
+)
+def test_columns_that_do_not_fit(columns, message):
+    with pytest.raises(DataError, match=message):
+        fit(np.array([[nan, 0.0], [0.0, 0.0]]), "table", (2,), MODEL, columns, "table")
+
+
+def test_tables_without_names_go_by_position():
+    assert fit(np.array([[30, 1]]), "table", (2,), MODEL).x.tolist() == [[30, 1]]
+    with pytest.raises(DataError, match="3 columns; the model takes 2"):
+        fit(np.zeros((1, 3)), "table", (2,), MODEL)
+    with pytest.raises(DataError, match="the model takes a table"):
+        fit(np.zeros((1, 3, 3)), "table", (2,), MODEL)
+
+
+def test_a_column_may_be_missing_throughout_and_infinity_may_not():
+    assert np.isnan(fit(np.array([[nan, 1.0]]), "table", (2,)).x[0, 0])
+    with pytest.raises(DataError, match="f: row 0, column 'age' is infinite"):
+        fit(np.array([[np.inf, 1.0]]), "table", (2,), MODEL)
+
+
+def test_series_are_cut_and_padded():
+    x = np.arange(24.0).reshape(2, 2, 6)
+    assert np.array_equal(fit(x, "series", (2, 4)).x, x[:, :, :4])
+    longer = fit(x, "series", (2, 8))
+    assert np.array_equal(longer.x[:, :, :6], x)
+    assert np.isnan(longer.x[:, :, 6:]).all()
+    assert "padded" in longer.notes[-1]
+    assert fit([x[0], x[1, :, :3]], "series", (2, 6)).x.shape == (2, 2, 6)
+    assert fit(np.zeros((3, 6)), "series", (1, 6)).x.shape == (3, 1, 6)
+    assert fit(np.zeros((3, 8, 8)), "series", (8, 8)).kind == "series"
+    assert fit(np.zeros((3, 6)), "series", (1, 6), (), (Column("a"),) * 6, "table").x.shape == (3, 1, 6)
+    with pytest.raises(DataError, match="2 channels; the model takes 3"):
+        fit(x, "series", (3, 6))
+
+
+@pytest.mark.parametrize("source", [(9, 9), (8, 8), (9, 9, 3), (8, 8, 1), (8, 8, 4)])
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3), (8, 8, 1)])
+def test_images_of_any_size(source, shape):
+    assert fit(np.full((2, *source), 7.0), "image", shape).x.shape == (2, *shape)
+
+
+def test_small_images_need_no_guess():
+    assert fit(np.zeros((2, 3, 4)), "image", (3, 4)).kind == "image"
+
+
+def test_another_kind():
+    with pytest.raises(DataError, match=r"f: of kind table .* the model takes image, each 8 × 8"):
+        fit(np.zeros((2, 64)), "image", (8, 8))
+
+
+def test_a_frame_to_predict():
+    frame = pd.DataFrame({"colour": ["red", "pink"], "age": [3, 4]})
+    dataset = conform(as_raw(frame), kind="table", shape=(2,), columns=MODEL, where="x")
+    assert np.array_equal(dataset.x, [[3, 1], [4, nan]], equal_nan=True)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from attar.data.delimited import layout, read_delimited
+from attar.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rows"),
+    [
+        ("a,b\n1,2\n", ["a", "b"], [{"a": 1, "b": 2}]),
+        ("\ufeffa;b\n1,5;2\n", ["a", "b"], [{"a": 1.5, "b": 2}]),
+        ("a\tb\n1\t?\n", ["a", "b"], [{"a": 1, "b": None}]),
+        ("1,2\n3,4\n", ["x0", "x1"], [{"x0": 1, "x1": 2}, {"x0": 3, "x1": 4}]),
+        ("0,1\n3,4\n", ["0", "1"], [{"0": 3, "1": 4}]),
+        ("a, b\n1,NA\n", ["a", "b"], [{"a": 1, "b": None}]),
+        ('"a,1",b\nx,\n', ["a,1", "b"], [{"a,1": "x", "b": None}]),
+        ("a\r\n1\r\n2.5\r\n", ["a"], [{"a": 1}, {"a": 2.5}]),
+    ],
+)
+def test_ways_to_write_a_table(tmp_path, text, names, rows):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode())
+    table, notes = read_delimited(path)
+    assert table.column_names == names
+    assert table.to_pylist() == rows
+    assert bool(notes) == (names[0] == "x0")
+
+
+def test_a_type_that_changes_late(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a\n" + "1\n" * 600_000 + "1.5\n")
+    table, _ = read_delimited(path)
+    assert table.column("a")[-1].as_py() == 1.5
+
+
+def test_columns_read_as_written(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n007,1.0\n")
+    assert read_delimited(path, text=["a"])[0].to_pylist() == [{"a": "007", "b": 1.0}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"a,b\n", "a header line and no row"),
+        (b"a,b\n1,2\n3\n", "Expected 2 columns, got 1"),
+        (b"\x00\x01\x02", "not a text file"),
+        (b"a\n\xe9t\xe9\n", "not UTF-8"),
+    ],
+)
+def test_files_that_are_no_table(tmp_path, content, message):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_delimited(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_layout_of_a_tab_separated_file(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text("a\tb,c,d\n1\t2\n")
+    assert layout(path).delimiter in "\t,"

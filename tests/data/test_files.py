@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from PIL import Image
+
+from attar.data.files import read_file
+from attar.errors import DataError, LabelError
+
+
+def csv(path, text):
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("head", "column", "label"),
+    [
+        ("a,label,y", None, "label"),
+        ("a,y,target", None, "target"),
+        ("a,b,Class", None, "Class"),
+        ("a,b,y", None, "y"),
+        ("x,b,y", None, None),
+        ("a,b,c", None, None),
+        ("a,label,c", "c", "c"),
+        ("a,label,c", "", None),
+    ],
+)
+def test_which_column_is_the_label(tmp_path, head, column, label):
+    for path in (csv(tmp_path / "t.csv", f"{head}\n1,2,3\n4,5,6\n"), tmp_path / "t.parquet"):
+        if path.suffix == ".parquet":
+            parquet.write_table(pa.table({name: [i, i + 3] for i, name in enumerate(head.split(","), 1)}), path)
+        raw = read_file(path, label_column=column)
+        names = [c.name for c in raw.columns]
+        assert names == [name for name in head.split(",") if name != label]
+        assert (raw.y is None) == (label is None)
+        assert any("taken for the labels" in note for note in raw.notes) == (label is not None and not column)
+
+
+def test_labels_and_ids_are_read_as_written(tmp_path):
+    raw = read_file(csv(tmp_path / "t.csv", "id,a,label\n007,1,01\n008,2,\n"))
+    assert raw.ids == ["007", "008"]
+    assert raw.y == ["01", None]
+    assert "no feature" in raw.notes[1]
+
+
+def test_row_names_of_pandas_are_no_feature(tmp_path):
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": [1, 2], "k": pd.Categorical(["u", "v"])}, index=["r", "s"])
+    frame.to_csv(tmp_path / "t.csv")
+    frame.to_parquet(tmp_path / "t.parquet")
+    raw = read_file(tmp_path / "t.csv")
+    assert raw.ids == ["r", "s"]
+    assert [c.name for c in raw.columns] == ["a", "k"]
+    assert [c.name for c in read_file(tmp_path / "t.parquet").columns] == ["a", "k"]
+
+
+def test_columns_of_the_wrong_name(tmp_path):
+    path = csv(tmp_path / "t.csv", "a,species\n1,2\n")
+    with pytest.raises(LabelError, match="no column is called 'specie'; it has 'species'"):
+        read_file(path, label_column="specie")
+    with pytest.raises(DataError, match="no column of features"):
+        read_file(csv(tmp_path / "t.csv", "id,label\n1,2\n"))
+    np.save(tmp_path / "a.npy", np.eye(3))
+    with pytest.raises(LabelError, match="leave it away"):
+        read_file(tmp_path / "a.npy", label_column="a")
+
+
+def test_text_columns(tmp_path):
+    raw = read_file(csv(tmp_path / "t.csv", "a,b\n01,1\n1,2\n"), text=["a"])
+    assert raw.columns[0].categories == ("01", "1")
+    parquet.write_table(pa.table({"a": [1, 2]}), tmp_path / "t.parquet")
+    assert read_file(tmp_path / "t.parquet", text=["a"]).columns[0].categories == ("1", "2")
+
+
+def test_a_single_image(tmp_path):
+    Image.fromarray(np.eye(5, dtype=np.uint8)).save(tmp_path / "a.png")
+    raw = read_file(tmp_path / "a.png")
+    assert raw.x.shape == (1, 5, 5)
+    assert raw.ids == ("a.png",)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".npz", ".npy", ".ts", ".wav", ".png", ".xyz", ""])
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\xfe\xff" * 64, b"PAR1" + b"\0" * 32 + b"PAR1"])
+def test_garbage_is_refused_in_one_line_that_names_the_file(tmp_path, suffix, content):
+    path = tmp_path / f"bad{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="bad") as caught:
+        read_file(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_wrong_extension(tmp_path):
+    np.save(tmp_path / "a.npy", np.eye(3))
+    for suffix in (".npz", ".csv", ".parquet", ".wav", ".png", ".ts"):
+        path = (tmp_path / "a.npy").rename(tmp_path / f"a{suffix}")
+        with pytest.raises(DataError, match=f"a{suffix}"):
+            read_file(path)
+        path.rename(tmp_path / "a.npy")
+
+
+def test_an_empty_parquet_table(tmp_path):
+    parquet.write_table(pa.table({"a": pa.array([], pa.int64())}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="no row"):
+        read_file(tmp_path / "t.parquet")

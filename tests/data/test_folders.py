@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from attar.data.folders import read_folder
+from attar.errors import DataError
+
+rng = np.random.default_rng(0)
+
+
+def picture(path, shape=(6, 8)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def recording(path, rows=5):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("a,b\n" + "1,2\n" * rows)
+
+
+def test_images_in_order_of_their_names(tmp_path):
+    pixels = [picture(tmp_path / f"{i}.png") for i in (3, 1, 2)]
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    (tmp_path / ".hidden").mkdir()
+    picture(tmp_path / ".hidden" / "x.png")
+    (tmp_path / "README.txt").write_text("x")
+    raw = read_folder(tmp_path)
+    assert raw.ids == ["1.png", "2.png", "3.png"]
+    assert np.array_equal(raw.x, np.stack([pixels[1], pixels[2], pixels[0]]))
+    assert raw.kind == "image"
+    assert raw.y is None
+    assert raw.notes == ("1 other files are ignored (README.txt)",)
+
+
+def test_sub_folders_are_labels(tmp_path):
+    for name in ("cat/a.png", "dog/a.PNG", "dog/old/b.png", "Unlabelled/c.png", "-1/d.png"):
+        picture(tmp_path / name)
+    raw = read_folder(tmp_path)
+    assert raw.ids == ["-1/d.png", "Unlabelled/c.png", "cat/a.png", "dog/a.PNG", "dog/old/b.png"]
+    assert raw.y == ["-1", None, "cat", "dog", "dog"]
+    assert raw.exact
+
+
+def test_files_beside_sub_folders_undo_the_labels(tmp_path):
+    picture(tmp_path / "cat/a.png")
+    picture(tmp_path / "b.png")
+    raw = read_folder(tmp_path)
+    assert raw.y is None
+    assert "1 files lie beside" in raw.notes[0]
+
+
+def test_only_unlabelled(tmp_path):
+    picture(tmp_path / "unlabeled/a.png")
+    assert read_folder(tmp_path).y is None
+
+
+def test_a_split_of_its_own(tmp_path):
+    for name in ("train/cat/a.png", "train/dog/b.png", "test/cat/c.png"):
+        picture(tmp_path / name)
+    raw = read_folder(tmp_path)
+    assert raw.test.tolist() == [0]
+    assert raw.y == ["cat", "cat", "dog"]
+
+
+def test_broken_images(tmp_path):
+    picture(tmp_path / "x/a.png")
+    (tmp_path / "y").mkdir()
+    (tmp_path / "y/b.png").write_bytes(b"no image")
+    picture(tmp_path / "z/c.png")
+    raw = read_folder(tmp_path)
+    assert raw.y == ["x", "z"]
+    assert raw.ids == ["x/a.png", "z/c.png"]
+    assert "y/b.png" in raw.notes[0]
+    with pytest.raises(DataError, match=r"y/b.png: unreadable"):
+        read_folder(tmp_path, strict=True)
+
+
+def test_recordings_of_any_form(tmp_path):
+    recording(tmp_path / "u/a.csv")
+    np.save(tmp_path / "u" / "b.npy", np.zeros((2, 9)))
+    recording(tmp_path / "v/c.tsv", rows=3)
+    raw = read_folder(tmp_path)
+    assert [item.shape for item in raw.x] == [(2, 5), (2, 9), (2, 3)]
+    assert raw.y == ["u", "u", "v"]
+    assert raw.kind == "series"
+
+
+def test_images_and_recordings_do_not_mix(tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("a,cat\n")
+    with pytest.raises(DataError, match=r"1 images and 1 recordings \(labels.csv\)"):
+        read_folder(tmp_path)
+    assert len(read_folder(tmp_path, leave_out=tmp_path / "labels.csv").x) == 1
+
+
+def test_folders_without_samples(tmp_path):
+    with pytest.raises(DataError, match="it is empty"):
+        read_folder(tmp_path)
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(DataError, match=r"1 other files, like a.txt"):
+        read_folder(tmp_path)
+
+
+def test_links_in_circles_end(tmp_path):
+    picture(tmp_path / "a/1.png")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
+    assert read_folder(tmp_path).ids == ["a/1.png"]
+
+
+def test_images_of_a_wanted_shape(tmp_path):
+    picture(tmp_path / "a.png", (12, 16, 3))
+    assert read_folder(tmp_path, shape=(6, 8)).x.shape == (1, 6, 8)

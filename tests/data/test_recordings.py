@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import wave
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from attar.data.recordings import read_recording, read_recordings
+from attar.errors import DataError
+
+
+def sound(path, rate=8000, steps=4):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(b"\0\x40" * steps)
+    return path
+
+
+def text(path, content):
+    path.write_text(content)
+    return path
+
+
+def test_each_form(tmp_path):
+    assert read_recording(text(tmp_path / "a.csv", "p,q\n1,2\n3,\n")).x[0].tolist() == [1, 3]
+    assert read_recording(text(tmp_path / "b.csv", "1,2\n3,4\n")).x.tolist() == [[1, 3], [2, 4]]
+    parquet.write_table(pa.table({"p": [1, 2, 3]}), tmp_path / "c.parquet")
+    assert read_recording(tmp_path / "c.parquet").x.tolist() == [[1, 2, 3]]
+    np.save(tmp_path / "d.npy", np.arange(3))
+    assert read_recording(tmp_path / "d.npy").x.shape == (1, 3)
+    assert read_recording(sound(tmp_path / "e.wav")).x.tolist() == [[0.5] * 4]
+
+
+def test_channels_are_ordered_by_name(tmp_path):
+    paths = [text(tmp_path / "a.csv", "p,q\n1,2\n"), text(tmp_path / "b.csv", "q,p\n2,1\n")]
+    x, kept, _ = read_recordings(paths, strict=True)
+    assert [item.tolist() for item in x] == [[[1], [2]]] * 2
+    assert kept == [0, 1]
+    with pytest.raises(DataError, match=r"c.csv: channel 'r' is not in a.csv"):
+        read_recordings([*paths, text(tmp_path / "c.csv", "p,r\n1,2\n")], strict=False)
+    with pytest.raises(DataError, match=r"d.csv: 1 channels where a.csv has 2"):
+        read_recordings([*paths, text(tmp_path / "d.csv", "p\n1\n")], strict=False)
+
+
+def test_broken_recordings_are_skipped_and_named(tmp_path):
+    np.save(tmp_path / "c.npy", np.zeros((2, 2, 2)))
+    np.save(tmp_path / "d.npy", np.array(["x"]))
+    paths = [
+        text(tmp_path / "a.csv", "p\n1\n"),
+        text(tmp_path / "b.csv", ""),
+        tmp_path / "c.npy",
+        tmp_path / "d.npy",
+        text(tmp_path / "e.csv", "p\nsad\n"),
+        text(tmp_path / "f.wav", "x"),
+    ]
+    _, kept, notes = read_recordings(paths, strict=False)
+    assert kept == [0]
+    assert "5 of 6 recordings cannot be read and are skipped (b.csv, c.npy, d.npy, e.csv, f.wav)" in notes[0]
+    for path, message in zip(paths[1:], ["empty", "shape", "U1", "'p' holds texts", "not a WAV"], strict=True):
+        with pytest.raises(DataError, match=f"{path.name}.*{message}"):
+            read_recordings([paths[0], path], strict=True)
+    with pytest.raises(DataError, match="none of 1 recordings"):
+        read_recordings(paths[1:2], strict=False)
+
+
+def test_rates_and_orientation_are_said(tmp_path):
+    paths = [sound(tmp_path / "a.wav"), sound(tmp_path / "b.wav", rate=16000)]
+    assert "sampled at 8000 Hz" in read_recordings(paths[:1], strict=True)[2][0]
+    assert "2 rates, from 8000 to 16000 Hz" in read_recordings(paths, strict=True)[2][0]
+    np.save(tmp_path / "c.npy", np.zeros((128, 9)))
+    assert "128 channels of 9 steps" in read_recordings([tmp_path / "c.npy"], strict=True)[2][0]

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from attar.data.dataset import Column
+from attar.data.sources import read, read_for_prediction
+from attar.errors import DataError, LabelError
+
+rng = np.random.default_rng(0)
+
+
+def pictures(folder, n=6, side=8):
+    folder.mkdir(parents=True)
+    for i in range(n):
+        Image.fromarray(rng.integers(0, 256, (side, side), dtype=np.uint8)).save(folder / f"{i}.png")
+
+
+def test_a_folder_with_a_labels_file_inside(tmp_path):
+    pictures(tmp_path / "p")
+    labels = tmp_path / "p" / "labels.csv"
+    labels.write_text("id,label\n0,cat\n1.png,dog\n3,\n")
+    dataset = read(str(tmp_path / "p"), labels=labels)
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.y.tolist() == [0, 1, -1, -1, -1, -1]
+    labels.write_text("a.png,cat\n")
+    with pytest.raises(LabelError, match="1 of 1 ids name no sample"):
+        read(str(tmp_path / "p"), labels=labels)
+
+
+def test_a_labels_file_replaces_other_labels(tmp_path):
+    (tmp_path / "t.csv").write_text("id,a,label\nr,1,u\ns,2,v\n")
+    (tmp_path / "l.csv").write_text("r,w\n")
+    dataset = read(str(tmp_path / "t.csv"), labels=tmp_path / "l.csv")
+    assert dataset.y.tolist() == [0, -1]
+    assert dataset.classes == ("w",)
+    assert [c.name for c in dataset.columns] == ["a"]
+    assert any("set aside" in note for note in dataset.notes)
+    with pytest.raises(LabelError, match="give one of the two"):
+        read(str(tmp_path / "t.csv"), labels=tmp_path / "l.csv", label_column="label")
+    with pytest.raises(LabelError, match="no such labels file"):
+        read("digits", labels=tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nowhere", "no such file or folder; give a file"),
+        ("digit", "did you mean the built-in set 'digits'"),
+        ("/dev/null", "neither a file nor a folder"),
+        ("a\0b", "a.b"),
+        ("x" * 5000, "cannot be read|no such"),
+    ],
+)
+def test_sources_that_are_not_there(source, message):
+    with pytest.raises(DataError, match=message):
+        read(source)
+
+
+def test_label_columns_belong_to_tables(tmp_path):
+    pictures(tmp_path / "p")
+    for source in ("digits", str(tmp_path / "p")):
+        with pytest.raises(LabelError, match="label column"):
+            read(source, label_column="a")
+
+
+def test_a_built_in_name_wins_over_a_folder_and_says_so(tmp_path, monkeypatch):
+    pictures(tmp_path / "iris")
+    monkeypatch.chdir(tmp_path)
+    dataset = read("iris")
+    assert dataset.kind == "table"
+    assert any("./iris" in note for note in dataset.notes)
+    assert read("./iris").kind == "image"
+
+
+def test_errors_name_the_file(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,\ninf,\n")
+    with pytest.raises(DataError, match=r"t.csv: row 1, column 'a' is infinite"):
+        read(str(tmp_path / "t.csv"))
+    (tmp_path / "t.csv").write_text("a,b\n1,\n2,\n")
+    with pytest.raises(DataError, match=r"t.csv: column 'b' has no value"):
+        read(str(tmp_path / "t.csv"))
+    np.savez(tmp_path / "t.npz", x_train=np.full((20, 5), np.nan), x_test=np.zeros((4, 5)))
+    with pytest.raises(DataError, match=r"t.npz: .*have no value"):
+        read(str(tmp_path / "t.npz"))
+
+
+def test_kind_can_be_said(tmp_path):
+    np.save(tmp_path / "a.npy", rng.normal(size=(4, 7)))
+    assert read(str(tmp_path / "a.npy"), kind="series").x.shape == (4, 1, 7)
+    (tmp_path / "t.csv").write_text("a,b,label\n1,2,x\n3,4,y\n")
+    assert read(str(tmp_path / "t.csv"), kind="series").x.shape == (2, 1, 2)
+
+
+def test_reading_for_prediction(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,label,y,grade,b\nr,u,1,01,2\ns,v,3,1,4\n")
+    columns = [Column("b"), Column("y"), Column("grade", ("01", "02"))]
+    dataset = read_for_prediction(str(path), kind="table", shape=(3,), columns=columns)
+    assert np.array_equal(dataset.x, [[2, 1, 0], [4, 3, np.nan]], equal_nan=True)
+    assert dataset.ids.tolist() == ["r", "s"]
+    assert (dataset.y == -1).all()
+    pictures(tmp_path / "p", side=12)
+    dataset = read_for_prediction(str(tmp_path / "p"), kind="image", shape=(8, 8))
+    assert dataset.x.shape == (6, 8, 8)
+    assert "6 of 6 images are resized" in dataset.notes[0]
+    np.savez(tmp_path / "s.npz", x_train=np.zeros((3, 64)), y_train=[0, 1, 0], x_test=np.ones((2, 64)), y_test=[0, 1])
+    dataset = read_for_prediction(str(tmp_path / "s.npz"), kind="table", shape=(64,))
+    assert len(dataset) == 5
+    assert dataset.test is None
+
+
+def test_what_is_fitted_is_what_is_predicted(tmp_path):
+    pictures(tmp_path / "p", side=9)
+    Image.fromarray(rng.integers(0, 256, (20, 14, 3), dtype=np.uint8)).save(tmp_path / "p" / "z.png")
+    (tmp_path / "t.csv").write_text("c,label,v\nred,a,1\nblue,b,\nred,a,3\n")
+    for source in (tmp_path / "p", tmp_path / "t.csv"):
+        learnt = read(str(source))
+        again = read_for_prediction(str(source), kind=learnt.kind, shape=learnt.x.shape[1:], columns=learnt.columns)
+        assert np.array_equal(learnt.x, again.x, equal_nan=True)
+        assert learnt.ids.tolist() == again.ids.tolist()
+
+
+def test_files_load_nothing_heavy(tmp_path):
+    pictures(tmp_path / "p")
+    (tmp_path / "t.csv").write_text("c,label,v\nred,a,1\nblue,b,\n")
+    import pyarrow.csv as arrow_csv
+    import pyarrow.parquet as parquet
+
+    parquet.write_table(arrow_csv.read_csv(tmp_path / "t.csv"), tmp_path / "t.parquet")
+    code = f"""
+import sys
+import attar.data.sources as s
+light = {{"torch", "sklearn", "pandas", "onnx", "scipy", "aeon", "datasets"}}
+assert not ({{*light, "pyarrow", "PIL"}} & set(sys.modules)), set(sys.modules)
+from attar.data.dataset import Column
+columns = [Column("c", ("red",)), Column("v")]
+s.read_for_prediction({str(tmp_path / "p")!r}, kind="image", shape=(8, 8))
+for form in ("csv", "parquet"):
+    s.read_for_prediction({str(tmp_path / "t.")!r} + form, kind="table", shape=(2,), columns=columns)
+print(sorted(light & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_ten_thousand_rows_in_well_under_a_second(tmp_path):
+    x = rng.normal(size=(10_000, 64)).astype(np.float32)
+    np.savez(tmp_path / "a.npz", x=x)
+    np.save(tmp_path / "a.npy", x)
+    lines = [",".join(f"{value:.4f}" for value in row) for row in x[:500]] * 20
+    (tmp_path / "a.csv").write_text("\n".join([",".join(f"p{i}" for i in range(64)), *lines]))
+    for form in ("npz", "npy", "csv"):
+        start = time.process_time()
+        read_for_prediction(str(tmp_path / f"a.{form}"), kind="table", shape=(64,))
+        assert time.process_time() - start < 1

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import datetime
+import decimal
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from attar.data.tables import doubles, from_arrow, recode
+from attar.errors import DataError
+
+
+def test_every_type_of_column():
+    table = pa.table(
+        {
+            "i": pa.array([1, None, 3], pa.int8()),
+            "f": pa.array([0.5, None, float("nan")], pa.float32()),
+            "b": pa.array([True, None, False]),
+            "d": pa.array([decimal.Decimal("1.5"), None, None]),
+            "day": pa.array([datetime.date(1970, 1, 2), None, None]),
+            "hour": pa.array([datetime.time(1), None, None]),
+            "span": pa.array([datetime.timedelta(seconds=2), None, None]),
+            "s": pa.array(["b", None, "a"], pa.large_string()),
+            "k": pa.array(["b", None, "a"]).dictionary_encode(),
+            "n": pa.array([7, None, 5]).dictionary_encode(),
+            "z": pa.nulls(3),
+        }
+    )
+    values, columns, notes = from_arrow(table, where="f")
+    assert values[0].tolist()[:-1] == [1, 0.5, 1, 1.5, 86400, 3600, 2, 1, 0, 0]
+    assert np.isnan(values[1]).all()
+    assert [c.categories for c in columns][7:] == [("a", "b"), ("b", "a"), ("7", "5"), ()]
+    assert len(notes) == 3
+
+
+def test_doubles_of_slices_and_chunks():
+    column = pa.chunked_array([pa.array([1, 2, None, 4])[1:], pa.array([], pa.int64()), pa.array([5])[:1]])
+    assert np.array_equal(doubles(column), [2, np.nan, 4, 5], equal_nan=True)
+    assert np.array_equal(doubles(pa.array([1.0, None, 3.0])[1:]), [np.nan, 3], equal_nan=True)
+    assert len(doubles(pa.array([], pa.float32()))) == 0
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.int64()), pa.binary(), pa.struct([("a", pa.int64())])])
+def test_columns_that_are_no_table(kind):
+    with pytest.raises(DataError, match="f: column 'a' holds"):
+        from_arrow(pa.table({"a": pa.array([None], kind)}), where="f")
+
+
+def test_columns_of_one_name():
+    with pytest.raises(DataError, match="two columns are called 'a'"):
+        from_arrow(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), where="f")
+
+
+def test_a_typing_error_in_a_column_of_numbers():
+    cells = [str(i) for i in range(30)]
+    cells[17] = "1o"
+    with pytest.raises(DataError, match="f: row 17, column 'a' is '1o' where a number"):
+        from_arrow(pa.table({"a": cells}), where="f")
+    few = pa.table({"a": ["0", "1", "2", "3+", "1"]})
+    values, columns, notes = from_arrow(few, where="f")
+    assert columns[0].categories == ("0", "1", "2", "3+")
+    assert values[:, 0].tolist() == [0, 1, 2, 3, 1]
+    assert notes == ["column 'a' holds numbers and texts (row 3: '3+'): taken as categories"]
+
+
+def test_free_text_is_said():
+    _, _, notes = from_arrow(pa.table({"a": [f"text {i}" for i in range(200)]}), where="f")
+    assert "200 categories in 200 rows" in notes[0]
+
+
+def test_categories_do_not_depend_on_the_order_of_rows():
+    texts = ["b", "a", "c", None, "a"]
+    one = from_arrow(pa.table({"a": texts}), where="f")
+    other = from_arrow(pa.table({"a": texts[::-1]}), where="f")
+    assert one[1] == other[1]
+    assert np.array_equal(one[0][::-1], other[0], equal_nan=True)
+
+
+def test_recode_of_numbers_by_their_text():
+    codes, unseen = recode(np.array([3.0, 1.5, np.nan, 9.0]), (), ("1.5", "3"))
+    assert np.array_equal(codes, [1, 0, np.nan, np.nan], equal_nan=True)
+    assert unseen == 1
+    codes, unseen = recode(np.array([np.nan]), ("a",), ())
+    assert np.isnan(codes).all()
+    assert unseen == 0

@@ -1,0 +1,28 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from attar.data.dataset import Floats
+from attar.deploy.measure import measure
+from attar.errors import ModelError
+
+Samples = Callable[..., Floats]
+
+
+def test_bytes_and_time(image_file: Path, samples: Samples) -> None:
+    measured = measure(image_file, samples(3, 8, 8), repeats=12)
+    assert measured.bytes == len(image_file.read_bytes())
+    assert 0 < measured.latency_ms < 1000
+    assert measured.repeats == 15
+
+
+def test_tables_with_strings(table_file: Path, samples: Samples) -> None:
+    x = samples(1, 5)
+    x[:, [1, 3, 4]] = 0
+    assert measure(table_file, x, repeats=1).latency_ms > 0
+
+
+def test_other_samples_are_refused(image_file: Path, samples: Samples) -> None:
+    with pytest.raises(ModelError):
+        measure(image_file, samples(1, 9, 9))

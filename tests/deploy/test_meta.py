@@ -1,0 +1,80 @@
+import dataclasses
+import json
+
+import pytest
+
+from attar.data.dataset import Column
+from attar.deploy.meta import ModelMeta
+from attar.errors import ModelError
+
+META = ModelMeta(
+    "table",
+    (2,),
+    ("ja", "nein", "häh?"),
+    (Column("größe"), Column("color", ("red", "", "grün"))),
+    version="0.1.0",
+    extra={"dim": 16, "temperature": 0.5, "encoder": "convnet"},
+)
+
+
+def test_round_trip() -> None:
+    assert ModelMeta.from_json(META.to_json()) == META
+
+
+def test_equal_descriptions_have_the_same_text() -> None:
+    other = dataclasses.replace(META, extra=dict(reversed(META.extra.items())))
+    assert other.to_json() == META.to_json()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": None},
+        {"format": True},
+        {"format": "1"},
+        {"kind": 3},
+        {"kind": ""},
+        {"shape": []},
+        {"shape": [0]},
+        {"shape": [2.5]},
+        {"shape": [True]},
+        {"shape": "2"},
+        {"shape": [3]},
+        {"classes": ["a"]},
+        {"classes": ["a", "a"]},
+        {"classes": [1, 2]},
+        {"classes": {"a": 0}},
+        {"columns": 3},
+        {"columns": [{"name": "a"}, {"name": "b"}]},
+        {"columns": [{"name": "a", "categories": []}, {"name": "a", "categories": []}]},
+        {"columns": [{"name": "a", "categories": []}, {"name": "b", "categories": ["u", "u"]}]},
+        {"extra": []},
+        {"extra": {"a": [1]}},
+        {"extra": {"a": True}},
+        {"extra": {"a": None}},
+        {"version": None},
+        {"surprise": 1},
+    ],
+)
+def test_hostile_descriptions_are_refused(change: dict[str, object]) -> None:
+    raw = json.loads(META.to_json()) | change
+    with pytest.raises(ModelError, match="export the model again"):
+        ModelMeta.from_json(json.dumps(raw))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{}", "{", "[" * 100_000, '{"format":1}', '{"format":NaN}'])
+def test_other_text_is_refused(text: str) -> None:
+    with pytest.raises(ModelError):
+        ModelMeta.from_json(text)
+
+
+def test_a_number_that_is_not_finite_is_refused() -> None:
+    text = META.to_json().replace('"temperature":0.5', '"temperature":NaN')
+    with pytest.raises(ModelError, match="finite"):
+        ModelMeta.from_json(text)
+
+
+def test_a_newer_format_says_upgrade() -> None:
+    raw = json.loads(META.to_json()) | {"format": 2, "version": "9.0", "unheard": "of"}
+    with pytest.raises(ModelError, match=r"upgrade attar .*9\.0"):
+        ModelMeta.from_json(json.dumps(raw))

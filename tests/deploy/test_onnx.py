@@ -1,0 +1,172 @@
+import copy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from sklearn.datasets import load_wine
+from sklearn.ensemble import RandomForestClassifier
+from torch import Tensor, nn
+
+from attar.data.dataset import Column, Floats
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export, export_sklearn, fold_batch_norm
+from attar.deploy.session import load
+from attar.errors import ExportError
+
+Samples = Callable[..., Floats]
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 64])
+@pytest.mark.parametrize("kind", ["image", "series"])
+def test_equals_torch(kind: str, n: int, request: pytest.FixtureRequest, samples: Samples) -> None:
+    net, file = request.getfixturevalue(f"{kind}_net"), request.getfixturevalue(f"{kind}_file")
+    x = samples(n, *((8, 8) if kind == "image" else (3, 40)))
+    with torch.no_grad():
+        expected = net(torch.from_numpy(x)).numpy()
+    got = onnxruntime.InferenceSession(str(file)).run(["probabilities"], {"x": x})[0]
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+PROGRAM = """
+import torch
+from pathlib import Path
+from torch import nn
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export
+torch.manual_seed(3)
+net = nn.Sequential(nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.Flatten(), nn.Linear(24, 3), nn.Softmax(-1))
+export(net, torch.zeros(n, 2, 8), Path(path), ModelMeta("series", (2, 8), ("a", "b", "c")))
+"""
+
+
+def test_same_weights_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    there, here = tmp_path / "there.onnx", tmp_path / "here.onnx"
+    subprocess.run([sys.executable, "-c", f"n = 1; path = {str(there)!r}" + PROGRAM], check=True)
+    exec(PROGRAM, {"n": 5, "path": here})
+    assert there.read_bytes() == here.read_bytes()
+
+
+def test_nothing_of_the_exporting_program_is_left(image_file: Path) -> None:
+    model = onnx.load(image_file)
+    assert [entry.key for entry in model.metadata_props] == ["attar"]
+    assert not model.producer_name
+    assert all(not node.name and not node.doc_string and not node.metadata_props for node in model.graph.node)
+    assert b"torch" not in image_file.read_bytes()
+    assert b".py" not in image_file.read_bytes()
+    assert {node.op_type for node in model.graph.node}.isdisjoint({"Constant", "Identity", "BatchNormalization"})
+    assert model.ir_version <= 10
+
+
+def test_little_more_than_the_weights(image_net: nn.Module, image_file: Path) -> None:
+    weights = sum(p.numel() for p in fold_batch_norm(image_net).parameters())
+    assert image_file.stat().st_size < 4 * weights + 1100
+
+
+def test_the_module_is_not_changed(tmp_path: Path, image_net: nn.Module) -> None:
+    net = copy.deepcopy(image_net).train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    export(net, torch.zeros(3, 8, 8), tmp_path / "model.onnx", ModelMeta("image", (8, 8), tuple("abcdefghij")))
+    assert net.training
+    assert net.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+class Wrong(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :3]
+
+
+class NoOnnx(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.eigvalsh(x[:, :, None] * x[:, None, :])
+
+
+@pytest.mark.parametrize(("module", "match"), [(Wrong(), "one per class"), (NoOnnx(), "no ONNX form")])
+def test_a_module_that_cannot_be_exported_leaves_nothing(tmp_path: Path, module: nn.Module, match: str) -> None:
+    with pytest.raises(ExportError, match=match) as error:
+        export(module, torch.zeros(1, 4), tmp_path / "model.onnx", ModelMeta("table", (4,), tuple("abcd")))
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        nn.Sequential(
+            nn.Conv2d(3, 6, 3, groups=3),
+            nn.BatchNorm2d(6),
+            nn.ReLU(),
+            nn.Conv2d(6, 4, 1, bias=False),
+            nn.BatchNorm2d(4),
+        ),
+        nn.Sequential(nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6, affine=False)), nn.BatchNorm2d(6)),
+        nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 2, 1), nn.ReLU(), nn.BatchNorm2d(2)),
+        nn.Sequential(
+            nn.Flatten(), nn.Linear(192, 5), nn.BatchNorm1d(5), nn.Linear(5, 5), nn.BatchNorm1d(5, affine=False)
+        ),
+        nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2, track_running_stats=False)),
+    ],
+)
+def test_folding_changes_nothing(net: nn.Sequential) -> None:
+    torch.manual_seed(0)
+    for _ in range(10):
+        net(torch.randn(16, 3, 8, 8) * 2 + 1)
+    net.eval()
+    x = torch.randn(9, 3, 8, 8)
+    folded = fold_batch_norm(net)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(x), net(x), atol=1e-5, rtol=0)
+    assert len(folded) == len(net)  # type: ignore[arg-type]
+
+
+def test_folding_reaches_every_neighbour(image_net: nn.Module) -> None:
+    kinds = {type(module) for module in fold_batch_norm(image_net).modules()}
+    assert kinds.isdisjoint({nn.BatchNorm1d, nn.BatchNorm2d})
+
+
+def test_folding_one_layer_used_twice() -> None:
+    shared = nn.Linear(4, 4)
+    net = nn.Sequential(shared, nn.BatchNorm1d(4), nn.ReLU(), shared).eval()
+    with torch.no_grad():
+        net[1].running_mean += 1  # type: ignore[operator]
+        x = torch.randn(5, 4)
+        torch.testing.assert_close(fold_batch_norm(net)(x), net(x))
+
+
+def test_categories_come_in_as_strings(table_file: Path) -> None:
+    session = onnxruntime.InferenceSession(str(table_file))
+    assert [(value.name, value.shape) for value in session.get_inputs()] == [("x", ["n", 2]), ("categories", ["n", 3])]
+    feed = {
+        "x": np.array([[7, 8], [7, np.nan], [0, 0]], np.float32),
+        "categories": np.array([["red", "blue", "S"], ["grün", "", "L"], ["unheard", "red", "xl"]], dtype=object),
+    }
+    expected = [[7, 2, 8, 0, 1], [7, 1, 9, 9, 0], [0, 9, 0, 2, 9]]  # TableNet shows what it gets, missing as 9
+    np.testing.assert_array_equal(session.run(None, feed)[0], expected)
+
+
+def test_a_table_of_categories_alone(tmp_path: Path) -> None:
+    columns = (Column("a", ("u", "", "v")), Column("b", ("1", "2")))
+    net = nn.Sequential(nn.Linear(2, 2, bias=False))
+    net[0].weight.data = torch.eye(2)
+    export(net, torch.zeros(1, 2), tmp_path / "m.onnx", ModelMeta("table", (2,), ("a", "b"), columns))
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    assert [value.name for value in session.get_inputs()] == ["categories"]
+    got = session.run(None, {"categories": np.array([["v", "2"], ["", "1"]], dtype=object)})[0]
+    np.testing.assert_array_equal(got[0], [2, 1])
+    assert np.isnan(got[1, 0])  # "" is a missing value even where a category is called so
+
+
+def test_trees_take_strings_too(tmp_path: Path) -> None:
+    x, y = load_wine(return_X_y=True)
+    x = np.column_stack([x[:, :3], np.random.default_rng(0).integers(0, 3, len(x))]).astype(np.float32)
+    columns = (Column("p"), Column("q"), Column("r"), Column("s", ("a", "b", "c")))
+    forest = RandomForestClassifier(5, random_state=0).fit(x, y)
+    export_sklearn(forest, 4, tmp_path / "m.onnx", ModelMeta("table", (4,), ("0", "1", "2"), columns))
+    np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(x), forest.predict_proba(x), atol=1e-6)

@@ -1,0 +1,204 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+import torch
+from onnx import TensorProto, helper
+from torch import nn
+
+from attar.data.dataset import Column, Floats
+from attar.deploy.graph import write
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export
+from attar.deploy.session import load
+from attar.errors import ModelError
+
+Samples = Callable[..., Floats]
+
+
+def test_describes_itself(image_file: Path, series_file: Path, table_file: Path) -> None:
+    model = load(image_file)
+    assert (model.kind, model.shape, model.columns, model.meta.version) == ("image", (8, 8), (), "0.1.0")
+    assert model.classes.tolist() == list(range(10))
+    assert model.classes.dtype == np.int64
+    assert load(series_file).classes.tolist() == ["a", "b", "c", "d"]
+    assert [column.name for column in load(table_file).columns] == ["age", "color", "height", "shade", "size"]
+
+
+def test_predicts_the_labels_as_they_were(image_file: Path, series_file: Path, samples: Samples) -> None:
+    x = samples(20, 8, 8)
+    labels = load(image_file).predict(x)
+    assert labels.dtype == np.int64
+    np.testing.assert_array_equal(labels, load(image_file).predict_proba(x).argmax(1))
+    assert set(load(series_file).predict(samples(20, 3, 40))) <= {"a", "b", "c", "d"}
+
+
+def test_a_large_input_in_batches_is_the_same(image_file: Path, image_net: nn.Module, samples: Samples) -> None:
+    x, done = samples(2500, 8, 8), list[int]()
+    with torch.no_grad():
+        expected = image_net(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(load(image_file, threads=1).predict_proba(x, done.append), expected, atol=1e-5)
+    assert sum(done) == 2500
+    assert len(done) > 1
+
+
+def test_any_numbers_will_do(image_file: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 255, (3, 8, 8)).astype(np.uint8)
+    model = load(image_file)
+    expected = model.predict_proba(x.astype(np.float32))
+    for same in (x, x.tolist(), x.astype(np.float64), x.astype(object), np.asfortranarray(x), x.astype(np.int64)):
+        np.testing.assert_array_equal(model.predict_proba(same), expected)
+
+
+def test_no_samples_no_answers(image_file: Path, table_file: Path) -> None:
+    assert load(image_file).predict_proba(np.zeros((0, 8, 8))).shape == (0, 10)
+    assert load(table_file).predict(np.zeros((0, 5), dtype=object)).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.zeros((8, 8)),
+        np.zeros((2, 8, 9)),
+        np.zeros((2, 8, 8, 1)),
+        np.float32(3),
+        [],
+        [[1, 2], [3]],
+        np.full((2, 8, 8), "a"),
+        np.full((2, 8, 8), "1", dtype=object),
+        np.full((2, 8, 8), 1j),
+        None,
+        {},
+        "image.png",
+        np.zeros((2, 8, 8), dtype="datetime64[s]"),
+    ],
+)
+def test_other_samples_are_refused(image_file: Path, x: object) -> None:
+    with pytest.raises(ModelError, match="samples") as error:
+        load(image_file).predict(x)
+    assert "\n" not in str(error.value)
+
+
+def test_shorter_series_end_in_nan(series_file: Path, samples: Samples) -> None:
+    model, x = load(series_file), samples(4, 3, 40)
+    x[:, :, 30:] = np.nan
+    x[1, :, 20:] = np.nan
+    expected = model.predict_proba(x)
+    np.testing.assert_array_equal(model.predict_proba([x[0, :, :30], x[1, :, :20], x[2], x[3]]), expected)
+    np.testing.assert_array_equal(model.predict_proba(x[:, :, :30]), expected)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [np.zeros((2, 3, 41)), np.zeros((2, 4, 40)), np.zeros((3, 40)), [np.zeros((3, 41))], [np.zeros(40)], [[["a"]] * 3]],
+)
+def test_longer_series_are_refused(series_file: Path, x: object) -> None:
+    with pytest.raises(ModelError):
+        load(series_file).predict(x)
+
+
+ROWS = [[1.5, "grün", 2.0, "blue", "S"], [None, "unheard", 3.0, "", None], [0.5, "red", np.nan, "red", "L"]]
+
+
+def test_tables_in_every_form(table_file: Path) -> None:
+    model = load(table_file)
+    frame = pd.DataFrame(ROWS, columns=["age", "color", "height", "shade", "size"])
+    coded = np.array([[1.5, 1, 2, 0, 1], [np.nan, np.nan, 3, np.nan, np.nan], [0.5, 2, np.nan, 2, 0]])
+    expected = np.nan_to_num(coded, nan=9).astype(np.float32)  # TableNet shows what it gets, missing as 9
+    shuffled = frame[["size", "shade", "age", "color", "height"]].assign(more=1)
+    categorical = frame.astype({"color": "category", "size": "category", "age": "Float64", "shade": "string"})
+    missing = frame.astype(object).where(frame.notna(), pd.NA)
+    for x in (
+        frame,
+        shuffled,
+        categorical,
+        coded,
+        coded.astype(np.float32),
+        np.array(ROWS, dtype=object),
+        ROWS,
+        missing,
+    ):
+        np.testing.assert_array_equal(model.predict_proba(x), expected)
+
+
+def test_numbers_written_as_text(table_file: Path) -> None:
+    x = np.array([["1.5", "red", "2", "blue", "S"]])
+    np.testing.assert_array_equal(load(table_file).predict_proba(x), [[1.5, 2, 2, 0, 1]])
+
+
+def test_categories_that_are_numbers_and_dates(tmp_path: Path) -> None:
+    columns = (Column("grade", ("1", "2", "3")), Column("day"))
+    net = nn.Linear(2, 2, bias=False)
+    net.weight.data = torch.eye(2)
+    export(net, torch.zeros(1, 2), tmp_path / "m.onnx", ModelMeta("table", (2,), ("a", "b"), columns))
+    day = np.array(["1970-01-02", "NaT", "1970-01-03"], dtype="datetime64[s]")
+    for grade in ([3, 1, 2], [3.0, 1.0, 2.0], ["3", "1", "2"], pd.Categorical([3, 1, 2])):
+        answer = load(tmp_path / "m.onnx").predict_proba(pd.DataFrame({"day": day, "grade": grade}))
+        np.testing.assert_array_equal(answer[0], [2, 86400])
+        np.testing.assert_array_equal(answer[2], [1, 172800])
+        assert np.isnan(answer[1, 1])
+
+
+@pytest.mark.parametrize(
+    ("x", "match"),
+    [
+        (pd.DataFrame({"age": [1], "color": ["red"], "shade": ["red"]}), "'height', 'size'"),
+        (np.array([[1, "red", "tall", "red", "S"]], dtype=object), "'height', row 0: 'tall'"),
+        (np.array([[1, "red", 1, "red"]], dtype=object), r"\(n, 5\)"),
+        (np.zeros((2, 4)), r"\(n, 5\)"),
+        (np.zeros(5), r"\(n, 5\)"),
+        (np.array([[0, 3, 0, 0, 0]]), "'color', row 0"),
+        (np.array([[0, 0, 0, 0, 0], [0, 0, 0, -1, 0]]), "'shade', row 1"),
+        (np.array([[0, 0.5, 0, 0, 0]]), "'color', row 0"),
+        (np.array([[0, np.inf, 0, 0, 0]]), "'color', row 0"),
+    ],
+)
+def test_other_tables_are_refused(table_file: Path, x: object, match: str) -> None:
+    with pytest.raises(ModelError, match=match):
+        load(table_file).predict(x)
+
+
+def test_files_that_are_no_models(tmp_path: Path, image_file: Path) -> None:
+    with pytest.raises(ModelError, match="no such"):
+        load(tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match="folder"):
+        load(tmp_path)
+    data = image_file.read_bytes()
+    for content in (b"", b"hello", b"\x00" * 1000, data[: len(data) // 2], b"PK\x03\x04" + data):
+        (tmp_path / "other").write_bytes(content)
+        with pytest.raises(ModelError) as error:
+            load(tmp_path / "other")
+        assert "\n" not in str(error.value)
+
+
+def test_a_model_of_somebody_else(tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "g", [value], [output])
+    write(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match="not one of attar's"):
+        load(tmp_path / "m.onnx")
+
+
+def test_a_model_of_a_newer_attar(tmp_path: Path, image_file: Path) -> None:
+    model = onnx.load(image_file)
+    model.metadata_props[0].value = json.dumps(json.loads(model.metadata_props[0].value) | {"format": 99})
+    write(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=r"m\.onnx: .*upgrade"):
+        load(tmp_path / "m.onnx")
+
+
+def test_needs_only_numpy_and_onnxruntime(image_file: Path) -> None:
+    program = (
+        "import sys, numpy; from attar.deploy.session import load; load(sys.argv[1]).predict(numpy.zeros((2, 8, 8)));"
+        "print(sorted({'torch', 'sklearn', 'scipy', 'pandas', 'onnx', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, image_file], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+    assert not done.stderr

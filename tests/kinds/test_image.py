@@ -1,0 +1,82 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Picture
+
+from attar.kinds.image import Image
+
+RNG = np.random.default_rng(0)
+
+
+def test_preprocess_equals_numpy():
+    x = RNG.integers(0, 256, (50, 9, 7, 3)).astype(np.float32)
+    z = Image.learn(x).preprocess()(torch.from_numpy(x)).numpy()
+    x64 = x.astype(np.float64)
+    expected = (x64 - x64.mean(axis=(0, 1, 2))) / x64.std(axis=(0, 1, 2))
+    np.testing.assert_allclose(z, expected.transpose(0, 3, 1, 2), atol=1e-5)
+
+
+def test_a_missing_pixel_becomes_the_mean():
+    x = RNG.random((10, 5, 5), dtype=np.float32)
+    x[3, 2, 2] = np.nan
+    assert Image.learn(x).preprocess()(torch.from_numpy(x))[3, 0, 2, 2] == 0
+
+
+def test_what_comes_in_over_the_edge_is_the_background():
+    x = np.full((200, 8, 8), 200.0, dtype=np.float32)
+    x[:, 3:5, 3:5] = 10
+    kind = Image.learn(x)
+    assert kind.background == (200.0,)
+    z = kind.preprocess()(torch.from_numpy(x))
+    seen = kind.restore(kind.view(z, torch.Generator().manual_seed(0)))
+    # The border stays bright: within contrast and noise of the background.
+    assert seen[:, 0].median() > 150
+
+
+def test_digits_are_never_mirrored_but_photographs_are():
+    def half(channels: int) -> float:
+        x = np.zeros((400, 24, 24, channels), dtype=np.float32)
+        x[:, :, :12] = 1
+        kind = Image.learn(x)
+        z = kind.preprocess()(torch.from_numpy(x))
+        v = kind.view(z, torch.Generator().manual_seed(0))
+        return (v[..., :12].mean(dim=(1, 2, 3)) > v[..., 12:].mean(dim=(1, 2, 3))).float().mean().item()
+
+    assert half(1) == 1.0
+    assert 0.4 < half(3) < 0.6
+
+
+def test_a_shift_moves_by_at_most_its_share_of_half_the_width():
+    x = np.zeros((300, 21, 21), dtype=np.float32)
+    x[:, 10, 10] = 1
+    kind = Image.learn(x)
+    z = kind.preprocess()(torch.from_numpy(x))
+    found = kind.view(z, torch.Generator().manual_seed(0)).flatten(1).argmax(dim=1)
+    bright = kind.view(z, torch.Generator().manual_seed(0)).flatten(1).amax(dim=1) > 3
+    row, column = found // 21 - 10, found % 21 - 10
+    reach = torch.hypot(row.float(), column.float())[bright]
+    # √2 · 0.3 · 10.5 pixels along the diagonal, enlarged by scale and shear.
+    assert 2 < reach.max() < 8
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (28, 28), (12, 40), (32, 32, 3), (9, 9, 2)])
+def test_a_thumbnail_is_a_png_large_enough_to_see(shape):
+    x = RNG.random((3, *shape), dtype=np.float32) * 1000
+    drawn = Image.learn(x).draw(x[0])
+    data = base64.b64decode(drawn.split("base64,")[1])
+    picture = Picture.open(io.BytesIO(data))
+    assert min(picture.size) >= 48
+    assert picture.mode == ("RGB" if shape[2:] == (3,) else "L")
+    assert picture.convert("L").getextrema()[1] > 200
+
+
+def test_a_very_small_and_a_very_flat_image_are_encoded():
+    for shape in ((1, 1), (2, 3), (5, 200)):
+        x = RNG.random((4, *shape), dtype=np.float32)
+        kind = Image.learn(x)
+        z = kind.preprocess()(torch.from_numpy(x))
+        code = kind.encoder(5, 4)(kind.view(z, torch.Generator()))
+        assert kind.decoder(5, 4)(code).shape == z.shape

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+
+from attar.kinds.series import Series, _positions, _resample
+
+RNG = np.random.default_rng(0)
+
+
+def test_preprocess_equals_numpy_and_the_padding_is_zero():
+    x = (RNG.normal(size=(40, 3, 20)) * [[1], [10], [0.01]] + 5).astype(np.float32)
+    x[7, :, 12:] = np.nan
+    z = Series.learn(x).preprocess()(torch.from_numpy(x)).numpy()
+    x64 = x.astype(np.float64)
+    mean, std = np.nanmean(x64, axis=(0, 2)), np.nanstd(x64, axis=(0, 2))
+    np.testing.assert_allclose(z, np.nan_to_num((x64 - mean[:, None]) / std[:, None]), atol=2e-4)
+    assert (z[7, :, 12:] == 0).all()
+
+
+def test_resampling_is_linear_interpolation():
+    x = torch.tensor(RNG.normal(size=(5, 2, 11)))
+    positions = torch.tensor(RNG.random((5, 11)))
+    got = _resample(x, positions)
+    for i in range(5):
+        for c in range(2):
+            np.testing.assert_allclose(got[i, c], np.interp(positions[i] * 10, np.arange(11), x[i, c]), atol=1e-12)
+
+
+def test_positions_stay_inside_and_mostly_in_order():
+    x = torch.zeros(500, 1, 64)
+    positions = _positions(x, torch.Generator().manual_seed(0), 1.0)
+    assert positions.min() >= 0
+    assert positions.max() <= 1
+    assert (positions.diff(dim=1) > 0).float().mean() > 0.95
+
+
+def test_a_masked_stretch_is_zero_and_short():
+    x = torch.full((500, 1, 100), 5.0)
+    kind = Series.learn(np.zeros((2, 1, 100), dtype=np.float32))
+    masked = (kind.view(x, torch.Generator().manual_seed(0)).abs() < 1).float().mean(dim=(1, 2))
+    assert 0.02 < masked.mean() < 0.2
+    assert masked.max() < 0.35
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 24, 300, 2000])
+def test_any_length_is_seen_encoded_and_decoded(steps):
+    x = RNG.normal(size=(4, 2, steps)).astype(np.float32)
+    kind = Series.learn(x)
+    z = kind.preprocess()(torch.from_numpy(x))
+    view = kind.view(z, torch.Generator().manual_seed(0))
+    assert torch.isfinite(view).all()
+    assert kind.decoder(6, 4)(kind.encoder(6, 4)(view)).shape == z.shape
+
+
+def test_a_drawing_has_a_line_of_few_points_per_channel():
+    drawn = Series.learn(np.zeros((1, 8, 500), dtype=np.float32)).draw(RNG.normal(size=(8, 500)).astype(np.float32))
+    assert drawn.count("<polyline") == 6
+    assert all(line.count(",") <= 64 for line in drawn.split("points=")[1:])
+    assert len({part[:7] for part in drawn.split('stroke="')[1:]}) == 6

@@ -1,0 +1,31 @@
+import re
+
+from attar.report.compression import compression, sentence
+from attar.report.facts import Step
+
+
+def _step(n_bytes, latency):
+    return Step(name="a", bytes=n_bytes, latency_ms=latency, agreement=None, accuracy=None)
+
+
+def test_bars_are_in_proportion(digits):
+    widths = [float(w) for w in re.findall(r'<i style="width:([\d.]+)%', compression(digits))]
+    assert widths[:2] == [100.0, 100.0]
+    assert widths[4] == round(100 * 47_912 / 1_460_000, 1)
+
+
+def test_slower_is_called_not_faster(wide):
+    assert "14× smaller" in sentence(wide.compression)
+    assert "not faster" in compression(wide)
+    assert "not smaller" in sentence((_step(100, 1.0), _step(100, 0.1)))
+
+
+def test_the_check_after_the_export_is_said_where_there_was_one(digits, wide):
+    assert "largest difference in probability against the original is 0.0041" in compression(digits)
+    assert "largest difference" not in compression(wide)
+
+
+def test_no_step_one_step_and_zeros_are_drawn(digits):
+    assert "nothing was compressed" in compression(digits.model_copy(update={"compression": ()}))
+    assert "nothing needed" in compression(digits.model_copy(update={"compression": (_step(100, 1.0),)}))
+    assert "nan" not in compression(digits.model_copy(update={"compression": (_step(0, 0.0), _step(0, 0.0))}))

@@ -1,0 +1,22 @@
+import pytest
+from pydantic import ValidationError
+
+from attar.report.facts import Facts
+
+
+def test_facts_survive_json(digits):
+    assert Facts.model_validate_json(digits.model_dump_json()) == digits
+
+
+def test_unknown_facts_are_refused(digits):
+    with pytest.raises(ValidationError, match="extra"):
+        Facts.model_validate(digits.model_dump() | {"mood": "good"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("confusion", ((1, 2), (3, 4))), ("confusion", ((1,) * 9,) * 10), ("labels_per_class", (5,) * 9)],
+)
+def test_counts_must_fit_the_classes(digits, name, value):
+    with pytest.raises(ValidationError, match=r"one for each of|one column for each"):
+        Facts.model_validate(digits.model_dump() | {name: value})

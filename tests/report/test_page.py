@@ -1,0 +1,139 @@
+import base64
+import hashlib
+import re
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+
+import pytest
+
+from attar.report.facts import Facts
+from attar.report.page import render
+
+NASTY = (
+    "</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"' onload='alert(2)' ${x} $y <!--"
+)
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class _Structure(HTMLParser):
+    """The tags and names of attributes of a page, and whether all that opens is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, ...]] = []
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, *(name for name, _ in attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
+        self.links += [value for name, value in attrs if name in ("href", "src", "xlink:href", "action")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, *(name for name, _ in attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def structure(page: str) -> _Structure:
+    parser = _Structure()
+    parser.feed(page)
+    parser.close()
+    assert not parser.open
+    return parser
+
+
+def with_strings(facts: Facts, string: str) -> Facts:
+    """The same facts with a string in every place that takes one."""
+    numbered = [f"{string}{k}" for k in range(len(facts.classes))]
+    renamed = dict(zip(facts.classes, numbered))
+
+    def changed(value, key=""):
+        if isinstance(value, dict):
+            if key in ("settings", "versions"):
+                return {f"{string}{i}": changed(v) for i, v in enumerate(value.values())}
+            return {k: changed(v, k) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [changed(v, key) for v in value]
+        if isinstance(value, str):
+            return renamed[value] if key in ("classes", "predicted", "label") else string
+        return value
+
+    return Facts.model_validate(changed(facts.model_copy(update={"latent": facts.latent[:30]}).model_dump()))
+
+
+def test_the_structure_of_the_page_does_not_depend_on_any_string(digits):
+    harmless = re.sub(r"[^a-z]", "a", NASTY.lower())
+    nasty, plain = (structure(render(with_strings(digits, s))) for s in (NASTY, harmless))
+    assert nasty.tags == plain.tags
+    assert nasty.links == plain.links
+
+
+@pytest.mark.parametrize("string", ["", " ", "\x00\x1b[0m", "漢" * 500, "a" * 5000, "\u202eevil", "${run}", "\\u003c"])
+def test_odd_strings_are_shown(digits, string):
+    facts = with_strings(digits, string)
+    start = time.perf_counter()
+    structure(render(facts))
+    assert time.perf_counter() - start < 2.0
+
+
+def test_the_page_is_well_formed_and_needs_no_network(digits, wide):
+    for facts in (digits, wide):
+        page = render(facts)
+        found = structure(page)
+        assert len(set(found.ids)) == len(found.ids)
+        assert all(link.startswith("#") or link == "data:," for link in found.links)
+        assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
+        assert "url(" not in page
+        assert "@import" not in page
+        assert "nan" not in re.sub(r"<script.*?</script>", "", page, flags=re.S).replace("finance", "")
+
+
+def test_the_policy_allows_the_script_of_the_page_alone(digits):
+    page = render(digits)
+    scripts = re.findall(r"<script>(.*?)</script>", page, flags=re.S)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    assert "default-src 'none'" in page
+
+
+def test_the_key_figures_are_all_there(digits):
+    page = render(digits)
+    for figure in (
+        "95.1\u00a0%",
+        "91.7–97.8",
+        "94.2\u00a0%",
+        "46.8\u00a0KB",
+        "0.041\u00a0ms",
+        "budget 50KB",
+        digits.command,
+    ):
+        assert figure in page
+
+
+def test_without_a_test_split_the_page_says_that_accuracy_is_estimated(wide):
+    page = render(wide)
+    assert "Accuracy, test split" not in page
+    assert "accuracy is estimated, not tested" in page
+
+
+def test_the_page_is_small_fast_and_the_same_each_time(digits, wide):
+    start = time.perf_counter()
+    pages = [render(digits), render(wide)]
+    assert time.perf_counter() - start < 2.0
+    assert all(len(page.encode()) < 500_000 for page in pages)
+    assert pages == [render(digits), render(wide)]
+
+
+def test_rendering_loads_no_learning_library():
+    heavy = "{'torch', 'sklearn', 'numpy', 'scipy', 'plotly', 'onnxruntime'}"
+    code = f"import sys, attar.report.page; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from attar import kinds
+from attar.errors import DataError
+from attar.kinds.series import Series
+from attar.represent.pretext import Pretext
+
+RNG = np.random.default_rng(0)
+SERIES = RNG.normal(size=(40, 2, 30)).astype(np.float32)
+OF_A_KIND = {
+    "series": SERIES,
+    "image": RNG.random((40, 8, 8), dtype=np.float32),
+    "table": RNG.random((40, 5), dtype=np.float32),
+}
+
+
+class Centre(Pretext):
+    """The shortest pretext there is: bring a sample's views together, and do not care that all collapses."""
+
+    def __init__(self, dim=8, width=4, epochs=3, batch_size=16, lr=1e-2, kind=None, random_state=0):
+        self.dim = dim
+        self.width = width
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.kind = kind
+        self.random_state = random_state
+
+    def _networks(self, kind):
+        return nn.ModuleDict({"encoder": kind.encoder(self.dim, self.width)})
+
+    def _loss(self, networks, kind, x, generator):
+        one, other = (networks["encoder"](kind.view(x, generator)) for _ in range(2))
+        return (one - other).square().mean()
+
+
+def test_the_samples_cover_every_kind():
+    assert set(OF_A_KIND) == set(kinds.KINDS)
+
+
+@pytest.mark.parametrize("name", OF_A_KIND)
+def test_a_pretext_of_two_short_methods_works_on_every_kind(name):
+    x = OF_A_KIND[name]
+    pretext = Centre().fit(x)
+    assert pretext.kind_.name == name
+    assert len(pretext.loss_curve_) == 3
+    z = pretext.transform(x)
+    assert z.shape == (40, 8)
+    with torch.inference_mode():
+        np.testing.assert_allclose(pretext.module_(torch.from_numpy(x)), z, rtol=1e-5, atol=1e-6)
+
+
+def test_samples_of_three_axes_are_images():
+    assert Centre(epochs=1).fit(RNG.random((20, 6, 7, 3), dtype=np.float32)).kind_.name == "image"
+
+
+def test_the_kind_may_be_named_or_fitted():
+    square = SERIES[:, :, :2]
+    assert Centre().fit(square).kind_.name == "image"
+    assert Centre(kind="series").fit(square).kind_.name == "series"
+    kind = Series.learn(square * 2)
+    assert Centre(kind=kind).fit(square).kind_ is kind
+    with pytest.raises(DataError, match="unknown kind 'smell'"):
+        Centre(kind="smell").fit(square)
+
+
+def test_weights_do_not_depend_on_global_random_state():
+    codes = []
+    for seed in (1, 2):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            codes.append(Centre().fit_transform(SERIES))
+    np.testing.assert_array_equal(*codes)
+
+
+def test_the_samples_are_left_as_they_were():
+    before = SERIES.copy()
+    Centre().fit(SERIES)
+    np.testing.assert_array_equal(SERIES, before)
