@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -232,9 +233,15 @@ def _heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
     if linear.loss_ == "squared":
         compact = compact @ np.linalg.svd(compact, full_matrices=False)[2].T
 
-    def answer_linear(parts: list[Indices]) -> list[Doubles]:
+    # Every head is asked about the same parts.
+    @cache
+    def linear_on(part: bytes) -> Doubles:
+        chosen = np.frombuffer(part, dtype=np.intp)
         probe = LinearProbe(linear.loss_, random_state=job.seed)
-        return [probe.fit(compact[part], codes[part]).predict_proba(compact) for part in parts]
+        return probe.fit(compact[chosen], codes[chosen]).predict_proba(compact)
+
+    def answer_linear(parts: list[Indices]) -> list[Doubles]:
+        return [linear_on(part.astype(np.intp).tobytes()) for part in parts]
 
     by_linear = _Fitted(
         f"{name} + linear", answer_linear, np.concatenate(said), _writer(job, module, linear.to_module())

@@ -18,7 +18,7 @@ from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall
 from attar.errors import BudgetError
 from attar.job import Outcome, run_job, smallest_model
-from attar.plan import Plan, default_plan, plan_for_time, versions
+from attar.plan import Plan, default_plan, on_threads, plan_for_time, versions
 from attar.run import Result, Run, fingerprint, free_folder
 from attar.training.progress import Progress, Silent
 
@@ -135,16 +135,10 @@ def fit_dataset(
     }
     with Run(free_folder(folder, asked) if take_next else folder, asked, versions()) as run:
         plan = Plan.model_validate(run.stage("plan", lambda _: Result(facts=_plan(dataset, options))).facts)
-        return run_job(
-            dataset,
-            plan,
-            budget,
-            run,
-            progress,
-            seed=options.seed,
-            source=source,
-            command=command,
-        )
+        with on_threads(plan.threads):
+            return run_job(
+                dataset, plan, budget, run, progress, seed=options.seed, source=source, command=command
+            )
 
 
 def prepared(dataset: Dataset, options: Options) -> Dataset:
@@ -209,6 +203,6 @@ def _plan(dataset: Dataset, options: Options) -> dict[str, object]:
     trained = _trained(dataset)
     x, n_labelled = dataset.x[trained], int((dataset.y[trained] != UNLABELLED).sum())
     if options.seconds is None:
-        return default_plan(len(x), n_labelled).model_dump()
+        return default_plan(x, n_labelled).model_dump()
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     return plan_for_time(options.seconds, kind, x, n_labelled).model_dump()

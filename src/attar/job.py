@@ -18,12 +18,13 @@ from attar.deploy.meta import ModelMeta
 from attar.findings import TestPart, findings, line_of, percent
 from attar.plan import Plan
 from attar.report.facts import Facts
-from attar.run import FACTS, MODEL, REPORT, Result, Run, write_text
+from attar.report.saved import write_report
+from attar.run import MODEL, Result, Run
 from attar.ship import ship, trial
 from attar.training.progress import Progress, Silent
 
 # Samples on the latent map.
-_SHOWN = 1200
+_SHOWN = 1000
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,6 @@ def run_job(
     outcome = Outcome(Facts.model_validate(facts), model)
     write_report(run.folder, outcome.facts)
     return outcome
-
-
-def write_report(folder: Path, facts: Facts) -> Path:
-    """Write the facts and the page that shows them into a run folder."""
-    from attar.report.page import render
-
-    write_text(folder / FACTS, facts.model_dump_json(indent=1) + "\n")
-    write_text(folder / REPORT, render(facts))
-    return folder / REPORT
 
 
 def smallest_model(dataset: Dataset, folder: Path) -> tuple[int, float]:

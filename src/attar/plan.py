@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +20,8 @@ _SIMCLR, _AUTOENCODER, _STUDENT, _TUNE = 1000, 600, 1500, 150
 _BATCH, _STUDENT_BATCH = 256, 128
 _SHARE = 0.7
 _LONGEST, _SHORTEST = 3.0, 0.02
+# Numbers in the data below which layers are so small that a second thread costs more than it brings.
+_SMALL = 4_000_000
 # Below this share of the default schedule a network learns too little to be worth its time.
 _WORTHWHILE = 0.1
 
@@ -34,6 +39,7 @@ class Plan(BaseModel):
         folds: of cross-validation.
         repeats: of cross-validation of heads.
         network_repeats: of cross-validation of networks, which cost more.
+        threads: of training. Sums in another order are other sums, so this is part of what repeats a run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,15 +53,18 @@ class Plan(BaseModel):
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=3, ge=1)
     network_repeats: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1)
 
 
-def default_plan(n: int, n_labelled: int, factor: float = 1.0) -> Plan:
-    """The schedule for n samples; `factor` stretches all training.
+def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
+    """The schedule for raw samples `(n, *shape)`; `factor` stretches all training.
 
     Example:
-        >>> default_plan(1257, 50).simclr_epochs
+        >>> import numpy as np
+        >>> default_plan(np.zeros((1257, 8, 8), np.float32), n_labelled=50).simclr_epochs
         100
     """
+    n = len(x)
 
     def epochs(steps: int, batch: int, most: int) -> int:
         return max(1, min(round(most * max(factor, 1)), round(factor * steps / max(1, n // batch))))
@@ -68,6 +77,7 @@ def default_plan(n: int, n_labelled: int, factor: float = 1.0) -> Plan:
         student_epochs=epochs(_STUDENT, _STUDENT_BATCH, 100 if n >= _STUDENT_BATCH else 400),
         repeats=3 if n_labelled <= 2000 else 1,
         folds=5 if n_labelled <= 2000 else 3,
+        threads=1 if x.size < _SMALL else max(1, os.cpu_count() or 1),
     )
 
 
@@ -81,7 +91,7 @@ def plan_for_time(seconds: float, kind: Kind, x: Floats, n_labelled: int) -> Pla
         n_labelled: how many of them have a label.
     """
     per_sample = _seconds_per_sample(kind, x)
-    n, passes = len(x), default_plan(len(x), n_labelled)
+    n, passes = len(x), default_plan(x, n_labelled)
     network_fits = 2 * (passes.folds * passes.network_repeats + 1 + 6)
     samples = (
         2 * passes.simclr_epochs * n
@@ -90,7 +100,7 @@ def plan_for_time(seconds: float, kind: Kind, x: Floats, n_labelled: int) -> Pla
         + network_fits * passes.tune_steps * min(64, n_labelled)
     )
     factor = _SHARE * seconds / max(samples * per_sample, 1e-9)
-    return default_plan(n, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
+    return default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
 
 
 def _seconds_per_sample(kind: Kind, x: Floats) -> float:
@@ -122,3 +132,18 @@ def versions() -> dict[str, str]:
 def settings_of(plan: Plan) -> dict[str, Any]:
     """The plan as flat JSON values."""
     return plan.model_dump()
+
+
+@contextmanager
+def on_threads(n: int) -> Iterator[None]:
+    """Let torch and the linear algebra libraries use n threads meanwhile."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        with threadpool_limits(n):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -18,7 +18,7 @@ from attar.errors import RunError
 
 FILE = "run.json"
 FORMAT = 1
-MODEL, REPORT, FACTS = "model.onnx", "report.html", "facts.json"
+MODEL = "model.onnx"
 _RESULT = "result.safetensors"
 
 Json = dict[str, Any]

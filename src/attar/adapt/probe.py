@@ -34,9 +34,9 @@ _TIE = 1e-9
 class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Linear classifier g_φ(z) = softmax(t (W z + b)).
 
-    With more values than labels, W is ridge regression on ±1 targets, the penalty chosen by its exact leave-one-out
-    error; in this interpolating regime squared loss needs fewer labels than logistic loss. With fewer values than
-    labels it is multinomial logistic regression, the penalty chosen by stratified cross-validation (on very large data
+    With fewer than two labels a value, W is ridge regression on ±1 targets, the penalty chosen by its exact leave-one-out
+    error; where a model can fit every label, squared loss needs fewer of them than logistic loss. With more labels it
+    is multinomial logistic regression, the penalty chosen by stratified cross-validation (on very large data
     it is ridge regression again, for its speed). The scale t makes
     the probabilities of held-out labels likely (temperature scaling).
 
@@ -82,7 +82,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         spread = z.std(0)
         # A column that does not vary over the labelled samples says nothing and must not be blown up.
         spread[spread <= 1e-12 * np.maximum(np.abs(centre), 1e-300)] = 0.0
-        small = z.shape[1] <= len(z) and z.size <= _LOGISTIC
+        small = 2 * z.shape[1] <= len(z) and z.size <= _LOGISTIC
         self.loss_ = self.loss if self.loss != "auto" else ("logistic" if small else "squared")
         if self.loss_ == "squared":
             weights, offset, held_out = _ridge(z - centre, codes, len(self.classes_))
@@ -189,7 +189,7 @@ def _logistic(
 def _fit_logistic(
     z: Doubles, codes: npt.NDArray[np.intp], n_classes: int, inverse: float
 ) -> tuple[Doubles, Doubles]:
-    model = LogisticRegression(C=inverse, max_iter=1000, tol=1e-5).fit(z, codes)
+    model = LogisticRegression(C=inverse, max_iter=500).fit(z, codes)
     w = np.zeros((n_classes, z.shape[1]))
     # A class that is missing from a fold must not be predicted there.
     b = np.full(n_classes, -30.0)

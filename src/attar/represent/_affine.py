@@ -19,6 +19,8 @@ class Affine(nn.Module):
         bias: b `(dim,)`.
     """
 
+    shift: Tensor
+
     def __init__(self, shift: FloatArray, weight: FloatArray, bias: FloatArray) -> None:
         super().__init__()
         self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32))

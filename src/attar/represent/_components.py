@@ -36,7 +36,7 @@ def by_parallel_analysis(
     d = len(feature_variances)
     free = n - 1
     scale = np.sqrt(feature_variances / free)
-    draws = np.empty((DRAWS, len(variances)))
+    draws = np.empty((DRAWS, min(free, len(variances))))
     for draw in draws:
         root = generator.standard_normal((min(free, d), d))
         if free >= d:
@@ -44,8 +44,8 @@ def by_parallel_analysis(
             root[np.diag_indices(d)] = np.sqrt(generator.chisquare(free - np.arange(d)))
             # S = D L Lᵀ D, whose rows are features, where the other branch has samples as rows.
             root = root.T
-        draw[:] = np.linalg.svd(root * scale, compute_uv=False)[: len(variances)] ** 2
-    above = variances > np.quantile(draws, QUANTILE, axis=0)
+        draw[:] = np.linalg.svd(root * scale, compute_uv=False)[: len(draw)] ** 2
+    above = variances[: draws.shape[1]] > np.quantile(draws, QUANTILE, axis=0)
     return max(1, len(above) if above.all() else int(np.argmin(above)))
 
 

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
-from scipy.linalg.blas import dsyr, dsyrk, ssyrk
+from scipy.linalg.blas import dsyr
 
 from attar.represent._parts import FloatArray, parts
+from attar.represent._threads import each, one_thread_each
 
 Floats64 = npt.NDArray[np.float64]
 
 # Rows that are summed in the precision of the samples before their sums are added in float64.
 SUMMED = 64
-# Rows from which a block's variance is estimated.
+# Rows from which the variance of a part is estimated.
 SAMPLED = 256
+# Multiplications below which starting threads takes longer than they save.
+WORTH_THREADS = 1e8
+# Features up to which the threads of an eigensolver only wait for each other.
+SMALL = 1024
 
 
 def column_means(X: FloatArray) -> Floats64:
@@ -45,11 +51,9 @@ class Moments(ABC):
         self.count = 0
         self.mean: Floats64 = np.zeros(dim)
 
+    @abstractmethod
     def update(self, X: FloatArray) -> Self:
         """Add samples `(n, dim)`."""
-        for block in parts(X):
-            self._block(block)
-        return self
 
     def merge(self, other: Moments) -> Self:
         """Add the samples that `other` has seen."""
@@ -66,9 +70,6 @@ class Moments(ABC):
         self.mean = self.mean + delta * (count / total)
         self.count = total
         return row
-
-    @abstractmethod
-    def _block(self, X: FloatArray) -> None: ...
 
     @abstractmethod
     def _add(self, other: Moments) -> None: ...
@@ -98,28 +99,22 @@ class Scatter(Moments):
         self._lower: Floats64 = np.zeros((dim, dim), order="F")
         self._epsilon = float(np.finfo(np.float64).eps)
 
-    def _block(self, X: FloatArray) -> None:
+    def update(self, X: FloatArray) -> Self:
+        """Add samples `(n, dim)`."""
         self._epsilon = max(self._epsilon, float(np.finfo(X.dtype).eps))
-        mean = column_means(X)
-        shift = np.zeros_like(mean)
-        if mean @ mean > float(X[:: len(X) // SAMPLED + 1].var(axis=0).sum()):
-            # The product of uncentred samples would lose the variance in the mean. What rounding leaves of the mean
-            # is subtracted below: of a large offset it may exceed the standard deviation.
-            near = mean.astype(X.dtype)
-            X = X - near
-            shift, mean = near.astype(np.float64), column_means(X)
-        # Products in the precision of the samples, twice as fast in float32; their sum over blocks in float64.
-        syrk = ssyrk if X.dtype == np.float32 else dsyrk
-        self._lower += syrk(1.0, X.T, lower=1)
-        self._lower = dsyr(-float(len(X)), mean, lower=1, a=self._lower, overwrite_a=1)
-        self._row(self._join(len(X), shift + mean))
+        apply = each if X.size * len(self.mean) > WORTH_THREADS else map
+        for count, shift, mean, product in apply(_product, parts(X)):
+            self._lower += product.T
+            self._lower = dsyr(-float(count), mean, lower=1, a=self._lower, overwrite_a=1)
+            self._row(self._join(count, shift + mean))
+        return self
 
     def _add(self, other: Moments) -> None:
         if isinstance(other, Scatter):
             self._lower += other._lower
             self._epsilon = max(self._epsilon, other._epsilon)
         elif isinstance(other, Root):
-            self._lower += dsyrk(1.0, other.rows.T, lower=1)
+            self._lower += other.rows.T @ other.rows
 
     def _row(self, row: Floats64) -> None:
         self._lower = dsyr(1.0, row, lower=1, a=self._lower, overwrite_a=1)
@@ -131,12 +126,25 @@ class Scatter(Moments):
         d = len(self.mean)
         # Above a third of the spectrum divide and conquer on the whole of it is faster.
         subset = {"subset_by_index": [d - k, d - 1]} if 3 * k < d else {"driver": "evd"}
-        values, vectors = scipy.linalg.eigh(self._lower, lower=True, check_finite=False, **subset)
+        with one_thread_each() if d <= SMALL else nullcontext():
+            values, vectors = scipy.linalg.eigh(self._lower, lower=True, check_finite=False, **subset)
         return np.maximum(values[::-1][:k], 0), vectors.T[::-1][:k]
 
     @property
     def resolution(self) -> float:
         return len(self.mean) * self._epsilon
+
+
+def _product(X: FloatArray) -> tuple[int, Floats64, Floats64, FloatArray]:
+    """Number of samples, a shift, the mean after it, and XᵀX of the shifted samples in their own precision."""
+    mean = column_means(X)
+    if mean @ mean <= float(X[:: len(X) // SAMPLED + 1].var(axis=0).sum()):
+        return len(X), np.zeros_like(mean), mean, X.T @ X
+    # In the product of uncentred samples, the square of a larger mean would leave the variance no digits. What
+    # rounding leaves of the mean counts too: of a large offset it may exceed the standard deviation.
+    near = mean.astype(X.dtype)
+    X = X - near
+    return len(X), near.astype(np.float64), column_means(X), X.T @ X
 
 
 class Root(Moments):
@@ -150,13 +158,16 @@ class Root(Moments):
         super().__init__(dim)
         self._parts: list[Floats64] = []
 
-    def _block(self, X: FloatArray) -> None:
-        shift = column_means(X)
-        x = X - shift
-        rest = column_means(x)
-        x -= rest
-        self._parts.append(x)
-        self._row(self._join(len(x), shift + rest))
+    def update(self, X: FloatArray) -> Self:
+        """Add samples `(n, dim)`."""
+        for part in parts(X):
+            shift = column_means(part)
+            x = part - shift
+            rest = column_means(x)
+            x -= rest
+            self._parts.append(x)
+            self._row(self._join(len(x), shift + rest))
+        return self
 
     def _add(self, other: Moments) -> None:
         if isinstance(other, Root):
@@ -172,7 +183,7 @@ class Root(Moments):
 
     def _compress(self) -> None:
         rows = np.concatenate(self._parts) if self._parts else np.zeros((0, len(self.mean)))
-        self._parts = [np.linalg.qr(rows, mode="r") if len(rows) > len(self.mean) else rows]
+        self._parts = [np.asarray(np.linalg.qr(rows, mode="r")) if len(rows) > len(self.mean) else rows]
 
     @property
     def rows(self) -> Floats64:

@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
-# Arithmetic on a part makes copies of it: 25 MB of float32.
-PART_VALUES = 6_400_000
+# Arithmetic on a part may copy it: 13 MB of float32.
+PART_VALUES = 3_200_000
+# A file is read in larger pieces, so that each has a part for every core: 100 MB of float32.
+PIECE_VALUES = 25_600_000
 
 
-def parts(X: FloatArray) -> Iterator[FloatArray]:
+def parts(X: FloatArray, values: int = PART_VALUES) -> Iterator[FloatArray]:
     """Consecutive samples of X, in parts of a bounded number of values."""
-    rows = max(1, PART_VALUES // max(1, int(np.prod(X.shape[1:]))))
+    rows = max(1, values // max(1, int(np.prod(X.shape[1:]))))
     for start in range(0, len(X), rows):
         yield X[start : start + rows]
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from attar.errors import DataError
 from attar.represent._components import by_explained_variance, by_minka, by_parallel_analysis
 from attar.represent._moments import Floats64, Moments, Root, Scatter
-from attar.represent._parts import FloatArray, are_batches, is_mapped, parts, release
+from attar.represent._parts import PIECE_VALUES, FloatArray, are_batches, is_mapped, parts, release
 from attar.represent._randomized import randomized
 from attar.represent.base import Representation
 
@@ -84,7 +84,7 @@ class PCA(Representation):
         self.solver = solver
         self.random_state = random_state
 
-    def fit(self, X: npt.ArrayLike | Iterable[npt.ArrayLike], y: object = None) -> Self:
+    def fit(self, X: Any, y: object = None) -> Self:  # noqa: ARG002
         """Find the components.
 
         Arguments:
@@ -110,7 +110,8 @@ class PCA(Representation):
 
     def _fit(self, X: FloatArray) -> None:
         n, d = len(X), self.n_features_in_
-        few = isinstance(self.n_components, Integral) and 10 * int(self.n_components) <= min(n, d)
+        k: Any = self.n_components
+        few = isinstance(k, Integral) and 10 * int(k) <= min(n, d)
         if self.solver == "randomized" or (self.solver == "auto" and few and min(n, d) > LARGE):
             self._fit_randomized(X)
             return
@@ -132,7 +133,7 @@ class PCA(Representation):
         self._solve(moments)
 
     def _read(self, X: FloatArray, moments: Moments) -> Moments:
-        for x in self._flat_parts(X):
+        for x in self._pieces(X):
             with np.errstate(invalid="ignore", over="ignore"):
                 moments.update(x)
             # The mean shows what a look at every value would; only then is it worth it to say which.
@@ -141,10 +142,14 @@ class PCA(Representation):
                 raise DataError(f"X has values too large to sum in {x.dtype}; divide them by a constant")
         return moments
 
-    def _flat_parts(self, X: FloatArray) -> Iterator[FloatArray]:
-        for x in parts(X):
-            part = self._validated(x, reset=False, finite=False) if is_mapped(X) else x
-            yield part.reshape(len(part), -1)
+    def _pieces(self, X: FloatArray) -> Iterator[FloatArray]:
+        """Flat samples: all of an array in memory, pieces of a mapped file."""
+        if not is_mapped(X):
+            yield X.reshape(len(X), -1)
+            return
+        for piece in parts(X, PIECE_VALUES):
+            x = self._validated(piece, reset=False, finite=False)
+            yield x.reshape(len(x), -1)
             release(X)
 
     def partial_fit(self, X: npt.ArrayLike, y: object = None) -> Self:  # noqa: ARG002
@@ -246,13 +251,16 @@ class PCA(Representation):
         return bool(np.any((relative > BLURRED[0]) & (relative < BLURRED[1])))
 
     def _fit_randomized(self, X: FloatArray) -> None:
-        n, d, k = len(X), self.n_features_in_, self.n_components
+        n, d = len(X), self.n_features_in_
+        k: Any = self.n_components
         if not isinstance(k, Integral):
             raise DataError(f'PCA(solver="randomized") needs n_components to be a number; got {k!r}')
         self._check_count(int(k), n)
         self._validated(X, reset=False)
         generator = check_random_state(self.random_state)
-        mean, squares, trace, vectors = randomized(lambda: self._flat_parts(X), n, d, int(k), generator)
+        mean, squares, trace, vectors = randomized(
+            lambda: (x for piece in self._pieces(X) for x in parts(piece)), n, d, int(k), generator
+        )
         self.moments_: Moments | None = None
         self._store(n, mean, squares / (n - 1), vectors, trace / (n - 1), d * float(np.finfo(np.float64).eps))
 
@@ -297,9 +305,13 @@ class PCA(Representation):
 
     def _check_parameters(self) -> None:
         k: Any = self.n_components
-        counted = isinstance(k, Integral) and not isinstance(k, bool) and k >= 1
-        fraction = isinstance(k, Real) and not isinstance(k, Integral) and 0 < k <= 1
-        if not (k is None or counted or fraction or (isinstance(k, str) and k in ("mle", "parallel"))):
+        if isinstance(k, Integral):
+            known = int(k) >= 1 and not isinstance(k, bool)
+        elif isinstance(k, Real):
+            known = bool(0 < k <= 1)  # type: ignore[operator]
+        else:
+            known = k is None or k in ("mle", "parallel")
+        if not known:
             raise DataError(
                 'PCA needs n_components to be a number from 1, a fraction up to 1.0, "mle", "parallel" or None; '
                 f"got n_components={k!r}"

@@ -1,0 +1,66 @@
+"""Progress on a terminal: bars with the time left for what takes long, finished lines above them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+# A bar that is gone at once is only a flicker.
+_PATIENCE = 0.5
+
+
+class Terminal:
+    """Shows progress on standard error, so that standard output stays clean; used in a `with` statement."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bars = Progress(
+            TextColumn("{task.description:<22}"),
+            BarColumn(bar_width=32),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._bars.stop()
+
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[_Bar]:
+        """Show a bar for a task of `total` steps while it is under way."""
+        bar = _Bar(self._bars, name, total)
+        try:
+            yield bar
+        finally:
+            bar.close()
+
+    def say(self, line: str) -> None:
+        """Print one finished line above the bars."""
+        self._console.print(line, markup=False, soft_wrap=True)
+
+
+class _Bar:
+    def __init__(self, bars: Progress, name: str, total: int) -> None:
+        self._bars = bars
+        self._task = bars.add_task(name, total=total, visible=False)
+        self._since = time.monotonic()
+
+    def advance(self, steps: int = 1) -> None:
+        """Count `steps` more as done."""
+        self._bars.update(self._task, advance=steps, visible=time.monotonic() - self._since > _PATIENCE)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bars.remove_task(self._task)

@@ -1,0 +1,55 @@
+"""The report of a run that was kept on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from attar.errors import RunError
+from attar.report.facts import Facts
+from attar.report.page import render
+
+FACTS, REPORT = "facts.json", "report.html"
+
+
+def write_report(folder: Path, facts: Facts) -> Path:
+    """Write the facts and the page that shows them into a run folder, each whole or not at all."""
+    _write(folder / FACTS, facts.model_dump_json(indent=1) + "\n")
+    return _write(folder / REPORT, render(facts))
+
+
+def render_run(folder: Path, out: Path | None = None) -> Path:
+    """Write the page of a finished run again.
+
+    Arguments:
+        folder: of the run.
+        out: where to write it; None: into the run folder.
+
+    Raises:
+        RunError: the folder is missing, is no finished run, or its facts are corrupt.
+    """
+    file = folder / FACTS
+    if not folder.is_dir():
+        raise RunError(f"{folder}: no such run folder; name one that `attar fit` wrote")
+    if not (folder / "run.json").is_file():
+        raise RunError(f"{folder}: not a run folder (it has no run.json); name one that `attar fit` wrote")
+    if not file.is_file():
+        raise RunError(f"{folder}: the run is not finished; start its `attar fit` again, and it goes on")
+    try:
+        facts = Facts.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "the file"
+        raise RunError(f"{file}: is corrupt at {where}; start the `attar fit` of this run again") from None
+    return _write(folder / REPORT if out is None else out, render(facts))
+
+
+def _write(path: Path, text: str) -> Path:
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
+    return path
