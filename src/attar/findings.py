@@ -60,7 +60,7 @@ def findings(
         tested = shipped.predict_proba(test.x).argmax(1)
         test_accuracy = float((tested == test.y).mean())
         steps = _tested(steps, chosen, test, test_accuracy)
-    held_out = np.nanmean(chosen.held_out, axis=0)
+    held_out = chosen.held_out.mean(axis=0)
     known = ~np.isnan(held_out).any(1)
     confusion = (
         _confusion(job.codes[known], held_out[known].argmax(1), len(classes))
@@ -223,7 +223,7 @@ def _plane(points: Floats, seed: int) -> npt.NDArray[np.float64]:
     from sklearn.manifold import TSNE
 
     n = len(points)
-    if n < _FEW or points.shape[1] < 3:
+    if n < _FEW or points.shape[1] < 3 or not np.ptp(points, axis=0).any():
         plane = np.zeros((n, 2))
         plane[:, : min(2, points.shape[1])] = points[:, :2]
         return plane

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import tempfile
@@ -84,7 +85,9 @@ def fit_source(source: str, options: Options, progress: Progress | None = None, 
         ),
         options,
     )
-    folder = options.out or Path("runs", Path(source.removeprefix("hf:")).stem or "run")
+    # Resolved, for "." and ".." name nothing.
+    name = (Path(source).resolve() if Path(source).exists() else Path(source.removeprefix("hf:"))).stem
+    folder = options.out or Path("runs", name or "run")
     return fit_dataset(
         dataset,
         options,
@@ -131,14 +134,12 @@ def fit_dataset(
             for key, value in asdict(options).items()
             if key not in ("out",)
         },
-        "data": fingerprint(dataset.x, dataset.y),
+        "data": _fingerprint(dataset),
     }
     with Run(free_folder(folder, asked) if take_next else folder, asked, versions()) as run:
         plan = Plan.model_validate(run.stage("plan", lambda _: Result(facts=_plan(dataset, options))).facts)
         with on_threads(plan.threads):
-            return run_job(
-                dataset, plan, budget, run, progress, seed=options.seed, source=source, command=command
-            )
+            return run_job(dataset, plan, budget, run, progress, seed=options.seed, source=source, command=command)
 
 
 def prepared(dataset: Dataset, options: Options) -> Dataset:
@@ -184,6 +185,13 @@ def summary(dataset: Dataset) -> str:
 def _trained(dataset: Dataset) -> Ints:
     everything = np.arange(len(dataset))
     return everything if dataset.test is None else np.setdiff1d(everything, dataset.test)
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    """A hash of all that is known of the samples: the same codes of other classes are other data."""
+    words = [dataset.kind, dataset.classes, [asdict(c) for c in dataset.columns], [str(i) for i in dataset.ids]]
+    test = np.empty(0, dtype=np.int64) if dataset.test is None else dataset.test
+    return fingerprint(dataset.x, dataset.y, test, np.frombuffer(json.dumps(words).encode(), dtype=np.uint8))
 
 
 def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:

@@ -91,7 +91,20 @@ def run_job(
         "facts",
         lambda _: Result(
             facts=findings(
-                job, test, tried, right, choice, steps, difference, budget, model, dataset, source, command, run, started
+                job,
+                test,
+                tried,
+                right,
+                choice,
+                steps,
+                difference,
+                budget,
+                model,
+                dataset,
+                source,
+                command,
+                run,
+                started,
             ).model_dump(mode="json")
         ),
     ).facts
@@ -124,11 +137,12 @@ def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> 
         dataset.columns,
         version=attar.__version__,
     )
-    labelled = np.flatnonzero(y != UNLABELLED)
-    others = np.random.default_rng(seed).permutation(np.flatnonzero(y == UNLABELLED))
-    shown = np.sort(np.concatenate([labelled, others])[:_SHOWN])
+    # The labelled ones first, each part in random order: files are often sorted by class.
+    order = np.random.default_rng(seed).permutation(len(x))
+    shown = np.sort(np.concatenate([order[y[order] != UNLABELLED], order[y[order] == UNLABELLED]])[:_SHOWN])
     job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent())
-    test = None if dataset.test is None else TestPart(dataset.x[dataset.test], code[dataset.y[dataset.test]])
-    return job, test
-
-
+    if dataset.test is None:
+        return job, None
+    # What has no label tests nothing.
+    test = dataset.test[dataset.y[dataset.test] != UNLABELLED]
+    return job, TestPart(dataset.x[test], code[dataset.y[test]])

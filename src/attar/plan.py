@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,7 +21,7 @@ _BATCH, _STUDENT_BATCH = 256, 128
 _SHARE = 0.7
 _LONGEST, _SHORTEST = 3.0, 0.02
 # Numbers in the data below which layers are so small that a second thread costs more than it brings.
-_SMALL = 4_000_000
+_SMALL = 20_000_000
 # Below this share of the default schedule a network learns too little to be worth its time.
 _WORTHWHILE = 0.1
 
@@ -49,7 +49,7 @@ class Plan(BaseModel):
     autoencoder_epochs: int = Field(ge=0)
     tune_steps: int = Field(ge=0)
     student_epochs: int = Field(ge=1)
-    kernels: int = Field(default=128, ge=8)
+    kernels: int = Field(default=256, ge=8)
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=3, ge=1)
     network_repeats: int = Field(default=1, ge=1)
@@ -123,15 +123,10 @@ def versions() -> dict[str, str]:
     import platform
     from importlib.metadata import version
 
-    names = ("numpy", "scipy", "scikit-learn", "torch", "onnx", "onnxruntime", "skl2onnx")
+    names = ("numpy", "scipy", "scikit-learn", "torch", "onnx", "onnxruntime")
     import attar
 
     return {"attar": attar.__version__, "python": platform.python_version()} | {n: version(n) for n in names}
-
-
-def settings_of(plan: Plan) -> dict[str, Any]:
-    """The plan as flat JSON values."""
-    return plan.model_dump()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from attar.errors import RunError
 FILE = "run.json"
 FORMAT = 1
 MODEL = "model.onnx"
-_RESULT = "result.safetensors"
+_RESULT, _LOCK = "result.safetensors", ".lock"
 
 Json = dict[str, Any]
 
@@ -50,7 +50,7 @@ class Run:
     def __init__(self, folder: Path, asked: Json, versions: dict[str, str]) -> None:
         self.folder = folder
         asked = json.loads(json.dumps(asked))
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and not _is_new(folder):
             found = read_run(folder)
             if found["asked"] != asked:
                 raise RunError(
@@ -62,9 +62,9 @@ class Run:
             self.versions = versions
             try:
                 folder.mkdir(parents=True, exist_ok=True)
+                write_json(folder / FILE, {"format": FORMAT, "asked": asked, "versions": versions})
             except OSError as error:
                 raise RunError(f"{folder}: cannot be made ({error.strerror}); choose another with --out") from None
-            write_json(folder / FILE, {"format": FORMAT, "asked": asked, "versions": versions})
         self.asked = asked
         self._lock = _locked(folder)
 
@@ -112,7 +112,9 @@ def read_run(folder: Path) -> Json:
     if not folder.exists():
         raise RunError(f"{folder}: no such run folder; `attar fit` writes one")
     if not file.is_file():
-        raise RunError(f"{folder}: not a run folder (it has no {FILE}); name one that `attar fit` wrote, or choose another")
+        raise RunError(
+            f"{folder}: not a run folder (it has no {FILE}); name one that `attar fit` wrote, or choose another"
+        )
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
@@ -128,7 +130,7 @@ def free_folder(wanted: Path, asked: Json) -> Path:
     """`wanted`, or the first of `wanted-2`, `wanted-3`, … that is new or belongs to this very command."""
     asked = json.loads(json.dumps(asked))
     number, folder = 1, wanted
-    while folder.exists():
+    while folder.exists() and not _is_new(folder):
         with suppress(RunError):
             if read_run(folder)["asked"] == asked:
                 break
@@ -149,12 +151,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write beside and rename, so that a file of that name is always whole."""
-    beside = path.with_name(f".{path.name}.part")
+    beside = _beside(path)
     with beside.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def fingerprint(*arrays: npt.NDArray[Any]) -> str:
@@ -174,7 +176,8 @@ def fingerprint(*arrays: npt.NDArray[Any]) -> str:
 def _write(file: Path, result: Result) -> None:
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in result.arrays.items()}
+    # Not by `ascontiguousarray`, which gives a number without axes one.
+    arrays = {name: np.asarray(array, order="C") for name, array in result.arrays.items()}
     write_bytes(file, save(arrays or {"": np.zeros(0, np.uint8)}, {"facts": json.dumps(result.facts)}))
 
 
@@ -189,16 +192,28 @@ def _read(file: Path) -> Result:
         raise RunError(f"{file}: is corrupt; delete the folder {file.parent} and start the command again") from None
 
 
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _is_new(folder: Path) -> bool:
+    """Whether nothing is in it but what a run leaves that was killed before it had written down what was asked."""
+    return folder.is_dir() and all(file == _beside(folder / FILE) for file in folder.iterdir())
+
+
 def _locked(folder: Path) -> int:
     """Hold the folder for this process; the system lets go of it when the process ends, however it ends."""
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another with --out") from None
     try:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except ImportError:  # not on this system
         pass
-    except OSError:
+    except BlockingIOError:
         os.close(handle)
         raise RunError(f"{folder}: another attar is at work in it; wait for it, or choose another with --out") from None
     return handle

@@ -30,6 +30,7 @@ _CALIBRATION = 512
 _AGREEMENT = 0.95
 _CHECKED = 256
 _EXPORTED = 1e-3
+_ROOM = 1.02
 
 
 def ship(job: Job, chosen: Candidate, budget: Budget, run: Run) -> tuple[Path, list[Step], float]:
@@ -49,20 +50,27 @@ def ship(job: Job, chosen: Candidate, budget: Budget, run: Run) -> tuple[Path, l
         ExportError: a file differs from its original by more than the tolerance.
     """
     first = Step(
-        name="original", bytes=chosen.bytes, latency_ms=chosen.latency_ms, agreement=None, accuracy=None, note=chosen.name
+        name="original",
+        bytes=chosen.bytes,
+        latency_ms=chosen.latency_ms,
+        agreement=None,
+        accuracy=None,
+        note=chosen.name,
     )
     if budget.allows(chosen.bytes, chosen.latency_ms):
         return chosen.path, [first], chosen.difference
     ladder = job.kind.students(len(job.meta.classes))
-    result = run.stage("student", lambda folder: _student(job, chosen, ladder, budget, folder))
+    # A stage of its own: a time measured again may choose another student than the one whose training goes on.
+    size = run.stage("student-size", lambda folder: Result(facts={"rung": _rung(job, ladder, budget, folder)}))
+    rung = ladder[size.facts["rung"]]
+    result = run.stage("student", lambda folder: _student(job, chosen, rung, budget, folder))
     folder = run.folder / "stages" / "student"
     steps = [first, *(Step.model_validate(step) for step in result.facts["steps"])]
     return folder / result.facts["file"], steps, float(result.facts["difference"])
 
 
-def _student(job: Job, teacher: Candidate, ladder: tuple[Student, ...], budget: Budget, folder: Path) -> Result:
-    """The largest student that fits, distilled, quantised, checked and measured."""
-    rung = _rung(job, ladder, budget, folder)
+def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder: Path) -> Result:
+    """The student distilled, quantised, checked and measured."""
     network = _built(rung, job.seed)
     distill(
         network,
@@ -89,6 +97,11 @@ def _student(job: Job, teacher: Candidate, ladder: tuple[Student, ...], budget: 
             f"{integers}: gives {1 - agreement:.1%} of the samples another class than in floating point "
             f"(tolerance {1 - _AGREEMENT:.0%}); allow a larger budget"
         )
+    if budget.bytes is not None and integers.stat().st_size > budget.bytes:
+        raise BudgetError(
+            f"{integers}: takes {readable(integers.stat().st_size)}, more than its untrained copy had promised for the "
+            f"budget of {budget}; allow 5 % more"
+        )
     steps = []
     for name, path, said in (("distilled", floats, of_float), ("int8", integers, of_integers)):
         measured = measure(path, job.x)
@@ -107,13 +120,13 @@ def _student(job: Job, teacher: Candidate, ladder: tuple[Student, ...], budget: 
     )
 
 
-def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -> Student:
-    """The largest student whose untrained file fits; weights change neither its bytes nor its time by much."""
+def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -> int:
+    """Place in the ladder of the largest student whose untrained file fits."""
     costs = []
-    for rung in ladder:
+    for place, rung in enumerate(ladder):
         size, latency = trial(job, rung, folder)
-        if budget.allows(int(size * 1.02), latency):
-            return rung
+        if budget.allows(size, latency):
+            return place
         costs.append((size, latency))
     size, latency = min(costs)
     raise BudgetError(
@@ -123,14 +136,14 @@ def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -
 
 
 def trial(job: Job, rung: Student, folder: Path) -> tuple[int, float]:
-    """Bytes and latency of an untrained student, quantised."""
+    """Bytes and latency of an untrained student, quantised; with room for what its weights may change in that."""
     floats, integers = folder / "trial.onnx", folder / "trial-int8.onnx"
     export(_whole(job.kind, _built(rung, 0)), torch.tensor(job.x[:1]), floats, job.meta)
     quantize_static(floats, integers, job.x[:8])
     measured = measure(integers, job.x)
     for path in (floats, integers):
         path.unlink()
-    return measured.bytes, measured.latency_ms
+    return int(_ROOM * measured.bytes), measured.latency_ms
 
 
 def _built(rung: Student, seed: int) -> nn.Module:

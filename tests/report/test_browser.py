@@ -7,9 +7,9 @@ import shutil
 import subprocess
 
 import pytest
-from test_page import NASTY, with_strings
 
 from attar.report.page import render
+from tests.report.test_page import NASTY, with_strings
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 FLAGS = [

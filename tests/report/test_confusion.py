@@ -2,9 +2,9 @@ import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
-from conftest import large
 
 from attar.report.confusion import confusion
+from tests.report.conftest import large
 
 
 def _with(counts, classes):

@@ -1,8 +1,7 @@
 import re
 
-from conftest import row
-
 from attar.report.leaderboard import leaderboard
+from tests.report.conftest import row
 
 
 def _names(fragment: str) -> list[str]:

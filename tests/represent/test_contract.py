@@ -19,14 +19,29 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from attar.represent.base import Representation
 from attar.represent.pca import PCA
+from attar.represent.random_convolutions import RandomConvolutions
+from attar.represent.random_features import RandomFeatures
+from attar.represent.raw import Raw
 
 # Those that take a table, kept small and quick: scikit-learn's checks run each of them some fifty times.
-TABLE: list[Representation] = [PCA(), PCA(n_components=1, whiten=True, random_state=0)]
+TABLE: list[Representation] = [
+    PCA(),
+    PCA(n_components=1, whiten=True, random_state=0),
+    Raw(),
+    RandomFeatures(8, random_state=0),
+]
 
 SHAPES = {"table": (12,), "series": (3, 20), "grey image": (8, 8), "colour image": (8, 8, 3)}
 # How to make one, the kinds it takes, and a parameter with two values to search over.
 MAKERS: list[tuple[Callable[[], Representation], tuple[str, ...], tuple[str, list[Any]]]] = [
     (lambda: PCA(n_components=3, random_state=0), tuple(SHAPES), ("n_components", [2, 3])),
+    (lambda: Raw(), tuple(SHAPES), ("kind", [None])),
+    (lambda: RandomFeatures(8, random_state=0), tuple(SHAPES), ("dim", [4, 8])),
+    (
+        lambda: RandomConvolutions(8, 2, random_state=0),
+        ("series", "grey image", "colour image"),
+        ("n_kernels", [8, 16]),
+    ),
 ]
 CASES = [
     pytest.param(make, kind, grid, id=f"{type(make()).__name__}-{kind}")

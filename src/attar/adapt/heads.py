@@ -23,6 +23,11 @@ class NeighbourHead(nn.Module):
         nearer: as above.
     """
 
+    mean: Tensor
+    axes: Tensor
+    points: Tensor
+    distributions: Tensor
+
     def __init__(
         self,
         mean: npt.NDArray[np.float32],
@@ -49,7 +54,8 @@ class NeighbourHead(nn.Module):
         weights = torch.exp((similarity - similarity[:, :1]) / self.scale)
         weights = weights * (similarity - similarity[:, -1:] + self.nearer)
         weights = weights / weights.sum(1, keepdim=True)
-        return (weights.unsqueeze(2) * self.distributions[index]).sum(1).clamp_min(_TINY).log()
+        mean: Tensor = (weights.unsqueeze(2) * self.distributions[index]).sum(1)
+        return mean.clamp_min(_TINY).log()
 
 
 class MeanOfHeads(nn.Module):

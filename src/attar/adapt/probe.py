@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -27,6 +27,8 @@ _INVERSE = np.logspace(-3, 3, 7)
 _TEMPERATURES = np.logspace(-1, 1.5, 26)
 # Numbers in the training data up to which logistic regression takes seconds.
 _LOGISTIC = 2_000_000
+# A column whose spread is below this share of its mean, or of the widest column, is float32 rounding and no signal.
+_NOISE = 1e-6
 # Two scores that differ by less are equal: the stronger penalty wins.
 _TIE = 1e-9
 
@@ -34,11 +36,11 @@ _TIE = 1e-9
 class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Linear classifier g_φ(z) = softmax(t (W z + b)).
 
-    With fewer than two labels a value, W is ridge regression on ±1 targets, the penalty chosen by its exact leave-one-out
-    error; where a model can fit every label, squared loss needs fewer of them than logistic loss. With more labels it
-    is multinomial logistic regression, the penalty chosen by stratified cross-validation (on very large data
-    it is ridge regression again, for its speed). The scale t makes
-    the probabilities of held-out labels likely (temperature scaling).
+    With fewer than two labels a value, W is ridge regression on ±1 targets, the penalty chosen by its exact
+    leave-one-out error; where a model can fit every label, squared loss needs fewer of them than logistic loss. With
+    more labels it is multinomial logistic regression, the penalty chosen by stratified cross-validation (on very large
+    data it is ridge regression again, for its speed). The scale t makes the probabilities of held-out labels likely
+    (temperature scaling).
 
     References:
         Golub, Heath, Wahba, Generalized cross-validation as a method for choosing a good ridge parameter, 1979,
@@ -81,7 +83,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         centre = z.mean(0)
         spread = z.std(0)
         # A column that does not vary over the labelled samples says nothing and must not be blown up.
-        spread[spread <= 1e-12 * np.maximum(np.abs(centre), 1e-300)] = 0.0
+        spread[spread <= _NOISE * np.maximum(np.abs(centre), spread.max())] = 0.0
         small = 2 * z.shape[1] <= len(z) and z.size <= _LOGISTIC
         self.loss_ = self.loss if self.loss != "auto" else ("logistic" if small else "squared")
         if self.loss_ == "squared":
@@ -111,7 +113,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
         """The most probable label of each sample `(n,)`."""
-        labels: npt.NDArray[Any] = self.classes_[self._scores(X).argmax(1)]
+        best = self._scores(X).argmax(1)
+        labels: npt.NDArray[Any] = self.classes_[best]
         return labels
 
     def to_module(self) -> nn.Module:
@@ -148,7 +151,8 @@ def _ridge(z: Doubles, codes: npt.NDArray[np.intp], n_classes: int) -> tuple[tup
         vectors = z @ axes / np.sqrt(np.maximum(values, np.finfo(float).tiny))
         vectors[:, values <= _TIE * values[-1]] = 0.0
     values = np.maximum(values, 0.0)
-    unit = max(values.sum() / n, np.finfo(float).tiny)
+    # Any unit will do where all samples are the same.
+    unit = values.sum() / n or 1.0
     rotated = vectors.T @ (targets - mean)
     best: tuple[float, float, Doubles] | None = None
     for penalty in _PENALTIES[::-1]:
@@ -169,40 +173,59 @@ def _logistic(
     z: Doubles, codes: npt.NDArray[np.intp], n_classes: int, folds: list[npt.NDArray[np.intp]]
 ) -> tuple[float, Doubles, Doubles, Doubles]:
     """Multinomial logistic regression: inverse penalty, W, b, and the held-out scores `(n, n_classes)`."""
-    best: tuple[float, float, Doubles] | None = None
+    ones = (codes[:, None] == np.arange(n_classes)).astype(np.float64)
     everything = np.arange(len(z))
-    for inverse in _INVERSE:
-        scores = np.zeros((len(z), n_classes))
-        for fold in folds:
-            rest = np.setdiff1d(everything, fold)
-            w, b = _fit_logistic(z[rest], codes[rest], n_classes, inverse)
+    held_out = np.zeros((len(_INVERSE), len(z), n_classes))
+    for fold in folds:
+        rest = np.setdiff1d(everything, fold)
+        w, b = np.zeros((n_classes, z.shape[1])), np.zeros(n_classes)
+        # From the strongest penalty to the weakest, each from where the one before ended.
+        for scores, inverse in zip(held_out, _INVERSE):
+            w, b = _fit_logistic(z[rest], ones[rest], float(inverse), w, b)
             scores[fold] = z[fold] @ w.T + b
-        loss = -float(log_softmax(scores, axis=1)[everything, codes].mean())
-        if best is None or loss < best[0] * (1 - _TIE):
-            best = loss, float(inverse), scores
-    assert best is not None
-    _, inverse, held_out = best
-    w, b = _fit_logistic(z, codes, n_classes, inverse)
-    return inverse, w, b, held_out
+    losses = [-float(log_softmax(scores, axis=1)[everything, codes].mean()) for scores in held_out]
+    best = 0
+    for i, loss in enumerate(losses):
+        if loss < losses[best] * (1 - _TIE):
+            best = i
+    w, b = _fit_logistic(z, ones, float(_INVERSE[best]), np.zeros((n_classes, z.shape[1])), np.zeros(n_classes))
+    return float(_INVERSE[best]), w, b, held_out[best]
 
 
-def _fit_logistic(
-    z: Doubles, codes: npt.NDArray[np.intp], n_classes: int, inverse: float
-) -> tuple[Doubles, Doubles]:
-    model = LogisticRegression(C=inverse, max_iter=500).fit(z, codes)
-    w = np.zeros((n_classes, z.shape[1]))
-    # A class that is missing from a fold must not be predicted there.
-    b = np.full(n_classes, -30.0)
-    if len(model.classes_) == 2:
-        w[model.classes_], b[model.classes_] = np.vstack([-model.coef_, model.coef_]) / 2, np.r_[-1, 1] * model.intercept_ / 2
-    else:
-        w[model.classes_], b[model.classes_] = model.coef_, model.intercept_
-    return w, b
+def _fit_logistic(z: Doubles, ones: Doubles, inverse: float, w: Doubles, b: Doubles) -> tuple[Doubles, Doubles]:
+    """Minimum of Σ cross-entropy + ‖W‖² / (2 · inverse), searched for from W and b on.
+
+    Not by scikit-learn: on a handful of labels its checks of the input take longer than the search, and
+    cross-validation searches thousands of times.
+    """
+    n, size = len(z), w.size
+
+    def objective(flat: Doubles) -> tuple[float, Doubles]:
+        weights = flat[:size].reshape(w.shape)
+        scores = z @ weights.T + flat[size:]
+        scores -= scores.max(1, keepdims=True)
+        powers = np.exp(scores)
+        total = powers.sum(1, keepdims=True)
+        loss = np.log(total).sum() - (ones * scores).sum() + (weights * weights).sum() / (2 * inverse)
+        error = powers / total - ones
+        gradient = np.concatenate([(error.T @ z + weights / inverse).ravel(), error.sum(0)])
+        return float(loss / n), gradient / n
+
+    found: Doubles = minimize(
+        objective,
+        np.concatenate([w.ravel(), b]),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 500, "gtol": 1e-5, "ftol": 64 * np.finfo(float).eps},
+    ).x
+    return found[:size].reshape(w.shape), found[size:]
 
 
 def _temperature(scores: Doubles, codes: npt.NDArray[np.intp]) -> float:
     """The scale of `scores` under which the labels are most likely; half a label of doubt keeps it finite."""
     n, k = scores.shape
+    if not scores.any():  # nothing was held out
+        return 1.0
     target = np.full((n, k), 0.5 / (n * k))
     target[np.arange(n), codes] += 1 - 0.5 / n
     losses = [-(target * log_softmax(t * scores, axis=1)).sum() for t in _TEMPERATURES]

@@ -26,9 +26,7 @@ _TIE = 1e-9
 Answer = Callable[[list[Indices]], list[Doubles]]
 
 
-def cross_validate(
-    answer: Answer, codes: npt.NDArray[np.integer], *, folds: int, repeats: int, seed: int
-) -> Doubles:
+def cross_validate(answer: Answer, codes: npt.NDArray[np.integer], *, folds: int, repeats: int, seed: int) -> Doubles:
     """Class probabilities of each labelled sample by models that have not seen its label.
 
     Arguments:
@@ -87,18 +85,20 @@ def learning_curve(
     n, least = len(codes), sum(min(2, len(m)) for m in members)
     most = max(least, round(0.85 * n))
     rng = np.random.default_rng(seed)
-    points = []
-    for size in np.unique(np.geomspace(least, most, sizes).round().astype(int)):
+    points: dict[int, LearningPoint] = {}
+    for size in np.geomspace(least, most, sizes):
         trained = [_draw_stratified(members, size / n, rng) for _ in range(draws)]
+        labels = len(trained[0])
+        # Of few labels, neighbouring sizes may come to the same number.
+        if labels == n or labels in points:
+            continue
         scores = []
         for part, p in zip(trained, answer(trained)):
             rest = np.setdiff1d(np.arange(n), part)
-            if len(rest):
-                scores.append(float((p[rest].argmax(1) == codes[rest]).mean()))
-        if scores:
-            low, high = np.quantile(scores, [0.05, 0.95])
-            points.append(LearningPoint(len(trained[0]), float(np.mean(scores)), float(low), float(high)))
-    return points
+            scores.append(float((p[rest].argmax(1) == codes[rest]).mean()))
+        low, high = np.quantile(scores, [0.05, 0.95])
+        points[labels] = LearningPoint(labels, float(np.mean(scores)), float(low), float(high))
+    return list(points.values())
 
 
 def _draw_stratified(members: list[Indices], share: float, rng: np.random.Generator) -> Indices:
@@ -130,7 +130,7 @@ def binomial_interval(accuracy: float, n: int, level: float = LEVEL) -> Interval
 
     Example:
         >>> [round(limit, 3) for limit in binomial_interval(0.9, 50)]
-        [0.801, 0.959]
+        [0.801, 0.96]
     """
     if n == 0:
         return 0.0, 1.0
@@ -186,32 +186,36 @@ class Choice:
 
 
 def choose(right: Doubles, order: Sequence[int], seed: int) -> Choice:
-    """Choose by one standard error, and estimate the accuracy of what is chosen on samples that did not choose it.
+    """Choose by one standard error, and correct the accuracy of what is chosen for having been chosen.
 
-    The labelled samples are drawn anew with replacement; each time a candidate is chosen on those drawn and judged on
-    those not drawn. The mean over all draws is the accuracy of the whole procedure of choosing.
+    The labelled samples are drawn anew with replacement, and on each draw a candidate is chosen: by how much more it is
+    right on the samples that chose it than on all, in the mean, is the optimism of choosing. It is taken off.
 
     References:
+        Efron, Estimating the error rate of a prediction rule: improvement on cross-validation, 1983, section 7,
+        https://doi.org/10.1080/01621459.1983.10477973 (optimism by the bootstrap)
         Tsamardinos, Greasidou, Borboudakis, Bootstrapping the out-of-sample predictions for efficient and accurate
-        cross-validation, 2018, algorithm 3, https://doi.org/10.1007/s10994-018-5714-4
+        cross-validation, 2018, https://doi.org/10.1007/s10994-018-5714-4 (on choosing among cross-validated candidates)
 
     Arguments:
         right: of each candidate and sample `(candidates, n)`, NaN where a sample was never held out.
         order: rank of each candidate by simplicity.
         seed: of the bootstrap.
+
+    Returns:
+        The choice; without any sample to judge by, the simplest candidate and an interval of everything.
     """
     known = right[:, ~np.isnan(right).any(0)]
     n = known.shape[1]
     if n == 0:
-        return Choice(int(np.argmin(order)), float("nan"), (0.0, 1.0), 0.0)
+        return Choice(int(np.argmin(order)), 0.0, (0.0, 1.0), 0.0)
     index = one_standard_error(known, order)
     rng = np.random.default_rng(seed)
-    total, drawn_out = 0.0, 0
+    accuracy = known.mean(1)
+    optimism = 0.0
     for _ in range(_BOOTSTRAPS):
-        draw = rng.integers(n, size=n)
-        rest = np.setdiff1d(np.arange(n), draw)
-        total += float(known[one_standard_error(known[:, draw], order)][rest].sum())
-        drawn_out += len(rest)
-    own = float(known[index].mean())
-    corrected = total / drawn_out if drawn_out else own
-    return Choice(index, corrected, binomial_interval(corrected, n), own - corrected)
+        drawn = known[:, rng.integers(n, size=n)]
+        then = one_standard_error(drawn, order)
+        optimism += float(drawn[then].mean() - accuracy[then]) / _BOOTSTRAPS
+    corrected = float(np.clip(accuracy[index] - max(optimism, 0.0), 0.0, 1.0))
+    return Choice(index, corrected, binomial_interval(corrected, n), float(accuracy[index]) - corrected)

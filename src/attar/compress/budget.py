@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -48,14 +49,14 @@ class Budget:
                 raise BudgetError(f"budget {text!r} is not understood; write it as 50KB, 0.5ms or 50KB,0.5ms")
             scale = {"ms": 1, "s": 1000, "us": 1e-3, "µs": 1e-3}[unit] if name == "latency_ms" else _UNITS[unit]
             found[name] = float(match[1]) * scale
+        if not all(math.isfinite(value) for value in found.values()):
+            raise BudgetError(f"budget {text[:20]!r}… is beyond all devices; leave it away for no budget")
         size = found.get("bytes")
         return cls(None if size is None else int(size), found.get("latency_ms"))
 
     def allows(self, size: int, latency_ms: float) -> bool:
         """Whether a model of so many bytes and milliseconds fits."""
-        return (self.bytes is None or size <= self.bytes) and (
-            self.latency_ms is None or latency_ms <= self.latency_ms
-        )
+        return (self.bytes is None or size <= self.bytes) and (self.latency_ms is None or latency_ms <= self.latency_ms)
 
     def __str__(self) -> str:
         size = "" if self.bytes is None else readable(self.bytes)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attar.data.dataset import UNLABELLED
 from attar.training.loop import History, train
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from attar.kinds.base import Kind
     from attar.training.progress import Progress
 
-UNLABELLED = -1
 _TINY = 1e-6
 # Labelled samples that join each batch of unlabelled ones.
 _LABELLED = 32
@@ -83,7 +83,7 @@ def distill(
 
     References:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, https://arxiv.org/abs/1503.02531
-        Xie et al., Self-training with Noisy Student, 2020, https://arxiv.org/abs/1911.04252 (views for the student only)
+        Xie et al., Self-training with Noisy Student, 2020, https://arxiv.org/abs/1911.04252 (views for students only)
 
     Arguments:
         student: normalised samples to logits; trained in place.
@@ -108,7 +108,7 @@ def distill(
     labels = torch.tensor(y)
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-        some = known[torch.randint(len(known), (min(_LABELLED, len(known)),), generator=generator)]
+        some = known[torch.randint(max(len(known), 1), (min(_LABELLED, len(known)),), generator=generator)]
         samples = preprocess(torch.from_numpy(x[torch.cat([batch, some]).numpy()]))
         logits = student(kind.view(samples, generator, strength))
         unlabelled, labelled = logits.split([len(batch), len(some)])

@@ -19,9 +19,9 @@ _NOISE = 0.1  # in standard deviations
 _SCALE = 0.2
 _WARP = 0.15
 _KNOTS = 4
-_CROP = 0.2  # of the length
-_SEGMENTS = 4
-_DISORDER = 1.1  # above 1, neighbouring segments now and then change places
+_OFFSET = 0.2  # in standard deviations: a sensor worn askew, or not quite at zero
+_ZOOM = 0.2
+_SHIFT = 0.2  # of the length
 _MASK = 0.2  # of the length
 # A drawing: size in pixels, points and channels that can still be told apart.
 _DRAWN = (96, 48)
@@ -70,7 +70,7 @@ class Series(Kind):
         return ConvDecoder(self.shape[0], self.shape[1:], dim, width)
 
     def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
-        """Crop and resize with segments mildly permuted, magnitude warping, a masked stretch, and jitter.
+        """Shift and stretch in time, an offset and magnitude warping per channel, a masked stretch, and jitter.
 
         References:
             Um et al., Data augmentation of wearable sensor data for Parkinson's disease monitoring, 2017,
@@ -83,7 +83,7 @@ class Series(Kind):
         curve = F.interpolate(
             normal(generator, (n, channels, _KNOTS), _WARP * strength, x), size=steps, mode="linear", align_corners=True
         )
-        x = x * (factor + curve)
+        x = x * (factor + curve) + normal(generator, (n, channels, 1), _OFFSET * strength, x)
         time = torch.arange(steps, device=x.device)
         start = uniform(generator, (n, 1, 1), 0, steps, x)
         length = uniform(generator, (n, 1, 1), 0, _MASK * steps * strength, x)
@@ -115,18 +115,12 @@ class Series(Kind):
 
 
 def _positions(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Where each step of a view is taken from, (n, steps) in [0, 1]."""
+    """Where each step of a view is taken from, (n, steps) in [0, 1]; beyond either end the series is mirrored."""
     n, _, steps = x.shape
-    kept = 1 - uniform(generator, (n, 1), 0, _CROP, x) * strength
-    start = uniform(generator, (n, 1), 0, 1, x) * (1 - kept)
-    segments = min(_SEGMENTS, steps)
-    disorder = uniform(generator, (n, segments), 0, _DISORDER, x) * strength
-    order = torch.argsort(torch.arange(segments, device=x.device) + disorder, dim=1, stable=True)
-    segment = torch.arange(steps, device=x.device) * segments // steps
-    # Each step moves as far as its segment does.
-    moved = (order - torch.arange(segments, device=x.device))[:, segment] * (steps // segments)
-    time = (torch.arange(steps, device=x.device) + moved).clamp(0, steps - 1) / max(steps - 1, 1)
-    return start + kept * time
+    zoom = 1 + uniform(generator, (n, 1), -_ZOOM, _ZOOM, x) * strength
+    shift = uniform(generator, (n, 1), -_SHIFT, _SHIFT, x) * strength
+    time = torch.arange(steps, device=x.device) / max(steps - 1, 1)
+    return 1 - (1 - ((time - 0.5) * zoom + 0.5 + shift).abs()).abs()
 
 
 def _resample(x: Tensor, positions: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ _KERNELS = {1: (9, 7, 5, 5, 5), 2: (3, 3, 3, 3, 3)}
 # Longest side up to which a pattern of strides is used: a small input keeps its resolution through the first layers,
 # a large one loses it early, where it costs most. The last entry serves everything longer.
 _STRIDES = {
-    1: ((32, (1, 1, 2, 1, 2)), (64, (1, 2, 2, 1, 2)), (256, (2, 2, 2, 1, 2)), (0, (4, 2, 2, 2, 2))),
+    1: ((32, (1, 1, 2, 1, 2)), (64, (1, 2, 2, 1, 2)), (256, (2, 1, 2, 2, 1)), (0, (4, 2, 2, 2, 2))),
     2: ((16, (1, 1, 2, 1, 2)), (47, (1, 2, 2, 1, 2)), (95, (2, 2, 2, 1, 2)), (0, (2, 2, 2, 2, 2))),
 }
 

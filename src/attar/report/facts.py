@@ -44,7 +44,7 @@ class Step(_Fact):
     bytes: int
     latency_ms: float
     agreement: float | None  # share of unlabelled samples given the same class as by the uncompressed choice
-    accuracy: float | None  # estimated from the labelled samples, None where it could not be
+    accuracy: float | None  # on the test split, None where there is none
     note: str = ""
 
 

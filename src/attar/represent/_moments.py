@@ -49,7 +49,14 @@ class Moments(ABC):
 
     def __init__(self, dim: int) -> None:
         self.count = 0
-        self.mean: Floats64 = np.zeros(dim)
+        # The mean is near + rest, because alone it has no digits for a deviation far smaller than itself.
+        self._near: Floats64 = np.zeros(dim)
+        self._rest: Floats64 = np.zeros(dim)
+
+    @property
+    def mean(self) -> Floats64:
+        """Mean `(dim,)`."""
+        return self._near + self._rest
 
     @abstractmethod
     def update(self, X: FloatArray) -> Self:
@@ -59,15 +66,17 @@ class Moments(ABC):
         """Add the samples that `other` has seen."""
         if other.count:
             self._add(other)
-            self._row(self._join(other.count, other.mean))
+            self._row(self._join(other.count, other._near, other._rest))
         return self
 
-    def _join(self, count: int, mean: Floats64) -> Floats64:
-        """Take in the mean of `count` samples; the row that the scatter gains by it."""
+    def _join(self, count: int, near: Floats64, rest: Floats64) -> Floats64:
+        """Take in the mean near + rest of `count` samples; the row that the scatter gains by it."""
+        if not self.count:
+            self._near = near
         total = self.count + count
-        delta = mean - self.mean
+        delta = (near - self._near) + (rest - self._rest)
         row: Floats64 = delta * np.sqrt(self.count / total * count)
-        self.mean = self.mean + delta * (count / total)
+        self._rest = self._rest + delta * (count / total)
         self.count = total
         return row
 
@@ -102,11 +111,11 @@ class Scatter(Moments):
     def update(self, X: FloatArray) -> Self:
         """Add samples `(n, dim)`."""
         self._epsilon = max(self._epsilon, float(np.finfo(X.dtype).eps))
-        apply = each if X.size * len(self.mean) > WORTH_THREADS else map
+        apply = each if X.size * len(self._near) > WORTH_THREADS else map
         for count, shift, mean, product in apply(_product, parts(X)):
             self._lower += product.T
             self._lower = dsyr(-float(count), mean, lower=1, a=self._lower, overwrite_a=1)
-            self._row(self._join(count, shift + mean))
+            self._row(self._join(count, shift, mean))
         return self
 
     def _add(self, other: Moments) -> None:
@@ -123,7 +132,7 @@ class Scatter(Moments):
         return self._lower.diagonal().copy()
 
     def spectrum(self, k: int) -> tuple[Floats64, Floats64]:
-        d = len(self.mean)
+        d = len(self._near)
         # Above a third of the spectrum divide and conquer on the whole of it is faster.
         subset = {"subset_by_index": [d - k, d - 1]} if 3 * k < d else {"driver": "evd"}
         with one_thread_each() if d <= SMALL else nullcontext():
@@ -132,7 +141,7 @@ class Scatter(Moments):
 
     @property
     def resolution(self) -> float:
-        return len(self.mean) * self._epsilon
+        return len(self._near) * self._epsilon
 
 
 def _product(X: FloatArray) -> tuple[int, Floats64, Floats64, FloatArray]:
@@ -166,7 +175,7 @@ class Root(Moments):
             rest = column_means(x)
             x -= rest
             self._parts.append(x)
-            self._row(self._join(len(x), shift + rest))
+            self._row(self._join(len(x), shift, rest))
         return self
 
     def _add(self, other: Moments) -> None:
@@ -178,12 +187,12 @@ class Root(Moments):
 
     def _row(self, row: Floats64) -> None:
         self._parts.append(row[None])
-        if sum(map(len, self._parts)) > 2 * len(self.mean):
+        if sum(map(len, self._parts)) > 2 * len(self._near):
             self._compress()
 
     def _compress(self) -> None:
-        rows = np.concatenate(self._parts) if self._parts else np.zeros((0, len(self.mean)))
-        self._parts = [np.asarray(np.linalg.qr(rows, mode="r")) if len(rows) > len(self.mean) else rows]
+        rows = np.concatenate(self._parts) if self._parts else np.zeros((0, len(self._near)))
+        self._parts = [np.asarray(np.linalg.qr(rows, mode="r")) if len(rows) > len(self._near) else rows]
 
     @property
     def rows(self) -> Floats64:
@@ -201,4 +210,4 @@ class Root(Moments):
 
     @property
     def resolution(self) -> float:
-        return float((len(self.mean) * np.finfo(np.float64).eps) ** 2)
+        return float((len(self._near) * np.finfo(np.float64).eps) ** 2)

@@ -9,16 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attar.kinds import of
 from attar.represent.base import FloatArray, Representation
+from attar.represent.pretext import _learn as kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from attar.kinds.base import Kind
+
 _LENGTH = {1: 9, 2: 3}
 # Filters of one group compete for each place.
 _GROUP = 8
-# Cells along each axis of an image over which answers are pooled: where a stroke lies matters, when a beat falls does not.
+# Cells along each axis over which answers are pooled: where a stroke lies matters, when a beat falls does not.
 _CELLS = {1: 1, 2: 2}
 _MAX_DILATIONS = {1: 8, 2: 3}
 # Samples and answers from which thresholds are drawn, and samples whose features are standardised.
@@ -46,6 +48,8 @@ class RandomConvolutions(Representation):
     Arguments:
         n_kernels: filters per dilation, rounded up to a multiple of 8.
         n_thresholds: per filter.
+        kind: "image", "series", or a kind that has already learnt. None: two axes are series of one channel, three a
+            series unless a sample is square, four an image.
         random_state: seed of filters and thresholds.
 
     Attributes:
@@ -55,22 +59,28 @@ class RandomConvolutions(Representation):
     Example:
         >>> recordings = np.random.default_rng(0).standard_normal((20, 3, 100)).astype(np.float32)
         >>> RandomConvolutions(16, random_state=0).fit_transform(recordings).shape
-        (20, 640)
+        (20, 256)
     """
 
     _accepts_nan: ClassVar[bool] = True
 
-    def __init__(self, n_kernels: int = 128, n_thresholds: int = 4, random_state: int | None = None) -> None:
+    def __init__(
+        self,
+        n_kernels: int = 256,
+        n_thresholds: int = 1,
+        *,
+        kind: str | Kind | None = None,
+        random_state: int | None = None,
+    ) -> None:
         self.n_kernels = n_kernels
         self.n_thresholds = n_thresholds
+        self.kind = kind
         self.random_state = random_state
 
     def _fit(self, X: FloatArray) -> None:
         seed = np.random.default_rng(self.random_state).integers(2**31)
         generator = torch.Generator().manual_seed(int(seed))
-        series = X[:, None] if X.ndim == 2 else X
-        is_series = X.ndim == 2 or (X.ndim == 3 and X.shape[1] != X.shape[2])
-        kind = of("series" if is_series else "image").learn(series)
+        kind = kind_of("series" if X.ndim == 2 else self.kind, X[:, None] if X.ndim == 2 else X)
         preprocess = nn.Sequential(_Channel(), kind.preprocess()) if X.ndim == 2 else kind.preprocess()
         some = torch.randperm(len(X), generator=generator)[:_SCALED]
         reference = torch.tensor(X[some.numpy()])
@@ -103,11 +113,11 @@ class _Bank(nn.Module):
     def __init__(self, x: Tensor, n_kernels: int, n_thresholds: int, generator: torch.Generator) -> None:
         super().__init__()
         dims = x.ndim - 2
-        filters = []
-        for difference in (False, True) if dims == 1 and x.shape[2] > 1 else (False,):
-            size = tuple(s - difference for s in x.shape[2:])
-            for dilation in _dilations(size):
-                filters.append(_Filters(x, n_kernels, n_thresholds, dilation, difference, generator))
+        filters = [
+            _Filters(x, n_kernels, n_thresholds, dilation, difference, generator)
+            for difference in ((False, True) if dims == 1 and x.shape[2] > 1 else (False,))
+            for dilation in _dilations([s - difference for s in x.shape[2:]])
+        ]
         self.filters = nn.ModuleList(filters)
         dim = sum(f(x[:1]).shape[1] for f in filters)
         self.register_buffer("mean", torch.zeros(dim))
@@ -176,11 +186,16 @@ class _Filters(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         a = self._convolve(x)
-        above = [((a > b.unsqueeze(1)).to(a.dtype) @ self.cells).flatten(1) for b in self.thresholds.T]
-        rivals = a.unflatten(1, (self.groups, _GROUP))
+        # The mean of the sign is twice the share above, less one: the same after standardising, in fewer passes.
+        above = [self._pool(torch.sign(a - b.unsqueeze(1))).flatten(1) for b in self.thresholds.T]
+        rivals = torch.unflatten(a, 1, (self.groups, _GROUP))
         wins = torch.where(rivals == rivals.amax(2, keepdim=True), rivals, 0.0).clamp_min(0.0)
-        strength = (wins.flatten(1, 2) @ self.cells).sqrt().flatten(1)
+        strength = self._pool(wins.flatten(1, 2)).sqrt().flatten(1)
         return torch.cat([*above, strength], dim=1)
+
+    def _pool(self, a: Tensor) -> Tensor:
+        """Means over each cell, `(n, kernels, cells)`."""
+        return a.mean(2, keepdim=True) if self.cells.shape[1] == 1 else a @ self.cells
 
 
 def _dilations(size: Sequence[int]) -> tuple[int, ...]:

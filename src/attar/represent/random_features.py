@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -78,4 +79,4 @@ class _Cosine(nn.Module):
         self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
 
     def forward(self, x: Tensor) -> Tensor:
-        return (2 / self.weight.shape[1]) ** 0.5 * torch.cos(x @ self.weight + self.offset)
+        return torch.cos(x @ self.weight + self.offset) * math.sqrt(2 / self.weight.shape[1])

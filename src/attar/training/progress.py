@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -17,17 +17,12 @@ class Task(Protocol):
 class Progress(Protocol):
     """Where tasks are announced."""
 
-    def task(self, name: str, total: int) -> _Context:
+    def task(self, name: str, total: int) -> AbstractContextManager[Task]:
         """Announce a task of `total` steps; used in a `with` statement."""
         ...
 
     def say(self, line: str) -> None:
         """Show one finished line."""
-
-
-class _Context(Protocol):
-    def __enter__(self) -> Task: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _SilentTask:

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from attar import kinds
+from attar.adapt.finetune import fine_tune, train_from_scratch
+from attar.deploy.onnx import fold_batch_norm
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    y = np.arange(24) % 3
+    return (rng.standard_normal((24, 5)) + 3 * np.eye(3, 5)[y]).astype(np.float32), y
+
+
+def parts(kind):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return kind.encoder(8, 8).eval(), nn.Linear(8, 3)
+
+
+def test_fine_tuning_learns_and_leaves_its_arguments_alone(rows) -> None:
+    x, y = rows
+    kind = kinds.of("table").learn(x)
+    encoder, head = parts(kind)
+    before = copy.deepcopy((encoder.state_dict(), head.state_dict()))
+    tuned = fine_tune(encoder, head, kind, x, y, steps=60, lr=1e-2)
+    assert not tuned.training
+    with torch.no_grad():
+        assert (tuned(kind.preprocess()(torch.tensor(x))).argmax(1).numpy() == y).mean() > 0.9
+    for was, module in zip(before, (encoder, head)):
+        for name, value in module.state_dict().items():
+            torch.testing.assert_close(value, was[name], rtol=0, atol=0)
+
+
+def test_it_starts_from_the_folded_encoder_and_the_head(rows) -> None:
+    x, y = rows
+    kind = kinds.of("table").learn(x)
+    encoder, head = parts(kind)
+    tuned = fine_tune(encoder, head, kind, x, y, steps=1, lr=0.0)
+    z = kind.preprocess()(torch.tensor(x))
+    with torch.no_grad():
+        torch.testing.assert_close(tuned(z), head(fold_batch_norm(encoder)(z)))
+    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in tuned.modules())
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (2, 24), (5,)])
+def test_from_scratch_repeats_and_keeps_global_state(shape) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((6, *shape)).astype(np.float32), np.arange(6) % 2
+    kind = kinds.of({2: "image" if shape[0] == 8 else "series", 1: "table"}[len(shape)]).learn(x)
+    state = torch.get_rng_state()
+    one, same, other = (train_from_scratch(kind, 2, x, y, dim=8, width=8, steps=2, seed=s) for s in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    z = kind.preprocess()(torch.tensor(x))
+    with torch.no_grad():
+        assert torch.equal(one(z), same(z))
+        assert not torch.equal(one(z), other(z))
+        assert one(z).shape == (6, 2)
+
+
+def test_two_labels_suffice(rows) -> None:
+    x, y = rows
+    kind = kinds.of("table").learn(x)
+    scratch = train_from_scratch(kind, 3, x[:2], y[:2], dim=8, width=8, steps=2)
+    tuned = fine_tune(*parts(kind), kind, x[:1], y[:1], steps=2)
+    with torch.no_grad():
+        for module in (scratch, tuned):
+            assert torch.isfinite(module(kind.preprocess()(torch.tensor(x)))).all()

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attar.adapt.folds import stratified_folds
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    counts=st.lists(st.integers(0, 12), min_size=1, max_size=8),
+    n_folds=st.integers(2, 10),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_laws(counts, n_folds, seed) -> None:
+    rng = np.random.default_rng(seed)
+    codes = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    folds = stratified_folds(codes, n_folds, rng)
+    held_out = np.concatenate([*folds, np.empty(0, int)])
+    # Each sample once, but for those that are alone in their class.
+    several = np.flatnonzero(np.bincount(codes, minlength=len(counts))[codes] > 1)
+    assert sorted(held_out) == several.tolist()
+    assert len(folds) <= max(n_folds, 2)
+    sizes = [len(fold) for fold in folds]
+    assert not sizes or max(sizes) - min(sizes) <= 1
+    for c in np.unique(codes):
+        members = [int((codes[fold] == c).sum()) for fold in folds]
+        assert not members or max(members) - min(members) <= 1
+        for fold in folds:
+            assert c in np.delete(codes, fold)
+
+
+def test_no_more_folds_than_labels() -> None:
+    assert len(stratified_folds(np.array([0, 0, 1, 1]), 5, np.random.default_rng(0))) == 2
+    assert len(stratified_folds(np.array([0, 0, 0, 1, 1]), 5, np.random.default_rng(0))) == 3
+    assert stratified_folds(np.array([0, 1, 2]), 5, np.random.default_rng(0)) == []
+
+
+def test_the_generator_decides() -> None:
+    codes = np.arange(40) % 4
+    one, same, other = (stratified_folds(codes, 5, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, other))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_codes_need_not_be_consecutive(dtype) -> None:
+    folds = stratified_folds(np.array([7, 7, 3, 3], dtype=dtype), 2, np.random.default_rng(0))
+    assert sorted(np.concatenate(folds)) == [0, 1, 2, 3]

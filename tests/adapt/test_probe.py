@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax
+from sklearn.datasets import load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from attar.adapt import probe as room
+from attar.adapt.probe import LinearProbe
+from attar.errors import LabelError
+
+
+def blobs(n=30, d=8, k=3, seed=0, apart=2.0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % k
+    return rng.standard_normal((n, d)) + apart * rng.standard_normal((k, d))[y], y
+
+
+def centred(n, d, k=3):
+    z, y = blobs(n, d, k)
+    return z - z.mean(0), y
+
+
+def refit(z, targets, penalty):
+    """Ridge regression with a free intercept, from its normal equations."""
+    mean, centre = targets.mean(0), z.mean(0)
+    zc = z - centre
+    w = np.linalg.solve(zc.T @ zc + penalty * np.eye(z.shape[1]), zc.T @ (targets - mean))
+    return w, mean - centre @ w
+
+
+@parametrize_with_checks([LinearProbe(), LinearProbe(loss="squared"), LinearProbe(loss="logistic")])
+def test_scikit_learn_checks(estimator, check) -> None:
+    check(estimator)
+
+
+@pytest.mark.parametrize(("n", "d"), [(12, 40), (12, 12), (40, 6), (3, 1)])
+def test_ridge_leave_one_out_equals_refitting(n, d) -> None:
+    z, y = centred(n, d)
+    (penalty, w), b, held_out = room._ridge(z, y, 3)
+    targets = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
+    absolute = penalty * (z * z).sum() / n
+    for i in range(n):
+        rest = np.arange(n) != i
+        wi, bi = refit(z[rest], targets[rest], absolute)
+        np.testing.assert_allclose(held_out[i], z[i] @ wi + bi, rtol=1e-5, atol=1e-6)
+    whole = refit(z, targets, absolute)
+    np.testing.assert_allclose(w, whole[0].T, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(b, whole[1], atol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "d"), [(12, 40), (40, 6)])
+def test_ridge_takes_the_penalty_of_least_error(n, d) -> None:
+    z, y = centred(n, d)
+    (penalty, _), _, held_out = room._ridge(z, y, 3)
+    targets = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
+    errors = []
+    for candidate in room._PENALTIES:
+        left = []
+        for i in range(n):
+            rest = np.arange(n) != i
+            w, b = refit(z[rest], targets[rest], candidate * (z * z).sum() / n)
+            left.append(z[i] @ w + b)
+        errors.append(np.mean((np.array(left) - targets) ** 2))
+    assert np.mean((held_out - targets) ** 2) == pytest.approx(min(errors), rel=1e-5)
+    assert penalty >= room._PENALTIES[int(np.argmin(errors))]
+
+
+@pytest.mark.parametrize("k", [2, 4])
+@pytest.mark.parametrize("inverse", [1e-3, 1.0, 1e3])
+def test_logistic_regression_is_at_the_minimum(k, inverse) -> None:
+    z, y = blobs(40, 5, k, apart=1.0)
+    ones = np.eye(k)[y]
+    w, b = room._fit_logistic(z, ones, inverse, np.zeros((k, 5)), np.zeros(k))
+
+    def loss(w, b):
+        return -(ones * log_softmax(z @ w.T + b, axis=1)).sum() + (w * w).sum() / (2 * inverse)
+
+    least = loss(w, b)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        size = 10.0 ** rng.uniform(-3, 0)
+        moved = loss(w + size * rng.standard_normal(w.shape), b + size * rng.standard_normal(k))
+        assert moved > least - 1e-4 * max(1, abs(least))
+
+
+@pytest.mark.parametrize("inverse", [1e-2, 1.0, 10.0])
+def test_logistic_regression_agrees_with_scikit_learn(inverse) -> None:
+    z, y = blobs(60, 5, 3, apart=1.0)
+    ours, _ = room._fit_logistic(z, np.eye(3)[y], inverse, np.zeros((3, 5)), np.zeros(3))
+    theirs = LogisticRegression(C=inverse, tol=1e-8, max_iter=2000).fit(z, y)
+    np.testing.assert_allclose(ours, theirs.coef_, atol=2e-3)
+
+
+def test_where_it_starts_changes_nothing() -> None:
+    z, y = blobs(40, 5, apart=0.5)
+    rng = np.random.default_rng(0)
+    ones = np.eye(3)[y]
+    cold = room._fit_logistic(z, ones, 1.0, np.zeros((3, 5)), np.zeros(3))
+    warm = room._fit_logistic(z, ones, 1.0, rng.standard_normal((3, 5)), np.zeros(3))
+    np.testing.assert_allclose(cold[0], warm[0], atol=2e-3)
+
+
+@pytest.mark.parametrize(("d", "loss"), [(4, "logistic"), (15, "logistic"), (16, "squared"), (200, "squared")])
+def test_loss_by_the_number_of_labels(d, loss) -> None:
+    assert LinearProbe().fit(*blobs(30, d)).loss_ == loss
+
+
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_module_is_the_same_map(loss, k) -> None:
+    z, y = blobs(40, 6, k)
+    probe = LinearProbe(loss).fit(z, y)
+    with torch.no_grad():
+        p = torch.softmax(probe.to_module()(torch.tensor(z, dtype=torch.float32)), dim=1)
+    np.testing.assert_allclose(p.numpy(), probe.predict_proba(z), atol=1e-5)
+    assert not probe.to_module().training
+
+
+@pytest.mark.parametrize("d", [5, 60])
+def test_squared_loss_knows_no_axes_and_no_origin(d) -> None:
+    z, y = blobs(30, d)
+    rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((d, d)))[0]
+    probe = LinearProbe("squared").fit(z, y)
+    turned = LinearProbe("squared").fit(z @ rotation + 7.0, y)
+    np.testing.assert_allclose(turned.predict_proba(z @ rotation + 7.0), probe.predict_proba(z), atol=1e-6)
+    scaled = LinearProbe("squared").fit(1000 * z, y)
+    np.testing.assert_allclose(scaled.predict_proba(1000 * z), probe.predict_proba(z), atol=1e-6)
+
+
+def test_logistic_loss_knows_no_units() -> None:
+    z, y = blobs(60, 5)
+    units, origin = np.array([1e3, 1e-2, 1.0, 5.0, 0.1]), np.array([5.0, -3.0, 100.0, 0.0, 1.0])
+    p = LinearProbe("logistic").fit(z, y).predict_proba(z)
+    np.testing.assert_allclose(
+        LinearProbe("logistic").fit(z * units + origin, y).predict_proba(z * units + origin), p, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_constant_columns_have_no_weight(loss) -> None:
+    z, y = blobs(40, 4)
+    z[:, 1] = 7.0
+    # What float32 leaves of a constant.
+    noisy = z.copy()
+    noisy[:, 1] += 1e-9 * np.random.default_rng(0).standard_normal(len(z))
+    for x in (z, noisy):
+        probe = LinearProbe(loss).fit(x, y)
+        assert np.abs(probe.coef_[:, 1]).max() < 1e-3
+        assert probe.score(x, y) > 0.9
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_rounding_noise_of_a_projection_is_no_signal(loss) -> None:
+    z, y = blobs(20, 9)
+    z[:, 8] = 1e-8 * np.random.default_rng(0).standard_normal(20)  # mean and spread both rounding
+    probe = LinearProbe(loss).fit(z, y)
+    other = z.copy()
+    other[:, 8] = 1e-7
+    np.testing.assert_allclose(probe.predict_proba(other), probe.predict_proba(z), atol=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("d", [1, 3, 50])
+def test_all_samples_the_same(loss, d) -> None:
+    y = np.array([0, 0, 1, 1, 1])
+    probe = LinearProbe(loss).fit(np.full((5, d), 3.0), y)
+    p = probe.predict_proba(np.random.default_rng(0).standard_normal((4, d)))
+    assert np.isfinite(p).all()
+    assert np.ptp(p, axis=0).max() < 1e-9
+
+
+@pytest.mark.parametrize("y", [[0, 1], [0, 0, 1], [0, 0, 1, 1], [0, 1, 2, 2]])
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("d", [1, 2, 30])
+def test_a_handful_of_labels(y, loss, d) -> None:
+    z = np.random.default_rng(0).standard_normal((len(y), d))
+    p = LinearProbe(loss).fit(z, y).predict_proba(z)
+    assert np.isfinite(p).all()
+    np.testing.assert_allclose(p.sum(1), 1.0)
+
+
+def test_temperature_is_the_likeliest_of_those_tried() -> None:
+    scores, y = np.random.default_rng(0).standard_normal((200, 3)), np.arange(200) % 3
+    scores[np.arange(200), y] += 1.0
+
+    def unlikely(t):
+        return -log_softmax(t * scores, axis=1)[np.arange(200), y].mean()
+
+    t = room._temperature(scores, y)
+    best = min(room._TEMPERATURES, key=unlikely)
+    assert unlikely(t) <= unlikely(best) + 1e-3
+    assert room._temperature(np.zeros((5, 3)), y[:5]) == 1.0
+    # Perfect scores stay finite.
+    assert room._temperature(np.eye(3)[y] * 100, y) < 32
+
+
+def test_held_out_probabilities_are_calibrated() -> None:
+    z, y = blobs(200, 300, 2, apart=0.15)
+    probe = LinearProbe().fit(z[:100], y[:100])
+    confidence = probe.predict_proba(z[100:]).max(1).mean()
+    assert abs(confidence - probe.score(z[100:], y[100:])) < 0.15
+
+
+def test_decision_function_ranks_as_the_probabilities() -> None:
+    for k in (2, 3):
+        z, y = blobs(40, 6, k)
+        probe = LinearProbe().fit(z, y)
+        scores, p = probe.decision_function(z), probe.predict_proba(z)
+        if k == 2:
+            np.testing.assert_allclose(1 / (1 + np.exp(-scores)), p[:, 1], atol=1e-12)
+        else:
+            np.testing.assert_array_equal(scores.argmax(1), p.argmax(1))
+
+
+def test_strings_for_labels_and_the_accuracy_on_wine() -> None:
+    x, y = load_wine(return_X_y=True)
+    names = np.array(["red", "white", "rose"])[y]
+    probe = LinearProbe().fit(x[::2], names[::2])
+    assert list(probe.classes_) == ["red", "rose", "white"]
+    assert probe.score(x[1::2], names[1::2]) > 0.9
+
+
+def test_bad_input() -> None:
+    z, y = blobs()
+    with pytest.raises(LabelError, match="one class only"):
+        LinearProbe().fit(z, np.zeros(len(z)))
+    with pytest.raises(LabelError, match="'hinge'"):
+        LinearProbe("hinge").fit(z, y)
+    z[3, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        LinearProbe().fit(z, y)

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from sklearn.datasets import load_digits
+
+from attar.adapt import propagate as room
+from attar.adapt.propagate import Frame, LabelPropagation, label_distributions, neighbour_graph, spread
+from attar.errors import LabelError
+
+
+def samples(n=40, d=6, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+
+
+def some_labels(n, k=3, every=4):
+    return np.where(np.arange(n) % every == 0, np.arange(n) // every % k, -1)
+
+
+def test_graph_equals_a_naive_loop() -> None:
+    points, k = Frame.learn(samples()).place(samples()), 5
+    graph = neighbour_graph(points, k)
+    p = points.astype(np.float64)
+    n, cosine = len(p), p @ p.T
+    near = []
+    for i in range(n):
+        others = sorted((j for j in range(n) if j != i), key=lambda j: -cosine[i, j])
+        near.append(others[:k])
+    scale = np.median([1 - cosine[i, near[i][-1]] for i in range(n)])
+    w = np.zeros((n, n))
+    for i in range(n):
+        for j in near[i]:
+            w[i, j] = w[j, i] = np.exp((cosine[i, j] - 1) / scale)
+    degree = w.sum(1)
+    assert graph.scale == pytest.approx(scale, rel=1e-5)
+    np.testing.assert_allclose(graph.weights.toarray(), w / np.sqrt(np.outer(degree, degree)), atol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.9, 0.95])
+def test_spread_equals_the_closed_form(alpha) -> None:
+    points = Frame.learn(samples()).place(samples())
+    s = neighbour_graph(points, 5).weights
+    seeds = np.eye(3)[np.arange(40) % 3] * (np.arange(40)[:, None] % 4 == 0)
+    exact = (1 - alpha) * np.linalg.solve(np.eye(40) - alpha * s.toarray(), seeds)
+    # The spectral radius of S is 1, so what the power iteration leaves out is at most its last power of α.
+    np.testing.assert_allclose(spread(s, seeds, alpha), exact, atol=2 * room._TOLERANCE)
+    np.testing.assert_array_equal(
+        label_distributions(spread(s, seeds, alpha)).argmax(1), label_distributions(exact).argmax(1)
+    )
+
+
+def test_columns_are_spread_on_their_own() -> None:
+    s = neighbour_graph(Frame.learn(samples()).place(samples()), 5).weights
+    seeds = np.random.default_rng(0).random((40, 7))
+    whole = spread(s, seeds, 0.9)
+    before = seeds.copy()
+    for i in range(7):
+        np.testing.assert_array_equal(whole[:, [i]], spread(s, seeds[:, [i]], 0.9))
+    np.testing.assert_array_equal(seeds, before)
+
+
+def test_parts_without_a_label_are_equally_likely_of_every_class() -> None:
+    # Two islands, and labels on the first only.
+    w = sparse.block_diag([np.array([[0, 1.0], [1.0, 0]])] * 2).tocsr()
+    p = label_distributions(spread(w, np.array([[1.0, 0], [0, 1], [0, 0], [0, 0]]), 0.5))
+    np.testing.assert_array_equal(p[2:], 0.5)
+    assert p[0, 0] > 0.5 > p[1, 0]
+    np.testing.assert_allclose(p.sum(1), 1)
+
+
+def test_classes_have_the_same_mass() -> None:
+    f = np.random.default_rng(0).random((30, 3)) * [1, 10, 100]
+    p = label_distributions(f)
+    by_hand = f / f.sum(0)
+    np.testing.assert_allclose(p, by_hand / by_hand.sum(1, keepdims=True), rtol=1e-12)
+    # Ten times the seeds of a class change nothing.
+    np.testing.assert_allclose(label_distributions(f * [1, 10, 1]), p, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("n", "d", "k"), [(50, 8, 8), (50, 20, 5), (20, 100, 5), (20, 100, 64)])
+def test_frame_is_the_principal_subspace(n, d, k) -> None:
+    z = samples(n, d)
+    frame = Frame.learn(z, k)
+    centred = z - z.mean(0, dtype=np.float64)
+    kept = min(k, d, n - 1)
+    assert frame.axes.shape == (d, kept)
+    np.testing.assert_allclose(frame.axes.T @ frame.axes, np.eye(kept), atol=1e-4)
+    if k < d:
+        explained = np.square(centred @ frame.axes).sum()
+        values = np.linalg.svd(centred, compute_uv=False) ** 2
+        assert explained == pytest.approx(values[:kept].sum(), rel=1e-4)
+    lengths = np.linalg.norm(frame.place(z), axis=1)
+    np.testing.assert_allclose(lengths, 1, atol=1e-5)
+
+
+def test_the_block_size_changes_nothing(monkeypatch) -> None:
+    points = Frame.learn(samples(100)).place(samples(100))
+    whole = neighbour_graph(points, 7)
+    monkeypatch.setattr(room, "_BLOCK", 900)
+    np.testing.assert_allclose(neighbour_graph(points, 7).weights.toarray(), whole.weights.toarray(), atol=1e-6)
+
+
+def test_duplicates_do_not_cut_the_graph() -> None:
+    z = np.repeat(samples(12), 15, axis=0)
+    graph = neighbour_graph(Frame.learn(z).place(z), 10)
+    assert graph.scale > 1e-3
+    assert np.isfinite(graph.weights.data).all()
+    y = np.full(len(z), -1)
+    y[::15] = np.arange(12) % 2
+    same = LabelPropagation().fit(z, y).predict(z).reshape(12, 15)
+    assert (same == same[:, :1]).all()
+
+
+@pytest.mark.parametrize("z", [np.ones((6, 3)), np.arange(6.0)[:, None], samples(2, 3), samples(3, 1)], ids=str)
+def test_degenerate_samples_have_finite_answers(z) -> None:
+    y = np.full(len(z), -1)
+    y[:2] = 0, 1
+    model = LabelPropagation().fit(z, y)
+    for p in (model.label_distributions_, model.predict_proba(z), model.predict_proba(1e3 * z + 1)):
+        assert np.isfinite(p).all()
+        np.testing.assert_allclose(p.sum(1), 1)
+
+
+@pytest.mark.parametrize("n", [4, 40])
+def test_module_is_the_same_map(n) -> None:
+    z, y = samples(n, 5), some_labels(n, 2, 2 if n == 4 else 4)
+    model = LabelPropagation().fit(z, y)
+    new = np.concatenate([z, samples(30, 5, seed=1)])
+    with torch.no_grad():
+        p = torch.softmax(model.to_module()(torch.tensor(new)), dim=1)
+    np.testing.assert_allclose(p.numpy(), model.predict_proba(new), atol=2e-4)
+
+
+def test_labels_travel_along_rings() -> None:
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, 400)
+    ring = np.arange(400) % 2
+    # Two rings on a sphere: one label each, and straight lines cannot tell them apart.
+    z = np.stack([np.cos(angle), np.sin(angle), np.where(ring, 0.9, -0.9) * np.ones(400)], axis=1)
+    known = np.where(np.arange(400) < 2, ring, -1)
+    assert LabelPropagation().fit(z, known).score(z, ring) == 1.0
+
+
+def test_better_than_its_labels_alone_on_digits() -> None:
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    known = np.full(len(y), -1)
+    known[order[:60]] = y[order[:60]]
+    assert LabelPropagation().fit(x, known).score(x, y) > 0.88
+
+
+def test_fitting_on_a_graph_that_is_there() -> None:
+    z, y = samples(), some_labels(40)
+    frame = Frame.learn(z)
+    graph = neighbour_graph(frame.place(z), 10)
+    one, other = LabelPropagation().fit(z, y), LabelPropagation().fit_graph(frame, graph, y)
+    np.testing.assert_array_equal(one.label_distributions_, other.label_distributions_)
+    assert list(other.classes_) == [0, 1, 2]
+
+
+def test_too_few_classes() -> None:
+    with pytest.raises(LabelError, match="fewer than two classes"):
+        LabelPropagation().fit(samples(), np.where(np.arange(40) == 0, 5, -1))

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from attar import kinds
+from attar.compress.distill import distill, distillation_loss
+from attar.training.loop import train
+
+
+def logits(n=7, k=4, seed=0):
+    return 3 * torch.randn(n, k, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def by_hand(student, teacher, labelled, labels, temperature, alpha):
+    def softmax(z):
+        powers = np.exp(z - z.max(1, keepdims=True))
+        return powers / powers.sum(1, keepdims=True)
+
+    s, t, m = (z.detach().numpy() for z in (student, teacher, labelled))
+    p, q = softmax(t / temperature), softmax(s / temperature)
+    divergence = np.mean([sum(pk * np.log(pk / qk) for pk, qk in zip(pi, qi)) for pi, qi in zip(p, q)])
+    loss = alpha * temperature**2 * divergence
+    if len(labels):
+        own = softmax(m)
+        loss += (1 - alpha) * np.mean([-np.log(own[i, c]) for i, c in enumerate(labels.tolist())])
+    return loss
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 8.0])
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("m", [0, 3])
+def test_loss_and_gradient_equal_the_formula(temperature, alpha, m) -> None:
+    student, teacher, labelled = logits(seed=0), logits(seed=1), logits(m, seed=2)
+    labels = torch.arange(m) % 4
+    student.requires_grad_()
+    loss = distillation_loss(student, teacher, labelled, labels, temperature, alpha)
+    expected = by_hand(student, teacher, labelled, labels, temperature, alpha)
+    assert loss.item() == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    loss.backward()
+    # ∂L/∂z_s = α T (softmax(z_s / T) − softmax(z_t / T)) / n, Hinton et al., eq. 2.
+    difference = torch.softmax(student / temperature, 1) - torch.softmax(teacher / temperature, 1)
+    torch.testing.assert_close(student.grad, (alpha * temperature * difference / 7).detach())
+
+
+def test_gradcheck() -> None:
+    labels = torch.tensor([0, 3, 1])
+    inputs = (logits(seed=0).requires_grad_(), logits(3, seed=2).requires_grad_())
+    assert torch.autograd.gradcheck(lambda s, m: distillation_loss(s, logits(seed=1), m, labels, 3.0, 0.6), inputs)
+
+
+def test_at_high_temperature_it_is_the_squared_difference_of_logits() -> None:
+    student, teacher = logits(seed=0), logits(seed=1)
+    loss = distillation_loss(student, teacher, logits(0), torch.empty(0, dtype=torch.long), 1e4, 1.0)
+    centred = (student - student.mean(1, keepdim=True)) - (teacher - teacher.mean(1, keepdim=True))
+    assert loss.item() == pytest.approx(centred.square().sum(1).mean().item() / (2 * 4), rel=1e-3)
+
+
+def test_at_low_temperature_it_asks_for_the_teachers_class() -> None:
+    student, teacher = logits(seed=0), logits(seed=1)
+    t = 1e-3
+    loss = distillation_loss(student, teacher, logits(0), torch.empty(0, dtype=torch.long), t, 1.0) / t
+    best = teacher.argmax(1)
+    short = (student.max(1).values - student[torch.arange(7), best]).mean()
+    assert loss.item() == pytest.approx(short.item(), rel=1e-2)
+
+
+def test_a_student_that_agrees_has_nothing_to_learn_and_shifts_do_not_matter() -> None:
+    z = logits()
+    nothing = torch.empty(0, dtype=torch.long)
+    assert distillation_loss(z + 5, z, logits(0), nothing, 2.0, 0.9).item() == pytest.approx(0, abs=1e-14)
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    return (rng.standard_normal((60, 4)) + 3 * np.eye(3, 4)[y]).astype(np.float32), y
+
+
+def student_of(seed=0):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Linear(4, 3)
+
+
+def test_a_student_learns_from_the_teacher_where_there_are_few_labels(rows) -> None:
+    x, y = rows
+    kind = kinds.of("table").learn(x)
+    student = student_of()
+    labels = np.where(np.arange(60) < 3, y, -1)
+    distill(student, kind, x, np.eye(3)[y], labels, epochs=20, batch_size=20, lr=5e-2, strength=0.0)
+    with torch.no_grad():
+        assert (student(kind.preprocess()(torch.tensor(x))).argmax(1).numpy() == y).mean() > 0.9
+
+
+@pytest.mark.parametrize("labels", ["none", "one"])
+def test_no_label_or_one(rows, labels) -> None:
+    x, y = rows
+    known = np.where(np.arange(60) < (labels == "one"), y, -1)
+    history = distill(student_of(), kinds.of("table").learn(x), x, np.eye(3)[y], known, epochs=1)
+    assert np.isfinite(history.losses).all()
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_distillation_goes_on_to_the_same_weights(rows, tmp_path, monkeypatch) -> None:
+    x, y = rows
+    kind = kinds.of("table").learn(x)
+    settings = {"epochs": 4, "batch_size": 20, "seed": 3}
+    whole = student_of()
+    distill(whole, kind, x, np.eye(3)[y], y, **settings)
+
+    def always(*args, **kwargs):
+        return train(*args, **kwargs, interval=0.0)
+
+    monkeypatch.setattr("attar.compress.distill.train", always)
+    steps = 0
+
+    def fail(*_):
+        nonlocal steps
+        steps += 1
+        if steps == 6:
+            raise Killed
+
+    half = student_of()
+    handle = half.register_forward_pre_hook(fail)
+    with pytest.raises(Killed):
+        distill(half, kind, x, np.eye(3)[y], y, **settings, checkpoint=tmp_path / "c")
+    handle.remove()
+    resumed = student_of(9)
+    distill(resumed, kind, x, np.eye(3)[y], y, **settings, checkpoint=tmp_path / "c")
+    for a, b in zip(whole.parameters(), resumed.parameters()):
+        assert torch.equal(a, b)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import RidgeClassifier
+from torch import nn
+
+from attar import kinds
+from attar.deploy.check import check
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export
+from attar.represent import random_convolutions as room
+from attar.represent.random_convolutions import RandomConvolutions
+
+SHAPES = [(1, 40), (3, 40), (8, 8), (8, 8, 3)]
+
+
+def samples(shape, n=20, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, *shape)).astype(np.float32)
+
+
+def naive(filters, x):
+    """One dilation, from the class's own words: loops over filters, channels, places and taps."""
+    weight, thresholds = filters.weight.double().numpy(), filters.thresholds.double().numpy()
+    x = x.astype(np.float64)
+    if filters.difference:
+        x = np.diff(x, axis=2)
+    n, channels, steps = x.shape
+    taps, dilation = weight.shape[2], filters.dilation
+    answers = np.zeros((n, len(weight), steps))
+    for k in range(len(weight)):
+        for place in range(steps):
+            for tap in range(taps):
+                at = place + (tap - taps // 2) * dilation
+                if 0 <= at < steps:
+                    for c in range(channels):
+                        answers[:, k, place] += weight[k, c, tap] * x[:, c, at]
+    # The mean of the sign is the share above, but for scale and origin.
+    above = [2 * (answers > b[:, None]).mean(2) - 1 for b in thresholds.T]
+    strength = np.zeros((n, len(weight)))
+    for i in range(n):
+        for place in range(steps):
+            for group in range(0, len(weight), 8):
+                best = group + int(np.argmax(answers[i, group : group + 8, place]))
+                strength[i, best] += max(answers[i, best, place], 0.0) / steps
+    return np.concatenate([*above, np.sqrt(strength)], axis=1)
+
+
+@pytest.mark.parametrize("difference", [False, True])
+@pytest.mark.parametrize("dilation", [1, 4])
+def test_features_equal_a_naive_loop(dilation, difference) -> None:
+    x = samples((3, 36), n=4)
+    generator = torch.Generator().manual_seed(0)
+    filters = room._Filters(torch.tensor(x), 16, 2, dilation, difference, generator)
+    # Away from the answers themselves, from which the thresholds are quantiles: rounding must not decide.
+    filters.thresholds += 1e-4
+    np.testing.assert_allclose(filters(torch.tensor(x)).numpy(), naive(filters, x), atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_features_are_standardised(shape) -> None:
+    z = RandomConvolutions(16, random_state=0).fit_transform(samples(shape, 60))
+    np.testing.assert_allclose(z.mean(0), 0, atol=1e-3)
+    assert z.std(0).max() <= 1 + 1e-3
+    assert np.median(z.std(0)) > 0.95
+
+
+def test_filters() -> None:
+    module = RandomConvolutions(20, random_state=0).fit(samples((5, 64))).module_
+    bank = module[-1]
+    assert [f.dilation for f in bank.filters] == [1, 2, 4, 1, 2, 4]
+    for f in bank.filters:
+        assert f.weight.shape == (24, 5, 9)  # rounded up to groups of eight
+        np.testing.assert_allclose(f.weight.sum(2), 0, atol=1e-6)
+        used = (f.weight != 0).any(2).reshape(-1, 8, 5)
+        assert (used == used[:, :1]).all()  # a group sees the same channels
+        assert used.any(2).all()
+
+
+@pytest.mark.parametrize(("size", "dilations"), [((9,), (1,)), ((40,), (1, 2, 4)), ((3, 3), (1,)), ((1,), (1,))])
+def test_dilations(size, dilations) -> None:
+    assert room._dilations(size) == dilations
+
+
+@pytest.mark.parametrize("size", [(7,), (6, 5), (1, 4)])
+def test_cells_average(size) -> None:
+    cells = room._cells(size, 2)
+    assert cells.shape[0] == np.prod(size)
+    np.testing.assert_allclose(cells.sum(0), 1, atol=1e-6)
+    a = torch.arange(float(np.prod(size))).reshape(size)
+    if size == (6, 5):
+        by_hand = [a[r, c].mean() for r in (slice(0, 3), slice(3, 6)) for c in (slice(0, 3), slice(3, 5))]
+        torch.testing.assert_close(a.flatten() @ cells, torch.stack(by_hand))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_export(shape, tmp_path) -> None:
+    x = samples(shape)
+    kind = "image" if len(shape) == 3 or shape[0] == shape[1] else "series"
+    representation = RandomConvolutions(8, random_state=0).fit(x)
+    head = nn.Linear(representation.dim_, 2)
+    nn.init.normal_(head.weight, std=0.01)
+    whole = nn.Sequential(representation.module_, head, nn.Softmax(dim=1)).eval()
+    export(whole, torch.tensor(x), tmp_path / "m.onnx", ModelMeta(kind, shape, ("a", "b")))
+    with torch.no_grad():
+        check(tmp_path / "m.onnx", x, whole(torch.tensor(x)).numpy(), 2e-3)
+
+
+def test_the_kind_decides_not_the_shape() -> None:
+    x = samples((8, 10))
+    image, series = (RandomConvolutions(8, kind=kind, random_state=0).fit(x) for kind in ("image", "series"))
+    assert image.module_[-1].filters[0].weight.ndim == 4
+    assert series.module_[-1].filters[0].weight.ndim == 3
+    learnt = RandomConvolutions(8, kind=kinds.of("image").learn(x), random_state=0).fit(x)
+    np.testing.assert_array_equal(learnt.transform(x), image.transform(x))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 5), (2, 2), (3, 1)])
+def test_tiny_samples(shape) -> None:
+    z = RandomConvolutions(8, random_state=0).fit_transform(samples(shape))
+    assert np.isfinite(z).all()
+
+
+def test_constant_and_missing() -> None:
+    x = np.ones((10, 2, 20), dtype=np.float32)
+    x[:, 1] = np.nan
+    assert np.isfinite(RandomConvolutions(8, random_state=0).fit_transform(x)).all()
+
+
+def test_two_axes_are_series_of_one_channel() -> None:
+    x = samples((1, 30))
+    flat, series = (RandomConvolutions(8, random_state=0) for _ in range(2))
+    np.testing.assert_allclose(flat.fit_transform(x[:, 0]), series.fit_transform(x), atol=1e-5)
+
+
+def test_it_tells_rhythms_apart() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    time, phase = np.arange(60), rng.uniform(0, 2 * np.pi, (80, 1))
+    x = np.sin(time * np.where(y, 0.5, 0.7)[:, None] + phase) + 0.5 * rng.standard_normal((80, 60))
+    z = RandomConvolutions(32, random_state=0).fit_transform(x[:, None].astype(np.float32))
+    assert RidgeClassifier(10.0).fit(z[:40], y[:40]).score(z[40:], y[40:]) > 0.9

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from attar import kinds
+from attar.plan import Plan, default_plan, on_threads, plan_for_time, versions
+
+
+def rows(n, d=4):
+    return np.zeros((n, d), dtype=np.float32)
+
+
+@pytest.mark.parametrize("n", [2, 10, 255, 256, 1257, 60_000, 2_000_000])
+@pytest.mark.parametrize("factor", [0.02, 0.1, 1.0, 3.0])
+def test_every_schedule_can_be_run(n, factor) -> None:
+    plan = default_plan(np.broadcast_to(np.float32(0), (n, 4)), min(n, 50), factor)
+    assert plan.student_epochs >= 1
+    assert plan.simclr_epochs <= 600
+    steps = plan.student_epochs * max(1, n // 128)
+    assert steps <= max(1500 * factor * 1.5, n // 128 + 1)
+
+
+def test_more_time_means_more_training() -> None:
+    plans = [default_plan(rows(1257), 50, factor) for factor in (0.02, 0.1, 0.3, 1.0, 3.0)]
+    for name in ("simclr_epochs", "autoencoder_epochs", "tune_steps", "student_epochs"):
+        values = [getattr(plan, name) for plan in plans]
+        assert values == sorted(values)
+    assert plans[0].simclr_epochs == plans[0].autoencoder_epochs == plans[0].tune_steps == 0
+
+
+def test_many_labels_are_validated_less_often() -> None:
+    few, many = default_plan(rows(5000), 100), default_plan(rows(5000), 5000)
+    assert few.folds * few.repeats > many.folds * many.repeats
+
+
+def test_plan_for_time() -> None:
+    x = np.random.default_rng(0).standard_normal((300, 4)).astype(np.float32)
+    kind = kinds.of("table").learn(x)
+    little, much = plan_for_time(1e-6, kind, x, 20), plan_for_time(1e6, kind, x, 20)
+    assert little == default_plan(x, 20, 0.02)
+    assert much == default_plan(x, 20, 3.0)
+
+
+def test_a_plan_is_frozen_and_comes_back() -> None:
+    plan = default_plan(rows(100), 10)
+    assert Plan.model_validate(plan.model_dump()) == plan
+    with pytest.raises(ValidationError):
+        plan.folds = 3
+    with pytest.raises(ValidationError):
+        Plan.model_validate({**plan.model_dump(), "epochs": 3})
+    with pytest.raises(ValidationError):
+        Plan.model_validate({**plan.model_dump(), "student_epochs": 0})
+
+
+def test_versions() -> None:
+    found = versions()
+    assert found["torch"] == torch.__version__.split("+")[0] or found["torch"] == torch.__version__
+    assert {"attar", "python", "numpy", "onnxruntime"} <= found.keys()
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with on_threads(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+    with pytest.raises(KeyError), on_threads(2):
+        raise KeyError
+    assert torch.get_num_threads() == before
