@@ -68,9 +68,7 @@ def finish_in(folder: Path, dataset: Any, budget: str | None = None) -> Finished
 
     allowed, progress = Budget.parse(budget) if budget else Budget(), Lines()
     with Run(folder, {"settings": {}}, {"attar": "0"}) as run, on_threads(1):
-        outcome = run_job(
-            dataset, tiny_plan(), allowed, run, progress, seed=0, source="here", command="attar fit here"
-        )
+        outcome = run_job(dataset, tiny_plan(), allowed, run, progress, seed=0, source="here", command="attar fit here")
     return Finished(dataset, allowed, outcome, folder, tuple(progress.said))
 
 

@@ -8,9 +8,7 @@ from importlib import import_module
 from typing import Any
 
 
-def attach(
-    package: str, names: dict[str, str]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+def attach(package: str, names: dict[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """What a package assigns to `__getattr__`, `__dir__` and `__all__`.
 
     Arguments:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +19,12 @@ from attar.data.labels import validate_labels
 from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall
 from attar.errors import BudgetError
-from attar.job import Outcome, run_job, smallest_model
 from attar.plan import Plan, default_plan, on_threads, plan_for_time, versions
 from attar.run import Result, Run, fingerprint, free_folder
 from attar.training.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from attar.job import Outcome
 
 # Of the labelled samples, where labels are drawn from a source that knows them all.
 HOLDOUT = 0.3
@@ -139,6 +142,8 @@ def fit_dataset(
     with Run(free_folder(folder, asked) if take_next else folder, asked, versions()) as run:
         plan = Plan.model_validate(run.stage("plan", lambda _: Result(facts=_plan(dataset, options))).facts)
         with on_threads(plan.threads):
+            from attar.job import run_job  # loads torch: not before the input has been found good
+
             return run_job(dataset, plan, budget, run, progress, seed=options.seed, source=source, command=command)
 
 
@@ -198,6 +203,8 @@ def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
     """Find out before any work whether the smallest model fits."""
     if budget == Budget():
         return
+    from attar.job import smallest_model
+
     with tempfile.TemporaryDirectory() as folder:
         size, latency = smallest_model(dataset, Path(folder))
     if not budget.allows(size, latency):

@@ -15,12 +15,13 @@ from attar.candidates import Job, candidates
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.deploy.meta import ModelMeta
+from attar.errors import BudgetError
 from attar.findings import TestPart, findings, line_of, percent
 from attar.plan import Plan
 from attar.report.facts import Facts
 from attar.report.saved import write_report
 from attar.run import MODEL, Result, Run
-from attar.ship import ship, trial
+from attar.ship import largest_student, ship, smallest
 from attar.training.progress import Progress, Silent
 
 # Samples on the latent map.
@@ -69,10 +70,14 @@ def run_job(
     """
     started = time.perf_counter()
     job, test = _job(dataset, plan, seed, progress)
+    student = None if budget == Budget() else largest_student(job, budget, run)
     tried = []
     for candidate in candidates(job, run):
-        tried.append(candidate)
         progress.say(line_of(candidate, job.codes))
+        if student is not None or budget.allows(candidate.bytes, candidate.latency_ms):
+            tried.append(candidate)
+    if not tried:
+        raise BudgetError(f"nothing that was tried fits the budget of {budget}; allow more")
     right = np.stack([correctness(c.held_out, job.codes) for c in tried])
     # A simpler candidate is worth a little accuracy where a simpler file is shipped. Those that do not fit the budget
     # are all shipped as the same student: among them there is nothing to trade.
@@ -83,7 +88,7 @@ def run_job(
         f"chosen      {chosen.name}: {percent(choice.accuracy)} "
         f"({percent(choice.interval[0])} to {percent(choice.interval[1])}), corrected for having been chosen"
     )
-    shipped, steps, difference = ship(job, chosen, budget, run)
+    shipped, steps, difference = ship(job, chosen, student, budget, run)
     model = run.place(shipped, MODEL)
     for step in steps:
         progress.say(f"{step.name:<12}{readable(step.bytes)}, {step.latency_ms:.3g} ms per sample")
@@ -116,8 +121,7 @@ def run_job(
 def smallest_model(dataset: Dataset, folder: Path) -> tuple[int, float]:
     """Bytes and latency of the smallest model that can be made for these samples, by trying it untrained."""
     job, _ = _job(dataset, Plan(simclr_epochs=0, autoencoder_epochs=0, tune_steps=0, student_epochs=1), 0, None)
-    rung = job.kind.students(len(job.meta.classes))[-1]
-    return trial(job, rung, folder)
+    return smallest(job, folder)
 
 
 def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> tuple[Job, TestPart | None]:

@@ -30,15 +30,27 @@ _CALIBRATION = 512
 _AGREEMENT = 0.95
 _CHECKED = 256
 _EXPORTED = 1e-3
-_ROOM = 1.02
+_ROOM = 1.01
 
 
-def ship(job: Job, chosen: Candidate, budget: Budget, run: Run) -> tuple[Path, list[Step], float]:
+def largest_student(job: Job, budget: Budget, run: Run) -> Student | None:
+    """The largest student whose file fits the budget, found on untrained ones; None where not even the tiniest does."""
+    ladder = job.kind.students(len(job.meta.classes))
+    # A stage: a time measured again may choose another student than the one whose training goes on.
+    found = run.stage("student-size", lambda folder: Result(facts={"rung": _rung(job, ladder, budget, folder)}))
+    place = found.facts["rung"]
+    return None if place is None else ladder[place]
+
+
+def ship(
+    job: Job, chosen: Candidate, student: Student | None, budget: Budget, run: Run
+) -> tuple[Path, list[Step], float]:
     """Bring the chosen candidate under the budget.
 
     Arguments:
         job: the data.
-        chosen: the candidate; shipped as it is where it fits.
+        chosen: the candidate; shipped as it is where it fits, or where there is no student.
+        student: that learns from it otherwise.
         budget: what the file may cost.
         run: where the stages are kept.
 
@@ -46,7 +58,7 @@ def ship(job: Job, chosen: Candidate, budget: Budget, run: Run) -> tuple[Path, l
         The file to ship, the steps that led to it, and its largest difference in probability from its original.
 
     Raises:
-        BudgetError: no student is small enough.
+        BudgetError: the student trained is larger than its untrained copy.
         ExportError: a file differs from its original by more than the tolerance.
     """
     first = Step(
@@ -57,13 +69,9 @@ def ship(job: Job, chosen: Candidate, budget: Budget, run: Run) -> tuple[Path, l
         accuracy=None,
         note=chosen.name,
     )
-    if budget.allows(chosen.bytes, chosen.latency_ms):
+    if student is None or budget.allows(chosen.bytes, chosen.latency_ms):
         return chosen.path, [first], chosen.difference
-    ladder = job.kind.students(len(job.meta.classes))
-    # A stage of its own: a time measured again may choose another student than the one whose training goes on.
-    size = run.stage("student-size", lambda folder: Result(facts={"rung": _rung(job, ladder, budget, folder)}))
-    rung = ladder[size.facts["rung"]]
-    result = run.stage("student", lambda folder: _student(job, chosen, rung, budget, folder))
+    result = run.stage("student", lambda folder: _student(job, chosen, student, budget, folder))
     folder = run.folder / "stages" / "student"
     steps = [first, *(Step.model_validate(step) for step in result.facts["steps"])]
     return folder / result.facts["file"], steps, float(result.facts["difference"])
@@ -120,25 +128,27 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
     )
 
 
-def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -> int:
+def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -> int | None:
     """Place in the ladder of the largest student whose untrained file fits."""
-    costs = []
-    for place, rung in enumerate(ladder):
-        size, latency = trial(job, rung, folder)
-        if budget.allows(size, latency):
-            return place
-        costs.append((size, latency))
-    size, latency = min(costs)
-    raise BudgetError(
-        f"nothing fits the budget of {budget}: the smallest model for these samples takes {readable(size)} and "
-        f"{latency:.2g} ms; allow at least that"
-    )
+    return next((place for place, rung in enumerate(ladder) if budget.allows(*trial(job, rung, folder))), None)
+
+
+def smallest(job: Job, folder: Path) -> tuple[int, float]:
+    """Bytes and latency of the smallest model for these samples: the tiniest student, or a linear one."""
+    samples = torch.tensor(job.x[:1])
+    values = job.kind.preprocess()(samples).numel()
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(values, len(job.meta.classes)))
+    file = folder / "linear.onnx"
+    export(_whole(job.kind, _as_if_trained(linear)), samples, file, job.meta)
+    measured = measure(file, job.x)
+    file.unlink()
+    return min((measured.bytes, measured.latency_ms), trial(job, job.kind.students(len(job.meta.classes))[-1], folder))
 
 
 def trial(job: Job, rung: Student, folder: Path) -> tuple[int, float]:
     """Bytes and latency of an untrained student, quantised; with room for what its weights may change in that."""
     floats, integers = folder / "trial.onnx", folder / "trial-int8.onnx"
-    export(_whole(job.kind, _built(rung, 0)), torch.tensor(job.x[:1]), floats, job.meta)
+    export(_whole(job.kind, _as_if_trained(_built(rung, 0))), torch.tensor(job.x[:1]), floats, job.meta)
     quantize_static(floats, integers, job.x[:8])
     measured = measure(integers, job.x)
     for path in (floats, integers):
@@ -150,6 +160,15 @@ def _built(rung: Student, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return rung.build().eval()
+
+
+def _as_if_trained(network: nn.Module) -> nn.Module:
+    """No two weights the same: in a file, the zeros and ones of a fresh network would be kept once for all."""
+    generator = torch.Generator().manual_seed(0)
+    for values in network.state_dict().values():
+        if values.is_floating_point():
+            values += 0.01 * torch.rand(values.shape, generator=generator)
+    return network
 
 
 def _whole(kind: Kind, network: nn.Module) -> nn.Module:

@@ -26,7 +26,9 @@ def _seconds(text: str) -> float:
 def fit(
     source: Annotated[
         str,
-        typer.Argument(help="A folder of images or recordings, a file, a built-in set such as digits, or hf:owner/name."),
+        typer.Argument(
+            help="A folder of images or recordings, a file, a built-in set such as digits, or hf:owner/name."
+        ),
     ],
     labels: Annotated[Path | None, typer.Option(help="File of id (or file name) and label.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of a table that holds the labels.")] = None,
@@ -45,9 +47,7 @@ def fit(
     time: Annotated[str | None, typer.Option(help="Fit the schedule to this time: 90s, 10m, 1h.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME where not given.")] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="image, series or table, where the guess would be wrong.")
-    ] = None,
+    kind: Annotated[str | None, typer.Option(help="image, series or table, where the guess would be wrong.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="End standard output with one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     strict: Annotated[bool, typer.Option(help="Refuse unreadable files rather than skip them.")] = False,

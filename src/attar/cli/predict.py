@@ -12,9 +12,9 @@ import typer
 def predict(
     model: Annotated[Path, typer.Argument(help="A model.onnx that `attar fit` wrote.")],
     source: Annotated[str, typer.Argument(help="Samples, as for `attar fit`; labels are not needed.")],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="CSV file of id, label and probability.")
-    ] = Path("predictions.csv"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file of id, label and probability.")] = Path(
+        "predictions.csv"
+    ),
     strict: Annotated[bool, typer.Option(help="Refuse unreadable files rather than skip them.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:

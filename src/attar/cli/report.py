@@ -10,7 +10,9 @@ import typer
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder that `attar fit` wrote.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write it; RUN/report.html if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to write it; RUN/report.html if not given.")
+    ] = None,
 ) -> None:
     """Write the report of a run again, from the facts that it kept."""
     from attar.report.saved import render_run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from pathlib import Path
 
 from attar.data.sources import read_for_prediction
@@ -33,9 +32,7 @@ def write_predictions(
         DataError: the samples cannot be used, or the file cannot be written.
     """
     loaded = load(model)
-    dataset = read_for_prediction(
-        source, kind=loaded.kind, shape=loaded.shape, columns=loaded.columns, strict=strict
-    )
+    dataset = read_for_prediction(source, kind=loaded.kind, shape=loaded.shape, columns=loaded.columns, strict=strict)
     with progress.task("predict", len(dataset)) as task:
         probabilities = loaded.predict_proba(dataset.x, task.advance)
     best = probabilities.argmax(1)
@@ -48,7 +45,7 @@ def write_predictions(
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(text.getvalue(), encoding="utf-8")
-        os.replace(beside, out)
+        beside.replace(out)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}); choose another file with --out") from None
     return len(dataset), dataset.notes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -49,7 +48,7 @@ def _write(path: Path, text: str) -> Path:
     beside = path.with_name(f".{path.name}.part")
     try:
         beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
+        beside.replace(path)
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
     return path

@@ -1,0 +1,81 @@
+import subprocess
+import sys
+
+import pytest
+
+import attar
+from attar import errors
+from attar.cli import main as module
+from tests.cli.conftest import call
+
+
+def test_version():
+    assert call("--version").out == f"attar {attar.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [(), ("fit",), ("predict",), ("report",)])
+def test_help(command):
+    called = call(*command, "--help")
+    assert called.code == 0
+    assert "Usage: " in called.out
+    assert not called.err
+
+
+def test_every_option_that_others_rely_on():
+    text = call("fit", "--help").out
+    for option in (
+        *("--labels", "--label-column", "--labels-per-class", "--label-fraction", "--holdout", "--budget", "--time"),
+        *("--seed", "--out", "--json", "--quiet", "--strict"),
+    ):
+        assert f"{option} " in text
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fit"], ["fit", "digits", "--seed", "x"], ["fit", "digits", "--what"], ["cook"]]
+)
+def test_what_cannot_be_parsed_is_a_usage_error(arguments):
+    called = call(*arguments)
+    assert called.code == 2
+    assert "Error: " in called.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (errors.DataError("a.csv: empty; fill it"), 2, "attar: a.csv: empty; fill it\n"),
+        (KeyboardInterrupt(), 130, "attar: interrupted; the same command goes on from here\n"),
+        (MemoryError(), 2, "attar: not enough memory; use fewer samples, or a machine with more\n"),
+    ],
+)
+def test_what_a_person_can_mend_is_one_line(monkeypatch, raised, code, said):
+    def app():
+        raise raised
+
+    monkeypatch.setattr(module, "app", app)
+    called = call()
+    assert (called.code, called.err, called.out) == (code, said, "")
+
+
+def test_a_defect_of_attar_is_not_hidden(monkeypatch):
+    def app():
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "app", app)
+    with pytest.raises(ZeroDivisionError):
+        call()
+
+
+def test_errors_are_one_tree():
+    tree = [e for e in vars(errors).values() if isinstance(e, type)]
+    assert all(issubclass(e, errors.AttarError) for e in tree)
+    assert all(e.__name__ in errors.__doc__ for e in tree)
+
+
+def test_the_installed_command(tmp_path):
+    command = [sys.executable, "-c", "from attar.cli.main import main; main()", "fit", "nowhere", "--quiet"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("attar: nowhere: no such file or folder; ")
+    assert done.stderr.count("\n") == 1
+    assert not done.stdout
+    assert not list(tmp_path.iterdir())

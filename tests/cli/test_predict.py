@@ -1,0 +1,90 @@
+import csv
+
+import numpy as np
+import pytest
+
+from attar.deploy.session import load
+from tests.cli.conftest import call
+
+
+def rows(file):
+    with file.open(newline="") as opened:
+        return list(csv.reader(opened))
+
+
+@pytest.fixture
+def samples(finished, empty):
+    with np.load(finished.source) as arrays:
+        np.savez("new.npz", x=arrays["x_test"])
+        return arrays["x_test"]
+
+
+def test_a_label_and_its_probability_for_each_sample(finished, empty, samples):
+    called = call("predict", finished.model, "new.npz", "-o", "said/p.csv")
+    assert called.code == 0
+    assert called.out == "said/p.csv: 100 predictions\n"
+    head, *lines = rows(empty / "said" / "p.csv")
+    assert head == ["id", "label", "probability"]
+    assert [line[0] for line in lines] == [str(i) for i in range(100)]
+    model = load(finished.model)
+    p = model.predict_proba(samples)
+    assert [line[1] for line in lines] == model.classes[p.argmax(1)].astype(str).tolist()
+    np.testing.assert_allclose([float(line[2]) for line in lines], p.max(1), atol=1e-6)
+
+
+def test_quiet_writes_the_same_and_says_nothing(finished, empty, samples):
+    del samples
+    assert call("predict", finished.model, "new.npz").code == 0
+    called = call("predict", finished.model, "new.npz", "-o", "q.csv", "--quiet")
+    assert (called.code, called.out, called.err) == (0, "", "")
+    assert (empty / "q.csv").read_bytes() == (empty / "predictions.csv").read_bytes()
+
+
+def not_there(_):
+    return "none.onnx", "new.npz", "attar: none.onnx: no such model file; "
+
+
+def not_a_model(at):
+    (at / "m.onnx").write_bytes(b"PK\x03\x04not a model")
+    return "m.onnx", "new.npz", "attar: m.onnx: not an ONNX model that onnxruntime can run; "
+
+
+def not_of_attar(at):
+    from onnx import TensorProto, helper, save
+
+    info = helper.make_tensor_value_info
+    node = helper.make_node("Identity", ["x"], ["y"])
+    ends = info("x", TensorProto.FLOAT, [1]), info("y", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([node], "g", ends[:1], ends[1:])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), at / "m.onnx")
+    return "m.onnx", "new.npz", "attar: m.onnx: an ONNX model, but not one of attar's; "
+
+
+def no_samples(_):
+    return None, "nowhere", "attar: nowhere: no such file or folder; "
+
+
+def other_samples(at):
+    np.save(at / "table.npy", np.zeros((5, 3)))
+    return None, "table.npy", "attar: table.npy"
+
+
+@pytest.mark.parametrize(
+    "bad", [not_there, not_a_model, not_of_attar, no_samples, other_samples], ids=lambda bad: bad.__name__
+)
+def test_bad_input_is_one_line_and_leaves_nothing(finished, empty, samples, bad):
+    del samples
+    model, source, said = bad(empty)
+    before = sorted(empty.rglob("*"))
+    called = call("predict", model or finished.model, source, "--quiet")
+    assert called.code == 2
+    assert called.complaint.startswith(said)
+    assert sorted(empty.rglob("*")) == before
+
+
+def test_a_place_that_cannot_be_written(finished, empty, samples):
+    del samples
+    (empty / "file").touch()
+    called = call("predict", finished.model, "new.npz", "-o", "file/p.csv", "--quiet")
+    assert called.code == 2
+    assert called.complaint.startswith("attar: file/p.csv: cannot be written")

@@ -1,0 +1,33 @@
+import pytest
+
+from attar.cli.show import Terminal
+
+
+def test_finished_lines_go_to_standard_error(capsys):
+    with Terminal() as terminal:
+        terminal.say("pca + linear [bold]97 %[/bold] " + "x" * 200)
+    told = capsys.readouterr()
+    assert not told.out
+    # As it is: neither taken for markup nor broken to the width of the terminal.
+    assert "pca + linear [bold]97 %[/bold] " + "x" * 200 in told.err.splitlines()
+
+
+def test_a_task_is_counted_and_taken_away():
+    with Terminal() as terminal:
+        with terminal.task("simclr", 3) as task:
+            (bar,) = terminal._bars.tasks
+            task.advance()
+            task.advance(2)
+            assert (bar.description, bar.completed, bar.total) == ("simclr", 3, 3)
+        assert not terminal._bars.tasks
+
+
+def test_a_task_that_fails_is_taken_away_too():
+    def fail(terminal):
+        with terminal.task("simclr", 3):
+            raise ValueError("in the middle")
+
+    with Terminal() as terminal:
+        with pytest.raises(ValueError, match="in the middle"):
+            fail(terminal)
+        assert not terminal._bars.tasks

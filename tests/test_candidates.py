@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from attar.adapt.finetune import train_from_scratch
+from attar.adapt.validate import LearningPoint
+from attar.candidates import TOLERANCE, _heads, _networks, _pca, candidates
+from attar.data.arrays import from_arrays
+from attar.deploy.session import load
+from attar.errors import ExportError
+from attar.job import _job
+from attar.run import Run
+
+
+def tried(finished):
+    job, run = finished.reopen()
+    with run:
+        return job, list(candidates(job, run))
+
+
+@pytest.fixture(params=["images", "series", "table"])
+def everything(request):
+    return tried(request.getfixturevalue(request.param))
+
+
+def test_baselines_are_always_there_and_names_are_unique(everything) -> None:
+    job, found = everything
+    names = [c.name for c in found]
+    assert len(set(names)) == len(names)
+    assert names[0] == "raw + linear"
+    assert {c.name for c in found if c.baseline} >= {"raw + linear", "pca + linear", "from scratch"}
+    random = "random features" if job.kind.name == "table" else "random convolutions"
+    for learnt in ("pca", "autoencoder", "simclr", random):
+        assert {name.removeprefix(learnt) for name in names if name.startswith(learnt + " +")} >= {" + linear"}
+    assert not any(c.baseline for c in found if "simclr" in c.name or "propagation" in c.name)
+    assert ({"random forest", "gradient boosting"} <= set(names)) == (job.kind.name == "table")
+    assert [c.rank for c in found] == list(range(len(found)))
+
+
+def test_probabilities(everything) -> None:
+    job, found = everything
+    k, codes = len(job.meta.classes), job.codes
+    alone = np.bincount(codes)[codes] == 1
+    for c in found:
+        assert c.held_out.shape == (1, len(codes), k)
+        assert c.everything.shape == (len(job.x), k)
+        np.testing.assert_allclose(c.everything.sum(1), 1, atol=1e-4)
+        np.testing.assert_array_equal(np.isnan(c.held_out).any(axis=(0, 2)), alone)
+        np.testing.assert_allclose(c.held_out[:, ~alone].sum(2), 1, atol=1e-4)
+        assert all(isinstance(point, LearningPoint) for point in c.curve)
+
+
+def test_files_say_what_the_candidates_say(everything) -> None:
+    job, found = everything
+    for c in found:
+        assert c.bytes == c.path.stat().st_size
+        assert c.latency_ms > 0
+        assert c.difference <= TOLERANCE
+        p = load(c.path).predict_proba(job.x[job.labelled])
+        assert np.abs(p - c.everything[job.labelled]).max() <= TOLERANCE
+
+
+def test_the_map_shows_the_same_samples(everything) -> None:
+    job, found = everything
+    for c in found:
+        assert len(c.points) == len(job.shown)
+        assert np.isfinite(c.points).all()
+        assert c.points_of
+
+
+def test_no_candidate_predicts_a_label_that_it_was_shown(images, plan, tmp_path) -> None:
+    """Labels that mean nothing cannot be predicted by cross-validation, however well they are remembered."""
+    job, run = images.reopen()
+    run.close()
+    y = np.full(len(job.x), -1)
+    chosen = np.random.default_rng(0).permutation(len(y))[:40]
+    y[chosen] = np.arange(40) % 2
+    meta = replace(job.meta, classes=("a", "b"))
+    only = plan.model_copy(update={"simclr_epochs": 0, "autoencoder_epochs": 0, "tune_steps": 0})
+    noise = replace(job, y=y, meta=meta, plan=only)
+    with Run(tmp_path / "r", {}, {}) as run:
+        for c in candidates(noise, run):
+            seen = (c.everything[noise.labelled].argmax(1) == noise.codes).mean()
+            unseen = (c.held_out[0].argmax(1) == noise.codes).mean()
+            assert unseen < 0.8
+            assert seen >= unseen - 0.1
+
+
+def test_networks_see_only_their_own_part(images, monkeypatch) -> None:
+    job, run = images.reopen()
+    run.close()
+    parts = []
+
+    def spy(kind, n_classes, x, y, **settings):
+        parts.append(len(x))
+        return train_from_scratch(kind, n_classes, x, y, **settings)
+
+    monkeypatch.setattr("attar.candidates.train_from_scratch", spy)
+    result = _networks(job, "from scratch", None, images.folder)
+    n = len(job.codes)
+    assert parts[0] == n
+    assert all(size < n for size in parts[1:])
+    assert result.facts["candidates"][0]["name"] == "from scratch"
+
+
+def test_a_memory_that_hangs_on_rounding_is_left_out(plan, hidden, tmp_path, monkeypatch) -> None:
+    # One feature: seen from the mean, there are two directions only.
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    job, _ = _job(from_arrays((rng.standard_normal(60) + 2 * y)[:, None], hidden(y, 4)), plan, 0, None)
+    said = []
+    job = replace(job, progress=SimpleNamespace(task=job.progress.task, say=said.append))
+    facts = _heads(job, "pca", _pca(job), tmp_path).facts["candidates"]
+    assert [one["name"] for one in facts] == ["pca + linear"]
+    assert [line.split(" is left out: ")[0] for line in said] == [
+        "pca + propagation",
+        "pca + linear and propagation",
+    ]
+    # A head that looks nothing up has no such excuse.
+    monkeypatch.setattr("attar.candidates.TOLERANCE", -1.0)
+    with pytest.raises(ExportError, match="differs from its original"):
+        _heads(job, "pca", _pca(job), tmp_path)
+
+
+def test_global_random_state_is_left_alone(images) -> None:
+    job, run = images.reopen()
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    with run:
+        list(candidates(job, run))
+    assert torch.equal(torch.get_rng_state(), state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from attar.adapt.validate import binomial_interval, choose, correctness
+from attar.candidates import candidates
+from attar.deploy.session import load
+from attar.findings import _confusion, _plane, line_of, percent
+from attar.report.facts import Facts
+
+
+@pytest.fixture(params=["images", "series", "table"])
+def finished(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_facts_come_back_as_they_were(finished) -> None:
+    facts = finished.outcome.facts
+    assert Facts.model_validate_json(facts.model_dump_json()) == facts
+
+
+def test_accuracies_are_those_of_cross_validation(finished) -> None:
+    job, run = finished.reopen()
+    with run:
+        found = list(candidates(job, run))
+    facts = finished.outcome.facts
+    right = np.stack([correctness(c.held_out, job.codes) for c in found])
+    rows = {row.name: row for row in facts.leaderboard}
+    assert rows.keys() == {c.name for c in found}
+    for c, r in zip(found, right):
+        known = r[~np.isnan(r)]
+        assert rows[c.name].accuracy == pytest.approx(known.mean())
+        assert rows[c.name].interval == pytest.approx(binomial_interval(known.mean(), len(known)))
+        assert rows[c.name].bytes == c.bytes
+        assert c.name in line_of(c, job.codes)
+    accuracies = [row.accuracy for row in facts.leaderboard]
+    assert accuracies == sorted(accuracies, reverse=True)
+    (chosen,) = [row for row in facts.leaderboard if row.chosen]
+    choice = choose(right, [c.rank for c in found], 0)
+    assert found[choice.index].name == chosen.name
+    assert facts.accuracy == pytest.approx(choice.accuracy)
+    assert facts.interval == pytest.approx(choice.interval)
+    assert chosen.name in facts.why
+    assert percent(facts.accuracy) in facts.verdict
+
+
+def test_the_test_part_is_that_of_the_shipped_file(finished) -> None:
+    facts, data = finished.outcome.facts, finished.dataset
+    if data.test is None:
+        assert facts.test_accuracy is None
+        assert facts.test_interval is None
+        assert facts.n_test == 0
+        assert facts.confusion_of == "cross-validation on the labelled samples"
+        return
+    answers = load(finished.outcome.model).predict(data.x[data.test]).astype(str)
+    truth = np.array(data.classes)[data.y[data.test]]
+    assert facts.test_accuracy == pytest.approx((answers == truth).mean())
+    assert facts.test_interval == pytest.approx(binomial_interval(facts.test_accuracy, facts.n_test))
+    assert facts.n_test == len(data.test) == sum(map(sum, facts.confusion))
+    assert sum(facts.confusion[i][i] for i in range(len(facts.classes))) == (answers == truth).sum()
+    assert facts.compression[-1].accuracy == pytest.approx(facts.test_accuracy)
+    assert percent(facts.test_accuracy) in facts.verdict
+
+
+def test_counts_and_curve(finished) -> None:
+    facts = finished.outcome.facts
+    assert facts.n == len(finished.dataset)
+    assert facts.n_labelled == sum(facts.labels_per_class)
+    labels = [point.labels for point in facts.curve]
+    assert labels == sorted(set(labels))
+    assert labels[-1] == facts.n_labelled
+
+
+def test_the_map_shows_trained_samples_under_their_own_names(finished) -> None:
+    facts, data = finished.outcome.facts, finished.dataset
+    held_out = set() if data.test is None else set(data.ids[data.test].tolist())
+    names = [point.id for point in facts.latent]
+    assert len(set(names)) == len(names)
+    assert not held_out & set(names)
+    label = dict(zip(data.ids.tolist(), data.y.tolist()))
+    for point in facts.latent:
+        assert point.label == (None if label[point.id] < 0 else data.classes[label[point.id]])
+        assert np.isfinite([point.x, point.y]).all()
+        assert 0 <= point.probability <= 1
+    assert sum(point.label is not None for point in facts.latent) == facts.n_labelled
+
+
+def test_confusion() -> None:
+    table = _confusion(np.array([0, 0, 1, -1]), np.array([0, 1, 1, 0]), 2)
+    assert table == ((1, 1), (0, 1))
+
+
+@pytest.mark.parametrize("points", [np.ones((20, 5)), np.ones((3, 5)), np.arange(20.0)[:, None], np.eye(12)])
+def test_any_points_have_a_place_in_the_plane(points) -> None:
+    plane = _plane(points.astype(np.float32), 0)
+    assert plane.shape == (len(points), 2)
+    assert np.isfinite(plane).all()
+
+
+def test_neighbours_stay_neighbours() -> None:
+    rng = np.random.default_rng(0)
+    group = np.arange(60) % 3
+    plane = _plane((rng.standard_normal((60, 10)) + 20 * np.eye(3, 10)[group]).astype(np.float32), 0)
+    distance = np.linalg.norm(plane[:, None] - plane[None], axis=2) + 1e9 * np.eye(60)
+    assert (group[distance.argmin(1)] == group).all()

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attar.compress.budget import Budget
+from attar.data.arrays import from_arrays
+from attar.deploy.session import load
+from attar.errors import AttarError, BudgetError, LabelError, RunError
+from attar.fit import Options, _fingerprint, fit_source, prepared, summary
+from attar.run import read_run
+
+# Digits under a budget, small enough to be run eight times; what a kill can interrupt is all there.
+SCRIPT = """
+import sys
+from pathlib import Path
+
+import attar.fit
+from attar.fit import Options, fit_source
+from attar.plan import Plan
+from attar.training import loop
+
+loop._INTERVAL = 0.0
+plan = Plan(simclr_epochs=4, autoencoder_epochs=3, tune_steps=5, student_epochs=6, kernels=8, repeats=1)
+attar.fit._plan = lambda *_: plan.model_dump()
+loop.train.__kwdefaults__["interval"] = 0.0
+fit_source("digits", Options(labels_per_class=3, budget="12KB", out=Path(sys.argv[1])), command="attar fit digits")
+"""
+
+
+@pytest.fixture
+def small(monkeypatch, plan):
+    monkeypatch.setattr("attar.fit._plan", lambda *_: plan.model_dump())
+
+
+def rows(n=40, k=2):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % k
+    return (rng.standard_normal((n, 3)) + 3 * np.eye(k, 3)[y]).astype(np.float32), y
+
+
+def test_from_a_file_to_a_model_and_again(tmp_path, monkeypatch, small) -> None:
+    monkeypatch.chdir(tmp_path)
+    x, y = rows()
+    lines = ["a,b,c,class", *(f"{r[0]},{r[1]},{r[2]},{'yes' if c else 'no'}" for r, c in zip(x, y))]
+    Path("people.csv").write_text("\n".join(lines))
+    options = Options(label_column="class", labels_per_class=4, budget="50KB")
+    outcome = fit_source("people.csv", options, command="attar fit people.csv")
+    assert outcome.model == Path("runs/people/model.onnx")
+    assert outcome.facts.n_labelled == 8
+    assert outcome.facts.n_test == 12  # 30 % by default, where labels are drawn
+    assert outcome.facts.model_bytes <= 50 * 1024
+    assert outcome.facts.command == "attar fit people.csv"
+    assert load(outcome.model).classes.tolist() == ["no", "yes"]
+    assert outcome.facts.test_accuracy > 0.8
+    # The same command reads it back; another takes the next folder.
+    assert fit_source("people.csv", options, command="attar fit people.csv") == outcome
+    Path("runs/people-2").mkdir()
+    Path("runs/people-2/notes.txt").write_text("mine")
+    monkeypatch.setattr("attar.job.run_job", lambda *a, **k: a[3].folder)
+    assert fit_source("people.csv", Options(label_column="class")) == Path("runs/people-3")
+    assert read_run(Path("runs/people"))["asked"]["settings"]["labels_per_class"] == 4
+    with pytest.raises(RunError, match="another command"):
+        fit_source("people.csv", Options(label_column="class", out=Path("runs/people")))
+
+
+@pytest.mark.parametrize("source", [".", "..", "../here", "data.csv"])
+def test_the_run_is_named_after_the_source(tmp_path, monkeypatch, source) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    names = []
+    monkeypatch.setattr("attar.fit.read", lambda *_, **__: from_arrays(*rows()))
+    monkeypatch.setattr("attar.fit.fit_dataset", lambda *_, folder, **__: names.append(folder))
+    fit_source(source, Options())
+    expected = {".": "here", "..": tmp_path.name, "../here": "here", "data.csv": "data"}[source]
+    assert names == [Path("runs") / Path(expected).stem]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (Options(labels_per_class=5, budget="10B"), BudgetError),
+        (Options(labels_per_class=5, budget="10 apples"), BudgetError),
+        (Options(labels_per_class=0), LabelError),
+        (Options(label_fraction=1.5), LabelError),
+        (Options(labels_per_class=1), LabelError),
+        (Options(labels_per_class=5, holdout=2.0), AttarError),
+        (Options(labels_per_class=5, label_fraction=0.1), LabelError),
+        (Options(labels=Path("nowhere.csv")), AttarError),
+    ],
+)
+def test_bad_input_leaves_nothing_behind(tmp_path, monkeypatch, options, error) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error) as raised:
+        fit_source("wine", options)
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_smallest_budget_is_named_and_works(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BudgetError, match=r"the smallest model for these samples takes \d") as raised:
+        fit_source("wine", Options(labels_per_class=5, budget="10B"))
+    assert "10 B" in str(raised.value)
+
+
+def test_prepared_hides_labels_of_the_training_part_only() -> None:
+    x, y = rows(100)
+    data = prepared(from_arrays(x, y), Options(labels_per_class=3, seed=1))
+    assert len(data.test) == 30
+    np.testing.assert_array_equal(data.y[data.test], y[data.test])
+    trained = np.setdiff1d(np.arange(100), data.test)
+    assert np.bincount(data.y[trained] + 1).tolist() == [64, 3, 3]
+    same, other = (prepared(from_arrays(x, y), Options(labels_per_class=3, seed=s)) for s in (1, 2))
+    np.testing.assert_array_equal(same.y, data.y)
+    assert not np.array_equal(other.test, data.test)
+    # Labels that were given are all used, and nothing is set aside unasked.
+    given = prepared(from_arrays(x, np.where(np.arange(100) < 9, y, -1)), Options())
+    assert given.test is None
+    assert len(given.labelled) == 9
+
+
+def test_summary() -> None:
+    x, y = rows()
+    data = prepared(from_arrays(x, y), Options(labels_per_class=3))
+    assert summary(data) == "table · 40 rows, 3 columns · 6 labelled, 2 classes, 12 set aside for the test"
+
+
+def test_the_fingerprint_sees_names_as_well_as_numbers() -> None:
+    x, y = rows()
+    names = np.array(["a", "b"])[y]
+    data = [
+        from_arrays(x, y),
+        from_arrays(x, names),
+        from_arrays(x, 1 - y),
+        from_arrays(x + 1, y),
+        from_arrays(x, y, ids=np.arange(40) + 1000),
+        from_arrays(x[:, None], y, kind="series"),
+    ]
+    assert len({_fingerprint(d) for d in data}) == len(data)
+    assert _fingerprint(data[1]) == _fingerprint(from_arrays(x.copy(), names))
+
+
+def test_no_budget_is_not_measured(monkeypatch) -> None:
+    from attar.fit import _refuse_hopeless
+
+    monkeypatch.setattr("attar.job.smallest_model", lambda *_: pytest.fail("measured"))
+    _refuse_hopeless(from_arrays(*rows()), Budget())
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path) -> None:
+    script = tmp_path / "fit.py"
+    script.write_text(SCRIPT)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def start(folder):
+        return subprocess.Popen([sys.executable, str(script), str(folder)], env=environment)
+
+    def finished_files(folder):
+        return {file: file.read_bytes() for file in sorted(folder.glob("stages/*/result.safetensors"))}
+
+    began = time.perf_counter()
+    assert start(tmp_path / "whole").wait(timeout=300) == 0
+    seconds = time.perf_counter() - began
+    whole = (tmp_path / "whole" / "model.onnx").read_bytes()
+    assert (tmp_path / "whole" / "stages" / "student").is_dir()
+    moments = random.Random(0)
+    for attempt in range(3):
+        folder = tmp_path / f"killed-{attempt}"
+        process = start(folder)
+        try:
+            # Counted from the first file on, so that it is the work that is killed, not the imports.
+            while not folder.exists() and process.poll() is None:
+                time.sleep(0.01)
+            process.wait(timeout=moments.uniform(0.05, 0.9) * seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        kept = finished_files(folder)
+        assert start(folder).wait(timeout=300) == 0
+        assert (folder / "model.onnx").read_bytes() == whole
+        assert (folder / "report.html").is_file()
+        # What was finished before the kill was not computed again.
+        assert {file: file.read_bytes() for file in kept} == kept

@@ -1,0 +1,82 @@
+"""What holds for the house as a whole: its public face, and what stays unloaded until it is needed."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import attar
+from attar import represent
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export
+
+HEAVY = ("torch", "sklearn", "scipy", "pandas", "onnx", "onnxruntime", "pyarrow", "PIL", "lightning_fabric", "datasets")
+
+
+def loaded_by(code, *arguments, cwd=None):
+    """Which of the heavy packages a fresh interpreter has loaded at the end of `code`."""
+    ending = f"import json, sys\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{ending}", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=cwd,
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+CLI = "from attar.cli.main import main\ntry: main()\nexcept SystemExit as left: assert not left.code, left.code"
+
+
+def test_the_public_face():
+    assert attar.__all__ == ["Learner", "load"]
+    assert represent.__all__ == [
+        *("Autoencoder", "PCA", "RandomConvolutions", "RandomFeatures", "Raw", "SimCLR", "nt_xent"),
+    ]
+
+
+@pytest.mark.parametrize("package", [attar, represent])
+def test_every_public_name_is_there_and_documented(package):
+    assert set(package.__all__) <= set(dir(package))
+    for name in package.__all__:
+        assert getattr(package, name).__doc__
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="module 'attar' has no attribute 'Teacher'"):
+        attar.Teacher  # noqa: B018
+
+
+def test_the_version_is_that_of_the_package():
+    assert version("attar") == attar.__version__
+
+
+@pytest.mark.parametrize("code", ["import attar; dir(attar)", "from attar import represent, errors, kinds"])
+def test_import_is_lazy(code):
+    assert not loaded_by(code)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["fit", "--help"], ["predict", "--help"]])
+def test_help_loads_nothing(arguments):
+    assert not loaded_by(CLI, *arguments)
+
+
+def test_prediction_needs_onnxruntime_alone(tmp_path):
+    x = np.random.default_rng(0).integers(17, size=(50, 8, 8)).astype(np.float32)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.Softmax(dim=1)).eval()
+    export(network, torch.tensor(x[:1]), tmp_path / "m.onnx", ModelMeta("image", (8, 8), ("a", "b", "c"), ()))
+    np.savez(tmp_path / "x.npz", x=x)
+    loaded = loaded_by(CLI, "predict", "m.onnx", "x.npz", cwd=tmp_path)
+    assert "onnxruntime" in loaded
+    assert not loaded & {"torch", "sklearn", "scipy", "pandas", "onnx", "lightning_fabric", "datasets"}
+    assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 51
+
+
+def test_loading_a_model_needs_onnxruntime_alone():
+    assert loaded_by("from attar import load") == {"onnxruntime"}

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import attar
+from attar.errors import BudgetError, DataError, LabelError, RunError
+from attar.learner import Learner
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, plan):
+    monkeypatch.setattr("attar.fit._plan", lambda *_: plan.model_dump())
+
+
+def rhythms():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    x = np.sin(np.arange(30) * np.where(y, 0.5, 0.9)[:, None] + rng.uniform(0, 6, (60, 1)))
+    return (x + 0.2 * rng.standard_normal(x.shape)).astype(np.float32)[:, None], y
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, hidden, plan):
+    x, y = rhythms()
+    folder = tmp_path_factory.mktemp("learner") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("attar.fit._plan", lambda *_: plan.model_dump())
+        return Learner(budget="60KB", run=folder).fit(x, hidden(y, 5)), folder
+
+
+def test_what_is_learnt(fitted) -> None:
+    learner, _ = fitted
+    x, y = rhythms()
+    p = learner.predict_proba(x)
+    assert p.shape == (60, 2)
+    np.testing.assert_allclose(p.sum(1), 1, atol=1e-4)
+    np.testing.assert_array_equal(learner.classes_[p.argmax(1)], learner.predict(x))
+    assert (learner.predict(x).astype(int) == y).mean() > 0.8
+    low, high = learner.accuracy_interval_
+    assert 0 <= low <= learner.accuracy_ <= high <= 1
+    assert {"raw + linear", "pca + linear"} <= {row.name for row in learner.leaderboard_}
+    assert learner.n_features_in_ == 30
+    assert learner.facts_.model_bytes <= 60 * 1024
+
+
+def test_labels_come_back_in_the_type_that_they_were_given_in(fitted) -> None:
+    learner, _ = fitted
+    x, y = rhythms()
+    assert learner.score(x, y) > 0.8
+
+
+def test_the_exported_file_is_the_learner(fitted, tmp_path) -> None:
+    learner, folder = fitted
+    x, _ = rhythms()
+    path = learner.export(tmp_path / "m.onnx")
+    assert path.read_bytes() == (folder / "model.onnx").read_bytes()
+    np.testing.assert_array_equal(attar.load(path).predict_proba(x), learner.predict_proba(x))
+    page = learner.report(tmp_path / "r.html").read_text()
+    assert page.lstrip().lower().startswith("<!doctype html>")
+
+
+def test_a_learner_that_was_killed_goes_on_and_other_data_is_refused(fitted, hidden, monkeypatch) -> None:
+    learner, folder = fitted
+    x, y = rhythms()
+    monkeypatch.setattr("attar.candidates._finished", lambda *_, **__: pytest.fail("computed again"))
+    again = Learner(budget="60KB", run=folder).fit(x, hidden(y, 5))
+    np.testing.assert_array_equal(again.predict_proba(x), learner.predict_proba(x))
+    with pytest.raises(RunError, match="another command"):
+        Learner(budget="60KB", run=folder).fit(x, np.where(hidden(y, 5) < 0, "", np.array(["a", "b"])[y]))
+
+
+def test_bad_input_leaves_nothing_behind(tmp_path, hidden) -> None:
+    x, y = rhythms()
+    known = hidden(y, 3)
+    cases = [
+        (BudgetError, Learner(budget="10B", run=tmp_path / "r"), x, known),
+        (BudgetError, Learner(budget="small", run=tmp_path / "r"), x, known),
+        (LabelError, Learner(run=tmp_path / "r"), x, np.full(60, -1)),
+        (LabelError, Learner(run=tmp_path / "r"), x, np.where(known == 0, 0, -1)),
+        (DataError, Learner(run=tmp_path / "r"), np.array([["a", "b"]] * 60), known),
+    ]
+    for error, learner, samples, labels in cases:
+        if error is DataError:
+            samples = np.full((60, 2), np.inf)
+        with pytest.raises(error):
+            learner.fit(samples, labels)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_estimator_of_scikit_learn() -> None:
+    learner = Learner(budget="5KB", random_state=3)
+    twin = clone(learner)
+    assert twin.get_params() == learner.get_params()
+    assert "budget='5KB'" in repr(learner)
+    for method in ("predict", "predict_proba"):
+        with pytest.raises(NotFittedError):
+            getattr(learner, method)(np.zeros((2, 3)))
+    with pytest.raises(NotFittedError):
+        learner.export("m.onnx")
