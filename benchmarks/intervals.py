@@ -19,16 +19,12 @@ SETS = {
     "breast-cancer": 10,
     "wine": 10,
     "basic-motions": 5,
-    "arrow-head": 10,
     "ucr/CBF.npz": 5,
     "ucr/Plane.npz": 5,
     "ucr/SyntheticControl.npz": 5,
     "ucr/GunPointAgeSpan.npz": 10,
     "ucr/ECG200.npz": 10,
-    "ucr/MedicalImages.npz": 5,
-    "ucr/ToeSegmentation2.npz": 10,
     "ucr/ItalyPowerDemand.npz": 10,
-    "ucr/FaceFour.npz": 5,
 }
 DRAWS = 3
 

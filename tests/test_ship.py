@@ -9,13 +9,15 @@ from attar.candidates import candidates
 from attar.compress.budget import Budget
 from attar.deploy.session import load
 from attar.errors import BudgetError, ExportError
-from attar.run import Result, Run
-from attar.ship import _rung, ship, trial
+from attar.run import Run
+from attar.ship import largest_student, ship, smallest, trial
+
+BUDGET = Budget.parse("12KB")
 
 
 @pytest.fixture(scope="module")
 def work(images, tmp_path_factory):
-    """The job on images, what was tried, and a run of its own to ship in."""
+    """The job on images, the largest of what was tried, and a run of its own to ship in."""
     job, run = images.reopen()
     with run:
         found = list(candidates(job, run))
@@ -23,88 +25,94 @@ def work(images, tmp_path_factory):
         yield job, max(found, key=lambda c: c.bytes), own
 
 
-def test_what_fits_is_shipped_as_it_is(work) -> None:
+@pytest.fixture(scope="module")
+def shipped(work):
     job, chosen, run = work
-    for budget in (Budget(), Budget(bytes=chosen.bytes), Budget(latency_ms=1e6)):
-        path, steps, difference = ship(job, chosen, budget, run)
-        assert path == chosen.path
-        assert [step.name for step in steps] == ["original"]
-        assert difference == chosen.difference
-    assert not (run.folder / "stages").exists()
+    student = largest_student(job, BUDGET, run)
+    return student, *ship(job, chosen, student, BUDGET, run)
 
 
-def test_a_student_fits_and_is_checked(work) -> None:
+def ladder_of(job):
+    return job.kind.students(len(job.meta.classes))
+
+
+def test_what_fits_is_shipped_as_it_is(work, tmp_path) -> None:
+    job, chosen, _ = work
+    student = ladder_of(job)[-1]
+    with Run(tmp_path / "r", {}, {}) as run:
+        for budget in (Budget(), Budget(bytes=chosen.bytes), Budget(latency_ms=1e6)):
+            path, steps, difference = ship(job, chosen, student, budget, run)
+            assert path == chosen.path
+            assert [step.name for step in steps] == ["original"]
+            assert difference == chosen.difference
+        assert not (run.folder / "stages").exists()
+
+
+def test_a_student_fits_and_is_checked(work, shipped) -> None:
     job, chosen, run = work
-    budget = Budget.parse("12KB")
-    assert chosen.bytes > budget.bytes
-    path, steps, difference = ship(job, chosen, budget, run)
+    student, path, steps, difference = shipped
+    assert chosen.bytes > BUDGET.bytes
     assert [step.name for step in steps] == ["original", "distilled", "int8"]
-    assert path.stat().st_size == steps[-1].bytes <= budget.bytes
+    assert path.stat().st_size == steps[-1].bytes <= BUDGET.bytes
     floats = load(path.with_name("float32.onnx")).predict_proba(job.x)
     integers = load(path).predict_proba(job.x)
     assert difference == pytest.approx(np.abs(floats - integers).max(), abs=1e-7)
     for step, p in zip(steps[1:], (floats, integers)):
         assert step.agreement == (p.argmax(1) == chosen.everything.argmax(1)).mean()
+    assert steps[1].note.startswith(f"{student.name}, ")
     # Read back, nothing is measured or trained again.
-    assert ship(job, chosen, budget, run) == (path, steps, difference)
-    rungs = [rung.name for rung in job.kind.students(len(job.meta.classes))]
-    assert steps[1].note.split(",")[0] in rungs
+    assert ship(job, chosen, student, BUDGET, run) == (path, steps, difference)
 
 
-def test_an_untrained_file_is_as_large_as_a_trained_one(work) -> None:
-    job, chosen, run = work
-    path, steps, _ = ship(job, chosen, Budget.parse("12KB"), run)
-    rung = next(r for r in job.kind.students(len(job.meta.classes)) if steps[1].note.startswith(r.name + ","))
-    promised, _ = trial(job, rung, run.folder)
+def test_an_untrained_file_is_as_large_as_a_trained_one(work, shipped) -> None:
+    job, _, run = work
+    student, path, _, _ = shipped
+    promised, _ = trial(job, student, run.folder)
     assert path.stat().st_size <= promised <= 1.02 * path.stat().st_size
-    assert not list(run.folder.glob("trial*"))
+    assert not list(run.folder.rglob("trial*"))
 
 
 def test_the_largest_student_that_fits(work, tmp_path, monkeypatch) -> None:
     job, _, _ = work
-    ladder = job.kind.students(len(job.meta.classes))
+    ladder = ladder_of(job)
     costs = {rung.name: (1000 * (len(ladder) - i), 0.1 * (len(ladder) - i)) for i, rung in enumerate(ladder)}
     monkeypatch.setattr("attar.ship.trial", lambda job, rung, folder: costs[rung.name])
-    for place, (size, latency) in enumerate(costs.values()):
-        assert _rung(job, ladder, Budget(bytes=size), tmp_path) == place
-        assert _rung(job, ladder, Budget(latency_ms=latency), tmp_path) == place
-    with pytest.raises(BudgetError, match=r"nothing fits the budget of 999 B: the smallest .* takes 1000 B"):
-        _rung(job, ladder, Budget(bytes=999), tmp_path)
+
+    def largest(budget):
+        with Run(tmp_path / str(budget), {}, {}) as run:
+            return largest_student(job, budget, run)
+
+    for name, (size, latency) in costs.items():
+        assert largest(Budget(bytes=size)).name == name
+        assert largest(Budget(latency_ms=latency)).name == name
+        assert largest(Budget(bytes=size, latency_ms=latency)).name == name
+    assert largest(Budget(bytes=999)) is None
+    assert largest(Budget(bytes=10**9, latency_ms=0.01)) is None
 
 
 def test_a_time_measured_again_does_not_change_the_student(work, tmp_path, monkeypatch) -> None:
+    job, _, _ = work
+    names = [rung.name for rung in ladder_of(job)]
+    for slow in (3, 1):
+        monkeypatch.setattr(
+            "attar.ship.trial", lambda job, rung, folder, n=slow: (1, 2.0 if names.index(rung.name) < n else 0.1)
+        )
+        with Run(tmp_path / "r", {}, {}) as run:
+            assert largest_student(job, Budget(latency_ms=1.0), run).name == names[3]
+
+
+def test_the_smallest_is_no_larger_than_the_tiniest_student(work, tmp_path) -> None:
+    job, _, _ = work
+    size, latency = smallest(job, tmp_path)
+    assert size <= trial(job, ladder_of(job)[-1], tmp_path)[0]
+    assert latency > 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_student_beyond_its_promise_is_not_shipped(work, tmp_path) -> None:
     job, chosen, _ = work
-    names = [rung.name for rung in job.kind.students(len(job.meta.classes))]
-
-    def killed(*_, **__):
-        raise KeyboardInterrupt
-
-    slow, got = {"at": 3}, []
-    monkeypatch.setattr(
-        "attar.ship.trial", lambda job, rung, folder: (1, 2.0 if names.index(rung.name) < slow["at"] else 0.1)
-    )
-    budget = Budget(bytes=chosen.bytes - 1, latency_ms=1.0)
-    with Run(tmp_path / "r", {}, {}) as run:
-        with monkeypatch.context() as patch:
-            patch.setattr("attar.ship.distill", killed)
-            with pytest.raises(KeyboardInterrupt):
-                ship(job, chosen, budget, run)
-        slow["at"] = 1
-
-        def student(job, chosen, rung, budget, folder):
-            got.append(rung.name)
-            return Result(facts={"steps": [], "file": "none", "difference": 0.0})
-
-        monkeypatch.setattr("attar.ship._student", student)
-        ship(job, chosen, budget, run)
-    assert got == [names[3]]
-
-
-def test_a_student_beyond_its_promise_is_not_shipped(work, tmp_path, monkeypatch) -> None:
-    job, chosen, _ = work
-    monkeypatch.setattr("attar.ship.trial", lambda *_: (10, 1e-6))
     with Run(tmp_path / "r", {}, {}) as run, pytest.raises(BudgetError, match="more than its untrained copy"):
-        ship(job, chosen, Budget(bytes=1000), run)
+        ship(job, chosen, ladder_of(job)[-1], Budget(bytes=1000), run)
     assert not (tmp_path / "r/stages/student/result.safetensors").exists()
 
 
@@ -120,4 +128,4 @@ def test_integers_that_disagree_are_not_shipped(work, tmp_path, monkeypatch) -> 
 
     monkeypatch.setattr("attar.ship.load", Turned)
     with Run(tmp_path / "r", {}, {}) as run, pytest.raises(ExportError, match="another class than in floating point"):
-        ship(job, replace(chosen, bytes=10**9), Budget.parse("12KB"), run)
+        ship(job, replace(chosen, bytes=10**9), ladder_of(job)[-1], BUDGET, run)

@@ -111,7 +111,7 @@ def line_of(candidate: Candidate, codes: Ints) -> str:
     """One line of the leaderboard for a terminal."""
     right = correctness(candidate.held_out, codes)
     accuracy, (low, high) = _estimate(right)
-    return f"{candidate.name:<42}{percent(accuracy):>7}  ({100 * low:.0f}–{100 * high:.0f})"
+    return f"{candidate.name:<46}{percent(accuracy):>7}  ({100 * low:.0f}–{100 * high:.0f})"
 
 
 def percent(share: float) -> str:

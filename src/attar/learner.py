@@ -41,11 +41,11 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model_: the shipped file, loaded.
 
     Example:
-        >>> from sklearn.datasets import load_wine
-        >>> X, y = load_wine(return_X_y=True)
-        >>> known = np.where(np.arange(len(y)) % 5 == 0, y, -1)
-        >>> learner = Learner(budget="20KB", time=5, random_state=0).fit(X, known)
-        >>> learner.score(X, y) > 0.85, learner.leaderboard_[0].name != ""
+        >>> from sklearn.datasets import load_digits
+        >>> X, y = load_digits(n_class=2, return_X_y=True)
+        >>> X, known = X[:60].reshape(-1, 8, 8), np.where(np.arange(60) < 8, y[:60], -1)
+        >>> learner = Learner(budget="20KB", time=1, random_state=0).fit(X, known)
+        >>> learner.score(X, y[:60]) > 0.85, learner.leaderboard_[0].name != ""
         (True, True)
     """
 

@@ -1,0 +1,63 @@
+"""The worked examples of the documentation, as they stand there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from attar.represent import Autoencoder, SimCLR
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture(scope="module")
+def examples():
+    names = {"__name__": "examples"}
+    for block in re.findall(r"^```python\n(.*?)^```", (DOCS / "architecture.md").read_text(), re.DOTALL | re.MULTILINE):
+        exec(block, names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def texts():
+    rng = np.random.default_rng(0)
+    x = rng.integers(97, 123, size=(40, 30)).astype(np.float32)
+    x[np.arange(30) >= rng.integers(10, 31, size=(40, 1))] = np.nan
+    return x
+
+
+@pytest.mark.parametrize("pretext", ["Centre", SimCLR, Autoencoder])
+def test_every_pretext_works_on_the_kind_that_is_added(examples, texts, pretext):
+    kind = examples["Text"].learn(texts)
+    pretext = examples.get(pretext, pretext)(dim=6, width=4, epochs=2, batch_size=16, kind=kind, random_state=0)
+    z = pretext.fit_transform(texts)
+    assert z.shape == (40, 6)
+    with torch.inference_mode():
+        np.testing.assert_allclose(pretext.module_(torch.from_numpy(texts)), z, atol=1e-5)
+
+
+def test_so_do_the_students(examples, texts):
+    kind = examples["Text"].learn(texts)
+    for student in kind.students(3):
+        assert student.build().eval()(kind.preprocess()(torch.from_numpy(texts))).shape == (40, 3)
+
+
+def test_the_pretext_that_is_added_works_on_images(examples):
+    images = np.random.default_rng(0).random((40, 8, 8), dtype=np.float32)
+    assert examples["Centre"]().fit_transform(images).shape == (40, 8)
+
+
+def test_the_rooms_are_those_that_the_linter_holds(pytestconfig):
+    import tomllib
+
+    contracts = tomllib.loads((pytestconfig.rootpath / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = [layer.removesuffix(" | _lazy") for layer in contracts[0]["layers"]]
+    page = (DOCS / "architecture.md").read_text()
+    rooms = re.search(r"## Rooms\n\n```\n(.*?)```", page, re.DOTALL)[1].splitlines()
+    assert len(rooms) == len(layers)
+    for room, layer in zip(rooms, layers):
+        assert room.startswith(f"{layer} ")
