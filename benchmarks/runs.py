@@ -28,7 +28,9 @@ def fit(source: str, **options: object) -> Facts:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         facts = fit_source(
-            data(source), Options(out=Path(folder, "run"), **options), command="benchmark"  # type: ignore[arg-type]
+            data(source),
+            Options(out=Path(folder, "run"), **options),
+            command="benchmark",  # type: ignore[arg-type]
         ).facts
     print(f"  [{source} {time.perf_counter() - start:.0f} s]", file=sys.stderr, flush=True)
     return facts

@@ -9,12 +9,13 @@ import torch
 
 from attar.adapt.finetune import train_from_scratch
 from attar.adapt.validate import LearningPoint
-from attar.candidates import TOLERANCE, _heads, _networks, _pca, candidates
+from attar.candidates import _pca, candidates
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.errors import ExportError
 from attar.job import _job
 from attar.run import Run
+from attar.trials import TOLERANCE, heads, networks
 
 
 def tried(finished):
@@ -101,7 +102,7 @@ def test_networks_see_only_their_own_part(images, monkeypatch) -> None:
         return train_from_scratch(kind, n_classes, x, y, **settings)
 
     monkeypatch.setattr("attar.candidates.train_from_scratch", spy)
-    result = _networks(job, "from scratch", None, images.folder)
+    result = networks(job, "from scratch", None, images.folder)
     n = len(job.codes)
     assert parts[0] == n
     assert all(size < n for size in parts[1:])
@@ -115,7 +116,7 @@ def test_a_memory_that_hangs_on_rounding_is_left_out(plan, hidden, tmp_path, mon
     job, _ = _job(from_arrays((rng.standard_normal(60) + 2 * y)[:, None], hidden(y, 4)), plan, 0, None)
     said = []
     job = replace(job, progress=SimpleNamespace(task=job.progress.task, say=said.append))
-    facts = _heads(job, "pca", _pca(job), tmp_path).facts["candidates"]
+    facts = heads(job, "pca", _pca(job), tmp_path).facts["candidates"]
     assert [one["name"] for one in facts] == ["pca + linear"]
     assert [line.split(" is left out: ")[0] for line in said] == [
         "pca + propagation",
@@ -124,7 +125,7 @@ def test_a_memory_that_hangs_on_rounding_is_left_out(plan, hidden, tmp_path, mon
     # A head that looks nothing up has no such excuse.
     monkeypatch.setattr("attar.candidates.TOLERANCE", -1.0)
     with pytest.raises(ExportError, match="differs from its original"):
-        _heads(job, "pca", _pca(job), tmp_path)
+        heads(job, "pca", _pca(job), tmp_path)
 
 
 def test_global_random_state_is_left_alone(images) -> None:

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.adapt.validate import Choice, binomial_interval, correctness
-from attar.candidates import Candidate, Job
+from attar.candidates import Candidate
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.deploy.session import load
 from attar.report.facts import CurvePoint, Facts, LatentPoint, Row, Step
 from attar.run import Run
+from attar.trials import Job
 
 # Below this many samples a map has no neighbourhoods to show.
 _FEW = 8

@@ -11,7 +11,7 @@ import numpy as np
 import attar
 from attar import kinds
 from attar.adapt.validate import choose, correctness
-from attar.candidates import Job, candidates
+from attar.candidates import candidates
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.deploy.meta import ModelMeta
@@ -23,6 +23,7 @@ from attar.report.saved import write_report
 from attar.run import MODEL, Result, Run
 from attar.ship import largest_student, ship, smallest
 from attar.training.progress import Progress, Silent
+from attar.trials import Job
 
 # Samples on the latent map.
 _SHOWN = 1000

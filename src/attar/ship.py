@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from attar.candidates import Candidate, Job
+from attar.candidates import Candidate
 from attar.compress.budget import Budget, readable
 from attar.compress.distill import distill
 from attar.compress.quantize import quantize_static
@@ -21,6 +21,7 @@ from attar.deploy.session import load
 from attar.errors import BudgetError, ExportError
 from attar.report.facts import Step
 from attar.run import Result, Run
+from attar.trials import Job
 
 if TYPE_CHECKING:
     from attar.kinds.base import Kind, Student

@@ -190,12 +190,12 @@ def test_temperature_is_the_likeliest_of_those_tried() -> None:
     def unlikely(t):
         return -log_softmax(t * scores, axis=1)[np.arange(200), y].mean()
 
-    t = room._temperature(scores, y)
+    t = room.temperature(scores, y)
     best = min(room._TEMPERATURES, key=unlikely)
     assert unlikely(t) <= unlikely(best) + 1e-3
-    assert room._temperature(np.zeros((5, 3)), y[:5]) == 1.0
+    assert room.temperature(np.zeros((5, 3)), y[:5]) == 1.0
     # Perfect scores stay finite.
-    assert room._temperature(np.eye(3)[y] * 100, y) < 32
+    assert room.temperature(np.eye(3)[y] * 100, y) < 32
 
 
 def test_held_out_probabilities_are_calibrated() -> None:

@@ -36,11 +36,11 @@ _TIE = 1e-9
 class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Linear classifier g_φ(z) = softmax(t (W z + b)).
 
-    With fewer than two labels a value, W is ridge regression on ±1 targets, the penalty chosen by its exact
-    leave-one-out error; where a model can fit every label, squared loss needs fewer of them than logistic loss. With
-    more labels it is multinomial logistic regression, the penalty chosen by stratified cross-validation (on very large
-    data it is ridge regression again, for its speed). The scale t makes the probabilities of held-out labels likely
-    (temperature scaling).
+    With more than four values a label, W is ridge regression on ±1 targets, the penalty chosen by its exact
+    leave-one-out error; where a model can fit any labels, squared loss needs fewer of them than logistic loss. Else it
+    is multinomial logistic regression, the penalty chosen by stratified cross-validation (on very large data it is
+    ridge regression again, for its speed). The scale t makes the probabilities of held-out labels likely (temperature
+    scaling).
 
     References:
         Golub, Heath, Wahba, Generalized cross-validation as a method for choosing a good ridge parameter, 1979,
@@ -84,7 +84,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         spread = z.std(0)
         # A column that does not vary over the labelled samples says nothing and must not be blown up.
         spread[spread <= _NOISE * np.maximum(np.abs(centre), spread.max())] = 0.0
-        small = 2 * z.shape[1] <= len(z) and z.size <= _LOGISTIC
+        small = z.shape[1] <= 4 * len(z) and z.size <= _LOGISTIC
         self.loss_ = self.loss if self.loss != "auto" else ("logistic" if small else "squared")
         if self.loss_ == "squared":
             weights, offset, held_out = _ridge(z - centre, codes, len(self.classes_))
@@ -96,7 +96,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             w = w * scale
         else:
             raise LabelError(f"loss is {self.loss!r}; use 'auto', 'squared' or 'logistic'")
-        t = _temperature(held_out, codes)
+        t = temperature(held_out, codes)
         self.coef_ = t * w
         self.intercept_ = t * (offset - w @ centre)
         return self
@@ -221,7 +221,7 @@ def _fit_logistic(z: Doubles, ones: Doubles, inverse: float, w: Doubles, b: Doub
     return found[:size].reshape(w.shape), found[size:]
 
 
-def _temperature(scores: Doubles, codes: npt.NDArray[np.intp]) -> float:
+def temperature(scores: Doubles, codes: npt.NDArray[np.intp]) -> float:
     """The scale of `scores` under which the labels are most likely; half a label of doubt keeps it finite."""
     n, k = scores.shape
     if not scores.any():  # nothing was held out

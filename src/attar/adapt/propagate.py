@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.linalg import eigh
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -48,7 +49,7 @@ class Frame:
         """The subspace of representations `(n, dim)`; a few thousand of them suffice."""
         z = np.ascontiguousarray(z, dtype=np.float32)
         mean = z.mean(0, dtype=np.float64).astype(np.float32)
-        return cls(mean, _principal_axes(z - mean, max_axes))
+        return cls(mean, principal_axes(z - mean, max_axes))
 
     def place(self, z: npt.ArrayLike) -> Singles:
         """Unit vectors `(n, k)` of representations `(n, dim)`."""
@@ -218,19 +219,18 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
 
-def _principal_axes(centred: Singles, k: int) -> Singles:
-    """The first `k` principal axes `(dim, k)`; all of them, unrotated, where there are no more."""
+def principal_axes(centred: Singles, k: int) -> Singles:
+    """The widest `k` principal axes of centred representations `(n, dim)`, the widest first: `(dim, ≤ k)`."""
     n, dim = centred.shape
-    if dim <= k:
-        return np.eye(dim, dtype=np.float32)
+    gram = centred @ centred.T if n <= dim else centred.T @ centred
+    size = len(gram)
+    values, vectors = eigh(gram.astype(np.float64), subset_by_index=[max(0, size - k), size - 1])
+    values, axes = values[::-1], np.asarray(vectors[:, ::-1])
     if n <= dim:
-        values, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
-        kept = vectors[:, -k:][:, values[-k:] > 1e-9 * max(values[-1], 1e-300)]
-        axes: Doubles = centred.T.astype(np.float64) @ kept
+        kept = values > 1e-9 * max(values[0], 1e-300)
+        axes = centred.T.astype(np.float64) @ axes[:, kept]
         axes /= np.maximum(np.linalg.norm(axes, axis=0), 1e-300)
-        return np.asarray(axes, dtype=np.float32)
-    _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    return np.ascontiguousarray(vectors[:, -k:], dtype=np.float32)
+    return np.ascontiguousarray(axes, dtype=np.float32)
 
 
 def _nearest(
