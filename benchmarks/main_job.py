@@ -33,7 +33,7 @@ def one(source: str, seeds: int, **options: object) -> list[float]:
         shipped.append(facts.test_accuracy or 0.0)
         print(
             f"{source:<16} seed {seed}  shipped {100 * shipped[-1]:.1f} %, before {100 * (original or 0):.1f} %, "
-            f"{facts.model_bytes} bytes, {facts.model_latency_ms:.3f} ms, promised {100 * low:.0f} to {100 * high:.0f}, "
+            f"{facts.model_bytes} bytes, {facts.model_latency_ms:.3f} ms, promised {100 * low:.0f}–{100 * high:.0f}, "
             f"{facts.seconds:.0f} s, {chosen(facts)}",
             flush=True,
         )

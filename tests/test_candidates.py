@@ -101,7 +101,7 @@ def test_networks_see_only_their_own_part(images, monkeypatch) -> None:
         parts.append(len(x))
         return train_from_scratch(kind, n_classes, x, y, **settings)
 
-    monkeypatch.setattr("attar.candidates.train_from_scratch", spy)
+    monkeypatch.setattr("attar.trials.train_from_scratch", spy)
     result = networks(job, "from scratch", None, images.folder)
     n = len(job.codes)
     assert parts[0] == n
@@ -117,13 +117,13 @@ def test_a_memory_that_hangs_on_rounding_is_left_out(plan, hidden, tmp_path, mon
     said = []
     job = replace(job, progress=SimpleNamespace(task=job.progress.task, say=said.append))
     facts = heads(job, "pca", _pca(job), tmp_path).facts["candidates"]
-    assert [one["name"] for one in facts] == ["pca + linear"]
+    assert [one["name"] for one in facts] == ["pca + linear", "pca + self-trained"]
     assert [line.split(" is left out: ")[0] for line in said] == [
         "pca + propagation",
-        "pca + linear and propagation",
+        "pca + self-trained and propagation",
     ]
     # A head that looks nothing up has no such excuse.
-    monkeypatch.setattr("attar.candidates.TOLERANCE", -1.0)
+    monkeypatch.setattr("attar.trials.TOLERANCE", -1.0)
     with pytest.raises(ExportError, match="differs from its original"):
         heads(job, "pca", _pca(job), tmp_path)
 

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import make_blobs
+
+from attar.adapt.probe import LinearProbe
+from attar.adapt.propagate import principal_axes
+from attar.adapt.selftrain import Pool, SelfTrainedProbe, _ridge
+from attar.errors import LabelError
+
+
+def some(n=200, d=12, k=3, known=4, seed=0):
+    z, y = make_blobs(n, d, centers=k, cluster_std=3.0, random_state=seed)
+    hidden = np.full(n, -1)
+    for c in range(k):
+        hidden[np.flatnonzero(y == c)[:known]] = c
+    return z, y, hidden
+
+
+def test_points_of_a_pool_have_a_diagonal_covariance_and_the_widest_axes_first():
+    z, _, _ = some()
+    points = Pool.learn(z).points
+    gram = points.T @ points
+    assert np.abs(gram - np.diag(np.diag(gram))).max() < 1e-4 * gram.max()
+    assert (np.diff(np.diag(gram)) <= 1e-6).all()
+
+
+@pytest.mark.parametrize(("n", "d"), [(40, 7), (7, 40), (30, 30)])
+def test_principal_axes_are_those_of_the_singular_value_decomposition(n, d):
+    z = np.random.default_rng(0).standard_normal((n, d)).astype(np.float32)
+    z -= z.mean(0)
+    axes = principal_axes(z, 4)
+    right = np.linalg.svd(z.astype(np.float64), full_matrices=False)[2][:4]
+    np.testing.assert_allclose(np.abs(np.sum(axes.T * right, axis=1)), 1, atol=1e-4)
+
+
+def test_leave_one_out_scores_are_those_of_refitting_without_the_sample():
+    z, y, _ = some(n=30, d=5)
+    points = Pool.learn(z).points
+    w, offset, _, held_out = _ridge(points, y, 3)
+    targets = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
+    # The penalty is read off the solution: (ZᵀZ + λ) w = Zᵀ t.
+    gram = points.T @ points
+    aligned = points.T @ (targets - offset)
+    penalty = float(np.mean((aligned[:, 0] - gram @ w[:, 0]) / w[:, 0]))
+    ones = np.c_[np.ones(30), points]
+    shrink = np.diag([0.0] + [penalty] * points.shape[1])
+    for i in (0, 11, 29):
+        rest = np.delete(np.arange(30), i)
+        solved = np.linalg.solve(ones[rest].T @ ones[rest] + shrink, ones[rest].T @ targets[rest])
+        np.testing.assert_allclose(held_out[i], ones[i] @ solved, rtol=1e-4, atol=1e-4)
+
+
+def test_unlabelled_samples_help_where_they_show_the_directions():
+    better = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        y = rng.integers(2, size=400)
+        z = rng.standard_normal((400, 60)) + np.outer(2 * y - 1, np.r_[[2.5], np.zeros(59)])
+        hidden = np.full(400, -1)
+        for c in (0, 1):
+            hidden[np.flatnonzero(y == c)[:4]] = c
+        known = hidden >= 0
+        alone = LinearProbe("squared").fit(z[known], y[known]).score(z, y)
+        better += SelfTrainedProbe().fit(z, hidden).score(z, y) > alone
+    assert better >= 4
+
+
+def test_it_is_a_linear_map_whatever_the_offset_and_the_module_agrees():
+    z, _, hidden = some()
+    probe = SelfTrainedProbe().fit(z, hidden)
+    far = SelfTrainedProbe().fit(z + 100, hidden)
+    assert (probe.predict(z) == far.predict(z + 100)).mean() > 0.99
+    logits = probe.to_module()(torch.tensor(z, dtype=torch.float32))
+    np.testing.assert_allclose(logits.softmax(1).numpy(force=True), probe.predict_proba(z), atol=1e-4)
+
+
+def test_known_labels_are_kept_and_their_names_too():
+    z, y, hidden = some(known=10)
+    probe = SelfTrainedProbe().fit(z, np.where(hidden >= 0, hidden + 5, -1))
+    assert probe.classes_.tolist() == [5, 6, 7]
+    assert probe.score(z, y + 5) > 0.8
+
+
+def test_fewer_than_two_classes_are_refused():
+    with pytest.raises(LabelError, match="at least two"):
+        SelfTrainedProbe().fit(np.eye(4), [0, 0, -1, -1])
+
+
+@pytest.mark.parametrize("z", [np.zeros((20, 3)), np.ones((20, 1)) * 1e6])
+def test_samples_that_are_all_the_same_give_finite_probabilities(z):
+    hidden = np.array([0, 1] + [-1] * 18)
+    assert np.isfinite(SelfTrainedProbe().fit(z, hidden).predict_proba(z)).all()
