@@ -42,6 +42,7 @@ class Candidate:
         seconds: for fitting and validating it.
         points: representation of the samples shown.
         points_of: name of that representation.
+        members: of a committee.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Candidate:
     seconds: float
     points: Floats
     points_of: str
+    members: tuple[Candidate, ...] = ()
 
 
 def candidates(job: Job, run: Run) -> Iterator[Candidate]:

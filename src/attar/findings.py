@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from attar.adapt.validate import Choice, binomial_interval, correctness
 from attar.candidates import Candidate
+from attar.committee import predicted
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.deploy.session import load
@@ -150,7 +151,7 @@ def _by_accuracy(row: Row) -> float:
 
 def _tested(steps: list[Step], chosen: Candidate, test: TestPart, shipped: float) -> list[Step]:
     """The steps with their accuracy on the test part: of the original, and of what is shipped."""
-    original = float((load(chosen.path).predict_proba(test.x).argmax(1) == test.y).mean())
+    original = float((predicted(chosen, test.x).argmax(1) == test.y).mean())
     first = steps[0].model_copy(update={"accuracy": original})
     if len(steps) == 1:
         return [first]
@@ -195,6 +196,12 @@ def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice)
         else f"“{chosen.name}” is the simplest of {len(tried)} candidates within one standard error of the best, "
         f"“{tried[best].name}” ({percent(accuracy[best])})"
     )
+    if chosen.members:
+        names = ", ".join(f"“{member.name}”" for member in chosen.members)
+        reason = (
+            f"The student learnt from the mean of {len(chosen.members)} candidates that the labels cannot tell apart "
+            f"({names})"
+        )
     against = f"; the best baseline reached {percent(max(baselines))}" if baselines and not chosen.baseline else ""
     return f"{reason}, with {percent(accuracy[choice.index])}{against}."
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 import attar
 from attar import kinds
-from attar.adapt.validate import choose, correctness
-from attar.candidates import candidates
+from attar.adapt.validate import choose, corrected, correctness, within_one_standard_error
+from attar.candidates import Candidate, candidates
+from attar.committee import committee
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.deploy.meta import ModelMeta
@@ -85,6 +87,13 @@ def run_job(
     order = [c.rank if budget.allows(c.bytes, c.latency_ms) else len(tried) for c in tried]
     choice = choose(right, order, seed)
     chosen = tried[choice.index]
+    if student is not None and not budget.allows(chosen.bytes, chosen.latency_ms):
+        chosen = _teacher(tried, right, order, chosen, budget)
+        if chosen.members:
+            own = correctness(chosen.held_out, job.codes)
+            tried, right = [*tried, chosen], np.vstack([right, own])
+            choice = corrected(len(tried) - 1, own, choice.optimism)
+            progress.say(line_of(chosen, job.codes))
     progress.say(
         f"chosen      {chosen.name}: {percent(choice.accuracy)} "
         f"({percent(choice.interval[0])} to {percent(choice.interval[1])}), corrected for having been chosen"
@@ -117,6 +126,16 @@ def run_job(
     outcome = Outcome(Facts.model_validate(facts), model)
     write_report(run.folder, outcome.facts)
     return outcome
+
+
+def _teacher(
+    tried: list[Candidate], right: npt.NDArray[np.float64], order: list[int], chosen: Candidate, budget: Budget
+) -> Candidate:
+    """All that ship as the same student, and that the labels cannot tell from the best, as one."""
+    known = right[:, ~np.isnan(right).any(0)]
+    close = within_one_standard_error(known, order)
+    members = [tried[i] for i in close if not budget.allows(tried[i].bytes, tried[i].latency_ms)]
+    return committee(members, chosen)
 
 
 def smallest_model(dataset: Dataset, folder: Path) -> tuple[int, float]:

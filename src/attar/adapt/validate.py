@@ -161,11 +161,24 @@ def one_standard_error(right: Doubles, order: Sequence[int]) -> int:
         0
     """
     accuracy = right.mean(1)
+    return int(min(within_one_standard_error(right, order), key=lambda i: (order[i], -accuracy[i])))
+
+
+def within_one_standard_error(right: Doubles, order: Sequence[int]) -> Indices:
+    """The candidates that are not worse than the best by more than one standard error of their difference.
+
+    Arguments:
+        right: how often each candidate was right on each sample `(candidates, n)`, in [0, 1].
+        order: rank of each candidate by simplicity; the simplest of equals is the best.
+
+    Returns:
+        Their indices, ascending.
+    """
+    accuracy = right.mean(1)
     best = int(max(range(len(right)), key=lambda i: (accuracy[i], -order[i])))
     difference = right[best] - right
     error = difference.std(1, ddof=1) / np.sqrt(right.shape[1]) if right.shape[1] > 1 else np.zeros(len(right))
-    close = np.flatnonzero(difference.mean(1) <= error + _TIE)
-    return int(min(close, key=lambda i: (order[i], -accuracy[i])))
+    return np.flatnonzero(difference.mean(1) <= error + _TIE)
 
 
 @dataclass(frozen=True)
@@ -176,7 +189,7 @@ class Choice:
         index: of the candidate.
         accuracy: corrected for having been chosen.
         interval: 90 %, likewise.
-        optimism: by how much its own cross-validated accuracy is higher.
+        optimism: what was taken off its own cross-validated accuracy.
     """
 
     index: int
@@ -217,5 +230,17 @@ def choose(right: Doubles, order: Sequence[int], seed: int) -> Choice:
         drawn = known[:, rng.integers(n, size=n)]
         then = one_standard_error(drawn, order)
         optimism += float(drawn[then].mean() - accuracy[then]) / _BOOTSTRAPS
-    corrected = float(np.clip(accuracy[index] - max(optimism, 0.0), 0.0, 1.0))
-    return Choice(index, corrected, binomial_interval(corrected, n), float(accuracy[index]) - corrected)
+    return corrected(index, known[index], max(optimism, 0.0))
+
+
+def corrected(index: int, right: Doubles, optimism: float) -> Choice:
+    """A candidate with its accuracy less the optimism of choosing.
+
+    Arguments:
+        index: of the candidate.
+        right: how often it was right on each sample `(n,)`, NaN where a sample was never held out.
+        optimism: of choosing.
+    """
+    known = right[~np.isnan(right)]
+    accuracy = float(np.clip(known.mean() - optimism, 0.0, 1.0))
+    return Choice(index, accuracy, binomial_interval(accuracy, len(known)), optimism)
