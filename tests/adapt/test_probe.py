@@ -131,13 +131,19 @@ def test_squared_loss_knows_no_axes_and_no_origin(d) -> None:
     np.testing.assert_allclose(scaled.predict_proba(1000 * z), probe.predict_proba(z), atol=1e-6)
 
 
-def test_logistic_loss_knows_no_units() -> None:
+def test_logistic_loss_knows_no_axes_no_origin_and_no_unit() -> None:
     z, y = blobs(60, 5)
-    units, origin = np.array([1e3, 1e-2, 1.0, 5.0, 0.1]), np.array([5.0, -3.0, 100.0, 0.0, 1.0])
+    rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((5, 5)))[0]
     p = LinearProbe("logistic").fit(z, y).predict_proba(z)
-    np.testing.assert_allclose(
-        LinearProbe("logistic").fit(z * units + origin, y).predict_proba(z * units + origin), p, atol=1e-3
-    )
+    moved = 1000 * z @ rotation + 7.0
+    np.testing.assert_allclose(LinearProbe("logistic").fit(moved, y).predict_proba(moved), p, atol=1e-3)
+
+
+def test_logistic_loss_does_not_blow_up_the_narrow_axes_of_a_representation() -> None:
+    z, y = blobs(40, 3)
+    noise = 1e-2 * np.random.default_rng(0).standard_normal((2, 40, 30))
+    alone = LinearProbe("logistic").fit(z, y).score(z, y)
+    assert LinearProbe("logistic").fit(np.c_[z, noise[0]], y).score(np.c_[z, noise[1]], y) >= alone - 0.05
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])

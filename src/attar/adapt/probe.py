@@ -27,7 +27,7 @@ _INVERSE = np.logspace(-3, 3, 7)
 _TEMPERATURES = np.logspace(-1, 1.5, 26)
 # Numbers in the training data up to which logistic regression takes seconds.
 _LOGISTIC = 2_000_000
-# A column whose spread is below this share of its mean, or of the widest column, is float32 rounding and no signal.
+# A spread below this share of the mean is float32 rounding and no signal.
 _NOISE = 1e-6
 # Two scores that differ by less are equal: the stronger penalty wins.
 _TIE = 1e-9
@@ -61,6 +61,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Example:
         >>> from sklearn.datasets import load_wine
         >>> X, y = load_wine(return_X_y=True)
+        >>> X = (X - X.mean(0)) / X.std(0)
         >>> LinearProbe().fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.9
         True
     """
@@ -81,16 +82,15 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise LabelError(f"y holds one class only ({self.classes_[0]!r}); label samples of at least two classes")
         centre = z.mean(0)
-        spread = z.std(0)
-        # A column that does not vary over the labelled samples says nothing and must not be blown up.
-        spread[spread <= _NOISE * np.maximum(np.abs(centre), spread.max())] = 0.0
         small = z.shape[1] <= 4 * len(z) and z.size <= _LOGISTIC
         self.loss_ = self.loss if self.loss != "auto" else ("logistic" if small else "squared")
         if self.loss_ == "squared":
             weights, offset, held_out = _ridge(z - centre, codes, len(self.classes_))
             self.penalty_, w = weights
         elif self.loss_ == "logistic":
-            scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+            # One unit for all columns: in a representation the narrow ones are narrow for a reason.
+            spread = float(np.sqrt(z.var(0).mean()))
+            scale = 1 / spread if spread > _NOISE * float(np.abs(centre).max()) else 0.0
             folds = stratified_folds(codes, 5, np.random.default_rng(self.random_state))
             self.penalty_, w, offset, held_out = _logistic((z - centre) * scale, codes, len(self.classes_), folds)
             w = w * scale
