@@ -136,7 +136,7 @@ def test_logistic_loss_knows_no_axes_no_origin_and_no_unit() -> None:
     rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((5, 5)))[0]
     p = LinearProbe("logistic").fit(z, y).predict_proba(z)
     moved = 1000 * z @ rotation + 7.0
-    np.testing.assert_allclose(LinearProbe("logistic").fit(moved, y).predict_proba(moved), p, atol=1e-3)
+    np.testing.assert_allclose(LinearProbe("logistic").fit(moved, y).predict_proba(moved), p, atol=5e-3)
 
 
 def test_logistic_loss_does_not_blow_up_the_narrow_axes_of_a_representation() -> None:
