@@ -36,10 +36,11 @@ def test_interval_is_that_of_clopper_and_pearson(n, level) -> None:
         np.testing.assert_allclose(binomial_interval(k / n, n, level), (exact.low, exact.high), atol=1e-9)
 
 
-def test_interval_of_shares_that_are_no_count() -> None:
-    low, high = binomial_interval(0.8512, 37)
-    assert binomial_interval(31 / 37, 37)[0] < low < 0.8512 < high < binomial_interval(32 / 37, 37)[1]
-    assert binomial_interval(0.5, 0) == (0.0, 1.0)
+def test_interval_of_shares_that_are_no_count_reaches_to_the_counts_on_both_sides() -> None:
+    low, high = binomial_interval(0.855, 20)
+    assert low == binomial_interval(17 / 20, 20)[0]
+    assert high == binomial_interval(18 / 20, 20)[1]
+    assert binomial_interval(0.985, 35)[1] == 1.0
 
 
 def test_no_model_is_asked_about_a_label_it_has_seen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -134,9 +135,11 @@ def binomial_interval(accuracy: float, n: int, level: float = LEVEL) -> Interval
     """
     if n == 0:
         return 0.0, 1.0
-    k, tail = accuracy * n, (1 - level) / 2
-    low = float(beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
-    high = float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
+    k, tail = round(accuracy * n, 6), (1 - level) / 2
+    # A share that is no whole number of samples is rounded to the safe side at either end.
+    fewest, most = math.floor(k), math.ceil(k)
+    low = float(beta.ppf(tail, fewest, n - fewest + 1)) if fewest > 0 else 0.0
+    high = float(beta.ppf(1 - tail, most + 1, n - most)) if most < n else 1.0
     return low, high
 
 
