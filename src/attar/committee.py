@@ -42,7 +42,7 @@ def committee(members: Sequence[Candidate], lead: Candidate) -> Candidate:
         bytes=sum(member.bytes for member in members),
         latency_ms=sum(member.latency_ms for member in members),
         difference=max(member.difference for member in members),
-        seconds=0.0,
+        seconds=sum(member.seconds for member in members),
         points=lead.points,
         points_of=lead.points_of,
         members=tuple(members),
