@@ -31,7 +31,7 @@ class Candidate:
     Arguments:
         name: as in "simclr + propagation".
         baseline: True where nothing is learnt from the unlabelled samples by training on them.
-        rank: by simplicity.
+        rank: by simplicity of what is shipped: by representation, and a linear map before what looks samples up.
         held_out: cross-validated probabilities of the labelled samples `(repeats, n_labelled, n_classes)`.
         everything: probabilities of all training samples `(n, n_classes)`.
         curve: accuracy over the number of labels.
@@ -63,14 +63,13 @@ class Candidate:
 
 def candidates(job: Job, run: Run) -> Iterator[Candidate]:
     """Try all that suit the kind of data, the simplest first; what is finished is read back from the run."""
-    rank = 0
-    for stage, compute in _stages(job, run).items():
+    for place, (stage, compute) in enumerate(_stages(job, run).items()):
         result = run.stage(stage, compute)
         for i, facts in enumerate(result.facts["candidates"]):
             yield Candidate(
                 name=facts["name"],
                 baseline=facts["baseline"],
-                rank=rank,
+                rank=2 * place + facts["memory"],
                 held_out=result.arrays[f"{i}.held_out"],
                 everything=result.arrays[f"{i}.everything"],
                 curve=tuple(LearningPoint(**point) for point in facts["curve"]),
@@ -82,7 +81,6 @@ def candidates(job: Job, run: Run) -> Iterator[Candidate]:
                 points=result.arrays["points"],
                 points_of=result.facts["points_of"],
             )
-            rank += 1
 
 
 def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
