@@ -22,9 +22,8 @@ class BYOL(Pretext):
     ξ ← m ξ + (1 − m) θ,  m = 1 − (1 − momentum) (cos(π k / K) + 1) / 2 in step k of K
 
     with no gradient to the target network ξ. Nothing is pushed apart; that all samples do not end in one place is
-    owed to the predictor q, which learns faster than the target moves, and to batch normalisation. The target's
-    statistics are averaged like its weights (see `Momentum`), and the momentum begins at 0.99 rather than 0.996, which
-    is meant for some hundred thousand steps.
+    owed to the predictor q, which learns faster than the target moves, and to batch normalisation. The momentum begins
+    at 0.97 rather than 0.996, which is meant for some hundred thousand steps.
 
     References:
         Grill et al., Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning, 2020, equations 1 and 2,
@@ -63,7 +62,7 @@ class BYOL(Pretext):
         width: int = 32,
         epochs: int = 100,
         batch_size: int = 256,
-        momentum: float = 0.99,
+        momentum: float = 0.97,
         hidden: int = 256,
         projection: int = 64,
         strength: float = 1.0,

@@ -22,10 +22,10 @@ class MoCo(Pretext):
 
     with q and k of length one. A batch of keys enters the queue, and the oldest leave it: negatives are many however
     small the batch. This is the recipe of version 2, a perceptron as g and the cosine schedule added to version 1;
-    version 3 gives up the queue and needs batches of thousands. Three things differ here. Keys are normalised by
-    averaged statistics (see `Momentum`). The momentum is 0.99 rather than 0.999, which is meant for a hundred
-    thousand steps and more. And the queue holds half of the samples at most: in a longer one, most would meet their
-    own earlier keys as negatives.
+    version 3 gives up the queue and needs batches of thousands. Two things differ here. The momentum is 0.97 rather
+    than 0.999, which is meant for a hundred thousand steps and more. And the queue holds half of the samples at most:
+    in a longer one, most would meet their own earlier keys as negatives. Batches are not shuffled between devices,
+    of which there may be one.
 
     References:
         He et al., Momentum Contrast for Unsupervised Visual Representation Learning, 2020, Algorithm 1,
@@ -67,7 +67,7 @@ class MoCo(Pretext):
         epochs: int = 100,
         batch_size: int = 256,
         queue: int = 4096,
-        momentum: float = 0.99,
+        momentum: float = 0.97,
         temperature: float = 0.2,
         projection: int = 64,
         strength: float = 1.0,
