@@ -1,6 +1,8 @@
 """What holds for every pretext that contrasts views, on each kind that it works on."""
 
+import os
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,10 +85,24 @@ def test_what_served_training_alone_is_thrown_away(pretext):
     assert set(fitted.encoder_.state_dict()) == set(encoder.state_dict())
 
 
-def _sets():
-    digits, wine = load_digits(), load_wine()
-    yield "image", digits.images[:900].astype(np.float32), digits.target[:900]
-    yield "table", wine.data.astype(np.float32), wine.target
+def _digits():
+    x, y = load_digits(return_X_y=True)
+    return x[:800].reshape(-1, 8, 8).astype(np.float32), y[:800]
+
+
+def _wine():
+    x, y = load_wine(return_X_y=True)
+    return x.astype(np.float32), y
+
+
+def _synthetic_control():
+    path = (
+        Path(os.environ.get("ATTAR_DATA", Path(__file__).parents[3] / "shared" / "data")) / "ucr/SyntheticControl.npz"
+    )
+    if not path.exists():
+        pytest.skip(f"{path} is not there; set ATTAR_DATA")
+    with np.load(path) as file:
+        return np.concatenate([file["x_train"], file["x_test"]]), np.concatenate([file["y_train"], file["y_test"]])
 
 
 def _mean_accuracy(pretext, x, y):
@@ -100,3 +116,20 @@ def _mean_accuracy(pretext, x, y):
         rest = np.setdiff1d(np.arange(len(x)), known)
         scores.append(LinearProbe("squared").fit(z[known], y[known]).score(z[rest], y[rest]))
     return np.mean(scores)
+
+
+@pytest.mark.parametrize(
+    ("pretext", "read"),
+    [
+        *((pretext, _wine) for pretext in (SimCLR, MoCo, BYOL)),
+        *((pretext, _synthetic_control) for pretext in (SimCLR, MoCo, BYOL)),
+        pytest.param(TSTCC, _synthetic_control, marks=pytest.mark.slow),
+        *(pytest.param(pretext, _digits, marks=pytest.mark.slow) for pretext in (SimCLR, MoCo, BYOL)),
+    ],
+)
+def test_training_beats_the_same_encoder_untrained(pretext, read):
+    x, y = read()
+    settings = {"dim": 32, "width": 8, "batch_size": 64, "random_state": 0}
+    untrained = pretext(epochs=1, lr=1e-9, **settings).fit(x)
+    trained = pretext(epochs=20, lr=4e-3, **settings).fit(x)
+    assert _mean_accuracy(trained, x, y) > _mean_accuracy(untrained, x, y)
