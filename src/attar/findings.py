@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.adapt.validate import Choice, binomial_interval, correctness
-from attar.candidates import Candidate
+from attar.candidates import Candidate, left_out
 from attar.committee import predicted
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
@@ -83,7 +83,7 @@ def findings(
         shape=tuple(job.x.shape[1:]),
         classes=classes,
         labels_per_class=tuple(int(c) for c in counts),
-        notes=dataset.notes,
+        notes=(*dataset.notes, *left_out(job, run)),
         verdict=_verdict(choice, test_accuracy, n_test, last),
         why=_why(tried, right, choice),
         accuracy=choice.accuracy,

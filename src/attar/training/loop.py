@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from attar.errors import AttarError, RunError
+from attar.errors import RunError, TrainingError
 from attar.training import checkpoint as checkpoints
 from attar.training import processes as together
 from attar.training.checkpoint import Plan, Position
@@ -94,7 +94,7 @@ def train(
         The losses.
 
     Raises:
-        AttarError: the loss became NaN or infinite.
+        TrainingError: the loss became NaN or infinite.
         RunError: the checkpoint is corrupt, of another training, or not there for all processes.
 
     Example:
@@ -201,7 +201,7 @@ def _step(
     value = float(mean)
     if not math.isfinite(value):
         epoch = position.step // max(1, plan.n // plan.batch_size) + 1
-        raise AttarError(f"the loss became {value} in epoch {epoch}; use a learning rate below {plan.lr:g}")
+        raise TrainingError(f"the loss became {value} in epoch {epoch}; use a learning rate below {plan.lr:g}")
     for group in optimizer.param_groups:
         group["lr"] = plan.lr * _rate(position.step, plan.steps)
     optimizer.zero_grad()
