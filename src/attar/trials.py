@@ -20,7 +20,7 @@ from attar.adapt.heads import MeanOfHeads
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
-from attar.adapt.validate import Answer, cross_validate, learning_curve
+from attar.adapt.validate import Answer, correctness, cross_validate, learning_curve
 from attar.data.dataset import UNLABELLED, Floats, Ints
 from attar.deploy.check import check
 from attar.deploy.measure import measure
@@ -199,6 +199,17 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
         start,
         baseline=name not in ("autoencoder", "simclr"),
     )
+
+
+def probed(job: Job, module: nn.Module) -> Doubles:
+    """How often a linear head is right on each labelled sample that it has not seen `(n_labelled,)`."""
+    z, codes = apply(module, job.x[job.labelled]), job.codes
+
+    def answer(parts: list[Indices]) -> list[Doubles]:
+        return [LinearProbe(random_state=job.seed).fit(z[part], codes[part]).predict_proba(z) for part in parts]
+
+    held_out = cross_validate(answer, codes, folds=job.plan.folds, repeats=job.plan.repeats, seed=job.seed)
+    return correctness(held_out, codes)
 
 
 def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path) -> Result:

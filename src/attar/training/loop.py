@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ def train(
     seed: int = 0,
     checkpoint: Path | None = None,
     interval: float = _INTERVAL,
+    until: int | None = None,
     progress: Progress | None = None,
     name: str = "train",
     accelerator: str = "cpu",
@@ -86,6 +88,7 @@ def train(
         seed: of the order of samples and of the generator.
         checkpoint: file to keep the state in, and to go on from where it exists.
         interval: seconds between two checkpoints; has no influence on the result.
+        until: step to stop at for now, where not None; from the checkpoint it goes on as if it had not stopped.
         progress: where each step is reported.
         name: of the task in `progress`.
         accelerator: of Lightning Fabric: "cpu", "cuda", "auto".
@@ -123,16 +126,17 @@ def train(
         written = time.monotonic()
         module.train()
         first = together.is_first()
+        end = plan.steps if until is None else min(until, plan.steps)
         shown = progress if progress is not None and first else Silent()
         with shown.task(name, plan.steps) as task:
             task.advance(position.step)
-            for batch in _batches(plan, position.step):
+            for batch in islice(_batches(plan, position.step), max(0, end - position.step)):
                 own = together.own_part(batch)
                 with together.sharing(len(own)):
                     loss = loss_of_batch(own, generator)
                 _step(fabric, module, optimizer, plan, position, loss)
                 task.advance()
-                last = position.step == plan.steps
+                last = position.step == end
                 if first and checkpoint is not None and (last or time.monotonic() - written >= interval):
                     checkpoints.write(checkpoint, plan, position, module, optimizer, generator)
                     written = time.monotonic()
