@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Doubles = npt.NDArray[np.float64]
 
+# Of the heads on one representation.
+_RANKS = 3
 # A pretext is looked at after this share of its training. It goes on unless a linear head on it is behind the best
 # candidate so far by more than it may still gain (in accuracy), and by more than chance (in standard errors).
 _FIRST_LOOK, _MAY_GAIN, _CHANCE = 0.25, 0.05, 2.0
@@ -37,7 +39,8 @@ class Candidate:
     Arguments:
         name: as in "simclr + propagation".
         baseline: True where nothing is learnt from the unlabelled samples by training on them.
-        rank: by simplicity of what is shipped: by representation, and a linear map before what looks samples up.
+        rank: by simplicity: by representation, and a linear map before what looks samples up. Of two linear maps the
+            one learnt from all samples comes first: it depends less on which of them have a label.
         held_out: cross-validated probabilities of the labelled samples `(repeats, n_labelled, n_classes)`.
         everything: probabilities of all training samples `(n, n_classes)`.
         curve: accuracy over the number of labels.
@@ -79,7 +82,7 @@ def candidates(job: Job, run: Run) -> Iterator[Candidate]:
             candidate = Candidate(
                 name=facts["name"],
                 baseline=facts["baseline"],
-                rank=2 * place + facts["memory"],
+                rank=_RANKS * place + facts["rank"],
                 held_out=result.arrays[f"{i}.held_out"],
                 everything=result.arrays[f"{i}.everything"],
                 curve=tuple(LearningPoint(**point) for point in facts["curve"]),

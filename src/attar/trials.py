@@ -93,6 +93,7 @@ class _Fitted:
     write: Callable[[Path], None]
     network: bool = False  # costly to train: validated and drawn less often
     memory: bool = False  # looks samples up: among those alike, rounding decides which
+    pooled: bool = False  # learnt from all samples, with a label or without
 
 
 def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
@@ -174,6 +175,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
         answer_trained,
         np.concatenate(said_trained),
         _writer(job, module, trained.to_module()),
+        pooled=True,
     )
     memory = propagation.to_module()
     by_propagation = _Fitted(
@@ -329,7 +331,7 @@ def _finished(
                 "bytes": measured.bytes,
                 "latency_ms": measured.latency_ms,
                 "difference": difference,
-                "memory": one.memory,
+                "rank": 2 if one.memory else 0 if one.pooled else 1,
                 "seconds": (time.perf_counter() - start) / len(fitted),
             }
         )
