@@ -18,6 +18,7 @@ from attar.errors import RunError, TrainingError
 from attar.training import checkpoint as checkpoints
 from attar.training import processes as together
 from attar.training.checkpoint import Plan, Position
+from attar.training.memory import kept_memory
 from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def train(
     """
     fabric = _fabric(accelerator)
     with ExitStack() as stack:
+        stack.enter_context(kept_memory())
         stack.enter_context(together.process_group())
         seed = together.begin_equal(module, seed)
         stack.enter_context(_own_random_state(seed))
@@ -116,7 +118,8 @@ def train(
         per_epoch = max(1, n // batch_size)
         plan = Plan(n, epochs * per_epoch if steps is None else steps, batch_size, lr, weight_decay, seed)
         generator = torch.Generator().manual_seed(seed)
-        module.to(fabric.device)
+        # Convolutions on a CPU are quickest where the channels of a pixel lie side by side.
+        _lay_out(module.to(fabric.device), torch.channels_last)
         optimizer = _optimizer(module, lr, weight_decay)
         position = Position(0, [])
         if checkpoint is not None:
@@ -141,7 +144,7 @@ def train(
                     checkpoints.write(checkpoint, plan, position, module, optimizer, generator)
                     written = time.monotonic()
     module.eval()
-    module.to("cpu")
+    _lay_out(module.to("cpu"), torch.contiguous_format)
     epoch_losses = (position.losses[i : i + per_epoch] for i in range(0, len(position.losses), per_epoch))
     return History(tuple(math.fsum(losses) / len(losses) for losses in epoch_losses), position.step)
 
@@ -151,6 +154,13 @@ def _fabric(accelerator: str) -> Fabric:
     from lightning_fabric import Fabric
 
     return Fabric(accelerator=accelerator, devices=1)
+
+
+def _lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
+    """Order the weights of two-dimensional convolutions in memory."""
+    for p in module.parameters():
+        if p.ndim == 4:
+            p.data = p.data.contiguous(memory_format=memory_format)
 
 
 @contextmanager
