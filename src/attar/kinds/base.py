@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
+from attar.kinds.parts import Parts
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 
@@ -45,7 +46,7 @@ class Student:
 
 
 @dataclass(frozen=True)
-class Kind(ABC):
+class Kind(Parts, ABC):
     """A kind of data, with what was learnt about it from training samples.
 
     Wherever a method speaks of normalised samples it means the output of `preprocess()`: image `(n, c, h, w)`,
