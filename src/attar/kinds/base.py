@@ -15,8 +15,11 @@ from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
 from attar.errors import DataError
+from attar.kinds.parts import Parts
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
+# From the length of a code and a width to an encoder and a decoder.
+NetworkPair: TypeAlias = Callable[[int, int], tuple[nn.Module, nn.Module]]
 
 # Samples in one pass over the data for its statistics: float64 copies stay small.
 _CHUNK = 4096
@@ -46,7 +49,7 @@ class Student:
 
 
 @dataclass(frozen=True)
-class Kind(ABC):
+class Kind(Parts, ABC):
     """A kind of data, with what was learnt about it from training samples.
 
     Wherever a method speaks of normalised samples it means the output of `preprocess()`: image `(n, c, h, w)`,
@@ -82,6 +85,24 @@ class Kind(ABC):
     @abstractmethod
     def decoder(self, dim: int, width: int = 32) -> nn.Module:
         """A network from `(n, dim)` to what `reconstruction_loss` and `restore` take."""
+
+    def autoencoders(self) -> dict[str, NetworkPair]:
+        """Encoder and decoder of each named architecture that suits the kind."""
+        return {}
+
+    def autoencoder(self, dim: int, width: int = 32, network: str | None = None) -> tuple[nn.Module, nn.Module]:
+        """Encoder and decoder of one of `autoencoders`, or the kind's own.
+
+        Raises:
+            DataError: the kind has no such architecture.
+        """
+        if network is None:
+            return self.encoder(dim, width), self.decoder(dim, width)
+        known = self.autoencoders()
+        if network not in known:
+            names = ", ".join(map(repr, known)) or "None"
+            raise DataError(f"kind {self.name!r} has no network {network!r}; use one of {names}")
+        return known[network](dim, width)
 
     @abstractmethod
     def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:

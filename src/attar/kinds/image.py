@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
-from attar.kinds.base import Kind, Standardise, moments, normal, uniform
+from attar.kinds.base import Standardise, moments, normal, uniform
+from attar.kinds.patched import Patched
 from attar.nets.convnet import ConvDecoder, ConvNet
 
 _ROTATION = 0.35  # radians
@@ -34,12 +35,14 @@ _PHOTOGRAPH = 16
 _THUMBNAIL = 48
 # Luma of ITU-R BT.601.
 _LUMA = (0.299, 0.587, 0.114)
+# Most patches along a side, so that attention over all of them stays cheap.
+_PATCHES = 8
 # Images that suffice for the median of a border.
 _BORDER_SAMPLES = 4096
 
 
 @dataclass(frozen=True)
-class Image(Kind):
+class Image(Patched):
     """Images `(h, w)` or `(h, w, c)`.
 
     Arguments:
@@ -51,6 +54,7 @@ class Image(Kind):
     """
 
     name: ClassVar[str] = "image"
+    masking_ratio: ClassVar[float] = 0.75
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -67,6 +71,14 @@ class Image(Kind):
         border = np.concatenate([side.reshape(-1, pixels.shape[3]) for side in sides])
         border = np.where(np.isnan(border), np.asarray(mean, dtype=np.float32), border)
         return cls(tuple(x.shape[1:]), mean, std, tuple(np.median(border, axis=0).astype(float).tolist()))
+
+    @property
+    def layout(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """Square patches, eight along the longer side or fewer."""
+        side = 2
+        while side * _PATCHES < max(self.shape[:2]):
+            side *= 2
+        return len(self.mean), self.shape[:2], (side, side)
 
     def preprocess(self) -> nn.Module:
         """Raw images `(n, h, w)` or `(n, h, w, c)` to normalised `(n, c, h, w)`."""

@@ -12,8 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
-from attar.kinds.base import Kind, Standardise, moments, normal, uniform
+from attar.kinds.base import Kind, NetworkPair, Standardise, moments, normal, uniform
+from attar.kinds.patched import Patched
 from attar.nets.convnet import ConvDecoder, ConvNet
+from attar.nets.recurrent import RecurrentDecoder, RecurrentEncoder
 
 _NOISE = 0.1  # in standard deviations
 _SCALE = 0.2
@@ -25,6 +27,10 @@ _SHIFT = 0.2  # of the length
 _MASK = 0.2  # of the length
 _CUTS = 5  # most pieces that a strong view exchanges
 _SPECTRUM = 0.5  # share of its amplitude by which a frequency is raised or lowered
+# Length of a recurrent network's state for each unit of `width`.
+_STATE = 2
+# Most segments that a transformer looks at.
+_SEGMENTS = 32
 # A drawing: size in pixels, points and channels that can still be told apart.
 _DRAWN = (96, 48)
 _POINTS = 64
@@ -32,7 +38,7 @@ _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#666666")
 
 
 @dataclass(frozen=True)
-class Series(Kind):
+class Series(Patched):
     """Series `(channels, steps)`, a shorter one padded with NaN at its end.
 
     Arguments:
@@ -44,6 +50,7 @@ class Series(Kind):
     name: ClassVar[str] = "series"
     # One more than elsewhere: kernels along one axis have fewer weights.
     ladder: ClassVar[tuple[int, ...]] = (48, *Kind.ladder)
+    padded: ClassVar[bool] = True
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -54,6 +61,22 @@ class Series(Kind):
         del columns
         mean, std = moments(x, axis=1)
         return cls(tuple(x.shape[1:]), mean, std)
+
+    @property
+    def layout(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """Segments of equal length, 32 or fewer."""
+        channels, steps = self.shape
+        return channels, (steps,), (max(2, -(-steps // _SEGMENTS)),)
+
+    def autoencoders(self) -> dict[str, NetworkPair]:
+        """As for images, and gated recurrent units along time."""
+        channels, steps = self.shape
+        return super().autoencoders() | {
+            "recurrent": lambda dim, width: (
+                RecurrentEncoder(channels, dim, _STATE * width),
+                RecurrentDecoder(channels, steps, dim, _STATE * width),
+            )
+        }
 
     def preprocess(self) -> nn.Module:
         """Raw series to normalised ones, zero where a value is missing."""

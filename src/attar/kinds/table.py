@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
 from attar.errors import DataError
-from attar.kinds.base import Kind, Standardise, Student, moments
+from attar.kinds.base import Kind, NetworkPair, Standardise, Student, moments
+from attar.nets.cells import Cells, Uncells
 from attar.nets.mlp import MLP
+from attar.nets.transformer import TransformerDecoder, TransformerEncoder
 from attar.training.processes import whole_batch
 
 # Share of the cells that a view replaces: the rate of the SCARF paper's own ablation that loses nothing.
@@ -95,6 +97,12 @@ class Table(Kind):
         groups = tuple(i for i in self.categorical for _ in range(self.categories[i]))
         return self.numeric + self.indicated + groups
 
+    @property
+    def predicted(self) -> tuple[int, ...]:
+        """Positions of all but indicators of missing values in a normalised row: what a hidden cell may be."""
+        start = len(self.numeric)
+        return (*range(start), *range(start + len(self.indicated), len(self.owner)))
+
     def preprocess(self) -> nn.Module:
         """Raw rows to normalised `(n, d)`."""
         return _Encode(self)
@@ -115,6 +123,63 @@ class Table(Kind):
     def decoder(self, dim: int, width: int = 32) -> nn.Module:
         """The mirror of the encoder."""
         return MLP(dim, _HIDDEN * width, _HIDDEN * width, len(self.owner))
+
+    def autoencoders(self) -> dict[str, NetworkPair]:
+        """Fully connected, or a transformer over cells."""
+
+        def transformer(dim: int, width: int) -> tuple[nn.Module, nn.Module]:
+            output = Uncells(self.owner, width)
+            return self.part_encoder(dim, width), TransformerDecoder(output, len(self.names), dim, width)
+
+        return {
+            "fully-connected": lambda dim, width: (self.encoder(dim, width), self.decoder(dim, width)),
+            "transformer": transformer,
+        }
+
+    def part_encoder(self, dim: int, width: int = 64) -> nn.Module:
+        """A transformer over cells that skips the hidden ones.
+
+        References:
+            Du et al., ReMasker: Imputing Tabular Data with Masked Autoencoding, 2024, https://arxiv.org/abs/2309.13793
+        """
+        return TransformerEncoder(Cells(self.owner, width), len(self.names), dim, width)
+
+    def part_decoder(self, dim: int, width: int = 64) -> nn.Module:
+        """A lighter transformer, with a learnt vector at hidden cells."""
+        output = Uncells([self.owner[j] for j in self.predicted], width)
+        return TransformerDecoder(output, len(self.names), dim, width, tokens=True)
+
+    def present(self, x: Tensor) -> Tensor:
+        """The cells that are not known to be missing."""
+        _, indicators, groups = self._parts(x)
+        present = torch.ones(len(x), len(self.names), dtype=torch.bool, device=x.device)
+        present[:, list(self.indicated)] = indicators == 0
+        for column, group in zip(self.categorical, groups):
+            present[:, column] = group.any(dim=1)
+        return present
+
+    def hide(self, x: Tensor, hidden: Tensor, generator: torch.Generator) -> Tensor:
+        """The rows as they are."""
+        del hidden, generator
+        return x
+
+    def masked_loss(self, x_hat: Tensor, x: Tensor, hidden: Tensor) -> Tensor:
+        """Mean over hidden cells of squared error (numbers) and cross-entropy (categories)."""
+        numeric, _, groups = self._parts(x)
+        numeric_hat, *groups_hat = torch.split(x_hat, self._sizes, dim=1)
+        loss = ((numeric_hat - numeric).square() * hidden[:, list(self.numeric)]).sum()
+        for column, group_hat, group in zip(self.categorical, groups_hat, groups):
+            loss = loss - (hidden[:, [column]] * group * F.log_softmax(group_hat, dim=1)).sum()
+        return loss / hidden.sum().clamp(min=1)
+
+    def fill(self, x_hat: Tensor, x: Tensor, hidden: Tensor) -> Tensor:
+        """The predicted number or the likeliest category in hidden cells, and the row elsewhere."""
+        numeric, *groups = torch.split(x_hat, self._sizes, dim=1)
+        likeliest = [F.one_hot(group.argmax(dim=1), group.shape[1]).to(x) for group in groups]
+        predicted, filled = list(self.predicted), x.clone()
+        owner = [self.owner[j] for j in predicted]
+        filled[:, predicted] = torch.where(hidden[:, owner], torch.cat([numeric, *likeliest], dim=1), x[:, predicted])
+        return filled
 
     def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
         """Random cells replaced by those of other rows in the batch, a draw from each column's own distribution.
@@ -178,8 +243,13 @@ class Table(Kind):
         numeric = self.numeric
         return Standardise([self.mean[i] for i in numeric], [self.std[i] for i in numeric], axes=2)
 
+    @property
+    def _sizes(self) -> list[int]:
+        return [len(self.numeric), *(self.categories[i] for i in self.categorical)]
+
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        sizes = [len(self.numeric), len(self.indicated), *(self.categories[i] for i in self.categorical)]
+        n_numeric, *n_categories = self._sizes
+        sizes = [n_numeric, len(self.indicated), *n_categories]
         numeric, indicators, *groups = torch.split(x, sizes, dim=1)
         return numeric, indicators, tuple(groups)
 

@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = attach(
         "PCA": "pca",
         "TSTCC": "ts_tcc",
         "Autoencoder": "autoencoder",
+        "Masked": "masked",
         "RandomConvolutions": "random_convolutions",
         "RandomFeatures": "random_features",
         "Raw": "raw",

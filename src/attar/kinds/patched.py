@@ -1,0 +1,87 @@
+"""What images and series answer alike about their parts, which are patches of a grid."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from math import prod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from attar.kinds.base import Kind, NetworkPair
+from attar.nets.mlp import MLP
+from attar.nets.patches import Patches, Unpatch, cut, grid, spread
+from attar.nets.transformer import TransformerDecoder, TransformerEncoder
+
+# Hidden units of a fully connected network for each unit of `width`.
+_HIDDEN = 4
+
+
+class Patched(Kind):
+    """A kind whose normalised samples are `(n, channels, *size)`; the encoder skips hidden patches.
+
+    References:
+        He et al., Masked Autoencoders Are Scalable Vision Learners, 2022, https://arxiv.org/abs/2111.06377
+    """
+
+    # A patch of zeros is padding.
+    padded: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def layout(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """Channels and size of a normalised sample, and the size of a patch."""
+
+    def autoencoders(self) -> dict[str, NetworkPair]:
+        """Convolutional, fully connected, or a transformer over patches."""
+        channels, size, _ = self.layout
+
+        def fully_connected(dim: int, width: int) -> tuple[nn.Module, nn.Module]:
+            values, hidden = channels * prod(size), _HIDDEN * width
+            encoder = nn.Sequential(nn.Flatten(), MLP(values, hidden, hidden, dim))
+            return encoder, nn.Sequential(MLP(dim, hidden, hidden, values), nn.Unflatten(1, (channels, *size)))
+
+        return {
+            "convolutional": lambda dim, width: (self.encoder(dim, width), self.decoder(dim, width)),
+            "fully-connected": fully_connected,
+            "transformer": lambda dim, width: (self.part_encoder(dim, width), self._transformer(dim, width)),
+        }
+
+    def part_encoder(self, dim: int, width: int = 64) -> nn.Module:
+        """A transformer over patches."""
+        channels, size, patch = self.layout
+        embed = Patches(channels, size, patch, width, with_padding=self.padded)
+        return TransformerEncoder(embed, prod(grid(size, patch)), dim, width)
+
+    def part_decoder(self, dim: int, width: int = 64) -> nn.Module:
+        """A lighter transformer, with a learnt vector at hidden patches."""
+        return self._transformer(dim, width, tokens=True)
+
+    def present(self, x: Tensor) -> Tensor:
+        """All patches, but for padding."""
+        _, size, patch = self.layout
+        if self.padded:
+            return (cut(x, size, patch) != 0).any(dim=2)
+        return torch.ones(len(x), prod(grid(size, patch)), dtype=torch.bool, device=x.device)
+
+    def hide(self, x: Tensor, hidden: Tensor, generator: torch.Generator) -> Tensor:
+        """The samples as they are."""
+        del hidden, generator
+        return x
+
+    def masked_loss(self, x_hat: Tensor, x: Tensor, hidden: Tensor) -> Tensor:
+        """Mean squared error over the values of hidden patches."""
+        _, size, patch = self.layout
+        area = spread(hidden, size, patch).to(x.dtype).expand_as(x)
+        return ((x_hat - x).square() * area).sum() / area.sum().clamp(min=1)
+
+    def fill(self, x_hat: Tensor, x: Tensor, hidden: Tensor) -> Tensor:
+        """The prediction at hidden patches, and the sample elsewhere."""
+        _, size, patch = self.layout
+        return torch.where(spread(hidden, size, patch), x_hat, x)
+
+    def _transformer(self, dim: int, width: int, *, tokens: bool = False) -> nn.Module:
+        channels, size, patch = self.layout
+        output = Unpatch(channels, size, patch, width)
+        return TransformerDecoder(output, prod(grid(size, patch)), dim, width, tokens=tokens)

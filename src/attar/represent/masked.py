@@ -1,0 +1,177 @@
+"""Masked modelling: hide parts of a sample, and predict them from the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from attar.errors import DataError
+from attar.represent.base import BATCH, FloatArray
+from attar.represent.pretext import Pretext
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from attar.kinds.base import Kind
+    from attar.kinds.parts import PartEncoder
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Masked(Pretext):
+    """An encoder from whose view of some parts of a sample a decoder can tell the hidden ones.
+
+    M ⊂ {1, …, p},  |M| = ρ p,  x̃ = hide(x, M),  z = f_θ(x̃),  x̂ = g_ψ(z),  L(θ, ψ) = 1/|M| Σ_{i ∈ M} ℓ(x̂ᵢ, xᵢ)
+
+    The parts (patches, segments, cells, tokens, nodes), how they are hidden, and ℓ are the kind's: cross-entropy for
+    categories, squared error for continuous values. M is drawn anew for each sample of each batch, among the parts
+    that are present, and leaves at least one of them visible. The representation is the mean of the zᵢ of a whole
+    sample.
+
+    References:
+        Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding, 2019,
+        https://arxiv.org/abs/1810.04805
+        He et al., Masked Autoencoders Are Scalable Vision Learners, 2022, https://arxiv.org/abs/2111.06377
+
+    Arguments:
+        dim: length of each zᵢ and of the representation.
+        width: length of the vectors inside the encoder and the decoder.
+        ratio: ρ, the share of the parts that is hidden; None: what suits the kind.
+        epochs: passes over all samples.
+        batch_size: samples in a batch.
+        lr: highest learning rate.
+        kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
+            sample is square, four an image.
+        random_state: seed of weights, masks and the order of samples.
+
+    Attributes:
+        kind_: what was learnt about the kind of data.
+        encoder_: f_θ on normalised samples.
+        decoder_: g_ψ.
+        loss_curve_: mean loss of each epoch.
+
+    Raises:
+        DataError: `ratio` is not between 0 and 1, or the kind has no parts.
+
+    Example:
+        >>> images = np.random.default_rng(0).random((64, 8, 8), dtype=np.float32)
+        >>> masked = Masked(dim=16, width=8, epochs=2, random_state=0).fit(images)
+        >>> masked.transform(images).shape
+        (64, 16)
+        >>> samples, hidden = masked.reconstruct(images, random_state=0)
+        >>> samples.shape, hidden.shape, int(hidden[0].sum())
+        ((64, 8, 8), (64, 16), 12)
+    """
+
+    decoder_: nn.Module
+
+    def __init__(
+        self,
+        dim: int = 64,
+        *,
+        width: int = 64,
+        ratio: float | None = None,
+        epochs: int = 100,
+        batch_size: int = 256,
+        lr: float = 2e-3,
+        kind: str | Kind | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.dim = dim
+        self.width = width
+        self.ratio = ratio
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.kind = kind
+        self.random_state = random_state
+
+    def reconstruct(
+        self, X: npt.ArrayLike, random_state: int | np.random.RandomState | None = None
+    ) -> tuple[FloatArray, BoolArray]:
+        """Hide parts of samples and put the prediction in their place.
+
+        Arguments:
+            X: samples `(n, *shape_)`.
+            random_state: seed of what is hidden.
+
+        Returns:
+            Samples `(n, *shape_)` in raw units, predicted where hidden and as given elsewhere (a missing value as the
+            mean); and which parts were hidden, bool `(n, parts)`.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ValueError: X has samples of another shape than in `fit`, or values that `fit` would not accept.
+        """
+        import torch
+
+        check_is_fitted(self)
+        samples = self._validated(X, reset=False)
+        generator = torch.Generator().manual_seed(int(check_random_state(random_state).randint(2**31 - 1)))
+        preprocess = self.kind_.preprocess()
+        filled, masks = [], []
+        with torch.inference_mode():
+            for start in range(0, len(samples), BATCH):
+                x = preprocess(torch.tensor(samples[start : start + BATCH]))
+                x_hat, hidden = self._predict(self.encoder_, self.decoder_, self.kind_, x, generator)
+                filled.append(self.kind_.restore(self.kind_.fill(x_hat, x, hidden)).numpy())
+                masks.append(hidden.numpy())
+        return np.concatenate(filled), np.concatenate(masks)
+
+    def _networks(self, kind: Kind) -> nn.ModuleDict:
+        from torch import nn
+
+        if self.ratio is not None and not 0 < self.ratio < 1:
+            raise DataError(f"ratio is {self.ratio}; give the share of parts to hide, between 0 and 1")
+        return nn.ModuleDict(
+            {"encoder": kind.part_encoder(self.dim, self.width), "decoder": kind.part_decoder(self.dim, self.width)}
+        )
+
+    def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
+        x_hat, hidden = self._predict(networks["encoder"], networks["decoder"], kind, x, generator)
+        return kind.masked_loss(x_hat, x, hidden)
+
+    def _predict(
+        self, encoder: nn.Module, decoder: nn.Module, kind: Kind, x: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """What the decoder says of normalised samples, and which of their parts were hidden."""
+        hidden = choose(kind.present(x), kind.masking_ratio if self.ratio is None else self.ratio, generator)
+        seen = kind.hide(x, hidden, generator)
+        z = cast("PartEncoder", encoder).parts(seen, hidden)
+        return decoder(z, hidden, seen), hidden
+
+    def _keep(self, networks: nn.ModuleDict) -> None:
+        super()._keep(networks)
+        self.decoder_ = networks["decoder"]
+
+
+def choose(present: Tensor, ratio: float, generator: torch.Generator) -> Tensor:
+    """Draw which parts of each sample to hide: a share of those present, at least one, but never all.
+
+    Arguments:
+        present: bool `(n, parts)`.
+        ratio: the share.
+        generator: to draw from.
+
+    Returns:
+        Bool `(n, parts)`; of a sample with a single part, none.
+
+    Example:
+        >>> import torch
+        >>> hidden = choose(torch.tensor([[True] * 8, [True] * 4 + [False] * 4]), 0.5, torch.Generator())
+        >>> hidden.sum(dim=1), hidden[1, 4:].any()
+        (tensor([4, 2]), tensor(False))
+    """
+    import torch
+
+    there = present.sum(dim=1)
+    count = torch.minimum((ratio * there).round().long().clamp(min=1), (there - 1).clamp(min=0))
+    # In double precision a tie, which would go to the first of two parts, does not come up.
+    drawn = torch.rand(present.shape, generator=generator, dtype=torch.float64, device=generator.device)
+    rank = drawn.to(present.device).masked_fill(~present, 2.0).argsort(dim=1).argsort(dim=1)
+    return rank < count.unsqueeze(1)
