@@ -14,7 +14,7 @@ from torch import nn
 
 from attar.adapt.validate import LearningPoint
 from attar.data.dataset import Floats
-from attar.represent import PCA, Autoencoder, RandomConvolutions, RandomFeatures, Raw, SimCLR
+from attar.represent import PCA, Autoencoder, RandomConvolutions, RandomFeatures, Raw, SimCLR, TfIdf
 from attar.run import Result, Run
 from attar.trials import Job, heads, networks, trees
 
@@ -88,31 +88,33 @@ def candidates(job: Job, run: Run) -> Iterator[Candidate]:
 def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
     """Name of each stage and what it computes, by simplicity."""
     plan, kind, seed = job.plan, job.kind, job.seed
-    table = kind.name == "table"
-    stages: dict[str, Callable[[Path], Result]] = {
+    baselines: dict[str, Callable[[Path], Result]] = {
         "raw": lambda folder: heads(job, "raw", _fit(Raw(kind=kind), job.x), folder),
         "pca": lambda folder: heads(job, "pca", _pca(job), folder),
-    }
-    if table:
-        stages["trees"] = lambda folder: trees(job, folder)
-        stages["random-features"] = lambda folder: heads(
+        "trees": lambda folder: trees(job, folder),
+        "random-features": lambda folder: heads(
             job, "random features", _fit(RandomFeatures(kind=kind, random_state=seed), job.x), folder
-        )
-    else:
-        stages["random-convolutions"] = lambda folder: heads(
+        ),
+        "random-convolutions": lambda folder: heads(
             job,
             "random convolutions",
             _fit(RandomConvolutions(plan.kernels, kind=kind, random_state=seed), job.x),
             folder,
-        )
+        ),
+        "tf-idf": lambda folder: heads(job, "tf-idf", _fit(TfIdf(None, kind=kind), job.x), folder),
+        "tf-idf-svd": lambda folder: heads(
+            job, "tf-idf + svd", _fit(TfIdf(kind=kind, random_state=seed), job.x), folder
+        ),
+    }
+    stages = {name: baselines[name] for name in kind.baselines}
     if plan.tune_steps:
         stages["from-scratch"] = lambda folder: networks(job, "from scratch", None, folder)
-    if plan.autoencoder_epochs:
+    if plan.autoencoder_epochs and "autoencoder" in kind.pretexts:
         autoencoder = Autoencoder(64, kind=kind, epochs=plan.autoencoder_epochs, random_state=seed)
         stages["autoencoder"] = lambda folder: heads(
             job, "autoencoder", _pretrained(job, run, "autoencoder", autoencoder), folder
         )
-    if plan.simclr_epochs:
+    if plan.simclr_epochs and "simclr" in kind.pretexts:
         simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, random_state=seed)
         stages["simclr"] = lambda folder: heads(job, "simclr", _pretrained(job, run, "simclr", simclr), folder)
         if plan.tune_steps:

@@ -35,7 +35,7 @@ class Options:
     """What a person asks of a fit, besides the source.
 
     Arguments:
-        kind: "image", "series" or "table" where the guess would be wrong.
+        kind: "image", "series", "table" or "text" where the guess would be wrong.
         labels: file of id and label.
         label_column: of a table.
         labels_per_class: draw so many labels per class and hide the rest.
@@ -176,8 +176,8 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
 def summary(dataset: Dataset) -> str:
     """One line on what the samples are."""
     n_labelled = int((dataset.y[_trained(dataset)] != UNLABELLED).sum())
-    unit = {"image": "images", "series": "recordings", "table": "rows"}.get(dataset.kind, "samples")
-    size = {"series": "{} channels × {} steps", "table": "{} columns"}.get(
+    unit = {"image": "images", "series": "recordings", "table": "rows", "text": "texts"}.get(dataset.kind, "samples")
+    size = {"series": "{} channels × {} steps", "table": "{} columns", "text": "up to {} tokens"}.get(
         dataset.kind, " × ".join("{}" for _ in dataset.x.shape[1:])
     )
     test = "" if dataset.test is None else f", {len(dataset.test):,} set aside for the test"

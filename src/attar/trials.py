@@ -137,7 +137,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
     by_linear = _Fitted(
         f"{name} + linear", answer_linear, np.concatenate(said), _writer(job, module, linear.to_module())
     )
-    if name == "raw":
+    if name in ("raw", "tf-idf"):
         return _finished(job, [by_linear], folder, placed, name, start, baseline=True)
     in_pool = np.searchsorted(pooled, labelled)
 

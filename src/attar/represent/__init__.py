@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = attach(
         "RandomFeatures": "random_features",
         "Raw": "raw",
         "SimCLR": "simclr",
+        "TfIdf": "tfidf",
         "nt_xent": "ntxent",
     },
 )
