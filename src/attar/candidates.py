@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ from torch import nn
 
 from attar.adapt.validate import LearningPoint
 from attar.data.dataset import Floats
-from attar.represent import PCA, Autoencoder, RandomConvolutions, RandomFeatures, Raw, SimCLR, TfIdf
+from attar.represent import PCA, Autoencoder, Pretrained, RandomConvolutions, RandomFeatures, Raw, SimCLR, TfIdf
+from attar.represent.pretrained import translate
 from attar.run import Result, Run
 from attar.trials import Job, heads, networks, trees
 
@@ -114,6 +115,8 @@ def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
         stages["autoencoder"] = lambda folder: heads(
             job, "autoencoder", _pretrained(job, run, "autoencoder", autoencoder), folder
         )
+    if plan.backbone is not None:
+        stages["pretrained"] = lambda folder: _backbone(job, folder)
     if plan.simclr_epochs and "simclr" in kind.pretexts:
         simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, random_state=seed)
         stages["simclr"] = lambda folder: heads(job, "simclr", _pretrained(job, run, "simclr", simclr), folder)
@@ -132,6 +135,16 @@ def _pca(job: Job) -> nn.Module:
     raw = Raw(kind=job.kind).fit(job.x)
     most = min(64, raw.dim_, len(job.x))
     return nn.Sequential(raw.module_, PCA(most, random_state=job.seed).fit(raw.transform(job.x)).module_)
+
+
+def _backbone(job: Job, folder: Path) -> Result:
+    """Heads on an encoder that others have trained, in its own terms."""
+    name = str(job.plan.backbone)
+    x, columns = translate(name, job.kind, job.x, job.meta.columns)
+    kind = type(job.kind).learn(x, columns)
+    module = Pretrained(name, kind=kind, epochs=job.plan.backbone_epochs, random_state=job.seed).fit(x).module_
+    translated = replace(job, kind=kind, x=x, meta=replace(job.meta, shape=kind.shape, columns=columns))
+    return heads(translated, "pretrained", module, folder)
 
 
 def _pretrained(job: Job, run: Run, name: str, representation: Autoencoder | SimCLR) -> nn.Sequential:

@@ -47,6 +47,8 @@ class Options:
         seed: of everything random.
         out: the run folder; None: one under runs/ named after the source.
         strict: refuse unreadable files rather than skip them.
+        backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
+        backbone_epochs: that it is trained on for, without labels.
     """
 
     kind: str | None = None
@@ -60,6 +62,8 @@ class Options:
     seed: int = 0
     out: Path | None = None
     strict: bool = False
+    backbone: str | None = None
+    backbone_epochs: int = 0
 
 
 def fit_source(source: str, options: Options, progress: Progress | None = None, command: str | None = None) -> Outcome:
@@ -218,6 +222,7 @@ def _plan(dataset: Dataset, options: Options) -> dict[str, object]:
     trained = _trained(dataset)
     x, n_labelled = dataset.x[trained], int((dataset.y[trained] != UNLABELLED).sum())
     if options.seconds is None:
-        return default_plan(x, n_labelled).model_dump()
-    kind = kinds.of(dataset.kind).learn(x, dataset.columns)
-    return plan_for_time(options.seconds, kind, x, n_labelled).model_dump()
+        plan = default_plan(x, n_labelled)
+    else:
+        plan = plan_for_time(options.seconds, kinds.of(dataset.kind).learn(x, dataset.columns), x, n_labelled)
+    return plan.model_dump() | {"backbone": options.backbone, "backbone_epochs": options.backbone_epochs}

@@ -113,6 +113,11 @@ class Series(Patched):
         x = torch.where((time >= start) & (time < start + length), 0.0, x)
         return x + normal(generator, x.shape, _NOISE * strength, x)
 
+    def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:
+        """The mean of the channels as a waveform."""
+        del channels, size
+        return {"input_values": x.mean(dim=1)}
+
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Mean squared error over channels and steps."""
         return F.mse_loss(x_hat, x)

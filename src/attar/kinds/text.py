@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
+from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -13,7 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
+from attar.data.texts import tokenize
 from attar.data.tokens import MASK, PAD, Tokenizer
+from attar.errors import DataError
 from attar.kinds.base import Kind, Student, uniform
 from attar.nets.tokens import HiddenTokens, TokenBag, TokenConvNet, TokenDecoder, Tokens
 from attar.nets.transformer import TransformerEncoder
@@ -44,7 +48,7 @@ class Text(Kind):
 
     name: ClassVar[str] = "text"
     baselines: ClassVar[tuple[str, ...]] = ("tf-idf", "tf-idf-svd")
-    pretexts: ClassVar[tuple[str, ...]] = ("masked", "simclr")
+    pretexts: ClassVar[tuple[str, ...]] = ("simclr",)
     masking_ratio: ClassVar[float] = 0.15
 
     vocabulary: int
@@ -59,12 +63,17 @@ class Text(Kind):
 
     def preprocess(self) -> nn.Module:
         """Raw texts to normalised ones; an id beyond the vocabulary counts as padding."""
-        return _Known(self.vocabulary)
+        return _Known(self.vocabulary, self.pad)
+
+    @cached_property
+    def pad(self) -> int:
+        """The id of padding; 0, but for texts in the ids of a pretrained model."""
+        return Tokenizer(self.tokenizer).pad if self.tokenizer else PAD
 
     def restore(self, x: Tensor) -> Tensor:
         """Normalised texts, or a decoder's scores `(n, length, vocabulary)`, to raw ids."""
         ids = x.argmax(dim=2).to(x.dtype) if x.ndim == 3 else x
-        return torch.where(ids == PAD, torch.nan, ids)
+        return torch.where(ids == self.pad, torch.nan, ids)
 
     def encoder(self, dim: int, width: int = 32) -> nn.Module:
         """A convolution over token vectors."""
@@ -83,7 +92,7 @@ class Text(Kind):
             Wu et al., CLEAR: Contrastive Learning for Sentence Representation, 2020,
             https://arxiv.org/abs/2012.15466 (span deletion)
         """
-        present = x != PAD
+        present = x != self.pad
         count = present.sum(dim=1, keepdim=True)
         dropped = uniform(generator, x.shape, 0, 1, x) < _DROPPED * strength
         place = torch.arange(x.shape[1], device=x.device)
@@ -92,7 +101,7 @@ class Text(Kind):
         kept = present & ~dropped & ~((place >= start.round()) & (place < (start + span).round()))
         kept |= present & ~kept.any(dim=1, keepdim=True)
         order = torch.argsort((~kept).to(torch.uint8), dim=1, stable=True)
-        return torch.where(kept.gather(1, order), x.gather(1, order), float(PAD))
+        return torch.where(kept.gather(1, order), x.gather(1, order), float(self.pad))
 
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Cross-entropy over the vocabulary, the mean over all places, padding included."""
@@ -113,6 +122,25 @@ class Text(Kind):
             f'font-family="sans-serif" font-size="{_FONT}" fill="#333">{rows}</svg>'
         )
 
+    def given(self, x: Floats) -> object:
+        """The texts themselves, where the tokenizer is known."""
+        return self._texts(x) if self.tokenizer else x
+
+    def translated(
+        self, x: Floats, columns: tuple[Column, ...], tokenizer: Path | None, pad: int
+    ) -> tuple[Floats, tuple[Column, ...]]:
+        """The same texts in the ids of a pretrained model."""
+        if tokenizer is None or not self.tokenizer:
+            raise DataError("the backbone has no tokenizer.json; save it with its fast tokenizer")
+        column = replace(columns[0], tokenizer=Tokenizer.of_file(tokenizer, pad).state)
+        ids, column, _ = tokenize(self._texts(x), [column], None, "the texts")
+        return ids, (column,)
+
+    def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Token ids, and where there are any."""
+        del channels, size
+        return {"input_ids": x.long(), "attention_mask": (x != self.pad).long()}
+
     def students(self, n_classes: int) -> tuple[Student, ...]:
         """Convolutional encoders from large to tiny, and a bag of tokens as the tiniest."""
         narrow = min(2, n_classes)
@@ -130,7 +158,7 @@ class Text(Kind):
 
     def present(self, x: Tensor) -> Tensor:
         """Which places hold a token: bool `(n, length)`."""
-        return x != PAD
+        return x != self.pad
 
     def hide(self, x: Tensor, hidden: Tensor, generator: torch.Generator) -> Tensor:
         """Of the hidden tokens, 80 % become [MASK], 10 % another token, 10 % stay as they are.
@@ -166,13 +194,13 @@ class Text(Kind):
 
 
 class _Known(nn.Module):
-    def __init__(self, vocabulary: int) -> None:
+    def __init__(self, vocabulary: int, pad: int) -> None:
         super().__init__()
-        self.vocabulary = vocabulary
+        self.vocabulary, self.pad = vocabulary, pad
 
     def forward(self, x: Tensor) -> Tensor:
         # A comparison with NaN is false.
-        return torch.where((x >= 0) & (x < self.vocabulary), x, float(PAD))
+        return torch.where((x >= 0) & (x < self.vocabulary), x, float(self.pad))
 
 
 def _printable(text: str) -> str:

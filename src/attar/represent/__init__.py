@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
         "PCA": "pca",
         "Autoencoder": "autoencoder",
         "Masked": "masked",
+        "Pretrained": "pretrained",
         "RandomConvolutions": "random_convolutions",
         "RandomFeatures": "random_features",
         "Raw": "raw",
