@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from torch import nn
 from attar.adapt.validate import LearningPoint, correctness
 from attar.data.dataset import Floats
 from attar.errors import TrainingError
-from attar.represent import PCA, Autoencoder, RandomConvolutions, RandomFeatures, Raw, SimCLR
+from attar.represent import PCA, Autoencoder, Pretrained, RandomConvolutions, RandomFeatures, Raw, SimCLR, TfIdf
+from attar.represent.pretrained import translate
 from attar.run import Result, Run
 from attar.trials import Job, heads, networks, probed, trees
 
@@ -139,31 +140,35 @@ class Ahead:
 def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Result]]:
     """Name of each stage and what it computes, by simplicity."""
     plan, kind, seed = job.plan, job.kind, job.seed
-    table = kind.name == "table"
-    stages: dict[str, Callable[[Path], Result]] = {
+    baselines: dict[str, Callable[[Path], Result]] = {
         "raw": lambda folder: heads(job, "raw", _fit(Raw(kind=kind), job.x), folder),
         "pca": lambda folder: heads(job, "pca", _pca(job), folder),
-    }
-    if table:
-        stages["trees"] = lambda folder: trees(job, folder)
-        stages["random-features"] = lambda folder: heads(
+        "trees": lambda folder: trees(job, folder),
+        "random-features": lambda folder: heads(
             job, "random features", _fit(RandomFeatures(kind=kind, random_state=seed), job.x), folder
-        )
-    else:
-        stages["random-convolutions"] = lambda folder: heads(
+        ),
+        "random-convolutions": lambda folder: heads(
             job,
             "random convolutions",
             _fit(RandomConvolutions(plan.kernels, kind=kind, random_state=seed), job.x),
             folder,
-        )
+        ),
+        "tf-idf": lambda folder: heads(job, "tf-idf", _fit(TfIdf(None, kind=kind), job.x), folder),
+        "tf-idf-svd": lambda folder: heads(
+            job, "tf-idf + svd", _fit(TfIdf(kind=kind, random_state=seed), job.x), folder
+        ),
+    }
+    stages = {name: baselines[name] for name in kind.baselines}
     if plan.tune_steps:
         stages["from-scratch"] = lambda folder: networks(job, "from scratch", None, folder)
-    if plan.autoencoder_epochs:
+    if plan.autoencoder_epochs and "autoencoder" in kind.pretexts:
         autoencoder = Autoencoder(64, kind=kind, epochs=plan.autoencoder_epochs, random_state=seed)
         stages["autoencoder"] = lambda folder: _on(
             job, run, ahead, "autoencoder", autoencoder, lambda encoder: heads(job, "autoencoder", encoder, folder)
         )
-    if plan.simclr_epochs:
+    if plan.backbone is not None:
+        stages["pretrained"] = lambda folder: _backbone(job, folder)
+    if plan.simclr_epochs and "simclr" in kind.pretexts:
         simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, random_state=seed)
         stages["simclr"] = lambda folder: _on(
             job, run, ahead, "simclr", simclr, lambda encoder: heads(job, "simclr", encoder, folder)
@@ -183,6 +188,16 @@ def _pca(job: Job) -> nn.Module:
     raw = Raw(kind=job.kind).fit(job.x)
     most = min(64, raw.dim_, len(job.x))
     return nn.Sequential(raw.module_, PCA(most, random_state=job.seed).fit(raw.transform(job.x)).module_)
+
+
+def _backbone(job: Job, folder: Path) -> Result:
+    """Heads on an encoder that others have trained, in its own terms."""
+    name = str(job.plan.backbone)
+    x, columns = translate(name, job.kind, job.x, job.meta.columns)
+    kind = type(job.kind).learn(x, columns)
+    module = Pretrained(name, kind=kind, epochs=job.plan.backbone_epochs, random_state=job.seed).fit(x).module_
+    translated = replace(job, kind=kind, x=x, meta=replace(job.meta, shape=kind.shape, columns=columns))
+    return heads(translated, "pretrained", module, folder)
 
 
 def _on(

@@ -35,7 +35,7 @@ class Options:
     """What a person asks of a fit, besides the source.
 
     Arguments:
-        kind: "image", "series" or "table" where the guess would be wrong.
+        kind: "image", "series", "table" or "text" where the guess would be wrong.
         labels: file of id and label.
         label_column: of a table.
         labels_per_class: draw so many labels per class and hide the rest.
@@ -47,6 +47,8 @@ class Options:
         seed: of everything random.
         out: the run folder; None: one under runs/ named after the source.
         strict: refuse unreadable files rather than skip them.
+        backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
+        backbone_epochs: that it is trained on for, without labels.
     """
 
     kind: str | None = None
@@ -60,6 +62,8 @@ class Options:
     seed: int = 0
     out: Path | None = None
     strict: bool = False
+    backbone: str | None = None
+    backbone_epochs: int = 0
 
 
 def fit_source(source: str, options: Options, progress: Progress | None = None, command: str | None = None) -> Outcome:
@@ -179,8 +183,8 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
 def summary(dataset: Dataset) -> str:
     """One line on what the samples are."""
     n_labelled = int((dataset.y[_trained(dataset)] != UNLABELLED).sum())
-    unit = {"image": "images", "series": "recordings", "table": "rows"}.get(dataset.kind, "samples")
-    size = {"series": "{} channels × {} steps", "table": "{} columns"}.get(
+    unit = {"image": "images", "series": "recordings", "table": "rows", "text": "texts"}.get(dataset.kind, "samples")
+    size = {"series": "{} channels × {} steps", "table": "{} columns", "text": "up to {} tokens"}.get(
         dataset.kind, " × ".join("{}" for _ in dataset.x.shape[1:])
     )
     test = "" if dataset.test is None else f", {len(dataset.test):,} set aside for the test"
@@ -221,6 +225,7 @@ def _plan(dataset: Dataset, options: Options) -> dict[str, object]:
     trained = _trained(dataset)
     x, n_labelled = dataset.x[trained], int((dataset.y[trained] != UNLABELLED).sum())
     if options.seconds is None:
-        return default_plan(x, n_labelled).model_dump()
-    kind = kinds.of(dataset.kind).learn(x, dataset.columns)
-    return plan_for_time(options.seconds, kind, x, n_labelled).model_dump()
+        plan = default_plan(x, n_labelled)
+    else:
+        plan = plan_for_time(options.seconds, kinds.of(dataset.kind).learn(x, dataset.columns), x, n_labelled)
+    return plan.model_dump() | {"backbone": options.backbone, "backbone_epochs": options.backbone_epochs}

@@ -107,13 +107,16 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
     linear = LinearProbe(random_state=job.seed).fit(z, codes)
     others = np.random.default_rng(job.seed).permutation(np.setdiff1d(np.arange(len(job.x)), labelled))
     pooled = np.sort(np.concatenate([labelled, others[: max(0, _POOL - len(labelled))]]))
-    pool = Pool.learn(apply(module, job.x[pooled]))
+    z_pooled = apply(module, job.x[pooled])
+    pool = Pool.learn(z_pooled)
     frame = pool.frame()
     trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, job.y[pooled])
     said, said_trained, points = [], [], []
     with job.progress.task(name, len(job.x)) as task:
         for begin in range(0, len(job.x), _CHUNK):
-            chunk = apply(module, job.x[begin : begin + _CHUNK])
+            place = slice(begin, begin + _CHUNK)
+            # Where the pool is everything, a costly encoder need not run again.
+            chunk = z_pooled[place] if len(pooled) == len(job.x) else apply(module, job.x[place])
             said.append(linear.predict_proba(chunk))
             said_trained.append(trained.predict_proba(chunk))
             points.append(frame.place(chunk))
@@ -138,7 +141,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
     by_linear = _Fitted(
         f"{name} + linear", answer_linear, np.concatenate(said), _writer(job, module, linear.to_module())
     )
-    if name == "raw":
+    if name in ("raw", "tf-idf"):
         return _finished(job, [by_linear], folder, placed, name, start, baseline=True)
     in_pool = np.searchsorted(pooled, labelled)
 
@@ -199,7 +202,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
         placed,
         name,
         start,
-        baseline=name not in ("autoencoder", "simclr"),
+        baseline=name not in ("autoencoder", "masked", "pretrained", "simclr"),
     )
 
 

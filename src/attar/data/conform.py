@@ -32,7 +32,11 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
     >>> conform(raw, kind="table", shape=(2,), columns=[Column("a"), Column("b")], where="x.csv").x
     array([[2., 1.]], dtype=float32)
     """
-    if kind == "table":
+    if kind == "text":
+        if raw.kind not in (None, "text"):
+            raise DataError(f"{where}: of kind {raw.kind}; the model takes texts")
+        raw = replace(raw, columns=tuple(columns), kind="text", length=shape[0])
+    elif kind == "table":
         raw = _match(raw, shape, columns, where)
     elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape[1:] in (shape, shape[1:], (*shape, 1)):
         # An array that fits is what the model takes, whatever it would have been guessed to be.

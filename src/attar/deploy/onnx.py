@@ -21,7 +21,7 @@ from attar.deploy.meta import ModelMeta
 from attar.deploy.trees import ML_OPSET, OPSET, tree_model
 from attar.errors import ExportError
 
-NUMBERS, CATEGORIES, PROBABILITIES = "x", "categories", "probabilities"
+NUMBERS, CATEGORIES, IDS, PROBABILITIES = "x", "categories", "input_ids", "probabilities"
 
 
 def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> None:
@@ -30,6 +30,8 @@ def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> N
     A table with categorical columns (`meta.columns`) has its numeric columns in "x" and its categorical ones as
     strings in "categories" `(n, categorical columns)`; the file maps them to codes and an unknown or empty
     string to NaN, and `module` sees `(n, features)` in the order of the columns, as in training.
+
+    Texts come in as "input_ids", int64 token ids `(n, length)`.
 
     The same weights give the same bytes. Batch normalisation is folded into the layer before it.
 
@@ -138,6 +140,8 @@ def _traced(module: nn.Module, example: Tensor) -> ModelProto:
 def _finish(model: ModelProto, path: Path, meta: ModelMeta) -> None:
     if any(column.categories for column in meta.columns):
         _take_strings(model, meta.columns)
+    if any(column.tokenizer for column in meta.columns):
+        _take_ids(model)
     describe(model, meta)
     write(compact(model), path)
 
@@ -191,6 +195,16 @@ def _take_strings(model: ModelProto, columns: Sequence[Column]) -> None:
     graph.node.extend(nodes)
     if all(entry.domain != "ai.onnx.ml" for entry in model.opset_import):
         model.opset_import.add(domain="ai.onnx.ml", version=ML_OPSET)
+
+
+def _take_ids(model: ModelProto) -> None:
+    """Let token ids come in as integers."""
+    graph, old = model.graph, model.graph.input[0]
+    length = old.type.tensor_type.shape.dim[1].dim_value
+    nodes = [helper.make_node("Cast", [IDS], [old.name], to=TensorProto.FLOAT), *graph.node]
+    del graph.input[:], graph.node[:]
+    graph.input.append(helper.make_tensor_value_info(IDS, TensorProto.INT64, ["n", length]))
+    graph.node.extend(nodes)
 
 
 def _constant(model: ModelProto, name: str, values: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""What differs between images, series and tables: one file each, found by name."""
+"""What differs between images, series, tables and texts: one file each, found by name."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "image": "Image",
     "series": "Series",
     "table": "Table",
+    "text": "Text",
 }
 
 
@@ -22,7 +23,7 @@ def of(name: str) -> type[Kind]:
     """The kind called `name`.
 
     Arguments:
-        name: "image", "series" or "table".
+        name: "image", "series", "table" or "text".
 
     Raises:
         DataError: there is no such kind.

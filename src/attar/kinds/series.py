@@ -132,6 +132,11 @@ class Series(Patched):
         z: Tensor = cast(ConvNet, encoder).features(x).transpose(1, 2)
         return z
 
+    def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:
+        """The mean of the channels as a waveform."""
+        del channels, size
+        return {"input_values": x.mean(dim=1)}
+
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Mean squared error over channels and steps."""
         return F.mse_loss(x_hat, x)

@@ -16,10 +16,12 @@ __getattr__, __dir__, __all__ = attach(
         "TSTCC": "ts_tcc",
         "Autoencoder": "autoencoder",
         "Masked": "masked",
+        "Pretrained": "pretrained",
         "RandomConvolutions": "random_convolutions",
         "RandomFeatures": "random_features",
         "Raw": "raw",
         "SimCLR": "simclr",
+        "TfIdf": "tfidf",
         "nt_xent": "ntxent",
     },
 )
