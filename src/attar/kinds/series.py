@@ -152,7 +152,8 @@ def _perturbed(x: Tensor, generator: torch.Generator, share: float) -> Tensor:
     spectrum = torch.fft.rfft(x)
     factor = 1 + uniform(generator, spectrum.shape, -share, share, x)
     factor[..., 0] = 1.0
-    return torch.fft.irfft(spectrum * factor, n=x.shape[2])
+    seen: Tensor = torch.fft.irfft(spectrum * factor, n=x.shape[2])
+    return seen
 
 
 def _positions(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
