@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.job import _job, smallest_model
 from attar.report.facts import Facts
@@ -121,3 +122,17 @@ def test_a_class_with_a_single_label_is_used(series) -> None:
     single = facts.labels_per_class.index(1)
     assert np.isfinite(facts.accuracy)
     assert any(row[single] for row in facts.confusion)  # it is predicted, too
+
+
+def test_what_collapses_is_not_offered_and_the_report_says_why(finish, hidden, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("attar.represent._watch.Watch.verdict", lambda *_: "the representation collapsed")
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    done = finish(tmp_path / "run", from_arrays(rng.standard_normal((60, 4)) + 2 * y[:, None], hidden(y, 4)))
+    facts = done.outcome.facts
+    names = [row.name for row in facts.leaderboard]
+    assert "pca + linear" in names
+    assert not any("autoencoder" in name or "simclr" in name for name in names)
+    said = [f"{name} is left out: the representation collapsed" for name in ("autoencoder", "simclr")]
+    assert [note for note in facts.notes if "left out" in note] == said
+    assert [line for line in done.lines if "left out" in line] == said

@@ -73,11 +73,14 @@ class Candidate:
 
 def candidates(job: Job, run: Run) -> Iterator[Candidate]:
     """Try all that suit the kind of data, the simplest first; what is finished is read back from the run."""
-    ahead = Ahead()
+    ahead, said = Ahead(), ""
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
         if "left_out" in result.facts:
-            job.progress.say(result.facts["left_out"])
+            # A network that starts from the same representation has the same reason.
+            if result.facts["left_out"] != said:
+                said = result.facts["left_out"]
+                job.progress.say(said)
             continue
         for i, facts in enumerate(result.facts["candidates"]):
             candidate = Candidate(
@@ -102,7 +105,6 @@ def candidates(job: Job, run: Run) -> Iterator[Candidate]:
 def left_out(job: Job, run: Run) -> tuple[str, ...]:
     """Why representations that were tried are not among the candidates of a finished run, a sentence each."""
     facts = (run.stage(stage, compute).facts for stage, compute in _stages(job, run, Ahead()).items())
-    # A network that starts from such a representation says the same.
     return tuple(dict.fromkeys(one["left_out"] for one in facts if "left_out" in one))
 
 
