@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Doubles = npt.NDArray[np.float64]
 
+# Of pairs of tokens: with them, tokens that are parts of words serve as well as words.
+_BUCKETS = 8192
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -104,7 +107,7 @@ def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
         ),
         "tf-idf": lambda folder: heads(job, "tf-idf", _fit(TfIdf(None, kind=kind), job.x), folder),
         "tf-idf-svd": lambda folder: heads(
-            job, "tf-idf + svd", _fit(TfIdf(kind=kind, random_state=seed), job.x), folder
+            job, "tf-idf + svd", _fit(TfIdf(buckets=_BUCKETS, kind=kind, random_state=seed), job.x), folder
         ),
     }
     stages = {name: baselines[name] for name in kind.baselines}
