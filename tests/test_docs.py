@@ -30,7 +30,7 @@ def texts():
 
 @pytest.mark.parametrize("pretext", ["Centre", SimCLR, Autoencoder])
 def test_every_pretext_works_on_the_kind_that_is_added(examples, texts, pretext):
-    kind = examples["Text"].learn(texts)
+    kind = examples["Letters"].learn(texts)
     pretext = examples.get(pretext, pretext)(dim=6, width=4, epochs=2, batch_size=16, kind=kind, random_state=0)
     z = pretext.fit_transform(texts)
     assert z.shape == (40, 6)
@@ -39,7 +39,7 @@ def test_every_pretext_works_on_the_kind_that_is_added(examples, texts, pretext)
 
 
 def test_so_do_the_students(examples, texts):
-    kind = examples["Text"].learn(texts)
+    kind = examples["Letters"].learn(texts)
     for student in kind.students(3):
         assert student.build().eval()(kind.preprocess()(torch.from_numpy(texts))).shape == (40, 3)
 

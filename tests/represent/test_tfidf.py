@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,19 @@ def test_so_are_its_singular_vectors(dataset, kind):
     np.testing.assert_allclose(found * sign, projected, atol=2e-4)
 
 
+def test_pairs_of_neighbours_are_tokens_of_their_own(dataset, kind):
+    documents = [row[np.isfinite(row)].astype(int).tolist() for row in dataset.x]
+    first = max(map(max, filter(None, documents))) + 1
+
+    def analyzer(document):
+        return document + [first + (a * 7919 + b * 104729) % 50 for a, b in pairwise(document)]
+
+    vectorizer = TfidfVectorizer(analyzer=analyzer)
+    expected = vectorizer.fit_transform(documents).toarray()
+    found = TfIdf(None, buckets=50, kind=kind).fit_transform(dataset.x)
+    np.testing.assert_allclose(found[:, vectorizer.get_feature_names_out().astype(int)], expected, atol=1e-6)
+
+
 def test_all_directions_keep_all_distances(dataset, kind):
     u = TfIdf(None, kind=kind).fit_transform(dataset.x).astype(np.float64)
     z = TfIdf(u.shape[1], kind=kind, random_state=0).fit_transform(dataset.x).astype(np.float64)
@@ -75,9 +90,9 @@ def test_the_dimension_is_bounded_by_the_samples(dataset, kind):
     assert TfIdf(128, kind=kind).fit(dataset.x[:6]).dim_ == 5
 
 
-@pytest.mark.parametrize("dim", [None, 4])
-def test_the_file_equals_the_module(dataset, kind, dim, tmp_path):
-    tfidf = TfIdf(dim, kind=kind, random_state=0).fit(dataset.x)
+@pytest.mark.parametrize(("dim", "buckets"), [(None, 0), (4, 0), (4, 50)])
+def test_the_file_equals_the_module(dataset, kind, dim, buckets, tmp_path):
+    tfidf = TfIdf(dim, buckets=buckets, kind=kind, random_state=0).fit(dataset.x)
     whole = torch.nn.Sequential(tfidf.module_, torch.nn.Linear(tfidf.dim_, 2), torch.nn.Softmax(dim=1)).eval()
     export(
         whole,

@@ -17,21 +17,28 @@ from attar.represent.pretext import _learn as kind_of
 if TYPE_CHECKING:
     from attar.kinds.base import Kind
 
+# Multipliers of a hash of pairs.
+_PRIMES = (7919, 104729)
+
 
 class TfIdf(Representation):
     """How often each token occurs in a sample, weighted by how few samples have it (latent semantic analysis with dim).
 
     wₜ = tf(t, x) · (ln((1 + n) / (1 + df(t))) + 1),  u = w / ‖w‖,  z = Vᵀ u
 
-    with V the right singular vectors of all u of the largest singular values. It equals scikit-learn's
+    With `buckets`, each pair of neighbouring tokens counts as one more token; pairs are told apart up to a hash.
+
+    V holds the right singular vectors of all u, of the largest singular values. It equals scikit-learn's
     `TfidfVectorizer` and `TruncatedSVD` on the same tokens.
 
     References:
         Deerwester et al., Indexing by latent semantic analysis, 1990,
         https://doi.org/10.1002/(SICI)1097-4571(199009)41:6%3C391::AID-ASI1%3E3.0.CO;2-9
+        Weinberger et al., Feature Hashing for Large Scale Multitask Learning, 2009, https://arxiv.org/abs/0902.2206
 
     Arguments:
         dim: number of singular vectors; None: z = u. At most as many as there are samples or tokens less one.
+        buckets: that pairs of neighbours are hashed into; 0: tokens count alone.
         kind: whose normalised samples are rows of codes, 0 for none; "text", or a kind that has already learnt.
         random_state: seed of the randomised decomposition.
 
@@ -44,8 +51,16 @@ class TfIdf(Representation):
         (4, 2)
     """
 
-    def __init__(self, dim: int | None = 128, *, kind: str | Kind = "text", random_state: int | None = None) -> None:
+    def __init__(
+        self,
+        dim: int | None = 128,
+        *,
+        buckets: int = 0,
+        kind: str | Kind = "text",
+        random_state: int | None = None,
+    ) -> None:
         self.dim = dim
+        self.buckets = buckets
         self.kind = kind
         self.random_state = random_state
 
@@ -55,6 +70,10 @@ class TfIdf(Representation):
             codes = preprocess(torch.tensor(X)).numpy()
         if codes.ndim != 2 or (codes < 0).any() or (codes != np.rint(codes)).any():
             raise DataError("the samples are no rows of codes; use TF-IDF on texts")
+        if self.buckets:
+            pairs = _Pairs(int(codes.max()) + 1, self.buckets)
+            preprocess = nn.Sequential(preprocess, pairs)
+            codes = pairs(torch.from_numpy(codes)).numpy()
         count = _counts(codes.astype(np.int64))
         document_frequency = np.bincount(count.indices, minlength=count.shape[1])
         self.idf_ = np.where(document_frequency > 0, np.log((1 + len(X)) / (1 + document_frequency)) + 1, 0.0)
@@ -82,6 +101,21 @@ def _counts(codes: np.ndarray) -> sparse.csr_matrix:
     counts = sparse.csr_matrix((np.ones(len(found)), (rows, found)), shape=(len(codes), max(int(codes.max()), 1) + 1))
     counts.sum_duplicates()
     return counts
+
+
+class _Pairs(nn.Module):
+    """Codes, and after them a code for each pair of neighbours that both are there."""
+
+    def __init__(self, first: int, buckets: int) -> None:
+        super().__init__()
+        self.first, self.buckets = first, buckets
+
+    def forward(self, x: Tensor) -> Tensor:
+        # A code that no training sample had must not be taken for a pair.
+        x = torch.where(x < self.first, x, 0.0)
+        left, right = x[:, :-1].long(), x[:, 1:].long()
+        pairs = self.first + (left * _PRIMES[0] + right * _PRIMES[1]) % self.buckets
+        return torch.cat([x, torch.where((left != 0) & (right != 0), pairs, 0).to(x.dtype)], dim=1)
 
 
 class _Codes(nn.Module):
