@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "image": "Image",
     "series": "Series",
     "table": "Table",
+    "graph": "Graph",
 }
 
 
@@ -22,7 +23,7 @@ def of(name: str) -> type[Kind]:
     """The kind called `name`.
 
     Arguments:
-        name: "image", "series" or "table".
+        name: "image", "series", "table" or "graph".
 
     Raises:
         DataError: there is no such kind.

@@ -116,6 +116,10 @@ class Kind(Parts, ABC):
     def draw(self, sample: Floats) -> str:
         """One raw sample for a person: a small PNG as a data: URI, or inline SVG."""
 
+    def batch(self, usual: int) -> int:
+        """Samples that go through a network at once: as usual, or more where that costs no more."""
+        return usual
+
     def students(self, n_classes: int) -> tuple[Student, ...]:
         """Untrained classifiers for a small device, from the largest to the tiniest."""
         return tuple(

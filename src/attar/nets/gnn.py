@@ -1,0 +1,313 @@
+"""Networks on the nodes of a graph: graph convolution (GCN) and graph isomorphism (GIN)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from attar.errors import DataError
+
+# Share of values other than zero up to which only these are multiplied.
+_SPARSE = 0.1
+
+
+class Nodes(Tensor):
+    """Features of nodes `(n, d)` that carry the edges among them.
+
+    `torch.cat` puts graphs side by side: no edge leads from one to the other. Every other operation answers with the
+    bare features, so that edges cannot end up with features that they do not belong to; `of` binds them again.
+
+    Attributes:
+        edge_index: `(2, m)`, source and target of each edge as row numbers.
+        seeds: rows that are asked about `(b,)`, the others being their neighbourhood; None: every row.
+        sizes: number of rows of each graph that stands side by side.
+
+    Example:
+        >>> path = Nodes.of(torch.zeros(3, 4), torch.tensor([[0, 1], [1, 2]]))
+        >>> torch.cat([path, path]).edge_index.tolist(), torch.cat([path, path]).sizes
+        ([[0, 1, 3, 4], [1, 2, 4, 5]], (3, 3))
+    """
+
+    edge_index: Tensor
+    seeds: Tensor | None
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, x: Tensor, edge_index: Tensor, seeds: Tensor | None = None, sizes: tuple[int, ...] | None = None
+    ) -> Nodes:
+        """Bind features to edges."""
+        nodes = cast(Nodes, x.as_subclass(cls))
+        nodes.edge_index, nodes.seeds, nodes.sizes = edge_index, seeds, sizes or (x.shape[0],)
+        return nodes
+
+    def like(self, x: Tensor, edge_index: Tensor | None = None) -> Nodes:
+        """Other features, and where given other edges, of the same nodes."""
+        return Nodes.of(x, self.edge_index if edge_index is None else edge_index, self.seeds, self.sizes)
+
+    @property
+    def features(self) -> Tensor:
+        """Without the edges."""
+        return self.as_subclass(Tensor)
+
+    @property
+    def asked(self) -> Tensor:
+        """The features of the rows that are asked about `(b, d)`."""
+        return self.at_seeds(self.features)
+
+    def at_seeds(self, rows: Tensor) -> Tensor:
+        """Of one row per node, those that are asked about."""
+        return rows if self.seeds is None else rows[self.seeds]
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        with torch._C.DisableTorchFunctionSubclass():
+            answer = func(*args, **(kwargs or {}))
+        parts = args[0] if func is torch.cat else ()
+        if parts and len(args) == 1 and not kwargs and all(isinstance(part, Nodes) for part in parts):
+            return _side_by_side(answer, parts)
+        return answer
+
+
+def _side_by_side(x: Tensor, parts: Sequence[Nodes]) -> Nodes:
+    edges, seeds, start = [], [], 0
+    for part in parts:
+        edges.append(part.edge_index + start)
+        seeds.append(start + (torch.arange(len(part), device=x.device) if part.seeds is None else part.seeds))
+        start += len(part)
+    every = all(part.seeds is None for part in parts)
+    sizes = tuple(size for part in parts for size in part.sizes)
+    return Nodes.of(x, torch.cat(edges, dim=1), None if every else torch.cat(seeds), sizes)
+
+
+def neighbour_sum(h: Tensor, edge_index: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Sum over the edges that lead to each node: y_t = Σ_{s → t} w_st h_s.
+
+    Arguments:
+        h: `(n, d)`.
+        edge_index: `(2, m)`.
+        weight: of each edge `(m,)`, to which no gradient flows; None: 1.
+
+    Returns:
+        `(n, d)`, zero where no edge leads to.
+
+    Example:
+        >>> neighbour_sum(torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([[0, 1, 2], [2, 2, 0]])).T
+        tensor([[4., 0., 3.]])
+    """
+    source, target = edge_index[0], edge_index[1]
+    if weight is None:
+        weight = torch.ones_like(source, dtype=h.dtype)
+    if torch.jit.is_tracing():
+        # What exports. Not `index_add`, whose ONNX form takes a node that occurs more than once a single time.
+        sent = h.index_select(0, source) * weight[:, None]
+        return torch.zeros_like(h).scatter_add(0, target[:, None].expand_as(sent), sent)
+    # The same in a quarter of the time.
+    size = (h.shape[0], h.shape[0])
+    return torch.sparse.mm(torch.sparse_coo_tensor(edge_index.flip(0), weight, size, check_invariants=False), h)
+
+
+def normalised_adjacency(like: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
+    """Edges and weights of Ŝ = D^-½ (A + I) D^-½ with D the row sums of A + I.
+
+    Arguments:
+        like: one number per node `(n,)`, whatever it is.
+        edge_index: `(2, m)` of A, with both directions of each edge.
+
+    Returns:
+        Edges with a loop at each node `(2, m + n)`, and their weights `(m + n,)`.
+    """
+    ones = torch.ones_like(like)
+    # Not `arange`, into which a tracer would freeze the number of nodes.
+    loops = torch.cumsum(torch.ones_like(like, dtype=torch.long), dim=0) - 1
+    edges = torch.cat([edge_index, torch.stack([loops, loops])], dim=1)
+    degree = torch.zeros_like(ones).scatter_add(0, edges[1], ones.index_select(0, edges[1]))
+    scale = degree.rsqrt()
+    return edges, scale.index_select(0, edges[0]) * scale.index_select(0, edges[1])
+
+
+class GraphConvolution(nn.Module):
+    """Graph convolution: Y = Ŝ X W + b, with Ŝ = D^-½ (A + I) D^-½.
+
+    References:
+        Kipf and Welling, Semi-Supervised Classification with Graph Convolutional Networks, 2017,
+        https://arxiv.org/abs/1609.02907
+
+    Arguments:
+        n_in: length of a node's input.
+        n_out: length of its output.
+    """
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(n_in, n_out, bias=False)
+        self.bias = nn.Parameter(torch.zeros(n_out))
+        nn.init.xavier_uniform_(self.linear.weight)
+
+    def project(self, x: Tensor) -> Tensor:
+        """X W, which most of the work goes into."""
+        return _linear(self.linear, x)
+
+    def spread(self, h: Tensor, edge_index: Tensor) -> Tensor:
+        """Ŝ H + b."""
+        edges, weight = normalised_adjacency(h[:, 0], edge_index)
+        return neighbour_sum(h, edges, weight) + self.bias
+
+
+class GraphIsomorphism(nn.Module):
+    """Graph isomorphism layer: Y = MLP((1 + ε) X + A X), with a perceptron of one hidden layer.
+
+    As its first layer is linear, W₁ is applied before the sum: that is the same, and shorter vectors are sent.
+
+    References:
+        Xu et al., How Powerful are Graph Neural Networks?, 2019, https://arxiv.org/abs/1810.00826
+
+    Arguments:
+        n_in: length of a node's input.
+        n_out: length of its output, and of the hidden layer.
+    """
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(n_in, n_out, bias=False)
+        self.eps = nn.Parameter(torch.zeros(()))
+        self.rest = nn.Sequential(nn.BatchNorm1d(n_out), nn.ReLU(), nn.Linear(n_out, n_out))
+
+    def project(self, x: Tensor) -> Tensor:
+        """X W₁."""
+        return _linear(self.first, x)
+
+    def spread(self, h: Tensor, edge_index: Tensor) -> Tensor:
+        """The rest of the layer, from X W₁."""
+        y: Tensor = self.rest((1 + self.eps) * h + neighbour_sum(h, edge_index))
+        return y
+
+
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """X Wᵀ; words are mostly absent from a text, and then only those present are multiplied."""
+    if x.requires_grad or torch.jit.is_tracing() or not x.is_floating_point():
+        return cast(Tensor, layer(x))
+    if int(torch.count_nonzero(x)) > _SPARSE * x.numel():
+        return cast(Tensor, layer(x))
+    return torch.sparse.mm(x.to_sparse(), layer.weight.t())
+
+
+_LAYERS: dict[str, type[GraphConvolution] | type[GraphIsomorphism]] = {
+    "gcn": GraphConvolution,
+    "gin": GraphIsomorphism,
+}
+
+
+class NodeEncoder(nn.Module):
+    """Two graph layers, each followed by PReLU: a node, its neighbours and theirs to a vector.
+
+    Arguments:
+        n_in: length of a node's features.
+        dim: length of the output.
+        width: length after the first layer.
+        layer: "gcn" or "gin".
+
+    Raises:
+        DataError: there is no such layer.
+
+    Example:
+        >>> path = Nodes.of(torch.eye(3), torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]))
+        >>> NodeEncoder(3, dim=8, width=4)(path).shape
+        torch.Size([3, 8])
+    """
+
+    def __init__(self, n_in: int, dim: int, width: int, layer: str = "gcn") -> None:
+        super().__init__()
+        if layer not in _LAYERS:
+            raise DataError(f"there is no graph layer {layer!r}; use one of {', '.join(_LAYERS)}")
+        sizes = (n_in, width, dim)
+        self.layers = nn.ModuleList(_LAYERS[layer](sizes[i], sizes[i + 1]) for i in range(2))
+        self.activations = nn.ModuleList(nn.PReLU(size) for size in sizes[1:])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode the nodes that are asked about `(b, dim)`."""
+        nodes = bound(x)
+        return nodes.at_seeds(self.nodes(nodes))
+
+    def nodes(self, x: Nodes, hidden: Tensor | None = None, token: Tensor | None = None) -> Tensor:
+        """Encode all nodes `(n, dim)`; in place of the features of `hidden` ones `(n,)` stands `token` `(n_in,)`."""
+        h, features = x.features, x.features
+        for i, (layer, activation) in enumerate(zip(self.layers, self.activations)):
+            if i == 0 and hidden is not None and token is not None:
+                # W x̃ = W x · visible + W token · hidden, of which the first stays a sparse product.
+                h = layer.project(features * ~hidden[:, None]) + hidden[:, None] * layer.project(token[None])
+            else:
+                h = layer.project(h)
+            h = activation(layer.spread(h, x.edge_index))
+        return h
+
+
+class MaskedNodeEncoder(nn.Module):
+    """A `NodeEncoder` with a learnt token in place of the features of hidden nodes (GraphMAE).
+
+    References:
+        Hou et al., GraphMAE: Self-Supervised Masked Graph Autoencoders, 2022, https://arxiv.org/abs/2205.10803
+
+    Arguments:
+        n_in: length of a node's features.
+        dim: length of the output.
+        width: length after the first layer.
+        layer: "gcn" or "gin".
+    """
+
+    def __init__(self, n_in: int, dim: int, width: int, layer: str = "gcn") -> None:
+        super().__init__()
+        self.encoder = NodeEncoder(n_in, dim, width, layer)
+        self.token = nn.Parameter(torch.zeros(n_in))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode the nodes that are asked about `(b, dim)`."""
+        z: Tensor = self.encoder(x)
+        return z
+
+    def parts(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Encode all nodes of the batch `(1, n, dim)`, of which `hidden` `(1, n)` cannot be seen."""
+        nodes = bound(x)
+        return self.encoder.nodes(nodes, None if hidden is None else hidden[0], self.token)[None]
+
+
+class MaskedNodeDecoder(nn.Module):
+    """From the representation of visible nodes to the features of hidden ones: X̂ = Ŝ (Z R ⊙ visible) W + b.
+
+    What was encoded at a hidden node is masked once more, so that its features come from its neighbours alone, and the
+    encoder need not learn to pass them on.
+
+    Arguments:
+        dim: length of the representation.
+        n_out: length of a node's features.
+    """
+
+    def __init__(self, dim: int, n_out: int) -> None:
+        super().__init__()
+        self.bridge = nn.Linear(dim, dim, bias=False)
+        self.output = nn.Linear(dim, n_out)
+
+    def forward(self, z: Tensor, hidden: Tensor, x: Tensor) -> Tensor:
+        """Features `(1, n, n_out)`; zero at nodes that were not hidden."""
+        nodes, covered = bound(x), hidden[0]
+        h = self.bridge(z[0]) * ~covered[:, None]
+        edges, weight = normalised_adjacency(h[:, 0], nodes.edge_index)
+        # The last product, which is most of the work, at hidden nodes alone.
+        predicted = self.output(neighbour_sum(h, edges, weight)[covered])
+        return h.new_zeros(len(h), predicted.shape[1]).index_put((covered,), predicted)[None]
+
+
+def bound(x: Tensor) -> Nodes:
+    """The nodes, where they still have their edges.
+
+    Raises:
+        DataError: what was done to them has lost the edges.
+    """
+    if not isinstance(x, Nodes):
+        raise DataError(f"features {tuple(x.shape)} without edges; a network on a graph takes what its kind prepared")
+    return x
