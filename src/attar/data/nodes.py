@@ -166,4 +166,5 @@ def _edges_to(graph: Links, nodes: Ints, most: int | None, rng: np.random.Genera
         return edges
     # Edges of a node in random order: those in the first places stay.
     order = np.lexsort((rng.random(len(edges)), owner))
-    return np.sort(edges[order[np.arange(len(edges)) - first[owner] < most]])
+    chosen: Ints = np.sort(edges[order[np.arange(len(edges)) - first[owner] < most]])
+    return chosen

@@ -133,7 +133,7 @@ class Graph(Kind):
             Kipf and Welling, Variational Graph Auto-Encoders, 2016, https://arxiv.org/abs/1611.07308
         """
         nodes = bound(x)
-        features, ends = x_hat.split([self.shape[0], _LINK], dim=1)
+        features, ends = torch.split(x_hat, [self.shape[0], _LINK], dim=1)
         loss = F.mse_loss(features, nodes.asked)
         linked = _linked(nodes)
         n_edges, n_pairs = linked.sum(), linked.numel() - len(linked)
@@ -180,7 +180,9 @@ class Graph(Kind):
 
     def draw(self, sample: Floats) -> str:
         """A node, its neighbours around it, and the edges among them."""
-        middle, lines, dots = _DRAWN / 2, [], []
+        middle = _DRAWN / 2
+        lines: list[str] = []
+        dots: list[str] = []
         around = self._neighbours(int(sample[0]))
         places = {
             node: (
@@ -280,7 +282,8 @@ def _thinned(x: Nodes, rate: float, generator: torch.Generator) -> Tensor:
     """The edges without a random part of them; of an edge both directions, or none."""
     low, high = x.edge_index.min(dim=0).values, x.edge_index.max(dim=0).values
     edges, place = torch.unique(low * len(x) + high, return_inverse=True)
-    return x.edge_index[:, (uniform(generator, edges.shape, 0, 1, x) >= rate)[place]]
+    kept: Tensor = (uniform(generator, edges.shape, 0, 1, x) >= rate)[place]
+    return x.edge_index[:, kept]
 
 
 def _linked(x: Nodes) -> Tensor:

@@ -40,7 +40,7 @@ class Nodes(Tensor):
         cls, x: Tensor, edge_index: Tensor, seeds: Tensor | None = None, sizes: tuple[int, ...] | None = None
     ) -> Nodes:
         """Bind features to edges."""
-        nodes = cast(Nodes, x.as_subclass(cls))
+        nodes = x.as_subclass(cls)
         nodes.edge_index, nodes.seeds, nodes.sizes = edge_index, seeds, sizes or (x.shape[0],)
         return nodes
 
@@ -103,13 +103,14 @@ def neighbour_sum(h: Tensor, edge_index: Tensor, weight: Tensor | None = None) -
     source, target = edge_index[0], edge_index[1]
     if weight is None:
         weight = torch.ones_like(source, dtype=h.dtype)
-    if torch.jit.is_tracing():
+    if torch.onnx.is_in_onnx_export():
         # What exports. Not `index_add`, whose ONNX form takes a node that occurs more than once a single time.
         sent = h.index_select(0, source) * weight[:, None]
         return torch.zeros_like(h).scatter_add(0, target[:, None].expand_as(sent), sent)
     # The same in a quarter of the time.
     size = (h.shape[0], h.shape[0])
-    return torch.sparse.mm(torch.sparse_coo_tensor(edge_index.flip(0), weight, size, check_invariants=False), h)
+    matrix = torch.sparse_coo_tensor(edge_index.flip(0), weight, size, check_invariants=False)
+    return cast(Tensor, torch.sparse.mm(matrix, h))
 
 
 def normalised_adjacency(like: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,11 +191,11 @@ class GraphIsomorphism(nn.Module):
 
 def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
     """X Wᵀ; words are mostly absent from a text, and then only those present are multiplied."""
-    if x.requires_grad or torch.jit.is_tracing() or not x.is_floating_point():
+    if x.requires_grad or torch.onnx.is_in_onnx_export() or not x.is_floating_point():
         return cast(Tensor, layer(x))
     if int(torch.count_nonzero(x)) > _SPARSE * x.numel():
         return cast(Tensor, layer(x))
-    return torch.sparse.mm(x.to_sparse(), layer.weight.t())
+    return cast(Tensor, torch.sparse.mm(x.to_sparse(), layer.weight.t()))
 
 
 _LAYERS: dict[str, type[GraphConvolution] | type[GraphIsomorphism]] = {
@@ -225,9 +226,8 @@ class NodeEncoder(nn.Module):
         super().__init__()
         if layer not in _LAYERS:
             raise DataError(f"there is no graph layer {layer!r}; use one of {', '.join(_LAYERS)}")
-        sizes = (n_in, width, dim)
-        self.layers = nn.ModuleList(_LAYERS[layer](sizes[i], sizes[i + 1]) for i in range(2))
-        self.activations = nn.ModuleList(nn.PReLU(size) for size in sizes[1:])
+        self.first, self.between = _LAYERS[layer](n_in, width), nn.PReLU(width)
+        self.second, self.after = _LAYERS[layer](width, dim), nn.PReLU(dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode the nodes that are asked about `(b, dim)`."""
@@ -236,15 +236,15 @@ class NodeEncoder(nn.Module):
 
     def nodes(self, x: Nodes, hidden: Tensor | None = None, token: Tensor | None = None) -> Tensor:
         """Encode all nodes `(n, dim)`; in place of the features of `hidden` ones `(n,)` stands `token` `(n_in,)`."""
-        h, features = x.features, x.features
-        for i, (layer, activation) in enumerate(zip(self.layers, self.activations)):
-            if i == 0 and hidden is not None and token is not None:
-                # W x̃ = W x · visible + W token · hidden, of which the first stays a sparse product.
-                h = layer.project(features * ~hidden[:, None]) + hidden[:, None] * layer.project(token[None])
-            else:
-                h = layer.project(h)
-            h = activation(layer.spread(h, x.edge_index))
-        return h
+        features = x.features
+        if hidden is None or token is None:
+            h = self.first.project(features)
+        else:
+            # W x̃ = W x · visible + W token · hidden, of which the first stays a sparse product.
+            h = self.first.project(features * ~hidden[:, None]) + hidden[:, None] * self.first.project(token[None])
+        h = self.between(self.first.spread(h, x.edge_index))
+        z: Tensor = self.after(self.second.spread(self.second.project(h), x.edge_index))
+        return z
 
 
 class MaskedNodeEncoder(nn.Module):
@@ -299,7 +299,8 @@ class MaskedNodeDecoder(nn.Module):
         edges, weight = normalised_adjacency(h[:, 0], nodes.edge_index)
         # The last product, which is most of the work, at hidden nodes alone.
         predicted = self.output(neighbour_sum(h, edges, weight)[covered])
-        return h.new_zeros(len(h), predicted.shape[1]).index_put((covered,), predicted)[None]
+        x_hat: Tensor = h.new_zeros(len(h), predicted.shape[1]).index_put((covered,), predicted)
+        return x_hat[None]
 
 
 def bound(x: Tensor) -> Nodes:
