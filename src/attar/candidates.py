@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,32 +89,34 @@ def candidates(job: Job, run: Run) -> Iterator[Candidate]:
 def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
     """Name of each stage and what it computes, by simplicity."""
     plan, kind, seed = job.plan, job.kind, job.seed
-    table = kind.name == "table"
-    stages: dict[str, Callable[[Path], Result]] = {
+    baselines: dict[str, Callable[[Path], Result]] = {
         "raw": lambda folder: heads(job, "raw", _fit(Raw(kind=kind), job.x), folder),
         "pca": lambda folder: heads(job, "pca", _pca(job), folder),
-    }
-    if table:
-        stages["trees"] = lambda folder: trees(job, folder)
-        stages["random-features"] = lambda folder: heads(
+        "trees": lambda folder: trees(job, folder),
+        "random-features": lambda folder: heads(
             job, "random features", _fit(RandomFeatures(kind=kind, random_state=seed), job.x), folder
-        )
-    else:
-        stages["random-convolutions"] = lambda folder: heads(
+        ),
+        "random-convolutions": lambda folder: heads(
             job,
             "random convolutions",
             _fit(RandomConvolutions(plan.kernels, kind=kind, random_state=seed), job.x),
             folder,
-        )
+        ),
+    }
+    stages = {name: baselines[name] for name in kind.baselines}
+    for own, module in kind.own_baselines().items():
+        stages[own.replace(" ", "-")] = partial(heads, job, own, module)
     if plan.tune_steps:
         stages["from-scratch"] = lambda folder: networks(job, "from scratch", None, folder)
     if plan.autoencoder_epochs:
-        autoencoder = Autoencoder(64, kind=kind, epochs=plan.autoencoder_epochs, random_state=seed)
+        autoencoder = Autoencoder(
+            64, kind=kind, epochs=plan.autoencoder_epochs, batch_size=kind.batch(256), random_state=seed
+        )
         stages["autoencoder"] = lambda folder: heads(
             job, "autoencoder", _pretrained(job, run, "autoencoder", autoencoder), folder
         )
     if plan.simclr_epochs:
-        simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, random_state=seed)
+        simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, batch_size=kind.batch(256), random_state=seed)
         stages["simclr"] = lambda folder: heads(job, "simclr", _pretrained(job, run, "simclr", simclr), folder)
         if plan.tune_steps:
             stages["simclr-fine-tuned"] = lambda folder: networks(
@@ -145,4 +148,4 @@ def _pretrained(job: Job, run: Run, name: str, representation: Autoencoder | Sim
         encoder = job.kind.encoder(representation.dim, representation.width)
     encoder.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})
     encoder.eval()
-    return nn.Sequential(job.kind.preprocess(), encoder)
+    return nn.Sequential(job.kind.preprocess(), encoder).eval()

@@ -161,7 +161,7 @@ def _edges_to(graph: Links, nodes: Ints, most: int | None, rng: np.random.Genera
     start, count = graph.starts[nodes], np.diff(graph.starts)[nodes]
     owner = np.repeat(np.arange(len(nodes)), count)
     first = np.cumsum(count) - count
-    edges = start[owner] + np.arange(len(owner)) - first[owner]
+    edges: Ints = start[owner] + np.arange(len(owner)) - first[owner]
     if most is None or not len(edges):
         return edges
     # Edges of a node in random order: those in the first places stay.

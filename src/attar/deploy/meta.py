@@ -21,8 +21,9 @@ class ModelMeta:
     """What a person or a program must know to feed the model and to read its answers.
 
     Arguments:
-        kind: "image", "series" or "table".
-        shape: of one raw sample: image `(h, w)` or `(h, w, c)`, series `(channels, steps)`, table `(features,)`.
+        kind: "image", "series", "table" or "graph".
+        shape: of one raw sample: image `(h, w)` or `(h, w, c)`, series `(channels, steps)`, table and node of
+            a graph `(features,)`.
         classes: the labels, in the order of the columns of "probabilities".
         columns: of a table, in the order of its features; empty for the other kinds.
         version: of attar, that wrote the file.

@@ -17,7 +17,15 @@ from attar.data.nodes import Links, neighbourhood
 from attar.data.nodes import Nodes as NodeArray
 from attar.errors import DataError
 from attar.kinds.base import Kind, Standardise, moments, uniform
-from attar.nets.gnn import MaskedNodeDecoder, MaskedNodeEncoder, NodeEncoder, Nodes, bound
+from attar.nets.gnn import (
+    MaskedNodeDecoder,
+    MaskedNodeEncoder,
+    NodeEncoder,
+    Nodes,
+    bound,
+    neighbour_sum,
+    normalised_adjacency,
+)
 from attar.nets.mlp import MLP
 
 # Numbers in the features of all nodes up to which a batch is the whole graph: 256 MB.
@@ -26,7 +34,8 @@ _WHOLE = 2**26
 _FAN_OUT = (15, 10)
 # Most nodes in a batch: a loss that compares each with each takes time in the square of them.
 _BATCH = 4096
-_FEATURES, _EDGES = 0.3, 0.3
+# Shares of features and edges that a view drops: those of CCA-SSG for citations.
+_FEATURES, _EDGES = 0.1, 0.4
 # Length of what a decoder says about edges, per node.
 _LINK = 32
 # γ of the scaled cosine error.
@@ -68,6 +77,12 @@ class Graph(Kind):
     """
 
     name: ClassVar[str] = "graph"
+    baselines: ClassVar[tuple[str, ...]] = ("raw", "pca")
+    # Features are many and nodes are few, so that rounding weights of the first layer costs more than it saves.
+    integers: ClassVar[bool] = False
+    # Two layers, and the number of neighbours of those at their edge.
+    hops: ClassVar[int] = 3
+    ladder: ClassVar[tuple[int, ...]] = (32, 16, 8, 4, 2, 1)
 
     counts: bool
     mean: tuple[float, ...]
@@ -225,6 +240,23 @@ class Graph(Kind):
         """All nodes where the network looks at all of them anyway."""
         return min(_BATCH, max(usual, len(self.graph.features))) if self.whole else usual
 
+    def example(self, x: Floats) -> Tensor:
+        """Three nodes in a row."""
+        del x
+        return Nodes.of(torch.ones(3, *self.shape), torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]))
+
+    def flat(self) -> nn.Module:
+        """The features of the nodes asked about."""
+        return _Spread(0)
+
+    def own_baselines(self) -> dict[str, nn.Module]:
+        """Features averaged over neighbours, and once more over theirs.
+
+        References:
+            Wu et al., Simplifying Graph Convolutional Networks, 2019, https://arxiv.org/abs/1902.07153
+        """
+        return {"propagated features": nn.Sequential(self.preprocess(), _Spread(2)).eval()}
+
     def to_json(self) -> dict[str, Any]:
         """What was learnt; the graph itself is left out."""
         return {key: value for key, value in super().to_json().items() if key != "links"}
@@ -249,8 +281,8 @@ class _Gather(nn.Module):
         self.standardise = Standardise(kind.mean, kind.std, axes=2)
         self.whole = kind.links is not None and kind.whole
         if kind.links is not None and self.whole:
-            everything = Nodes.of(torch.tensor(kind.links.features), torch.tensor(kind.links.edge_index))
-            self.everything = everything.like(self._normalised(everything.features))
+            self.everything = self._normalised(torch.tensor(kind.links.features))
+            self.edge_index = torch.tensor(kind.links.edge_index)
 
     def forward(self, x: Tensor) -> Tensor:
         if isinstance(x, Nodes):
@@ -259,11 +291,11 @@ class _Gather(nn.Module):
             raise DataError("this kind was read back without its graph; learn it again from the nodes")
         rows = x.reshape(-1).long()
         if self.whole:
-            return Nodes.of(self.everything.features, self.everything.edge_index, rows)
+            return Nodes.of(self.everything.view_as(self.everything), self.edge_index, rows)
         seeds, place = np.unique(rows.numpy(), return_inverse=True)
         # In training the same batch has the same neighbours, whoever asks, so that a resumed run equals one in one go.
         # Else all of them, one hop further than layers reach: how many neighbours the outermost have counts as well.
-        fan_out = _FAN_OUT if self.training else (None,) * (len(_FAN_OUT) + 1)
+        fan_out = _FAN_OUT if self.training else (None,) * Graph.hops
         nodes, edges = neighbourhood(self.links, seeds, fan_out, np.random.default_rng(seeds))
         features = self._normalised(torch.tensor(self.links.features[nodes]))
         return Nodes.of(features, torch.from_numpy(edges), torch.from_numpy(place))
@@ -275,7 +307,24 @@ class _Gather(nn.Module):
         x = torch.where(torch.isnan(x), torch.zeros_like(x), x)
         length = x.square().sum(dim=1, keepdim=True).sqrt()
         # A node without any keeps a row of zeros.
-        return x * (x.shape[1] ** 0.5 / length.clamp(min=_TINY))
+        scaled: Tensor = x * (x.shape[1] ** 0.5 / length.clamp(min=_TINY))
+        return scaled
+
+
+class _Spread(nn.Module):
+    """Ŝᵏ X at the nodes asked about."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Tensor:
+        nodes = bound(x)
+        h = nodes.features
+        edges, weight = normalised_adjacency(h[:, 0], nodes.edge_index)
+        for _ in range(self.times):
+            h = neighbour_sum(h, edges, weight)
+        return nodes.at_seeds(h)
 
 
 def _thinned(x: Nodes, rate: float, generator: torch.Generator) -> Tensor:

@@ -47,6 +47,7 @@ class Table(Kind):
     """
 
     name: ClassVar[str] = "table"
+    baselines: ClassVar[tuple[str, ...]] = ("raw", "pca", "trees", "random-features")
 
     names: tuple[str, ...]
     categories: tuple[int, ...]

@@ -205,7 +205,7 @@ _LAYERS: dict[str, type[GraphConvolution] | type[GraphIsomorphism]] = {
 
 
 class NodeEncoder(nn.Module):
-    """Two graph layers, each followed by PReLU: a node, its neighbours and theirs to a vector.
+    """Two graph layers with a ReLU between them: a node, its neighbours and theirs to a vector.
 
     Arguments:
         n_in: length of a node's features.
@@ -226,8 +226,7 @@ class NodeEncoder(nn.Module):
         super().__init__()
         if layer not in _LAYERS:
             raise DataError(f"there is no graph layer {layer!r}; use one of {', '.join(_LAYERS)}")
-        self.first, self.between = _LAYERS[layer](n_in, width), nn.PReLU(width)
-        self.second, self.after = _LAYERS[layer](width, dim), nn.PReLU(dim)
+        self.first, self.second = _LAYERS[layer](n_in, width), _LAYERS[layer](width, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode the nodes that are asked about `(b, dim)`."""
@@ -242,9 +241,8 @@ class NodeEncoder(nn.Module):
         else:
             # W x̃ = W x · visible + W token · hidden, of which the first stays a sparse product.
             h = self.first.project(features * ~hidden[:, None]) + hidden[:, None] * self.first.project(token[None])
-        h = self.between(self.first.spread(h, x.edge_index))
-        z: Tensor = self.after(self.second.spread(self.second.project(h), x.edge_index))
-        return z
+        h = torch.relu(self.first.spread(h, x.edge_index))
+        return self.second.spread(self.second.project(h), x.edge_index)
 
 
 class MaskedNodeEncoder(nn.Module):

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "PCA": "pca",
         "Autoencoder": "autoencoder",
+        "CCASSG": "cca",
         "Masked": "masked",
         "RandomConvolutions": "random_convolutions",
         "RandomFeatures": "random_features",
