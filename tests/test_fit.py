@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from attar.compress.budget import Budget
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.errors import AttarError, BudgetError, LabelError, RunError
-from attar.fit import Options, _fingerprint, fit_source, prepared, summary
+from attar.fit import Options, _fingerprint, fit_dataset, fit_source, prepared, summary
 from attar.run import read_run
+from attar.training.progress import Silent
 
 # Digits under a budget, small enough to be run eight times; what a kill can interrupt is all there.
 SCRIPT = """
@@ -154,6 +156,32 @@ def test_no_budget_is_not_measured(monkeypatch) -> None:
 
     monkeypatch.setattr("attar.job.smallest_model", lambda *_: pytest.fail("measured"))
     _refuse_hopeless(from_arrays(*rows()), Budget())
+
+
+def test_a_finished_run_answers_without_training_or_measuring(tmp_path, monkeypatch, small) -> None:
+    x, y = rows()
+    known = np.where(np.arange(40) < 8, y, -1)
+    options = Options(budget="50KB", out=tmp_path / "run")
+
+    def answer():
+        return fit_dataset(
+            from_arrays(x, known),
+            options,
+            Budget.parse("50KB"),
+            Silent(),
+            folder=tmp_path / "run",
+            source="here",
+            command="attar fit here",
+        )
+
+    first = answer()
+    for work in ("attar.job.smallest_model", "attar.training.loop.train", "attar.ship.measure", "attar.trials.measure"):
+        monkeypatch.setattr(work, lambda *_, **__: pytest.fail("did work again"))
+    assert answer() == first
+    # Another command in the same folder is refused as before.
+    options = replace(options, budget="60KB")
+    with pytest.raises(RunError, match="another command"):
+        answer()
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 
 from attar.errors import RunError
-from attar.run import Result, Run, fingerprint, free_folder, read_run, write_bytes, write_json
+from attar.run import Result, Run, fingerprint, free_folder, read_run, write_json
 
 ASKED = {"source": "digits", "settings": {"seed": 0}}
 
@@ -60,15 +59,6 @@ def test_a_stage_that_fails_leaves_no_result_and_keeps_its_checkpoint(tmp_path) 
         run.stage("s", lambda folder: Result(facts={"found": (folder / "checkpoint.safetensors").exists()}))
         assert run.stage("s", lambda _: Result()).facts == {"found": True}
     assert [file.name for file in folder.iterdir()] == ["result.safetensors"]
-
-
-def test_a_crash_in_the_middle_of_writing_leaves_the_old_file_whole(tmp_path, monkeypatch) -> None:
-    file = tmp_path / "f.json"
-    write_json(file, {"a": 1})
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        write_bytes(file, b"x" * 100)
-    assert json.loads(file.read_text()) == {"a": 1}
 
 
 def test_a_crash_in_the_middle_of_a_result_computes_it_again(tmp_path, monkeypatch) -> None:

@@ -10,7 +10,7 @@ from attar.compress.budget import Budget
 from attar.deploy.session import load
 from attar.errors import BudgetError, ExportError
 from attar.run import Run
-from attar.ship import largest_student, ship, smallest, trial
+from attar.ship import as_it_is, distilled, largest_student, smallest, trial
 
 BUDGET = Budget.parse("12KB")
 
@@ -29,7 +29,7 @@ def work(images, tmp_path_factory):
 def shipped(work):
     job, chosen, run = work
     student = largest_student(job, BUDGET, run)
-    return student, *ship(job, chosen, student, BUDGET, run)
+    return student, distilled(job, chosen, student, BUDGET, run)
 
 
 def ladder_of(job):
@@ -38,19 +38,44 @@ def ladder_of(job):
 
 def test_what_fits_is_shipped_as_it_is(work, tmp_path) -> None:
     job, chosen, _ = work
-    student = ladder_of(job)[-1]
     with Run(tmp_path / "r", {}, {}) as run:
         for budget in (Budget(), Budget(bytes=chosen.bytes), Budget(latency_ms=1e6)):
-            path, steps, difference = ship(job, chosen, student, budget, run)
-            assert path == chosen.path
-            assert [step.name for step in steps] == ["original"]
-            assert difference == chosen.difference
+            file = as_it_is(job, chosen, budget, run)
+            assert file.path == chosen.path
+            assert [step.name for step in file.steps] == ["original"]
+            assert file.difference == chosen.difference
         assert not (run.folder / "stages").exists()
+
+
+def test_what_fits_in_eight_bits_is_shipped_so(images, tmp_path) -> None:
+    job, run = images.reopen()
+    with run:
+        linear = next(c for c in candidates(job, run) if c.name == "random convolutions + linear")
+    with Run(tmp_path / "r", {}, {}) as run:
+        budget = Budget(bytes=3 * linear.bytes // 4)
+        file = as_it_is(job, linear, budget, run)
+        assert [step.name for step in file.steps] == ["original", "int8 weights"]
+        assert file.path.stat().st_size == file.steps[-1].bytes <= budget.bytes
+        said = load(file.path).predict_proba(job.x)
+        assert file.steps[-1].agreement == (said.argmax(1) == linear.everything.argmax(1)).mean() >= 0.99
+        assert file.difference == pytest.approx(np.abs(said - linear.everything).max(), abs=1e-7)
+        # Read back, nothing is measured again.
+        assert as_it_is(job, linear, budget, run) == file
+        assert as_it_is(job, linear, Budget(bytes=file.steps[-1].bytes - 1), run) is None
+        assert as_it_is(job, linear, Budget(latency_ms=1e-9), run) is None
+
+
+def test_eight_bits_that_answer_otherwise_are_not_shipped(work, tmp_path) -> None:
+    job, chosen, _ = work
+    others = replace(chosen, everything=np.roll(chosen.everything, 1, axis=1))
+    with Run(tmp_path / "r", {}, {}) as run:
+        assert as_it_is(job, others, Budget(bytes=chosen.bytes - 1), run) is None
 
 
 def test_a_student_fits_and_is_checked(work, shipped) -> None:
     job, chosen, run = work
-    student, path, steps, difference = shipped
+    student, file = shipped
+    path, steps, difference = file.path, file.steps, file.difference
     assert chosen.bytes > BUDGET.bytes
     assert [step.name for step in steps] == ["original", "distilled", "int8"]
     assert path.stat().st_size == steps[-1].bytes <= BUDGET.bytes
@@ -61,14 +86,15 @@ def test_a_student_fits_and_is_checked(work, shipped) -> None:
         assert step.agreement == (p.argmax(1) == chosen.everything.argmax(1)).mean()
     assert steps[1].note.startswith(f"{student.name}, ")
     # Read back, nothing is measured or trained again.
-    assert ship(job, chosen, student, BUDGET, run) == (path, steps, difference)
+    assert distilled(job, chosen, student, BUDGET, run) == file
 
 
 def test_an_untrained_file_is_as_large_as_a_trained_one(work, shipped) -> None:
     job, _, run = work
-    student, path, _, _ = shipped
+    student, file = shipped
     promised, _ = trial(job, student, run.folder)
-    assert path.stat().st_size <= promised <= 1.02 * path.stat().st_size
+    size = file.path.stat().st_size
+    assert size <= promised <= 1.02 * size
     assert not list(run.folder.rglob("trial*"))
 
 
@@ -112,7 +138,7 @@ def test_the_smallest_is_no_larger_than_the_tiniest_student(work, tmp_path) -> N
 def test_a_student_beyond_its_promise_is_not_shipped(work, tmp_path) -> None:
     job, chosen, _ = work
     with Run(tmp_path / "r", {}, {}) as run, pytest.raises(BudgetError, match="more than its untrained copy"):
-        ship(job, chosen, ladder_of(job)[-1], Budget(bytes=1000), run)
+        distilled(job, chosen, ladder_of(job)[-1], Budget(bytes=1000), run)
     assert not (tmp_path / "r/stages/student/result.safetensors").exists()
 
 
@@ -128,4 +154,4 @@ def test_integers_that_disagree_are_not_shipped(work, tmp_path, monkeypatch) -> 
 
     monkeypatch.setattr("attar.ship.load", Turned)
     with Run(tmp_path / "r", {}, {}) as run, pytest.raises(ExportError, match="another class than in floating point"):
-        ship(job, replace(chosen, bytes=10**9), ladder_of(job)[-1], BUDGET, run)
+        distilled(job, replace(chosen, bytes=10**9), ladder_of(job)[-1], BUDGET, run)

@@ -15,12 +15,14 @@ from torch import nn
 
 from attar.adapt.validate import LearningPoint
 from attar.data.dataset import Floats
+from attar.errors import TrainingError
 from attar.represent import PCA, Autoencoder, RandomConvolutions, RandomFeatures, Raw, SimCLR
 from attar.run import Result, Run
 from attar.trials import Job, heads, networks, trees
 
 if TYPE_CHECKING:
     from attar.represent.base import Representation
+    from attar.represent.pretext import Pretext
 
 Doubles = npt.NDArray[np.float64]
 
@@ -32,7 +34,7 @@ class Candidate:
     Arguments:
         name: as in "simclr + propagation".
         baseline: True where nothing is learnt from the unlabelled samples by training on them.
-        rank: by simplicity.
+        rank: by simplicity of what is shipped: by representation, and a linear map before what looks samples up.
         held_out: cross-validated probabilities of the labelled samples `(repeats, n_labelled, n_classes)`.
         everything: probabilities of all training samples `(n, n_classes)`.
         curve: accuracy over the number of labels.
@@ -64,14 +66,16 @@ class Candidate:
 
 def candidates(job: Job, run: Run) -> Iterator[Candidate]:
     """Try all that suit the kind of data, the simplest first; what is finished is read back from the run."""
-    rank = 0
-    for stage, compute in _stages(job, run).items():
+    for place, (stage, compute) in enumerate(_stages(job, run).items()):
         result = run.stage(stage, compute)
+        if "left_out" in result.facts:
+            job.progress.say(result.facts["left_out"])
+            continue
         for i, facts in enumerate(result.facts["candidates"]):
             yield Candidate(
                 name=facts["name"],
                 baseline=facts["baseline"],
-                rank=rank,
+                rank=2 * place + facts["memory"],
                 held_out=result.arrays[f"{i}.held_out"],
                 everything=result.arrays[f"{i}.everything"],
                 curve=tuple(LearningPoint(**point) for point in facts["curve"]),
@@ -83,7 +87,13 @@ def candidates(job: Job, run: Run) -> Iterator[Candidate]:
                 points=result.arrays["points"],
                 points_of=result.facts["points_of"],
             )
-            rank += 1
+
+
+def left_out(job: Job, run: Run) -> tuple[str, ...]:
+    """Why representations that were tried are not among the candidates of a finished run, a sentence each."""
+    facts = (run.stage(stage, compute).facts for stage, compute in _stages(job, run).items())
+    # A network that starts from such a representation says the same.
+    return tuple(dict.fromkeys(one["left_out"] for one in facts if "left_out" in one))
 
 
 def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
@@ -112,15 +122,17 @@ def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
         autoencoder = Autoencoder(
             64, kind=kind, epochs=plan.autoencoder_epochs, batch_size=kind.batch(256), random_state=seed
         )
-        stages["autoencoder"] = lambda folder: heads(
-            job, "autoencoder", _pretrained(job, run, "autoencoder", autoencoder), folder
+        stages["autoencoder"] = lambda folder: _on(
+            job, run, "autoencoder", autoencoder, lambda encoder: heads(job, "autoencoder", encoder, folder)
         )
     if plan.simclr_epochs:
         simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, batch_size=kind.batch(256), random_state=seed)
-        stages["simclr"] = lambda folder: heads(job, "simclr", _pretrained(job, run, "simclr", simclr), folder)
+        stages["simclr"] = lambda folder: _on(
+            job, run, "simclr", simclr, lambda encoder: heads(job, "simclr", encoder, folder)
+        )
         if plan.tune_steps:
-            stages["simclr-fine-tuned"] = lambda folder: networks(
-                job, "simclr, fine-tuned", _pretrained(job, run, "simclr", simclr), folder
+            stages["simclr-fine-tuned"] = lambda folder: _on(
+                job, run, "simclr", simclr, lambda encoder: networks(job, "simclr, fine-tuned", encoder, folder)
             )
     return stages
 
@@ -135,17 +147,25 @@ def _pca(job: Job) -> nn.Module:
     return nn.Sequential(raw.module_, PCA(most, random_state=job.seed).fit(raw.transform(job.x)).module_)
 
 
-def _pretrained(job: Job, run: Run, name: str, representation: Autoencoder | SimCLR) -> nn.Sequential:
-    """Preprocessing and encoder, trained in a stage of its own that keeps checkpoints."""
+def _on(
+    job: Job, run: Run, name: str, representation: Pretext, candidates_on: Callable[[nn.Sequential], Result]
+) -> Result:
+    """The candidates on a representation that is trained in a stage of its own, or why there are none."""
 
     def train(folder: Path) -> Result:
-        representation._fit(job.x, job.kind, folder / "checkpoint.safetensors", job.progress)
+        try:
+            representation._fit(job.x, job.kind, folder / "checkpoint.safetensors", job.progress)
+        except TrainingError as error:
+            return Result(facts={"failed": str(error)})
         weights = representation.encoder_.state_dict()
-        return Result({key: value.numpy() for key, value in weights.items()}, {"loss": representation.loss_curve_})
+        facts = {"loss": representation.loss_curve_, "failed": representation.collapsed_}
+        return Result({key: value.numpy() for key, value in weights.items()}, facts)
 
-    weights = run.stage(f"{name}-training", train).arrays
+    trained = run.stage(f"{name}-training", train)
+    if trained.facts["failed"]:
+        return Result(facts={"left_out": f"{name} is left out: {trained.facts['failed']}"})
     with torch.random.fork_rng(devices=[]):
         encoder = job.kind.encoder(representation.dim, representation.width)
-    encoder.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})
+    encoder.load_state_dict({key: torch.tensor(value) for key, value in trained.arrays.items()})
     encoder.eval()
-    return nn.Sequential(job.kind.preprocess(), encoder).eval()
+    return candidates_on(nn.Sequential(job.kind.preprocess(), encoder).eval())

@@ -7,7 +7,10 @@
     ├── ModelError             a model file that attar did not write, or that does not suit the samples
     ├── RunError               a run folder that is corrupt, or belongs to another command
     ├── ExportError            an exported model that differs from its original
+    ├── TrainingError          a training whose loss became NaN or infinite
     └── MissingExtraError      a feature whose optional dependency is not installed
+
+And one warning, `CollapseWarning`: a representation that was learnt, and that is of no use.
 
 Each message is one line: what was wrong, where (file, row, column or argument), and what to do.
 """
@@ -41,5 +44,13 @@ class ExportError(AttarError):
     """An exported model differs from its original by more than the tolerance."""
 
 
+class TrainingError(AttarError):
+    """The loss of a training became NaN or infinite."""
+
+
 class MissingExtraError(AttarError, ImportError):
     """A feature whose optional dependency is not installed."""
+
+
+class CollapseWarning(UserWarning):
+    """A learnt representation no longer keeps samples apart, or the loss broke away."""

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.adapt.validate import Choice, binomial_interval, correctness
-from attar.candidates import Candidate
+from attar.candidates import Candidate, left_out
 from attar.committee import predicted
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.deploy.session import load
 from attar.report.facts import CurvePoint, Facts, LatentPoint, Row, Step
 from attar.run import Run
+from attar.ship import Shipped
 from attar.trials import Job
 
 # Below this many samples a map has no neighbourhoods to show.
@@ -44,8 +45,7 @@ def findings(
     tried: list[Candidate],
     right: npt.NDArray[np.float64],
     choice: Choice,
-    steps: list[Step],
-    difference: float,
+    file: Shipped,
     budget: Budget,
     model: Path,
     dataset: Dataset,
@@ -56,7 +56,7 @@ def findings(
 ) -> Facts:
     """Put together what the report shows; here, and only here, the test part is looked at."""
     chosen, shipped, classes = tried[choice.index], load(model), job.meta.classes
-    said = shipped.predict_proba(job.x)
+    said, steps = shipped.predict_proba(job.x), file.steps
     tested = test_accuracy = None
     if test is not None and len(test.y):
         tested = shipped.predict_proba(test.x).argmax(1)
@@ -83,7 +83,7 @@ def findings(
         shape=job.kind.shape,
         classes=classes,
         labels_per_class=tuple(int(c) for c in counts),
-        notes=dataset.notes,
+        notes=(*dataset.notes, *left_out(job, run)),
         verdict=_verdict(choice, test_accuracy, n_test, last),
         why=_why(tried, right, choice),
         accuracy=choice.accuracy,
@@ -96,9 +96,9 @@ def findings(
         curve=_curve(chosen, right[choice.index]),
         latent=_latent(job, chosen, said, dataset),
         latent_of=chosen.points_of,
-        compression=tuple(steps),
+        compression=steps,
         budget=None if budget == Budget() else str(budget),
-        largest_difference=difference,
+        largest_difference=file.difference,
         model_path=model.name,
         model_bytes=last.bytes,
         model_latency_ms=last.latency_ms,
@@ -149,13 +149,13 @@ def _by_accuracy(row: Row) -> float:
     return -(row.accuracy or 0.0)
 
 
-def _tested(steps: list[Step], chosen: Candidate, test: TestPart, shipped: float) -> list[Step]:
+def _tested(steps: tuple[Step, ...], chosen: Candidate, test: TestPart, shipped: float) -> tuple[Step, ...]:
     """The steps with their accuracy on the test part: of the original, and of what is shipped."""
     original = float((predicted(chosen, test.x).argmax(1) == test.y).mean())
     first = steps[0].model_copy(update={"accuracy": original})
     if len(steps) == 1:
-        return [first]
-    return [first, *steps[1:-1], steps[-1].model_copy(update={"accuracy": shipped})]
+        return (first,)
+    return (first, *steps[1:-1], steps[-1].model_copy(update={"accuracy": shipped}))
 
 
 def _confusion(y: Ints, predicted: npt.NDArray[np.integer], n: int) -> tuple[tuple[int, ...], ...]:

@@ -21,7 +21,7 @@ from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall
 from attar.errors import BudgetError
 from attar.plan import Plan, default_plan, on_threads, plan_for_time, versions
-from attar.run import Result, Run, fingerprint, free_folder
+from attar.run import FILE, Result, Run, fingerprint, free_folder
 from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -130,7 +130,6 @@ def fit_dataset(
     progress.say(summary(dataset))
     for note in dataset.notes:
         progress.say(f"note        {note}")
-    _refuse_hopeless(dataset, budget)
     asked = {
         "source": source,
         "settings": {
@@ -140,7 +139,11 @@ def fit_dataset(
         },
         "data": _fingerprint(dataset),
     }
-    with Run(free_folder(folder, asked) if take_next else folder, asked, versions()) as run:
+    folder = free_folder(folder, asked) if take_next else folder
+    # A run that has begun has been found to fit.
+    if not (folder / FILE).exists():
+        _refuse_hopeless(dataset, budget)
+    with Run(folder, asked, versions()) as run:
         plan = Plan.model_validate(run.stage("plan", lambda _: Result(facts=_plan(dataset, options))).facts)
         with on_threads(plan.threads):
             from attar.job import run_job  # loads torch: not before the input has been found good

@@ -23,7 +23,7 @@ from attar.plan import Plan
 from attar.report.facts import Facts
 from attar.report.saved import write_report
 from attar.run import MODEL, Result, Run
-from attar.ship import largest_student, ship, smallest
+from attar.ship import Shipped, as_it_is, distilled, largest_student, smallest
 from attar.training.progress import Progress, Silent
 from attar.trials import Job
 
@@ -74,21 +74,24 @@ def run_job(
     started = time.perf_counter()
     job, test = _job(dataset, plan, seed, progress)
     student = None if budget == Budget() else largest_student(job, budget, run)
-    tried = []
+    tried, ready = [], []
     for candidate in candidates(job, run):
         progress.say(line_of(candidate, job.codes))
-        if student is not None or budget.allows(candidate.bytes, candidate.latency_ms):
+        file = as_it_is(job, candidate, budget, run)
+        if student is not None or file is not None:
             tried.append(candidate)
+            ready.append(file)
     if not tried:
         raise BudgetError(f"nothing that was tried fits the budget of {budget}; allow more")
     right = np.stack([correctness(c.held_out, job.codes) for c in tried])
     # A simpler candidate is worth a little accuracy where a simpler file is shipped. Those that do not fit the budget
     # are all shipped as the same student: among them there is nothing to trade.
-    order = [c.rank if budget.allows(c.bytes, c.latency_ms) else len(tried) for c in tried]
+    last = 1 + max(c.rank for c in tried)
+    order = [last if file is None else c.rank for c, file in zip(tried, ready)]
     choice = choose(right, order, seed)
-    chosen = tried[choice.index]
-    if student is not None and not budget.allows(chosen.bytes, chosen.latency_ms):
-        chosen = _teacher(tried, right, order, chosen, budget)
+    chosen, shipped = tried[choice.index], ready[choice.index]
+    if shipped is None:
+        chosen = _teacher(tried, ready, right, order, chosen)
         if chosen.members:
             own = correctness(chosen.held_out, job.codes)
             tried, right = [*tried, chosen], np.vstack([right, own])
@@ -98,9 +101,11 @@ def run_job(
         f"chosen      {chosen.name}: {percent(choice.accuracy)} "
         f"({percent(choice.interval[0])} to {percent(choice.interval[1])}), corrected for having been chosen"
     )
-    shipped, steps, difference = ship(job, chosen, student, budget, run)
-    model = run.place(shipped, MODEL)
-    for step in steps:
+    if shipped is None:
+        assert student is not None
+        shipped = distilled(job, chosen, student, budget, run)
+    model = run.place(shipped.path, MODEL)
+    for step in shipped.steps:
         progress.say(f"{step.name:<12}{readable(step.bytes)}, {step.latency_ms:.3g} ms per sample")
     facts = run.stage(
         "facts",
@@ -111,8 +116,7 @@ def run_job(
                 tried,
                 right,
                 choice,
-                steps,
-                difference,
+                shipped,
                 budget,
                 model,
                 dataset,
@@ -129,13 +133,16 @@ def run_job(
 
 
 def _teacher(
-    tried: list[Candidate], right: npt.NDArray[np.float64], order: list[int], chosen: Candidate, budget: Budget
+    tried: list[Candidate],
+    ready: list[Shipped | None],
+    right: npt.NDArray[np.float64],
+    order: list[int],
+    chosen: Candidate,
 ) -> Candidate:
     """All that ship as the same student, and that the labels cannot tell from the best, as one."""
     known = right[:, ~np.isnan(right).any(0)]
     close = within_one_standard_error(known, order)
-    members = [tried[i] for i in close if not budget.allows(tried[i].bytes, tried[i].latency_ms)]
-    return committee(members, chosen)
+    return committee([tried[i] for i in close if ready[i] is None], chosen)
 
 
 def smallest_model(dataset: Dataset, folder: Path) -> tuple[int, float]:

@@ -122,21 +122,21 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def export(self, path: str | Path) -> Path:
         """Write the model file, to be read with `attar.load`, `attar predict` or plain onnxruntime."""
-        from attar.run import write_bytes
+        from attar._files import write_whole
 
         check_is_fitted(self)
         path = Path(path)
-        write_bytes(path, self._bytes)
+        write_whole(path, self._bytes)
         return path
 
     def report(self, path: str | Path) -> Path:
         """Write the report as one self-contained HTML page."""
+        from attar._files import write_whole
         from attar.report.page import render
-        from attar.run import write_text
 
         check_is_fitted(self)
         path = Path(path)
-        write_text(path, render(self.facts_))
+        write_whole(path, render(self.facts_))
         return path
 
     def __sklearn_tags__(self) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from attar._files import beside, write_whole
 from attar.errors import RunError
 
 FILE = "run.json"
@@ -98,7 +99,7 @@ class Run:
     def place(self, source: Path, name: str) -> Path:
         """Copy a file of a stage into the run folder, whole or not at all."""
         target = self.folder / name
-        write_bytes(target, source.read_bytes())
+        write_whole(target, source.read_bytes())
         return target
 
 
@@ -141,22 +142,7 @@ def free_folder(wanted: Path, asked: Json) -> Path:
 
 def write_json(path: Path, value: object) -> None:
     """Write JSON beside and rename."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text beside and rename."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write beside and rename, so that a file of that name is always whole."""
-    beside = _beside(path)
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def fingerprint(*arrays: npt.NDArray[Any]) -> str:
@@ -178,7 +164,7 @@ def _write(file: Path, result: Result) -> None:
 
     # Not by `ascontiguousarray`, which gives a number without axes one.
     arrays = {name: np.asarray(array, order="C") for name, array in result.arrays.items()}
-    write_bytes(file, save(arrays or {"": np.zeros(0, np.uint8)}, {"facts": json.dumps(result.facts)}))
+    write_whole(file, save(arrays or {"": np.zeros(0, np.uint8)}, {"facts": json.dumps(result.facts)}))
 
 
 def _read(file: Path) -> Result:
@@ -192,13 +178,9 @@ def _read(file: Path) -> Result:
         raise RunError(f"{file}: is corrupt; delete the folder {file.parent} and start the command again") from None
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
-
-
 def _is_new(folder: Path) -> bool:
     """Whether nothing is in it but what a run leaves that was killed before it had written down what was asked."""
-    return folder.is_dir() and all(file == _beside(folder / FILE) for file in folder.iterdir())
+    return folder.is_dir() and all(file == beside(folder / FILE) for file in folder.iterdir())
 
 
 def _locked(folder: Path) -> int:

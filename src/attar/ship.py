@@ -1,7 +1,8 @@
-"""From the chosen candidate to the file that is shipped: as it is, or as a student that fits the budget."""
+"""From the chosen candidate to the file that is shipped: as it is, with weights in eight bits, or as a student."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from attar.candidates import Candidate
 from attar.compress.budget import Budget, readable
 from attar.compress.distill import distill
 from attar.compress.quantize import quantize_static
+from attar.compress.weights import quantize_weights
 from attar.data.dataset import Floats
 from attar.deploy.check import check
 from attar.deploy.measure import measure
@@ -30,6 +32,8 @@ _CALIBRATION = 512
 # Share of samples that an integer model must give the class of its float original.
 _AGREEMENT = 0.95
 _CHECKED = 256
+# The same for eight bits a weight, on so many samples, and how many times smaller a file becomes at the very most.
+_SAME, _COMPARED, _AT_MOST = 0.99, 2048, 5
 _EXPORTED = 1e-3
 _ROOM = 1.01
 
@@ -43,39 +47,89 @@ def largest_student(job: Job, budget: Budget, run: Run) -> Student | None:
     return None if place is None else ladder[place]
 
 
-def ship(
-    job: Job, chosen: Candidate, student: Student | None, budget: Budget, run: Run
-) -> tuple[Path, list[Step], float]:
-    """Bring the chosen candidate under the budget.
+@dataclass(frozen=True)
+class Shipped:
+    """A file that may be shipped.
+
+    Arguments:
+        path: of the file.
+        steps: from the candidate to it, each measured.
+        difference: largest one in probability between the file and the model that it was made from.
+    """
+
+    path: Path
+    steps: tuple[Step, ...]
+    difference: float
+
+
+def as_it_is(job: Job, candidate: Candidate, budget: Budget, run: Run) -> Shipped | None:
+    """The candidate's own file where it fits the budget, else with eight bits a weight; None where neither does.
 
     Arguments:
         job: the data.
-        chosen: the candidate; shipped as it is where it fits, or where there is no student.
-        student: that learns from it otherwise.
+        candidate: one that was tried.
         budget: what the file may cost.
         run: where the stages are kept.
+    """
+    own = _original(candidate)
+    if budget.allows(candidate.bytes, candidate.latency_ms):
+        return Shipped(candidate.path, (own,), candidate.difference)
+    if budget.bytes is None or not budget.allows(candidate.bytes // _AT_MOST, candidate.latency_ms):
+        return None
+    stage = f"{candidate.path.parent.name}-{candidate.path.stem}-int8"
+    result = run.stage(stage, lambda folder: _in_eight_bits(job, candidate, folder))
+    step = Step.model_validate(result.facts["step"])
+    if not budget.allows(step.bytes, step.latency_ms) or (step.agreement or 0.0) < _SAME:
+        return None
+    return Shipped(run.folder / "stages" / stage / result.facts["file"], (own, step), result.facts["difference"])
 
-    Returns:
-        The file to ship, the steps that led to it, and its largest difference in probability from its original.
+
+def distilled(job: Job, chosen: Candidate, student: Student, budget: Budget, run: Run) -> Shipped:
+    """A student that has learnt from the chosen candidate.
+
+    Arguments:
+        job: the data.
+        chosen: the candidate, or a committee of several.
+        student: that learns from it.
+        budget: what the file may cost.
+        run: where the stages are kept.
 
     Raises:
         BudgetError: the student trained is larger than its untrained copy.
         ExportError: a file differs from its original by more than the tolerance.
     """
-    first = Step(
+    result = run.stage("student", lambda folder: _student(job, chosen, student, budget, folder))
+    steps = (_original(chosen), *(Step.model_validate(step) for step in result.facts["steps"]))
+    return Shipped(run.folder / "stages" / "student" / result.facts["file"], steps, float(result.facts["difference"]))
+
+
+def _original(candidate: Candidate) -> Step:
+    return Step(
         name="original",
-        bytes=chosen.bytes,
-        latency_ms=chosen.latency_ms,
+        bytes=candidate.bytes,
+        latency_ms=candidate.latency_ms,
         agreement=None,
         accuracy=None,
-        note=chosen.name,
+        note=candidate.name,
     )
-    if student is None or budget.allows(chosen.bytes, chosen.latency_ms):
-        return chosen.path, [first], chosen.difference
-    result = run.stage("student", lambda folder: _student(job, chosen, student, budget, folder))
-    folder = run.folder / "stages" / "student"
-    steps = [first, *(Step.model_validate(step) for step in result.facts["steps"])]
-    return folder / result.facts["file"], steps, float(result.facts["difference"])
+
+
+def _in_eight_bits(job: Job, candidate: Candidate, folder: Path) -> Result:
+    """The candidate's file with eight bits a weight, compared with what the candidate says and measured."""
+    file = folder / "int8-weights.onnx"
+    quantize_weights(candidate.path, file)
+    some = np.sort(np.random.default_rng(job.seed).permutation(len(job.x))[:_COMPARED])
+    said, expected = load(file).predict_proba(job.x[some]), candidate.everything[some]
+    measured = measure(file, job.x)
+    step = Step(
+        name="int8 weights",
+        bytes=measured.bytes,
+        latency_ms=measured.latency_ms,
+        agreement=float((said.argmax(1) == expected.argmax(1)).mean()),
+        accuracy=None,
+    )
+    difference = float(np.abs(said - expected).max())
+    return Result(facts={"step": step.model_dump(mode="json"), "file": file.name, "difference": difference})
 
 
 def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder: Path) -> Result:

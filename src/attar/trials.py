@@ -328,6 +328,7 @@ def _finished(
                 "bytes": measured.bytes,
                 "latency_ms": measured.latency_ms,
                 "difference": difference,
+                "memory": one.memory,
                 "seconds": (time.perf_counter() - start) / len(fitted),
             }
         )

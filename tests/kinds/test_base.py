@@ -101,7 +101,26 @@ def test_a_view_is_seeded_keeps_shape_and_spares_its_input(case):
 def test_a_view_of_strength_zero_changes_nothing(case):
     kind, x = case
     z = kind.preprocess()(torch.from_numpy(x))
-    torch.testing.assert_close(kind.view(z, torch.Generator(), 0.0), z, rtol=1e-4, atol=1e-4)
+    for view in (kind.view, kind.strong_view):
+        torch.testing.assert_close(view(z, torch.Generator(), 0.0), z, rtol=1e-4, atol=1e-4)
+
+
+def test_a_strong_view_is_seeded_and_changes_at_least_as_much(case):
+    kind, x = case
+    z = kind.preprocess()(torch.from_numpy(x))
+    one, same = (kind.strong_view(z, torch.Generator().manual_seed(0)) for _ in range(2))
+    assert torch.equal(one, same)
+    ordinary = kind.view(z, torch.Generator().manual_seed(0))
+    assert (one - z).square().mean() > 0.9 * (ordinary - z).square().mean()
+
+
+def test_what_has_no_time_has_no_sequence(case):
+    kind, x = case
+    if kind.name == "series":
+        return
+    z = kind.preprocess()(torch.from_numpy(x))
+    with pytest.raises(DataError, match=f"samples of kind {kind.name} have no order in time"):
+        kind.sequence(kind.encoder(4, 4), z)
 
 
 def test_a_stronger_view_is_further_away(case):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image as Picture
 
-from attar.kinds.image import Image
+from attar.kinds.image import Image, _blurred
 
 RNG = np.random.default_rng(0)
 
@@ -80,3 +80,33 @@ def test_a_very_small_and_a_very_flat_image_are_encoded():
         z = kind.preprocess()(torch.from_numpy(x))
         code = kind.encoder(5, 4)(kind.view(z, torch.Generator()))
         assert kind.decoder(5, 4)(code).shape == z.shape
+
+
+def test_some_photographs_lose_their_colour():
+    x = RNG.random((400, 24, 24, 3)).astype(np.float32)
+    kind = Image.learn(x)
+    patch = torch.tensor([1.0, -1.0, 0.5])[:, None, None].expand(400, 3, 24, 24)
+    seen = kind._jitter(patch, torch.Generator().manual_seed(0), 1.0)
+    grey = (seen.amax(dim=1) - seen.amin(dim=1)).amax(dim=(1, 2)) < 1e-6
+    assert 0.14 < grey.float().mean() < 0.26
+
+
+def test_a_blur_equals_scipys_gaussian_and_leaves_half_as_it_was():
+    from scipy.ndimage import gaussian_filter
+
+    x = torch.tensor(RNG.normal(size=(40, 3, 224, 230)))
+    seen = _blurred(x, torch.Generator().manual_seed(0), 1.0)
+    sigma = (0.1 + 1.9 * torch.rand(40, 1, generator=torch.Generator().manual_seed(0))).flatten().tolist()
+    blurred = [i for i in range(40) if not torch.equal(seen[i], x[i])]
+    assert 10 <= len(blurred) <= 30
+    for i in blurred[:5]:
+        expected = [gaussian_filter(channel, sigma[i], mode="mirror", radius=4) for channel in x[i].numpy()]
+        np.testing.assert_allclose(seen[i], np.stack(expected), atol=1e-6)
+
+
+def test_large_photographs_are_seen_and_left_alone_without_strength():
+    x = RNG.random((3, 80, 70, 3), dtype=np.float32)
+    kind = Image.learn(x)
+    z = kind.preprocess()(torch.from_numpy(x))
+    assert torch.isfinite(kind.view(z, torch.Generator())).all()
+    torch.testing.assert_close(kind.view(z, torch.Generator(), 0.0), z, rtol=1e-3, atol=1e-3)

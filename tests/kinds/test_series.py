@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from attar.kinds.series import Series, _positions, _resample
+from attar.kinds.series import Series, _permuted, _perturbed, _positions, _resample
 
 RNG = np.random.default_rng(0)
 
@@ -61,3 +61,37 @@ def test_a_drawing_has_a_line_of_few_points_per_channel():
     assert drawn.count("<polyline") == 6
     assert all(line.count(",") <= 64 for line in drawn.split("points=")[1:])
     assert len({part[:7] for part in drawn.split('stroke="')[1:]}) == 6
+
+
+def test_a_permutation_moves_whole_pieces_and_loses_no_step():
+    x = torch.arange(50.0).expand(300, 2, 50)
+    seen = _permuted(x, torch.Generator().manual_seed(0), 5)
+    assert torch.equal(seen.sort(dim=2).values, x)
+    assert torch.equal(seen[:, 0], seen[:, 1]), "channels stay together"
+    breaks = (seen[:, 0].diff(dim=1) != 1).sum(dim=1)
+    assert breaks.max() <= 5
+    assert (breaks == 0).float().mean() > 0.1
+    assert (breaks >= 3).float().mean() > 0.2
+    assert torch.equal(_permuted(x, torch.Generator(), 0.0), x)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 31, 32])
+def test_a_perturbed_spectrum_keeps_the_mean_and_the_phases(steps):
+    x = torch.tensor(RNG.normal(size=(200, 2, steps)))
+    seen = _perturbed(x, torch.Generator().manual_seed(0), 0.5)
+    torch.testing.assert_close(seen.mean(dim=2), x.mean(dim=2))
+    before, after = torch.fft.rfft(x), torch.fft.rfft(seen)
+    ratio = (after / before)[..., 1:]
+    assert ratio.imag.abs().max() < 1e-6 if ratio.numel() else True
+    assert ((ratio.real >= 0.5 - 1e-6) & (ratio.real <= 1.5 + 1e-6)).all()
+    torch.testing.assert_close(_perturbed(x, torch.Generator(), 0.0), x)
+
+
+def test_the_sequence_is_what_the_encoder_pools():
+    x = torch.tensor(RNG.normal(size=(5, 2, 40)), dtype=torch.float32)
+    kind = Series.learn(x.numpy())
+    encoder = kind.encoder(8, 4).eval()
+    sequence = kind.sequence(encoder, x)
+    assert sequence.shape[0] == 5
+    assert sequence.shape[2] == 4
+    torch.testing.assert_close(torch.cat([sequence.mean(dim=1), sequence.amax(dim=1)], dim=1), encoder(x))

@@ -23,6 +23,7 @@ def samples(shape, n=20, seed=0):
 def naive(filters, x):
     """One dilation, from the class's own words: loops over filters, channels, places and taps."""
     weight, thresholds = filters.weight.double().numpy(), filters.thresholds.double().numpy()
+    seen = filters.channels.numpy()
     x = x.astype(np.float64)
     if filters.difference:
         x = np.diff(x, axis=2)
@@ -35,7 +36,7 @@ def naive(filters, x):
                 at = place + (tap - taps // 2) * dilation
                 if 0 <= at < steps:
                     for c in range(channels):
-                        answers[:, k, place] += weight[k, c, tap] * x[:, c, at]
+                        answers[:, k, place] += seen[k // 8, c, 0] * weight[k, 0, tap] * x[:, c, at]
     # The mean of the sign is the share above, but for scale and origin.
     above = [2 * (answers > b[:, None]).mean(2) - 1 for b in thresholds.T]
     strength = np.zeros((n, len(weight)))
@@ -71,11 +72,15 @@ def test_filters() -> None:
     bank = module[-1]
     assert [f.dilation for f in bank.filters] == [1, 2, 4, 1, 2, 4]
     for f in bank.filters:
-        assert f.weight.shape == (24, 5, 9)  # rounded up to groups of eight
-        np.testing.assert_allclose(f.weight.sum(2), 0, atol=1e-6)
-        used = (f.weight != 0).any(2).reshape(-1, 8, 5)
-        assert (used == used[:, :1]).all()  # a group sees the same channels
-        assert used.any(2).all()
+        assert f.weight.shape == (24, 1, 9)  # rounded up to groups of eight
+        np.testing.assert_array_equal(f.weight.sum(2), 0)
+        np.testing.assert_allclose(f.weight.abs().sum(2), 1, atol=0.05)
+        steps = 128 * f.weight
+        assert (steps == steps.round()).all()  # eight bits hold a weight
+        assert steps.abs().max() <= 127
+        assert f.channels.shape == (3, 5, 1)  # a group sees the same channels
+        assert set(f.channels.unique().tolist()) <= {0.0, 1.0}
+        assert f.channels.any(1).all()
 
 
 @pytest.mark.parametrize(("size", "dilations"), [((9,), (1,)), ((40,), (1, 2, 4)), ((3, 3), (1,)), ((1,), (1,))])

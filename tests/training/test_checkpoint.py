@@ -92,7 +92,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full(_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("attar.training.checkpoint.os.fsync", full)
+    monkeypatch.setattr("attar._files.os.fsync", full)
     with pytest.raises(OSError, match="no space"):
         write(path, PLAN, Position(2, [1.0, 2.0]), *_trained())
     assert path.read_bytes() == before

@@ -16,7 +16,7 @@ X = torch.randn(70, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 @pytest.fixture(autouse=True)
 def _without_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr("attar.training.checkpoint.os.fsync", lambda _: None)
+    monkeypatch.setattr("attar._files.os.fsync", lambda _: None)
 
 
 class _Killed(Exception):

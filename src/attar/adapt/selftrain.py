@@ -11,12 +11,12 @@ from sklearn.utils.validation import validate_data
 
 from attar.adapt.probe import LinearProbe, temperature
 from attar.adapt.propagate import Frame, principal_axes
+from attar.data.dataset import UNLABELLED
 from attar.errors import LabelError
 
 Doubles = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
-UNLABELLED = -1
 # Ridge penalties, in units of the mean squared length of a centred sample.
 _PENALTIES = np.logspace(-5, 1, 13)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import os
 import string
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
+from attar._files import write_whole
 from attar.deploy.meta import KEY, ModelMeta
 from attar.errors import ExportError
 
@@ -78,7 +77,7 @@ def describe(model: ModelProto, meta: ModelMeta) -> None:
 
 
 def write(model: ModelProto, path: Path) -> None:
-    """Check the model and write it beside `path`, then rename: a reader never sees half a file.
+    """Check the model and write it, whole or not at all.
 
     Raises:
         ExportError: the model breaks ONNX's own rules.
@@ -87,21 +86,7 @@ def write(model: ModelProto, path: Path) -> None:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"{path}: not a valid ONNX model: {str(error).splitlines()[0]}") from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(model.SerializeToString(deterministic=True))
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes a file that only its owner can read; a model is an ordinary file.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(beside).chmod(0o666 & ~mask)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    write_whole(path, model.SerializeToString(deterministic=True))
 
 
 def _flatten(graph: GraphProto) -> tuple[list[NodeProto], dict[str, TensorProto], list[str]]:

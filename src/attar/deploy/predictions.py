@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+from attar._files import write_whole
 from attar.data.sources import read_for_prediction
 from attar.deploy.session import load
 from attar.errors import DataError
@@ -41,11 +42,8 @@ def write_predictions(
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["id", "label", "probability"])
     rows.writerows(zip(dataset.ids.tolist(), labels, (f"{p:.6f}" for p in certain)))
-    beside = out.with_name(f".{out.name}.part")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text.getvalue(), encoding="utf-8")
-        beside.replace(out)
+        write_whole(out, text.getvalue())
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}); choose another file with --out") from None
     return len(dataset), dataset.notes

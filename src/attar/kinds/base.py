@@ -115,6 +115,19 @@ class Kind(Parts, ABC):
     def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
         """A randomly augmented copy of each normalised sample; strength 0 changes nothing."""
 
+    def strong_view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+        """A view that changes more than `view` does, where a kind knows one; strength 0 changes nothing."""
+        return self.view(x, generator, strength)
+
+    def sequence(self, encoder: nn.Module, x: Tensor) -> Tensor:
+        """What an encoder of this kind makes of normalised samples before it pools over time: `(n, steps, channels)`.
+
+        Raises:
+            DataError: the kind has no time.
+        """
+        del encoder, x
+        raise DataError(f"samples of kind {self.name} have no order in time; use a pretext that needs none")
+
     @abstractmethod
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """How far the decoder's output is from normalised samples: a scalar, the mean over the batch."""

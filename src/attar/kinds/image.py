@@ -26,6 +26,10 @@ _CONTRAST = 0.2
 _BRIGHTNESS = 0.2  # in standard deviations
 _SATURATION = 0.4
 _NOISE = 0.1  # in standard deviations
+_GREY = 0.2  # share of the photographs that lose their colour
+_BLUR = 0.5  # share of those that are blurred
+_BLURRED = (0.1, 2.0)  # standard deviation of a blur, in pixels of a side of 224
+_SHARP = 64  # shortest side of what is blurred: in smaller ones, the papers leave it out
 # Shortest side of a colour image from which it is taken for a photograph, where colour and side are incidental.
 _PHOTOGRAPH = 16
 _THUMBNAIL = 48
@@ -94,7 +98,12 @@ class Image(Patched):
         return ConvDecoder(len(self.mean), self.shape[:2], dim, width)
 
     def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
-        """One random affine map per image, contrast and noise; for photographs also a flip and colour jitter."""
+        """One random affine map per image, contrast and noise; for photographs also flips, colour jitter and blur.
+
+        References:
+            Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, 2020, appendix A,
+            https://arxiv.org/abs/2002.05709
+        """
         background = ((x.new_tensor(self.background) - x.new_tensor(self.mean)) / x.new_tensor(self.std))[:, None, None]
         photograph = x.shape[1] == len(_LUMA) and min(x.shape[2:]) >= _PHOTOGRAPH
         grid = F.affine_grid(_affine(x, generator, strength), list(x.shape), align_corners=False)
@@ -102,6 +111,8 @@ class Image(Patched):
         x = F.grid_sample(x - background, grid, padding_mode="zeros", align_corners=False) + background
         if photograph:
             x = self._jitter(x, generator, strength)
+        if photograph and min(x.shape[2:]) >= _SHARP:
+            x = _blurred(x, generator, strength)
         x = x * (1 + uniform(generator, (len(x), 1, 1, 1), -_CONTRAST, _CONTRAST, x) * strength)
         return x + normal(generator, x.shape, _NOISE * strength, x)
 
@@ -135,7 +146,24 @@ class Image(Patched):
             x = torch.where(uniform(generator, one, 0, 1, x) < 0.5, x.flip(3), x)
         x = x + uniform(generator, one, -_BRIGHTNESS, _BRIGHTNESS, x) * strength
         luma = (x * x.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True)
-        return torch.lerp(luma, x, 1 + uniform(generator, one, -_SATURATION, _SATURATION, x) * strength)
+        colour = 1 + uniform(generator, one, -_SATURATION, _SATURATION, x) * strength
+        grey = uniform(generator, one, 0, 1, x) < _GREY * strength
+        return torch.lerp(luma, x, torch.where(grey, 0.0, colour))
+
+
+def _blurred(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    """Photographs (n, c, h, w), some of them convolved with a Gaussian of random width, mirrored at the edge."""
+    n, channels, height, width = x.shape
+    unit = min(height, width) / 224
+    reach = max(1, round(2 * _BLURRED[1] * unit))
+    sigma = uniform(generator, (n, 1), *_BLURRED, x) * unit
+    steps = torch.arange(-reach, reach + 1, device=x.device)
+    kernel = torch.exp(-0.5 * (steps / sigma).square())
+    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(channels, dim=0)[:, None]
+    padded = F.pad(x, (reach,) * 4, mode="reflect").reshape(1, n * channels, height + 2 * reach, width + 2 * reach)
+    across = F.conv2d(padded, kernel[:, :, None, :], groups=n * channels)
+    soft = F.conv2d(across, kernel[:, :, :, None], groups=n * channels).reshape(x.shape)
+    return torch.where(uniform(generator, (n, 1, 1, 1), 0, 1, x) < _BLUR * strength, soft, x)
 
 
 def _affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:

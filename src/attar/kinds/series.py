@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ _MASK = 0.2  # of the length
 _STATE = 2
 # Most segments that a transformer looks at.
 _SEGMENTS = 32
+_CUTS = 5  # most pieces that a strong view exchanges
+_SPECTRUM = 0.5  # share of its amplitude by which a frequency is raised or lowered
 # A drawing: size in pixels, points and channels that can still be told apart.
 _DRAWN = (96, 48)
 _POINTS = 64
@@ -113,6 +115,23 @@ class Series(Patched):
         x = torch.where((time >= start) & (time < start + length), 0.0, x)
         return x + normal(generator, x.shape, _NOISE * strength, x)
 
+    def strong_view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+        """A view whose frequencies are raised and lowered, and that is cut into pieces which change places.
+
+        References:
+            Eldele et al., Time-Series Representation Learning via Temporal and Contextual Contrasting, 2021,
+            https://arxiv.org/abs/2106.14112
+            Zhang et al., Self-Supervised Contrastive Pre-Training for Time Series via Time-Frequency Consistency, 2022,
+            https://arxiv.org/abs/2206.08496
+        """
+        x = _perturbed(x, generator, _SPECTRUM * strength)
+        return self.view(_permuted(x, generator, _CUTS * strength), generator, strength)
+
+    def sequence(self, encoder: nn.Module, x: Tensor) -> Tensor:
+        """The features of a convolutional network `(n, steps, channels)`, in fewer steps than the series has."""
+        z: Tensor = cast(ConvNet, encoder).features(x).transpose(1, 2)
+        return z
+
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Mean squared error over channels and steps."""
         return F.mse_loss(x_hat, x)
@@ -135,6 +154,29 @@ class Series(Patched):
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'viewBox="0 0 {width} {height}">{"".join(lines)}</svg>'
         )
+
+
+def _permuted(x: Tensor, generator: torch.Generator, cuts: float) -> Tensor:
+    """Series (n, channels, steps) cut at random steps into 1 to `cuts` + 1 pieces, in random order."""
+    n, channels, steps = x.shape
+    most = max(1, round(cuts))
+    cut = uniform(generator, (n, most), 0, steps, x)
+    # A cut beyond the end is none.
+    used = torch.arange(most, device=x.device) < uniform(generator, (n, 1), 0, cuts, x).round()
+    cut = torch.where(used, cut, float(steps))
+    piece = (torch.arange(steps, device=x.device)[:, None] >= cut[:, None]).sum(dim=2)
+    place = uniform(generator, (n, most + 1), 0, 1, x).gather(1, piece)
+    order = place.argsort(dim=1, stable=True)
+    return x.gather(2, order[:, None].expand(-1, channels, -1))
+
+
+def _perturbed(x: Tensor, generator: torch.Generator, share: float) -> Tensor:
+    """Series (n, channels, steps), each frequency but the mean multiplied by 1 − share to 1 + share."""
+    spectrum = torch.fft.rfft(x)
+    factor = 1 + uniform(generator, spectrum.shape, -share, share, x)
+    factor[..., 0] = 1.0
+    perturbed: Tensor = torch.fft.irfft(spectrum * factor, n=x.shape[2])
+    return perturbed
 
 
 def _positions(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:

@@ -18,6 +18,7 @@ from attar.kinds.base import Kind, NetworkPair, Standardise, Student, moments
 from attar.nets.cells import Cells, Uncells
 from attar.nets.mlp import MLP
 from attar.nets.transformer import TransformerDecoder, TransformerEncoder
+from attar.training.processes import whole_batch
 
 # Share of the cells that a view replaces: the rate of the SCARF paper's own ablation that loses nothing.
 _CORRUPTION = 0.3
@@ -190,10 +191,11 @@ class Table(Kind):
         """
         cells = (len(x), len(self.names))
         replaced = torch.rand(cells, generator=generator, device=generator.device) < _CORRUPTION * strength
-        rows = torch.randint(len(x), cells, generator=generator, device=generator.device)
+        others = whole_batch(x)
+        rows = torch.randint(len(others), cells, generator=generator, device=generator.device)
         # Everything that belongs to a column is replaced together.
         owner = torch.tensor(self.owner, device=generator.device)
-        return torch.where(replaced[:, owner].to(x.device), x.gather(0, rows[:, owner].to(x.device)), x)
+        return torch.where(replaced[:, owner].to(x.device), others.gather(0, rows[:, owner].to(x.device)), x)
 
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Mean over columns of squared error (numeric) and cross-entropy (indicators, groups of indicators).

@@ -64,9 +64,14 @@ class ConvNet(nn.Module):
             )
         )
 
+    def features(self, x: Tensor) -> Tensor:
+        """What is pooled: `(n, channels, *size)`."""
+        h: Tensor = self.layers(x)
+        return h
+
     def forward(self, x: Tensor) -> Tensor:
         """Encode `(n, channels, *size)` to `(n, dim)`."""
-        h = self.layers(x)
+        h = self.features(x)
         mean = h.mean(dim=self.axes)
         return torch.cat([mean, h.amax(dim=self.axes)], dim=1)[:, : self.dim] if self.with_maximum else mean
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from attar._files import write_whole
 from attar.errors import RunError
 from attar.report.facts import Facts
 from attar.report.page import render
@@ -45,10 +46,8 @@ def render_run(folder: Path, out: Path | None = None) -> Path:
 
 
 def _write(path: Path, text: str) -> Path:
-    beside = path.with_name(f".{path.name}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
     return path

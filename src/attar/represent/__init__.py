@@ -10,7 +10,10 @@ from attar._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "BYOL": "byol",
+        "MoCo": "moco",
         "PCA": "pca",
+        "TSTCC": "ts_tcc",
         "Autoencoder": "autoencoder",
         "CCASSG": "cca",
         "Masked": "masked",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import check_random_state
 
+from attar.errors import CollapseWarning
 from attar.kinds import of
 from attar.represent.base import FloatArray, Representation
 
@@ -30,6 +33,9 @@ class Pretext(Representation):
         kind_: what was learnt about the kind of data.
         encoder_: from normalised samples to `(n, dim)`.
         loss_curve_: mean loss of each epoch.
+        n_samples_: how many were learnt from; known before the networks are made.
+        collapsed_: a sentence on what went wrong where the encoder no longer keeps samples apart, or the loss broke
+            away; empty where nothing did.
     """
 
     dim: int
@@ -43,6 +49,8 @@ class Pretext(Representation):
     kind_: Kind
     encoder_: nn.Module
     loss_curve_: list[float]
+    n_samples_: int
+    collapsed_: str
 
     @abstractmethod
     def _networks(self, kind: Kind) -> nn.ModuleDict:
@@ -58,6 +66,25 @@ class Pretext(Representation):
         from torch import nn
 
         return nn.Sequential(self.kind_.preprocess(), self.encoder_).eval()
+
+    def fit(self, X: npt.ArrayLike, y: object = None) -> Self:
+        """Learn the representation without labels.
+
+        Arguments:
+            X: samples `(n, features)`, `(n, channels, steps)`, `(n, h, w)` or `(n, h, w, c)`.
+            y: not used; for pipelines.
+
+        Returns:
+            The estimator itself; with a `CollapseWarning` where `collapsed_` says something.
+
+        Raises:
+            ValueError: X is empty, not numeric, or infinite.
+            TrainingError: the loss became NaN or infinite.
+        """
+        super().fit(X, y)
+        if self.collapsed_:
+            warnings.warn(f"{type(self).__name__}: {self.collapsed_}", CollapseWarning, stacklevel=2)
+        return self
 
     def _fit(
         self,
@@ -76,9 +103,10 @@ class Pretext(Representation):
         """
         import torch
 
+        from attar.represent._watch import PROBED, Watch
         from attar.training.loop import train
 
-        self.shape_ = tuple(X.shape[1:])
+        self.shape_, self.n_samples_ = tuple(X.shape[1:]), len(X)
         self.dim_ = self.dim
         self.kind_ = kind = kind or _learn(self.kind, X)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -86,8 +114,12 @@ class Pretext(Representation):
             torch.manual_seed(seed)
             networks = self._networks(kind)
         preprocess = kind.preprocess()
+        probe = preprocess(torch.tensor(X[:: -(-len(X) // PROBED)]))
+        watch = Watch(probe, self.epochs * max(1, len(X) // self.batch_size))
+        networks["watch"] = watch
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
+            watch.before_step(networks["encoder"])
             x = preprocess(torch.from_numpy(X[batch.numpy()]))
             return self._loss(networks, kind, x, generator)
 
@@ -105,6 +137,7 @@ class Pretext(Representation):
         )
         self._keep(networks)
         self.loss_curve_ = list(history.losses)
+        self.collapsed_ = watch.verdict(self.encoder_, self.loss_curve_)
 
     def _keep(self, networks: nn.ModuleDict) -> None:
         """Remember what is needed after training."""

@@ -26,6 +26,8 @@ _MAX_DILATIONS = {1: 8, 2: 3}
 # Samples and answers from which thresholds are drawn, and samples whose features are standardised.
 _REFERENCE, _ANSWERS, _SCALED = 64, 20_000, 2048
 _BATCH = 256
+# Steps of a weight in one.
+_GRID = 128
 
 
 class RandomConvolutions(Representation):
@@ -137,6 +139,7 @@ class _Filters(nn.Module):
     """The filters of one dilation."""
 
     weight: Tensor
+    channels: Tensor
     thresholds: Tensor
     cells: Tensor
 
@@ -156,11 +159,10 @@ class _Filters(nn.Module):
         n = self.groups * _GROUP
         weight = torch.randn(n, _LENGTH[dims] ** dims, generator=generator)
         weight = weight - weight.mean(1, keepdim=True)
-        weight = weight / weight.abs().sum(1, keepdim=True)
-        weight = weight.reshape(n, 1, *(_LENGTH[dims],) * dims) * self._channels(channels, generator).reshape(
-            n, channels, *(1,) * dims
-        )
-        self.register_buffer("weight", weight)
+        weight = _on_grid(weight / weight.abs().sum(1, keepdim=True))
+        self.register_buffer("weight", weight.reshape(n, 1, *(_LENGTH[dims],) * dims))
+        # A group sees the sum of its channels: one convolution of few channels to groups, and one within each group.
+        self.register_buffer("channels", self._channels(channels, generator).reshape(-1, channels, *(1,) * dims))
         size = [s - difference for s in x.shape[2:]]
         self.register_buffer("cells", _cells(size, _CELLS[dims]))
         answers = self._convolve(x).transpose(0, 1).reshape(n, -1)
@@ -169,20 +171,24 @@ class _Filters(nn.Module):
         self.register_buffer("thresholds", torch.stack([torch.quantile(a, q) for a, q in zip(answers, at)]))
 
     def _channels(self, channels: int, generator: torch.Generator) -> Tensor:
-        """Which channels each filter sees: few more often than many, the same in a group."""
-        mask = torch.zeros(self.groups, _GROUP, channels)
+        """Which channels each group of filters sees `(groups, channels)`: few more often than many."""
+        mask = torch.zeros(self.groups, channels)
         for group in mask:
             most = np.log2(min(channels, 9) + 1)
             n = min(channels, max(1, int(2 ** (torch.rand((), generator=generator).item() * most))))
-            group[:, torch.randperm(channels, generator=generator)[:n]] = 1
-        return mask.flatten(0, 1)
+            group[torch.randperm(channels, generator=generator)[:n]] = 1
+        return mask
 
     def _convolve(self, x: Tensor) -> Tensor:
         """Answers `(n, kernels, places)`."""
         x = x[:, :, 1:] - x[:, :, :-1] if self.difference else x
         padding = self.dilation * (self.weight.shape[-1] // 2)
         convolve = F.conv1d if x.ndim == 3 else F.conv2d
-        return convolve(x, self.weight, padding=padding, dilation=self.dilation).flatten(2)
+        # One channel is every group's sum already.
+        alone = x.shape[1] == 1
+        sums = x if alone else convolve(x, self.channels)
+        groups = 1 if alone else self.groups
+        return convolve(sums, self.weight, padding=padding, dilation=self.dilation, groups=groups).flatten(2)
 
     def forward(self, x: Tensor) -> Tensor:
         a = self._convolve(x)
@@ -196,6 +202,13 @@ class _Filters(nn.Module):
     def _pool(self, a: Tensor) -> Tensor:
         """Means over each cell, `(n, kernels, cells)`."""
         return a.mean(2, keepdim=True) if self.cells.shape[1] == 1 else a @ self.cells
+
+
+def _on_grid(weight: Tensor) -> Tensor:
+    """Weights rounded to multiples of 1/128, each row to a sum of exactly zero: eight bits hold them without loss."""
+    steps = (weight * _GRID).round()
+    steps.scatter_add_(1, steps.abs().argmax(1, keepdim=True), -steps.sum(1, keepdim=True))
+    return steps / _GRID
 
 
 def _dilations(size: Sequence[int]) -> tuple[int, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from attar._files import write_whole
 from attar.errors import RunError
 
 # Names in the file: what a tensor belongs to, and its own name there.
@@ -66,7 +66,7 @@ def write(
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
 ) -> None:
-    """Write a checkpoint beside `path` and rename it, so that a file of that name is always whole.
+    """Write a checkpoint, whole or not at all.
 
     Arguments:
         path: of the checkpoint.
@@ -85,13 +85,7 @@ def write(
     # A copy of each: safetensors refuses two names for one memory, as tied weights have.
     whole = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     header = {_META: json.dumps({"plan": asdict(plan), "step": position.step})}
-    beside = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with beside.open("wb") as file:
-        file.write(save(whole, metadata=header))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    write_whole(path, save(whole, metadata=header))
 
 
 def read(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from attar.errors import AttarError
+from attar.errors import RunError, TrainingError
 from attar.training import checkpoint as checkpoints
+from attar.training import processes as together
 from attar.training.checkpoint import Plan, Position
 from attar.training.progress import Progress, Silent
 
@@ -66,6 +67,9 @@ def train(
     The same arguments yield the same weights, whether or not training was killed and resumed in between (on one
     processor type with one number of threads). Global random state is as before afterwards.
 
+    Started by torchrun, all processes train one module, each on its part of every batch, to the weights that one
+    process reaches with whole batches, up to rounding. The first process writes and reports.
+
     References:
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, https://arxiv.org/abs/1711.05101
 
@@ -90,8 +94,8 @@ def train(
         The losses.
 
     Raises:
-        AttarError: the loss became NaN or infinite.
-        RunError: the checkpoint is corrupt, or of another training.
+        TrainingError: the loss became NaN or infinite.
+        RunError: the checkpoint is corrupt, of another training, or not there for all processes.
 
     Example:
         >>> line, x = nn.Linear(1, 1), torch.linspace(-1, 1, 64)[:, None]
@@ -101,24 +105,35 @@ def train(
         (200, True)
     """
     fabric = _fabric(accelerator)
-    per_epoch = max(1, n // batch_size)
-    plan = Plan(n, epochs * per_epoch if steps is None else steps, batch_size, lr, weight_decay, seed)
-    generator = torch.Generator().manual_seed(seed)
-    with _own_random_state(seed):
+    with ExitStack() as stack:
+        stack.enter_context(together.process_group())
+        seed = together.begin_equal(module, seed)
+        stack.enter_context(_own_random_state(seed))
+        batch_size = together.divisible(batch_size, n)
+        per_epoch = max(1, n // batch_size)
+        plan = Plan(n, epochs * per_epoch if steps is None else steps, batch_size, lr, weight_decay, seed)
+        generator = torch.Generator().manual_seed(seed)
         module.to(fabric.device)
         optimizer = _optimizer(module, lr, weight_decay)
         position = Position(0, [])
         if checkpoint is not None:
             position = checkpoints.read(checkpoint, plan, module, optimizer, generator)
+            if together.differ(position.step):
+                raise RunError(f"checkpoint {checkpoint} is not there for all processes; name one that all can read")
         written = time.monotonic()
         module.train()
-        with (progress or Silent()).task(name, plan.steps) as task:
+        first = together.is_first()
+        shown = progress if progress is not None and first else Silent()
+        with shown.task(name, plan.steps) as task:
             task.advance(position.step)
             for batch in _batches(plan, position.step):
-                _step(fabric, module, optimizer, plan, position, loss_of_batch(batch, generator))
+                own = together.own_part(batch)
+                with together.sharing(len(own)):
+                    loss = loss_of_batch(own, generator)
+                _step(fabric, module, optimizer, plan, position, loss)
                 task.advance()
                 last = position.step == plan.steps
-                if checkpoint is not None and (last or time.monotonic() - written >= interval):
+                if first and checkpoint is not None and (last or time.monotonic() - written >= interval):
                     checkpoints.write(checkpoint, plan, position, module, optimizer, generator)
                     written = time.monotonic()
     module.eval()
@@ -181,14 +196,18 @@ def _step(
     position: Position,
     loss: Tensor,
 ) -> None:
-    value = float(loss.detach())
+    mean = loss.detach().clone()
+    together.average([mean])
+    value = float(mean)
     if not math.isfinite(value):
         epoch = position.step // max(1, plan.n // plan.batch_size) + 1
-        raise AttarError(f"the loss became {value} in epoch {epoch}; use a learning rate below {plan.lr:g}")
+        raise TrainingError(f"the loss became {value} in epoch {epoch}; use a learning rate below {plan.lr:g}")
     for group in optimizer.param_groups:
         group["lr"] = plan.lr * _rate(position.step, plan.steps)
     optimizer.zero_grad()
     fabric.backward(loss)
+    # By hand, since Fabric's own way averages what one wrapped module sends backward, and a loss runs several.
+    together.average([p.grad for p in module.parameters() if p.grad is not None])
     nn.utils.clip_grad_norm_(module.parameters(), _CLIP)
     optimizer.step()
     position.step += 1

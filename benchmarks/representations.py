@@ -1,0 +1,82 @@
+"""Learnt representations under a linear head, against their targets.
+
+    python benchmarks/representations.py har               # every row, once, on the official test split
+    python benchmarks/representations.py har tstcc         # some rows
+    python benchmarks/representations.py har --validate    # on 7 persons cut from the training part: for tuning
+
+UCI HAR: the encoder sees all training windows without labels; the head sees all labels, or 1 % of them (74 of 7,352,
+stratified, mean of three draws). Each line: both accuracies, and CPU seconds of learning the representation. TS-TCC's
+paper reports 90.4 % with all labels.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+from runs import data
+from sklearn.model_selection import train_test_split
+
+from attar.adapt.probe import LinearProbe
+from attar.represent import BYOL, TSTCC, MoCo, RandomConvolutions, SimCLR
+from attar.represent.base import Representation
+
+# Name of a row and what makes the representation.
+HAR: dict[str, Callable[[], Representation]] = {
+    "tstcc": lambda: TSTCC(256, epochs=40, random_state=0),
+    "simclr": lambda: SimCLR(512, epochs=60, random_state=0),
+    "moco": lambda: MoCo(512, epochs=60, random_state=0),
+    "byol": lambda: BYOL(512, epochs=60, random_state=0),
+    "random-convolutions": lambda: RandomConvolutions(random_state=0),
+}
+FEW, DRAWS = 74, 3
+VALIDATION_PERSONS = 7
+
+
+def har(names: list[str], validate: bool) -> None:
+    """One line a row."""
+    x, y, x_test, y_test = _har(validate)
+    for name in names or HAR:
+        start = time.process_time()
+        representation = HAR[name]().fit(x)
+        seconds = time.process_time() - start
+        z, z_test = representation.transform(x), representation.transform(x_test)
+        everything = LinearProbe().fit(z, y).score(z_test, y_test)
+        few = [LinearProbe().fit(z[known], y[known]).score(z_test, y_test) for known in _draws(y)]
+        print(
+            f"har  {name:<20} all labels {100 * everything:5.2f} %   {FEW} labels {100 * np.mean(few):5.2f} % "
+            f"({', '.join(f'{100 * accuracy:.1f}' for accuracy in few)})   {seconds:.0f} CPU seconds",
+            flush=True,
+        )
+
+
+def _har(validate: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    with np.load(data("uci_har.npz")) as file:
+        x, y, persons = file["x_train"], file["y_train"], file["subject_train"]
+        if not validate:
+            return x, y, file["x_test"], file["y_test"]
+    chosen = np.random.default_rng(0).permutation(np.unique(persons))[:VALIDATION_PERSONS]
+    held_out = np.isin(persons, chosen)
+    return x[~held_out], y[~held_out], x[held_out], y[held_out]
+
+
+def _draws(y: np.ndarray) -> list[np.ndarray]:
+    everything = np.arange(len(y))
+    return [train_test_split(everything, train_size=FEW, stratify=y, random_state=seed)[0] for seed in range(DRAWS)]
+
+
+BENCHMARKS = {"har": har}
+
+
+def main() -> None:
+    """Run the benchmark named first, with the rows named after it, or all of it."""
+    arguments = [a for a in sys.argv[1:] if a != "--validate"]
+    if not arguments or arguments[0] not in BENCHMARKS:
+        sys.exit(f"name a benchmark: {', '.join(BENCHMARKS)}")
+    BENCHMARKS[arguments[0]](arguments[1:], "--validate" in sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Eight bits for each weight in a file, while everything is computed in floating point as before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+from attar.deploy.graph import compact, write
+from attar.errors import ExportError
+
+# Layers whose second input is their weight.
+_WEIGHTED = ("Conv", "Gemm", "MatMul")
+# Fewer numbers than this are not worth the operations.
+_LEAST = 64
+_STEPS = 127
+# Weights of a linear layer that share a scale.
+_GROUP = 64
+
+Floats = npt.NDArray[np.float32]
+
+
+def quantize_weights(source: Path, target: Path) -> None:
+    """Write the model with the weights of its layers as int8, which a runtime turns into floats when it loads the file.
+
+    w ≈ s · q, q in −127 … 127, s = max |w| / 127 over the weights of one filter, in a linear layer over at most 64
+    neighbouring weights of one output; one s for the whole tensor, and no error, where all weights are multiples of a
+    power of two that eight bits hold. A standardisation (x − m) / d before a linear layer becomes part of it, so that
+    neither m nor d is stored. The file needs a quarter of the bytes; the speed is that of the original.
+
+    References:
+        Gholami et al., A Survey of Quantization Methods for Efficient Neural Network Inference, 2021, section III,
+        https://arxiv.org/abs/2103.13630
+
+    Arguments:
+        source: a model file.
+        target: written beside and renamed.
+
+    Raises:
+        ExportError: the model has no layer whose weights could be quantised.
+    """
+    model = onnx.load(source)
+    _fold_standardisation(model)
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    weights = {node.input[1] for node in model.graph.node if node.op_type in _WEIGHTED and node.input[1] in constants}
+    before: list[NodeProto] = []
+    for name in sorted(weights):
+        values = numpy_helper.to_array(constants[name])
+        if values.dtype == np.float32 and values.size >= _LEAST:
+            before += _decoded(model, constants[name], values)
+    if not before:
+        raise ExportError(f"{source}: has no convolution, linear layer or matrix product that could be quantised")
+    nodes = [*before, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    write(compact(model), target)
+
+
+def _decoded(model: ModelProto, tensor: onnx.TensorProto, values: Floats) -> list[NodeProto]:
+    """Replace a weight by its codes, and return the operations that yield it again."""
+    name = tensor.name
+    exact = _exact_unit(values)
+    # Neighbours along the last axis, whichever of both a linear layer's outputs are on.
+    grouped = values.reshape(-1, values[0].size if values.ndim != 2 else _divisor(values.shape[1]))
+    scale = np.abs(grouped).max(1, keepdims=True) / np.float32(_STEPS) if exact is None else np.float32(exact)
+    scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
+    codes = np.rint(grouped / scale).astype(np.int8)
+    stored = {f"{name}.codes": codes, f"{name}.scale": scale, f"{name}.shape": np.array(values.shape)}
+    model.graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in stored.items())
+    model.graph.initializer.remove(tensor)
+    # A cast and a product rather than DequantizeLinear: these a runtime computes once, when it loads the file.
+    return [
+        helper.make_node("Cast", [f"{name}.codes"], [f"{name}.float"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [f"{name}.scaled"]),
+        helper.make_node("Reshape", [f"{name}.scaled", f"{name}.shape"], [name]),
+    ]
+
+
+def _exact_unit(values: Floats) -> float | None:
+    """The power of two that all weights are small multiples of."""
+    for exponent in range(-8, 9):
+        codes = values * np.float32(2.0**exponent)
+        if np.abs(codes).max() <= _STEPS and np.array_equal(codes, np.rint(codes)):
+            return float(2.0**-exponent)
+    return None
+
+
+def _divisor(n: int) -> int:
+    """The largest divisor of n up to the size of a group; n where there is none worth it."""
+    largest = next(size for size in range(min(n, _GROUP), 0, -1) if n % size == 0)
+    return largest if largest >= _GROUP // 4 else n
+
+
+def _fold_standardisation(model: ModelProto) -> None:
+    """Gemm((x − m) / d) with constant m and d becomes Gemm(x)."""
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    producer = {name: node for node in model.graph.node for name in node.output}
+    count: dict[str, int] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            count[name] = count.get(name, 0) + 1
+    for node in model.graph.node:
+        divide = producer.get(node.input[0]) if node.op_type == "Gemm" else None
+        subtract = producer.get(divide.input[0]) if divide is not None and divide.op_type == "Div" else None
+        if divide is None or subtract is None or subtract.op_type != "Sub":
+            continue
+        mean, std = (constants.get(one.input[1]) for one in (subtract, divide))
+        weight = constants.get(node.input[1])
+        bias = constants.get(node.input[2]) if len(node.input) > 2 else None
+        plain = _attribute(node, "transB", 0) and not _attribute(node, "transA", 0)
+        plain = plain and _attribute(node, "alpha", 1.0) == _attribute(node, "beta", 1.0) == 1.0
+        once = all(count[name] == 1 for name in (node.input[0], divide.input[0]))
+        if mean is None or std is None or weight is None or bias is None or not plain or not once:
+            continue
+        w = weight.astype(np.float64) / std.reshape(-1)
+        b = bias - w @ np.broadcast_to(mean.reshape(-1), std.reshape(-1).shape)
+        for role, values in (("weight", w), ("bias", b)):
+            name = f"{node.output[0]}.{role}"
+            model.graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
+            node.input[1 if role == "weight" else 2] = name
+        node.input[0] = subtract.input[0]
+
+
+def _attribute(node: NodeProto, name: str, default: float) -> float:
+    return next((helper.get_attribute_value(one) for one in node.attribute if one.name == name), default)

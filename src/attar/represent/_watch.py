@@ -1,0 +1,146 @@
+"""Whether an encoder keeps samples apart while it is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+# Samples that are looked at, and looks during training.
+PROBED = 256
+_LOOKS = 10
+# Steps after which the averaged statistics of batch normalisation suit its weights: before, nothing can be said.
+_ENOUGH = 20
+# What counts as collapse: the spread against the length of the mean vector (healthy encoders have 0.25 and more), and
+# what is left of the directions beyond the first.
+_SPREAD, _DIRECTIONS = 0.03, 0.1
+# Epochs from which a loss has a course that can break, and by how much more than before it must then rise.
+_COURSE, _RISE = 10, 5.0
+
+
+def effective_rank(z: Tensor) -> float:
+    """How many directions vectors spread over: the exponential of the entropy of their singular values.
+
+    r = exp(−Σ pᵢ log pᵢ),  pᵢ = σᵢ / Σ σ,  σ the singular values of the centred vectors
+
+    References:
+        Roy and Vetterli, The effective rank: A measure of effective dimensionality, 2007.
+        Garrido et al., RankMe: Assessing the downstream performance of pretrained self-supervised representations by
+        their rank, 2023, https://arxiv.org/abs/2210.02885
+
+    Arguments:
+        z: vectors `(n, dim)`.
+
+    Returns:
+        From 1 to min(n − 1, dim); 0 where all vectors are the same.
+
+    Example:
+        >>> round(effective_rank(torch.cat([torch.eye(8), -torch.eye(8)])), 4)
+        8.0
+    """
+    values = torch.linalg.svdvals(z.double() - z.double().mean(dim=0))
+    if not values.numel() or values[0] <= torch.finfo(z.dtype).eps * z.abs().max():
+        return 0.0
+    p = values / values.sum()
+    return math.exp(float(torch.special.entr(p).sum()))
+
+
+class Watch(nn.Module):
+    """The effective rank and the spread of an encoder's output on a few samples, looked at while it is trained.
+
+    A module, so that what was seen before training was killed is in the checkpoint.
+
+    Arguments:
+        x: normalised samples to look at, some `PROBED`.
+        steps: of training.
+    """
+
+    seen: Tensor
+    step: Tensor
+
+    def __init__(self, x: Tensor, steps: int) -> None:
+        super().__init__()
+        self.x = x
+        self.every, self.steps = max(1, -(-steps // _LOOKS)), steps
+        # Rank, spread and length of the mean vector: before training, and at each look.
+        self.register_buffer("seen", torch.full((_LOOKS + 1, 3), math.nan, dtype=torch.float64))
+        self.register_buffer("step", torch.tensor(0))
+
+    def before_step(self, encoder: nn.Module) -> None:
+        """Count a step of training, and look at the encoder where it is time to."""
+        if int(self.step) % self.every == 0:
+            self._look(encoder, int(self.step) // self.every)
+        self.step += 1
+
+    def verdict(self, encoder: nn.Module, losses: Sequence[float]) -> str:
+        """Look once more, after training: what went wrong and when, in one sentence; empty where nothing did.
+
+        Arguments:
+            encoder: as trained.
+            losses: mean of each epoch.
+        """
+        self._look(encoder, _LOOKS)
+        remedy = "use a pretext that keeps samples apart, weaker views or a lower learning rate"
+        rank_before, *_ = self.seen[0].tolist()
+        rank, spread, length = self.seen[-1].tolist()
+        share = 100 * spread / (length or 1.0)
+        if math.isnan(rank):
+            return f"the representation is not finite after training; {remedy}"
+        if self.steps < _ENOUGH:
+            return ""
+        places = [place for place, look in enumerate(self.seen) if not self._collapsed(look)]
+        if _LOOKS not in places:
+            return (
+                f"the representation collapsed after {100 * max(places) // _LOOKS} % of training: {len(self.x)} "
+                f"samples spread over {rank:.1f} directions ({rank_before:.1f} before) by {share:.1g} % of the length "
+                f"of their mean; {remedy}"
+            )
+        epoch = spike(losses)
+        if epoch:
+            return (
+                f"the loss rose from {losses[epoch - 1]:.3g} to {losses[epoch]:.3g} in epoch {epoch + 1} and stayed "
+                f"high; {remedy}"
+            )
+        return ""
+
+    @torch.no_grad()
+    def _look(self, encoder: nn.Module, place: int) -> None:
+        training = encoder.training
+        z = encoder.eval()(self.x)
+        encoder.train(training)
+        if torch.isfinite(z).all():
+            spread = z.double().var(dim=0, correction=0).mean().sqrt()
+            length = z.double().mean(dim=0).square().mean().sqrt()
+            self.seen[place] = torch.stack([torch.tensor(effective_rank(z)).double(), spread, length])
+
+    def _collapsed(self, look: Tensor) -> bool:
+        rank_before, spread_before, length_before = self.seen[0].tolist()
+        # What was alike before training is not training's fault.
+        if not (rank_before > 0 and spread_before >= _SPREAD * length_before):
+            return False
+        rank, spread, length = look.tolist()
+        # Where nothing was looked at there is NaN, which is above nothing: such a place is not a healthy one.
+        return not (rank - 1 >= _DIRECTIONS * (rank_before - 1) and spread >= _SPREAD * length)
+
+
+def spike(losses: Sequence[float]) -> int:
+    """The epoch, counted from 0, in which the loss rose as never before and did not come back; 0 where none did.
+
+    Example:
+        >>> falling = [1 / (1 + e) for e in range(20)]
+        >>> spike(falling), spike([*falling, *(9.0 for e in range(5))])
+        (0, 20)
+    """
+    if len(losses) < _COURSE:
+        return 0
+    end = losses[-max(1, len(losses) // 10) :]
+    late = sum(end) / len(end)
+    for epoch in range(_COURSE // 2, len(losses)):
+        rise = losses[epoch] - losses[epoch - 1]
+        usual = max(abs(b - a) for a, b in pairwise(losses[:epoch]))
+        if rise > _RISE * usual and late > losses[epoch - 1] + rise / 2:
+            return epoch
+    return 0

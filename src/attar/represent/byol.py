@@ -1,0 +1,118 @@
+"""Learning from one's own average, without negatives (BYOL)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, cast
+
+from attar.represent.pretext import Pretext
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+    from attar.kinds.base import Kind
+
+
+class BYOL(Pretext):
+    """An encoder that predicts from one view of a sample what its own average says of the other.
+
+    L = 2 − 2 cos(q_θ(g_θ(f_θ(T(x)))), g_ξ(f_ξ(T'(x)))) and the same with the views exchanged,
+    ξ ← m ξ + (1 − m) θ,  m = 1 − (1 − momentum) (cos(π k / K) + 1) / 2 in step k of K
+
+    with no gradient to the target network ξ. Nothing is pushed apart; that all samples do not end in one place is
+    owed to the predictor q, which learns faster than the target moves, and to batch normalisation. The momentum begins
+    at 0.97 rather than 0.996, which is meant for some hundred thousand steps.
+
+    References:
+        Grill et al., Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning, 2020, equations 1 and 2,
+        https://arxiv.org/abs/2006.07733
+
+    Arguments:
+        dim: length of the representation h = f_θ(x).
+        width: channels of the encoder's first layer.
+        epochs: passes over all samples.
+        batch_size: samples in a batch.
+        momentum: the share of the target network that the first step keeps.
+        hidden: units of the hidden layer of projector and predictor.
+        projection: length of what is predicted.
+        strength: of the augmentation; 0 leaves the samples as they are.
+        lr: highest learning rate.
+        kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
+            sample is square, four an image.
+        random_state: seed of weights, views and the order of samples.
+
+    Attributes:
+        kind_: what was learnt about the kind of data.
+        encoder_: f_θ on normalised samples.
+        loss_curve_: mean loss of each epoch.
+
+    Example:
+        >>> import numpy as np
+        >>> images = np.random.default_rng(0).random((64, 8, 8), dtype=np.float32)
+        >>> BYOL(dim=16, width=4, epochs=2, random_state=0).fit(images).transform(images).shape
+        (64, 16)
+    """
+
+    def __init__(
+        self,
+        dim: int = 64,
+        *,
+        width: int = 32,
+        epochs: int = 100,
+        batch_size: int = 256,
+        momentum: float = 0.97,
+        hidden: int = 256,
+        projection: int = 64,
+        strength: float = 1.0,
+        lr: float = 2e-3,
+        kind: str | Kind | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.dim = dim
+        self.width = width
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.momentum = momentum
+        self.hidden = hidden
+        self.projection = projection
+        self.strength = strength
+        self.lr = lr
+        self.kind = kind
+        self.random_state = random_state
+
+    def _networks(self, kind: Kind) -> nn.ModuleDict:
+        from torch import nn
+
+        from attar.represent._momentum import Momentum
+
+        def perceptron(n_in: int) -> nn.Sequential:
+            first = nn.Linear(n_in, self.hidden, bias=False)
+            return nn.Sequential(first, nn.BatchNorm1d(self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.projection))
+
+        encoder, projector = kind.encoder(self.dim, self.width), perceptron(self.dim)
+        target = Momentum(nn.Sequential(encoder, projector))
+        return nn.ModuleDict(
+            {"encoder": encoder, "projector": projector, "predictor": perceptron(self.projection), "target": target}
+        )
+
+    def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
+        import torch
+        from torch import nn
+        from torch.nn import functional as F
+
+        from attar.represent._momentum import Momentum
+
+        target, online = cast(Momentum, networks["target"]), nn.Sequential(networks["encoder"], networks["projector"])
+        target.follow(online, self._momentum_at(int(target.followed)))
+        # Both views in one batch: one call each, and batch normalisation cannot tell the views apart.
+        views = kind.view(torch.cat([x, x]), generator, self.strength)
+        predicted, wanted = networks["predictor"](online(views)), target(views)
+        cosines = F.cosine_similarity(predicted, wanted.roll(len(x), dims=0), dim=1)
+        # The sum of two means, each over the samples.
+        return 2 * (2 - 2 * cosines).mean()
+
+    def _momentum_at(self, step: int) -> float:
+        steps = self.epochs * max(1, self.n_samples_ // self.batch_size)
+        return 1 - (1 - self.momentum) * (math.cos(math.pi * step / steps) + 1) / 2

@@ -1,0 +1,119 @@
+"""Contrast against a queue of earlier samples (MoCo)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from attar.represent.pretext import Pretext
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+    from attar.kinds.base import Kind
+
+
+class MoCo(Pretext):
+    """An encoder that tells the other view of a sample from a queue of views of earlier samples.
+
+    q = g_θ(f_θ(T(x))),  k = g_ξ(f_ξ(T'(x))),  ξ ← m ξ + (1 − m) θ,
+    ℓ = −log( exp(q · k / τ) / (exp(q · k / τ) + Σ_{k⁻ in queue} exp(q · k⁻ / τ)) )
+
+    with q and k of length one. A batch of keys enters the queue, and the oldest leave it: negatives are many however
+    small the batch. This is the recipe of version 2, a perceptron as g and the cosine schedule added to version 1;
+    version 3 gives up the queue and needs batches of thousands. Two things differ here. The momentum is 0.97 rather
+    than 0.999, which is meant for a hundred thousand steps and more. And the queue holds half of the samples at most:
+    in a longer one, most would meet their own earlier keys as negatives. Batches are not shuffled between devices,
+    of which there may be one.
+
+    References:
+        He et al., Momentum Contrast for Unsupervised Visual Representation Learning, 2020, Algorithm 1,
+        https://arxiv.org/abs/1911.05722
+        Chen et al., Improved Baselines with Momentum Contrastive Learning, 2020, https://arxiv.org/abs/2003.04297
+
+    Arguments:
+        dim: length of the representation h = f_θ(x).
+        width: channels of the encoder's first layer.
+        epochs: passes over all samples.
+        batch_size: samples in a batch.
+        queue: longest queue of negatives.
+        momentum: m, the share of the key network that a step keeps.
+        temperature: τ; the smaller, the more the nearest negatives count.
+        projection: length of q and k.
+        strength: of the augmentation; 0 leaves the samples as they are.
+        lr: highest learning rate.
+        kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
+            sample is square, four an image.
+        random_state: seed of weights, queue, views and the order of samples.
+
+    Attributes:
+        kind_: what was learnt about the kind of data.
+        encoder_: f_θ on normalised samples.
+        loss_curve_: mean loss of each epoch.
+
+    Example:
+        >>> import numpy as np
+        >>> images = np.random.default_rng(0).random((64, 8, 8), dtype=np.float32)
+        >>> MoCo(dim=16, width=4, epochs=2, random_state=0).fit(images).transform(images).shape
+        (64, 16)
+    """
+
+    def __init__(
+        self,
+        dim: int = 64,
+        *,
+        width: int = 32,
+        epochs: int = 100,
+        batch_size: int = 256,
+        queue: int = 4096,
+        momentum: float = 0.97,
+        temperature: float = 0.2,
+        projection: int = 64,
+        strength: float = 1.0,
+        lr: float = 2e-3,
+        kind: str | Kind | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.dim = dim
+        self.width = width
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.queue = queue
+        self.momentum = momentum
+        self.temperature = temperature
+        self.projection = projection
+        self.strength = strength
+        self.lr = lr
+        self.kind = kind
+        self.random_state = random_state
+
+    def _networks(self, kind: Kind) -> nn.ModuleDict:
+        from torch import nn
+
+        from attar.represent._momentum import Momentum
+        from attar.represent._queue import Queue
+
+        encoder = kind.encoder(self.dim, self.width)
+        projector = nn.Sequential(nn.Linear(self.dim, self.dim), nn.ReLU(), nn.Linear(self.dim, self.projection))
+        key = Momentum(nn.Sequential(encoder, projector))
+        queue = Queue(max(1, min(self.queue, self.n_samples_ // 2)), self.projection)
+        return nn.ModuleDict({"encoder": encoder, "projector": projector, "key": key, "queue": queue})
+
+    def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
+        import torch
+        from torch import nn
+        from torch.nn import functional as F
+
+        from attar.represent._momentum import Momentum
+        from attar.represent._queue import Queue
+
+        key, queue = cast(Momentum, networks["key"]), cast(Queue, networks["queue"])
+        query = nn.Sequential(networks["encoder"], networks["projector"])
+        key.follow(query, self.momentum)
+        q = F.normalize(query(kind.view(x, generator, self.strength)), dim=1)
+        k = F.normalize(key(kind.view(x, generator, self.strength)), dim=1)
+        logits = torch.cat([(q * k).sum(dim=1, keepdim=True), q @ queue.vectors.T], dim=1) / self.temperature
+        queue.push(k)
+        # The key is the first of all that a query is compared with.
+        return F.cross_entropy(logits, logits.new_zeros(len(x), dtype=torch.long))

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from attar.compress.weights import quantize_weights
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export
+from attar.errors import ExportError
+
+META = ModelMeta("series", (3, 40), ("a", "b"))
+
+
+class Standardised(nn.Module):
+    def __init__(self, mean, std):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def forward(self, x):
+        return (x.flatten(1) - self.mean) / self.std
+
+
+def written(module, tmp_path, meta=META):
+    x = torch.randn(20, *meta.shape, generator=torch.Generator().manual_seed(0))
+    export(nn.Sequential(module, nn.Softmax(dim=1)).eval(), x, tmp_path / "a.onnx", meta)
+    quantize_weights(tmp_path / "a.onnx", tmp_path / "b.onnx")
+    answers = [ort.InferenceSession(tmp_path / f"{name}.onnx").run(None, {"x": x.numpy()})[0] for name in "ab"]
+    return onnx.load(tmp_path / "b.onnx"), *answers
+
+
+def constants(model, dtype):
+    arrays = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
+    return [a for a in arrays if a.dtype == dtype]
+
+
+def test_codes_equal_rounding_by_hand(tmp_path) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(120, 2)
+    model, before, after = written(nn.Sequential(nn.Flatten(), layer), tmp_path)
+    (codes,) = constants(model, np.int8)
+    w = layer.weight.detach().double().numpy()
+    expected = np.empty_like(w)
+    for row in range(2):
+        for start in range(0, 120, 60):  # the largest divisor of 120 up to 64
+            group = w[row, start : start + 60]
+            scale = np.abs(group).max() / 127
+            expected[row, start : start + 60] = np.rint(group / scale) * scale
+    assert np.abs(codes.astype(int)).max() == 127
+    logits = torch.randn(20, 3, 40, generator=torch.Generator().manual_seed(0)).flatten(1).double().numpy()
+    logits = logits @ expected.T + layer.bias.detach().numpy()
+    by_hand = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(after, by_hand, atol=1e-5)
+    np.testing.assert_allclose(after, before, atol=0.02)
+
+
+def test_a_quarter_of_the_bytes(tmp_path) -> None:
+    torch.manual_seed(0)
+    written(nn.Sequential(nn.Conv1d(3, 64, 9), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 32, 2)), tmp_path)
+    large, small = ((tmp_path / f"{name}.onnx").stat().st_size for name in "ab")
+    assert small < 0.35 * large
+
+
+def test_multiples_of_a_power_of_two_lose_nothing(tmp_path) -> None:
+    layer = nn.Linear(120, 2)
+    with torch.no_grad():
+        layer.weight.copy_(torch.arange(-120, 120).reshape(2, 120) / 128)
+    _, before, after = written(nn.Sequential(nn.Flatten(), layer), tmp_path)
+    np.testing.assert_array_equal(after, before)
+
+
+def test_a_standardisation_becomes_part_of_the_layer(tmp_path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    std = torch.rand(120, generator=generator) + 0.5
+    module = nn.Sequential(Standardised(torch.randn(120, generator=generator), std), nn.Linear(120, 2))
+    model, before, after = written(module, tmp_path)
+    assert {node.op_type for node in model.graph.node}.isdisjoint({"Sub", "Div"})
+    np.testing.assert_allclose(after, before, atol=0.02)
+
+
+def test_a_standardisation_with_two_readers_stays(tmp_path) -> None:
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.standardise = Standardised(torch.zeros(120), torch.full((120,), 2.0))
+            self.one, self.other = nn.Linear(120, 2), nn.Linear(120, 2)
+
+        def forward(self, x):
+            z = self.standardise(x)
+            return self.one(z) + self.other(z)
+
+    torch.manual_seed(0)
+    _, before, after = written(Twice(), tmp_path)
+    np.testing.assert_allclose(after, before, atol=0.02)
+
+
+def test_zeros_stay_zeros(tmp_path) -> None:
+    layer = nn.Linear(120, 2)
+    nn.init.zeros_(layer.weight)
+    _, before, after = written(nn.Sequential(nn.Flatten(), layer), tmp_path)
+    np.testing.assert_array_equal(after, before)
+
+
+def test_the_same_file_gives_the_same_bytes(tmp_path) -> None:
+    torch.manual_seed(0)
+    written(nn.Sequential(nn.Flatten(), nn.Linear(120, 2)), tmp_path)
+    quantize_weights(tmp_path / "a.onnx", tmp_path / "c.onnx")
+    assert (tmp_path / "b.onnx").read_bytes() == (tmp_path / "c.onnx").read_bytes()
+
+
+def test_nothing_to_quantise(tmp_path) -> None:
+    class First(nn.Module):
+        def forward(self, x):
+            return x[:, :2, 0]
+
+    export(nn.Sequential(First(), nn.Softmax(dim=1)), torch.zeros(1, 3, 40), tmp_path / "a.onnx", META)
+    with pytest.raises(ExportError, match="no convolution"):
+        quantize_weights(tmp_path / "a.onnx", tmp_path / "b.onnx")
+    assert not (tmp_path / "b.onnx").exists()

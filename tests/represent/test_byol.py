@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+
+from attar.kinds.series import Series
+from attar.represent.byol import BYOL
+
+SERIES = np.random.default_rng(0).normal(size=(40, 2, 30)).astype(np.float32)
+
+
+def _made(**options):
+    byol = BYOL(**({"dim": 6, "width": 2, "hidden": 8, "projection": 4, "random_state": 0} | options))
+    byol.n_samples_ = len(SERIES)
+    kind = Series.learn(SERIES)
+    torch.manual_seed(0)
+    networks = byol._networks(kind).double().train()
+    return byol, kind, networks, kind.preprocess()(torch.from_numpy(SERIES)).double()
+
+
+def test_the_loss_is_two_minus_two_cosines_both_ways():
+    byol, kind, networks, x = _made()
+    views = kind.view(torch.cat([x, x]), torch.Generator().manual_seed(3))
+    p = networks["predictor"](networks["projector"](networks["encoder"](views))).detach()
+    t = networks["target"](views)
+    loss = byol._loss(networks, kind, x, torch.Generator().manual_seed(3)).item()
+    total, n = 0.0, len(x)
+    for i in range(n):
+        for a, b in ((p[i], t[n + i]), (p[n + i], t[i])):
+            # ‖a/‖a‖ − b/‖b‖‖² = 2 − 2 cos
+            total += float((a / a.norm() - b / b.norm()).square().sum()) / n
+    assert loss == pytest.approx(total, rel=1e-10)
+    assert 0 <= loss <= 8
+
+
+def test_no_gradient_reaches_the_target():
+    byol, kind, networks, x = _made()
+    byol._loss(networks, kind, x, torch.Generator()).backward()
+    assert all(p.grad is None for p in networks["target"].parameters())
+    for name in ("encoder", "projector", "predictor"):
+        assert all(p.grad.abs().sum() > 0 for p in networks[name].parameters() if p.ndim > 1)
+
+
+def test_the_momentum_goes_from_its_first_value_to_one_along_a_cosine():
+    byol = BYOL(epochs=10, batch_size=8, momentum=0.9)
+    byol.n_samples_ = 43  # 5 steps an epoch
+    assert byol._momentum_at(0) == pytest.approx(0.9)
+    assert byol._momentum_at(25) == pytest.approx(0.95)
+    assert byol._momentum_at(50) == pytest.approx(1.0)
+
+
+def test_the_target_moves_once_a_step():
+    byol, kind, networks, x = _made()
+    for step in range(3):
+        assert networks["target"].followed == step
+        byol._loss(networks, kind, x, torch.Generator())
