@@ -16,7 +16,7 @@ from torch import nn
 from attar.adapt.validate import LearningPoint
 from attar.data.dataset import Floats
 from attar.errors import TrainingError
-from attar.represent import PCA, Autoencoder, RandomConvolutions, RandomFeatures, Raw, SimCLR
+from attar.represent import CCASSG, PCA, Autoencoder, RandomConvolutions, RandomFeatures, Raw, SimCLR
 from attar.run import Result, Run
 from attar.trials import Job, heads, networks, trees
 
@@ -118,14 +118,19 @@ def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
         stages[own.replace(" ", "-")] = partial(heads, job, own, module)
     if plan.tune_steps:
         stages["from-scratch"] = lambda folder: networks(job, "from scratch", None, folder)
-    if plan.autoencoder_epochs:
+    if plan.autoencoder_epochs and "autoencoder" in kind.pretexts:
         autoencoder = Autoencoder(
             64, kind=kind, epochs=plan.autoencoder_epochs, batch_size=kind.batch(256), random_state=seed
         )
         stages["autoencoder"] = lambda folder: _on(
             job, run, "autoencoder", autoencoder, lambda encoder: heads(job, "autoencoder", encoder, folder)
         )
-    if plan.simclr_epochs:
+    if plan.simclr_epochs and "cca-ssg" in kind.pretexts:
+        cca = CCASSG(256, kind=kind, epochs=plan.simclr_epochs, batch_size=kind.batch(256), random_state=seed)
+        stages["cca-ssg"] = lambda folder: _on(
+            job, run, "cca-ssg", cca, lambda encoder: heads(job, "cca-ssg", encoder, folder)
+        )
+    if plan.simclr_epochs and "simclr" in kind.pretexts:
         simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, batch_size=kind.batch(256), random_state=seed)
         stages["simclr"] = lambda folder: _on(
             job, run, "simclr", simclr, lambda encoder: heads(job, "simclr", encoder, folder)

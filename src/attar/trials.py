@@ -207,7 +207,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
         placed,
         name,
         start,
-        baseline=name not in ("autoencoder", "simclr"),
+        baseline=name not in ("autoencoder", "cca-ssg", "simclr"),
     )
 
 

@@ -18,7 +18,7 @@ from attar.deploy.onnx import export
 from attar.deploy.session import load
 from attar.errors import ModelError
 from attar.kinds.graph import Graph
-from attar.nets.gnn import Nodes
+from attar.nets.nodes import Nodes
 
 CLASSES = ("a", "b", "c")
 

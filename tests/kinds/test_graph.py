@@ -12,7 +12,7 @@ from attar.data.nodes import links
 from attar.errors import DataError
 from attar.kinds import from_json, graph
 from attar.kinds.graph import Graph
-from attar.nets.gnn import Nodes
+from attar.nets.nodes import Nodes
 
 
 def karate(features=None):

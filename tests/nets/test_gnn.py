@@ -13,10 +13,8 @@ from attar.nets.gnn import (
     MaskedNodeDecoder,
     MaskedNodeEncoder,
     NodeEncoder,
-    Nodes,
-    neighbour_sum,
-    normalised_adjacency,
 )
+from attar.nets.nodes import Nodes, neighbour_sum, normalised_adjacency
 
 
 def karate() -> tuple[Tensor, Tensor, Tensor]:

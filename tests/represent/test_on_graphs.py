@@ -10,7 +10,7 @@ import torch
 from attar.data.nodes import links
 from attar.kinds import graph
 from attar.kinds.graph import Graph
-from attar.nets.gnn import Nodes
+from attar.nets.nodes import Nodes
 from attar.represent import CCASSG, Autoencoder, Masked, Raw, SimCLR
 from attar.training.loop import train
 

@@ -6,8 +6,9 @@ import copy
 import math
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import onnx
 import torch
@@ -20,7 +21,6 @@ from attar.deploy.graph import compact, describe, write
 from attar.deploy.meta import ModelMeta
 from attar.deploy.trees import ML_OPSET, OPSET, tree_model
 from attar.errors import ExportError
-from attar.nets.gnn import Nodes
 
 NUMBERS, CATEGORIES, EDGES, PROBABILITIES = "x", "categories", "edge_index", "probabilities"
 
@@ -32,7 +32,7 @@ def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> N
     strings in "categories" `(n, categorical columns)`; the file maps them to codes and an unknown or empty
     string to NaN, and `module` sees `(n, features)` in the order of the columns, as in training.
 
-    A graph, whose example is `Nodes`, has the features of its nodes in "x" and its edges in "edge_index"
+    A graph, whose example is `Bound`, has the features of its nodes in "x" and its edges in "edge_index"
     `(2, edges)`, int64, both directions of each; its output has a row for each node.
 
     The same weights give the same bytes. Batch normalisation is folded into the layer before it.
@@ -47,9 +47,10 @@ def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> N
         ExportError: the module does not give one probability per class, or has no ONNX form.
     """
     module = fold_batch_norm(module).cpu()
-    if isinstance(example, Nodes):
-        inputs: dict[str, Tensor] = {NUMBERS: example.features, EDGES: example.edge_index}
-        module, n = _OnGraph(module), len(example)
+    if isinstance(example, Bound):
+        inputs: dict[str, Tensor] = example.inputs
+        n = len(example)
+        module = _Binding(module, example.of)
     else:
         n = 2
         inputs = {NUMBERS: example[:1].detach().cpu().expand(n, *example.shape[1:]).contiguous()}
@@ -120,15 +121,29 @@ def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     return None
 
 
-class _OnGraph(nn.Module):
-    """A module on nodes as one on features and edges, which is what can be traced."""
+@runtime_checkable
+class Bound(Protocol):
+    """Several inputs in one tensor, such as the features of nodes that carry the edges among them."""
 
-    def __init__(self, module: nn.Module) -> None:
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """Each by its name in the file."""
+
+    def of(self, *inputs: Tensor) -> Tensor:
+        """Others, bound in the same way."""
+
+    def __len__(self) -> int: ...
+
+
+class _Binding(nn.Module):
+    """A module on bound inputs as one on each of them, which is what can be traced."""
+
+    def __init__(self, module: nn.Module, bind: Callable[..., Tensor]) -> None:
         super().__init__()
-        self.module = module
+        self.module, self.bind = module, bind
 
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        probabilities: Tensor = self.module(Nodes.of(x, edge_index))
+    def forward(self, *inputs: Tensor) -> Tensor:
+        probabilities: Tensor = self.module(self.bind(*inputs))
         return probabilities
 
 

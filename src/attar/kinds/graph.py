@@ -13,20 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
-from attar.data.nodes import Links, neighbourhood
+from attar.data.nodes import Links
 from attar.data.nodes import Nodes as NodeArray
 from attar.errors import DataError
 from attar.kinds.base import Kind, Standardise, moments, uniform
-from attar.nets.gnn import (
-    MaskedNodeDecoder,
-    MaskedNodeEncoder,
-    NodeEncoder,
-    Nodes,
-    bound,
-    neighbour_sum,
-    normalised_adjacency,
-)
+from attar.kinds.gather import Gather, Spread
+from attar.nets.gnn import MaskedNodeDecoder, MaskedNodeEncoder, NodeEncoder
 from attar.nets.mlp import MLP
+from attar.nets.nodes import Nodes, bound
 
 # Numbers in the features of all nodes up to which a batch is the whole graph: 256 MB.
 _WHOLE = 2**26
@@ -44,7 +38,6 @@ _SHARPNESS = 3
 _COUNTS = 0.8
 # Length after the first layer for each unit of `width`.
 _HIDDEN = 8
-_TINY = 1e-12
 # A drawing: size in pixels, and neighbours that can still be told apart.
 _DRAWN = 64
 _NEIGHBOURS = 24
@@ -78,7 +71,8 @@ class Graph(Kind):
 
     name: ClassVar[str] = "graph"
     baselines: ClassVar[tuple[str, ...]] = ("raw", "pca")
-    # Features are many and nodes are few, so that rounding weights of the first layer costs more than it saves.
+    pretexts: ClassVar[tuple[str, ...]] = ("cca-ssg", "simclr")
+    # Ranges of activations are learnt from batches of samples, and a graph cannot be cut into batches.
     integers: ClassVar[bool] = False
     # Two layers, and the number of neighbours of those at their edge.
     hops: ClassVar[int] = 3
@@ -109,8 +103,9 @@ class Graph(Kind):
         return cls(tuple(features.shape[1:]), counts, mean, std, links=links)
 
     def preprocess(self) -> nn.Module:
-        """From numbers of nodes `(b, 1)`, or from `attar.nets.gnn.Nodes`, to nodes with normalised features."""
-        return _Gather(self)
+        """From numbers of nodes `(b, 1)`, or from `attar.nets.nodes.Nodes`, to nodes with normalised features."""
+        standardise = None if self.counts else Standardise(self.mean, self.std, axes=2)
+        return Gather(self.links, standardise, None if self.links is None or self.whole else _FAN_OUT, self.hops)
 
     def restore(self, x: Tensor) -> Tensor:
         """Normalised features back to raw units `(n, d)`; of counts, what length a row had is not known any more."""
@@ -247,7 +242,7 @@ class Graph(Kind):
 
     def flat(self) -> nn.Module:
         """The features of the nodes asked about."""
-        return _Spread(0)
+        return Spread(0)
 
     def own_baselines(self) -> dict[str, nn.Module]:
         """Features averaged over neighbours, and once more over theirs.
@@ -255,7 +250,7 @@ class Graph(Kind):
         References:
             Wu et al., Simplifying Graph Convolutional Networks, 2019, https://arxiv.org/abs/1902.07153
         """
-        return {"propagated features": nn.Sequential(self.preprocess(), _Spread(2)).eval()}
+        return {"propagated features": nn.Sequential(self.preprocess(), Spread(2)).eval()}
 
     def to_json(self) -> dict[str, Any]:
         """What was learnt; the graph itself is left out."""
@@ -270,61 +265,6 @@ class Graph(Kind):
         start, stop = self.graph.starts[node : node + 2]
         found: list[int] = self.graph.edge_index[0, start:stop][:_NEIGHBOURS].tolist()
         return found
-
-
-class _Gather(nn.Module):
-    """From numbers of nodes to the nodes with their neighbourhood and normalised features."""
-
-    def __init__(self, kind: Graph) -> None:
-        super().__init__()
-        self.counts, self.links = kind.counts, kind.links
-        self.standardise = Standardise(kind.mean, kind.std, axes=2)
-        self.whole = kind.links is not None and kind.whole
-        if kind.links is not None and self.whole:
-            self.everything = self._normalised(torch.tensor(kind.links.features))
-            self.edge_index = torch.tensor(kind.links.edge_index)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if isinstance(x, Nodes):
-            return x.like(self._normalised(x.features))
-        if self.links is None:
-            raise DataError("this kind was read back without its graph; learn it again from the nodes")
-        rows = x.reshape(-1).long()
-        if self.whole:
-            return Nodes.of(self.everything.view_as(self.everything), self.edge_index, rows)
-        seeds, place = np.unique(rows.numpy(), return_inverse=True)
-        # In training the same batch has the same neighbours, whoever asks, so that a resumed run equals one in one go.
-        # Else all of them, one hop further than layers reach: how many neighbours the outermost have counts as well.
-        fan_out = _FAN_OUT if self.training else (None,) * Graph.hops
-        nodes, edges = neighbourhood(self.links, seeds, fan_out, np.random.default_rng(seeds))
-        features = self._normalised(torch.tensor(self.links.features[nodes]))
-        return Nodes.of(features, torch.from_numpy(edges), torch.from_numpy(place))
-
-    def _normalised(self, x: Tensor) -> Tensor:
-        if not self.counts:
-            y: Tensor = self.standardise(x)
-            return y
-        x = torch.where(torch.isnan(x), torch.zeros_like(x), x)
-        length = x.square().sum(dim=1, keepdim=True).sqrt()
-        # A node without any keeps a row of zeros.
-        scaled: Tensor = x * (x.shape[1] ** 0.5 / length.clamp(min=_TINY))
-        return scaled
-
-
-class _Spread(nn.Module):
-    """Ŝᵏ X at the nodes asked about."""
-
-    def __init__(self, times: int) -> None:
-        super().__init__()
-        self.times = times
-
-    def forward(self, x: Tensor) -> Tensor:
-        nodes = bound(x)
-        h = nodes.features
-        edges, weight = normalised_adjacency(h[:, 0], nodes.edge_index)
-        for _ in range(self.times):
-            h = neighbour_sum(h, edges, weight)
-        return nodes.at_seeds(h)
 
 
 def _thinned(x: Nodes, rate: float, generator: torch.Generator) -> Tensor:
