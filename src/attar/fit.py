@@ -173,6 +173,8 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
             seed=options.seed,
             among=trained,
         )
+    if dataset.test is not None and isinstance(dataset.x, Nodes):
+        notes += ("nodes of the test part stay in the graph: their features and edges are seen, their labels are not",)
     notes += validate_labels(y[trained], dataset.classes)
     return replace(dataset, y=y, notes=notes)
 

@@ -26,7 +26,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Arguments:
         budget: what the file may cost, as "100KB", "0.5ms" or "100KB,0.5ms"; None: as much as it likes.
-        kind: "image", "series" or "table"; None: from the shape of X.
+        kind: "image", "series", "table" or "graph"; None: from X.
         time: seconds that `fit` may take; None: the default schedule.
         random_state: seed of everything random.
         run: folder to keep the run in (stages, report, model); a fit that was killed goes on there. None: none is kept.
@@ -71,7 +71,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Arguments:
             X: images `(n, h, w[, c])`, series `(n, channels, steps)` or a list of series of different lengths,
-                or a table `(n, features)` or DataFrame.
+                a table `(n, features)` or DataFrame, or a graph as an object with `x` and `edge_index`, such as
+                torch-geometric's `Data`, whose samples are its nodes.
             y: labels `(n,)`; -1, None, NaN or "" where unlabelled.
 
         Returns:
