@@ -47,7 +47,9 @@ def fit(
     time: Annotated[str | None, typer.Option(help="Fit the schedule to this time: 90s, 10m, 1h.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME where not given.")] = None,
-    kind: Annotated[str | None, typer.Option(help="image, series or table, where the guess would be wrong.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="image, series, table or graph, where the guess would be wrong.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="End standard output with one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     strict: Annotated[bool, typer.Option(help="Refuse unreadable files rather than skip them.")] = False,
