@@ -9,7 +9,7 @@ import torch
 
 from attar.adapt.finetune import train_from_scratch
 from attar.adapt.validate import LearningPoint
-from attar.candidates import _pca, candidates
+from attar.candidates import Ahead, _pca, candidates, left_out
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.errors import ExportError
@@ -41,9 +41,10 @@ def test_baselines_are_always_there_and_names_are_unique(everything) -> None:
     assert not any(c.baseline for c in found if "simclr" in c.name or "propagation" in c.name)
     assert ({"random forest", "gradient boosting"} <= set(names)) == (job.kind.name == "table")
     rank = {c.name: c.rank for c in found}
-    assert sorted(rank.values()) == list(rank.values())
-    # What is shipped is the same map, however its weights were found; one that looks samples up is not.
-    assert rank["raw + linear"] < rank["pca + linear"] == rank["pca + self-trained"] < rank["pca + propagation"]
+    assert len({rank // 3 for rank in rank.values()}) == len(
+        {name.split(" + ")[0] for name in names} - {"gradient boosting"}
+    )
+    assert rank["raw + linear"] < rank["pca + self-trained"] < rank["pca + linear"] < rank["pca + propagation"]
 
 
 def test_probabilities(everything) -> None:
@@ -138,3 +139,43 @@ def test_global_random_state_is_left_alone(images) -> None:
         list(candidates(job, run))
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+
+
+def test_what_cannot_catch_up() -> None:
+    ahead = Ahead()
+    assert ahead.beyond(np.zeros(10)) == ""  # nothing is ahead
+    ahead.pass_by("simple", np.r_[np.ones(90), np.zeros(10)])
+    ahead.pass_by("worse", np.r_[np.ones(80), np.zeros(20)])
+    assert ahead.name == "simple"
+    behind = np.r_[np.ones(60), np.zeros(40)]
+    assert ahead.beyond(behind) == (
+        "after 25 % of its training a linear head on it reaches 60.0 % where “simple” has 90.0 %"
+    )
+    # 30 points with a standard error of 4.6, by the closed form of a share, are more than 5.
+    lead = ahead.right - behind
+    assert lead.mean() - 2 * np.sqrt(0.3 * 0.7 / 99) > 0.05
+    few = Ahead("simple", np.array([1.0, 1, 1, 0, np.nan]))
+    assert few.beyond(np.array([1.0, 0, 0, 1, np.nan])) == ""  # by chance
+    close = Ahead("simple", np.ones(100_000))
+    assert close.beyond(np.r_[np.ones(96_000), np.zeros(4_000)]) == ""  # may still gain as much
+    assert close.beyond(np.r_[np.ones(94_000), np.zeros(6_000)])
+
+
+def test_a_pretext_that_cannot_catch_up_is_not_trained_on(images, plan, tmp_path, monkeypatch) -> None:
+    job, run = images.reopen()
+    run.close()
+    said = []
+    job = replace(job, progress=SimpleNamespace(task=job.progress.task, say=said.append))
+    monkeypatch.setattr("attar.candidates.probed", lambda job, module: np.zeros(len(job.codes)))
+    with Run(tmp_path / "r", {}, {}) as run:
+        names = [c.name for c in candidates(job, run)]
+        assert not any("simclr" in name or "autoencoder" in name for name in names)
+        assert len(left_out(job, run)) == 2
+        assert left_out(job, run) == tuple(dict.fromkeys(said))
+        assert all("is left out: after 25 % of its training" in line for line in said)
+        stages = run.folder / "stages"
+        assert (stages / "simclr-first-look").exists()
+        assert not any((stages / "simclr-training").iterdir())
+        # Started again, it is not looked at anew.
+        monkeypatch.setattr("attar.candidates.probed", None)
+        assert [c.name for c in candidates(job, run)] == names

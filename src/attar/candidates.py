@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,18 +13,35 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from attar.adapt.validate import LearningPoint
+from attar.adapt.validate import LearningPoint, correctness
 from attar.data.dataset import Floats
 from attar.errors import TrainingError
-from attar.represent import CCASSG, PCA, Autoencoder, RandomConvolutions, RandomFeatures, Raw, SimCLR
+from attar.represent import (
+    CCASSG,
+    PCA,
+    Autoencoder,
+    Pretrained,
+    RandomConvolutions,
+    RandomFeatures,
+    Raw,
+    SimCLR,
+    TfIdf,
+)
+from attar.represent.pretrained import translate
 from attar.run import Result, Run
-from attar.trials import Job, heads, networks, trees
+from attar.trials import Job, heads, networks, probed, trees
 
 if TYPE_CHECKING:
     from attar.represent.base import Representation
     from attar.represent.pretext import Pretext
 
 Doubles = npt.NDArray[np.float64]
+
+# Of the heads on one representation.
+_RANKS = 3
+# A pretext is looked at after this share of its training. It goes on unless a linear head on it is behind the best
+# candidate so far by more than it may still gain (in accuracy), and by more than chance (in standard errors).
+_FIRST_LOOK, _MAY_GAIN, _CHANCE = 0.25, 0.05, 2.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +51,8 @@ class Candidate:
     Arguments:
         name: as in "simclr + propagation".
         baseline: True where nothing is learnt from the unlabelled samples by training on them.
-        rank: by simplicity of what is shipped: by representation, and a linear map before what looks samples up.
+        rank: by simplicity: by representation, and a linear map before what looks samples up. Of two linear maps the
+            one learnt from all samples comes first: it depends less on which of them have a label.
         held_out: cross-validated probabilities of the labelled samples `(repeats, n_labelled, n_classes)`.
         everything: probabilities of all training samples `(n, n_classes)`.
         curve: accuracy over the number of labels.
@@ -66,16 +84,17 @@ class Candidate:
 
 def candidates(job: Job, run: Run) -> Iterator[Candidate]:
     """Try all that suit the kind of data, the simplest first; what is finished is read back from the run."""
-    for place, (stage, compute) in enumerate(_stages(job, run).items()):
+    ahead = Ahead()
+    for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
         if "left_out" in result.facts:
             job.progress.say(result.facts["left_out"])
             continue
         for i, facts in enumerate(result.facts["candidates"]):
-            yield Candidate(
+            candidate = Candidate(
                 name=facts["name"],
                 baseline=facts["baseline"],
-                rank=2 * place + facts["memory"],
+                rank=_RANKS * place + facts["rank"],
                 held_out=result.arrays[f"{i}.held_out"],
                 everything=result.arrays[f"{i}.everything"],
                 curve=tuple(LearningPoint(**point) for point in facts["curve"]),
@@ -87,16 +106,49 @@ def candidates(job: Job, run: Run) -> Iterator[Candidate]:
                 points=result.arrays["points"],
                 points_of=result.facts["points_of"],
             )
+            ahead.pass_by(candidate.name, correctness(candidate.held_out, job.codes))
+            yield candidate
 
 
 def left_out(job: Job, run: Run) -> tuple[str, ...]:
     """Why representations that were tried are not among the candidates of a finished run, a sentence each."""
-    facts = (run.stage(stage, compute).facts for stage, compute in _stages(job, run).items())
+    facts = (run.stage(stage, compute).facts for stage, compute in _stages(job, run, Ahead()).items())
     # A network that starts from such a representation says the same.
     return tuple(dict.fromkeys(one["left_out"] for one in facts if "left_out" in one))
 
 
-def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
+@dataclass
+class Ahead:
+    """The most accurate candidate so far.
+
+    Arguments:
+        name: of it.
+        right: how often it was right on each labelled sample `(n_labelled,)`; None where there is none yet.
+    """
+
+    name: str = ""
+    right: Doubles | None = None
+
+    def pass_by(self, name: str, right: Doubles) -> None:
+        """Remember this one instead, where it is more accurate."""
+        if self.right is None or np.nanmean(right) > np.nanmean(self.right):
+            self.name, self.right = name, right
+
+    def beyond(self, right: Doubles) -> str:
+        """Why one that is right so often cannot catch up any more; empty where it may."""
+        if self.right is None:
+            return ""
+        lead = (self.right - right)[~np.isnan(self.right - right)]
+        error = lead.std(ddof=1) / np.sqrt(len(lead)) if len(lead) > 1 else np.inf
+        if lead.mean() - _CHANCE * error <= _MAY_GAIN:
+            return ""
+        return (
+            f"after {100 * _FIRST_LOOK:.0f} % of its training a linear head on it reaches "
+            f"{100 * np.nanmean(right):.1f} % where “{self.name}” has {100 * np.nanmean(self.right):.1f} %"
+        )
+
+
+def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Result]]:
     """Name of each stage and what it computes, by simplicity."""
     plan, kind, seed = job.plan, job.kind, job.seed
     baselines: dict[str, Callable[[Path], Result]] = {
@@ -112,6 +164,10 @@ def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
             _fit(RandomConvolutions(plan.kernels, kind=kind, random_state=seed), job.x),
             folder,
         ),
+        "tf-idf": lambda folder: heads(job, "tf-idf", _fit(TfIdf(None, kind=kind), job.x), folder),
+        "tf-idf-svd": lambda folder: heads(
+            job, "tf-idf + svd", _fit(TfIdf(kind=kind, random_state=seed), job.x), folder
+        ),
     }
     stages = {name: baselines[name] for name in kind.baselines}
     for own, module in kind.own_baselines().items():
@@ -123,21 +179,23 @@ def _stages(job: Job, run: Run) -> dict[str, Callable[[Path], Result]]:
             64, kind=kind, epochs=plan.autoencoder_epochs, batch_size=kind.batch(256), random_state=seed
         )
         stages["autoencoder"] = lambda folder: _on(
-            job, run, "autoencoder", autoencoder, lambda encoder: heads(job, "autoencoder", encoder, folder)
+            job, run, ahead, "autoencoder", autoencoder, lambda encoder: heads(job, "autoencoder", encoder, folder)
         )
+    if plan.backbone is not None:
+        stages["pretrained"] = lambda folder: _backbone(job, folder)
     if plan.simclr_epochs and "cca-ssg" in kind.pretexts:
         cca = CCASSG(256, kind=kind, epochs=plan.simclr_epochs, batch_size=kind.batch(256), random_state=seed)
         stages["cca-ssg"] = lambda folder: _on(
-            job, run, "cca-ssg", cca, lambda encoder: heads(job, "cca-ssg", encoder, folder)
+            job, run, ahead, "cca-ssg", cca, lambda encoder: heads(job, "cca-ssg", encoder, folder)
         )
     if plan.simclr_epochs and "simclr" in kind.pretexts:
         simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, batch_size=kind.batch(256), random_state=seed)
         stages["simclr"] = lambda folder: _on(
-            job, run, "simclr", simclr, lambda encoder: heads(job, "simclr", encoder, folder)
+            job, run, ahead, "simclr", simclr, lambda encoder: heads(job, "simclr", encoder, folder)
         )
         if plan.tune_steps:
             stages["simclr-fine-tuned"] = lambda folder: _on(
-                job, run, "simclr", simclr, lambda encoder: networks(job, "simclr, fine-tuned", encoder, folder)
+                job, run, ahead, "simclr", simclr, lambda encoder: networks(job, "simclr, fine-tuned", encoder, folder)
             )
     return stages
 
@@ -152,23 +210,48 @@ def _pca(job: Job) -> nn.Module:
     return nn.Sequential(raw.module_, PCA(most, random_state=job.seed).fit(raw.transform(job.x)).module_)
 
 
+def _backbone(job: Job, folder: Path) -> Result:
+    """Heads on an encoder that others have trained, in its own terms."""
+    name = str(job.plan.backbone)
+    x, columns = translate(name, job.kind, job.x, job.meta.columns)
+    kind = type(job.kind).learn(x, columns)
+    module = Pretrained(name, kind=kind, epochs=job.plan.backbone_epochs, random_state=job.seed).fit(x).module_
+    translated = replace(job, kind=kind, x=x, meta=replace(job.meta, shape=kind.shape, columns=columns))
+    return heads(translated, "pretrained", module, folder)
+
+
 def _on(
-    job: Job, run: Run, name: str, representation: Pretext, candidates_on: Callable[[nn.Sequential], Result]
+    job: Job,
+    run: Run,
+    ahead: Ahead,
+    name: str,
+    representation: Pretext,
+    candidates_on: Callable[[nn.Sequential], Result],
 ) -> Result:
     """The candidates on a representation that is trained in a stage of its own, or why there are none."""
+    checkpoint = run.folder / "stages" / f"{name}-training" / "checkpoint.safetensors"
 
-    def train(folder: Path) -> Result:
+    def first_look(_: Path) -> Result:
         try:
-            representation._fit(job.x, job.kind, folder / "checkpoint.safetensors", job.progress)
+            representation._fit(job.x, job.kind, checkpoint, job.progress, _FIRST_LOOK)
+        except TrainingError as error:
+            return Result(facts={"failed": str(error)})
+        return Result(facts={"failed": ahead.beyond(probed(job, representation.module_))})
+
+    def train(_: Path) -> Result:
+        try:
+            representation._fit(job.x, job.kind, checkpoint, job.progress)
         except TrainingError as error:
             return Result(facts={"failed": str(error)})
         weights = representation.encoder_.state_dict()
         facts = {"loss": representation.loss_curve_, "failed": representation.collapsed_}
         return Result({key: value.numpy() for key, value in weights.items()}, facts)
 
-    trained = run.stage(f"{name}-training", train)
-    if trained.facts["failed"]:
-        return Result(facts={"left_out": f"{name} is left out: {trained.facts['failed']}"})
+    for stage, compute in ((f"{name}-first-look", first_look), (f"{name}-training", train)):
+        trained = run.stage(stage, compute)
+        if trained.facts["failed"]:
+            checkpoint.unlink(missing_ok=True)
+            return Result(facts={"left_out": f"{name} is left out: {trained.facts['failed']}"})
     with torch.random.fork_rng(devices=[]):
         encoder = job.kind.encoder(representation.dim, representation.width)
     encoder.load_state_dict({key: torch.tensor(value) for key, value in trained.arrays.items()})

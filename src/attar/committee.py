@@ -49,8 +49,8 @@ def committee(members: Sequence[Candidate], lead: Candidate) -> Candidate:
     )
 
 
-def predicted(candidate: Candidate, x: Floats) -> Floats:
-    """Probabilities of raw samples `(n, *shape)` by the file of a candidate, or by those of its members."""
+def predicted(candidate: Candidate, x: object) -> Floats:
+    """Probabilities of samples, as `Kind.given` has them, by the file of a candidate, or by those of its members."""
     said: Floats = np.mean([load(one.path).predict_proba(x) for one in candidate.members or (candidate,)], axis=0)
     return said
 

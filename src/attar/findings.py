@@ -56,12 +56,12 @@ def findings(
 ) -> Facts:
     """Put together what the report shows; here, and only here, the test part is looked at."""
     chosen, shipped, classes = tried[choice.index], load(model), job.meta.classes
-    said, steps = shipped.predict_proba(job.x), file.steps
+    said, steps = shipped.predict_proba(job.kind.given(job.x)), file.steps
     tested = test_accuracy = None
     if test is not None and len(test.y):
-        tested = shipped.predict_proba(test.x).argmax(1)
+        tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
         test_accuracy = float((tested == test.y).mean())
-        steps = _tested(steps, chosen, test, test_accuracy)
+        steps = _tested(steps, chosen, job.kind.given(test.x), test.y, test_accuracy)
     held_out = chosen.held_out.mean(axis=0)
     known = ~np.isnan(held_out).any(1)
     confusion = (
@@ -149,9 +149,9 @@ def _by_accuracy(row: Row) -> float:
     return -(row.accuracy or 0.0)
 
 
-def _tested(steps: tuple[Step, ...], chosen: Candidate, test: TestPart, shipped: float) -> tuple[Step, ...]:
+def _tested(steps: tuple[Step, ...], chosen: Candidate, x: object, y: Ints, shipped: float) -> tuple[Step, ...]:
     """The steps with their accuracy on the test part: of the original, and of what is shipped."""
-    original = float((predicted(chosen, test.x).argmax(1) == test.y).mean())
+    original = float((predicted(chosen, x).argmax(1) == y).mean())
     first = steps[0].model_copy(update={"accuracy": original})
     if len(steps) == 1:
         return (first,)

@@ -36,7 +36,7 @@ class Options:
     """What a person asks of a fit, besides the source.
 
     Arguments:
-        kind: "image", "series", "table" or "graph" where the guess would be wrong.
+        kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
         labels: file of id and label.
         label_column: of a table.
         labels_per_class: draw so many labels per class and hide the rest.
@@ -48,6 +48,8 @@ class Options:
         seed: of everything random.
         out: the run folder; None: one under runs/ named after the source.
         strict: refuse unreadable files rather than skip them.
+        backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
+        backbone_epochs: that it is trained on for, without labels.
     """
 
     kind: str | None = None
@@ -61,6 +63,8 @@ class Options:
     seed: int = 0
     out: Path | None = None
     strict: bool = False
+    backbone: str | None = None
+    backbone_epochs: int = 0
 
 
 def fit_source(source: str, options: Options, progress: Progress | None = None, command: str | None = None) -> Outcome:
@@ -182,10 +186,14 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
 def summary(dataset: Dataset) -> str:
     """One line on what the samples are."""
     n_labelled = int((dataset.y[_trained(dataset)] != UNLABELLED).sum())
-    unit = {"image": "images", "series": "recordings", "table": "rows", "graph": "nodes"}.get(dataset.kind, "samples")
-    size = {"series": "{} channels × {} steps", "table": "{} columns", "graph": "{} features, {} edges"}.get(
-        dataset.kind, " × ".join("{}" for _ in dataset.x.shape[1:])
-    )
+    units = {"image": "images", "series": "recordings", "table": "rows", "text": "texts", "graph": "nodes"}
+    unit = units.get(dataset.kind, "samples")
+    size = {
+        "series": "{} channels × {} steps",
+        "table": "{} columns",
+        "text": "up to {} tokens",
+        "graph": "{} features, {} edges",
+    }.get(dataset.kind, " × ".join("{}" for _ in dataset.x.shape[1:]))
     sizes = dataset.x.shape[1:]
     if isinstance(dataset.x, Nodes) and dataset.x.links is not None:
         sizes = (dataset.x.links.features.shape[1], dataset.x.links.edge_index.shape[1] // 2)
@@ -231,6 +239,7 @@ def _plan(dataset: Dataset, options: Options) -> dict[str, object]:
     trained = _trained(dataset)
     x, n_labelled = dataset.x[trained], int((dataset.y[trained] != UNLABELLED).sum())
     if options.seconds is None:
-        return default_plan(x, n_labelled).model_dump()
-    kind = kinds.of(dataset.kind).learn(x, dataset.columns)
-    return plan_for_time(options.seconds, kind, x, n_labelled).model_dump()
+        plan = default_plan(x, n_labelled)
+    else:
+        plan = plan_for_time(options.seconds, kinds.of(dataset.kind).learn(x, dataset.columns), x, n_labelled)
+    return plan.model_dump() | {"backbone": options.backbone, "backbone_epochs": options.backbone_epochs}

@@ -26,8 +26,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Arguments:
         budget: what the file may cost, as "100KB", "0.5ms" or "100KB,0.5ms"; None: as much as it likes.
-        kind: "image", "series", "table" or "graph"; None: from X.
+        kind: "image", "series", "table", "text" or "graph"; None: from X.
         time: seconds that `fit` may take; None: the default schedule.
+        backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
         random_state: seed of everything random.
         run: folder to keep the run in (stages, report, model); a fit that was killed goes on there. None: none is kept.
         progress: where to report, as in `attar.training.progress`; None: nowhere.
@@ -55,6 +56,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         kind: str | None = None,
         time: float | None = None,
+        backbone: str | None = None,
         random_state: int = 0,
         run: str | Path | None = None,
         progress: Progress | None = None,
@@ -62,6 +64,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.budget = budget
         self.kind = kind
         self.time = time
+        self.backbone = backbone
         self.random_state = random_state
         self.run = run
         self.progress = progress
@@ -71,8 +74,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Arguments:
             X: images `(n, h, w[, c])`, series `(n, channels, steps)` or a list of series of different lengths,
-                a table `(n, features)` or DataFrame, or a graph as an object with `x` and `edge_index`, such as
-                torch-geometric's `Data`, whose samples are its nodes.
+                a table `(n, features)` or DataFrame, a list of texts, or a graph as an object with `x` and
+                `edge_index`, such as torch-geometric's `Data`, whose samples are its nodes.
             y: labels `(n,)`; -1, None, NaN or "" where unlabelled.
 
         Returns:
@@ -89,7 +92,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from attar.training.progress import Silent
 
         budget = Budget() if self.budget is None else Budget.parse(self.budget)
-        options = Options(seed=self.random_state, seconds=self.time, budget=self.budget, kind=self.kind)
+        options = Options(
+            seed=self.random_state, seconds=self.time, budget=self.budget, kind=self.kind, backbone=self.backbone
+        )
         dataset = prepared(from_arrays(X, y, kind=self.kind), options)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch, "run") if self.run is None else Path(self.run)

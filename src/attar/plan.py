@@ -41,6 +41,8 @@ class Plan(BaseModel):
         folds: of cross-validation.
         repeats: of cross-validation of heads.
         network_repeats: of cross-validation of networks, which cost more.
+        backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too; None: none is.
+        backbone_epochs: that it is trained on for; 0: it stays as it is.
         threads: of training. Sums in another order are other sums, so this is part of what repeats a run.
     """
 
@@ -55,6 +57,8 @@ class Plan(BaseModel):
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=3, ge=1)
     network_repeats: int = Field(default=1, ge=1)
+    backbone: str | None = None
+    backbone_epochs: int = Field(default=0, ge=0)
     threads: int = Field(default=1, ge=1)
 
 

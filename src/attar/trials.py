@@ -20,7 +20,7 @@ from attar.adapt.heads import MeanOfHeads
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
-from attar.adapt.validate import Answer, cross_validate, learning_curve
+from attar.adapt.validate import Answer, correctness, cross_validate, learning_curve
 from attar.data.dataset import UNLABELLED, Floats, Ints
 from attar.deploy.check import check
 from attar.deploy.measure import measure
@@ -103,6 +103,7 @@ class _Fitted:
     write: Callable[[Path], None]
     network: bool = False  # costly to train: validated and drawn less often
     memory: bool = False  # looks samples up: among those alike, rounding decides which
+    pooled: bool = False  # learnt from all samples, with a label or without
 
 
 def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
@@ -116,13 +117,17 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
     linear = LinearProbe(random_state=job.seed).fit(z, codes)
     others = np.random.default_rng(job.seed).permutation(np.setdiff1d(np.arange(len(job.x)), labelled))
     pooled = np.sort(np.concatenate([labelled, others[: max(0, _POOL - len(labelled))]]))
-    pool = Pool.learn(apply(module, job.x[pooled], job.at_once))
+    z_pooled = apply(module, job.x[pooled], job.at_once)
+    pool = Pool.learn(z_pooled)
     frame = pool.frame()
     trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, job.y[pooled])
     said, said_trained, points = [], [], []
     with job.progress.task(name, len(job.x)) as task:
         for begin in range(0, len(job.x), job.at_once):
-            chunk = apply(module, job.x[begin : begin + job.at_once], job.at_once)
+            place = slice(begin, begin + job.at_once)
+            # Where the pool is everything, a costly encoder need not run again.
+            everything = len(pooled) == len(job.x)
+            chunk = z_pooled[place] if everything else apply(module, job.x[place], job.at_once)
             said.append(linear.predict_proba(chunk))
             said_trained.append(trained.predict_proba(chunk))
             points.append(frame.place(chunk))
@@ -147,7 +152,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
     by_linear = _Fitted(
         f"{name} + linear", answer_linear, np.concatenate(said), _writer(job, module, linear.to_module())
     )
-    if name == "raw":
+    if name in ("raw", "tf-idf"):
         return _finished(job, [by_linear], folder, placed, name, start, baseline=True)
     in_pool = np.searchsorted(pooled, labelled)
 
@@ -184,6 +189,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
         answer_trained,
         np.concatenate(said_trained),
         _writer(job, module, trained.to_module()),
+        pooled=True,
     )
     memory = propagation.to_module()
     by_propagation = _Fitted(
@@ -207,8 +213,19 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
         placed,
         name,
         start,
-        baseline=name not in ("autoencoder", "cca-ssg", "simclr"),
+        baseline=name not in ("autoencoder", "cca-ssg", "masked", "pretrained", "simclr"),
     )
+
+
+def probed(job: Job, module: nn.Module) -> Doubles:
+    """How often a linear head is right on each labelled sample that it has not seen `(n_labelled,)`."""
+    z, codes = apply(module, job.x[job.labelled], job.at_once), job.codes
+
+    def answer(parts: list[Indices]) -> list[Doubles]:
+        return [LinearProbe(random_state=job.seed).fit(z[part], codes[part]).predict_proba(z) for part in parts]
+
+    held_out = cross_validate(answer, codes, folds=job.plan.folds, repeats=job.plan.repeats, seed=job.seed)
+    return correctness(held_out, codes)
 
 
 def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path) -> Result:
@@ -328,7 +345,7 @@ def _finished(
                 "bytes": measured.bytes,
                 "latency_ms": measured.latency_ms,
                 "difference": difference,
-                "memory": one.memory,
+                "rank": 2 if one.memory else 0 if one.pooled else 1,
                 "seconds": (time.perf_counter() - start) / len(fitted),
             }
         )

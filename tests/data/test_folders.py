@@ -100,8 +100,8 @@ def test_images_and_recordings_do_not_mix(tmp_path):
 def test_folders_without_samples(tmp_path):
     with pytest.raises(DataError, match="it is empty"):
         read_folder(tmp_path)
-    (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(DataError, match=r"1 other files, like a.txt"):
+    (tmp_path / "a.pdf").write_text("x")
+    with pytest.raises(DataError, match=r"1 other files, like a.pdf"):
         read_folder(tmp_path)
 
 

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -106,3 +107,73 @@ def test_codes_of_another_length_are_refused():
     autoencoder = _small().fit(SERIES)
     with pytest.raises(DataError, match="codes of length 3; this autoencoder decodes codes of 8"):
         autoencoder.inverse_transform(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "network"),
+    [
+        ((5,), "fully-connected"),
+        ((5,), "transformer"),
+        ((2, 30), "convolutional"),
+        ((2, 30), "fully-connected"),
+        ((2, 30), "recurrent"),
+        ((2, 30), "transformer"),
+        ((8, 8), "convolutional"),
+        ((8, 8), "fully-connected"),
+        ((9, 7, 3), "transformer"),
+    ],
+)
+def test_every_network_leads_back_to_samples(shape, network):
+    x = RNG.random((40, *shape), dtype=np.float32)
+    autoencoder = _small(network=network).fit(x)
+    z = autoencoder.transform(x)
+    assert autoencoder.inverse_transform(z).shape == x.shape
+    networks = autoencoder._networks(autoencoder.kind_)
+    normalised = autoencoder.kind_.preprocess()(torch.from_numpy(x))
+    autoencoder._loss(networks, autoencoder.kind_, normalised, torch.Generator()).backward()
+    for name, parameter in networks.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(
+    ("shape", "network", "known"),
+    [
+        ((5,), "recurrent", "'fully-connected', 'transformer'"),
+        ((8, 8), "recurrent", "'convolutional', 'fully-connected', 'transformer'"),
+    ],
+)
+def test_a_network_that_the_kind_does_not_have_is_refused(shape, network, known):
+    with pytest.raises(DataError, match=f"has no network '{network}'; use one of {known}"):
+        _small(network=network).fit(RNG.random((40, *shape), dtype=np.float32))
+
+
+def test_sparsity_adds_the_mean_size_of_the_code():
+    plain, sparse = _small(), _small(sparsity=0.7).fit(SERIES)
+    networks = torch.nn.ModuleDict({"encoder": sparse.encoder_, "decoder": sparse.decoder_}).eval()
+    x = sparse.kind_.preprocess()(torch.from_numpy(SERIES))
+    with torch.no_grad():
+        loss, rest = (one._loss(networks, sparse.kind_, x, torch.Generator()).item() for one in (sparse, plain))
+    assert loss - rest == pytest.approx(0.7 * np.abs(sparse.transform(SERIES)).mean(), rel=1e-4)
+
+
+class Linear(Table):
+    """Rows as they are, encoded and decoded by matrices."""
+
+    def encoder(self, dim, width=32):
+        return torch.nn.Linear(len(self.names), dim, bias=False)
+
+    def decoder(self, dim, width=32):
+        return torch.nn.Linear(dim, len(self.names), bias=False)
+
+
+def test_a_linear_autoencoder_finds_the_principal_subspace():
+    rng = np.random.default_rng(0)
+    rotation = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    x = rng.normal(size=(200, 6)) * [3, 2, 0.5, 0.4, 0.3, 0.2] @ rotation
+    x = (x - x.mean(axis=0)).astype(np.float32)
+    kind = Linear((6,), tuple("abcdef"), (0,) * 6, (False,) * 6, (0.0,) * 6, (1.0,) * 6)
+    autoencoder = Autoencoder(2, epochs=500, batch_size=200, lr=0.05, kind=kind, random_state=0).fit(x)
+    principal = np.linalg.svd(x.astype(np.float64))[2][:2].T
+    found = autoencoder.decoder_.weight.detach().double().numpy()
+    assert scipy.linalg.subspace_angles(found, principal).max() < 0.01

@@ -74,6 +74,18 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(kills, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint"]
 
 
+@pytest.mark.parametrize("until", [1, 4, 7, 12, 99])
+def test_one_that_stopped_for_now_goes_on_as_if_it_had_not(until, tmp_path):
+    weights, history, _ = _run()
+    for again in (False, True):  # stopped there, it stays there
+        _, stopped, calls = _run(tmp_path / "checkpoint", until=until)
+        assert stopped.steps == min(until, 12)
+        assert calls == (0 if again else stopped.steps)
+    on, on_history, _ = _run(tmp_path / "checkpoint")
+    assert _equal(weights, on)
+    assert on_history == history
+
+
 def test_a_finished_run_is_not_run_again(tmp_path):
     weights, history, _ = _run(tmp_path / "checkpoint")
     again, again_history, calls = _run(tmp_path / "checkpoint")

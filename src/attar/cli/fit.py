@@ -27,7 +27,7 @@ def fit(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder of images or recordings, a file, a built-in set such as digits, or hf:owner/name."
+            help="A folder of images, recordings or texts, a file, a built-in set such as digits, or hf:owner/name."
         ),
     ],
     labels: Annotated[Path | None, typer.Option(help="File of id (or file name) and label.")] = None,
@@ -48,8 +48,14 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME where not given.")] = None,
     kind: Annotated[
-        str | None, typer.Option(help="image, series, table or graph, where the guess would be wrong.")
+        str | None, typer.Option(help="image, series, table, text or graph, where the guess would be wrong.")
     ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Try a pretrained encoder of texts, images or sound too: hf:NAME or hf:FOLDER.")
+    ] = None,
+    backbone_epochs: Annotated[
+        int, typer.Option(min=0, help="Train the backbone on, without labels, for so many passes over the samples.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="End standard output with one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     strict: Annotated[bool, typer.Option(help="Refuse unreadable files rather than skip them.")] = False,
@@ -71,6 +77,8 @@ def fit(
         seed=seed,
         out=out,
         strict=strict,
+        backbone=backbone,
+        backbone_epochs=backbone_epochs,
     )
     with nullcontext(Silent()) if quiet else _terminal() as progress:
         outcome = fit_source(source, options, progress, command=shlex.join(["attar", *sys.argv[1:]]))

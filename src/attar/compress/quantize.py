@@ -13,8 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
@@ -38,6 +39,7 @@ _BETWEEN = (
     "Flatten",
 )
 _BATCH = 64
+_INT8 = 127
 
 
 def quantize_static(
@@ -78,6 +80,7 @@ def quantize_static(
         raise ExportError(f"{source}: has no convolution, linear layer or matrix product that could be quantised")
     quantised = _quantised(model, chosen, feed, method)
     _keep_logits_float(quantised, chosen)
+    _round_tables(quantised)
     _drop_zero_points(quantised)
     write(compact(quantised), target)
 
@@ -168,6 +171,32 @@ def _keep_logits_float(model: ModelProto, chosen: list[str]) -> None:
             for k, name in enumerate(reader.input):
                 if name == node.output[0]:
                     reader.input[k] = layer.output[0]
+
+
+def _round_tables(model: ModelProto) -> None:
+    """Store tables that rows are looked up in, such as token vectors, as int8 with one scale per column."""
+    graph, constants = model.graph, {tensor.name: tensor for tensor in model.graph.initializer}
+    done: set[str] = set()
+    nodes: list[NodeProto] = []
+    for node in graph.node:
+        nodes.append(node)
+        by_row = node.op_type == "Gather" and not any(entry.name == "axis" and entry.i for entry in node.attribute)
+        table = constants.get(node.input[0]) if by_row else None
+        if table is None or table.data_type != TensorProto.FLOAT or len(table.dims) != 2:
+            continue
+        values = numpy_helper.to_array(table)
+        largest = np.abs(values).max(axis=0)
+        scale = np.where(largest > 0, largest / _INT8, 1).astype(np.float32)
+        names = (f"{table.name}.int8", f"{table.name}.scale")
+        if table.name not in done:
+            rounded = np.rint(values / scale).astype(np.int8)
+            graph.initializer.extend(map(numpy_helper.from_array, (rounded, scale), names))
+            done.add(table.name)
+        place, rows = len(nodes) - 1, f"{node.output[0]}.int8"
+        looked_up = helper.make_node("Gather", [names[0], node.input[1]], [rows])
+        nodes[place:] = [looked_up, helper.make_node("DequantizeLinear", [rows, names[1]], list(node.output), axis=-1)]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _drop_zero_points(model: ModelProto) -> None:

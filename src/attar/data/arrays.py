@@ -13,9 +13,10 @@ from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings
 from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
 from attar.data.raw import Raw, RawLabels
+from attar.data.texts import are_texts, test_part, text_column, tokenize
 from attar.errors import DataError, LabelError
 
-KINDS = ("image", "series", "table", "graph")
+KINDS = ("image", "series", "table", "text", "graph")
 _LEAST_SIDE = 5
 _MOST_COLOURS = 4
 
@@ -28,11 +29,13 @@ def from_arrays(
     Arguments:
         x: image `(n, h, w)` or `(n, h, w, c)`, series `(n, channels, steps)`, table `(n, features)`;
             a DataFrame of numbers, booleans, texts, categories and dates; or a list of series `(steps,)` or
-            `(channels, steps)` of different lengths, which are padded with NaN; or a graph, as an object with `x` and
-            `edge_index` such as torch-geometric's `Data`. A single array of three axes is taken
-            for images where it holds bytes or is square, else for series.
+            `(channels, steps)` of different lengths, which are padded with NaN; or texts, as a list or array of
+            strings or a column of a DataFrame; or a graph, as an object with `x` and `edge_index` such as
+            torch-geometric's `Data`. A single array of three axes is taken for images where it holds bytes or
+            is square, else for series.
         y: labels `(n,)`, integers or texts; -1, None, NaN and "" mean unlabelled. All unlabelled where None.
-        kind: "image", "series", "table" or "graph" where the guess would be wrong; "series" takes `(n, steps)` too.
+        kind: "image", "series", "table", "text" or "graph" where the guess would be wrong; "series" takes `(n, steps)`
+            too.
         ids: name of each sample; row numbers where None.
 
     Raises:
@@ -45,10 +48,10 @@ def from_arrays(
     >>> dataset.notes
     ('1 of 8 values are missing (12 %)', '1 of 4 samples are exact copies of another one')
     """
-    return build(as_raw(x, y, ids), where="x", kind=kind)
+    return build(as_raw(x, y, ids, kind), where="x", kind=kind)
 
 
-def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = None) -> Raw:
+def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = None, kind: str | None = None) -> Raw:
     """Take what Python holds, unchecked: for `build` to learn from, or for `conform.conform` to predict.
 
     Raises:
@@ -62,15 +65,19 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     if graphs.is_graph(x):
         return graphs.from_object(x, labels, names)
     if hasattr(x, "__arrow_c_stream__") or type(x).__module__.partition(".")[0] == "pandas":
-        return _from_frame(x, labels, names)
+        return _from_frame(x, labels, names, kind)
+    if are_texts(x) or (kind == "text" and isinstance(x, list | tuple)):
+        return Raw(np.array(x, dtype=object), labels, ids=names, columns=(Column("text"),), kind="text")
     return Raw(_as_array(x), labels, ids=names)
 
 
-def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None) -> Raw:
+def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None) -> Raw:
     import pyarrow as pa
 
     from attar.data.tables import from_arrow
 
+    if kind in (None, "text") and getattr(x, "ndim", 2) == 1 and are_texts(x):
+        return Raw(np.array(x, dtype=object), y, ids=ids, columns=(Column(str(x.name or "text")),), kind="text")
     if getattr(x, "ndim", 2) != 2:
         raise DataError("x: one column only; give a DataFrame, or an array of shape (n, 1)")
     try:
@@ -81,6 +88,10 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None) -> Raw:
             table = pa.table(x)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise DataError(f"x: {_complaint(x, error)}") from None
+    texts = text_column(table, kind, (), "x")
+    if texts is not None:
+        cells = np.array(table.column(texts).to_pylist(), dtype=object)
+        return Raw(cells, y, ids=ids, columns=(Column(texts),), kind="text", test=test_part(table))
     values, columns, notes = from_arrow(table, where="x")
     return Raw(values, y, ids=ids, columns=columns, kind="table", notes=tuple(notes))
 
@@ -141,6 +152,8 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         raise DataError(f"{where}: {len(raw.x)} samples but {len(raw.ids)} ids; give one for each")
     n = len(raw.x) if isinstance(raw.x, list) or raw.x.ndim else 0
     ids = [str(i) for i in range(n)] if raw.ids is None else list(raw.ids)
+    if kind == "text":
+        return _texts(raw, ids, notes, where)
     if isinstance(raw.x, list):
         if kind in ("image", "table"):
             raise DataError(f"{where}: samples of different sizes make no {kind}; bring them to one size")
@@ -169,15 +182,31 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     else:
         values = checks.cast(checks.numeric(x, kind, ids, columns, where), kind, ids, columns, where)
         notes += checks.missing(values, kind)
+    y, classes = _labels(raw, n, where, notes)
+    if len(set(ids)) < n:
+        notes.append("some ids are given to more than one sample")
+    names: Strings = np.array(ids, dtype=np.str_)
+    return Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes))
+
+
+def _labels(raw: Raw, n: int, where: str, notes: list[str]) -> tuple[Ints, tuple[str, ...]]:
     if raw.y is not None and len(raw.y) != n:
         raise LabelError(f"{where}: {n} samples but {len(raw.y)} labels; give one for each, -1 or empty where unknown")
     y, classes = encode_labels([None] * n if raw.y is None else raw.y, exact=raw.exact, where=where)
     if raw.test is not None:
         notes += _only_in_test(y, classes, raw.test)
-    if len(set(ids)) < n:
-        notes.append("some ids are given to more than one sample")
-    names: Strings = np.array(ids, dtype=np.str_)
-    return Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes))
+    return y, classes
+
+
+def _texts(raw: Raw, ids: Sequence[str], notes: list[str], where: str) -> Dataset:
+    """The part of `build` that is another one for texts: they are no numbers."""
+    if isinstance(raw.x, list) or raw.x.dtype.kind not in "OUT" or raw.x.size != len(ids) or not len(ids):
+        shape = "of different lengths" if isinstance(raw.x, list) else f"{raw.x.dtype} of shape {raw.x.shape}"
+        raise DataError(f"{where}: {shape} is no list of texts; give strings, one per sample")
+    x, column, found = tokenize(raw.x, raw.columns, raw.test, where, raw.length)
+    notes += found if raw.length is not None else [*found, *checks.duplicates(x, raw.test)]
+    y, classes = _labels(raw, len(x), where, notes)
+    return Dataset("text", x, y, classes, np.array(ids, dtype=np.str_), (column,), raw.test, tuple(notes))
 
 
 def _only_in_test(y: Ints, classes: Sequence[str], test: Ints) -> list[str]:

@@ -35,7 +35,11 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
     """
     if isinstance(raw.x, Nodes):
         return _graph(raw, kind, shape, where)
-    if kind == "table":
+    if kind == "text":
+        if raw.kind not in (None, "text"):
+            raise DataError(f"{where}: of kind {raw.kind}; the model takes texts")
+        raw = replace(raw, columns=tuple(columns), kind="text", length=shape[0])
+    elif kind == "table":
         raw = _match(raw, shape, columns, where)
     elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape[1:] in (shape, shape[1:], (*shape, 1)):
         # An array that fits is what the model takes, whatever it would have been guessed to be.

@@ -18,10 +18,14 @@ UNLABELLED = -1
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: numeric where `categories` is empty, else coded by position in `categories`."""
+    """One column of a table: numeric where `categories` is empty, else coded by position in `categories`.
+
+    Texts are one column, with the `Tokenizer.state` that turned them into ids.
+    """
 
     name: str
     categories: tuple[str, ...] = ()
+    tokenizer: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,16 @@ class Dataset:
     """Samples with the labels that are known.
 
     Arguments:
-        kind: "image", "series", "table" or "graph".
+        kind: "image", "series", "table", "text" or "graph".
         x: raw samples, float32, NaN where a value is missing: image `(n, h, w)` or `(n, h, w, c)` in the
             units of the source (pixels 0 to 255 stay so), series `(n, channels, steps)` (a shorter one is padded
-            with NaN at its end), table `(n, features)` with the code of the category in categorical columns, graph
-            `(n, 1)`, the numbers of its nodes, as `attar.data.nodes.Nodes`, which know the graph.
+            with NaN at its end), table `(n, features)` with the code of the category in categorical columns,
+            text `(n, length)` of token ids with NaN after the end, graph `(n, 1)`, the numbers of its nodes, as
+            `attar.data.nodes.Nodes`, which know the graph.
         y: class codes `(n,)`, positions in `classes`; -1 where unlabelled.
         classes: the labels as the user wrote them, sorted.
         ids: name of each sample `(n,)`: file name, value of an `id` column, or row number.
-        columns: of a table.
+        columns: of a table; of texts, the one that they stand in.
         test: indices of the samples that the source itself sets aside for testing, else None.
         notes: what was found on reading and what was done about it, one sentence each.
     """

@@ -81,7 +81,7 @@ def read_delimited(path: Path, *, text: Collection[str] = ()) -> tuple[ArrowTabl
             read_options=arrow_csv.ReadOptions(
                 use_threads=False, block_size=block, autogenerate_column_names=not found.names
             ),
-            parse_options=arrow_csv.ParseOptions(delimiter=found.delimiter),
+            parse_options=arrow_csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.string() for name in text},
                 null_values=list(MISSING),

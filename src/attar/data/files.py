@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from attar.data.archives import read_npy, read_npz
+from attar.data.dataset import Array, Column
 from attar.data.delimited import layout, read_delimited
 from attar.data.images import is_image, read_images
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import ArrowTable, from_arrow
+from attar.data.texts import test_part, text_column
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
 from attar.errors import DataError, LabelError
 
 LABEL_NAMES = ("label", "target", "class", "y")
 _ID_NAMES = ("id", "", "unnamed: 0")  # pandas writes its row names under an empty one
-FORMS = "CSV, TSV, Parquet, NPZ, NPY, .ts, WAV or an image"
+JSON, TEXT = (".json", ".jsonl", ".ndjson"), ".txt"
+TABLES = (".csv", ".tsv", ".parquet", ".pq", *JSON)
+FORMS = "CSV, TSV, Parquet, JSON, NPZ, NPY, .ts, WAV, .txt or an image"
 
 
-def read_file(path: Path, *, label_column: str | None = None, text: Collection[str] = ()) -> Raw:
+def read_file(
+    path: Path, *, label_column: str | None = None, text: Collection[str] = (), kind: str | None = None
+) -> Raw:
     """Read one file; its extension says what it is.
 
     Arguments:
         path: of the file.
         label_column: of a table. None takes a column called label, target, class or y and says so; "" takes none.
         text: columns of a table that are read as written, not as numbers.
+        kind: "text" where a table holds texts, another where it does not; None: as its columns say.
 
     Raises:
         DataError: the file is empty, corrupt, or of another form than its extension says.
@@ -36,10 +46,10 @@ def read_file(path: Path, *, label_column: str | None = None, text: Collection[s
     suffix = path.suffix.lower()
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty; give {FORMS}")
-    if suffix in (".csv", ".tsv", ".parquet", ".pq"):
-        return read_table(path, label_column=label_column, text=text)
+    if suffix in TABLES:
+        return read_table(path, label_column=label_column, text=text, kind=kind)
     if label_column:
-        raise LabelError(f"{path}: a label column is part of a CSV, TSV or Parquet file; leave it away here")
+        raise LabelError(f"{path}: a label column is part of a CSV, TSV, Parquet or JSON file; leave it away here")
     if suffix == ".npz":
         return read_npz(path)
     if suffix == ".npy":
@@ -49,23 +59,27 @@ def read_file(path: Path, *, label_column: str | None = None, text: Collection[s
     if suffix == ".wav":
         sound, rate = read_wav(path, str(path))
         return Raw(sound[None], ids=(path.name,), kind="series", notes=(f"sampled at {rate} Hz, full scale is 1",))
+    if suffix == TEXT:
+        return Raw(read_texts([path]), ids=(path.name,), kind="text")
     if is_image(suffix):
         images, _, _ = read_images([str(path)], [str(path)], strict=True)
         return Raw(images[0][None], ids=(path.name,), kind="image")
     raise DataError(f"{path}: files of extension '{suffix}' are not read; give {FORMS}")
 
 
-def read_table(path: Path, *, label_column: str | None = None, text: Collection[str] = ()) -> Raw:
-    """Read a CSV, TSV or Parquet file of one sample per row; arguments as `read_file`."""
+def read_table(
+    path: Path, *, label_column: str | None = None, text: Collection[str] = (), kind: str | None = None
+) -> Raw:
+    """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file`."""
     if path.suffix.lower() in (".csv", ".tsv"):
         names: Sequence[str] = layout(path).names
         label = _label(names, label_column, path)
         written = {label, *(name for name in names if name.lower() in _ID_NAMES), *text} - {None}
         table, notes = read_delimited(path, text=[str(name) for name in written])
     else:
-        table, notes = read_parquet(path), []
+        table, notes = read_json(path) if path.suffix.lower() in JSON else read_parquet(path), []
         label = _label(table.column_names, label_column, path)
-    return from_table(table, label, where=str(path), notes=notes, said=bool(label_column), text=text)
+    return from_table(table, label, where=str(path), notes=notes, said=bool(label_column), text=text, kind=kind)
 
 
 def from_table(
@@ -76,6 +90,7 @@ def from_table(
     notes: Sequence[str] = (),
     said: bool = True,
     text: Collection[str] = (),
+    kind: str | None = None,
 ) -> Raw:
     """Split a table into samples, labels and ids.
 
@@ -86,9 +101,10 @@ def from_table(
         notes: so far.
         said: True where the person named the label column.
         text: columns that are categories even where they look like numbers.
+        kind: as `read_file`.
 
     Raises:
-        DataError: no column is left for the samples.
+        DataError: no column is left for the samples, or none of texts where the kind is text.
     """
     import pyarrow as pa
 
@@ -107,12 +123,23 @@ def from_table(
         notes.append(f"column '{name}' names the rows, and is no feature")
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
+    texts = text_column(table, kind, text, where)
+    if texts is not None:
+        others = [name for name in table.column_names if name != texts]
+        notes += [f"column '{texts}' is taken for the texts", *_unused(others)]
+        cells = np.array(table.column(texts).to_pylist(), dtype=object)
+        return Raw(cells, y, ids=ids, columns=(Column(texts),), kind="text", test=test_part(table), notes=tuple(notes))
     for column in text:
         if column in table.column_names and pa.types.is_integer(table.schema.field(column).type):
             i = table.column_names.index(column)
             table = table.set_column(i, column, table.column(column).cast(pa.string()))
     values, columns, found = from_arrow(table, where=where)
     return Raw(values, y, ids=ids, columns=columns, kind="table", notes=(*notes, *found))
+
+
+def _unused(names: Sequence[str]) -> list[str]:
+    shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    return [f"{len(names)} columns beside the texts are not learnt from ({shown})"] if names else []
 
 
 def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
@@ -143,6 +170,29 @@ def read_parquet(path: Path) -> ArrowTable:
     if table.num_rows == 0:
         raise DataError(f"{path}: the table has no row; give one sample per row")
     return table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
+
+
+def read_json(path: Path) -> ArrowTable:
+    """Read a file of one JSON object per line, or of one list of objects."""
+    import pyarrow as pa
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        listed = text.lstrip().startswith("[")
+        rows = json.loads(text) if listed else [json.loads(line) for line in text.split("\n") if line.strip()]
+        if not all(isinstance(row, dict) for row in rows):
+            raise ValueError("a row is no object of names and values")
+        table = pa.Table.from_pylist(rows)
+    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not readable as JSON ({_first(error)}); give one object per line") from None
+    if table.num_rows == 0:
+        raise DataError(f"{path}: no row; give one object per line")
+    return table
+
+
+def read_texts(paths: Sequence[Path]) -> Array:
+    """The texts of files `(n,)`; what is no UTF-8 is marked as unknown characters."""
+    return np.array([path.read_text(encoding="utf-8-sig", errors="replace") for path in paths], dtype=object)
 
 
 def _first(error: Exception) -> str:

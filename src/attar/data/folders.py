@@ -1,4 +1,4 @@
-"""A folder of images or of recordings, one sample per file, sub-folders as labels."""
+"""A folder of images, of recordings or of texts, one sample per file, sub-folders as labels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from attar.data.dataset import Ints
+from attar.data.files import TEXT, read_texts
 from attar.data.images import is_image, read_images, stack
 from attar.data.raw import Raw
 from attar.data.recordings import SUFFIXES, read_recordings
@@ -21,7 +22,7 @@ _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 def read_folder(
     folder: Path, *, strict: bool = False, leave_out: Path | None = None, shape: tuple[int, ...] | None = None
 ) -> Raw:
-    """Read a folder of images or of recordings.
+    """Read a folder of images, of recordings or of texts.
 
     Where every file lies in a sub-folder, the sub-folder is its label, and one called `unlabelled` holds those without.
     Two sub-folders called `train` and `test` are the source's own split.
@@ -44,11 +45,17 @@ def read_folder(
             f"{folder}: {len(images)} images and {len(recordings)} recordings ({recordings[0]}); keep them in folders"
             " apart, and a file of labels outside, or give it as --labels"
         )
-    samples = images or recordings
+    texts = [name for name in names if suffix[name] == TEXT]
+    samples = images or recordings or texts
+    if recordings and len(texts) > len(recordings):
+        raise DataError(
+            f"{folder}: {len(texts)} texts and {len(recordings)} recordings ({recordings[0]}); keep them in folders"
+            " apart, and a file of labels outside, or give it as --labels"
+        )
     if not samples:
         found = f"{len(names)} other files, like {names[0]}" if names else "it is empty"
         raise DataError(
-            f"{folder}: no image and no recording ({found}); give images, or CSV, Parquet, NPY or WAV files"
+            f"{folder}: no image, recording or text ({found}); give images, or CSV, Parquet, NPY, WAV or .txt files"
         )
     notes = []
     if len(names) > len(samples):
@@ -57,10 +64,14 @@ def read_folder(
         notes.append(f"{len(other)} other files are ignored ({shown})")
     if images:
         pixels, kept, found_notes = read_images([f"{folder}{os.sep}{name}" for name in images], images, strict=strict)
-        x, more = stack(pixels, shape)
+        stacked, more = stack(pixels, shape)
         samples = [samples[i] for i in kept]
         y, test, said = _labels(samples)
-        return Raw(x, y, True, samples, (), "image", test, (*notes, *found_notes, *more, *said))
+        return Raw(stacked, y, True, samples, (), "image", test, (*notes, *found_notes, *more, *said))
+    if not recordings:
+        y, test, said = _labels(texts)
+        x = read_texts([folder / name for name in texts])
+        return Raw(x, y, True, texts, (), "text", test, (*notes, *said))
     series, kept, found_notes = read_recordings([folder / name for name in recordings], strict=strict)
     samples = [samples[i] for i in kept]
     y, test, said = _labels(samples)

@@ -23,6 +23,7 @@ def read_hub(
     strict: bool = False,
     shape: tuple[int, ...] | None = None,
     text: Collection[str] = (),
+    kind: str | None = None,
 ) -> Raw:
     """Read `owner/name` of the hub or a local folder; its split "test" stays the test part, others are training.
 
@@ -35,6 +36,7 @@ def read_hub(
         strict: refuse an unreadable image rather than skip it.
         shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
         text: columns of a table that are categories even where they look like numbers.
+        kind: "text" where a table holds texts, another where it does not; None: as its columns say.
 
     Raises:
         DataError: the set cannot be had, or has no column that attar reads.
@@ -90,8 +92,8 @@ def read_hub(
             column,
             _strings(_labels(table.column(column).to_pylist(), features[column])),
         )
-    raw = from_table(table, None, where=where, notes=notes, text=text)
-    return Raw(raw.x, y, exact, raw.ids, raw.columns, "table", test, raw.notes)
+    raw = from_table(table, None, where=where, notes=notes, text=text, kind=kind)
+    return Raw(raw.x, y, exact, raw.ids, raw.columns, raw.kind, test, raw.notes)
 
 
 def _load(datasets: Any, name: str, where: str) -> dict[str, Any]:

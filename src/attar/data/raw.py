@@ -19,7 +19,8 @@ class Raw:
     """Samples as their source holds them: every reader yields one, `arrays.build` checks it and makes the dataset.
 
     Arguments:
-        x: array of any type, or a list of recordings `(steps,)` or `(channels, steps)` of different lengths.
+        x: array of any type, texts among them, or a list of recordings `(steps,)` or `(channels, steps)` of different
+            lengths.
         y: one label per sample, None where there is none; or None.
         exact: True where each text is the name of a class, even "-1" and "nan"; else these mean unlabelled.
         ids: name of each sample; row numbers where None.
@@ -27,6 +28,7 @@ class Raw:
         kind: where the source leaves no doubt about it.
         test: indices that the source sets aside for testing.
         notes: what was found on reading.
+        length: of texts in tokens, where a model says it.
     """
 
     x: RawSamples
@@ -37,6 +39,7 @@ class Raw:
     kind: str | None = None
     test: Ints | None = None
     notes: tuple[str, ...] = ()
+    length: int | None = None
 
 
 def join(train: Raw, test: Raw) -> Raw:

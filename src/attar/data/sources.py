@@ -29,7 +29,7 @@ def read(
 
     Arguments:
         source: a built-in name, `hf:owner/name`, a file or a folder.
-        kind: "image", "series" or "table" where the guess would be wrong.
+        kind: "image", "series", "table" or "text" where the guess would be wrong.
         labels: file of id (or file name) and label; it replaces the labels of the source.
         label_column: of a table. Where None, one called label, target, class or y is taken, and said.
         strict: refuse an unreadable image or recording rather than skip it.
@@ -45,7 +45,7 @@ def read(
     if labels is not None and label_column is not None:
         raise LabelError(f"labels from {labels} and from column '{label_column}'; give one of the two")
     given = None if labels is None else read_labels(Path(labels))
-    raw = _raw(source, label_column=label_column, strict=strict, leave_out=labels)
+    raw = _raw(source, label_column=label_column, strict=strict, leave_out=labels, kind=kind)
     if labels is None or given is None:
         return build(raw, where=source, kind=kind)
     notes = list(raw.notes)
@@ -75,8 +75,8 @@ def read_for_prediction(
         DataError: the samples cannot be used, are of another kind, or lack a column or channel.
     """
     shape = tuple(int(size) for size in shape)
-    text = [column.name for column in columns if column.categories]
-    raw = _raw(source, label_column="", strict=strict, shape=shape if kind == "image" else None, text=text)
+    text = [column.name for column in columns if column.categories or column.tokenizer]
+    raw = _raw(source, label_column="", strict=strict, shape=shape if kind == "image" else None, text=text, kind=kind)
     return conform(replace(raw, y=None, test=None), kind=kind, shape=shape, columns=columns, where=source)
 
 
@@ -88,11 +88,12 @@ def _raw(
     leave_out: Path | None = None,
     shape: tuple[int, ...] | None = None,
     text: Collection[str] = (),
+    kind: str | None = None,
 ) -> Raw:
     if source.startswith("hf:"):
         from attar.data.hub import read_hub
 
-        return read_hub(source[3:], label_column=label_column, strict=strict, shape=shape, text=text)
+        return read_hub(source[3:], label_column=label_column, strict=strict, shape=shape, text=text, kind=kind)
     path = Path(source).expanduser()
     name = builtin.find(source)
     if name is not None:
@@ -113,7 +114,7 @@ def _raw(
                 raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
             return read_folder(path, strict=strict, leave_out=leave_out, shape=shape)
         if path.is_file():
-            return read_file(path, label_column=label_column, text=text)
+            return read_file(path, label_column=label_column, text=text, kind=kind)
         if path.exists():
             raise DataError(f"{source}: neither a file nor a folder; give one")
     except (OSError, ValueError) as error:

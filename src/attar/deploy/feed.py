@@ -11,6 +11,7 @@ import numpy.typing as npt
 from attar.data.dataset import Array, Column, Floats, Ints
 from attar.data.graphs import as_nodes, is_graph
 from attar.data.nodes import neighbourhood
+from attar.data.tokens import Tokenizer
 from attar.errors import ModelError
 
 Feed: TypeAlias = Mapping[str, Array]
@@ -81,6 +82,33 @@ def graph(X: object, features: int, hops: int) -> tuple[Feed, Ints]:
     seeds, place = np.unique(np.asarray(nodes, dtype=np.int64), return_inverse=True)
     around, edges = neighbourhood(links, seeds, [None] * hops, np.random.default_rng(0))
     return {"x": links.features[around], "edge_index": edges}, place.reshape(-1)
+
+
+def texts(X: object, tokenizer: Tokenizer, length: int) -> Feed:
+    """Return the token ids of texts as int64 "input_ids" `(n, length)`, padded at the end.
+
+    Arguments:
+        X: strings `(n,)`, None where missing, as a list, an array or a column of a DataFrame; or token ids
+            `(n, length)` of this tokenizer, NaN after the end.
+        tokenizer: of the model.
+        length: in tokens; what is longer is cut.
+
+    Raises:
+        ModelError: neither texts nor ids.
+    """
+    array = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else np.asarray(X)
+    if array.dtype.kind in "biuf" and array.ndim == 2:
+        ids = numbers(array, (length,))
+    elif array.ndim == 1 and array.dtype.kind in "OUT":
+        odd = next((cell for cell in array.tolist() if not isinstance(cell, str) and not _is_missing(cell)), None)
+        if odd is not None:
+            raise ModelError(
+                f"a sample is of type {type(odd).__name__}: give texts as strings, None where one is missing"
+            )
+        ids = tokenizer.encode([c.strip() if isinstance(c, str) else "" for c in array.tolist()], length)
+    else:
+        raise ModelError(f"the samples have shape {array.shape} and the model wants texts: give a list of strings")
+    return {"input_ids": np.where(np.isnan(ids), tokenizer.pad, ids).astype(np.int64)}
 
 
 def table(X: object, columns: Sequence[Column], features: int) -> Feed:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from attar.data.dataset import Floats
 from attar.deploy.session import load
 
 _BLOCKS = 5
@@ -29,7 +29,7 @@ class Measurement:
     repeats: int
 
 
-def measure(path: Path, x: Floats, repeats: int = 100) -> Measurement:
+def measure(path: Path, x: Any, repeats: int = 100) -> Measurement:
     """Measure a model file in onnxruntime, after a warm-up.
 
     The repeats are taken in five blocks and the smallest of the blocks' medians counts: whatever else the
@@ -37,7 +37,7 @@ def measure(path: Path, x: Floats, repeats: int = 100) -> Measurement:
 
     Arguments:
         path: a model file that attar wrote.
-        x: raw samples `(n, *shape)`; the first is used.
+        x: samples as `Model.predict_proba` takes them; the first is used.
         repeats: rounded up to a multiple of five.
 
     Raises:

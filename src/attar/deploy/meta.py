@@ -21,11 +21,11 @@ class ModelMeta:
     """What a person or a program must know to feed the model and to read its answers.
 
     Arguments:
-        kind: "image", "series", "table" or "graph".
+        kind: "image", "series", "table", "text" or "graph".
         shape: of one raw sample: image `(h, w)` or `(h, w, c)`, series `(channels, steps)`, table and node of
-            a graph `(features,)`.
+            a graph `(features,)`, text `(tokens,)`.
         classes: the labels, in the order of the columns of "probabilities".
-        columns: of a table, in the order of its features; empty for the other kinds.
+        columns: of a table, in the order of its features; of texts, one with their tokenizer; else empty.
         version: of attar, that wrote the file.
         extra: anything small that the writer wants to be found again.
         format: of this description itself.
@@ -51,17 +51,24 @@ class ModelMeta:
             _refuse(f"its sample shape {self.shape} is not a list of positive sizes")
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             _refuse(f"its classes {list(self.classes)} are not at least two different labels")
-        if self.columns and self.shape != (len(self.columns),):
+        tokenizers = [column.tokenizer for column in self.columns if column.tokenizer]
+        if self.columns and not tokenizers and self.shape != (len(self.columns),):
             _refuse(f"it names {len(self.columns)} columns for samples of shape {self.shape}")
         if len({column.name for column in self.columns}) < len(self.columns):
             _refuse("two of its columns have the same name")
+        if tokenizers and (len(self.columns) != 1 or len(self.shape) != 1):
+            _refuse(f"it names {len(self.columns)} columns, one with a tokenizer, for samples of shape {self.shape}")
         for column in self.columns:
             if len(set(column.categories)) < len(column.categories):
                 _refuse(f"column {column.name!r} has the same category twice")
 
     def to_json(self) -> str:
         """Write as JSON: the same text for equal descriptions."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+        said = asdict(self)
+        for column in said["columns"]:
+            if not column["tokenizer"]:
+                del column["tokenizer"]
+        return json.dumps(said, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> ModelMeta:
@@ -117,9 +124,12 @@ def _columns(value: object) -> tuple[Column, ...]:
         _refuse("columns must be a list")
     columns = []
     for item in value:
-        if not isinstance(item, dict) or set(item) != {"name", "categories"} or not isinstance(item["name"], str):
+        if not isinstance(item, dict) or set(item) - {"tokenizer"} != {"name", "categories"}:
             _refuse("each column must have a name and its categories")
-        columns.append(Column(item["name"], _strings(item["categories"], f"categories of {item['name']!r}")))
+        name, tokenizer = item["name"], item.get("tokenizer", "")
+        if not isinstance(name, str) or not isinstance(tokenizer, str):
+            _refuse("the name and the tokenizer of a column must be strings")
+        columns.append(Column(name, _strings(item["categories"], f"categories of {name!r}"), tokenizer))
     return tuple(columns)
 
 

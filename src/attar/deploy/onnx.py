@@ -22,7 +22,7 @@ from attar.deploy.meta import ModelMeta
 from attar.deploy.trees import ML_OPSET, OPSET, tree_model
 from attar.errors import ExportError
 
-NUMBERS, CATEGORIES, EDGES, PROBABILITIES = "x", "categories", "edge_index", "probabilities"
+NUMBERS, CATEGORIES, EDGES, IDS, PROBABILITIES = "x", "categories", "edge_index", "input_ids", "probabilities"
 
 
 def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> None:
@@ -34,6 +34,7 @@ def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> N
 
     A graph, whose example is `Bound`, has the features of its nodes in "x" and its edges in "edge_index"
     `(2, edges)`, int64, both directions of each; its output has a row for each node.
+    Texts come in as "input_ids", int64 token ids `(n, length)`.
 
     The same weights give the same bytes. Batch normalisation is folded into the layer before it.
 
@@ -174,6 +175,8 @@ def _traced(module: nn.Module, inputs: dict[str, Tensor]) -> ModelProto:
 def _finish(model: ModelProto, path: Path, meta: ModelMeta) -> None:
     if any(column.categories for column in meta.columns):
         _take_strings(model, meta.columns)
+    if any(column.tokenizer for column in meta.columns):
+        _take_ids(model)
     describe(model, meta)
     write(compact(model), path)
 
@@ -227,6 +230,16 @@ def _take_strings(model: ModelProto, columns: Sequence[Column]) -> None:
     graph.node.extend(nodes)
     if all(entry.domain != "ai.onnx.ml" for entry in model.opset_import):
         model.opset_import.add(domain="ai.onnx.ml", version=ML_OPSET)
+
+
+def _take_ids(model: ModelProto) -> None:
+    """Let token ids come in as integers."""
+    graph, old = model.graph, model.graph.input[0]
+    length = old.type.tensor_type.shape.dim[1].dim_value
+    nodes = [helper.make_node("Cast", [IDS], [old.name], to=TensorProto.FLOAT), *graph.node]
+    del graph.input[:], graph.node[:]
+    graph.input.append(helper.make_tensor_value_info(IDS, TensorProto.INT64, ["n", length]))
+    graph.node.extend(nodes)
 
 
 def _constant(model: ModelProto, name: str, values: list[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import numpy.typing as npt
 import onnxruntime
 
 from attar.data.dataset import Column, Floats
-from attar.deploy.feed import Feed, graph, numbers, series, table
+from attar.data.tokens import Tokenizer
+from attar.deploy.feed import Feed, graph, numbers, series, table, texts
 from attar.deploy.meta import KEY, ModelMeta
 from attar.errors import ModelError
 
 # Inner layers of a small network hold some thirty times the numbers of its input: this keeps them under 200 MB.
 _NUMBERS_PER_BATCH = 2**20
 _SAMPLES_PER_BATCH = 1024
+_NUMBERS_PER_TOKEN = 64
 _WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})")
 
 
@@ -37,7 +40,7 @@ class Model:
 
     @property
     def kind(self) -> str:
-        """The kind of sample: "image", "series", "table" or "graph"."""
+        """The kind of sample: "image", "series", "table", "text" or "graph"."""
         return self.meta.kind
 
     @property
@@ -47,7 +50,7 @@ class Model:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of a table."""
+        """The columns of a table, or the one of texts with their tokenizer."""
         return self.meta.columns
 
     @property
@@ -68,8 +71,9 @@ class Model:
         Arguments:
             X: raw samples `(n, *shape)`. A series may be shorter; the rest is missing. Series of different lengths come
                 as a list of arrays `(channels, steps)`. A table may be a DataFrame (columns by name), an array
-                of objects or strings, or float32 with the code of the category in categorical columns. A graph is an
-                object with `x` and `edge_index`, or nodes as `attar.data.nodes` has them; it is taken as a whole.
+                of objects or strings, or float32 with the code of the category in categorical columns. Texts are a
+                list or array of strings. A graph is an object with `x` and `edge_index`, or nodes as
+                `attar.data.nodes` has them; it is taken as a whole.
             advance: called with the number of samples done after each batch.
 
         Returns:
@@ -95,6 +99,8 @@ class Model:
             return table(X, self.columns, self.shape[0])
         if self.kind == "graph":
             return graph(X, self.shape[0], self._hops)[0]
+        if self.kind == "text":
+            return texts(X, self._tokenizer, self.shape[0])
         if self.kind == "series":
             channels, steps = self.shape
             return {"x": series(X, (channels, steps))}
@@ -122,8 +128,14 @@ class Model:
             raise ModelError(f"the model does not run: {str(error).splitlines()[0]}; export it again") from error
         return np.asarray(probabilities, dtype=np.float32)
 
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer(self.meta.columns[0].tokenizer)
+
     def _batches(self, n: int) -> Iterator[slice]:
-        step = max(1, min(_SAMPLES_PER_BATCH, _NUMBERS_PER_BATCH // math.prod(self.shape)))
+        # Attention holds a number for each pair of tokens.
+        per_sample = _NUMBERS_PER_TOKEN * self.shape[0] if self.kind == "text" else math.prod(self.shape)
+        step = max(1, min(_SAMPLES_PER_BATCH, _NUMBERS_PER_BATCH // per_sample))
         for start in range(0, n, step):
             yield slice(start, min(start + step, n))
 

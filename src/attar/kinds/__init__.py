@@ -1,4 +1,4 @@
-"""What differs between images, series and tables: one file each, found by name."""
+"""What differs between images, series, tables and texts: one file each, found by name."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ KINDS: dict[str, str] = {
     "series": "Series",
     "table": "Table",
     "graph": "Graph",
+    "text": "Text",
 }
 
 
@@ -23,7 +24,7 @@ def of(name: str) -> type[Kind]:
     """The kind called `name`.
 
     Arguments:
-        name: "image", "series", "table" or "graph".
+        name: "image", "series", "table", "graph" or "text".
 
     Raises:
         DataError: there is no such kind.

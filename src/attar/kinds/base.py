@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
 from attar.errors import DataError
+from attar.kinds.backbone import Translated
 from attar.kinds.parts import Parts
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
@@ -49,11 +50,12 @@ class Student:
 
 
 @dataclass(frozen=True)
-class Kind(Parts, ABC):
+class Kind(Parts, Translated, ABC):
     """A kind of data, with what was learnt about it from training samples.
 
     Wherever a method speaks of normalised samples it means the output of `preprocess()`: image `(n, c, h, w)`,
-    series `(n, channels, steps)`, table `(n, d)`, each with zero mean and unit variance over the training samples.
+    series `(n, channels, steps)`, table `(n, d)`, each with zero mean and unit variance over the training samples, and
+    text `(n, length)`, its token ids.
 
     Arguments:
         shape: of one raw sample.

@@ -116,6 +116,11 @@ class Image(Patched):
         x = x * (1 + uniform(generator, (len(x), 1, 1, 1), -_CONTRAST, _CONTRAST, x) * strength)
         return x + normal(generator, x.shape, _NOISE * strength, x)
 
+    def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Images of the size and channels that the model was made for, standardised as those were."""
+        x = x.mean(dim=1, keepdim=True).expand(-1, channels, -1, -1) if x.shape[1] != channels else x
+        return {"pixel_values": F.interpolate(x, size=size, mode="bilinear", align_corners=False)}
+
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Mean squared error over pixels."""
         return F.mse_loss(x_hat, x)

@@ -25,12 +25,12 @@ _OFFSET = 0.2  # in standard deviations: a sensor worn askew, or not quite at ze
 _ZOOM = 0.2
 _SHIFT = 0.2  # of the length
 _MASK = 0.2  # of the length
+_CUTS = 5  # most pieces that a strong view exchanges
+_SPECTRUM = 0.5  # share of its amplitude by which a frequency is raised or lowered
 # Length of a recurrent network's state for each unit of `width`.
 _STATE = 2
 # Most segments that a transformer looks at.
 _SEGMENTS = 32
-_CUTS = 5  # most pieces that a strong view exchanges
-_SPECTRUM = 0.5  # share of its amplitude by which a frequency is raised or lowered
 # A drawing: size in pixels, points and channels that can still be told apart.
 _DRAWN = (96, 48)
 _POINTS = 64
@@ -131,6 +131,11 @@ class Series(Patched):
         """The features of a convolutional network `(n, steps, channels)`, in fewer steps than the series has."""
         z: Tensor = cast(ConvNet, encoder).features(x).transpose(1, 2)
         return z
+
+    def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:
+        """The mean of the channels as a waveform."""
+        del channels, size
+        return {"input_values": x.mean(dim=1)}
 
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Mean squared error over channels and steps."""

@@ -17,10 +17,12 @@ __getattr__, __dir__, __all__ = attach(
         "Autoencoder": "autoencoder",
         "CCASSG": "cca",
         "Masked": "masked",
+        "Pretrained": "pretrained",
         "RandomConvolutions": "random_convolutions",
         "RandomFeatures": "random_features",
         "Raw": "raw",
         "SimCLR": "simclr",
+        "TfIdf": "tfidf",
         "nt_xent": "ntxent",
     },
 )

@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 class Autoencoder(Pretext):
     """An encoder and a decoder that together reproduce their input through a narrow code.
 
-    L(θ, ψ) = 1/N Σₙ ‖xₙ − g_ψ(f_θ(xₙ + ε))‖²,  ε ~ N(0, noise²)
+    L(θ, ψ) = 1/N Σₙ ‖xₙ − g_ψ(zₙ)‖² + λ/dim ‖zₙ‖₁,  zₙ = f_θ(xₙ + ε),  ε ~ N(0, noise²)
 
     The error is taken on normalised samples, and per value, so that it is 1 for a decoder that only knows the mean;
-    for categories it is the cross-entropy. With noise it is a denoising autoencoder.
+    for categories it is the cross-entropy. With noise it is a denoising autoencoder, with λ a sparse one.
 
     References:
         Hinton and Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks, 2006,
         https://doi.org/10.1126/science.1127647
         Vincent et al., Extracting and Composing Robust Features with Denoising Autoencoders, 2008,
         https://doi.org/10.1145/1390156.1390294
+        Goodfellow et al., Deep Learning, 2016, section 14.2.1, https://www.deeplearningbook.org
 
     Arguments:
         dim: length of the code z.
@@ -39,6 +40,8 @@ class Autoencoder(Pretext):
         epochs: passes over all samples.
         batch_size: samples in a batch.
         noise: standard deviation of what is added to normalised samples before they are encoded.
+        sparsity: λ, the weight of the penalty on the code.
+        network: "convolutional", "fully-connected", "recurrent" (series) or "transformer"; None: the kind's own.
         lr: highest learning rate.
         kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
             sample is square, four an image.
@@ -67,6 +70,8 @@ class Autoencoder(Pretext):
         epochs: int = 50,
         batch_size: int = 256,
         noise: float = 0.0,
+        sparsity: float = 0.0,
+        network: str | None = None,
         lr: float = 2e-3,
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -76,6 +81,8 @@ class Autoencoder(Pretext):
         self.epochs = epochs
         self.batch_size = batch_size
         self.noise = noise
+        self.sparsity = sparsity
+        self.network = network
         self.lr = lr
         self.kind = kind
         self.random_state = random_state
@@ -109,16 +116,16 @@ class Autoencoder(Pretext):
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
-        return nn.ModuleDict(
-            {"encoder": kind.encoder(self.dim, self.width), "decoder": kind.decoder(self.dim, self.width)}
-        )
+        encoder, decoder = kind.autoencoder(self.dim, self.width, self.network)
+        return nn.ModuleDict({"encoder": encoder, "decoder": decoder})
 
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
         from attar.kinds.base import normal
 
         noisy = x + normal(generator, x.shape, self.noise, x) if self.noise > 0 else x
-        x_hat: Tensor = networks["decoder"](networks["encoder"](noisy))
-        return kind.reconstruction_loss(x_hat, x)
+        z: Tensor = networks["encoder"](noisy)
+        loss = kind.reconstruction_loss(networks["decoder"](z), x)
+        return loss + self.sparsity * z.abs().mean() if self.sparsity > 0 else loss
 
     def _keep(self, networks: nn.ModuleDict) -> None:
         super()._keep(networks)

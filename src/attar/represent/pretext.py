@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import abstractmethod
 from pathlib import Path
@@ -92,6 +93,7 @@ class Pretext(Representation):
         kind: Kind | None = None,
         checkpoint: Path | None = None,
         progress: Progress | None = None,
+        share: float = 1.0,
     ) -> None:
         """Learn from raw samples.
 
@@ -100,6 +102,7 @@ class Pretext(Representation):
             kind: fitted; else what `__init__` was given decides.
             checkpoint: file to keep the state of training in, and to go on from where it exists.
             progress: where each step is reported.
+            share: of the training; with less than all of it, the checkpoint is where it goes on.
         """
         import torch
 
@@ -115,7 +118,8 @@ class Pretext(Representation):
             networks = self._networks(kind)
         preprocess = kind.preprocess()
         probe = preprocess(torch.tensor(X[:: -(-len(X) // PROBED)]))
-        watch = Watch(probe, self.epochs * max(1, len(X) // self.batch_size))
+        steps = self.epochs * max(1, len(X) // self.batch_size)
+        watch = Watch(probe, steps)
         networks["watch"] = watch
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
@@ -132,6 +136,7 @@ class Pretext(Representation):
             lr=self.lr,
             seed=seed,
             checkpoint=checkpoint,
+            until=math.ceil(share * steps),
             progress=progress,
             name=type(self).__name__.lower(),
         )

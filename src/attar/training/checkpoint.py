@@ -127,7 +127,7 @@ def read(
         _restore(optimizer, _under(tensors, _OPTIMIZER))
         generator.set_state(tensors[_RNG_LOSS])
         torch.set_rng_state(tensors[_RNG_GLOBAL])
-    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
         first = str(error).splitlines()[0]
         raise RunError(f"checkpoint {path} belongs to another network ({first}); {remedy}") from error
     return Position(step, losses)
@@ -139,7 +139,10 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for name, t in tensors.items():
         index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = t
+        # In the order in memory that its parameter has, which a fused optimiser takes for granted.
+        like = parameters[int(index)]
+        state.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(t) if t.shape == like.shape else t
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,160 @@
+"""Texts as samples: which column holds them, and from texts to token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from attar.data.dataset import Array, Column, Floats, Ints
+from attar.data.tables import ArrowTable, is_number
+from attar.data.tokens import Tokenizer
+from attar.errors import DataError
+
+TEXT_NAMES = ("text", "sentence", "message", "review", "document", "content")
+# A column of texts rather than of categories: this share of its cells are different, and they have so many words.
+_DISTINCT, _WORDS = 0.5, 3.0
+# Names that a column called split gives the parts of a set, but for the test part.
+_PARTS = frozenset({"train", "training", "dev", "val", "valid", "validation", "all", "unsup", "unsupervised", "test"})
+_SPLIT, _TEST = "split", "test"
+# Tokens of a text that are kept: all of nearly every text, in steps, and never more than this.
+_KEPT, _STEP, _LONGEST = 0.99, 8, 256
+
+
+def text_column(table: ArrowTable, kind: str | None, known: Collection[str], where: str) -> str | None:
+    """Find the column that makes a table a set of texts.
+
+    It is the only column of features, or the only one beside a column `split` that names the parts of the set, holds
+    texts of which half are different, and is called text (or sentence, message, review, document, content) or has three
+    words or more in the mean. Short texts that repeat themselves are categories.
+
+    Arguments:
+        table: the columns of features.
+        kind: "text": there is such a column, and the longest is taken; another: there is none; None: see.
+        known: names of a model's columns, taken first.
+        where: the file that an error names.
+
+    Raises:
+        DataError: the kind is text and no column holds any.
+    """
+    import pyarrow as pa
+
+    if kind not in (None, "text"):
+        return None
+    is_type = pa.types
+    found = {
+        str(field.name): _cells(table.column(i))
+        for i, field in enumerate(table.schema)
+        if is_type.is_string(field.type) or is_type.is_large_string(field.type) or is_type.is_string_view(field.type)
+    }
+    if kind == "text":
+        named = [name for name in found if name in known] or [n for n in found if n.lower() in TEXT_NAMES]
+        longest = max(named[:1] or found, key=lambda name: sum(len(cell or "") for cell in found[name]), default=None)
+        if longest is None:
+            raise DataError(f"{where}: no column holds texts; give one called text")
+        return longest
+    features = [name for name in table.column_names if not (name == _SPLIT and _is_split(found.get(name, [])))]
+    if len(features) != 1 or features[0] not in found:
+        return None
+    return features[0] if _are_texts(found[features[0]], features[0].lower() in TEXT_NAMES) else None
+
+
+def are_texts(x: object) -> bool:
+    """Whether a list or array of one axis holds texts: a string at least, no number, and not numbers alone in strings.
+
+    >>> are_texts(["a b", None]), are_texts(["1.5", "2"]), are_texts([1.0, 2.0]), are_texts([[1.0]])
+    (True, False, False, False)
+    """
+    cells = x.tolist() if hasattr(x, "tolist") else x
+    if not isinstance(cells, list | tuple) or not cells:
+        return False
+    strings = [cell for cell in cells if isinstance(cell, str)]
+    others = any(not isinstance(cell, str) and not _is_missing(cell) for cell in cells)
+    return bool(strings) and not others and not all(is_number(cell) for cell in strings if cell.strip())
+
+
+def test_part(table: ArrowTable) -> Ints | None:
+    """Indices of the rows that a column `split` sets aside, or None."""
+    if _SPLIT not in table.column_names:
+        return None
+    parts = table.column(_SPLIT).to_pylist()
+    test = np.array([i for i, part in enumerate(parts) if str(part).lower() == _TEST], dtype=np.int64)
+    return test if _is_split(parts) and 0 < len(test) < len(parts) else None
+
+
+def tokenize(
+    x: Array | Sequence[object], columns: Sequence[Column], test: Ints | None, where: str, length: int | None = None
+) -> tuple[Floats, Column, list[str]]:
+    """Turn texts into token ids.
+
+    Arguments:
+        x: texts `(n,)`, None or NaN where missing.
+        columns: one, that names the texts and may bring its tokenizer; none where nothing is known.
+        test: indices from which nothing is learnt.
+        where: the source that an error names.
+        length: of the result; None: of nearly every text, so that few are cut.
+
+    Returns:
+        Ids `(n, length)`, NaN after the end of a text; the column with its tokenizer; notes.
+
+    Raises:
+        DataError: a cell is no text, or all texts are empty.
+    """
+    texts = _clean(x, where)
+    empty = sum(not text for text in texts)
+    if empty == len(texts):
+        raise DataError(f"{where}: all {len(texts)} texts are empty; give some that are not")
+    notes = [f"{empty} of {len(texts)} texts are empty or missing"] if empty else []
+    learnt = texts if test is None else [texts[i] for i in np.delete(np.arange(len(texts)), test)]
+    column = columns[0] if columns else Column("text")
+    if not column.tokenizer:
+        if not any(learnt):
+            raise DataError(f"{where}: all texts outside the test part are empty; give some that are not")
+        column = replace(column, tokenizer=Tokenizer.learn(learnt).state)
+    tokenizer = Tokenizer(column.tokenizer)
+    lengths = tokenizer.lengths(texts)
+    if length is None:
+        seen = lengths if test is None else np.delete(lengths, test)
+        enough = int(np.ceil(np.quantile(seen, _KEPT) / _STEP)) * _STEP
+        length = int(np.clip(min(enough, max(int(seen.max()), 1)), 1, _LONGEST))
+        notes.append(
+            f"a vocabulary of {tokenizer.size} tokens; texts are {lengths.min()} to {lengths.max()} tokens long"
+        )
+    cut = int((lengths > length).sum())
+    if cut:
+        notes.append(f"{cut} of {len(texts)} texts are cut after {length} tokens")
+    return tokenizer.encode(texts, length), column, notes
+
+
+def _clean(x: Array | Sequence[object], where: str) -> list[str]:
+    texts = []
+    for i, cell in enumerate(x.ravel().tolist() if isinstance(x, np.ndarray) else x):
+        if not isinstance(cell, str) and not _is_missing(cell):
+            raise DataError(
+                f"{where}: text {i} is of type {type(cell).__name__}; give texts as strings, None where one is missing"
+            )
+        texts.append(cell.strip() if isinstance(cell, str) else "")
+    return texts
+
+
+def _is_missing(cell: Any) -> bool:
+    # NaN is unlike itself; pandas' NA has no truth value.
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
+
+
+def _are_texts(cells: Sequence[str | None], named: bool) -> bool:
+    known = [cell for cell in cells if cell is not None and cell.strip()]
+    if not known or len(set(known)) < _DISTINCT * len(known) or all(map(is_number, known)):
+        return False
+    return named or sum(len(cell.split()) for cell in known) >= _WORDS * len(known)
+
+
+def _is_split(parts: Sequence[object]) -> bool:
+    return bool(parts) and {str(part).lower() for part in parts} <= _PARTS
+
+
+def _cells(column: Any) -> list[str | None]:
+    cells: list[str | None] = column.to_pylist()
+    return cells

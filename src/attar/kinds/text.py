@@ -1,0 +1,207 @@
+"""Texts: sequences of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attar.data.dataset import Column, Floats
+from attar.data.texts import tokenize
+from attar.data.tokens import MASK, PAD, Tokenizer
+from attar.errors import DataError
+from attar.kinds.base import Kind, Student, uniform
+from attar.nets.tokens import HiddenTokens, TokenBag, TokenConvNet, TokenDecoder, Tokens
+from attar.nets.transformer import TransformerEncoder
+
+_FIRST = MASK + 1  # the first id that is a token
+_DROPPED = 0.15  # of the tokens
+_SPAN = 0.25  # of the text, at most
+# BERT's shares of hidden tokens: a mask, another token, and the rest as it is.
+_MASKED, _REPLACED = 0.8, 0.1
+_DEPTH = 3
+# A drawing: size in pixels, and characters and lines that it has room for.
+_DRAWN = (192, 48)
+_LINE, _LINES = 30, 3
+_FONT = 10
+
+
+@dataclass(frozen=True)
+class Text(Kind):
+    """Texts as token ids `(length,)`, a shorter one padded with NaN at its end.
+
+    A normalised text holds its ids as float32, and 0 for padding.
+
+    Arguments:
+        shape: of one raw text.
+        vocabulary: number of ids, padding and mask included.
+        tokenizer: `Tokenizer.state` of what made the ids; empty where it is not known.
+    """
+
+    name: ClassVar[str] = "text"
+    baselines: ClassVar[tuple[str, ...]] = ("tf-idf", "tf-idf-svd")
+    pretexts: ClassVar[tuple[str, ...]] = ("simclr",)
+    masking_ratio: ClassVar[float] = 0.15
+
+    vocabulary: int
+    tokenizer: str = ""
+
+    @classmethod
+    def learn(cls, x: Floats, columns: Sequence[Column] = ()) -> Self:
+        """Take the vocabulary of the tokenizer in `columns`; without one, that of raw texts `(n, length)`."""
+        tokenizer = columns[0].tokenizer if columns else ""
+        largest = int(np.nanmax(x, initial=MASK)) + 1
+        return cls(tuple(x.shape[1:]), Tokenizer(tokenizer).size if tokenizer else max(largest, _FIRST + 1), tokenizer)
+
+    def preprocess(self) -> nn.Module:
+        """Raw texts to normalised ones; an id beyond the vocabulary counts as padding."""
+        return _Known(self.vocabulary, self.pad)
+
+    @cached_property
+    def pad(self) -> int:
+        """The id of padding; 0, but for texts in the ids of a pretrained model."""
+        return Tokenizer(self.tokenizer).pad if self.tokenizer else PAD
+
+    def restore(self, x: Tensor) -> Tensor:
+        """Normalised texts, or a decoder's scores `(n, length, vocabulary)`, to raw ids."""
+        ids = x.argmax(dim=2).to(x.dtype) if x.ndim == 3 else x
+        return torch.where(ids == self.pad, torch.nan, ids)
+
+    def encoder(self, dim: int, width: int = 32) -> nn.Module:
+        """A convolution over token vectors."""
+        return TokenConvNet(self.vocabulary, dim, width)
+
+    def decoder(self, dim: int, width: int = 32) -> nn.Module:
+        """From a representation to the scores of each token at each place."""
+        return TokenDecoder(self.vocabulary, self.shape[0], dim, width)
+
+    def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+        """Random tokens and one span deleted; what follows moves up. At least one token remains.
+
+        References:
+            Wei and Zou, EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks,
+            2019, https://arxiv.org/abs/1901.11196 (random deletion)
+            Wu et al., CLEAR: Contrastive Learning for Sentence Representation, 2020,
+            https://arxiv.org/abs/2012.15466 (span deletion)
+        """
+        present = x != self.pad
+        count = present.sum(dim=1, keepdim=True)
+        dropped = uniform(generator, x.shape, 0, 1, x) < _DROPPED * strength
+        place = torch.arange(x.shape[1], device=x.device)
+        span = uniform(generator, (len(x), 1), 0, _SPAN * strength, x) * count
+        start = uniform(generator, (len(x), 1), 0, 1, x) * (count - span)
+        kept = present & ~dropped & ~((place >= start.round()) & (place < (start + span).round()))
+        kept |= present & ~kept.any(dim=1, keepdim=True)
+        order = torch.argsort((~kept).to(torch.uint8), dim=1, stable=True)
+        return torch.where(kept.gather(1, order), x.gather(1, order), float(self.pad))
+
+    def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
+        """Cross-entropy over the vocabulary, the mean over all places, padding included."""
+        return F.cross_entropy(x_hat.flatten(0, 1), x.long().flatten())
+
+    def draw(self, sample: Floats) -> str:
+        """The first words."""
+        width, height = _DRAWN
+        text = " ".join(self._texts(sample[None])[0].split())
+        lines = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
+        if len(lines) > _LINES:
+            lines = [*lines[: _LINES - 1], lines[_LINES - 1][:-1] + "…"]
+        rows = "".join(
+            f'<text x="4" y="{(i + 1) * (_FONT + 4)}">{escape(_printable(line))}</text>' for i, line in enumerate(lines)
+        )
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+            f'font-family="sans-serif" font-size="{_FONT}" fill="#333">{rows}</svg>'
+        )
+
+    def given(self, x: Floats) -> object:
+        """The texts themselves, where the tokenizer is known."""
+        return self._texts(x) if self.tokenizer else x
+
+    def translated(
+        self, x: Floats, columns: tuple[Column, ...], tokenizer: Path | None, pad: int
+    ) -> tuple[Floats, tuple[Column, ...]]:
+        """The same texts in the ids of a pretrained model."""
+        if tokenizer is None or not self.tokenizer:
+            raise DataError("the backbone has no tokenizer.json; save it with its fast tokenizer")
+        column = replace(columns[0], tokenizer=Tokenizer.of_file(tokenizer, pad).state)
+        ids, column, _ = tokenize(self._texts(x), [column], None, "the texts")
+        return ids, (column,)
+
+    def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Token ids, and where there are any."""
+        del channels, size
+        return {"input_ids": x.long(), "attention_mask": (x != self.pad).long()}
+
+    def students(self, n_classes: int) -> tuple[Student, ...]:
+        """Convolutional encoders from large to tiny, and a bag of tokens as the tiniest."""
+        narrow = min(2, n_classes)
+        bag = Student.of("bag", lambda: nn.Sequential(TokenBag(self.vocabulary, narrow), nn.Linear(narrow, n_classes)))
+        return (*super().students(n_classes), bag)
+
+    def part_encoder(self, dim: int, width: int = 64) -> nn.Module:
+        """A transformer over tokens; [MASK] stands where one is hidden."""
+        embed = Tokens(self.vocabulary, width)
+        return TransformerEncoder(embed, self.shape[0], dim, width, skips=False, depth=_DEPTH)
+
+    def part_decoder(self, dim: int, width: int = 64) -> nn.Module:
+        """Scores of each token at hidden places."""
+        return HiddenTokens(self.vocabulary, dim, width)
+
+    def present(self, x: Tensor) -> Tensor:
+        """Which places hold a token: bool `(n, length)`."""
+        return x != self.pad
+
+    def hide(self, x: Tensor, hidden: Tensor, generator: torch.Generator) -> Tensor:
+        """Of the hidden tokens, 80 % become [MASK], 10 % another token, 10 % stay as they are.
+
+        References:
+            Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding, 2019,
+            section 3.1, https://arxiv.org/abs/1810.04805
+        """
+        lot = uniform(generator, x.shape, 0, 1, x)
+        others = torch.randint(_FIRST, self.vocabulary, x.shape, generator=generator, device=generator.device).to(x)
+        x = torch.where(hidden & (lot < _MASKED), float(MASK), x)
+        return torch.where(hidden & (lot >= _MASKED) & (lot < _MASKED + _REPLACED), others, x)
+
+    def masked_loss(self, x_hat: Tensor, x: Tensor, hidden: Tensor) -> Tensor:
+        """Cross-entropy over the vocabulary in nats, the mean over hidden tokens."""
+        if not len(x_hat):
+            return x_hat.sum()
+        return F.cross_entropy(x_hat, x[hidden].long())
+
+    def fill(self, x_hat: Tensor, x: Tensor, hidden: Tensor) -> Tensor:
+        """The likeliest token at each hidden place."""
+        filled = x.clone()
+        filled[hidden] = (x_hat[:, _FIRST:].argmax(dim=1) + _FIRST).to(x)
+        return filled
+
+    def _classifier(self, n_classes: int, dim: int, width: int) -> nn.Module:
+        return nn.Sequential(self.encoder(dim, width), nn.ReLU(), nn.Linear(dim, n_classes))
+
+    def _texts(self, x: Floats) -> list[str]:
+        if self.tokenizer:
+            return Tokenizer(self.tokenizer).decode(x)
+        return [" ".join(f"{int(one)}" for one in row[np.isfinite(row)]) for row in x]
+
+
+class _Known(nn.Module):
+    def __init__(self, vocabulary: int, pad: int) -> None:
+        super().__init__()
+        self.vocabulary, self.pad = vocabulary, pad
+
+    def forward(self, x: Tensor) -> Tensor:
+        # A comparison with NaN is false.
+        return torch.where((x >= 0) & (x < self.vocabulary), x, float(self.pad))
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "·" for letter in text)

@@ -1,0 +1,189 @@
+"""Encoders that others have trained, from the Hugging Face hub or a folder, as they are or trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attar.errors import DataError, MissingExtraError
+from attar.represent.ntxent import nt_xent
+from attar.represent.pretext import Pretext
+
+if TYPE_CHECKING:
+    from attar.data.dataset import Column, Floats
+    from attar.kinds.base import Kind
+
+PREFIX = "hf:"
+
+
+class Pretrained(Pretext):
+    """The mean of the last hidden states of a `transformers` encoder of text, images or sound.
+
+    z = mean of f_θ(x)ᵢ over what is present; with epochs, θ is first trained on by NT-Xent between two passes of each
+    sample, which differ in their dropout alone (SimCSE).
+
+    References:
+        Reimers and Gurevych, Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks, 2019,
+        https://arxiv.org/abs/1908.10084 (mean pooling)
+        Gao, Yao, Chen, SimCSE: Simple Contrastive Learning of Sentence Embeddings, 2021,
+        https://arxiv.org/abs/2104.08821
+
+    Arguments:
+        backbone: "hf:NAME_OR_PATH" of a model with its configuration, and with its fast tokenizer for texts.
+        epochs: passes over all samples; 0: the encoder stays as it is.
+        batch_size: samples in a batch.
+        temperature: τ of NT-Xent.
+        lr: highest learning rate.
+        kind: that was learnt from samples which `translate` returned; "image", "series".
+        random_state: seed of dropout and the order of samples.
+
+    Attributes:
+        kind_: what was learnt about the kind of data.
+        encoder_: f_θ on normalised samples.
+        loss_curve_: mean loss of each epoch.
+
+    Raises:
+        DataError: there is no such model.
+        MissingExtraError: `transformers` is not installed.
+    """
+
+    dim = width = 0  # those of the backbone
+
+    def __init__(
+        self,
+        backbone: str = "",
+        *,
+        epochs: int = 0,
+        batch_size: int = 64,
+        temperature: float = 0.05,
+        lr: float = 2e-5,
+        kind: str | Kind | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.backbone = backbone
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.temperature = temperature
+        self.lr = lr
+        self.kind = kind
+        self.random_state = random_state
+
+    def _networks(self, kind: Kind) -> nn.ModuleDict:
+        return nn.ModuleDict({"encoder": _Backbone(self.backbone, kind)})
+
+    def _keep(self, networks: nn.ModuleDict) -> None:
+        super()._keep(networks)
+        self.dim_ = int(cast("_Backbone", networks["encoder"]).dim)
+
+    def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
+        del kind
+        # Dropout draws from the global generator.
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            z_i, z_j = networks["encoder"](torch.cat([x, x])).chunk(2)
+        return nt_xent(z_i, z_j, self.temperature)
+
+
+def translate(backbone: str, kind: Kind, x: Floats, columns: tuple[Column, ...]) -> tuple[Floats, tuple[Column, ...]]:
+    """Raw samples and their columns as a backbone takes them: texts in the ids of its own tokenizer.
+
+    Raises:
+        DataError: there is no such model; MissingExtraError: `transformers` is not installed.
+    """
+    transformers = _package()
+    config = _config(backbone)
+    with _quiet(), _readable(backbone):
+        file = transformers.utils.cached_file(
+            _name(backbone), "tokenizer.json", _raise_exceptions_for_missing_entries=False
+        )
+    return kind.translated(
+        x, columns, None if file is None else Path(file), int(getattr(config, "pad_token_id", 0) or 0)
+    )
+
+
+class _Backbone(nn.Module):
+    """Normalised samples to `(n, dim)`."""
+
+    def __init__(self, backbone: str, kind: Kind) -> None:
+        super().__init__()
+        transformers = _package()
+        config = _sized(_config(backbone))
+        side = getattr(config, "image_size", 224)
+        self.kind = kind
+        self.dim = int(config.hidden_size)
+        self.channels = int(getattr(config, "num_channels", 3))
+        self.size = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
+        with _quiet(), _readable(backbone):
+            # The other implementations of attention do not trace for ONNX.
+            whole = transformers.AutoModel.from_pretrained(_name(backbone), attn_implementation="eager")
+        self.model = getattr(whole, "vision_model", whole)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inputs = self.kind.backbone_inputs(x, self.channels, self.size)
+        hidden: Tensor = self.model(**inputs).last_hidden_state
+        if "attention_mask" in inputs:
+            share = inputs["attention_mask"].to(hidden.dtype).unsqueeze(2)
+            return (hidden * share).sum(dim=1) / share.sum(dim=1).clamp(min=1)
+        # Convolutional encoders leave a plane, the others a sequence.
+        return hidden.flatten(2).mean(dim=2) if hidden.ndim == 4 else hidden.mean(dim=1)
+
+
+def _config(backbone: str) -> Any:
+    transformers = _package()
+    with _quiet(), _readable(backbone):
+        return transformers.AutoConfig.from_pretrained(_name(backbone))
+
+
+def _sized(config: Any) -> Any:
+    # A model of two towers: the one that sees.
+    config = getattr(config, "vision_config", config)
+    if not hasattr(config, "hidden_size"):
+        config.hidden_size = config.hidden_sizes[-1]
+    return config
+
+
+def _name(backbone: str) -> str:
+    name = backbone.removeprefix(PREFIX)
+    if not backbone.startswith(PREFIX) or not name:
+        raise DataError(f"backbone {backbone!r}; give hf:NAME of the Hugging Face hub, or hf:FOLDER")
+    local = Path(name).expanduser()
+    return str(local.resolve()) if local.is_dir() else name
+
+
+def _package() -> Any:
+    try:
+        import transformers
+    except ImportError:
+        raise MissingExtraError("a backbone needs the package transformers; pip install 'attar[backbone]'") from None
+    return transformers
+
+
+@contextmanager
+def _readable(backbone: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise DataError(f"{backbone}: cannot be loaded ({reason}); check the name, or give hf:FOLDER") from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from writing over the progress that is shown."""
+    logging = _package().utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,184 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from attar.data.arrays import from_arrays
+from attar.data.sources import read, read_for_prediction
+from attar.data.tokens import Tokenizer
+from attar.errors import DataError
+
+TEXTS = [
+    "a bee flies, and flies",
+    'she said "hello"\nand left again',
+    "the quick brown fox is gone",
+    "a bee flies, and flies",
+    "ein grüner Käfer 🪲 kam vorbei",
+    "never again, said the fox",
+]
+LABELS = ["x", "y", "x", "y", "x", "y"]
+
+
+def texts_of(dataset):
+    return Tokenizer(dataset.columns[0].tokenizer).decode(dataset.x)
+
+
+def write(path, table):
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path)
+    elif path.suffix in (".csv", ".tsv"):
+        table.to_pandas().to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(table.to_pylist()))
+    else:
+        path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in table.to_pylist()))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".tsv", ".json", ".jsonl"])
+def test_every_form_of_table_gives_the_same_texts(tmp_path, suffix):
+    path = write(tmp_path / f"a{suffix}", pa.table({"text": TEXTS, "label": LABELS}))
+    dataset = read(str(path))
+    assert dataset.kind == "text"
+    assert texts_of(dataset) == TEXTS
+    assert dataset.classes == ("x", "y")
+    assert dataset.columns[0].name == "text"
+    assert "1 of 6 samples are exact copies of another one" in dataset.notes
+
+
+def test_a_folder_of_texts_with_sub_folders_as_labels(tmp_path):
+    for i, (text, label) in enumerate(zip(TEXTS, LABELS)):
+        (tmp_path / label).mkdir(exist_ok=True)
+        (tmp_path / label / f"{i}.txt").write_text(text)
+    dataset = read(str(tmp_path))
+    assert dataset.kind == "text"
+    assert dict(zip(dataset.ids, texts_of(dataset))) == {
+        f"{v}/{i}.txt": t for i, (t, v) in enumerate(zip(TEXTS, LABELS))
+    }
+    assert [dataset.classes[c] for c in dataset.y] == [i[0] for i in dataset.ids]
+
+
+def test_a_file_that_is_no_utf8_is_read_with_marks(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9 noir")
+    (tmp_path / "b.txt").write_bytes(b"th\xc3\xa9")
+    assert texts_of(read(str(tmp_path))) == ["caf� noir", "thé"]
+
+
+@pytest.mark.parametrize(
+    "x",
+    [TEXTS, tuple(TEXTS), np.array(TEXTS), np.array(TEXTS, dtype=object), pd.Series(TEXTS), pd.DataFrame({"a": TEXTS})],
+    ids=["list", "tuple", "array", "objects", "series", "frame"],
+)
+def test_what_python_holds(x):
+    dataset = from_arrays(x, LABELS)
+    assert dataset.kind == "text"
+    assert texts_of(dataset) == TEXTS
+
+
+def test_the_column_split_is_the_test_part(tmp_path):
+    table = pa.table({"text": TEXTS, "label": LABELS, "split": ["train"] * 4 + ["test"] * 2})
+    dataset = read(str(write(tmp_path / "a.parquet", table)))
+    assert dataset.test.tolist() == [4, 5]
+    no_test = pa.table({"text": TEXTS, "split": ["all"] * 6})
+    assert read(str(write(tmp_path / "b.parquet", no_test))).test is None
+
+
+def test_nothing_is_learnt_from_the_test_part(tmp_path):
+    train = read(str(write(tmp_path / "a.parquet", pa.table({"text": TEXTS[:4]}))))
+    table = pa.table({"text": TEXTS, "split": ["train"] * 4 + ["test"] * 2})
+    both = read(str(write(tmp_path / "b.parquet", table)))
+    assert both.columns == train.columns
+    np.testing.assert_array_equal(both.x[:4], train.x)
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind"),
+    [
+        ({"text": ["good", "bad"] * 3}, "table"),  # repeated: categories
+        ({"colour": ["red", "green", "blue", "grey", "pink", "teal"]}, "table"),  # short, and not called text
+        ({"text": ["red", "green", "blue", "grey", "pink", "teal"]}, "text"),
+        ({"comment": TEXTS}, "text"),
+        ({"comment": TEXTS, "age": [1, 2, 3, 4, 5, 6]}, "table"),  # a table with free text, as before
+        ({"comment": TEXTS, "split": ["red", "blue"] * 3}, "table"),  # no split
+        ({"text": ["1.5", "2", "3", "4", "5", "6"]}, "table"),
+    ],
+)
+def test_texts_are_told_from_categories(tmp_path, columns, kind):
+    assert read(str(write(tmp_path / "a.parquet", pa.table(columns)))).kind == kind
+
+
+def test_the_kind_decides_where_it_is_given(tmp_path):
+    path = str(write(tmp_path / "a.parquet", pa.table({"comment": TEXTS, "age": [1, 2, 3, 4, 5, 6]})))
+    assert read(path, kind="text").columns[0].name == "comment"
+    assert read(str(write(tmp_path / "b.parquet", pa.table({"comment": TEXTS}))), kind="table").kind == "table"
+    with pytest.raises(DataError, match="no column holds texts"):
+        read(str(write(tmp_path / "c.parquet", pa.table({"age": [1, 2]}))), kind="text")
+
+
+def test_missing_and_empty_texts_are_kept_and_said():
+    dataset = from_arrays([*TEXTS, None, "", "  \n"], [*LABELS, "", "", ""])
+    assert np.isnan(dataset.x[6:]).all()
+    assert "3 of 9 texts are empty or missing" in dataset.notes
+
+
+def test_long_texts_are_cut_and_said():
+    rng = np.random.default_rng(0)
+    words = np.array(["ant", "bee", "cow", "dog", "eel", "fox", "gnu"])
+    texts = [" ".join(rng.choice(words, 10)) for _ in range(150)] + [" ".join(rng.choice(words, 3000))]
+    dataset = from_arrays(texts)
+    assert dataset.x.shape[1] < 100
+    assert f"1 of 151 texts are cut after {dataset.x.shape[1]} tokens" in dataset.notes
+    assert from_arrays(texts[-1:] * 3).x.shape[1] == 256
+
+
+@pytest.mark.parametrize(
+    ("x", "kind", "says"),
+    [
+        (["", " ", None], "text", "all 3 texts are empty"),
+        ([1.0, 2.0], "text", "text 0 is of type float"),
+        (["a", b"b"], "text", "text 1 is of type bytes"),
+        (np.zeros((3, 2)), "text", "no list of texts"),
+        ([], "text", "no list of texts"),
+        (["1.5", "2"], None, "give samples along the first axis"),
+        (["a", 2.0], None, "give samples along the first axis"),
+    ],
+)
+def test_what_is_no_text_is_refused(x, kind, says):
+    with pytest.raises(DataError, match=says):
+        from_arrays(x, kind=kind)
+
+
+def test_one_text_is_a_dataset():
+    assert texts_of(from_arrays(["a bee"])) == ["a bee"]
+
+
+@pytest.mark.parametrize("content", ['{"text": "a"', "[1, 2]", '{"text": "a"}\n5', "[]", "\n\n"])
+def test_broken_json_is_refused(tmp_path, content):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(DataError, match=r"a\.json"):
+        read(str(tmp_path / "a.json"))
+
+
+def test_texts_among_recordings_are_refused(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.txt").write_text("a bee")
+    (tmp_path / "labels.csv").write_text("id,label\n0,1\n")
+    with pytest.raises(DataError, match="keep them in folders apart"):
+        read(str(tmp_path))
+
+
+def test_prediction_uses_the_tokenizer_and_the_length_of_the_model(tmp_path):
+    model = from_arrays(TEXTS)
+    path = write(
+        tmp_path / "a.parquet", pa.table({"words": ["unseen words here, at length " * 40, "a bee"], "n": [1, 2]})
+    )
+    read_in = read_for_prediction(str(path), kind="text", shape=model.x.shape[1:], columns=model.columns)
+    assert read_in.x.shape == (2, model.x.shape[1])
+    assert texts_of(read_in)[1] == "a bee"
+    assert any("cut after" in note for note in read_in.notes)
+    np.savez(tmp_path / "b.npz", x=np.zeros((3, 4, 4)))
+    with pytest.raises(DataError, match="no list of texts"):
+        read_for_prediction(str(tmp_path / "b.npz"), kind="text", shape=model.x.shape[1:], columns=model.columns)

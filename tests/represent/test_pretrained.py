@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from attar import kinds
+from attar.data.arrays import from_arrays
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export
+from attar.deploy.session import load
+from attar.errors import DataError
+from attar.represent import Pretrained
+from attar.represent.pretrained import translate
+
+transformers = pytest.importorskip("transformers", reason="needs the extra backbone")
+
+WORDS = ["ant", "bee", "cow", "dog", "eel", "fox"]
+TEXTS = [" ".join(np.random.default_rng(i).choice(WORDS, 1 + i % 7)) for i in range(40)]
+TINY = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+
+
+def saved(folder, model):
+    model.save_pretrained(folder)
+    return f"hf:{folder}"
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["pad-0", "pad-1"])
+def bert(tmp_path_factory, request):
+    """A random encoder of words; as of RoBERTa, padding need not be the first id."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    pad, folder = request.param, tmp_path_factory.mktemp("bert")
+    names = ["[UNK]", *WORDS, "[CLS]", "[SEP]"]
+    names.insert(pad, "[PAD]")
+    place = {name: i for i, name in enumerate(names)}
+    fast = Tokenizer(models.WordLevel(place, unk_token="[UNK]"))
+    fast.pre_tokenizer = pre_tokenizers.Whitespace()
+    marks = [(mark, place[mark]) for mark in ("[CLS]", "[SEP]")]
+    fast.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=marks)
+    fast.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = transformers.BertConfig(vocab_size=len(names), pad_token_id=pad, max_position_embeddings=64, **TINY)
+    return saved(folder, transformers.BertModel(config))
+
+
+@pytest.fixture(scope="module")
+def vit(tmp_path_factory):
+    torch.manual_seed(0)
+    config = transformers.ViTConfig(image_size=16, patch_size=8, num_channels=3, **TINY)
+    return saved(tmp_path_factory.mktemp("vit"), transformers.ViTModel(config))
+
+
+@pytest.fixture(scope="module")
+def wav2vec2(tmp_path_factory):
+    torch.manual_seed(0)
+    shape = {"conv_dim": (8, 8), "conv_kernel": (5, 3), "conv_stride": (3, 2)}
+    config = transformers.Wav2Vec2Config(**shape, num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, **TINY)
+    return saved(tmp_path_factory.mktemp("wav2vec2"), transformers.Wav2Vec2Model(config))
+
+
+def in_its_terms(backbone, texts):
+    dataset = from_arrays(texts)
+    kind = kinds.of("text").learn(dataset.x, dataset.columns)
+    x, columns = translate(backbone, kind, dataset.x, dataset.columns)
+    return x, kinds.of("text").learn(x, columns), columns
+
+
+def test_texts_are_the_mean_of_the_hidden_states_of_their_tokens(bert):
+    x, kind, _ = in_its_terms(bert, TEXTS)
+    z = Pretrained(bert, kind=kind).fit_transform(x)
+    model = transformers.AutoModel.from_pretrained(bert.removeprefix("hf:")).eval()
+    for text, row, found in zip(TEXTS[:9], x, z):
+        ids = torch.tensor(row[np.isfinite(row)].astype(int))[None]
+        assert ids.shape[1] == len(text.split()) + 2
+        with torch.no_grad():
+            expected = model(input_ids=ids).last_hidden_state[0].mean(dim=0)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_file_takes_texts_and_brings_the_tokenizer_of_the_backbone(bert, tmp_path):
+    x, kind, columns = in_its_terms(bert, TEXTS)
+    encoder = Pretrained(bert, kind=kind).fit(x)
+    whole = nn.Sequential(encoder.module_, nn.Linear(16, 2), nn.Softmax(dim=1)).eval()
+    export(whole, torch.tensor(x[:1]), tmp_path / "m.onnx", ModelMeta("text", kind.shape, ("a", "b"), columns))
+    with torch.no_grad():
+        expected = whole(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(TEXTS), expected, atol=1e-5)
+
+
+def test_training_on_is_seeded_and_changes_the_encoder(bert):
+    x, kind, _ = in_its_terms(bert, TEXTS)
+
+    def fit(epochs):
+        encoder = Pretrained(bert, kind=kind, epochs=epochs, batch_size=16, lr=1e-3, random_state=0).fit(x)
+        return encoder.transform(x), encoder.loss_curve_
+
+    (still, none), (one, losses), (same, _) = fit(0), fit(2), fit(2)
+    assert (len(none), len(losses)) == (0, 2)
+    np.testing.assert_array_equal(one, same)
+    assert np.abs(one - still).max() > 1e-3
+
+
+@pytest.mark.parametrize("shape", [(12, 12), (20, 9, 3)])
+def test_images_of_any_size_and_colour_go_in(vit, shape, tmp_path):
+    x = np.random.default_rng(0).random((9, *shape), dtype=np.float32)
+    encoder = Pretrained(vit, kind="image").fit(x)
+    z = encoder.transform(x)
+    assert z.shape == (9, 16)
+    assert encoder.dim_ == 16
+    whole = nn.Sequential(encoder.module_, nn.Linear(16, 2), nn.Softmax(dim=1)).eval()
+    export(whole, torch.tensor(x[:1]), tmp_path / "m.onnx", ModelMeta("image", shape, ("a", "b")))
+    with torch.no_grad():
+        expected = whole(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(x), expected, atol=1e-5)
+
+
+def test_an_image_of_the_right_size_goes_in_as_it_is(vit):
+    x = np.random.default_rng(0).random((4, 16, 16, 3), dtype=np.float32)
+    encoder = Pretrained(vit, kind="image").fit(x)
+    pixels = (x - x.mean(axis=(0, 1, 2))) / x.std(axis=(0, 1, 2))
+    model = transformers.AutoModel.from_pretrained(vit.removeprefix("hf:")).eval()
+    with torch.no_grad():
+        expected = model(pixel_values=torch.tensor(pixels).permute(0, 3, 1, 2)).last_hidden_state.mean(dim=1)
+    np.testing.assert_allclose(encoder.transform(x), expected, atol=1e-4)
+
+
+def test_sound_goes_in_as_a_waveform(wav2vec2, tmp_path):
+    x = np.random.default_rng(0).standard_normal((6, 2, 120)).astype(np.float32)
+    encoder = Pretrained(wav2vec2, kind="series").fit(x)
+    assert encoder.transform(x).shape == (6, 16)
+    whole = nn.Sequential(encoder.module_, nn.Linear(16, 2), nn.Softmax(dim=1)).eval()
+    export(whole, torch.tensor(x[:1]), tmp_path / "m.onnx", ModelMeta("series", (2, 120), ("a", "b")))
+    with torch.no_grad():
+        expected = whole(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["", "bert", "hf:", "hf:./no-such-folder"])
+def test_what_is_no_backbone_is_refused(backbone, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(DataError, match=r"give hf:|cannot be loaded"):
+        Pretrained(backbone, kind="image").fit(np.zeros((4, 8, 8), dtype=np.float32))
+
+
+def test_what_does_not_suit_is_refused(vit):
+    with pytest.raises(DataError, match="no pretrained backbones for kind 'table'"):
+        Pretrained(vit, kind="table").fit(np.zeros((4, 8), dtype=np.float32)).transform(np.zeros((4, 8)))
+    dataset = from_arrays(TEXTS)
+    kind = kinds.of("text").learn(dataset.x, dataset.columns)
+    with pytest.raises(DataError, match=r"no tokenizer\.json"):
+        translate(vit, kind, dataset.x, dataset.columns)

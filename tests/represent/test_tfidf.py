@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from attar.data.arrays import from_arrays
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export
+from attar.deploy.session import load
+from attar.errors import DataError
+from attar.kinds.text import Text
+from attar.represent import TfIdf
+
+RNG = np.random.default_rng(0)
+WORDS = np.array(["ant", "bee", "cow", "dog", "eel", "fox", "gnu", "hen"])
+TEXTS = [" ".join(RNG.choice(WORDS, n)) for n in RNG.integers(1, 20, 60)]
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return from_arrays([*TEXTS, ""])
+
+
+@pytest.fixture(scope="module")
+def kind(dataset):
+    return Text.learn(dataset.x, dataset.columns)
+
+
+def by_scikit_learn(x):
+    documents = [row[np.isfinite(row)].astype(int).tolist() for row in x]
+    vectorizer = TfidfVectorizer(analyzer=lambda document: document)
+    return vectorizer.fit_transform(documents), vectorizer.get_feature_names_out().astype(int)
+
+
+def test_it_is_the_tfidf_of_scikit_learn(dataset, kind):
+    expected, tokens = by_scikit_learn(dataset.x)
+    found = TfIdf(None, kind=kind).fit_transform(dataset.x)
+    np.testing.assert_allclose(found[:, tokens], expected.toarray(), atol=1e-6)
+    assert not np.delete(found, tokens, axis=1).any()
+    assert not found[-1].any()  # the empty text
+
+
+def test_so_are_its_singular_vectors(dataset, kind):
+    expected, _ = by_scikit_learn(dataset.x)
+    svd = TruncatedSVD(5, algorithm="arpack", random_state=0).fit(expected)
+    found = TfIdf(5, kind=kind, random_state=0).fit_transform(dataset.x).astype(np.float64)
+    projected = svd.transform(expected)
+    # The sign of a singular vector is free.
+    sign = np.sign((found * projected).sum(axis=0))
+    np.testing.assert_allclose(found * sign, projected, atol=2e-4)
+
+
+def test_all_directions_keep_all_distances(dataset, kind):
+    u = TfIdf(None, kind=kind).fit_transform(dataset.x).astype(np.float64)
+    z = TfIdf(u.shape[1], kind=kind, random_state=0).fit_transform(dataset.x).astype(np.float64)
+    np.testing.assert_allclose(z @ z.T, u @ u.T, atol=1e-5)
+
+
+@pytest.mark.parametrize("dim", [None, 4])
+def test_order_padding_and_unseen_tokens_change_nothing(dataset, kind, dim):
+    x = dataset.x[:20]
+    tfidf = TfIdf(dim, kind=kind, random_state=0).fit(dataset.x)
+    module, z = tfidf.module_, tfidf.transform(x)
+    rows = [np.concatenate([RNG.permutation(row[np.isfinite(row)]), row[np.isnan(row)]]) for row in x]
+    shuffled = np.stack(rows)
+    padded = np.pad(x, ((0, 0), (0, 7)), constant_values=np.nan)
+    for other in (shuffled, padded[:, :-1]):
+        np.testing.assert_allclose(module(torch.tensor(other)).numpy(), z, atol=1e-6)
+    padded[:, -1] = 5  # a byte that no text has
+    np.testing.assert_allclose(module(torch.tensor(padded)).numpy(), z, atol=1e-6)
+
+
+def test_the_dimension_is_bounded_by_the_samples(dataset, kind):
+    assert TfIdf(128, kind=kind).fit(dataset.x[:6]).dim_ == 5
+
+
+@pytest.mark.parametrize("dim", [None, 4])
+def test_the_file_equals_the_module(dataset, kind, dim, tmp_path):
+    tfidf = TfIdf(dim, kind=kind, random_state=0).fit(dataset.x)
+    whole = torch.nn.Sequential(tfidf.module_, torch.nn.Linear(tfidf.dim_, 2), torch.nn.Softmax(dim=1)).eval()
+    export(
+        whole,
+        torch.tensor(dataset.x[:1]),
+        tmp_path / "m.onnx",
+        ModelMeta("text", kind.shape, ("a", "b"), dataset.columns),
+    )
+    with torch.no_grad():
+        expected = whole(torch.tensor(dataset.x)).numpy()
+    for batch in (dataset.x, [*TEXTS, None]):
+        np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(batch), expected, atol=1e-5)
+
+
+def test_what_is_no_code_is_refused():
+    with pytest.raises(DataError, match="no rows of codes"):
+        TfIdf(kind="table").fit(RNG.standard_normal((20, 3)))

@@ -1,0 +1,122 @@
+"""Texts through the whole house: fit, report, predict without torch, a backbone."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import attar
+from attar import Learner
+from attar.candidates import _backbone
+from attar.data.arrays import from_arrays
+from attar.errors import LabelError, ModelError
+from attar.job import _job
+from tests.test_house import CLI, loaded_by
+
+TOPICS = {
+    "garden": ["rose", "spade", "soil", "seed", "hedge", "pond", "moss", "fern"],
+    "sea": ["wave", "sail", "reef", "tide", "crab", "gull", "buoy", "kelp"],
+}
+
+
+def letters(n: int = 90, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Sentences on two topics that share their other words."""
+    rng = np.random.default_rng(seed)
+    topics = [list(TOPICS)[i % 2] for i in range(n)]
+    texts = [
+        " ".join(word for i in range(rng.integers(3, 9)) for word in (rng.choice(TOPICS[topic]), "and then the"))
+        for topic in topics
+    ]
+    return texts, topics
+
+
+@pytest.fixture(scope="module")
+def learner(tmp_path_factory):
+    texts, topics = letters()
+    known = np.where(np.arange(90) < 12, topics, "")
+    run = tmp_path_factory.mktemp("texts") / "run"
+    return Learner("40KB", time=1, run=run).fit(texts, known)
+
+
+def test_a_model_under_the_budget_knows_the_topics(learner):
+    texts, topics = letters(60, seed=1)
+    assert learner.score(texts, topics) > 0.9
+    assert learner.facts_.kind == "text"
+    assert learner.facts_.model_bytes <= 40_000
+    names = [row.name for row in learner.leaderboard_]
+    assert {"tf-idf + linear", "tf-idf + svd + linear"} <= {row.name for row in learner.leaderboard_ if row.baseline}
+    assert not any("convolutions" in name or name.startswith(("raw", "pca")) for name in names)
+
+
+def test_it_takes_what_texts_there_are(learner):
+    odd = ["", None, "🐝 never seen", "the sea " * 5000, "\0"]
+    p = learner.predict_proba(odd)
+    assert np.isfinite(p).all()
+    np.testing.assert_array_equal(p[0], p[1])
+    np.testing.assert_allclose(learner.predict_proba(np.array(["a tide"])), learner.predict_proba(["a tide"]))
+    for wrong in ([1.0, 2.0], np.zeros((2, 3)), "one text", [["a"]]):
+        with pytest.raises(ModelError):
+            learner.predict(wrong)
+
+
+def test_the_input_is_token_ids_of_plain_onnxruntime(learner, tmp_path):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(learner.export(tmp_path / "m.onnx"))
+    (taken,) = session.get_inputs()
+    assert (taken.name, taken.type, taken.shape[1:]) == ("input_ids", "tensor(int64)", [learner.facts_.shape[0]])
+    feed = learner.model_.feed(["a tide and a crab"])
+    (p,) = session.run(None, dict(feed))
+    np.testing.assert_allclose(p, learner.predict_proba(["a tide and a crab"]), atol=1e-6)
+
+
+def test_the_report_shows_the_first_words(learner):
+    page = (learner.run / "report.html").read_text()
+    assert "tf-idf" in page
+    point = learner.facts_.latent[0]
+    assert "and then" in point.thumbnail
+    assert point.thumbnail.startswith("<svg")
+
+
+def test_the_command_line_predicts_without_torch(learner, tmp_path):
+    texts, _ = letters(20, seed=2)
+    learner.export(tmp_path / "m.onnx")
+    with (tmp_path / "new.csv").open("w") as file:
+        rows = csv.writer(file)
+        rows.writerow(["id", "words"])
+        rows.writerows([f"n{i}", text] for i, text in enumerate(texts))
+    loaded = loaded_by(CLI, "predict", "m.onnx", "new.csv", cwd=tmp_path)
+    assert not loaded & {"torch", "sklearn", "scipy", "pandas", "onnx", "lightning_fabric", "datasets"}
+    written = list(csv.DictReader((tmp_path / "predictions.csv").read_text().splitlines()))
+    assert [row["id"] for row in written] == [f"n{i}" for i in range(20)]
+    assert [row["label"] for row in written] == learner.predict(texts).tolist()
+    assert attar.load(tmp_path / "m.onnx").predict(texts).tolist() == learner.predict(texts).tolist()
+
+
+def test_one_text_or_one_class_is_too_little():
+    with pytest.raises(LabelError):
+        Learner(time=1).fit(["one text"], ["a"])
+    with pytest.raises(LabelError):
+        Learner(time=1).fit(["a text", "another one"], ["a", "a"])
+
+
+def test_a_backbone_brings_its_tokenizer_into_its_file(tmp_path, plan):
+    transformers = pytest.importorskip("transformers", reason="needs the extra backbone")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = sorted({word for text in letters()[0] for word in text.split()})
+    fast = Tokenizer(models.WordLevel({w: i for i, w in enumerate(["[PAD]", "[UNK]", *words])}, unk_token="[UNK]"))
+    fast.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast.save(str(tmp_path / "tokenizer.json"))
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    transformers.BertModel(transformers.BertConfig(vocab_size=len(words) + 2, **sizes)).save_pretrained(tmp_path)
+
+    texts, topics = letters()
+    dataset = from_arrays(texts, np.where(np.arange(90) < 12, topics, ""))
+    job, _ = _job(dataset, plan.model_copy(update={"backbone": f"hf:{tmp_path}"}), 0, None)
+    result = _backbone(job, tmp_path / "stage")
+    assert result.facts["candidates"][0]["name"] == "pretrained + linear"
+    assert not any(facts["baseline"] for facts in result.facts["candidates"])
+    model = attar.load(tmp_path / "stage" / "0.onnx")
+    np.testing.assert_allclose(model.predict_proba(job.kind.given(job.x)), result.arrays["0.everything"], atol=1e-4)
+    assert model.columns != job.meta.columns

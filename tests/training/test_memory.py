@@ -1,0 +1,42 @@
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+
+from attar.training.memory import _glibc, kept_memory
+
+resource = pytest.importorskip("resource")
+MEGABYTES = 80
+
+
+def _faults() -> int:
+    """Pages that the system had to clear for a large tensor that was there before."""
+    torch.ones(MEGABYTES, 2**18)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(MEGABYTES, 2**18)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def _held() -> int:
+    """Pages of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+@pytest.mark.skipif(_glibc() is None, reason="not on glibc")
+def test_a_tensor_finds_the_memory_of_the_last_one_and_the_system_has_it_back_at_the_end():
+    pages = MEGABYTES * 2**20 // resource.getpagesize()
+    for _ in range(2):
+        with suppress(KeyboardInterrupt), kept_memory():
+            # Some, since what is small may have come to lie where the first one was.
+            assert min(_faults() for _ in range(5)) < pages / 10
+            raise KeyboardInterrupt
+        before = _held()
+        torch.ones(MEGABYTES, 2**18)
+        assert _held() < before + pages / 10
+
+
+def test_elsewhere_nothing_changes(monkeypatch):
+    monkeypatch.setattr("attar.training.memory._glibc", lambda: None)
+    with kept_memory():
+        assert torch.ones(3).sum() == 3
