@@ -37,8 +37,18 @@ CLI = "from attar.cli.main import main\ntry: main()\nexcept SystemExit as left: 
 def test_the_public_face():
     assert attar.__all__ == ["Learner", "load"]
     assert represent.__all__ == [
-        *("Autoencoder", "BYOL", "Masked", "MoCo", "PCA", "Pretrained", "RandomConvolutions", "RandomFeatures", "Raw"),
-        *("SimCLR", "TSTCC", "TfIdf", "nt_xent"),
+        *(
+            "Autoencoder",
+            "BYOL",
+            "CCASSG",
+            "Masked",
+            "MoCo",
+            "PCA",
+            "Pretrained",
+            "RandomConvolutions",
+            "RandomFeatures",
+        ),
+        *("Raw", "SimCLR", "TSTCC", "TfIdf", "nt_xent"),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,17 @@ from torch import nn
 from attar.adapt.validate import LearningPoint, correctness
 from attar.data.dataset import Floats
 from attar.errors import TrainingError
-from attar.represent import PCA, Autoencoder, Pretrained, RandomConvolutions, RandomFeatures, Raw, SimCLR, TfIdf
+from attar.represent import (
+    CCASSG,
+    PCA,
+    Autoencoder,
+    Pretrained,
+    RandomConvolutions,
+    RandomFeatures,
+    Raw,
+    SimCLR,
+    TfIdf,
+)
 from attar.represent.pretrained import translate
 from attar.run import Result, Run
 from attar.trials import Job, heads, networks, probed, trees
@@ -163,17 +174,26 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
         ),
     }
     stages = {name: baselines[name] for name in kind.baselines}
+    for own, module in kind.own_baselines().items():
+        stages[own.replace(" ", "-")] = partial(heads, job, own, module)
     if plan.tune_steps:
         stages["from-scratch"] = lambda folder: networks(job, "from scratch", None, folder)
     if plan.autoencoder_epochs and "autoencoder" in kind.pretexts:
-        autoencoder = Autoencoder(64, kind=kind, epochs=plan.autoencoder_epochs, random_state=seed)
+        autoencoder = Autoencoder(
+            64, kind=kind, epochs=plan.autoencoder_epochs, batch_size=kind.batch(256), random_state=seed
+        )
         stages["autoencoder"] = lambda folder: _on(
             job, run, ahead, "autoencoder", autoencoder, lambda encoder: heads(job, "autoencoder", encoder, folder)
         )
     if plan.backbone is not None:
         stages["pretrained"] = lambda folder: _backbone(job, folder)
+    if plan.simclr_epochs and "cca-ssg" in kind.pretexts:
+        cca = CCASSG(256, kind=kind, epochs=plan.simclr_epochs, batch_size=kind.batch(256), random_state=seed)
+        stages["cca-ssg"] = lambda folder: _on(
+            job, run, ahead, "cca-ssg", cca, lambda encoder: heads(job, "cca-ssg", encoder, folder)
+        )
     if plan.simclr_epochs and "simclr" in kind.pretexts:
-        simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, random_state=seed)
+        simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, batch_size=kind.batch(256), random_state=seed)
         stages["simclr"] = lambda folder: _on(
             job, run, ahead, "simclr", simclr, lambda encoder: heads(job, "simclr", encoder, folder)
         )
@@ -240,4 +260,4 @@ def _on(
         encoder = job.kind.encoder(representation.dim, representation.width)
     encoder.load_state_dict({key: torch.tensor(value) for key, value in trained.arrays.items()})
     encoder.eval()
-    return candidates_on(nn.Sequential(job.kind.preprocess(), encoder))
+    return candidates_on(nn.Sequential(job.kind.preprocess(), encoder).eval())

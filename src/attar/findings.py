@@ -80,7 +80,7 @@ def findings(
         n=len(dataset),
         n_labelled=len(job.codes),
         n_test=n_test,
-        shape=tuple(job.x.shape[1:]),
+        shape=job.kind.shape,
         classes=classes,
         labels_per_class=tuple(int(c) for c in counts),
         notes=(*dataset.notes, *left_out(job, run)),

@@ -16,6 +16,7 @@ from attar import kinds
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset, Ints
 from attar.data.labels import validate_labels
+from attar.data.nodes import Nodes
 from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall
 from attar.errors import BudgetError
@@ -35,7 +36,7 @@ class Options:
     """What a person asks of a fit, besides the source.
 
     Arguments:
-        kind: "image", "series", "table" or "text" where the guess would be wrong.
+        kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
         labels: file of id and label.
         label_column: of a table.
         labels_per_class: draw so many labels per class and hide the rest.
@@ -176,6 +177,8 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
             seed=options.seed,
             among=trained,
         )
+    if dataset.test is not None and isinstance(dataset.x, Nodes):
+        notes += ("nodes of the test part stay in the graph: their features and edges are seen, their labels are not",)
     notes += validate_labels(y[trained], dataset.classes)
     return replace(dataset, y=y, notes=notes)
 
@@ -183,13 +186,20 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
 def summary(dataset: Dataset) -> str:
     """One line on what the samples are."""
     n_labelled = int((dataset.y[_trained(dataset)] != UNLABELLED).sum())
-    unit = {"image": "images", "series": "recordings", "table": "rows", "text": "texts"}.get(dataset.kind, "samples")
-    size = {"series": "{} channels × {} steps", "table": "{} columns", "text": "up to {} tokens"}.get(
-        dataset.kind, " × ".join("{}" for _ in dataset.x.shape[1:])
-    )
+    units = {"image": "images", "series": "recordings", "table": "rows", "text": "texts", "graph": "nodes"}
+    unit = units.get(dataset.kind, "samples")
+    size = {
+        "series": "{} channels × {} steps",
+        "table": "{} columns",
+        "text": "up to {} tokens",
+        "graph": "{} features, {} edges",
+    }.get(dataset.kind, " × ".join("{}" for _ in dataset.x.shape[1:]))
+    sizes = dataset.x.shape[1:]
+    if isinstance(dataset.x, Nodes) and dataset.x.links is not None:
+        sizes = (dataset.x.links.features.shape[1], dataset.x.links.edge_index.shape[1] // 2)
     test = "" if dataset.test is None else f", {len(dataset.test):,} set aside for the test"
     return (
-        f"{dataset.kind} · {len(dataset):,} {unit}, {size.format(*dataset.x.shape[1:])} · "
+        f"{dataset.kind} · {len(dataset):,} {unit}, {size.format(*sizes)} · "
         f"{n_labelled:,} labelled, {len(dataset.classes)} classes{test}"
     )
 
@@ -203,7 +213,11 @@ def _fingerprint(dataset: Dataset) -> str:
     """A hash of all that is known of the samples: the same codes of other classes are other data."""
     words = [dataset.kind, dataset.classes, [asdict(c) for c in dataset.columns], [str(i) for i in dataset.ids]]
     test = np.empty(0, dtype=np.int64) if dataset.test is None else dataset.test
-    return fingerprint(dataset.x, dataset.y, test, np.frombuffer(json.dumps(words).encode(), dtype=np.uint8))
+    links = dataset.x.links if isinstance(dataset.x, Nodes) else None
+    around = () if links is None else (links.features, links.edge_index)
+    return fingerprint(
+        np.asarray(dataset.x), *around, dataset.y, test, np.frombuffer(json.dumps(words).encode(), dtype=np.uint8)
+    )
 
 
 def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:

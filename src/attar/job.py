@@ -163,10 +163,11 @@ def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> 
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     meta = ModelMeta(
         dataset.kind,
-        tuple(x.shape[1:]),
+        kind.shape,
         tuple(dataset.classes[c] for c in known),
         dataset.columns,
         version=attar.__version__,
+        extra={"hops": kind.hops} if kind.hops else {},
     )
     # The labelled ones first, each part in random order: files are often sorted by class.
     order = np.random.default_rng(seed).permutation(len(x))

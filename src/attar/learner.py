@@ -26,7 +26,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Arguments:
         budget: what the file may cost, as "100KB", "0.5ms" or "100KB,0.5ms"; None: as much as it likes.
-        kind: "image", "series", "table" or "text"; None: from the shape of X.
+        kind: "image", "series", "table", "text" or "graph"; None: from X.
         time: seconds that `fit` may take; None: the default schedule.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
         random_state: seed of everything random.
@@ -74,7 +74,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Arguments:
             X: images `(n, h, w[, c])`, series `(n, channels, steps)` or a list of series of different lengths,
-                a table `(n, features)` or DataFrame, or a list of texts.
+                a table `(n, features)` or DataFrame, a list of texts, or a graph as an object with `x` and
+                `edge_index`, such as torch-geometric's `Data`, whose samples are its nodes.
             y: labels `(n,)`; -1, None, NaN or "" where unlabelled.
 
         Returns:

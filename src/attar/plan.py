@@ -117,7 +117,7 @@ def _seconds_per_sample(kind: Kind, x: Floats) -> float:
     encoder, preprocess = kind.encoder(64, 32), kind.preprocess()
     optimizer = torch.optim.AdamW(encoder.parameters(), fused=True)
     generator = torch.Generator().manual_seed(0)
-    batch = preprocess(torch.tensor(x[:_BATCH]))
+    batch = preprocess(torch.tensor(x[: kind.batch(_BATCH)]))
     best = float("inf")
     for _ in range(3):
         start = time.perf_counter()

@@ -149,39 +149,52 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
     )
     whole = _whole(job.kind, network)
     floats, integers = folder / "float32.onnx", folder / "int8.onnx"
-    export(whole, torch.tensor(job.x[:1]), floats, job.meta)
+    export(whole, job.example, floats, job.meta)
     some = job.x[:_CHECKED]
     with torch.inference_mode():
-        check(floats, some, whole(torch.tensor(some)).numpy(), _EXPORTED)
+        difference = check(floats, some, whole(torch.tensor(some)).numpy(), _EXPORTED)
+    of_float = load(floats).predict_proba(job.x)
+    if not job.kind.integers:
+        _hold(budget, floats)
+        step = _step("distilled", floats, of_float, job, teacher, rung)
+        return Result(facts={"steps": [step], "file": floats.name, "difference": difference})
     quantize_static(floats, integers, _calibration(job))
-    of_float, of_integers = (load(path).predict_proba(job.x) for path in (floats, integers))
+    of_integers = load(integers).predict_proba(job.x)
     agreement = float((of_float.argmax(1) == of_integers.argmax(1)).mean())
     if agreement < _AGREEMENT:
         raise ExportError(
             f"{integers}: gives {1 - agreement:.1%} of the samples another class than in floating point "
             f"(tolerance {1 - _AGREEMENT:.0%}); allow a larger budget"
         )
-    if budget.bytes is not None and integers.stat().st_size > budget.bytes:
-        raise BudgetError(
-            f"{integers}: takes {readable(integers.stat().st_size)}, more than its untrained copy had promised for the "
-            f"budget of {budget}; allow 5 % more"
-        )
-    steps = []
-    for name, path, said in (("distilled", floats, of_float), ("int8", integers, of_integers)):
-        measured = measure(path, job.x)
-        steps.append(
-            Step(
-                name=name,
-                bytes=measured.bytes,
-                latency_ms=measured.latency_ms,
-                agreement=float((said.argmax(1) == teacher.everything.argmax(1)).mean()),
-                accuracy=None,
-                note=f"{rung.name}, {rung.parameters:,} parameters" if name == "distilled" else "",
-            ).model_dump(mode="json")
-        )
+    _hold(budget, integers)
+    steps = [
+        _step("distilled", floats, of_float, job, teacher, rung),
+        _step("int8", integers, of_integers, job, teacher, None),
+    ]
     return Result(
         facts={"steps": steps, "file": integers.name, "difference": float(np.abs(of_float - of_integers).max())}
     )
+
+
+def _hold(budget: Budget, path: Path) -> None:
+    """See to it that a file is no larger than the budget."""
+    if budget.bytes is not None and path.stat().st_size > budget.bytes:
+        raise BudgetError(
+            f"{path}: takes {readable(path.stat().st_size)}, more than its untrained copy had promised for the "
+            f"budget of {budget}; allow 5 % more"
+        )
+
+
+def _step(name: str, path: Path, said: Floats, job: Job, teacher: Candidate, rung: Student | None) -> dict[str, object]:
+    measured = measure(path, job.x)
+    return Step(
+        name=name,
+        bytes=measured.bytes,
+        latency_ms=measured.latency_ms,
+        agreement=float((said.argmax(1) == teacher.everything.argmax(1)).mean()),
+        accuracy=None,
+        note="" if rung is None else f"{rung.name}, {rung.parameters:,} parameters",
+    ).model_dump(mode="json")
 
 
 def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -> int | None:
@@ -191,11 +204,11 @@ def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -
 
 def smallest(job: Job, folder: Path) -> tuple[int, float]:
     """Bytes and latency of the smallest model for these samples: the tiniest student, or a linear one."""
-    samples = torch.tensor(job.x[:1])
-    values = job.kind.preprocess()(samples).numel()
-    linear = nn.Sequential(nn.Flatten(), nn.Linear(values, len(job.meta.classes)))
+    flat = job.kind.flat()
+    values = flat(job.kind.preprocess()(torch.tensor(job.x[:1]))).shape[1]
+    linear = nn.Sequential(flat, nn.Linear(values, len(job.meta.classes)))
     file = folder / "linear.onnx"
-    export(_whole(job.kind, _as_if_trained(linear)), samples, file, job.meta)
+    export(_whole(job.kind, _as_if_trained(linear)), job.example, file, job.meta)
     measured = measure(file, job.x)
     file.unlink()
     return min((measured.bytes, measured.latency_ms), trial(job, job.kind.students(len(job.meta.classes))[-1], folder))
@@ -204,11 +217,12 @@ def smallest(job: Job, folder: Path) -> tuple[int, float]:
 def trial(job: Job, rung: Student, folder: Path) -> tuple[int, float]:
     """Bytes and latency of an untrained student, quantised; with room for what its weights may change in that."""
     floats, integers = folder / "trial.onnx", folder / "trial-int8.onnx"
-    export(_whole(job.kind, _as_if_trained(_built(rung, 0))), torch.tensor(job.x[:1]), floats, job.meta)
-    quantize_static(floats, integers, job.x[:8])
-    measured = measure(integers, job.x)
+    export(_whole(job.kind, _as_if_trained(_built(rung, 0))), job.example, floats, job.meta)
+    if job.kind.integers:
+        quantize_static(floats, integers, job.x[:8])
+    measured = measure(integers if job.kind.integers else floats, job.x)
     for path in (floats, integers):
-        path.unlink()
+        path.unlink(missing_ok=True)
     return int(_ROOM * measured.bytes), measured.latency_ms
 
 

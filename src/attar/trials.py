@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
-# Samples that go through a module at once: few, so that what it computes on the way stays in the cache.
+# Samples that go through a module at once, where the kind has no other wish.
 _CHUNK = 64
 # Samples from which the principal axes are learnt and a head trains itself, and those on which a file is checked.
 _POOL, _CHECKED = 8192, 64
@@ -73,6 +73,16 @@ class Job:
     progress: Progress
 
     @property
+    def at_once(self) -> int:
+        """Samples that go through a module at once: few, so that what it computes on the way stays in the cache."""
+        return self.kind.batch(_CHUNK)
+
+    @property
+    def example(self) -> torch.Tensor:
+        """Raw samples for an export."""
+        return self.kind.example(self.x)
+
+    @property
     def labelled(self) -> Indices:
         """Indices of the labelled samples."""
         return np.flatnonzero(self.y != UNLABELLED)
@@ -103,20 +113,21 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
     """
     start = time.perf_counter()
     labelled, codes = job.labelled, job.codes
-    z = apply(module, job.x[labelled])
+    z = apply(module, job.x[labelled], job.at_once)
     linear = LinearProbe(random_state=job.seed).fit(z, codes)
     others = np.random.default_rng(job.seed).permutation(np.setdiff1d(np.arange(len(job.x)), labelled))
     pooled = np.sort(np.concatenate([labelled, others[: max(0, _POOL - len(labelled))]]))
-    z_pooled = apply(module, job.x[pooled])
+    z_pooled = apply(module, job.x[pooled], job.at_once)
     pool = Pool.learn(z_pooled)
     frame = pool.frame()
     trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, job.y[pooled])
     said, said_trained, points = [], [], []
     with job.progress.task(name, len(job.x)) as task:
-        for begin in range(0, len(job.x), _CHUNK):
-            place = slice(begin, begin + _CHUNK)
+        for begin in range(0, len(job.x), job.at_once):
+            place = slice(begin, begin + job.at_once)
             # Where the pool is everything, a costly encoder need not run again.
-            chunk = z_pooled[place] if len(pooled) == len(job.x) else apply(module, job.x[place])
+            everything = len(pooled) == len(job.x)
+            chunk = z_pooled[place] if everything else apply(module, job.x[place], job.at_once)
             said.append(linear.predict_proba(chunk))
             said_trained.append(trained.predict_proba(chunk))
             points.append(frame.place(chunk))
@@ -202,13 +213,13 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
         placed,
         name,
         start,
-        baseline=name not in ("autoencoder", "masked", "pretrained", "simclr"),
+        baseline=name not in ("autoencoder", "cca-ssg", "masked", "pretrained", "simclr"),
     )
 
 
 def probed(job: Job, module: nn.Module) -> Doubles:
     """How often a linear head is right on each labelled sample that it has not seen `(n_labelled,)`."""
-    z, codes = apply(module, job.x[job.labelled]), job.codes
+    z, codes = apply(module, job.x[job.labelled], job.at_once), job.codes
 
     def answer(parts: list[Indices]) -> list[Doubles]:
         return [LinearProbe(random_state=job.seed).fit(z[part], codes[part]).predict_proba(z) for part in parts]
@@ -223,7 +234,7 @@ def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path
     x, codes, plan = job.x[job.labelled], job.codes, job.plan
     preprocess = job.kind.preprocess().eval()
     encoder = None if pretrained is None else pretrained[1]
-    z = None if pretrained is None else apply(pretrained, x)
+    z = None if pretrained is None else apply(pretrained, x, job.at_once)
     fits = plan.folds * plan.network_repeats + 1 + 6
 
     with job.progress.task(name, fits) as task:
@@ -240,18 +251,18 @@ def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path
             return nn.Sequential(preprocess, trained, nn.Softmax(dim=1)).eval()
 
         def answer(parts: list[Indices]) -> list[Doubles]:
-            return [apply(network(part), x).astype(np.float64) for part in parts]
+            return [apply(network(part), x, job.at_once).astype(np.float64) for part in parts]
 
         final = network(np.arange(len(x)))
         fitted = _Fitted(
             name,
             answer,
-            apply(final, job.x).astype(np.float64),
-            lambda path: export(final, torch.tensor(job.x[:1]), path, job.meta),
+            apply(final, job.x, job.at_once).astype(np.float64),
+            lambda path: export(final, job.example, path, job.meta),
             network=True,
         )
         shown = final[:2] if encoder is None else nn.Sequential(preprocess, encoder)
-        z_shown = apply(shown, job.x[job.shown])
+        z_shown = apply(shown, job.x[job.shown], job.at_once)
         return _finished(job, [fitted], folder, None, name, start, baseline=encoder is None, z_shown=z_shown)
 
 
@@ -343,11 +354,11 @@ def _finished(
 
 def _writer(job: Job, module: nn.Module, head: nn.Module) -> Callable[[Path], None]:
     whole = nn.Sequential(module, head, nn.Softmax(dim=1)).eval()
-    return lambda path: export(whole, torch.tensor(job.x[:1]), path, job.meta)
+    return lambda path: export(whole, job.example, path, job.meta)
 
 
-def apply(module: nn.Module, x: Floats) -> Floats:
-    """A module's output for all samples, a chunk at a time."""
+def apply(module: nn.Module, x: Floats, at_once: int = _CHUNK) -> Floats:
+    """A module's output for all samples, so many at a time."""
     with torch.inference_mode():
-        chunks = [module(torch.tensor(x[i : i + _CHUNK])).numpy() for i in range(0, len(x), _CHUNK)]
+        chunks = [module(torch.tensor(x[i : i + at_once])).numpy() for i in range(0, len(x), at_once)]
     return np.asarray(np.concatenate(chunks), dtype=np.float32)

@@ -117,10 +117,11 @@ def _train(
     name: str,
 ) -> nn.Module:
     preprocess = kind.preprocess()
-    samples, labels = preprocess(torch.tensor(x)), torch.tensor(y)
+    labels = torch.tensor(y)
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-        return F.cross_entropy(module(kind.view(samples[batch], generator, strength)), labels[batch])
+        samples = preprocess(torch.tensor(x[batch.numpy()]))
+        return F.cross_entropy(module(kind.view(samples, generator, strength)), labels[batch])
 
     train(
         module,

@@ -48,7 +48,7 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME where not given.")] = None,
     kind: Annotated[
-        str | None, typer.Option(help="image, series, table or text, where the guess would be wrong.")
+        str | None, typer.Option(help="image, series, table, text or graph, where the guess would be wrong.")
     ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="Try a pretrained encoder of texts, images or sound too: hf:NAME or hf:FOLDER.")

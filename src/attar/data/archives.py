@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from attar.data import graphs
 from attar.data.dataset import Array
 from attar.data.labels import whole
 from attar.data.raw import Raw, join
@@ -32,6 +33,8 @@ def read_npy(path: Path) -> Array:
 def read_npz(path: Path) -> Raw:
     """Read an NPZ file: `x_train, y_train, x_test, y_test` keep their split, else `x` and `y`, else the only array.
 
+    With an array `edge_index` it is a graph, see `graphs.from_npz`.
+
     An array `class_names` or `classes` names integer labels by position; others are not used, and noted.
 
     Raises:
@@ -45,6 +48,8 @@ def read_npz(path: Path) -> Raw:
         # Given a name, numpy leaves a corrupt file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             keys = list(archive.files)
+            if graphs.EDGES in keys:
+                return graphs.from_npz({key: np.asarray(archive[key]) for key in keys}, path)
             wanted = _keys(keys, path)
             arrays = {role: np.asarray(archive[key]) for role, key in wanted.items()}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, MemoryError, NotImplementedError) as error:

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from attar.data import checks
-from attar.data.dataset import Array, Column, Dataset, Ints, Strings
+from attar.data import checks, graphs
+from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings
 from attar.data.labels import encode_labels
+from attar.data.nodes import Nodes
 from attar.data.raw import Raw, RawLabels
 from attar.data.texts import are_texts, test_part, text_column, tokenize
 from attar.errors import DataError, LabelError
 
-KINDS = ("image", "series", "table", "text")
+KINDS = ("image", "series", "table", "text", "graph")
 _LEAST_SIDE = 5
 _MOST_COLOURS = 4
 
@@ -29,10 +30,12 @@ def from_arrays(
         x: image `(n, h, w)` or `(n, h, w, c)`, series `(n, channels, steps)`, table `(n, features)`;
             a DataFrame of numbers, booleans, texts, categories and dates; or a list of series `(steps,)` or
             `(channels, steps)` of different lengths, which are padded with NaN; or texts, as a list or array of
-            strings or a column of a DataFrame. A single array of three axes is taken for images where it holds bytes or
+            strings or a column of a DataFrame; or a graph, as an object with `x` and `edge_index` such as
+            torch-geometric's `Data`. A single array of three axes is taken for images where it holds bytes or
             is square, else for series.
         y: labels `(n,)`, integers or texts; -1, None, NaN and "" mean unlabelled. All unlabelled where None.
-        kind: "image", "series", "table" or "text" where the guess would be wrong; "series" takes `(n, steps)` too.
+        kind: "image", "series", "table", "text" or "graph" where the guess would be wrong; "series" takes `(n, steps)`
+            too.
         ids: name of each sample; row numbers where None.
 
     Raises:
@@ -59,6 +62,8 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     """
     names = None if ids is None else [str(name) for name in ids]
     labels = np.asarray(y) if hasattr(y, "__array__") else y
+    if graphs.is_graph(x):
+        return graphs.from_object(x, labels, names)
     if hasattr(x, "__arrow_c_stream__") or type(x).__module__.partition(".")[0] == "pandas":
         return _from_frame(x, labels, names, kind)
     if are_texts(x) or (kind == "text" and isinstance(x, list | tuple)):
@@ -153,6 +158,10 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         if kind in ("image", "table"):
             raise DataError(f"{where}: samples of different sizes make no {kind}; bring them to one size")
         x, kind = pad(raw.x, ids, where), "series"
+    elif isinstance(raw.x, Nodes):
+        x, kind = raw.x, "graph"
+    elif kind == "graph":
+        raise DataError(f"{where}: samples without edges make no graph; give an edge_index as well")
     else:
         x, kind = _arrange(raw.x, kind, where)
     text = next((column.name for column in raw.columns if column.categories), None)
@@ -163,12 +172,15 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     columns = raw.columns if kind == "table" else ()
     if kind == "table" and not columns:
         columns = tuple(Column(f"x{j}") for j in range(x.shape[1]))
-    x = checks.numeric(x, kind, ids, columns, where)
-    if learn:
+    if isinstance(x, Nodes):
+        values: Floats = x
+        notes += [] if x.links is None else x.links.notes
+    elif learn:
+        x = checks.numeric(x, kind, ids, columns, where)
         values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)
         notes += [*found, *checks.missing(values, kind), *checks.duplicates(values, raw.test)]
     else:
-        values = checks.cast(x, kind, ids, columns, where)
+        values = checks.cast(checks.numeric(x, kind, ids, columns, where), kind, ids, columns, where)
         notes += checks.missing(values, kind)
     y, classes = _labels(raw, n, where, notes)
     if len(set(ids)) < n:

@@ -10,6 +10,7 @@ import numpy as np
 from attar.data.arrays import build
 from attar.data.dataset import Array, Column, Dataset, Floats
 from attar.data.images import stack
+from attar.data.nodes import Nodes
 from attar.data.raw import Raw
 from attar.data.tables import recode
 from attar.errors import DataError
@@ -32,6 +33,8 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
     >>> conform(raw, kind="table", shape=(2,), columns=[Column("a"), Column("b")], where="x.csv").x
     array([[2., 1.]], dtype=float32)
     """
+    if isinstance(raw.x, Nodes):
+        return _graph(raw, kind, shape, where)
     if kind == "text":
         if raw.kind not in (None, "text"):
             raise DataError(f"{where}: of kind {raw.kind}; the model takes texts")
@@ -58,6 +61,15 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
         x, more = _fit(x, shape, where)
         notes += more
     return replace(dataset, x=np.ascontiguousarray(x), notes=tuple(notes))
+
+
+def _graph(raw: Raw, kind: str, shape: tuple[int, ...], where: str) -> Dataset:
+    features = raw.x.links.features.shape[1] if isinstance(raw.x, Nodes) and raw.x.links is not None else 0
+    if kind != "graph":
+        raise DataError(f"{where}: a graph; the model takes {kind}, each {' × '.join(map(str, shape))}")
+    if features != shape[0]:
+        raise DataError(f"{where}: nodes of {features} features; the model takes {shape[0]}")
+    return build(raw, where=where, learn=False)
 
 
 def _fit(x: Floats, shape: tuple[int, ...], where: str) -> tuple[Floats, list[str]]:

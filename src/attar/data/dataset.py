@@ -33,11 +33,12 @@ class Dataset:
     """Samples with the labels that are known.
 
     Arguments:
-        kind: "image", "series", "table" or "text".
+        kind: "image", "series", "table", "text" or "graph".
         x: raw samples, float32, NaN where a value is missing: image `(n, h, w)` or `(n, h, w, c)` in the
             units of the source (pixels 0 to 255 stay so), series `(n, channels, steps)` (a shorter one is padded
             with NaN at its end), table `(n, features)` with the code of the category in categorical columns,
-            text `(n, length)` of token ids with NaN after the end.
+            text `(n, length)` of token ids with NaN after the end, graph `(n, 1)`, the numbers of its nodes, as
+            `attar.data.nodes.Nodes`, which know the graph.
         y: class codes `(n,)`, positions in `classes`; -1 where unlabelled.
         classes: the labels as the user wrote them, sorted.
         ids: name of each sample `(n,)`: file name, value of an `id` column, or row number.

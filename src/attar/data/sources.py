@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from attar.data import builtin
+from attar.data import builtin, graphs
 from attar.data.arrays import build, with_labels
 from attar.data.conform import conform
 from attar.data.dataset import Column, Dataset
@@ -107,6 +107,9 @@ def _raw(
         return raw
     try:
         if path.is_dir():
+            graph = graphs.find(path)
+            if graph is not None:
+                return graphs.read_pair(*graph, label_column=label_column)
             if label_column:
                 raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
             return read_folder(path, strict=strict, leave_out=leave_out, shape=shape)

@@ -36,10 +36,9 @@ def check(path: Path, x: Floats, expected: npt.ArrayLike, tolerance: float) -> f
     model, reference = load(path, threads=1), np.asarray(expected, dtype=np.float64)
     if not len(x):
         raise ExportError(f"{path}: there are no samples to compare it on: give at least one")
-    feed = model.feed(x)
     sizes = [size for size in _BATCHES if size < len(x)]
     answers = [model.predict_proba(x)]
-    answers += [model.run({name: array[:size] for name, array in feed.items()}) for size in sizes]
+    answers += [model.predict_proba(x[:size]) for size in sizes]
     largest = 0.0
     for answer in answers:
         if reference[: len(answer)].shape != answer.shape:

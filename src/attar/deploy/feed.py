@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.dataset import Array, Column, Floats
+from attar.data.dataset import Array, Column, Floats, Ints
+from attar.data.graphs import as_nodes, is_graph
+from attar.data.nodes import neighbourhood
 from attar.data.tokens import Tokenizer
 from attar.errors import ModelError
 
@@ -54,6 +56,32 @@ def series(X: object, shape: tuple[int, int]) -> Floats:
             )
         result[i, :, : one.shape[1]] = one
     return result
+
+
+def graph(X: object, features: int, hops: int) -> tuple[Feed, Ints]:
+    """Return the features "x" `(k, features)` and edges "edge_index" `(2, m)` of nodes and all that is around them.
+
+    Arguments:
+        X: nodes of a graph, or a whole one, as `attar.data.graphs.as_nodes` takes it.
+        features: of a node.
+        hops: how far around a node the graph has an influence on it.
+
+    Returns:
+        The feed, and in which of its rows each node of `X` is `(n,)`.
+
+    Raises:
+        ModelError: it is no graph, or its nodes have other features.
+    """
+    if not is_graph(X):
+        raise ModelError("the model takes a graph: an object with features x and edges edge_index")
+    nodes = as_nodes(X)
+    links = nodes.links
+    if links is None or links.features.shape[1] != features:
+        found = 0 if links is None else links.features.shape[1]
+        raise ModelError(f"the nodes have {found} features and the model wants {features}")
+    seeds, place = np.unique(np.asarray(nodes, dtype=np.int64), return_inverse=True)
+    around, edges = neighbourhood(links, seeds, [None] * hops, np.random.default_rng(0))
+    return {"x": links.features[around], "edge_index": edges}, place.reshape(-1)
 
 
 def texts(X: object, tokenizer: Tokenizer, length: int) -> Feed:

@@ -21,9 +21,9 @@ class ModelMeta:
     """What a person or a program must know to feed the model and to read its answers.
 
     Arguments:
-        kind: "image", "series", "table" or "text".
-        shape: of one raw sample: image `(h, w)` or `(h, w, c)`, series `(channels, steps)`, table `(features,)`,
-            text `(tokens,)`.
+        kind: "image", "series", "table", "text" or "graph".
+        shape: of one raw sample: image `(h, w)` or `(h, w, c)`, series `(channels, steps)`, table and node of
+            a graph `(features,)`, text `(tokens,)`.
         classes: the labels, in the order of the columns of "probabilities".
         columns: of a table, in the order of its features; of texts, one with their tokenizer; else empty.
         version: of attar, that wrote the file.

@@ -6,8 +6,9 @@ import copy
 import math
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import onnx
 import torch
@@ -21,7 +22,7 @@ from attar.deploy.meta import ModelMeta
 from attar.deploy.trees import ML_OPSET, OPSET, tree_model
 from attar.errors import ExportError
 
-NUMBERS, CATEGORIES, IDS, PROBABILITIES = "x", "categories", "input_ids", "probabilities"
+NUMBERS, CATEGORIES, EDGES, IDS, PROBABILITIES = "x", "categories", "edge_index", "input_ids", "probabilities"
 
 
 def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> None:
@@ -31,6 +32,8 @@ def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> N
     strings in "categories" `(n, categorical columns)`; the file maps them to codes and an unknown or empty
     string to NaN, and `module` sees `(n, features)` in the order of the columns, as in training.
 
+    A graph, whose example is `Bound`, has the features of its nodes in "x" and its edges in "edge_index"
+    `(2, edges)`, int64, both directions of each; its output has a row for each node.
     Texts come in as "input_ids", int64 token ids `(n, length)`.
 
     The same weights give the same bytes. Batch normalisation is folded into the layer before it.
@@ -45,14 +48,20 @@ def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> N
         ExportError: the module does not give one probability per class, or has no ONNX form.
     """
     module = fold_batch_norm(module).cpu()
-    example = example[:1].detach().cpu().expand(2, *example.shape[1:]).contiguous()
+    if isinstance(example, Bound):
+        inputs: dict[str, Tensor] = example.inputs
+        n = len(example)
+        module = _Binding(module, example.of)
+    else:
+        n = 2
+        inputs = {NUMBERS: example[:1].detach().cpu().expand(n, *example.shape[1:]).contiguous()}
     with torch.no_grad():
-        shape = tuple(module(example).shape)
-    if shape != (2, len(meta.classes)):
+        shape = tuple(module(*inputs.values()).shape)
+    if shape != (n, len(meta.classes)):
         raise ExportError(
-            f"the module gives {shape} for two samples instead of {(2, len(meta.classes))}: one per class"
+            f"the module gives {shape} for {n} samples instead of {(n, len(meta.classes))}: one per class"
         )
-    _finish(_traced(module, example), path, meta)
+    _finish(_traced(module, inputs), path, meta)
 
 
 def export_sklearn(estimator: object, n_features: int, path: Path, meta: ModelMeta) -> None:
@@ -113,7 +122,33 @@ def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     return None
 
 
-def _traced(module: nn.Module, example: Tensor) -> ModelProto:
+@runtime_checkable
+class Bound(Protocol):
+    """Several inputs in one tensor, such as the features of nodes that carry the edges among them."""
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """Each by its name in the file."""
+
+    def of(self, *inputs: Tensor) -> Tensor:
+        """Others, bound in the same way."""
+
+    def __len__(self) -> int: ...
+
+
+class _Binding(nn.Module):
+    """A module on bound inputs as one on each of them, which is what can be traced."""
+
+    def __init__(self, module: nn.Module, bind: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.module, self.bind = module, bind
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        probabilities: Tensor = self.module(self.bind(*inputs))
+        return probabilities
+
+
+def _traced(module: nn.Module, inputs: dict[str, Tensor]) -> ModelProto:
     # The TorchScript exporter, because on torch 2.13 the dynamo one takes 1.6 to 2.3 s where this takes 0.03 s, writes
     # an adaptive pooling as four nodes around a ReduceMean where this writes GlobalAveragePool (which has an integer
     # kernel; ReduceMean has none), and prints through `logging`. Batches of any size are checked after the export.
@@ -123,11 +158,11 @@ def _traced(module: nn.Module, example: Tensor) -> ModelProto:
         try:
             torch.onnx.export(
                 module,
-                (example,),
+                tuple(inputs.values()),
                 file,
-                input_names=[NUMBERS],
+                input_names=list(inputs),
                 output_names=[PROBABILITIES],
-                dynamic_axes={NUMBERS: {0: "n"}, PROBABILITIES: {0: "n"}},
+                dynamic_axes={NUMBERS: {0: "n"}, EDGES: {1: "edges"}, PROBABILITIES: {0: "n"}},
                 opset_version=OPSET,
                 dynamo=False,
             )

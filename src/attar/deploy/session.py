@@ -15,7 +15,7 @@ import onnxruntime
 
 from attar.data.dataset import Column, Floats
 from attar.data.tokens import Tokenizer
-from attar.deploy.feed import Feed, numbers, series, table, texts
+from attar.deploy.feed import Feed, graph, numbers, series, table, texts
 from attar.deploy.meta import KEY, ModelMeta
 from attar.errors import ModelError
 
@@ -40,7 +40,7 @@ class Model:
 
     @property
     def kind(self) -> str:
-        """The kind of sample: "image", "series", "table" or "text"."""
+        """The kind of sample: "image", "series", "table", "text" or "graph"."""
         return self.meta.kind
 
     @property
@@ -72,7 +72,8 @@ class Model:
             X: raw samples `(n, *shape)`. A series may be shorter; the rest is missing. Series of different lengths come
                 as a list of arrays `(channels, steps)`. A table may be a DataFrame (columns by name), an array
                 of objects or strings, or float32 with the code of the category in categorical columns. Texts are a
-                list or array of strings.
+                list or array of strings. A graph is an object with `x` and `edge_index`, or nodes as
+                `attar.data.nodes` has them; it is taken as a whole.
             advance: called with the number of samples done after each batch.
 
         Returns:
@@ -81,6 +82,8 @@ class Model:
         Raises:
             ModelError: the samples do not suit the model.
         """
+        if self.kind == "graph":
+            return self._of_nodes(X, advance)
         feed = self.feed(X)
         n = len(next(iter(feed.values())))
         result = np.empty((n, len(self.meta.classes)), dtype=np.float32)
@@ -94,6 +97,8 @@ class Model:
         """Return the inputs of the ONNX graph, by name, for the samples `X` as in `predict_proba`."""
         if self.kind == "table":
             return table(X, self.columns, self.shape[0])
+        if self.kind == "graph":
+            return graph(X, self.shape[0], self._hops)[0]
         if self.kind == "text":
             return texts(X, self._tokenizer, self.shape[0])
         if self.kind == "series":
@@ -101,10 +106,24 @@ class Model:
             return {"x": series(X, (channels, steps))}
         return {"x": numbers(X, self.shape)}
 
+    @property
+    def _hops(self) -> int:
+        """How far around a node a graph has an influence on it."""
+        return int(self.meta.extra.get("hops", 0))
+
+    def _of_nodes(self, X: object, advance: Callable[[int], None] | None) -> Floats:
+        feed, place = graph(X, self.shape[0], self._hops)
+        result = self.run(feed)[place]
+        if advance is not None:
+            advance(len(result))
+        return result
+
     def run(self, feed: Feed) -> Floats:
         """Return the output of the ONNX graph for one batch."""
         try:
-            (probabilities,) = self._session.run(["probabilities"], feed)
+            # A model that looks at nothing but a node's own features has no input for edges.
+            taken = {one.name: feed[one.name] for one in self._session.get_inputs()}
+            (probabilities,) = self._session.run(["probabilities"], taken)
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise ModelError(f"the model does not run: {str(error).splitlines()[0]}; export it again") from error
         return np.asarray(probabilities, dtype=np.float32)

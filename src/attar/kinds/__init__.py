@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "image": "Image",
     "series": "Series",
     "table": "Table",
+    "graph": "Graph",
     "text": "Text",
 }
 
@@ -23,7 +24,7 @@ def of(name: str) -> type[Kind]:
     """The kind called `name`.
 
     Arguments:
-        name: "image", "series", "table" or "text".
+        name: "image", "series", "table", "graph" or "text".
 
     Raises:
         DataError: there is no such kind.

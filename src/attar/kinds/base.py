@@ -65,6 +65,10 @@ class Kind(Parts, Translated, ABC):
     # What is tried on it: representations that are not trained on its samples, and pretexts.
     baselines: ClassVar[tuple[str, ...]] = ("raw", "pca", "random-convolutions")
     pretexts: ClassVar[tuple[str, ...]] = ("autoencoder", "simclr")
+    # Whether students are worth having in integers.
+    integers: ClassVar[bool] = True
+    # How far around a sample others have an influence on it.
+    hops: ClassVar[int] = 0
     # Widths of the students; what each encodes to is four times as long.
     ladder: ClassVar[tuple[int, ...]] = (32, 24, 16, 12, 8, 4)
 
@@ -133,6 +137,22 @@ class Kind(Parts, Translated, ABC):
     @abstractmethod
     def draw(self, sample: Floats) -> str:
         """One raw sample for a person: a small PNG as a data: URI, or inline SVG."""
+
+    def batch(self, usual: int) -> int:
+        """Samples that go through a network at once: as usual, or more where that costs no more."""
+        return usual
+
+    def example(self, x: Floats) -> Tensor:
+        """A few raw samples as an exported file takes them; the values do not matter."""
+        return torch.tensor(x[:1])
+
+    def flat(self) -> nn.Module:
+        """Normalised samples as vectors `(n, d)`."""
+        return nn.Flatten()
+
+    def own_baselines(self) -> dict[str, nn.Module]:
+        """Further representations that nothing is trained for, by name: raw samples to vectors `(n, d)`."""
+        return {}
 
     def students(self, n_classes: int) -> tuple[Student, ...]:
         """Untrained classifiers for a small device, from the largest to the tiniest."""

@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = attach(
         "PCA": "pca",
         "TSTCC": "ts_tcc",
         "Autoencoder": "autoencoder",
+        "CCASSG": "cca",
         "Masked": "masked",
         "Pretrained": "pretrained",
         "RandomConvolutions": "random_convolutions",

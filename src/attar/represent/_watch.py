@@ -54,7 +54,7 @@ class Watch(nn.Module):
     A module, so that what was seen before training was killed is in the checkpoint.
 
     Arguments:
-        x: normalised samples to look at.
+        x: normalised samples to look at, some `PROBED`.
         steps: of training.
     """
 
@@ -63,7 +63,7 @@ class Watch(nn.Module):
 
     def __init__(self, x: Tensor, steps: int) -> None:
         super().__init__()
-        self.x = x[:PROBED]
+        self.x = x
         self.every, self.steps = max(1, -(-steps // _LOOKS)), steps
         # Rank, spread and length of the mean vector: before training, and at each look.
         self.register_buffer("seen", torch.full((_LOOKS + 1, 3), math.nan, dtype=torch.float64))

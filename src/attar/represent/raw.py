@@ -44,4 +44,5 @@ class Raw(Representation):
 
 def normalised(kind: str | Kind | None, x: FloatArray) -> nn.Module:
     """A module from raw samples to flat normalised ones."""
-    return nn.Sequential(kind_of(kind, x).preprocess(), nn.Flatten()).eval()
+    learnt = kind_of(kind, x)
+    return nn.Sequential(learnt.preprocess(), learnt.flat()).eval()

@@ -1,0 +1,207 @@
+"""Graphs in: arrays of an NPZ file, a folder of a node table and an edge list, or an object of torch-geometric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attar.data import nodes
+from attar.data.dataset import UNLABELLED, Array, Floats, Ints
+from attar.data.nodes import Links, Nodes
+from attar.errors import DataError, LabelError
+
+if TYPE_CHECKING:
+    from attar.data.raw import Raw, RawLabels
+
+EDGES = "edge_index"
+# Arrays of a sparse matrix of features, row by row.
+_SPARSE = ("x_data", "x_indices", "x_indptr", "x_shape")
+_TABLES = (".csv", ".tsv", ".parquet", ".pq")
+
+
+def is_graph(x: object) -> bool:
+    """Whether a Python object is a graph: of attar, or one with features `x` and an `edge_index`."""
+    return isinstance(x, Links | Nodes) or (hasattr(x, EDGES) and hasattr(x, "x"))
+
+
+def as_nodes(x: Any, where: str = "x") -> Nodes:
+    """The nodes of a graph in Python, checked.
+
+    Arguments:
+        x: `Links`, some nodes of it, or an object with `x` `(n, d)` and `edge_index` `(2, m)`, such as `Data`.
+        where: the argument that an error names.
+
+    Raises:
+        DataError: no features, or edges that cannot be used.
+    """
+    if isinstance(x, Links):
+        return x.all()
+    if isinstance(x, Nodes):
+        return x
+    if x.x is None or x.edge_index is None:
+        raise DataError(f"{where}: a graph without {'features' if x.x is None else 'edges'}; give both")
+    return nodes.links(np.asarray(x.x), np.asarray(x.edge_index), where).all()
+
+
+def from_object(x: Any, y: RawLabels | None, ids: Sequence[str] | None) -> Raw:
+    """Take a graph in Python; labels, and which of them count, from itself where it has some and none are given."""
+    from attar.data.raw import Raw
+
+    found = as_nodes(x)
+    if y is not None or getattr(x, "y", None) is None:
+        return Raw(found, y, ids=ids, kind="graph")
+    masks = {name: getattr(x, name, None) for name in ("train_mask", "test_mask")}
+    arrays = {"y": np.asarray(x.y)} | {name: np.asarray(mask) for name, mask in masks.items() if mask is not None}
+    return replace(_split(arrays, found, "x"), ids=ids)
+
+
+def from_npz(arrays: Mapping[str, Array], path: Path) -> Raw:
+    """Take the arrays of a file: `edge_index`, features `x` or a sparse matrix of them, labels `y`, and a split.
+
+    The split is `train_idx` and `test_idx` (numbers of nodes) or `train_mask` and `test_mask`. Where it has a training
+    part, the labels of other nodes are set aside, but for those of the test part.
+
+    Raises:
+        DataError: features or edges are missing or cannot be used; LabelError: the labels or their split cannot.
+    """
+    features = _features(arrays, path)
+    raw = _split(arrays, nodes.links(features, arrays[EDGES], str(path)).all(), str(path))
+    used = {EDGES, "x", *_SPARSE, "y", "num_nodes"} | {f"{p}_{f}" for p in ("train", "test") for f in ("idx", "mask")}
+    ignored = sorted(set(arrays) - used)
+    note = (f"arrays of {path.name} that are not used: {', '.join(ignored)}",) if ignored else ()
+    return replace(raw, notes=(*raw.notes, *note))
+
+
+def find(folder: Path) -> tuple[Path, Path] | None:
+    """The node table and the edge list of a folder that holds a graph: files called nodes and edges."""
+    found = []
+    for name in ("nodes", "edges"):
+        files = [folder / f"{name}{suffix}" for suffix in _TABLES if (folder / f"{name}{suffix}").is_file()]
+        if len(files) != 1:
+            return None
+        found += files
+    return found[0], found[1]
+
+
+def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> Raw:
+    """Read a table with a node a row and, where edges name nodes otherwise than by row number, a column `id`.
+
+    Arguments:
+        table: CSV, TSV or Parquet; columns are features, but for `id` and the labels. Texts are one feature for each.
+        edges: CSV, TSV or Parquet of two columns, the ends of each edge.
+        label_column: of the table. Where None, one called label, target, class or y is taken, and said.
+
+    Raises:
+        DataError: an edge names a node that the table does not have, or either file cannot be used.
+    """
+    from attar.data.files import read_table
+
+    raw = read_table(table, label_column=label_column)
+    values: Any = raw.x
+    parts = [
+        (values[:, [j]] == np.arange(len(c.categories))) if c.categories else values[:, [j]]
+        for j, c in enumerate(raw.columns)
+    ]
+    ids = [str(i) for i in range(len(values))] if raw.ids is None else list(raw.ids)
+    place = {name: i for i, name in enumerate(ids)}
+    if len(place) < len(ids):
+        twice = next(name for i, name in enumerate(ids) if place[name] != i)
+        raise DataError(f"{table}: two nodes are called '{twice}'; give each an id of its own")
+    graph = nodes.links(np.concatenate(parts, axis=1), _ends(edges, place, table), str(edges))
+    return replace(raw, x=graph.all(), ids=ids, columns=(), kind="graph")
+
+
+def _ends(path: Path, place: Mapping[str, int], table: Path) -> Ints:
+    """Row numbers of the ends of each edge `(2, m)`."""
+    from attar.data.delimited import layout, read_delimited
+    from attar.data.files import read_parquet
+
+    named: tuple[str, ...] = ()
+    if path.suffix.lower() in (".csv", ".tsv"):
+        # Names, be they numbers, as they are written; and a first line of two nodes is an edge, not a header.
+        named = layout(path).names
+        rows, _ = read_delimited(path, text=named or ("f0", "f1"))
+    else:
+        rows = read_parquet(path)
+    if rows.num_columns < 2:
+        raise DataError(f"{path}: one column only; give two, the ends of each edge")
+    columns = [rows.column(side).to_pylist() for side in range(2)]
+    if all(name in place for name in named[:2]) and named:
+        columns = [[name, *column] for name, column in zip(named, columns)]
+    ends = np.empty((2, len(columns[0])), dtype=np.int64)
+    for side, column in enumerate(columns):
+        for i, name in enumerate(column):
+            at = place.get(str(name))
+            if at is None:
+                raise DataError(
+                    f"{path}: row {i} leads to node '{name}', which {table.name} does not have; add it, or leave "
+                    "the edge out"
+                )
+            ends[side, i] = at
+    return ends
+
+
+def _features(arrays: Mapping[str, Array], path: Path) -> Floats:
+    if "x" in arrays:
+        x = arrays["x"]
+    elif all(name in arrays for name in _SPARSE):
+        from scipy.sparse import csr_array
+
+        data, indices, starts, shape = (arrays[name] for name in _SPARSE)
+        try:
+            matrix = csr_array((data, indices, starts), shape=tuple(int(size) for size in shape))
+            matrix.check_format()
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{path}: x_data, x_indices and x_indptr are no sparse matrix ({error}); write it again"
+            ) from None
+        x = matrix.toarray()
+    else:
+        raise DataError(f"{path}: edges but no features; add an array x (nodes, features), or {', '.join(_SPARSE)}")
+    if x.dtype.kind not in "biuf" or x.ndim != 2:
+        raise DataError(f"{path}: features of shape {x.shape} and type {x.dtype}; give numbers (nodes, features)")
+    if np.isinf(x).any():
+        raise DataError(f"{path}: node {int(np.argwhere(np.isinf(x))[0, 0])} has an infinite feature; mend it")
+    return x.astype(np.float32)
+
+
+def _split(arrays: Mapping[str, Array], found: Nodes, where: str) -> Raw:
+    """Labels, of which those count that the split gives to training, and the test part."""
+    from attar.data.raw import Raw
+
+    if "y" not in arrays:
+        return Raw(found, kind="graph")
+    y = np.array(arrays["y"]).reshape(-1)
+    if len(y) != len(found):
+        raise LabelError(f"{where}: {len(found)} nodes but {len(y)} labels; give one for each, -1 where unknown")
+    parts = {name: _rows(arrays, name, len(y), where) for name in ("train", "test")}
+    test, train = parts["test"], parts["train"]
+    if train is None:
+        return Raw(found, y, kind="graph", test=test)
+    counts = np.zeros(len(y), dtype=bool)
+    counts[train] = True
+    if test is not None:
+        counts[test] = True
+    labels = [value if here else UNLABELLED for value, here in zip(y.tolist(), counts)]
+    aside = int((~counts).sum())
+    notes = (f"labels of {aside} nodes outside the training and the test part are set aside",) if aside else ()
+    return Raw(found, labels, kind="graph", test=test, notes=notes)
+
+
+def _rows(arrays: Mapping[str, Array], part: str, n: int, where: str) -> Ints | None:
+    """Numbers of the nodes in a part of the split."""
+    if f"{part}_mask" in arrays:
+        mask = arrays[f"{part}_mask"]
+        if mask.shape != (n,) or mask.dtype.kind != "b":
+            raise LabelError(f"{where}: {part}_mask of shape {mask.shape} and type {mask.dtype}; give a boolean a node")
+        return np.flatnonzero(mask)
+    if f"{part}_idx" not in arrays:
+        return None
+    rows = arrays[f"{part}_idx"].reshape(-1)
+    if rows.dtype.kind not in "iu" or (len(rows) and not 0 <= rows.min() <= rows.max() < n):
+        raise LabelError(f"{where}: {part}_idx has numbers that are no node; they go from 0 to {n - 1}")
+    return np.unique(rows).astype(np.int64)

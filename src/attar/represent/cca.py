@@ -1,0 +1,123 @@
+"""Views that agree in every direction, and directions that have nothing in common (CCA-SSG)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attar.represent.pretext import Pretext
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+    from attar.kinds.base import Kind
+
+# Of a direction that is the same for all samples.
+_TINY = 1e-6
+
+
+class CCASSG(Pretext):
+    """An encoder whose outputs for two views of a sample are the same, and whose directions are uncorrelated.
+
+    z̃ = (z − mean z) / (std z · √n) over a batch of n, for each direction,
+    L = ‖Z̃_A − Z̃_B‖² + λ (‖Z̃_Aᵀ Z̃_A − I‖² + ‖Z̃_Bᵀ Z̃_B − I‖²)
+
+    A soft form of canonical correlation analysis. There are no negatives and no second network, so that a step takes
+    time proportional to the batch: it suits batches as large as a whole graph.
+
+    References:
+        Zhang et al., From Canonical Correlation Analysis to Self-supervised Graph Neural Networks, 2021,
+        https://arxiv.org/abs/2106.12484
+
+    Arguments:
+        dim: length of the representation.
+        width: of the encoder.
+        epochs: passes over all samples.
+        batch_size: samples in a batch; many more than `dim`, for fewer cannot be uncorrelated.
+        decorrelation: λ, what a correlation counts beside a disagreement.
+        strength: of the augmentation.
+        lr: highest learning rate.
+        kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
+            sample is square, four an image.
+        random_state: seed of weights, views and the order of samples.
+
+    Attributes:
+        kind_: what was learnt about the kind of data.
+        encoder_: f_θ on normalised samples.
+        loss_curve_: mean loss of each epoch.
+
+    Example:
+        >>> import numpy as np
+        >>> images = np.random.default_rng(0).random((64, 8, 8), dtype=np.float32)
+        >>> CCASSG(dim=16, width=4, epochs=2, random_state=0).fit(images).transform(images).shape
+        (64, 16)
+    """
+
+    def __init__(
+        self,
+        dim: int = 64,
+        *,
+        width: int = 32,
+        epochs: int = 100,
+        batch_size: int = 256,
+        decorrelation: float = 1e-3,
+        strength: float = 1.0,
+        lr: float = 1e-3,
+        kind: str | Kind | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.dim = dim
+        self.width = width
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.decorrelation = decorrelation
+        self.strength = strength
+        self.lr = lr
+        self.kind = kind
+        self.random_state = random_state
+
+    def _networks(self, kind: Kind) -> nn.ModuleDict:
+        from torch import nn
+
+        return nn.ModuleDict({"encoder": kind.encoder(self.dim, self.width)})
+
+    def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
+        import torch
+
+        z: Tensor = networks["encoder"](kind.view(torch.cat([x, x]), generator, self.strength))
+        z_i, z_j = z.chunk(2)
+        return correlation_loss(z_i, z_j, self.decorrelation)
+
+
+def correlation_loss(z_i: Tensor, z_j: Tensor, decorrelation: float) -> Tensor:
+    """L as in `CCASSG`.
+
+    Arguments:
+        z_i: outputs for one view of each sample `(n, dim)`.
+        z_j: for the other `(n, dim)`.
+        decorrelation: λ.
+
+    Returns:
+        A scalar.
+
+    Example:
+        >>> import torch
+        >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+        >>> round(float(correlation_loss(z, z, 1.0)), 4), round(float(correlation_loss(z, -z, 0.0)), 4)
+        (0.0, 8.0)
+    """
+    import torch
+
+    one, other = _standardised(z_i), _standardised(z_j)
+    same = torch.eye(one.shape[1], dtype=one.dtype, device=one.device)
+    loss = (one - other).square().sum()
+    for z in (one, other):
+        loss = loss + decorrelation * (z.t() @ z - same).square().sum()
+    return loss
+
+
+def _standardised(z: Tensor) -> Tensor:
+    spread = z.std(dim=0, correction=0)
+    scaled: Tensor = (z - z.mean(dim=0)) / ((spread + _TINY) * len(z) ** 0.5)
+    return scaled

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from attar.data import graphs
+from attar.data.arrays import from_arrays
+from attar.data.nodes import Nodes
+from attar.data.sources import read, read_for_prediction
+from attar.errors import DataError, LabelError
+
+X = np.arange(12.0).reshape(4, 3)
+EDGES = np.array([[0, 1, 2], [1, 2, 3]])
+
+
+def write(path: Path, **arrays) -> str:
+    np.savez(path, **{"x": X, "edge_index": EDGES} | arrays)
+    return str(path)
+
+
+class TestNpz:
+    def test_nodes_labels_and_split(self, tmp_path) -> None:
+        source = write(tmp_path / "g.npz", y=np.array([0, 1, 0, 1]), train_idx=np.array([0, 1]), test_idx=np.array([3]))
+        dataset = read(source)
+        assert dataset.kind == "graph"
+        assert isinstance(dataset.x, Nodes)
+        np.testing.assert_array_equal(dataset.x.links.features, X)
+        assert dataset.y.tolist() == [0, 1, -1, 1]
+        assert dataset.test.tolist() == [3]
+        assert "labels of 1 nodes outside the training and the test part are set aside" in dataset.notes
+        assert "3 edges are given in one direction only: taken for both" in dataset.notes
+
+    def test_masks_are_numbers_of_nodes(self, tmp_path) -> None:
+        mask = np.array([False, False, False, True])
+        dataset = read(write(tmp_path / "g.npz", y=np.array([0, 1, 0, 1]), train_mask=~mask, test_mask=mask))
+        assert dataset.test.tolist() == [3]
+        assert (dataset.y >= 0).all()
+
+    def test_sparse_features(self, tmp_path) -> None:
+        sparse = csr_array(X)
+        path = tmp_path / "g.npz"
+        arrays = {
+            "x_data": sparse.data,
+            "x_indices": sparse.indices,
+            "x_indptr": sparse.indptr,
+            "x_shape": sparse.shape,
+        }
+        np.savez(path, edge_index=EDGES, **arrays)
+        np.testing.assert_array_equal(read(str(path)).x.links.features, X)
+
+    @pytest.mark.parametrize(
+        ("arrays", "error", "message"),
+        [
+            ({"edge_index": np.array([[0], [4]])}, DataError, "edge 0 .0 to 4. leads to no node"),
+            ({"x": np.full((4, 1), np.inf)}, DataError, "infinite"),
+            ({"x": np.array(["a"])}, DataError, "numbers"),
+            ({"y": np.array([0, 1])}, LabelError, "4 nodes but 2 labels"),
+            ({"y": np.zeros(4, int), "test_idx": np.array([4])}, LabelError, "test_idx"),
+            ({"y": np.zeros(4, int), "test_mask": np.array([1, 0])}, LabelError, "test_mask"),
+        ],
+    )
+    def test_hostile(self, tmp_path, arrays, error, message) -> None:
+        with pytest.raises(error, match=message):
+            read(write(tmp_path / "g.npz", **arrays))
+
+    def test_no_features(self, tmp_path) -> None:
+        np.savez(tmp_path / "g.npz", edge_index=EDGES)
+        with pytest.raises(DataError, match="no features"):
+            read(str(tmp_path / "g.npz"))
+
+    def test_corrupt_sparse_matrix(self, tmp_path) -> None:
+        wrong = {"x_data": [1.0], "x_indices": [9], "x_indptr": [0, 1, 1], "x_shape": [2, 3]}
+        np.savez(tmp_path / "g.npz", edge_index=EDGES, **wrong)
+        with pytest.raises(DataError, match="no sparse matrix"):
+            read(str(tmp_path / "g.npz"))
+
+
+class TestFolder:
+    def fill(self, folder: Path, edges: str = "from,to\nb,a\nb,c\n") -> str:
+        (folder / "nodes.csv").write_text("id,age,colour,label\na,1,red,x\nb,2,blue,y\nc,3,red,\n")
+        (folder / "edges.csv").write_text(edges)
+        return str(folder)
+
+    def test_edges_name_nodes_by_id_and_texts_are_a_feature_each(self, tmp_path) -> None:
+        dataset = read(self.fill(tmp_path))
+        assert dataset.ids.tolist() == ["a", "b", "c"]
+        np.testing.assert_array_equal(dataset.x.links.features, [[1, 0, 1], [2, 1, 0], [3, 0, 1]])
+        assert dataset.x.links.edge_index.tolist() == [[1, 0, 2, 1], [0, 1, 1, 2]]
+        assert dataset.classes == ("x", "y")
+        assert dataset.y.tolist() == [0, 1, -1]
+
+    def test_rows_without_ids_and_edges_without_header(self, tmp_path) -> None:
+        (tmp_path / "nodes.csv").write_text("age,size\n1,2\n3,4\n")
+        (tmp_path / "edges.csv").write_text("0,1\n1,1\n")
+        dataset = read(str(tmp_path))
+        assert dataset.x.links.edge_index.tolist() == [[1, 0], [0, 1]]
+        assert "1 edges lead from a node to itself: left out" in dataset.notes
+
+    def test_dangling_edge_is_named(self, tmp_path) -> None:
+        with pytest.raises(DataError, match="row 1 leads to node 'z'"):
+            read(self.fill(tmp_path, "from,to\na,b\na,z\n"))
+
+    def test_one_column(self, tmp_path) -> None:
+        with pytest.raises(DataError, match="two, the ends"):
+            read(self.fill(tmp_path, "from\na\n"))
+
+    def test_two_nodes_of_one_name(self, tmp_path) -> None:
+        self.fill(tmp_path)
+        (tmp_path / "nodes.csv").write_text("id,age\na,1\na,2\n")
+        with pytest.raises(DataError, match="two nodes are called 'a'"):
+            read(str(tmp_path))
+
+
+class TestPython:
+    def test_labels_and_masks_of_the_object(self) -> None:
+        mask = np.array([True, False, False, True])
+        data = SimpleNamespace(x=X, edge_index=EDGES, y=np.array([0, 1, 1, 0]), train_mask=mask, test_mask=None)
+        dataset = from_arrays(data)
+        assert dataset.y.tolist() == [0, -1, -1, 0]
+        assert from_arrays(data, [1, 0, -1, -1]).y.tolist() == [1, 0, -1, -1]
+
+    def test_data_of_torch_geometric(self) -> None:
+        data = pytest.importorskip("torch_geometric.data", reason="torch-geometric is not installed")
+        torch = pytest.importorskip("torch")
+        graph = data.Data(torch.tensor(X), torch.tensor(EDGES), y=torch.tensor([0, 1, 1, 0]))
+        dataset = from_arrays(graph)
+        np.testing.assert_array_equal(dataset.x.links.features, X)
+        assert dataset.y.tolist() == [0, 1, 1, 0]
+
+    def test_features_alone_are_no_graph(self) -> None:
+        with pytest.raises(DataError, match="without edges"):
+            from_arrays(X, kind="graph")
+        with pytest.raises(DataError, match="without features"):
+            from_arrays(SimpleNamespace(x=None, edge_index=EDGES))
+
+
+class TestPrediction:
+    def test_same_features(self, tmp_path) -> None:
+        source = write(tmp_path / "g.npz", y=np.array([0, 1, 0, 1]))
+        dataset = read_for_prediction(source, kind="graph", shape=(3,))
+        assert (dataset.y == -1).all()
+        with pytest.raises(DataError, match="of 3 features; the model takes 5"):
+            read_for_prediction(source, kind="graph", shape=(5,))
+        with pytest.raises(DataError, match="a graph; the model takes table"):
+            read_for_prediction(source, kind="table", shape=(3,))
+
+
+@pytest.fixture(scope="module")
+def cora():
+    folder = Path(os.environ.get("ATTAR_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    path = folder / "graph" / "cora.npz"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there; set ATTAR_DATA")
+    return read(str(path))
+
+
+def test_cora(cora) -> None:
+    assert cora.x.links.features.shape == (2708, 1433)
+    assert cora.x.links.edge_index.shape == (2, 10556)
+    assert len(cora.test) == 1000
+    assert np.bincount(np.delete(cora.y, cora.test) + 1).tolist() == [1568, 20, 20, 20, 20, 20, 20, 20]
+    assert graphs.is_graph(cora.x)

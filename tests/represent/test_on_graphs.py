@@ -1,0 +1,108 @@
+"""Every pretext on the nodes of a graph, with what the kind answers alone."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from attar.data.nodes import links
+from attar.kinds import graph
+from attar.kinds.graph import Graph
+from attar.nets.nodes import Nodes
+from attar.represent import CCASSG, Autoencoder, Masked, Raw, SimCLR
+from attar.training.loop import train
+
+PRETEXTS = {
+    "simclr": lambda kind: SimCLR(8, width=1, epochs=3, batch_size=34, kind=kind, random_state=0),
+    "masked": lambda kind: Masked(8, width=1, epochs=3, batch_size=34, kind=kind, random_state=0),
+    "autoencoder": lambda kind: Autoencoder(8, width=1, epochs=3, batch_size=34, kind=kind, random_state=0),
+    "cca-ssg": lambda kind: CCASSG(8, width=1, epochs=3, batch_size=34, kind=kind, random_state=0),
+}
+
+
+@pytest.fixture
+def nodes():
+    x = np.random.default_rng(0).standard_normal((34, 6))
+    return links(x, np.array(nx.karate_club_graph().edges).T).all()
+
+
+@pytest.mark.parametrize("name", PRETEXTS)
+class TestPretexts:
+    def test_same_seed_same_representation(self, nodes, name) -> None:
+        kind = Graph.learn(nodes)
+        z = [PRETEXTS[name](kind).fit(nodes).transform(nodes) for _ in range(2)]
+        assert z[0].shape == (34, 8)
+        assert np.isfinite(z[0]).all()
+        np.testing.assert_array_equal(*z)
+
+    def test_a_part_of_the_nodes_is_represented_as_in_the_whole(self, nodes, name) -> None:
+        pretext = PRETEXTS[name](Graph.learn(nodes)).fit(nodes)
+        np.testing.assert_allclose(pretext.transform(nodes[[3, 30]]), pretext.transform(nodes)[[3, 30]], atol=1e-6)
+
+    def test_another_graph(self, nodes, name) -> None:
+        pretext = PRETEXTS[name](Graph.learn(nodes)).fit(nodes)
+        with torch.no_grad():
+            other = Nodes.of(torch.randn(5, 6), torch.zeros(2, 0, dtype=torch.long))
+            assert pretext.module_(other).shape == (5, 8)
+
+    def test_with_neighbours_sampled(self, nodes, name, monkeypatch) -> None:
+        monkeypatch.setattr(graph, "_WHOLE", 0)
+        monkeypatch.setattr(graph, "_FAN_OUT", (4, 2))
+        kind = Graph.learn(nodes)
+        pretext = PRETEXTS[name](kind)
+        pretext.set_params(batch_size=8)
+        z = pretext.fit(nodes).transform(nodes)
+        assert z.shape == (34, 8)
+        assert np.isfinite(z).all()
+
+    def test_killed_and_resumed_equals_uninterrupted(self, nodes, name, monkeypatch, tmp_path) -> None:
+        kind = Graph.learn(nodes)
+        whole = PRETEXTS[name](kind).fit(nodes).transform(nodes)
+        path = tmp_path / "checkpoint.safetensors"
+
+        def stop(module, loss, n, **options):
+            calls = []
+
+            def counted(batch, generator):
+                calls.append(batch)
+                if len(calls) == 3:
+                    raise KeyboardInterrupt
+                return loss(batch, generator)
+
+            return train(module, counted, n, interval=0.0, **options)
+
+        monkeypatch.setattr("attar.training.loop.train", stop)
+        with pytest.raises(KeyboardInterrupt):
+            PRETEXTS[name](kind)._fit(nodes, kind, path)
+        monkeypatch.undo()
+        resumed = PRETEXTS[name](kind)
+        resumed._fit(nodes, kind, path)
+        np.testing.assert_array_equal(resumed.transform(nodes), whole)
+
+
+def test_masked_features_are_filled_in(nodes) -> None:
+    kind = Graph.learn(nodes)
+    masked = Masked(8, width=1, epochs=2, kind=kind, random_state=0).fit(nodes)
+    filled, hidden = masked.reconstruct(nodes, random_state=0)
+    assert filled.shape == (34, 6)
+    assert hidden.sum() == 17
+    np.testing.assert_allclose(filled[~hidden[0]], nodes.links.features[~hidden[0]], atol=1e-5)
+
+
+def test_raw_features_of_nodes(nodes) -> None:
+    z = Raw(kind=Graph.learn(nodes)).fit(nodes).transform(nodes[[5, 2]])
+    expected = nodes.links.features
+    np.testing.assert_allclose(z, ((expected - expected.mean(0)) / expected.std(0))[[5, 2]], atol=1e-5)
+
+
+def test_propagated_features_equal_the_dense_product(nodes) -> None:
+    kind = Graph.learn(nodes)
+    (module,) = kind.own_baselines().values()
+    adjacency = np.eye(34)
+    adjacency[tuple(nodes.links.edge_index)] = 1
+    scale = np.diag(adjacency.sum(1) ** -0.5)
+    x = kind.preprocess()(torch.tensor(nodes)).features.numpy()
+    spread = scale @ adjacency @ scale
+    np.testing.assert_allclose(module(torch.tensor(nodes)), spread @ spread @ x, atol=1e-5)
