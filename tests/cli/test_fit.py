@@ -124,7 +124,7 @@ def missing_folder(_):
 
 def empty_folder(at):
     (at / "void").mkdir()
-    return "void", [], "attar: void: no image and no recording"
+    return "void", [], "attar: void: no image, recording or text"
 
 
 def unreadable_image(at):

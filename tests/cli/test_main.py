@@ -67,7 +67,7 @@ def test_a_defect_of_attar_is_not_hidden(monkeypatch):
 
 def test_errors_are_one_tree():
     tree = [e for e in vars(errors).values() if isinstance(e, type)]
-    assert all(issubclass(e, errors.AttarError) for e in tree)
+    assert all(issubclass(e, errors.AttarError | Warning) for e in tree)
     assert all(e.__name__ in errors.__doc__ for e in tree)
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from attar import kinds
+from attar.data.nodes import links
 from attar.errors import DataError
 from attar.kinds.series import Series
 from attar.represent.pretext import Pretext
@@ -14,7 +15,11 @@ OF_A_KIND = {
     "series": SERIES,
     "image": RNG.random((40, 8, 8), dtype=np.float32),
     "table": RNG.random((40, 5), dtype=np.float32),
+    "text": RNG.integers(3, 20, (40, 6)).astype(np.float32),
+    "graph": links(RNG.random((40, 3), dtype=np.float32), RNG.integers(0, 40, (2, 90))).all(),
 }
+# What the number of axes does not tell.
+NAMED = ("text", "graph")
 
 
 class Centre(Pretext):
@@ -44,7 +49,7 @@ def test_the_samples_cover_every_kind():
 @pytest.mark.parametrize("name", OF_A_KIND)
 def test_a_pretext_of_two_short_methods_works_on_every_kind(name):
     x = OF_A_KIND[name]
-    pretext = Centre().fit(x)
+    pretext = Centre(kind=kinds.of(name).learn(x) if name in NAMED else None).fit(x)
     assert pretext.kind_.name == name
     assert len(pretext.loss_curve_) == 3
     z = pretext.transform(x)

@@ -115,14 +115,15 @@ def test_a_loss_that_is_not_finite_stops_training():
 
 
 @pytest.mark.parametrize("pretext", [Centre, Exploding])
-def test_the_main_job_leaves_it_out_and_says_why(pretext, tmp_path):
-    from attar.candidates import _on
+def test_the_main_job_leaves_it_out_and_says_why(pretext, tmp_path, monkeypatch):
+    from attar.candidates import Ahead, _on
     from attar.kinds.image import Image
     from attar.run import Run
 
     job = SimpleNamespace(kind=Image.learn(IMAGES), x=IMAGES, progress=None)
     spoilt = pretext(epochs=40, batch_size=64, lr=3e-2)
     with Run(tmp_path / "run", {}, {}) as run:
-        result = _on(job, run, "centre", spoilt, lambda _: pytest.fail("a candidate was offered"))
+        monkeypatch.setattr("attar.candidates.probed", lambda job, module: np.ones(3))
+        result = _on(job, run, Ahead(), "centre", spoilt, lambda _: pytest.fail("a candidate was offered"))
     assert result.facts["left_out"].startswith("centre is left out: the ")
     assert "candidates" not in result.facts
