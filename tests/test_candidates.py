@@ -179,3 +179,27 @@ def test_a_pretext_that_cannot_catch_up_is_not_trained_on(images, plan, tmp_path
         # Started again, it is not looked at anew.
         monkeypatch.setattr("attar.candidates.probed", None)
         assert [c.name for c in candidates(job, run)] == names
+
+
+@pytest.mark.parametrize("name", ["masked", "cca-ssg", "moco", "byol"])
+@pytest.mark.parametrize("of", ["images", "series", "table"])
+def test_every_pretext_can_be_asked_for(request, of, name, plan, tmp_path) -> None:
+    job, run = request.getfixturevalue(of).reopen()
+    run.close()
+    only = plan.model_copy(update={"pretexts": (name,), "tune_steps": 0})
+    with Run(tmp_path / "r", {}, {}) as run:
+        found = {c.name: c for c in candidates(replace(job, plan=only), run)}
+        # Of a training of some steps it may be said that it collapsed.
+        assert f"{name} + linear" in found or left_out(replace(job, plan=only), run)
+    assert not any(other in learnt for learnt in found for other in ("simclr", "autoencoder"))
+
+
+def test_series_have_a_pretext_of_their_own(series, plan, tmp_path) -> None:
+    job, run = series.reopen()
+    run.close()
+    job = replace(job, plan=plan.model_copy(update={"pretexts": ("ts-tcc",), "tune_steps": 0}))
+    with Run(tmp_path / "r", {}, {}) as run:
+        found = {c.name: c for c in candidates(job, run)}
+        linear = found["ts-tcc + linear"]
+        said = load(linear.path).predict_proba(job.x[job.labelled])
+        assert np.abs(said - linear.everything[job.labelled]).max() <= TOLERANCE

@@ -14,7 +14,7 @@ import pytest
 from attar.compress.budget import Budget
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
-from attar.errors import AttarError, BudgetError, LabelError, RunError
+from attar.errors import AttarError, BudgetError, DataError, LabelError, RunError
 from attar.fit import Options, _fingerprint, fit_dataset, fit_source, prepared, summary
 from attar.run import read_run
 from attar.training.progress import Silent
@@ -149,6 +149,19 @@ def test_the_fingerprint_sees_names_as_well_as_numbers() -> None:
     ]
     assert len({_fingerprint(d) for d in data}) == len(data)
     assert _fingerprint(data[1]) == _fingerprint(from_arrays(x.copy(), names))
+
+
+def test_a_pretext_that_does_not_suit_is_refused_before_anything_is_written(tmp_path) -> None:
+    with pytest.raises(DataError, match="'ts-tcc' is not one for samples of kind table; choose from autoencoder"):
+        fit_source("wine", Options(labels_per_class=5, pretexts=("ts-tcc",), out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_with_pretexts_of_its_own_goes_on(tmp_path) -> None:
+    options = Options(labels_per_class=3, pretexts=("masked",), seconds=1, out=tmp_path / "run")
+    first = fit_source("iris", options).facts
+    assert fit_source("iris", options).facts == first
+    assert first.settings["pretexts"] == "masked"
 
 
 def test_no_budget_is_not_measured(monkeypatch) -> None:

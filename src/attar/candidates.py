@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,13 @@ from attar.adapt.validate import LearningPoint, correctness
 from attar.data.dataset import Floats
 from attar.errors import TrainingError
 from attar.represent import (
+    BYOL,
     CCASSG,
     PCA,
+    TSTCC,
     Autoencoder,
+    Masked,
+    MoCo,
     Pretrained,
     RandomConvolutions,
     RandomFeatures,
@@ -178,30 +182,33 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
         stages[own.replace(" ", "-")] = partial(heads, job, own, module)
     if plan.tune_steps:
         stages["from-scratch"] = lambda folder: networks(job, "from scratch", None, folder)
-    if plan.autoencoder_epochs and "autoencoder" in kind.pretexts:
-        autoencoder = Autoencoder(
-            64, kind=kind, epochs=plan.autoencoder_epochs, batch_size=kind.batch(256), random_state=seed
-        )
-        stages["autoencoder"] = lambda folder: _on(
-            job, run, ahead, "autoencoder", autoencoder, lambda encoder: heads(job, "autoencoder", encoder, folder)
-        )
     if plan.backbone is not None:
         stages["pretrained"] = lambda folder: _backbone(job, folder)
-    if plan.simclr_epochs and "cca-ssg" in kind.pretexts:
-        cca = CCASSG(256, kind=kind, epochs=plan.simclr_epochs, batch_size=kind.batch(256), random_state=seed)
-        stages["cca-ssg"] = lambda folder: _on(
-            job, run, ahead, "cca-ssg", cca, lambda encoder: heads(job, "cca-ssg", encoder, folder)
-        )
-    if plan.simclr_epochs and "simclr" in kind.pretexts:
-        simclr = SimCLR(128, kind=kind, epochs=plan.simclr_epochs, batch_size=kind.batch(256), random_state=seed)
-        stages["simclr"] = lambda folder: _on(
-            job, run, ahead, "simclr", simclr, lambda encoder: heads(job, "simclr", encoder, folder)
-        )
-        if plan.tune_steps:
-            stages["simclr-fine-tuned"] = lambda folder: _on(
-                job, run, ahead, "simclr", simclr, lambda encoder: networks(job, "simclr, fine-tuned", encoder, folder)
-            )
+    for name, representation in _pretexts(job).items():
+        stages[name] = partial(_on, job, run, ahead, name, representation, heads)
+        if name == "simclr" and plan.tune_steps:
+            stages["simclr-fine-tuned"] = partial(_on, job, run, ahead, name, representation, networks)
     return stages
+
+
+def _pretexts(job: Job) -> dict[str, Pretext]:
+    """What is to be trained, by name, the cheapest first."""
+    plan, kind = job.plan, job.kind
+    shared: dict[str, Any] = {"kind": kind, "batch_size": kind.batch(256), "random_state": job.seed}
+    contrast = shared | {"epochs": plan.simclr_epochs}
+    rebuilt = shared | {"epochs": plan.autoencoder_epochs}
+    makers: dict[str, Callable[[], Pretext]] = {
+        "autoencoder": lambda: Autoencoder(64, **rebuilt),
+        "masked": lambda: Masked(64, **rebuilt),
+        "cca-ssg": lambda: CCASSG(256, **contrast),
+        "simclr": lambda: SimCLR(128, **contrast),
+        "moco": lambda: MoCo(128, **contrast),
+        "byol": lambda: BYOL(128, **contrast),
+        "ts-tcc": lambda: TSTCC(128, **contrast),
+    }
+    wanted = kind.pretexts if plan.pretexts is None else plan.pretexts
+    made = {name: make() for name, make in makers.items() if name in wanted}
+    return {name: representation for name, representation in made.items() if representation.epochs}
 
 
 def _fit(representation: Representation, x: Floats) -> nn.Module:
@@ -230,7 +237,8 @@ def _on(
     ahead: Ahead,
     name: str,
     representation: Pretext,
-    candidates_on: Callable[[nn.Sequential], Result],
+    candidates_on: Callable[[Job, str, nn.Sequential, Path], Result],
+    folder: Path,
 ) -> Result:
     """The candidates on a representation that is trained in a stage of its own, or why there are none."""
     checkpoint = run.folder / "stages" / f"{name}-training" / "checkpoint.safetensors"
@@ -257,7 +265,7 @@ def _on(
             checkpoint.unlink(missing_ok=True)
             return Result(facts={"left_out": f"{name} is left out: {trained.facts['failed']}"})
     with torch.random.fork_rng(devices=[]):
-        encoder = job.kind.encoder(representation.dim, representation.width)
+        encoder = representation._encoder(job.kind)
     encoder.load_state_dict({key: torch.tensor(value) for key, value in trained.arrays.items()})
     encoder.eval()
-    return candidates_on(nn.Sequential(job.kind.preprocess(), encoder).eval())
+    return candidates_on(job, name, nn.Sequential(job.kind.preprocess(), encoder).eval(), folder)

@@ -103,7 +103,10 @@ def findings(
         model_bytes=last.bytes,
         model_latency_ms=last.latency_ms,
         seconds=time.perf_counter() - started,
-        settings={**run.asked["settings"], **job.plan.model_dump()},
+        settings={
+            key: ", ".join(value) if isinstance(value, list | tuple) else value
+            for key, value in (run.asked["settings"] | job.plan.model_dump()).items()
+        },
         versions=run.versions,
         command=command,
     )

@@ -19,7 +19,7 @@ from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
 from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall
-from attar.errors import BudgetError
+from attar.errors import BudgetError, DataError
 from attar.plan import Plan, default_plan, on_threads, plan_for_time, versions
 from attar.run import FILE, Result, Run, fingerprint, free_folder
 from attar.training.progress import Progress, Silent
@@ -48,6 +48,7 @@ class Options:
         seed: of everything random.
         out: the run folder; None: one under runs/ named after the source.
         strict: refuse unreadable files rather than skip them.
+        pretexts: to try, as in `Kind.possible`; None: those that suit the kind.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
         backbone_epochs: that it is trained on for, without labels.
     """
@@ -63,6 +64,7 @@ class Options:
     seed: int = 0
     out: Path | None = None
     strict: bool = False
+    pretexts: tuple[str, ...] | None = None
     backbone: str | None = None
     backbone_epochs: int = 0
 
@@ -131,6 +133,7 @@ def fit_dataset(
         command: what repeats the run.
         take_next: where the folder belongs to another command, take one of a similar name.
     """
+    _refuse_unsuited(dataset, options)
     progress.say(summary(dataset))
     for note in dataset.notes:
         progress.say(f"note        {note}")
@@ -235,11 +238,25 @@ def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
         )
 
 
+def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
+    possible = kinds.of(dataset.kind).possible
+    for name in options.pretexts or ():
+        if name not in possible:
+            raise DataError(
+                f"pretext {name!r} is not one for samples of kind {dataset.kind}; choose from {', '.join(possible)}"
+            )
+
+
 def _plan(dataset: Dataset, options: Options) -> dict[str, object]:
     trained = _trained(dataset)
     x, n_labelled = dataset.x[trained], int((dataset.y[trained] != UNLABELLED).sum())
     if options.seconds is None:
         plan = default_plan(x, n_labelled)
     else:
-        plan = plan_for_time(options.seconds, kinds.of(dataset.kind).learn(x, dataset.columns), x, n_labelled)
-    return plan.model_dump() | {"backbone": options.backbone, "backbone_epochs": options.backbone_epochs}
+        kind = kinds.of(dataset.kind).learn(x, dataset.columns)
+        plan = plan_for_time(options.seconds, kind, x, n_labelled, options.pretexts)
+    return plan.model_dump() | {
+        "pretexts": options.pretexts,
+        "backbone": options.backbone,
+        "backbone_epochs": options.backbone_epochs,
+    }

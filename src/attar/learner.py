@@ -28,6 +28,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         budget: what the file may cost, as "100KB", "0.5ms" or "100KB,0.5ms"; None: as much as it likes.
         kind: "image", "series", "table", "text" or "graph"; None: from X.
         time: seconds that `fit` may take; None: the default schedule.
+        pretexts: to try, as ("simclr", "masked"); None: those that suit the kind of data.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
         random_state: seed of everything random.
         run: folder to keep the run in (stages, report, model); a fit that was killed goes on there. None: none is kept.
@@ -56,6 +57,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         kind: str | None = None,
         time: float | None = None,
+        pretexts: tuple[str, ...] | None = None,
         backbone: str | None = None,
         random_state: int = 0,
         run: str | Path | None = None,
@@ -64,6 +66,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.budget = budget
         self.kind = kind
         self.time = time
+        self.pretexts = pretexts
         self.backbone = backbone
         self.random_state = random_state
         self.run = run
@@ -93,7 +96,12 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         budget = Budget() if self.budget is None else Budget.parse(self.budget)
         options = Options(
-            seed=self.random_state, seconds=self.time, budget=self.budget, kind=self.kind, backbone=self.backbone
+            seed=self.random_state,
+            seconds=self.time,
+            budget=self.budget,
+            kind=self.kind,
+            pretexts=self.pretexts,
+            backbone=self.backbone,
         )
         dataset = prepared(from_arrays(X, y, kind=self.kind), options)
         with tempfile.TemporaryDirectory() as scratch:

@@ -33,14 +33,15 @@ class Plan(BaseModel):
 
     Arguments:
         version: of this recipe.
-        simclr_epochs: of contrastive learning; 0: left out.
-        autoencoder_epochs: of the autoencoder; 0: left out.
+        simclr_epochs: of contrastive learning, by SimCLR or another; 0: left out.
+        autoencoder_epochs: of the autoencoder, and of masked modelling; 0: left out.
         tune_steps: of fine-tuning, and of training from scratch; 0: both are left out.
         student_epochs: of distillation.
         kernels: of random convolutions, per dilation.
         folds: of cross-validation.
         repeats: of cross-validation of heads.
         network_repeats: of cross-validation of networks, which cost more.
+        pretexts: to try; None: those that suit the kind of data.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too; None: none is.
         backbone_epochs: that it is trained on for; 0: it stays as it is.
         threads: of training. Sums in another order are other sums, so this is part of what repeats a run.
@@ -57,6 +58,7 @@ class Plan(BaseModel):
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=3, ge=1)
     network_repeats: int = Field(default=1, ge=1)
+    pretexts: tuple[str, ...] | None = None
     backbone: str | None = None
     backbone_epochs: int = Field(default=0, ge=0)
     threads: int = Field(default=1, ge=1)
@@ -87,7 +89,9 @@ def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
     )
 
 
-def plan_for_time(seconds: float, kind: Kind, x: Floats, n_labelled: int) -> Plan:
+def plan_for_time(
+    seconds: float, kind: Kind, x: Floats, n_labelled: int, pretexts: tuple[str, ...] | None = None
+) -> Plan:
     """The schedule that fits the seconds allowed, from the measured time of a few steps.
 
     Arguments:
@@ -95,13 +99,16 @@ def plan_for_time(seconds: float, kind: Kind, x: Floats, n_labelled: int) -> Pla
         kind: of the samples.
         x: raw samples `(n, *shape)`.
         n_labelled: how many of them have a label.
+        pretexts: that are trained; None: those that suit the kind.
     """
+    pretexts = kind.pretexts if pretexts is None else pretexts
     per_sample = _seconds_per_sample(kind, x)
     n, passes = len(x), default_plan(x, n_labelled)
     network_fits = 2 * (passes.folds * passes.network_repeats + 1 + 6)
+    rebuilding = sum(name in ("autoencoder", "masked") for name in pretexts)
     samples = (
-        2 * passes.simclr_epochs * n
-        + 2 * passes.autoencoder_epochs * n
+        2 * (len(pretexts) - rebuilding) * passes.simclr_epochs * n
+        + 2 * rebuilding * passes.autoencoder_epochs * n
         + passes.student_epochs * n
         # A step on fewer samples hardly takes less.
         + network_fits * passes.tune_steps * 64

@@ -231,6 +231,7 @@ def probed(job: Job, module: nn.Module) -> Doubles:
 def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path) -> Result:
     """A network trained on the labels alone, or a pretrained encoder trained on."""
     start = time.perf_counter()
+    name = name if pretrained is None else f"{name}, fine-tuned"
     x, codes, plan = job.x[job.labelled], job.codes, job.plan
     preprocess = job.kind.preprocess().eval()
     encoder = None if pretrained is None else pretrained[1]

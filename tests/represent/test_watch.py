@@ -124,6 +124,7 @@ def test_the_main_job_leaves_it_out_and_says_why(pretext, tmp_path, monkeypatch)
     spoilt = pretext(epochs=40, batch_size=64, lr=3e-2)
     with Run(tmp_path / "run", {}, {}) as run:
         monkeypatch.setattr("attar.candidates.probed", lambda job, module: np.ones(3))
-        result = _on(job, run, Ahead(), "centre", spoilt, lambda _: pytest.fail("a candidate was offered"))
+        offered = lambda *_: pytest.fail("a candidate was offered")  # noqa: E731
+        result = _on(job, run, Ahead(), "centre", spoilt, offered, tmp_path)
     assert result.facts["left_out"].startswith("centre is left out: the ")
     assert "candidates" not in result.facts

@@ -50,6 +50,13 @@ def fit(
     kind: Annotated[
         str | None, typer.Option(help="image, series, table, text or graph, where the guess would be wrong.")
     ] = None,
+    pretexts: Annotated[
+        str | None,
+        typer.Option(
+            help="Pretexts to try, as in simclr,masked (also autoencoder, moco, byol, cca-ssg, for series ts-tcc); "
+            "none for no training without labels. Without it, those that suit the data."
+        ),
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="Try a pretrained encoder of texts, images or sound too: hf:NAME or hf:FOLDER.")
     ] = None,
@@ -77,6 +84,7 @@ def fit(
         seed=seed,
         out=out,
         strict=strict,
+        pretexts=None if pretexts is None else tuple(name for name in pretexts.split(",") if name not in ("", "none")),
         backbone=backbone,
         backbone_epochs=backbone_epochs,
     )

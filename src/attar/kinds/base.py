@@ -65,6 +65,8 @@ class Kind(Parts, Translated, ABC):
     # What is tried on it: representations that are not trained on its samples, and pretexts.
     baselines: ClassVar[tuple[str, ...]] = ("raw", "pca", "random-convolutions")
     pretexts: ClassVar[tuple[str, ...]] = ("autoencoder", "simclr")
+    # Pretexts that may be asked for.
+    possible: ClassVar[tuple[str, ...]] = ("autoencoder", "masked", "cca-ssg", "simclr", "moco", "byol")
     # Whether students are worth having in integers.
     integers: ClassVar[bool] = True
     # How far around a sample others have an influence on it.

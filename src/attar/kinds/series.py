@@ -48,6 +48,7 @@ class Series(Patched):
     """
 
     name: ClassVar[str] = "series"
+    possible: ClassVar[tuple[str, ...]] = (*Patched.possible, "ts-tcc")
     # One more than elsewhere: kernels along one axis have fewer weights.
     ladder: ClassVar[tuple[int, ...]] = (48, *Kind.ladder)
     padded: ClassVar[bool] = True

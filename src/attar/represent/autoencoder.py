@@ -119,6 +119,9 @@ class Autoencoder(Pretext):
         encoder, decoder = kind.autoencoder(self.dim, self.width, self.network)
         return nn.ModuleDict({"encoder": encoder, "decoder": decoder})
 
+    def _encoder(self, kind: Kind) -> nn.Module:
+        return kind.autoencoder(self.dim, self.width, self.network)[0]
+
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
         from attar.kinds.base import normal
 

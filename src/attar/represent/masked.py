@@ -128,9 +128,10 @@ class Masked(Pretext):
 
         if self.ratio is not None and not 0 < self.ratio < 1:
             raise DataError(f"ratio is {self.ratio}; give the share of parts to hide, between 0 and 1")
-        return nn.ModuleDict(
-            {"encoder": kind.part_encoder(self.dim, self.width), "decoder": kind.part_decoder(self.dim, self.width)}
-        )
+        return nn.ModuleDict({"encoder": self._encoder(kind), "decoder": kind.part_decoder(self.dim, self.width)})
+
+    def _encoder(self, kind: Kind) -> nn.Module:
+        return kind.part_encoder(self.dim, self.width)
 
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
         x_hat, hidden = self._predict(networks["encoder"], networks["decoder"], kind, x, generator)

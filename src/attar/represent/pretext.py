@@ -61,6 +61,10 @@ class Pretext(Representation):
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
         """The loss on a batch of normalised samples; what is random is drawn from `generator`."""
 
+    def _encoder(self, kind: Kind) -> nn.Module:
+        """The encoder among the networks, with fresh weights."""
+        return kind.encoder(self.dim, self.width)
+
     @property
     def module_(self) -> nn.Module:
         """Preprocessing and encoder, in evaluation mode: raw float32 `(n, *shape_)` to float32 `(n, dim_)`."""
