@@ -6,6 +6,7 @@ import torch
 from pydantic import ValidationError
 
 from attar import kinds
+from attar.kinds.table import Table
 from attar.plan import Plan, default_plan, on_threads, plan_for_time, versions
 
 
@@ -69,3 +70,14 @@ def test_threads_are_given_back() -> None:
     with pytest.raises(KeyError), on_threads(2):
         raise KeyError
     assert torch.get_num_threads() == before
+
+
+def test_short_numbers_only_where_they_save_much_time(monkeypatch) -> None:
+    from attar import plan
+
+    kind = Table.learn(np.zeros((4, 3), np.float32))
+    little, much = np.zeros((4, 3), np.float32), np.broadcast_to(np.float32(0), (10_000_000, 3))
+    for seconds, expected in ((0.7, "bf16-mixed"), (0.9, "32-true"), (3.0, "32-true")):
+        monkeypatch.setattr(plan, "_seconds_per_sample", lambda kind, x, p, s=seconds: s if p == "bf16-mixed" else 1.0)
+        assert plan.faster_precision(kind, much) == expected
+        assert plan.faster_precision(kind, little) == "32-true"

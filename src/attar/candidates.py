@@ -194,7 +194,12 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
 def _pretexts(job: Job) -> dict[str, Pretext]:
     """What is to be trained, by name, the cheapest first."""
     plan, kind = job.plan, job.kind
-    shared: dict[str, Any] = {"kind": kind, "batch_size": kind.batch(256), "random_state": job.seed}
+    shared: dict[str, Any] = {
+        "kind": kind,
+        "batch_size": kind.batch(256),
+        "precision": plan.precision,
+        "random_state": job.seed,
+    }
     contrast = shared | {"epochs": plan.simclr_epochs}
     rebuilt = shared | {"epochs": plan.autoencoder_epochs}
     makers: dict[str, Callable[[], Pretext]] = {

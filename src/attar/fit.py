@@ -20,7 +20,7 @@ from attar.data.nodes import Nodes
 from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall
 from attar.errors import BudgetError, DataError
-from attar.plan import Plan, default_plan, on_threads, plan_for_time, versions
+from attar.plan import Plan, default_plan, faster_precision, on_threads, plan_for_time, versions
 from attar.run import FILE, Result, Run, fingerprint, free_folder
 from attar.training.progress import Progress, Silent
 
@@ -250,12 +250,13 @@ def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
 def _plan(dataset: Dataset, options: Options) -> dict[str, object]:
     trained = _trained(dataset)
     x, n_labelled = dataset.x[trained], int((dataset.y[trained] != UNLABELLED).sum())
+    kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     if options.seconds is None:
         plan = default_plan(x, n_labelled)
     else:
-        kind = kinds.of(dataset.kind).learn(x, dataset.columns)
         plan = plan_for_time(options.seconds, kind, x, n_labelled, options.pretexts)
     return plan.model_dump() | {
+        "precision": faster_precision(kind, x),
         "pretexts": options.pretexts,
         "backbone": options.backbone,
         "backbone_epochs": options.backbone_epochs,

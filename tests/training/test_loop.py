@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from attar.errors import AttarError
+from attar.errors import AttarError, RunError
 from attar.nets.convnet import ConvNet
 from attar.training.checkpoint import Plan
 from attar.training.loop import _batches, _rate, train
@@ -194,3 +194,24 @@ def test_progress_counts_every_step_also_the_resumed_ones(tmp_path):
     counter = Counter()
     _run(tmp_path / "c", progress=counter)
     assert counter.done == counter.total == 12
+
+
+def test_products_in_bfloat16_where_asked():
+    line, seen = nn.Linear(8, 8), []
+
+    def loss(batch, generator):
+        y = line(torch.ones(len(batch), 8))
+        seen.append(y.dtype)
+        return y.float().square().mean()
+
+    train(line, loss, 16, epochs=1, batch_size=8, precision="bf16-mixed")
+    assert seen == [torch.bfloat16] * 2
+    assert line.weight.dtype == torch.float32
+    train(line, loss, 16, epochs=1, batch_size=8)
+    assert seen[2:] == [torch.float32] * 2
+
+
+def test_a_checkpoint_of_another_precision_is_refused(tmp_path):
+    _run(tmp_path / "checkpoint", until=3)
+    with pytest.raises(RunError, match="other settings"):
+        _run(tmp_path / "checkpoint", precision="bf16-mixed")

@@ -43,6 +43,7 @@ class Autoencoder(Pretext):
         sparsity: λ, the weight of the penalty on the code.
         network: "convolutional", "fully-connected", "recurrent" (series) or "transformer"; None: the kind's own.
         lr: highest learning rate.
+        precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
         kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
             sample is square, four an image.
         random_state: seed of weights, noise and the order of samples.
@@ -73,6 +74,7 @@ class Autoencoder(Pretext):
         sparsity: float = 0.0,
         network: str | None = None,
         lr: float = 2e-3,
+        precision: str = "32-true",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -84,6 +86,7 @@ class Autoencoder(Pretext):
         self.sparsity = sparsity
         self.network = network
         self.lr = lr
+        self.precision = precision
         self.kind = kind
         self.random_state = random_state
 

@@ -39,6 +39,7 @@ class BYOL(Pretext):
         projection: length of what is predicted.
         strength: of the augmentation; 0 leaves the samples as they are.
         lr: highest learning rate.
+        precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
         kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
             sample is square, four an image.
         random_state: seed of weights, views and the order of samples.
@@ -67,6 +68,7 @@ class BYOL(Pretext):
         projection: int = 64,
         strength: float = 1.0,
         lr: float = 2e-3,
+        precision: str = "32-true",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -79,6 +81,7 @@ class BYOL(Pretext):
         self.projection = projection
         self.strength = strength
         self.lr = lr
+        self.precision = precision
         self.kind = kind
         self.random_state = random_state
 

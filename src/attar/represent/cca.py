@@ -38,6 +38,7 @@ class CCASSG(Pretext):
         decorrelation: λ, what a correlation counts beside a disagreement.
         strength: of the augmentation.
         lr: highest learning rate.
+        precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
         kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
             sample is square, four an image.
         random_state: seed of weights, views and the order of samples.
@@ -64,6 +65,7 @@ class CCASSG(Pretext):
         decorrelation: float = 1e-3,
         strength: float = 1.0,
         lr: float = 1e-3,
+        precision: str = "32-true",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -74,6 +76,7 @@ class CCASSG(Pretext):
         self.decorrelation = decorrelation
         self.strength = strength
         self.lr = lr
+        self.precision = precision
         self.kind = kind
         self.random_state = random_state
 

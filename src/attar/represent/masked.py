@@ -45,6 +45,7 @@ class Masked(Pretext):
         epochs: passes over all samples.
         batch_size: samples in a batch.
         lr: highest learning rate.
+        precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
         kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
             sample is square, four an image.
         random_state: seed of weights, masks and the order of samples.
@@ -79,6 +80,7 @@ class Masked(Pretext):
         epochs: int = 100,
         batch_size: int = 256,
         lr: float = 2e-3,
+        precision: str = "32-true",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -88,6 +90,7 @@ class Masked(Pretext):
         self.epochs = epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.precision = precision
         self.kind = kind
         self.random_state = random_state
 

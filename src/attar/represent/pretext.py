@@ -44,6 +44,7 @@ class Pretext(Representation):
     epochs: int
     batch_size: int
     lr: float
+    precision: str = "32-true"
     kind: str | Kind | None
     random_state: int | np.random.RandomState | None
 
@@ -142,6 +143,7 @@ class Pretext(Representation):
             checkpoint=checkpoint,
             until=math.ceil(share * steps),
             progress=progress,
+            precision=self.precision,
             name=type(self).__name__.lower(),
         )
         self._keep(networks)

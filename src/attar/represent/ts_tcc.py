@@ -47,6 +47,7 @@ class TSTCC(Pretext):
         weak: strength of the weak view; 0 leaves the samples as they are.
         strength: of the strong view.
         lr: highest learning rate.
+        precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
         kind: of data that has an order in time, "series" or a fitted kind. None: three axes are a series unless a
             sample is square.
         random_state: seed of weights, views, t and the order of samples.
@@ -77,6 +78,7 @@ class TSTCC(Pretext):
         weak: float = 0.5,
         strength: float = 1.0,
         lr: float = 2e-3,
+        precision: str = "32-true",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -91,6 +93,7 @@ class TSTCC(Pretext):
         self.weak = weak
         self.strength = strength
         self.lr = lr
+        self.precision = precision
         self.kind = kind
         self.random_state = random_state
 

@@ -48,6 +48,7 @@ class Plan:
         lr: highest learning rate.
         weight_decay: of weight matrices and kernels.
         seed: of the order of samples and of everything drawn in the loss.
+        precision: of the loss.
     """
 
     n: int
@@ -56,6 +57,7 @@ class Plan:
     lr: float
     weight_decay: float
     seed: int
+    precision: str = "32-true"
 
 
 def write(

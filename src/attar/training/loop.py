@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,7 @@ def train(
     progress: Progress | None = None,
     name: str = "train",
     accelerator: str = "cpu",
+    precision: str = "32-true",
 ) -> History:
     """Train by AdamW with a warm-up, a cosine to zero, and clipped gradients.
 
@@ -93,6 +94,7 @@ def train(
         progress: where each step is reported.
         name: of the task in `progress`.
         accelerator: of Lightning Fabric: "cpu", "cuda", "auto".
+        precision: of Lightning Fabric: "32-true", or "bf16-mixed": products and convolutions of the loss in bfloat16.
 
     Returns:
         The losses.
@@ -108,7 +110,7 @@ def train(
         >>> len(history.losses), history.losses[-1] < 1e-3
         (200, True)
     """
-    fabric = _fabric(accelerator)
+    fabric = _fabric(accelerator, precision)
     with ExitStack() as stack:
         stack.enter_context(kept_memory())
         stack.enter_context(together.process_group())
@@ -116,7 +118,8 @@ def train(
         stack.enter_context(_own_random_state(seed))
         batch_size = together.divisible(batch_size, n)
         per_epoch = max(1, n // batch_size)
-        plan = Plan(n, epochs * per_epoch if steps is None else steps, batch_size, lr, weight_decay, seed)
+        steps = epochs * per_epoch if steps is None else steps
+        plan = Plan(n, steps, batch_size, lr, weight_decay, seed, precision)
         generator = torch.Generator().manual_seed(seed)
         # Convolutions on a CPU are quickest where the channels of a pixel lie side by side.
         _lay_out(module.to(fabric.device), torch.channels_last)
@@ -135,7 +138,7 @@ def train(
             task.advance(position.step)
             for batch in islice(_batches(plan, position.step), max(0, end - position.step)):
                 own = together.own_part(batch)
-                with together.sharing(len(own)):
+                with together.sharing(len(own)), fabric.autocast():
                     loss = loss_of_batch(own, generator)
                 _step(fabric, module, optimizer, plan, position, loss)
                 task.advance()
@@ -149,11 +152,11 @@ def train(
     return History(tuple(math.fsum(losses) / len(losses) for losses in epoch_losses), position.step)
 
 
-def _fabric(accelerator: str) -> Fabric:
+def _fabric(accelerator: str, precision: str) -> Fabric:
     # Here, because the import takes as long as that of torch.
     from lightning_fabric import Fabric
 
-    return Fabric(accelerator=accelerator, devices=1)
+    return Fabric(accelerator=accelerator, devices=1, precision=cast(Any, precision))
 
 
 def _lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
