@@ -26,15 +26,15 @@ _MAX_DILATIONS = {1: 8, 2: 3}
 # Samples and answers from which thresholds are drawn, and samples whose features are standardised.
 _REFERENCE, _ANSWERS, _SCALED = 64, 20_000, 2048
 _BATCH = 256
-# Weights of a filter, whichever its shape.
-_TAPS = 9
+# Steps of a weight in one.
+_GRID = 128
 
 
 class RandomConvolutions(Representation):
     """Random dilated convolutions of series and images, pooled into vectors.
 
-    For every dilation 1, 2, 4, … there are `n_kernels` filters of nine weights, six of −1 and three of 2 in random
-    places, over a random subset of channels, applied to the series and to its first difference (to an image as it is). Of each answer a it keeps
+    For every dilation 1, 2, 4, … there are `n_kernels` filters with normal weights of mean zero over a random subset
+    of channels, applied to the series and to its first difference (to an image as it is). Of each answer a it keeps
 
         the share of places with a > b, for `n_thresholds` quantiles b of the answers to training samples,
         √ of the mean of max(a, 0) over the places where the filter answers strongest in its group of eight,
@@ -157,10 +157,10 @@ class _Filters(nn.Module):
         self.dilation, self.difference = dilation, difference
         self.groups = -(-n_kernels // _GROUP)
         n = self.groups * _GROUP
-        # Six weights of −1 and three of 2, sixteen of which are one: eight bits hold them without loss.
-        weight = torch.full((n, _TAPS), -1.0)
-        weight.scatter_(1, torch.rand(n, _TAPS, generator=generator).argsort(1)[:, : _TAPS // 3], 2.0)
-        self.register_buffer("weight", weight.reshape(n, 1, *(_LENGTH[dims],) * dims) / 16)
+        weight = torch.randn(n, _LENGTH[dims] ** dims, generator=generator)
+        weight = weight - weight.mean(1, keepdim=True)
+        weight = _on_grid(weight / weight.abs().sum(1, keepdim=True))
+        self.register_buffer("weight", weight.reshape(n, 1, *(_LENGTH[dims],) * dims))
         # A group sees the sum of its channels: one convolution of few channels to groups, and one within each group.
         self.register_buffer("channels", self._channels(channels, generator).reshape(-1, channels, *(1,) * dims))
         size = [s - difference for s in x.shape[2:]]
@@ -202,6 +202,13 @@ class _Filters(nn.Module):
     def _pool(self, a: Tensor) -> Tensor:
         """Means over each cell, `(n, kernels, cells)`."""
         return a.mean(2, keepdim=True) if self.cells.shape[1] == 1 else a @ self.cells
+
+
+def _on_grid(weight: Tensor) -> Tensor:
+    """Weights rounded to multiples of 1/128, each row to a sum of exactly zero: eight bits hold them without loss."""
+    steps = (weight * _GRID).round()
+    steps.scatter_add_(1, steps.abs().argmax(1, keepdim=True), -steps.sum(1, keepdim=True))
+    return steps / _GRID
 
 
 def _dilations(size: Sequence[int]) -> tuple[int, ...]:
