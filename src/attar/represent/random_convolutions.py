@@ -28,13 +28,16 @@ _REFERENCE, _ANSWERS, _SCALED = 64, 20_000, 2048
 _BATCH = 256
 # Steps of a weight in one.
 _GRID = 128
+# Weights of a filter, whichever its shape, and the standard deviation of what is added to them.
+_TAPS, _NOISE = 9, 0.5
 
 
 class RandomConvolutions(Representation):
     """Random dilated convolutions of series and images, pooled into vectors.
 
-    For every dilation 1, 2, 4, … there are `n_kernels` filters with normal weights of mean zero over a random subset
-    of channels, applied to the series and to its first difference (to an image as it is). Of each answer a it keeps
+    For every dilation 1, 2, 4, … there are `n_kernels` filters of nine weights, near −1 in six places and 2 in three, of
+    mean zero, over a random subset of channels, applied to the series and to its first difference (to an image as it
+    is). Of each answer a it keeps
 
         the share of places with a > b, for `n_thresholds` quantiles b of the answers to training samples,
         √ of the mean of max(a, 0) over the places where the filter answers strongest in its group of eight,
@@ -157,7 +160,11 @@ class _Filters(nn.Module):
         self.dilation, self.difference = dilation, difference
         self.groups = -(-n_kernels // _GROUP)
         n = self.groups * _GROUP
-        weight = torch.randn(n, _LENGTH[dims] ** dims, generator=generator)
+        # Near −1 in six places and 2 in three, as MiniRocket's, but never the same: of two that answer equally at the
+        # edges, rounding would decide which wins.
+        raised = torch.rand(n, _TAPS, generator=generator).argsort(1)[:, : _TAPS // 3]
+        weight = torch.full((n, _TAPS), -1.0).scatter_(1, raised, 2.0)
+        weight = weight + _NOISE * torch.randn(n, _TAPS, generator=generator)
         weight = weight - weight.mean(1, keepdim=True)
         weight = _on_grid(weight / weight.abs().sum(1, keepdim=True))
         self.register_buffer("weight", weight.reshape(n, 1, *(_LENGTH[dims],) * dims))
