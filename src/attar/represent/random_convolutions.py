@@ -35,9 +35,9 @@ _TAPS, _NOISE = 9, 0.5
 class RandomConvolutions(Representation):
     """Random dilated convolutions of series and images, pooled into vectors.
 
-    For every dilation 1, 2, 4, … there are `n_kernels` filters of nine weights, near −1 in six places and 2 in three, of
-    mean zero, over a random subset of channels, applied to the series and to its first difference (to an image as it
-    is). Of each answer a it keeps
+    For every dilation 1, 2, 4, … there are `n_kernels` filters of nine weights, near −1 in six places and 2 in three
+    and of mean zero, over a random subset of channels, applied to the series and to its first difference (to an image
+    as it is). Of each answer a it keeps
 
         the share of places with a > b, for `n_thresholds` quantiles b of the answers to training samples,
         √ of the mean of max(a, 0) over the places where the filter answers strongest in its group of eight,
