@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -66,7 +67,7 @@ class Candidate:
         bytes: of that file.
         latency_ms: of that file.
         difference: largest one in probability between candidate and file.
-        seconds: for fitting and validating it.
+        seconds: for fitting and validating it, and its part of the training of its representation.
         points: representation of the samples shown.
         points_of: name of that representation.
         members: of a committee.
@@ -249,28 +250,36 @@ def _on(
     checkpoint = run.folder / "stages" / f"{name}-training" / "checkpoint.safetensors"
 
     def first_look(_: Path) -> Result:
+        start = time.perf_counter()
         try:
             representation._fit(job.x, job.kind, checkpoint, job.progress, _FIRST_LOOK)
         except TrainingError as error:
             return Result(facts={"failed": str(error)})
-        return Result(facts={"failed": ahead.beyond(probed(job, representation.module_))})
+        failed = ahead.beyond(probed(job, representation.module_))
+        return Result(facts={"failed": failed, "seconds": time.perf_counter() - start})
 
     def train(_: Path) -> Result:
+        start = time.perf_counter()
         try:
             representation._fit(job.x, job.kind, checkpoint, job.progress)
         except TrainingError as error:
             return Result(facts={"failed": str(error)})
         weights = representation.encoder_.state_dict()
-        facts = {"loss": representation.loss_curve_, "failed": representation.collapsed_}
+        facts = {"failed": representation.collapsed_, "seconds": time.perf_counter() - start}
         return Result({key: value.numpy() for key, value in weights.items()}, facts)
 
+    seconds = 0.0
     for stage, compute in ((f"{name}-first-look", first_look), (f"{name}-training", train)):
         trained = run.stage(stage, compute)
         if trained.facts["failed"]:
             checkpoint.unlink(missing_ok=True)
             return Result(facts={"left_out": f"{name} is left out: {trained.facts['failed']}"})
+        seconds += trained.facts["seconds"]
     with torch.random.fork_rng(devices=[]):
         encoder = representation._encoder(job.kind)
     encoder.load_state_dict({key: torch.tensor(value) for key, value in trained.arrays.items()})
     encoder.eval()
-    return candidates_on(job, name, nn.Sequential(job.kind.preprocess(), encoder).eval(), folder)
+    result = candidates_on(job, name, nn.Sequential(job.kind.preprocess(), encoder).eval(), folder)
+    for one in result.facts["candidates"]:
+        one["seconds"] += seconds / len(result.facts["candidates"])
+    return result
