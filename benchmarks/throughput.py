@@ -7,8 +7,8 @@ layers, AdamW and views of the same kind: a random rotation, scaling, shear and 
 is a usual lightly pipeline: a data set that transforms one sample at a time, twice, read by a DataLoader; loss and
 projector are lightly's, the loop is Lightning's. torchvision may have no build for this torch, so the affine map is
 Pillow's, which is what torchvision does with a Pillow image. Without worker processes, so that each takes one core, and
-with two, which take cores of their own. Seconds are CPU time, of the workers too. attar also in bfloat16, which `attar fit`
-takes where that is measured to be faster.
+with two, which take cores of their own. Seconds are CPU time, of the workers too. attar also in bfloat16, which
+`attar fit` takes where that is measured to be faster.
 """
 
 from __future__ import annotations

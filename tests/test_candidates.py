@@ -191,6 +191,7 @@ def test_every_pretext_can_be_asked_for(request, of, name, plan, tmp_path) -> No
         found = {c.name: c for c in candidates(replace(job, plan=only), run)}
         # Of a training of some steps it may be said that it collapsed.
         assert f"{name} + linear" in found or left_out(replace(job, plan=only), run)
+        assert not any(c.baseline for learnt, c in found.items() if learnt.startswith(name))
     assert not any(other in learnt for learnt in found for other in ("simclr", "autoencoder"))
 
 

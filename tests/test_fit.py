@@ -157,6 +157,29 @@ def test_a_pretext_that_does_not_suit_is_refused_before_anything_is_written(tmp_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"backbone": "hf:nowhere"}, "no pretrained backbones for kind 'table'"),
+        ({"backbone_epochs": 3}, "no backbone; name one"),
+    ],
+)
+def test_a_backbone_is_judged_before_anything_is_written(tmp_path, options, complaint) -> None:
+    with pytest.raises(DataError, match=complaint):
+        fit_source("wine", Options(labels_per_class=5, out=tmp_path / "run", **options))
+    assert not (tmp_path / "run").exists()
+
+
+def test_either_of_the_smallest_models_may_fit(monkeypatch) -> None:
+    from attar.fit import _refuse_hopeless
+
+    monkeypatch.setattr("attar.job.smallest_models", lambda *_: ((900, 0.5), (1000, 0.1)))
+    _refuse_hopeless(from_arrays(*rows()), Budget(latency_ms=0.2))
+    _refuse_hopeless(from_arrays(*rows()), Budget(bytes=950))
+    with pytest.raises(BudgetError, match="nothing fits"):
+        _refuse_hopeless(from_arrays(*rows()), Budget(bytes=950, latency_ms=0.2))
+
+
 def test_a_run_with_pretexts_of_its_own_goes_on(tmp_path) -> None:
     options = Options(labels_per_class=3, pretexts=("masked",), seconds=1, out=tmp_path / "run")
     first = fit_source("iris", options).facts
@@ -167,7 +190,7 @@ def test_a_run_with_pretexts_of_its_own_goes_on(tmp_path) -> None:
 def test_no_budget_is_not_measured(monkeypatch) -> None:
     from attar.fit import _refuse_hopeless
 
-    monkeypatch.setattr("attar.job.smallest_model", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr("attar.job.smallest_models", lambda *_: pytest.fail("measured"))
     _refuse_hopeless(from_arrays(*rows()), Budget())
 
 
@@ -188,7 +211,12 @@ def test_a_finished_run_answers_without_training_or_measuring(tmp_path, monkeypa
         )
 
     first = answer()
-    for work in ("attar.job.smallest_model", "attar.training.loop.train", "attar.ship.measure", "attar.trials.measure"):
+    for work in (
+        "attar.job.smallest_models",
+        "attar.training.loop.train",
+        "attar.ship.measure",
+        "attar.trials.measure",
+    ):
         monkeypatch.setattr(work, lambda *_, **__: pytest.fail("did work again"))
     assert answer() == first
     # Another command in the same folder is refused as before.

@@ -65,6 +65,15 @@ def test_what_fits_in_eight_bits_is_shipped_so(images, tmp_path) -> None:
         assert as_it_is(job, linear, Budget(latency_ms=1e-9), run) is None
 
 
+def test_trees_have_no_weights(table, tmp_path) -> None:
+    job, run = table.reopen()
+    with run:
+        forest = next(c for c in candidates(job, run) if c.name == "random forest")
+    with Run(tmp_path / "r", {}, {}) as run:
+        for _ in range(2):
+            assert as_it_is(job, forest, Budget(bytes=forest.bytes - 1), run) is None
+
+
 def test_eight_bits_that_answer_otherwise_are_not_shipped(work, tmp_path) -> None:
     job, chosen, _ = work
     others = replace(chosen, everything=np.roll(chosen.everything, 1, axis=1))
@@ -127,11 +136,12 @@ def test_a_time_measured_again_does_not_change_the_student(work, tmp_path, monke
             assert largest_student(job, Budget(latency_ms=1.0), run).name == names[3]
 
 
-def test_the_smallest_is_no_larger_than_the_tiniest_student(work, tmp_path) -> None:
+def test_the_smallest_are_a_linear_model_and_the_tiniest_student(work, tmp_path) -> None:
     job, _, _ = work
-    size, latency = smallest(job, tmp_path)
-    assert size <= trial(job, ladder_of(job)[-1], tmp_path)[0]
-    assert latency > 0
+    linear, tiniest = smallest(job, tmp_path)
+    assert tiniest[0] == trial(job, ladder_of(job)[-1], tmp_path)[0]
+    assert linear[0] < 10_000
+    assert min(linear[1], tiniest[1]) > 0
     assert not list(tmp_path.iterdir())
 
 

@@ -160,27 +160,26 @@ class Ahead:
 def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Result]]:
     """Name of each stage and what it computes, by simplicity."""
     plan, kind, seed = job.plan, job.kind, job.seed
-    baselines: dict[str, Callable[[Path], Result]] = {
-        "raw": lambda folder: heads(job, "raw", _fit(Raw(kind=kind), job.x), folder),
-        "pca": lambda folder: heads(job, "pca", _pca(job), folder),
-        "trees": lambda folder: trees(job, folder),
-        "random-features": lambda folder: heads(
-            job, "random features", _fit(RandomFeatures(kind=kind, random_state=seed), job.x), folder
-        ),
-        "random-convolutions": lambda folder: heads(
-            job,
+    untrained: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+        "raw": ("raw", lambda: _fit(Raw(kind=kind), job.x)),
+        "pca": ("pca", lambda: _pca(job)),
+        "random-features": ("random features", lambda: _fit(RandomFeatures(kind=kind, random_state=seed), job.x)),
+        "random-convolutions": (
             "random convolutions",
-            _fit(RandomConvolutions(plan.kernels, kind=kind, random_state=seed), job.x),
-            folder,
+            lambda: _fit(RandomConvolutions(plan.kernels, kind=kind, random_state=seed), job.x),
         ),
-        "tf-idf": lambda folder: heads(job, "tf-idf", _fit(TfIdf(None, kind=kind), job.x), folder),
-        "tf-idf-svd": lambda folder: heads(
-            job, "tf-idf + svd", _fit(TfIdf(buckets=_BUCKETS, kind=kind, random_state=seed), job.x), folder
-        ),
+        "tf-idf": ("tf-idf", lambda: _fit(TfIdf(None, kind=kind), job.x)),
+        "tf-idf-svd": ("tf-idf + svd", lambda: _fit(TfIdf(buckets=_BUCKETS, kind=kind, random_state=seed), job.x)),
     }
-    stages = {name: baselines[name] for name in kind.baselines}
+
+    def on(name: str, module: Callable[[], nn.Module]) -> Callable[[Path], Result]:
+        return lambda folder: heads(job, name, module(), folder, baseline=True)
+
+    stages: dict[str, Callable[[Path], Result]] = {}
+    for name in kind.baselines:
+        stages[name] = partial(trees, job) if name == "trees" else on(*untrained[name])
     for own, module in kind.own_baselines().items():
-        stages[own.replace(" ", "-")] = partial(heads, job, own, module)
+        stages[own.replace(" ", "-")] = partial(heads, job, own, module, baseline=True)
     if plan.tune_steps:
         stages["from-scratch"] = lambda folder: networks(job, "from scratch", None, folder)
     if plan.backbone is not None:

@@ -227,11 +227,12 @@ def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
     """Find out before any work whether the smallest model fits."""
     if budget == Budget():
         return
-    from attar.job import smallest_model
+    from attar.job import smallest_models
 
     with tempfile.TemporaryDirectory() as folder:
-        size, latency = smallest_model(dataset, Path(folder))
-    if not budget.allows(size, latency):
+        models = smallest_models(dataset, Path(folder))
+    if not any(budget.allows(*model) for model in models):
+        size, latency = min(models)
         raise BudgetError(
             f"nothing fits the budget of {budget}: the smallest model for these samples takes {readable(size)} and "
             f"{latency:.2g} ms; allow at least that"
@@ -239,6 +240,13 @@ def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
 
 
 def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
+    """Find out before any work whether what is asked for suits the samples."""
+    if options.backbone is not None:
+        from attar.represent.pretrained import refuse_unsuited
+
+        refuse_unsuited(options.backbone, kinds.of(dataset.kind))
+    elif options.backbone_epochs:
+        raise DataError("epochs of a backbone, and no backbone; name one, as hf:NAME or hf:FOLDER")
     possible = kinds.of(dataset.kind).possible
     for name in options.pretexts or ():
         if name not in possible:

@@ -78,6 +78,8 @@ def as_it_is(job: Job, candidate: Candidate, budget: Budget, run: Run) -> Shippe
         return None
     stage = f"{candidate.path.parent.name}-{candidate.path.stem}-int8"
     result = run.stage(stage, lambda folder: _in_eight_bits(job, candidate, folder))
+    if result.facts["step"] is None:
+        return None
     step = Step.model_validate(result.facts["step"])
     if not budget.allows(step.bytes, step.latency_ms) or (step.agreement or 0.0) < _SAME:
         return None
@@ -117,7 +119,10 @@ def _original(candidate: Candidate) -> Step:
 def _in_eight_bits(job: Job, candidate: Candidate, folder: Path) -> Result:
     """The candidate's file with eight bits a weight, compared with what the candidate says and measured."""
     file = folder / "int8-weights.onnx"
-    quantize_weights(candidate.path, file)
+    try:
+        quantize_weights(candidate.path, file)
+    except ExportError:  # trees have no weights
+        return Result(facts={"step": None})
     some = np.sort(np.random.default_rng(job.seed).permutation(len(job.x))[:_COMPARED])
     # As a user has them: a candidate may see samples in terms of its own.
     said, expected = load(file).predict_proba(job.kind.given(job.x[some])), candidate.everything[some]
@@ -202,8 +207,8 @@ def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -
     return next((place for place, rung in enumerate(ladder) if budget.allows(*trial(job, rung, folder))), None)
 
 
-def smallest(job: Job, folder: Path) -> tuple[int, float]:
-    """Bytes and latency of the smallest model for these samples: the tiniest student, or a linear one."""
+def smallest(job: Job, folder: Path) -> tuple[tuple[int, float], tuple[int, float]]:
+    """Bytes and latency of the two smallest models for these samples: a linear one, and the tiniest student."""
     flat = job.kind.flat()
     values = flat(job.kind.preprocess()(torch.tensor(job.x[:1]))).shape[1]
     linear = nn.Sequential(flat, nn.Linear(values, len(job.meta.classes)))
@@ -211,7 +216,8 @@ def smallest(job: Job, folder: Path) -> tuple[int, float]:
     export(_whole(job.kind, _as_if_trained(linear)), job.example, file, job.meta)
     measured = measure(file, job.x)
     file.unlink()
-    return min((measured.bytes, measured.latency_ms), trial(job, job.kind.students(len(job.meta.classes))[-1], folder))
+    tiniest = job.kind.students(len(job.meta.classes))[-1]
+    return (measured.bytes, measured.latency_ms), trial(job, tiniest, folder)
 
 
 def trial(job: Job, rung: Student, folder: Path) -> tuple[int, float]:

@@ -106,7 +106,7 @@ class _Fitted:
     pooled: bool = False  # learnt from all samples, with a label or without
 
 
-def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
+def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: bool = False) -> Result:
     """A linear head, one that trains itself, labels propagated over the neighbour graph, and the mean of the last two.
 
     The samples themselves, as the first baseline, get the linear head alone.
@@ -213,7 +213,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path) -> Result:
         placed,
         name,
         start,
-        baseline=name not in ("autoencoder", "cca-ssg", "masked", "pretrained", "simclr"),
+        baseline=baseline,
     )
 
 

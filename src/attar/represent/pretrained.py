@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.errors import DataError, MissingExtraError
+from attar.kinds.backbone import Translated
 from attar.represent.ntxent import nt_xent
 from attar.represent.pretext import Pretext
 
@@ -106,6 +107,17 @@ def translate(backbone: str, kind: Kind, x: Floats, columns: tuple[Column, ...])
     return kind.translated(
         x, columns, None if file is None else Path(file), int(getattr(config, "pad_token_id", 0) or 0)
     )
+
+
+def refuse_unsuited(backbone: str, kind: type[Kind]) -> None:
+    """Find out whether there is such a model, and whether it can take samples of the kind.
+
+    Raises:
+        DataError: it is not so; MissingExtraError: `transformers` is not installed.
+    """
+    if kind.backbone_inputs is Translated.backbone_inputs:
+        raise DataError(f"there are no pretrained backbones for kind {kind.name!r}; leave the backbone away")
+    _config(backbone)
 
 
 class _Backbone(nn.Module):
