@@ -9,7 +9,7 @@ import torch
 
 from attar.adapt.finetune import train_from_scratch
 from attar.adapt.validate import LearningPoint
-from attar.candidates import Ahead, _pca, candidates, left_out
+from attar.candidates import Ahead, _pca, candidates
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.errors import ExportError
@@ -118,11 +118,9 @@ def test_a_memory_that_hangs_on_rounding_is_left_out(plan, hidden, tmp_path, mon
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     job, _ = _job(from_arrays((rng.standard_normal(60) + 2 * y)[:, None], hidden(y, 4)), plan, 0, None)
-    said = []
-    job = replace(job, progress=SimpleNamespace(task=job.progress.task, say=said.append))
-    facts = heads(job, "pca", _pca(job), tmp_path).facts["candidates"]
-    assert [one["name"] for one in facts] == ["pca + linear", "pca + self-trained"]
-    assert [line.split(" is left out: ")[0] for line in said] == [
+    facts = heads(job, "pca", _pca(job), tmp_path).facts
+    assert [one["name"] for one in facts["candidates"]] == ["pca + linear", "pca + self-trained"]
+    assert [line.split(" is left out: ")[0] for line in facts["left_out"]] == [
         "pca + propagation",
         "pca + self-trained and propagation",
     ]
@@ -168,17 +166,20 @@ def test_a_pretext_that_cannot_catch_up_is_not_trained_on(images, plan, tmp_path
     job = replace(job, progress=SimpleNamespace(task=job.progress.task, say=said.append))
     monkeypatch.setattr("attar.candidates.probed", lambda job, module: np.zeros(len(job.codes)))
     with Run(tmp_path / "r", {}, {}) as run:
-        names = [c.name for c in candidates(job, run)]
+        notes = []
+        names = [c.name for c in candidates(job, run, notes)]
         assert not any("simclr" in name or "autoencoder" in name for name in names)
-        assert len(left_out(job, run)) == 2
-        assert left_out(job, run) == tuple(said)
+        assert len(notes) == 2
+        assert notes == said
         assert all("is left out: after 25 % of its training" in line for line in said)
         stages = run.folder / "stages"
         assert (stages / "simclr-first-look").exists()
         assert not any((stages / "simclr-training").iterdir())
         # Started again, it is not looked at anew.
         monkeypatch.setattr("attar.candidates.probed", None)
-        assert [c.name for c in candidates(job, run)] == names
+        again = []
+        assert [c.name for c in candidates(job, run, again)] == names
+        assert again == notes
 
 
 @pytest.mark.parametrize("name", ["masked", "cca-ssg", "moco", "byol"])
@@ -188,9 +189,10 @@ def test_every_pretext_can_be_asked_for(request, of, name, plan, tmp_path) -> No
     run.close()
     only = plan.model_copy(update={"pretexts": (name,), "tune_steps": 0})
     with Run(tmp_path / "r", {}, {}) as run:
-        found = {c.name: c for c in candidates(replace(job, plan=only), run)}
+        notes = []
+        found = {c.name: c for c in candidates(replace(job, plan=only), run, notes)}
         # Of a training of some steps it may be said that it collapsed.
-        assert f"{name} + linear" in found or left_out(replace(job, plan=only), run)
+        assert f"{name} + linear" in found or notes
         assert not any(c.baseline for learnt, c in found.items() if learnt.startswith(name))
     assert not any(other in learnt for learnt in found for other in ("simclr", "autoencoder"))
 

@@ -89,17 +89,23 @@ class Candidate:
     members: tuple[Candidate, ...] = ()
 
 
-def candidates(job: Job, run: Run) -> Iterator[Candidate]:
-    """Try all that suit the kind of data, the simplest first; what is finished is read back from the run."""
-    ahead, said = Ahead(), ""
+def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[Candidate]:
+    """Try all that suit the kind of data, the simplest first; what is finished is read back from the run.
+
+    Arguments:
+        job: the data.
+        run: where the stages are kept.
+        notes: gets a sentence for each candidate that is left out, and why.
+    """
+    notes = [] if notes is None else notes
+    ahead = Ahead()
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
-        if "left_out" in result.facts:
+        for note in result.facts["left_out"]:
             # A network that starts from the same representation has the same reason.
-            if result.facts["left_out"] != said:
-                said = result.facts["left_out"]
-                job.progress.say(said)
-            continue
+            if note not in notes:
+                notes.append(note)
+                job.progress.say(note)
         for i, facts in enumerate(result.facts["candidates"]):
             candidate = Candidate(
                 name=facts["name"],
@@ -118,12 +124,6 @@ def candidates(job: Job, run: Run) -> Iterator[Candidate]:
             )
             ahead.pass_by(candidate.name, correctness(candidate.held_out, job.codes))
             yield candidate
-
-
-def left_out(job: Job, run: Run) -> tuple[str, ...]:
-    """Why representations that were tried are not among the candidates of a finished run, a sentence each."""
-    facts = (run.stage(stage, compute).facts for stage, compute in _stages(job, run, Ahead()).items())
-    return tuple(dict.fromkeys(one["left_out"] for one in facts if "left_out" in one))
 
 
 @dataclass
@@ -272,7 +272,7 @@ def _on(
         trained = run.stage(stage, compute)
         if trained.facts["failed"]:
             checkpoint.unlink(missing_ok=True)
-            return Result(facts={"left_out": f"{name} is left out: {trained.facts['failed']}"})
+            return Result(facts={"candidates": [], "left_out": [f"{name} is left out: {trained.facts['failed']}"]})
         seconds += trained.facts["seconds"]
     with torch.random.fork_rng(devices=[]):
         encoder = representation._encoder(job.kind)

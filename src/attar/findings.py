@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.adapt.validate import Choice, binomial_interval, correctness
-from attar.candidates import Candidate, left_out
+from attar.candidates import Candidate
 from attar.committee import predicted
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
@@ -45,6 +45,7 @@ def findings(
     tried: list[Candidate],
     right: npt.NDArray[np.float64],
     choice: Choice,
+    left_out: list[str],
     file: Shipped,
     budget: Budget,
     model: Path,
@@ -83,7 +84,7 @@ def findings(
         shape=job.kind.shape,
         classes=classes,
         labels_per_class=tuple(int(c) for c in counts),
-        notes=(*dataset.notes, *left_out(job, run)),
+        notes=(*dataset.notes, *left_out),
         verdict=_verdict(choice, test_accuracy, n_test, last),
         why=_why(tried, right, choice),
         accuracy=choice.accuracy,

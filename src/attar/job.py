@@ -75,7 +75,8 @@ def run_job(
     job, test = _job(dataset, plan, seed, progress)
     student = None if budget == Budget() else largest_student(job, budget, run)
     tried, ready = [], []
-    for candidate in candidates(job, run):
+    left_out: list[str] = []
+    for candidate in candidates(job, run, left_out):
         progress.say(line_of(candidate, job.codes))
         file = as_it_is(job, candidate, budget, run)
         if student is not None or file is not None:
@@ -116,6 +117,7 @@ def run_job(
                 tried,
                 right,
                 choice,
+                left_out,
                 shipped,
                 budget,
                 model,

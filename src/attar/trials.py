@@ -318,6 +318,7 @@ def _finished(
         "points": z_shown if placed is None and z_shown is not None else np.asarray(placed)[job.shown]
     }
     facts: list[dict[str, Any]] = []
+    left_out: list[str] = []
     checked = job.labelled[:_CHECKED]
     for one in fitted:
         i = len(facts)
@@ -329,7 +330,7 @@ def _finished(
             # Where most samples are alike, a look-up hangs on rounding: no model to ship, and no reason to stop.
             if not one.memory:
                 raise
-            job.progress.say(f"{one.name} is left out: {error}")
+            left_out.append(f"{one.name} is left out: {error}")
             continue
         repeats = plan.network_repeats if one.network else plan.repeats
         arrays[f"{i}.held_out"] = cross_validate(one.answer, codes, folds=plan.folds, repeats=repeats, seed=job.seed)
@@ -350,7 +351,7 @@ def _finished(
                 "seconds": (time.perf_counter() - start) / len(fitted),
             }
         )
-    return Result(arrays, {"candidates": facts, "points_of": points_of})
+    return Result(arrays, {"candidates": facts, "left_out": left_out, "points_of": points_of})
 
 
 def _writer(job: Job, module: nn.Module, head: nn.Module) -> Callable[[Path], None]:
