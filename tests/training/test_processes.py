@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from attar.errors import AttarError
 from attar.represent.autoencoder import Autoencoder
+from attar.represent.moco import MoCo
 from attar.represent.simclr import SimCLR
 from attar.training import processes
 from attar.training.loop import train
@@ -31,7 +32,11 @@ SAMPLES = {
     "table": RNG.normal(size=(70, 5)).astype(np.float32),
 }
 OPTIONS: dict[str, Any] = {"dim": 8, "width": 4, "epochs": 3, "batch_size": 32}
-PRETEXTS = {"simclr": (SimCLR, {"projection": 8}), "autoencoder": (Autoencoder, {"noise": 0.2})}
+PRETEXTS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "simclr": (SimCLR, {"projection": 8}),
+    "autoencoder": (Autoencoder, {"noise": 0.2}),
+    "moco": (MoCo, {"projection": 8, "queue": 48}),
+}
 FITS = [(pretext, kind) for pretext in PRETEXTS for kind in SAMPLES]
 NORMS = [(shape, affine) for shape in ((6, 3), (6, 3, 4), (6, 3, 4, 5)) for affine in (True, False)]
 

@@ -110,6 +110,7 @@ class MoCo(Pretext):
 
         from attar.represent._momentum import Momentum
         from attar.represent._queue import Queue
+        from attar.training.processes import whole_batch
 
         key, queue = cast(Momentum, networks["key"]), cast(Queue, networks["queue"])
         query = nn.Sequential(networks["encoder"], networks["projector"])
@@ -117,6 +118,6 @@ class MoCo(Pretext):
         q = F.normalize(query(kind.view(x, generator, self.strength)), dim=1)
         k = F.normalize(key(kind.view(x, generator, self.strength)), dim=1)
         logits = torch.cat([(q * k).sum(dim=1, keepdim=True), q @ queue.vectors.T], dim=1) / self.temperature
-        queue.push(k)
+        queue.push(whole_batch(k))
         # The key is the first of all that a query is compared with.
         return F.cross_entropy(logits, logits.new_zeros(len(x), dtype=torch.long))
