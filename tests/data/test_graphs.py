@@ -82,14 +82,14 @@ class TestNpz:
 
 class TestFolder:
     def fill(self, folder: Path, edges: str = "from,to\nb,a\nb,c\n") -> str:
-        (folder / "nodes.csv").write_text("id,age,colour,label\na,1,red,x\nb,2,blue,y\nc,3,red,\n")
+        (folder / "nodes.csv").write_text("id,age,size,label\na,1,0.5,x\nb,2,1,y\nc,3,2,\n")
         (folder / "edges.csv").write_text(edges)
         return str(folder)
 
-    def test_edges_name_nodes_by_id_and_texts_are_a_feature_each(self, tmp_path) -> None:
+    def test_edges_name_nodes_by_id(self, tmp_path) -> None:
         dataset = read(self.fill(tmp_path))
         assert dataset.ids.tolist() == ["a", "b", "c"]
-        np.testing.assert_array_equal(dataset.x.links.features, [[1, 0, 1], [2, 1, 0], [3, 0, 1]])
+        np.testing.assert_array_equal(dataset.x.links.features, [[1, 0.5], [2, 1], [3, 2]])
         assert dataset.x.links.edge_index.tolist() == [[1, 0, 2, 1], [0, 1, 1, 2]]
         assert dataset.classes == ("x", "y")
         assert dataset.y.tolist() == [0, 1, -1]
@@ -108,6 +108,34 @@ class TestFolder:
     def test_one_column(self, tmp_path) -> None:
         with pytest.raises(DataError, match="two, the ends"):
             read(self.fill(tmp_path, "from\na\n"))
+
+    def test_an_empty_end(self, tmp_path) -> None:
+        with pytest.raises(DataError, match="row 1 has an empty end"):
+            read(self.fill(tmp_path, "from,to\na,b\na,\n"))
+
+    @pytest.mark.parametrize(
+        ("nodes", "message"),
+        [
+            ("id,age,colour\na,1,red\nb,2,blue\nc,3,red\n", "column 'colour' holds texts"),
+            ("id,text\na,some words of text\nb,other words\nc,and others\n", "column 'text' holds texts"),
+            ("id,age\na,inf\nb,2\nc,3\n", "infinite"),
+            ("id,age,size\na,1,\nb,2,\nc,3,\n", "no value"),
+        ],
+    )
+    def test_features_that_are_no_numbers(self, tmp_path, nodes, message) -> None:
+        self.fill(tmp_path)
+        (tmp_path / "nodes.csv").write_text(nodes)
+        with pytest.raises(DataError, match=message):
+            read(str(tmp_path))
+
+    def test_to_predict_labels_are_left_out(self, tmp_path) -> None:
+        raw = graphs.read_pair(Path(self.fill(tmp_path), "nodes.csv"), tmp_path / "edges.csv", label_column="")
+        np.testing.assert_array_equal(raw.x.links.features, [[1, 0.5], [2, 1], [3, 2]])
+        assert raw.y is None
+
+    def test_a_graph_is_of_no_other_kind(self, tmp_path) -> None:
+        with pytest.raises(DataError, match="a graph, and not of kind table"):
+            read(self.fill(tmp_path), kind="table")
 
     def test_two_nodes_of_one_name(self, tmp_path) -> None:
         self.fill(tmp_path)

@@ -159,6 +159,8 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
             raise DataError(f"{where}: samples of different sizes make no {kind}; bring them to one size")
         x, kind = pad(raw.x, ids, where), "series"
     elif isinstance(raw.x, Nodes):
+        if kind not in (None, "graph"):
+            raise DataError(f"{where}: a graph, and not of kind {kind}; leave the kind away")
         x, kind = raw.x, "graph"
     elif kind == "graph":
         raise DataError(f"{where}: samples without edges make no graph; give an edge_index as well")
@@ -174,7 +176,8 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         columns = tuple(Column(f"x{j}") for j in range(x.shape[1]))
     if isinstance(x, Nodes):
         values: Floats = x
-        notes += [] if x.links is None else x.links.notes
+        if x.links is not None:
+            notes += [*x.links.notes, *checks.features(x.links.features, where)] if learn else x.links.notes
     elif learn:
         x = checks.numeric(x, kind, ids, columns, where)
         values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)

@@ -202,6 +202,22 @@ def _coarse(
     ]
 
 
+def features(x: Floats, where: str) -> list[str]:
+    """What is odd about the features `(nodes, features)` of a graph.
+
+    Raises:
+        DataError: a feature has no value at any node.
+    """
+    absent = np.isnan(x).all(axis=0)
+    if absent.any():
+        raise DataError(f"{where}: feature {int(absent.argmax())} has no value at any node; leave it out")
+    notes = missing(x, "table")
+    constant = int((np.nanmax(x, axis=0) == np.nanmin(x, axis=0)).sum())
+    if constant:
+        notes.append(f"{constant} of {x.shape[1]} features are the same at every node")
+    return notes
+
+
 def missing(x: Floats, kind: str) -> list[str]:
     """Count what is missing; series that end early are told from values that are missing within one."""
     if not np.isnan(np.min(x)):

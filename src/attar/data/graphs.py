@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attar.data import nodes
-from attar.data.dataset import UNLABELLED, Array, Floats, Ints
+from attar.data.dataset import UNLABELLED, Array, Ints
 from attar.data.nodes import Links, Nodes
 from attar.errors import DataError, LabelError
 
@@ -91,28 +91,34 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> R
     """Read a table with a node a row and, where edges name nodes otherwise than by row number, a column `id`.
 
     Arguments:
-        table: CSV, TSV or Parquet; columns are features, but for `id` and the labels. Texts are one feature for each.
+        table: CSV, TSV or Parquet; columns are features, but for `id` and the labels, and are numbers.
         edges: CSV, TSV or Parquet of two columns, the ends of each edge.
-        label_column: of the table. Where None, one called label, target, class or y is taken, and said.
+        label_column: of the table. Where None, one called label, target, class or y is taken, and said; where "", the
+            nodes are to be predicted: such a column, and any of texts, which can only be labels, is left out.
 
     Raises:
-        DataError: an edge names a node that the table does not have, or either file cannot be used.
+        DataError: an edge names a node that the table does not have, a feature is a text, or a file cannot be used.
     """
     from attar.data.files import read_table
 
-    raw = read_table(table, label_column=label_column)
+    predicted = label_column == ""
+    raw = read_table(table, label_column=None if predicted else label_column, kind="table")
     values: Any = raw.x
-    parts = [
-        (values[:, [j]] == np.arange(len(c.categories))) if c.categories else values[:, [j]]
-        for j, c in enumerate(raw.columns)
-    ]
+    texts = [column.name for column in raw.columns if column.categories]
+    if texts and not predicted:
+        # Codes of categories are those of this file, and a model would take another file's for them.
+        raise DataError(f"{table}: column '{texts[0]}' holds texts; nodes have features of numbers: encode or drop it")
+    numbers = [j for j, column in enumerate(raw.columns) if not column.categories]
+    if not numbers:
+        raise DataError(f"{table}: no column of numbers; give nodes at least one feature")
     ids = [str(i) for i in range(len(values))] if raw.ids is None else list(raw.ids)
     place = {name: i for i, name in enumerate(ids)}
     if len(place) < len(ids):
         twice = next(name for i, name in enumerate(ids) if place[name] != i)
         raise DataError(f"{table}: two nodes are called '{twice}'; give each an id of its own")
-    graph = nodes.links(np.concatenate(parts, axis=1), _ends(edges, place, table), str(edges))
-    return replace(raw, x=graph.all(), ids=ids, columns=(), kind="graph")
+    graph = nodes.links(values[:, numbers], _ends(edges, place, table), str(edges))
+    y = None if predicted else raw.y
+    return replace(raw, x=graph.all(), y=y, ids=ids, columns=(), kind="graph")
 
 
 def _ends(path: Path, place: Mapping[str, int], table: Path) -> Ints:
@@ -136,6 +142,8 @@ def _ends(path: Path, place: Mapping[str, int], table: Path) -> Ints:
     for side, column in enumerate(columns):
         for i, name in enumerate(column):
             at = place.get(str(name))
+            if name is None:
+                raise DataError(f"{path}: row {i} has an empty end; fill it in, or leave the edge out")
             if at is None:
                 raise DataError(
                     f"{path}: row {i} leads to node '{name}', which {table.name} does not have; add it, or leave "
@@ -145,7 +153,7 @@ def _ends(path: Path, place: Mapping[str, int], table: Path) -> Ints:
     return ends
 
 
-def _features(arrays: Mapping[str, Array], path: Path) -> Floats:
+def _features(arrays: Mapping[str, Array], path: Path) -> Array:
     if "x" in arrays:
         x = arrays["x"]
     elif all(name in arrays for name in _SPARSE):
@@ -164,9 +172,7 @@ def _features(arrays: Mapping[str, Array], path: Path) -> Floats:
         raise DataError(f"{path}: edges but no features; add an array x (nodes, features), or {', '.join(_SPARSE)}")
     if x.dtype.kind not in "biuf" or x.ndim != 2:
         raise DataError(f"{path}: features of shape {x.shape} and type {x.dtype}; give numbers (nodes, features)")
-    if np.isinf(x).any():
-        raise DataError(f"{path}: node {int(np.argwhere(np.isinf(x))[0, 0])} has an infinite feature; mend it")
-    return x.astype(np.float32)
+    return x
 
 
 def _split(arrays: Mapping[str, Array], found: Nodes, where: str) -> Raw:

@@ -76,14 +76,22 @@ def links(features: npt.ArrayLike, edge_index: npt.ArrayLike, where: str = "edge
         where: the file or argument that an error names.
 
     Raises:
-        DataError: the edges have another shape or type, or one of them leads to no node.
+        DataError: the features are no numbers or infinite; the edges have another shape or type, or one of them leads
+            to no node.
 
     Example:
         >>> graph = links(np.eye(3), [[0, 1, 2], [1, 0, 2]])
         >>> graph.edge_index.tolist(), graph.notes
         ([[1, 0], [0, 1]], ('1 edges lead from a node to itself: left out', '1 of 3 nodes have no edge'))
     """
-    x = np.asarray(features, dtype=np.float32)
+    given = np.asarray(features)
+    if given.dtype.kind not in "biuf":
+        raise DataError(f"{where}: features of type {given.dtype}; give numbers (nodes, features)")
+    with np.errstate(over="ignore"):
+        x = given.astype(np.float32)
+    if np.isinf(x).any():
+        node = int(np.argwhere(np.isinf(x))[0, 0])
+        raise DataError(f"{where}: node {node} has an infinite feature, or one beyond float32; mend it")
     edges = np.asarray(edge_index)
     if x.ndim != 2 or 0 in x.shape:
         raise DataError(f"{where}: features of shape {x.shape}; give at least one node and one feature, (n, d)")
@@ -91,7 +99,6 @@ def links(features: npt.ArrayLike, edge_index: npt.ArrayLike, where: str = "edge
         edges = np.zeros((2, 0), dtype=np.int64)
     if edges.ndim != 2 or edges.shape[0] != 2 or edges.dtype.kind not in "iu":
         raise DataError(f"{where}: of shape {edges.shape} and type {edges.dtype}; give whole numbers (2, edges)")
-    edges = edges.astype(np.int64)
     dangling = np.flatnonzero(((edges < 0) | (edges >= len(x))).any(axis=0))
     if len(dangling):
         i = int(dangling[0])
@@ -100,6 +107,7 @@ def links(features: npt.ArrayLike, edge_index: npt.ArrayLike, where: str = "edge
             f"{where}: edge {i} ({edges[0, i]} to {edges[1, i]}){more} leads to no node: there are {len(x)}, counted "
             "from 0; mend the edges or add the nodes"
         )
+    edges = edges.astype(np.int64)
     notes = []
     loops = edges[0] == edges[1]
     if loops.any():
