@@ -7,6 +7,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from attar.data.arrays import from_arrays
+from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
 from attar.data.tokens import Tokenizer
 from attar.errors import DataError
@@ -160,6 +161,24 @@ def test_broken_json_is_refused(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(DataError, match=r"a\.json"):
         read(str(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize("form", ["list", "lines"])
+def test_a_json_key_that_the_first_row_lacks_is_a_column_all_the_same(tmp_path, form):
+    rows = [{"a": 1}, {"b": 2.5, "a": 3}, {"label": "x", "a": None}]
+    text = json.dumps(rows) if form == "list" else "\n".join(map(json.dumps, rows))
+    (tmp_path / "a.json").write_text(text)
+    raw = read_file(tmp_path / "a.json")
+    assert [column.name for column in raw.columns] == ["a", "b"]
+    np.testing.assert_array_equal(raw.x, [[1, np.nan], [3, 2.5], [np.nan, np.nan]])
+    assert raw.y == [None, None, "x"]
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30), [10**30], {"b": 10**30}])
+def test_a_whole_number_in_json_that_no_column_can_hold_is_refused(tmp_path, value):
+    (tmp_path / "a.json").write_text(json.dumps([{"n": 1}, {"n": None}]).replace("1", json.dumps(value)))
+    with pytest.raises(DataError, match=r"a\.json: column 'n' holds a whole number of more than 64 bits; write it"):
+        read_file(tmp_path / "a.json")
 
 
 def test_texts_among_recordings_are_refused(tmp_path):

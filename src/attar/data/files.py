@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from attar.data.dataset import Array, Column
 from attar.data.delimited import layout, read_delimited
 from attar.data.images import is_image, read_images
 from attar.data.raw import Raw, RawLabels
-from attar.data.tables import ArrowTable, from_arrow
+from attar.data.tables import ArrowColumn, ArrowTable, from_arrow
 from attar.data.texts import test_part, text_column
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
@@ -182,12 +183,25 @@ def read_json(path: Path) -> ArrowTable:
         rows = json.loads(text) if listed else [json.loads(line) for line in text.split("\n") if line.strip()]
         if not all(isinstance(row, dict) for row in rows):
             raise ValueError("a row is no object of names and values")
-        table = pa.Table.from_pylist(rows)
+        table = pa.table({name: _cells(rows, name, path) for name in dict.fromkeys(key for row in rows for key in row)})
+    except DataError:
+        raise
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable as JSON ({_first(error)}); give one object per line") from None
     if table.num_rows == 0:
         raise DataError(f"{path}: no row; give one object per line")
     return table
+
+
+def _cells(rows: Sequence[Mapping[str, Any]], name: str, path: Path) -> ArrowColumn:
+    import pyarrow as pa
+
+    try:
+        return pa.array([row.get(name) for row in rows])
+    except OverflowError:
+        raise DataError(
+            f"{path}: column '{name}' holds a whole number of more than 64 bits; write it with a point, or as a text"
+        ) from None
 
 
 def read_texts(paths: Sequence[Path]) -> Array:
