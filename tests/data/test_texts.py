@@ -65,7 +65,22 @@ def test_a_folder_of_texts_with_sub_folders_as_labels(tmp_path):
 def test_a_file_that_is_no_utf8_is_read_with_marks(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"caf\xe9 noir")
     (tmp_path / "b.txt").write_bytes(b"th\xc3\xa9")
-    assert texts_of(read(str(tmp_path))) == ["caf� noir", "thé"]
+    dataset = read(str(tmp_path))
+    assert texts_of(dataset) == ["caf� noir", "thé"]
+    assert "1 of 2 files is not UTF-8 (a.txt)" in dataset.notes
+    assert read(str(tmp_path / "a.txt")).notes[0].startswith("1 of 1 files is not UTF-8")
+    for source in (tmp_path, tmp_path / "a.txt"):
+        with pytest.raises(DataError, match=r"a\.txt: not UTF-8 \(byte 3\); save it as UTF-8"):
+            read(str(source), strict=True)
+
+
+def test_files_of_random_bytes_are_said(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
+        content = rng.bytes(200) if i % 2 == 0 else f"a bee flies, number {i}".encode()
+        (tmp_path / "ab"[i % 2] / f"{i}.txt").write_bytes(content)
+    assert "3 of 6 files are not UTF-8 (a/0.txt, a/2.txt, a/4.txt)" in read(str(tmp_path)).notes
 
 
 @pytest.mark.parametrize(
