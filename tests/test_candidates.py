@@ -154,6 +154,9 @@ def test_what_cannot_catch_up() -> None:
     assert lead.mean() - 2 * np.sqrt(0.3 * 0.7 / 99) > 0.05
     few = Ahead("simple", np.array([1.0, 1, 1, 0, np.nan]))
     assert few.beyond(np.array([1.0, 0, 0, 1, np.nan])) == ""  # by chance
+    nothing_shared = Ahead("simple", np.array([1.0, 1, np.nan, np.nan]))
+    assert nothing_shared.beyond(np.array([np.nan, np.nan, 0, 0])) == ""
+    assert nothing_shared.beyond(np.full(4, np.nan)) == ""
     close = Ahead("simple", np.ones(100_000))
     assert close.beyond(np.r_[np.ones(96_000), np.zeros(4_000)]) == ""  # may still gain as much
     assert close.beyond(np.r_[np.ones(94_000), np.zeros(6_000)])

@@ -1,16 +1,20 @@
 """Texts through the whole house: fit, report, predict without torch, a backbone."""
 
 import csv
+import json
 
 import numpy as np
+import onnx
 import pytest
 
 import attar
 from attar import Learner
 from attar.candidates import _backbone
 from attar.data.arrays import from_arrays
+from attar.deploy.meta import KEY
 from attar.errors import LabelError, ModelError
 from attar.job import _job
+from tests.cli.conftest import call
 from tests.test_house import CLI, loaded_by
 
 TOPICS = {
@@ -91,6 +95,26 @@ def test_the_command_line_predicts_without_torch(learner, tmp_path):
     assert [row["id"] for row in written] == [f"n{i}" for i in range(20)]
     assert [row["label"] for row in written] == learner.predict(texts).tolist()
     assert attar.load(tmp_path / "m.onnx").predict(texts).tolist() == learner.predict(texts).tolist()
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "says"),
+    [("", "its texts have no tokenizer"), ('{"form": "bpe", "merges": "AAAA"}', "not one that attar wrote")],
+)
+def test_a_file_without_a_sound_tokenizer_is_refused_in_one_line(learner, tmp_path, tokenizer, says):
+    file = onnx.load(learner.export(tmp_path / "m.onnx"))
+    (said,) = (entry for entry in file.metadata_props if entry.key == KEY)
+    raw = json.loads(said.value)
+    raw["columns"][0]["tokenizer"] = tokenizer
+    said.value = json.dumps(raw)
+    onnx.save(file, tmp_path / "bad.onnx")
+    with pytest.raises(ModelError, match=says) as caught:
+        attar.load(tmp_path / "bad.onnx").predict(["a tide"])
+    assert "\n" not in str(caught.value)
+    (tmp_path / "a.txt").write_text("a tide")
+    called = call("predict", tmp_path / "bad.onnx", tmp_path / "a.txt", "-o", tmp_path / "p.csv")
+    assert called.code == 2
+    assert says in called.complaint
 
 
 def test_one_text_or_one_class_is_too_little():

@@ -148,8 +148,7 @@ class Ahead:
         if self.right is None:
             return ""
         lead = (self.right - right)[~np.isnan(self.right - right)]
-        error = lead.std(ddof=1) / np.sqrt(len(lead)) if len(lead) > 1 else np.inf
-        if lead.mean() - _CHANCE * error <= _MAY_GAIN:
+        if len(lead) < 2 or lead.mean() - _CHANCE * lead.std(ddof=1) / np.sqrt(len(lead)) <= _MAY_GAIN:
             return ""
         return (
             f"after {100 * _FIRST_LOOK:.0f} % of its training a linear head on it reaches "

@@ -6,6 +6,7 @@ import onnx
 import pytest
 from PIL import Image
 
+from attar.cli.fit import _names
 from attar.deploy.session import load
 from tests.cli.conftest import call, write_digits
 
@@ -246,6 +247,11 @@ def test_bad_input_is_one_line_and_leaves_nothing(empty, bad, out):
     assert said in called.complaint
     assert not called.out
     assert sorted(empty.rglob("*")) == before
+
+
+def test_names_of_pretexts_may_have_spaces_around_them():
+    assert _names("simclr, masked") == _names(" simclr,masked ,") == ("simclr", "masked")
+    assert _names("none") == _names(" none ") == _names("") == ()
 
 
 @pytest.mark.parametrize("time", ["banana", "10", "0s", "-3m", "1d", "1h30m", "nan s"])

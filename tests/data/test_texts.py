@@ -7,6 +7,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from attar.data.arrays import from_arrays
+from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
 from attar.data.tokens import Tokenizer
 from attar.errors import DataError
@@ -64,7 +65,22 @@ def test_a_folder_of_texts_with_sub_folders_as_labels(tmp_path):
 def test_a_file_that_is_no_utf8_is_read_with_marks(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"caf\xe9 noir")
     (tmp_path / "b.txt").write_bytes(b"th\xc3\xa9")
-    assert texts_of(read(str(tmp_path))) == ["caf� noir", "thé"]
+    dataset = read(str(tmp_path))
+    assert texts_of(dataset) == ["caf� noir", "thé"]
+    assert "1 of 2 files is not UTF-8 (a.txt)" in dataset.notes
+    assert read(str(tmp_path / "a.txt")).notes[0].startswith("1 of 1 files is not UTF-8")
+    for source in (tmp_path, tmp_path / "a.txt"):
+        with pytest.raises(DataError, match=r"a\.txt: not UTF-8 \(byte 3\); save it as UTF-8"):
+            read(str(source), strict=True)
+
+
+def test_files_of_random_bytes_are_said(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
+        content = rng.bytes(200) if i % 2 == 0 else f"a bee flies, number {i}".encode()
+        (tmp_path / "ab"[i % 2] / f"{i}.txt").write_bytes(content)
+    assert "3 of 6 files are not UTF-8 (a/0.txt, a/2.txt, a/4.txt)" in read(str(tmp_path)).notes
 
 
 @pytest.mark.parametrize(
@@ -160,6 +176,24 @@ def test_broken_json_is_refused(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(DataError, match=r"a\.json"):
         read(str(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize("form", ["list", "lines"])
+def test_a_json_key_that_the_first_row_lacks_is_a_column_all_the_same(tmp_path, form):
+    rows = [{"a": 1}, {"b": 2.5, "a": 3}, {"label": "x", "a": None}]
+    text = json.dumps(rows) if form == "list" else "\n".join(map(json.dumps, rows))
+    (tmp_path / "a.json").write_text(text)
+    raw = read_file(tmp_path / "a.json")
+    assert [column.name for column in raw.columns] == ["a", "b"]
+    np.testing.assert_array_equal(raw.x, [[1, np.nan], [3, 2.5], [np.nan, np.nan]])
+    assert raw.y == [None, None, "x"]
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30), [10**30], {"b": 10**30}])
+def test_a_whole_number_in_json_that_no_column_can_hold_is_refused(tmp_path, value):
+    (tmp_path / "a.json").write_text(json.dumps([{"n": 1}, {"n": None}]).replace("1", json.dumps(value)))
+    with pytest.raises(DataError, match=r"a\.json: column 'n' holds a whole number of more than 64 bits; write it"):
+        read_file(tmp_path / "a.json")
 
 
 def test_texts_among_recordings_are_refused(tmp_path):

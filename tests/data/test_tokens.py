@@ -1,5 +1,8 @@
+import base64
+import json
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -78,7 +81,23 @@ def test_the_same_texts_give_the_same_tokenizer_in_another_process(tokenizer):
     assert done.stdout.strip() == tokenizer.state
 
 
-@pytest.mark.parametrize("state", ["", "{}", "[]", '{"form": "words"}', "not JSON"])
+def packed(data: bytes) -> str:
+    return base64.b64encode(zlib.compress(data)).decode()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("", "{}", "[]", '{"form": "words"}', "not JSON", '{"form": "bpe"}', '{"form": "tokenizers", "pad": 0}'),
+        json.dumps({"form": "bpe", "merges": "no base 64"}),
+        json.dumps({"form": "bpe", "merges": 3}),
+        json.dumps({"form": "bpe", "merges": base64.b64encode(b"not packed").decode()}),
+        json.dumps({"form": "bpe", "merges": packed(b"odd")}),
+        json.dumps({"form": "bpe", "merges": packed(b"\xff" * 4)}),  # joins a token that there is not
+        json.dumps({"form": "tokenizers", "pad": 0, "json": packed(b"{}")}),
+        json.dumps({"form": "tokenizers", "pad": "none", "json": packed(b"{}")}),
+    ],
+)
 def test_a_foreign_text_is_refused(state):
     with pytest.raises(DataError, match="not one that attar wrote"):
         Tokenizer(state).encode(["a"])

@@ -23,6 +23,11 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _names(text: str) -> tuple[str, ...]:
+    names = (name.strip() for name in text.split(","))
+    return tuple(name for name in names if name not in ("", "none"))
+
+
 def fit(
     source: Annotated[
         str,
@@ -84,7 +89,7 @@ def fit(
         seed=seed,
         out=out,
         strict=strict,
-        pretexts=None if pretexts is None else tuple(name for name in pretexts.split(",") if name not in ("", "none")),
+        pretexts=None if pretexts is None else _names(pretexts),
         backbone=backbone,
         backbone_epochs=backbone_epochs,
     )

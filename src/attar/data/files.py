@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from attar.data.dataset import Array, Column
 from attar.data.delimited import layout, read_delimited
 from attar.data.images import is_image, read_images
 from attar.data.raw import Raw, RawLabels
-from attar.data.tables import ArrowTable, from_arrow
+from attar.data.tables import ArrowColumn, ArrowTable, from_arrow
 from attar.data.texts import test_part, text_column
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
@@ -28,13 +29,19 @@ FORMS = "CSV, TSV, Parquet, JSON, NPZ, NPY, .ts, WAV, .txt or an image"
 
 
 def read_file(
-    path: Path, *, label_column: str | None = None, text: Collection[str] = (), kind: str | None = None
+    path: Path,
+    *,
+    label_column: str | None = None,
+    strict: bool = False,
+    text: Collection[str] = (),
+    kind: str | None = None,
 ) -> Raw:
     """Read one file; its extension says what it is.
 
     Arguments:
         path: of the file.
         label_column: of a table. None takes a column called label, target, class or y and says so; "" takes none.
+        strict: refuse a text that is not UTF-8.
         text: columns of a table that are read as written, not as numbers.
         kind: "text" where a table holds texts, another where it does not; None: as its columns say.
 
@@ -60,7 +67,8 @@ def read_file(
         sound, rate = read_wav(path, str(path))
         return Raw(sound[None], ids=(path.name,), kind="series", notes=(f"sampled at {rate} Hz, full scale is 1",))
     if suffix == TEXT:
-        return Raw(read_texts([path]), ids=(path.name,), kind="text")
+        texts, notes = read_texts([path], [str(path)], strict=strict)
+        return Raw(texts, ids=(path.name,), kind="text", notes=tuple(notes))
     if is_image(suffix):
         images, _, _ = read_images([str(path)], [str(path)], strict=True)
         return Raw(images[0][None], ids=(path.name,), kind="image")
@@ -182,7 +190,9 @@ def read_json(path: Path) -> ArrowTable:
         rows = json.loads(text) if listed else [json.loads(line) for line in text.split("\n") if line.strip()]
         if not all(isinstance(row, dict) for row in rows):
             raise ValueError("a row is no object of names and values")
-        table = pa.Table.from_pylist(rows)
+        table = pa.table({name: _cells(rows, name, path) for name in dict.fromkeys(key for row in rows for key in row)})
+    except DataError:
+        raise
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable as JSON ({_first(error)}); give one object per line") from None
     if table.num_rows == 0:
@@ -190,9 +200,44 @@ def read_json(path: Path) -> ArrowTable:
     return table
 
 
-def read_texts(paths: Sequence[Path]) -> Array:
-    """The texts of files `(n,)`; what is no UTF-8 is marked as unknown characters."""
-    return np.array([path.read_text(encoding="utf-8-sig", errors="replace") for path in paths], dtype=object)
+def _cells(rows: Sequence[Mapping[str, Any]], name: str, path: Path) -> ArrowColumn:
+    import pyarrow as pa
+
+    try:
+        return pa.array([row.get(name) for row in rows])
+    except OverflowError:
+        raise DataError(
+            f"{path}: column '{name}' holds a whole number of more than 64 bits; write it with a point, or as a text"
+        ) from None
+
+
+def read_texts(paths: Sequence[Path], names: Sequence[str], *, strict: bool) -> tuple[Array, list[str]]:
+    """Read texts as UTF-8; what is none becomes the character of the unknown.
+
+    Arguments:
+        paths: of the files.
+        names: of each, for messages.
+        strict: refuse a file that is not UTF-8.
+
+    Returns:
+        Texts `(n,)`, and notes.
+
+    Raises:
+        DataError: a file is not UTF-8 and `strict` is set.
+    """
+    texts, odd = [], []
+    for path, name in zip(paths, names):
+        try:
+            texts.append(path.read_text(encoding="utf-8-sig"))
+        except UnicodeDecodeError as error:
+            if strict:
+                raise DataError(f"{name}: not UTF-8 (byte {error.start}); save it as UTF-8 or remove it") from None
+            texts.append(path.read_text(encoding="utf-8-sig", errors="replace"))
+            odd.append(name)
+    shown = ", ".join(odd[:5]) + (", …" if len(odd) > 5 else "")
+    are = "is" if len(odd) == 1 else "are"
+    notes = [f"{len(odd)} of {len(paths)} files {are} not UTF-8 ({shown})"] if odd else []
+    return np.array(texts, dtype=object), notes
 
 
 def _first(error: Exception) -> str:

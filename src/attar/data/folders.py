@@ -29,7 +29,7 @@ def read_folder(
 
     Arguments:
         folder: hidden files are ignored; files come in the order of their names.
-        strict: refuse an unreadable file rather than skip it.
+        strict: refuse an unreadable file rather than skip it, and a text that is not UTF-8.
         leave_out: a file that is no sample, though it lies in the folder (the labels file).
         shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
 
@@ -70,8 +70,8 @@ def read_folder(
         return Raw(stacked, y, True, samples, (), "image", test, (*notes, *found_notes, *more, *said))
     if not recordings:
         y, test, said = _labels(texts)
-        x = read_texts([folder / name for name in texts])
-        return Raw(x, y, True, texts, (), "text", test, (*notes, *said))
+        x, found_notes = read_texts([folder / name for name in texts], texts, strict=strict)
+        return Raw(x, y, True, texts, (), "text", test, (*notes, *found_notes, *said))
     series, kept, found_notes = read_recordings([folder / name for name in recordings], strict=strict)
     samples = [samples[i] for i in kept]
     y, test, said = _labels(samples)

@@ -29,10 +29,10 @@ def read(
 
     Arguments:
         source: a built-in name, `hf:owner/name`, a file or a folder.
-        kind: "image", "series", "table" or "text" where the guess would be wrong.
+        kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
         labels: file of id (or file name) and label; it replaces the labels of the source.
         label_column: of a table. Where None, one called label, target, class or y is taken, and said.
-        strict: refuse an unreadable image or recording rather than skip it.
+        strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
 
     Raises:
         DataError: the samples cannot be used; LabelError: the labels cannot.
@@ -66,7 +66,7 @@ def read_for_prediction(
         shape: of one raw sample of the model. Images of another size are resized, colour and grey exchanged,
             series cut or padded; each is noted.
         columns: of a table, matched by name where the source has names. An unknown category becomes NaN.
-        strict: refuse an unreadable image or recording rather than skip it.
+        strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
 
     Returns:
         Samples `(n, *shape)`, all unlabelled.
@@ -114,7 +114,7 @@ def _raw(
                 raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
             return read_folder(path, strict=strict, leave_out=leave_out, shape=shape)
         if path.is_file():
-            return read_file(path, label_column=label_column, text=text, kind=kind)
+            return read_file(path, label_column=label_column, strict=strict, text=text, kind=kind)
         if path.exists():
             raise DataError(f"{source}: neither a file nor a folder; give one")
     except (OSError, ValueError) as error:

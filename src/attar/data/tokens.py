@@ -95,7 +95,8 @@ class Tokenizer:
     @property
     def pad(self) -> int:
         """The id that stands after the end of a text."""
-        return int(self._said.get("pad", PAD))
+        pad: int = self._said.get("pad", PAD)
+        return pad
 
     @property
     def size(self) -> int:
@@ -149,10 +150,10 @@ class Tokenizer:
     def _said(self) -> dict[str, Any]:
         try:
             said: dict[str, Any] = json.loads(self.state)
-            if said["form"] not in ("bpe", "tokenizers"):
-                raise KeyError(said["form"])
+            if said["form"] not in ("bpe", "tokenizers") or not isinstance(said.get("pad", PAD), int):
+                raise ValueError(said["form"])
         except (ValueError, KeyError, TypeError):
-            raise DataError("the tokenizer is not one that attar wrote; export the model again") from None
+            raise _foreign() from None
         return said
 
     @property
@@ -161,6 +162,13 @@ class Tokenizer:
 
     @cached_property
     def _fast(self) -> Any:
+        _package()
+        try:
+            return self._built()
+        except Exception:  # the package raises plain Exception
+            raise _foreign() from None
+
+    def _built(self) -> Any:
         tokenizers = _package()
         if self._said["form"] == "tokenizers":
             return tokenizers.Tokenizer.from_str(_unpacked(self._said["json"]).decode())
@@ -171,6 +179,10 @@ class Tokenizer:
             names.append(names[a] + names[b])
         vocabulary = {name: i for i, name in enumerate(names)}
         return _byte_level(tokenizers.models.BPE(vocab=vocabulary, merges=merges))
+
+
+def _foreign() -> DataError:
+    return DataError("the tokenizer is not one that attar wrote; export the model again")
 
 
 def _byte_level(model: Any) -> Any:

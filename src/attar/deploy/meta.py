@@ -52,6 +52,8 @@ class ModelMeta:
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             _refuse(f"its classes {list(self.classes)} are not at least two different labels")
         tokenizers = [column.tokenizer for column in self.columns if column.tokenizer]
+        if self.kind == "text" and not tokenizers:
+            _refuse("its texts have no tokenizer")
         if self.columns and not tokenizers and self.shape != (len(self.columns),):
             _refuse(f"it names {len(self.columns)} columns for samples of shape {self.shape}")
         if len({column.name for column in self.columns}) < len(self.columns):

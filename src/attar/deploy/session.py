@@ -17,7 +17,7 @@ from attar.data.dataset import Column, Floats
 from attar.data.tokens import Tokenizer
 from attar.deploy.feed import Feed, graph, numbers, series, table, texts
 from attar.deploy.meta import KEY, ModelMeta
-from attar.errors import ModelError
+from attar.errors import DataError, ModelError
 
 # Inner layers of a small network hold some thirty times the numbers of its input: this keeps them under 200 MB.
 _NUMBERS_PER_BATCH = 2**20
@@ -100,7 +100,10 @@ class Model:
         if self.kind == "graph":
             return graph(X, self.shape[0], self._hops)[0]
         if self.kind == "text":
-            return texts(X, self._tokenizer, self.shape[0])
+            try:
+                return texts(X, self._tokenizer, self.shape[0])
+            except DataError as error:  # of the tokenizer
+                raise ModelError(str(error)) from None
         if self.kind == "series":
             channels, steps = self.shape
             return {"x": series(X, (channels, steps))}
