@@ -48,6 +48,14 @@ def test_the_momentum_goes_from_its_first_value_to_one_along_a_cosine():
     assert byol._momentum_at(50) == pytest.approx(1.0)
 
 
+def test_the_momentum_reaches_one_with_the_last_step_of_several_processes(monkeypatch):
+    byol = BYOL(epochs=10, batch_size=9, momentum=0.9)
+    byol.n_samples_ = 70  # 8 steps an epoch, for two processes take 4 samples each
+    monkeypatch.setattr("attar.training.processes.processes", lambda: 2)
+    assert byol._momentum_at(40) == pytest.approx(0.95)
+    assert byol._momentum_at(80) == pytest.approx(1.0)
+
+
 def test_the_target_moves_once_a_step():
     byol, kind, networks, x = _made()
     for step in range(3):

@@ -11,7 +11,7 @@ from attar.data.nodes import links
 from attar.kinds import graph
 from attar.kinds.graph import Graph
 from attar.nets.nodes import Nodes
-from attar.represent import CCASSG, Autoencoder, Masked, Raw, SimCLR
+from attar.represent import BYOL, CCASSG, Autoencoder, Masked, MoCo, Raw, SimCLR
 from attar.training.loop import train
 
 PRETEXTS = {
@@ -19,6 +19,8 @@ PRETEXTS = {
     "masked": lambda kind: Masked(8, width=1, epochs=3, batch_size=34, kind=kind, random_state=0),
     "autoencoder": lambda kind: Autoencoder(8, width=1, epochs=3, batch_size=34, kind=kind, random_state=0),
     "cca-ssg": lambda kind: CCASSG(8, width=1, epochs=3, batch_size=34, kind=kind, random_state=0),
+    "moco": lambda kind: MoCo(8, width=1, epochs=3, batch_size=34, kind=kind, random_state=0),
+    "byol": lambda kind: BYOL(8, width=1, epochs=3, batch_size=34, kind=kind, random_state=0),
 }
 
 

@@ -114,6 +114,15 @@ def test_images_of_any_size_and_colour_go_in(vit, shape, tmp_path):
     np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(x), expected, atol=1e-5)
 
 
+def test_weights_saved_in_bfloat16_become_float32(tmp_path):
+    config = transformers.ViTConfig(image_size=16, patch_size=8, num_channels=3, **TINY)
+    backbone = saved(tmp_path, transformers.ViTModel(config).to(torch.bfloat16))
+    x = np.random.default_rng(0).random((4, 16, 16, 3), dtype=np.float32)
+    encoder = Pretrained(backbone, kind="image").fit(x)
+    assert {p.dtype for p in encoder.encoder_.parameters()} == {torch.float32}
+    assert encoder.transform(x).dtype == np.float32
+
+
 def test_an_image_of_the_right_size_goes_in_as_it_is(vit):
     x = np.random.default_rng(0).random((4, 16, 16, 3), dtype=np.float32)
     encoder = Pretrained(vit, kind="image").fit(x)

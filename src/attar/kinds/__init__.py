@@ -1,4 +1,4 @@
-"""What differs between images, series, tables and texts: one file each, found by name."""
+"""What differs between images, series, tables, graphs and texts: one file each, found by name."""
 
 from __future__ import annotations
 

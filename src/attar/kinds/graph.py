@@ -72,7 +72,7 @@ class Graph(Kind):
     name: ClassVar[str] = "graph"
     baselines: ClassVar[tuple[str, ...]] = ("raw", "pca")
     pretexts: ClassVar[tuple[str, ...]] = ("cca-ssg", "simclr")
-    possible: ClassVar[tuple[str, ...]] = ("autoencoder", "masked", "cca-ssg", "simclr")
+    possible: ClassVar[tuple[str, ...]] = ("autoencoder", "masked", "cca-ssg", "simclr", "moco", "byol")
     # Ranges of activations are learnt from batches of samples, and a graph cannot be cut into batches.
     integers: ClassVar[bool] = False
     # Two layers, and the number of neighbours of those at their edge.

@@ -117,7 +117,7 @@ class Image(Patched):
         return x + normal(generator, x.shape, _NOISE * strength, x)
 
     def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:
-        """Images of the size and channels that the model was made for, standardised as those were."""
+        """Images of the size and channels that the model was made for; mean and std stay those of the images learnt."""
         x = x.mean(dim=1, keepdim=True).expand(-1, channels, -1, -1) if x.shape[1] != channels else x
         return {"pixel_values": F.interpolate(x, size=size, mode="bilinear", align_corners=False)}
 

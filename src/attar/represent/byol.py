@@ -112,10 +112,12 @@ class BYOL(Pretext):
         # Both views in one batch: one call each, and batch normalisation cannot tell the views apart.
         views = kind.view(torch.cat([x, x]), generator, self.strength)
         predicted, wanted = networks["predictor"](online(views)), target(views)
-        cosines = F.cosine_similarity(predicted, wanted.roll(len(x), dims=0), dim=1)
+        cosines = F.cosine_similarity(predicted, wanted.roll(len(wanted) // 2, dims=0), dim=1)
         # The sum of two means, each over the samples.
         return 2 * (2 - 2 * cosines).mean()
 
     def _momentum_at(self, step: int) -> float:
-        steps = self.epochs * max(1, self.n_samples_ // self.batch_size)
+        from attar.training.processes import divisible
+
+        steps = self.epochs * max(1, self.n_samples_ // divisible(self.batch_size, self.n_samples_))
         return 1 - (1 - self.momentum) * (math.cos(math.pi * step / steps) + 1) / 2

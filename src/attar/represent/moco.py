@@ -22,10 +22,10 @@ class MoCo(Pretext):
 
     with q and k of length one. A batch of keys enters the queue, and the oldest leave it: negatives are many however
     small the batch. This is the recipe of version 2, a perceptron as g and the cosine schedule added to version 1;
-    version 3 gives up the queue and needs batches of thousands. Two things differ here. The momentum is 0.97 rather
-    than 0.999, which is meant for a hundred thousand steps and more. And the queue holds half of the samples at most:
-    in a longer one, most would meet their own earlier keys as negatives. Batches are not shuffled between devices,
-    of which there may be one.
+    version 3 gives up the queue and needs batches of thousands. Three things differ here. The momentum is 0.97 rather
+    than 0.999, which is meant for a hundred thousand steps and more. The queue holds half of the samples at most: in a
+    longer one, most would meet their own earlier keys as negatives. And batch normalisation is not shuffled, which
+    departs from the paper: queries and keys are normalised over the same samples, by which a network may match them.
 
     References:
         He et al., Momentum Contrast for Unsupervised Visual Representation Learning, 2020, Algorithm 1,
@@ -120,4 +120,4 @@ class MoCo(Pretext):
         logits = torch.cat([(q * k).sum(dim=1, keepdim=True), q @ queue.vectors.T], dim=1) / self.temperature
         queue.push(whole_batch(k))
         # The key is the first of all that a query is compared with.
-        return F.cross_entropy(logits, logits.new_zeros(len(x), dtype=torch.long))
+        return F.cross_entropy(logits, logits.new_zeros(len(q), dtype=torch.long))

@@ -113,6 +113,7 @@ class Pretext(Representation):
 
         from attar.represent._watch import PROBED, Watch
         from attar.training.loop import train
+        from attar.training.processes import divisible, process_group
 
         self.shape_, self.n_samples_ = tuple(X.shape[1:]), len(X)
         self.dim_ = self.dim
@@ -123,7 +124,8 @@ class Pretext(Representation):
             networks = self._networks(kind)
         preprocess = kind.preprocess()
         probe = preprocess(torch.tensor(X[:: -(-len(X) // PROBED)]))
-        steps = self.epochs * max(1, len(X) // self.batch_size)
+        with process_group():
+            steps = self.epochs * max(1, len(X) // divisible(self.batch_size, len(X)))
         watch = Watch(probe, steps)
         networks["watch"] = watch
 
@@ -141,7 +143,7 @@ class Pretext(Representation):
             lr=self.lr,
             seed=seed,
             checkpoint=checkpoint,
-            until=math.ceil(share * steps),
+            until=None if share >= 1 else math.ceil(share * steps),
             progress=progress,
             precision=self.precision,
             name=type(self).__name__.lower(),

@@ -134,7 +134,9 @@ class _Backbone(nn.Module):
         self.size = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
         with _quiet(), _readable(backbone):
             # The other implementations of attention do not trace for ONNX.
-            whole = transformers.AutoModel.from_pretrained(_name(backbone), attn_implementation="eager")
+            whole = transformers.AutoModel.from_pretrained(
+                _name(backbone), attn_implementation="eager", dtype=torch.float32
+            )
         self.model = getattr(whole, "vision_model", whole)
 
     def forward(self, x: Tensor) -> Tensor:
