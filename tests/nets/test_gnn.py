@@ -95,6 +95,11 @@ class TestGraphConvolution:
         torch.testing.assert_close(ours, grad.t() @ x)
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
 def test_isomorphism_layer_is_a_perceptron_of_a_sum() -> None:
     x, edges, dense = karate()
     layer = GraphIsomorphism(5, 3).double().eval()
