@@ -13,6 +13,7 @@ from attar.errors import DataError
 from attar.kinds import from_json, graph
 from attar.kinds.graph import Graph
 from attar.nets.nodes import Nodes
+from attar.training import processes
 
 
 def karate(features=None):
@@ -107,6 +108,18 @@ class TestView:
         n = x.edge_index.shape[1] / 2
         assert abs(kept.shape[1] / 2 / n - (1 - graph._EDGES)) < 5 * (0.25 / n) ** 0.5
         assert {tuple(e) for e in kept.t().tolist()} == {tuple(e) for e in kept.flip(0).t().tolist()}
+
+    def test_all_processes_drop_the_same_edges(self, monkeypatch) -> None:
+        nodes = karate().all()
+        kind = Graph.learn(nodes)
+        x, found = kind.preprocess()(torch.tensor(nodes)), []
+        monkeypatch.setattr(processes, "processes", lambda: 2)
+        for rank in range(2):
+            monkeypatch.setattr("torch.distributed.get_rank", lambda rank=rank: rank)
+            # The karate club has 78 edges, a multiple of the rows.
+            with processes.sharing(39):
+                found.append(kind.view(x, torch.Generator().manual_seed(0)).edge_index)
+        assert torch.equal(*found)
 
     def test_each_graph_of_a_batch_is_its_own_view(self, generator) -> None:
         nodes = karate(np.ones((34, 200)) + np.eye(34, 200)).all()

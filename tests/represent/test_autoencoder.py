@@ -70,6 +70,11 @@ def test_noise_is_seen_by_the_encoder_alone():
     assert loss.item() == pytest.approx(0.25, rel=0.05)
 
 
+def test_noise_on_token_ids_is_refused():
+    with pytest.raises(DataError, match="suits no token ids; leave it 0"):
+        _small(noise=0.1, kind="text").fit(RNG.integers(3, 20, (40, 6)).astype(np.float32))
+
+
 def test_categories_come_back_as_their_codes():
     x = np.stack([RNG.integers(0, 3, 300), RNG.normal(size=300)], axis=1).astype(np.float32)
     kind = Table.learn(x, (Column("c", ("r", "g", "b")), Column("a")))

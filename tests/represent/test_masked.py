@@ -115,11 +115,10 @@ def test_a_category_that_follows_from_another_is_predicted():
     assert (filled == x).mean() > 0.99
 
 
-def test_nothing_is_hidden_of_a_sample_with_one_part():
-    x = RNG.random((40, 1), dtype=np.float32)
-    masked = _small().fit(x)
-    assert masked.loss_curve_ == [0.0, 0.0]
-    np.testing.assert_allclose(masked.reconstruct(x)[0], x, rtol=1e-5)
+@pytest.mark.parametrize("shape", [(1,), (2, 1), (1, 2)])
+def test_samples_of_a_single_part_are_refused(shape):
+    with pytest.raises(DataError, match="samples have a single part"):
+        _small().fit(RNG.random((40, *shape), dtype=np.float32))
 
 
 @pytest.mark.parametrize("ratio", [0.0, 1.0, -0.1, 1.5, float("nan")])

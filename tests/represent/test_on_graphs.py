@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from attar.data.nodes import links
+from attar.errors import DataError
 from attar.kinds import graph
 from attar.kinds.graph import Graph
 from attar.nets.nodes import Nodes
@@ -84,13 +85,20 @@ class TestPretexts:
         np.testing.assert_array_equal(resumed.transform(nodes), whole)
 
 
-def test_masked_features_are_filled_in(nodes) -> None:
+def test_nodes_are_not_hidden_one_sample_at_a_time(nodes) -> None:
+    masked = PRETEXTS["masked"](Graph.learn(nodes)).fit(nodes)
+    with pytest.raises(DataError, match="'graph' hang together"):
+        masked.reconstruct(nodes, random_state=0)
+
+
+def test_an_autoencoder_with_noise_leads_back_to_features(nodes) -> None:
     kind = Graph.learn(nodes)
-    masked = Masked(8, width=1, epochs=2, kind=kind, random_state=0).fit(nodes)
-    filled, hidden = masked.reconstruct(nodes, random_state=0)
-    assert filled.shape == (34, 6)
-    assert hidden.sum() == 17
-    np.testing.assert_allclose(filled[~hidden[0]], nodes.links.features[~hidden[0]], atol=1e-5)
+    autoencoder = Autoencoder(8, width=1, epochs=2, noise=0.3, kind=kind, random_state=0).fit(nodes)
+    assert autoencoder.inverse_transform(autoencoder.transform(nodes)).shape == (34, 6)
+    x = kind.preprocess()(torch.tensor(nodes))
+    noisy = kind.noisy(x, torch.Generator().manual_seed(0), 0.3)
+    assert torch.equal(noisy.edge_index, x.edge_index)
+    assert (noisy.features - x.features).std().item() == pytest.approx(0.3, rel=0.2)
 
 
 def test_raw_features_of_nodes(nodes) -> None:

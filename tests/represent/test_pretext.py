@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from attar import kinds
 from attar.data.nodes import links
 from attar.errors import DataError
 from attar.kinds.series import Series
+from attar.represent import BYOL, TSTCC, MoCo, SimCLR
 from attar.represent.pretext import Pretext
 
 RNG = np.random.default_rng(0)
@@ -56,6 +59,21 @@ def test_a_pretext_of_two_short_methods_works_on_every_kind(name):
     assert z.shape == (40, 8)
     with torch.inference_mode():
         np.testing.assert_allclose(pretext.module_(torch.from_numpy(x)), z, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        *[(partial(make, temperature=t), f"temperature is {t}") for make in (SimCLR, MoCo, TSTCC) for t in (0.0, -1.0)],
+        *[(partial(make, momentum=m), f"momentum is {m}") for make in (MoCo, BYOL) for m in (-0.1, 1.5)],
+        (partial(MoCo, queue=0), "queue is 0; give at least 1"),
+        (partial(TSTCC, context=6), "context is 6; give a multiple of 4"),
+        (partial(TSTCC, context=0), "context is 0; give a multiple of 4"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused_by_name(make, complaint):
+    with pytest.raises(DataError, match=complaint):
+        make(epochs=1).fit(SERIES)
 
 
 def test_samples_of_three_axes_are_images():

@@ -27,7 +27,7 @@ def test_the_loss_equals_the_papers_equations_in_a_naive_loop():
     views = torch.cat([kind.strong_view(x, generator), kind.view(x, generator, 0.5)])
     z = _unit(kind.sequence(networks["encoder"], views)).detach()
     n, steps, horizon = len(x), z.shape[1], len(networks["predictors"])
-    t = int(torch.randint(steps - horizon, (1,), generator=generator))
+    t = int(torch.randint(steps - horizon, (), generator=generator))
     c = _context(networks, z[:, : t + 1]).detach()
     g = _unit(networks["projector"](c)).detach()
     temporal = 0.0

@@ -123,6 +123,14 @@ class Kind(Parts, Translated, ABC):
         """A view that changes more than `view` does, where a kind knows one; strength 0 changes nothing."""
         return self.view(x, generator, strength)
 
+    def noisy(self, x: Tensor, generator: torch.Generator, std: float) -> Tensor:
+        """Normalised samples with Gaussian noise of mean 0 added.
+
+        Raises:
+            DataError: the values are none that noise can be added to.
+        """
+        return x + normal(generator, x.shape, std, x)
+
     def sequence(self, encoder: nn.Module, x: Tensor) -> Tensor:
         """What an encoder of this kind makes of normalised samples before it pools over time: `(n, steps, channels)`.
 

@@ -16,7 +16,7 @@ from attar.data.dataset import Column, Floats
 from attar.data.nodes import Links
 from attar.data.nodes import Nodes as NodeArray
 from attar.errors import DataError
-from attar.kinds.base import Kind, Standardise, moments, uniform
+from attar.kinds.base import Kind, Standardise, moments, normal, uniform
 from attar.kinds.gather import Gather, Spread
 from attar.nets.gnn import MaskedNodeDecoder, MaskedNodeEncoder, NodeEncoder
 from attar.nets.mlp import MLP
@@ -134,6 +134,11 @@ class Graph(Kind):
         kept = uniform(generator, (len(nodes.sizes), *self.shape), 0, 1, x) >= _FEATURES * strength
         of = torch.repeat_interleave(torch.arange(len(nodes.sizes)), torch.tensor(nodes.sizes)).to(x.device)
         return nodes.like(nodes.features * kept[of], _thinned(nodes, _EDGES * strength, generator))
+
+    def noisy(self, x: Tensor, generator: torch.Generator, std: float) -> Tensor:
+        """Gaussian noise on the features; the edges stay."""
+        nodes = bound(x)
+        return nodes.like(nodes.features + normal(generator, (1, *nodes.shape), std, nodes.features)[0])
 
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Mean squared error of the features, plus cross-entropy over edges and, as much in all, pairs without one.
@@ -272,7 +277,8 @@ def _thinned(x: Nodes, rate: float, generator: torch.Generator) -> Tensor:
     """The edges without a random part of them; of an edge both directions, or none."""
     low, high = x.edge_index.min(dim=0).values, x.edge_index.max(dim=0).values
     edges, place = torch.unique(low * len(x) + high, return_inverse=True)
-    kept: Tensor = (uniform(generator, edges.shape, 0, 1, x) >= rate)[place]
+    # With a first axis that is not the batch: all processes drop the same.
+    kept: Tensor = (uniform(generator, (1, *edges.shape), 0, 1, x) >= rate)[0, place]
     return x.edge_index[:, kept]
 
 

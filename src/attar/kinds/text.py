@@ -103,6 +103,11 @@ class Text(Kind):
         order = torch.argsort((~kept).to(torch.uint8), dim=1, stable=True)
         return torch.where(kept.gather(1, order), x.gather(1, order), float(self.pad))
 
+    def noisy(self, x: Tensor, generator: torch.Generator, std: float) -> Tensor:
+        """Not for texts: an id with noise is another token or none."""
+        del x, generator
+        raise DataError(f"noise is {std}, which suits no token ids; leave it 0")
+
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Cross-entropy over the vocabulary, the mean over all places, padding included."""
         return F.cross_entropy(x_hat.flatten(0, 1), x.long().flatten())

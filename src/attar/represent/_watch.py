@@ -72,7 +72,8 @@ class Watch(nn.Module):
     def before_step(self, encoder: nn.Module) -> None:
         """Count a step of training, and look at the encoder where it is time to."""
         if int(self.step) % self.every == 0:
-            self._look(encoder, int(self.step) // self.every)
+            # Several processes may take more steps, in smaller batches.
+            self._look(encoder, min(int(self.step) // self.every, _LOOKS))
         self.step += 1
 
     def verdict(self, encoder: nn.Module, losses: Sequence[float]) -> str:

@@ -97,7 +97,7 @@ class Autoencoder(Pretext):
             Z: codes `(n, dim)`.
 
         Returns:
-            Samples `(n, *shape_)` in raw units.
+            Samples `(n, *kind_.shape)` in raw units; of nodes of a graph, their features.
 
         Raises:
             NotFittedError: `fit` was not called.
@@ -109,7 +109,7 @@ class Autoencoder(Pretext):
         codes = check_array(Z, dtype=np.float32, input_name="Z")
         if codes.shape[1] != self.dim_:
             raise DataError(f"Z has codes of length {codes.shape[1]}; this autoencoder decodes codes of {self.dim_}")
-        x = np.empty((len(codes), *self.shape_), dtype=np.float32)
+        x = np.empty((len(codes), *self.kind_.shape), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(codes), BATCH):
                 z = torch.tensor(codes[start : start + BATCH])
@@ -126,10 +126,7 @@ class Autoencoder(Pretext):
         return kind.autoencoder(self.dim, self.width, self.network)[0]
 
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
-        from attar.kinds.base import normal
-
-        noisy = x + normal(generator, x.shape, self.noise, x) if self.noise > 0 else x
-        z: Tensor = networks["encoder"](noisy)
+        z: Tensor = networks["encoder"](kind.noisy(x, generator, self.noise) if self.noise > 0 else x)
         loss = kind.reconstruction_loss(networks["decoder"](z), x)
         return loss + self.sparsity * z.abs().mean() if self.sparsity > 0 else loss
 

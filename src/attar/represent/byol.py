@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, cast
 
+from attar.errors import DataError
 from attar.represent.pretext import Pretext
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ class BYOL(Pretext):
         from torch import nn
 
         from attar.represent._momentum import Momentum
+
+        if not 0 <= self.momentum <= 1:
+            raise DataError(f"momentum is {self.momentum}; give the share that is kept in a step, from 0 to 1")
 
         def perceptron(n_in: int) -> nn.Sequential:
             first = nn.Linear(n_in, self.hidden, bias=False)

@@ -57,7 +57,7 @@ class Masked(Pretext):
         loss_curve_: mean loss of each epoch.
 
     Raises:
-        DataError: `ratio` is not between 0 and 1, or the kind has no parts.
+        DataError: `ratio` is not between 0 and 1, or samples have no parts, or one alone.
 
     Example:
         >>> images = np.random.default_rng(0).random((64, 8, 8), dtype=np.float32)
@@ -110,6 +110,7 @@ class Masked(Pretext):
         Raises:
             NotFittedError: `fit` was not called.
             ValueError: X has samples of another shape than in `fit`, or values that `fit` would not accept.
+            DataError: the kind hides parts of a whole batch rather than of each sample.
         """
         import torch
 
@@ -121,6 +122,10 @@ class Masked(Pretext):
         with torch.inference_mode():
             for start in range(0, len(samples), BATCH):
                 x = preprocess(torch.tensor(samples[start : start + BATCH]))
+                if len(self.kind_.present(x)) != len(x):
+                    raise DataError(
+                        f"samples of kind {self.kind_.name!r} hang together and are hidden as one; use transform"
+                    )
                 x_hat, hidden = self._predict(self.encoder_, self.decoder_, self.kind_, x, generator)
                 filled.append(self.kind_.restore(self.kind_.fill(x_hat, x, hidden)).numpy())
                 masks.append(hidden.numpy())
@@ -144,7 +149,13 @@ class Masked(Pretext):
         self, encoder: nn.Module, decoder: nn.Module, kind: Kind, x: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """What the decoder says of normalised samples, and which of their parts were hidden."""
-        hidden = choose(kind.present(x), kind.masking_ratio if self.ratio is None else self.ratio, generator)
+        present = kind.present(x)
+        if present.shape[1] < 2:
+            raise DataError(
+                "samples have a single part, such as 1 feature(s) of a table, and nothing is left to predict it from; "
+                "use another pretext task"
+            )
+        hidden = choose(present, kind.masking_ratio if self.ratio is None else self.ratio, generator)
         seen = kind.hide(x, hidden, generator)
         z = cast("PartEncoder", encoder).parts(seen, hidden)
         return decoder(z, hidden, seen), hidden

@@ -113,7 +113,6 @@ class Pretext(Representation):
 
         from attar.represent._watch import PROBED, Watch
         from attar.training.loop import train
-        from attar.training.processes import divisible, process_group
 
         self.shape_, self.n_samples_ = tuple(X.shape[1:]), len(X)
         self.dim_ = self.dim
@@ -124,8 +123,7 @@ class Pretext(Representation):
             networks = self._networks(kind)
         preprocess = kind.preprocess()
         probe = preprocess(torch.tensor(X[:: -(-len(X) // PROBED)]))
-        with process_group():
-            steps = self.epochs * max(1, len(X) // divisible(self.batch_size, len(X)))
+        steps = self.epochs * max(1, len(X) // self.batch_size)
         watch = Watch(probe, steps)
         networks["watch"] = watch
 

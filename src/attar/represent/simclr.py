@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from attar.errors import DataError
 from attar.represent.pretext import Pretext
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ class SimCLR(Pretext):
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
+        if not 0 < self.temperature < math.inf:
+            raise DataError(f"temperature is {self.temperature}; give a finite number above 0, such as 0.2")
         # As in the paper's section 2.1, without batch normalisation: with it, labels spread less well over digits.
         projector = nn.Sequential(nn.Linear(self.dim, self.dim), nn.ReLU(), nn.Linear(self.dim, self.projection))
         return nn.ModuleDict({"encoder": kind.encoder(self.dim, self.width), "projector": projector})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
+from attar.errors import DataError
 from attar.represent.pretext import Pretext
 
 if TYPE_CHECKING:
@@ -101,6 +103,10 @@ class TSTCC(Pretext):
         import torch
         from torch import nn
 
+        if self.context < 1 or self.context % _HEADS:
+            raise DataError(f"context is {self.context}; give a multiple of {_HEADS}")
+        if not 0 < self.temperature < math.inf:
+            raise DataError(f"temperature is {self.temperature}; give a finite number above 0, such as 0.2")
         encoder = kind.encoder(self.dim, self.width).eval()
         with torch.no_grad():
             _, steps, channels = kind.sequence(encoder, kind.preprocess()(torch.zeros(1, *kind.shape))).shape
@@ -134,7 +140,7 @@ class TSTCC(Pretext):
         # Both views in one batch: one call each, and batch normalisation cannot tell the views apart.
         z = F.normalize(kind.sequence(networks["encoder"], torch.cat([strong, weak])), dim=2)
         predictors = cast(nn.ModuleList, networks["predictors"])
-        last = int(torch.randint(z.shape[1] - len(predictors), (1,), generator=generator, device=generator.device))
+        last = int(torch.randint(z.shape[1] - len(predictors), (), generator=generator, device=generator.device))
         c = _context(networks, z[:, : last + 1])
         others = z.roll(len(x), dims=0)
         same = torch.arange(len(x), device=z.device)
