@@ -9,6 +9,7 @@ import pytest
 from attar.data.arrays import from_arrays
 from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
+from attar.data.texts import tokenize
 from attar.data.tokens import Tokenizer
 from attar.errors import DataError
 
@@ -165,6 +166,15 @@ def test_long_texts_are_cut_and_said():
 def test_what_is_no_text_is_refused(x, kind, says):
     with pytest.raises(DataError, match=says):
         from_arrays(x, kind=kind)
+
+
+@pytest.mark.parametrize("length", [None, 3])
+def test_every_text_is_encoded_once(monkeypatch, length):
+    seen, whole = [], Tokenizer._ids
+    monkeypatch.setattr(Tokenizer, "_ids", lambda self, texts, to: seen.extend(texts) or whole(self, texts, to))
+    x, column, _ = tokenize(TEXTS, [], None, "x", length)
+    assert seen == TEXTS
+    np.testing.assert_array_equal(x, Tokenizer(column.tokenizer).encode(TEXTS, x.shape[1]))
 
 
 def test_one_text_is_a_dataset():

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attar.data.dataset import Column
+from attar.data.texts import tokenize
 from attar.data.tokens import MASK, PAD, Tokenizer
 from attar.errors import DataError
 
@@ -49,7 +51,7 @@ def test_no_text_has_the_id_of_padding_or_of_the_mask(tokenizer):
 
 
 def test_what_repeats_becomes_one_token_and_the_vocabulary_is_bounded(tokenizer):
-    assert tokenizer.lengths([" the"]) == [1]
+    assert len(tokenizer.ids([" the"])[0]) == 1
     assert tokenizer.size <= 2 + 256 + sum(len(text.split()) for text in CORPUS) // 12
     assert Tokenizer.learn(["a b c d e f g"]).size == 258  # nothing occurs twice
 
@@ -115,6 +117,9 @@ def test_a_pretrained_tokenizer_keeps_its_marks_when_it_cuts(tmp_path):
     tokenizer = Tokenizer.of_file(tmp_path / "tokenizer.json", pad=0)
     np.testing.assert_array_equal(tokenizer.encode(["a b a b"], 4), [[1, 4, 5, 2]])
     np.testing.assert_array_equal(tokenizer.encode(["a"], 4), [[1, 4, 2, np.nan]])
+    x, _, notes = tokenize(["a b a b", "a"], [Column("a", tokenizer=tokenizer.state)], None, "x", length=4)
+    np.testing.assert_array_equal(x, [[1, 4, 5, 2], [1, 4, 2, np.nan]])
+    assert notes == ["1 of 2 texts are cut after 4 tokens"]
     assert tokenizer.size == 6
     assert tokenizer.pad == 0
     (tmp_path / "tokenizer.json").write_text("{}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from attar.data.dataset import Array, Column, Floats, Ints
 from attar.data.tables import ArrowTable, is_number
-from attar.data.tokens import Tokenizer
+from attar.data.tokens import Tokenizer, padded
 from attar.errors import DataError
 
 TEXT_NAMES = ("text", "sentence", "message", "review", "document", "content")
@@ -114,7 +114,8 @@ def tokenize(
             raise DataError(f"{where}: all texts outside the test part are empty; give some that are not")
         column = replace(column, tokenizer=Tokenizer.learn(learnt).state)
     tokenizer = Tokenizer(column.tokenizer)
-    lengths = tokenizer.lengths(texts)
+    ids = tokenizer.ids(texts)
+    lengths = np.array([len(one) for one in ids])
     if length is None:
         seen = lengths if test is None else np.delete(lengths, test)
         enough = int(np.ceil(np.quantile(seen, _KEPT) / _STEP)) * _STEP
@@ -122,10 +123,13 @@ def tokenize(
         notes.append(
             f"a vocabulary of {tokenizer.size} tokens; texts are {lengths.min()} to {lengths.max()} tokens long"
         )
-    cut = int((lengths > length).sum())
-    if cut:
-        notes.append(f"{cut} of {len(texts)} texts are cut after {length} tokens")
-    return tokenizer.encode(texts, length), column, notes
+    cut = np.flatnonzero(lengths > length)
+    if cut.size:
+        notes.append(f"{cut.size} of {len(texts)} texts are cut after {length} tokens")
+    x = padded(ids, length)
+    if tokenizer.marked:
+        x[cut] = tokenizer.encode([texts[i] for i in cut], length)
+    return x, column, notes
 
 
 def _clean(x: Array | Sequence[object], where: str) -> list[str]:

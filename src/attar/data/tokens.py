@@ -99,6 +99,11 @@ class Tokenizer:
         return pad
 
     @property
+    def marked(self) -> bool:
+        """Whether the end of a text may carry a mark, which a cut through its ids would lose."""
+        return self._said["form"] == "tokenizers"
+
+    @property
     def size(self) -> int:
         """Number of ids, padding and mask included."""
         return int(self._fast.get_vocab_size()) + self._shift
@@ -113,17 +118,12 @@ class Tokenizer:
         Returns:
             float32 `(n, length)`, NaN after the end of a text.
         """
-        found = list(self._ids(texts, length))
-        longest = max((len(one) for one in found), default=0) if length is None else length
-        x = np.full((len(found), longest), np.nan, dtype=np.float32)
-        for row, one in zip(x, found):
-            row[: len(one)] = one[:longest]
-            row[: len(one)] += self._shift
-        return x
+        found = self.ids(texts, length)
+        return padded(found, max(map(len, found), default=0) if length is None else length)
 
-    def lengths(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Number of tokens of each text `(n,)`."""
-        return np.array([len(one) for one in self._ids(texts, None)], dtype=np.int64)
+    def ids(self, texts: Sequence[str], length: int | None = None) -> list[Floats]:
+        """Token ids of each text `(its length,)`, at most so many where a length is given."""
+        return [np.array(one[:length], dtype=np.float32) + self._shift for one in self._ids(texts, length)]
 
     def decode(self, x: Floats) -> list[str]:
         """Texts of ids `(n, length)`; padding, masks and the like are left out."""
@@ -136,8 +136,7 @@ class Tokenizer:
 
     def _ids(self, texts: Sequence[str], length: int | None) -> Iterable[list[int]]:
         fast = self._fast
-        if length is not None and not self._shift:
-            # The end of a pretrained model's text carries a mark, which must not be cut off.
+        if length is not None and self.marked:
             fast.enable_truncation(length)
         try:
             for start in range(0, len(texts), _CHUNK):
@@ -179,6 +178,18 @@ class Tokenizer:
             names.append(names[a] + names[b])
         vocabulary = {name: i for i, name in enumerate(names)}
         return _byte_level(tokenizers.models.BPE(vocab=vocabulary, merges=merges))
+
+
+def padded(ids: Sequence[Floats], length: int) -> Floats:
+    """Ids of each text to one array `(n, length)`, cut, or NaN after the end.
+
+    >>> padded([np.array([5.0, 6.0])], 3)
+    array([[ 5.,  6., nan]], dtype=float32)
+    """
+    x = np.full((len(ids), length), np.nan, dtype=np.float32)
+    for row, one in zip(x, ids):
+        row[: len(one)] = one[:length]
+    return x
 
 
 def _foreign() -> DataError:
