@@ -101,7 +101,7 @@ class Tokenizer:
     @property
     def marked(self) -> bool:
         """Whether the end of a text may carry a mark, which a cut through its ids would lose."""
-        return self._said["form"] == "tokenizers"
+        return bool(self._said["form"] == "tokenizers")
 
     @property
     def size(self) -> int:
