@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from attar.errors import AttarError, DataError
+from attar.training.processes import processes
 
 # Rows and columns of the scores that are held at once. Long blocks keep the number of operations, each of which waits
 # for all cores, small; tall ones would leave the cache between being multiplied, exponentiated and multiplied again.
@@ -174,16 +175,12 @@ def _product(scaled: Tensor, columns: Tensor, total: Tensor, temperature: float)
     return out
 
 
-def _processes() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
 def _gather(own: Tensor) -> Tensor:
     """Rows of all processes, own ones first."""
-    if _processes() == 1:
+    if processes() == 1:
         return own
     count = torch.tensor([len(own)], device=own.device)
-    counts = [torch.empty_like(count) for _ in range(_processes())]
+    counts = [torch.empty_like(count) for _ in range(processes())]
     dist.all_gather(counts, count)
     longest = int(max(counts))
     # Processes may hold batches of different sizes; the collective wants one.
@@ -195,7 +192,7 @@ def _gather(own: Tensor) -> Tensor:
 
 
 def _sum_over_processes(value: Tensor) -> Tensor:
-    if _processes() == 1:
+    if processes() == 1:
         return value
     value = value.clone()
     dist.all_reduce(value)
