@@ -170,8 +170,6 @@ def _features(arrays: Mapping[str, Array], path: Path) -> Array:
         x = matrix.toarray()
     else:
         raise DataError(f"{path}: edges but no features; add an array x (nodes, features), or {', '.join(_SPARSE)}")
-    if x.dtype.kind not in "biuf" or x.ndim != 2:
-        raise DataError(f"{path}: features of shape {x.shape} and type {x.dtype}; give numbers (nodes, features)")
     return x
 
 
