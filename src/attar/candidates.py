@@ -47,8 +47,6 @@ _RANKS = 3
 # A pretext is looked at after this share of its training. It goes on unless a linear head on it is behind the best
 # candidate so far by more than it may still gain (in accuracy), and by more than chance (in standard errors).
 _FIRST_LOOK, _MAY_GAIN, _CHANCE = 0.25, 0.05, 2.0
-# Of pairs of tokens: with them, tokens that are parts of words serve as well as words.
-_BUCKETS = 8192
 
 
 @dataclass(frozen=True)
@@ -168,7 +166,7 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
             lambda: _fit(RandomConvolutions(plan.kernels, kind=kind, random_state=seed), job.x),
         ),
         "tf-idf": ("tf-idf", lambda: _fit(TfIdf(None, kind=kind), job.x)),
-        "tf-idf-svd": ("tf-idf + svd", lambda: _fit(TfIdf(buckets=_BUCKETS, kind=kind, random_state=seed), job.x)),
+        "tf-idf-svd": ("tf-idf + svd", lambda: _fit(TfIdf(kind=kind, random_state=seed), job.x)),
     }
 
     def on(name: str, module: Callable[[], nn.Module]) -> Callable[[Path], Result]:

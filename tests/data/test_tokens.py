@@ -125,3 +125,13 @@ def test_a_pretrained_tokenizer_keeps_its_marks_when_it_cuts(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(DataError, match="not a tokenizer"):
         Tokenizer.of_file(tmp_path / "tokenizer.json", pad=0)
+
+
+def test_each_id_is_spelled_by_the_bytes_that_it_stands_for():
+    text = "".join(map(chr, range(256))) + "the bee, the bee 🐝"
+    tokenizer = Tokenizer.learn([text] * 5)
+    spelled = tokenizer.spelled()
+    assert len(spelled) == tokenizer.size
+    assert spelled[:2] == [b"", b""]
+    assert sorted(spelled[2:258]) == [bytes([i]) for i in range(256)]
+    assert b"".join(spelled[int(i)] for i in tokenizer.encode([text])[0]) == text.encode()

@@ -1,5 +1,3 @@
-from itertools import pairwise
-
 import numpy as np
 import pytest
 import torch
@@ -29,22 +27,28 @@ def kind(dataset):
     return Text.learn(dataset.x, dataset.columns)
 
 
-def by_scikit_learn(x):
-    documents = [row[np.isfinite(row)].astype(int).tolist() for row in x]
-    vectorizer = TfidfVectorizer(analyzer=lambda document: document)
-    return vectorizer.fit_transform(documents), vectorizer.get_feature_names_out().astype(int)
+def documents(kind, x):
+    """The codes of the terms of each sample."""
+    codes = torch.nn.Sequential(kind.preprocess(), kind.terms())(torch.tensor(x))
+    return [row[row > 0].long().tolist() for row in codes]
+
+
+def by_scikit_learn(kind, x):
+    vectorizer = TfidfVectorizer(analyzer=lambda document: document, sublinear_tf=True, min_df=2)
+    return vectorizer.fit_transform(documents(kind, x)), vectorizer.get_feature_names_out().astype(int)
 
 
 def test_it_is_the_tfidf_of_scikit_learn(dataset, kind):
-    expected, tokens = by_scikit_learn(dataset.x)
-    found = TfIdf(None, kind=kind).fit_transform(dataset.x)
-    np.testing.assert_allclose(found[:, tokens], expected.toarray(), atol=1e-6)
-    assert not np.delete(found, tokens, axis=1).any()
+    expected, terms = by_scikit_learn(kind, dataset.x)
+    tfidf = TfIdf(None, kind=kind).fit(dataset.x)
+    np.testing.assert_array_equal(tfidf.terms_, terms)
+    found = tfidf.transform(dataset.x)
+    np.testing.assert_allclose(found, expected.toarray(), atol=1e-6)
     assert not found[-1].any()  # the empty text
 
 
 def test_so_are_its_singular_vectors(dataset, kind):
-    expected, _ = by_scikit_learn(dataset.x)
+    expected, _ = by_scikit_learn(kind, dataset.x)
     svd = TruncatedSVD(5, algorithm="arpack", random_state=0).fit(expected)
     found = TfIdf(5, kind=kind, random_state=0).fit_transform(dataset.x).astype(np.float64)
     projected = svd.transform(expected)
@@ -53,17 +57,26 @@ def test_so_are_its_singular_vectors(dataset, kind):
     np.testing.assert_allclose(found * sign, projected, atol=2e-4)
 
 
-def test_pairs_of_neighbours_are_tokens_of_their_own(dataset, kind):
-    documents = [row[np.isfinite(row)].astype(int).tolist() for row in dataset.x]
-    first = max(map(max, filter(None, documents))) + 1
+def test_tokens_of_which_nothing_is_known_are_the_terms(dataset):
+    unknown = Text.learn(dataset.x)
+    tokens = np.unique(dataset.x[np.isfinite(dataset.x)])
+    often = [token for token in tokens if (dataset.x == token).any(axis=1).sum() > 1]
+    np.testing.assert_array_equal(TfIdf(None, kind=unknown).fit(dataset.x).terms_, often)
 
-    def analyzer(document):
-        return document + [first + (a * 7919 + b * 104729) % 50 for a, b in pairwise(document)]
 
-    vectorizer = TfidfVectorizer(analyzer=analyzer)
-    expected = vectorizer.fit_transform(documents).toarray()
-    found = TfIdf(None, buckets=50, kind=kind).fit_transform(dataset.x)
-    np.testing.assert_allclose(found[:, vectorizer.get_feature_names_out().astype(int)], expected, atol=1e-6)
+def test_of_too_many_terms_the_rarest_are_left_out(dataset, kind):
+    found = documents(kind, dataset.x)
+    frequency = {
+        term: sum(term in document for document in found) for term in TfIdf(None, kind=kind).fit(dataset.x).terms_
+    }
+    kept = TfIdf(None, terms=9, kind=kind).fit(dataset.x).terms_
+    assert len(kept) == 9
+    assert min(frequency[term] for term in kept) >= max(n for term, n in frequency.items() if term not in kept)
+
+
+def test_where_no_term_is_shared_all_are_counted():
+    x = np.array([[2, 3], [4, np.nan]], dtype=np.float32)
+    np.testing.assert_array_equal(TfIdf(None).fit(x).terms_, [2, 3, 4])
 
 
 def test_all_directions_keep_all_distances(dataset, kind):
@@ -73,26 +86,29 @@ def test_all_directions_keep_all_distances(dataset, kind):
 
 
 @pytest.mark.parametrize("dim", [None, 4])
-def test_order_padding_and_unseen_tokens_change_nothing(dataset, kind, dim):
+def test_padding_and_unknown_tokens_change_nothing(dataset, kind, dim):
     x = dataset.x[:20]
     tfidf = TfIdf(dim, kind=kind, random_state=0).fit(dataset.x)
     module, z = tfidf.module_, tfidf.transform(x)
-    rows = [np.concatenate([RNG.permutation(row[np.isfinite(row)]), row[np.isnan(row)]]) for row in x]
-    shuffled = np.stack(rows)
     padded = np.pad(x, ((0, 0), (0, 7)), constant_values=np.nan)
-    for other in (shuffled, padded[:, :-1]):
-        np.testing.assert_allclose(module(torch.tensor(other)).numpy(), z, atol=1e-6)
-    padded[:, -1] = 5  # a byte that no text has
     np.testing.assert_allclose(module(torch.tensor(padded)).numpy(), z, atol=1e-6)
+    padded[:, -1] = kind.vocabulary  # none that the tokenizer knows
+    np.testing.assert_allclose(module(torch.tensor(padded)).numpy(), z, atol=1e-6)
+
+
+def test_the_order_of_terms_changes_nothing():
+    x = np.array([[2, 3, 3, np.nan], [4, 2, 3, 5], [5, 4, np.nan, np.nan]], dtype=np.float32)
+    module = TfIdf(None).fit(x).module_
+    torch.testing.assert_close(module(torch.tensor(x)), module(torch.tensor(x).flip(1)))
 
 
 def test_the_dimension_is_bounded_by_the_samples(dataset, kind):
     assert TfIdf(128, kind=kind).fit(dataset.x[:6]).dim_ == 5
 
 
-@pytest.mark.parametrize(("dim", "buckets"), [(None, 0), (4, 0), (4, 50)])
-def test_the_file_equals_the_module(dataset, kind, dim, buckets, tmp_path):
-    tfidf = TfIdf(dim, buckets=buckets, kind=kind, random_state=0).fit(dataset.x)
+@pytest.mark.parametrize("dim", [None, 4])
+def test_the_file_equals_the_module(dataset, kind, dim, tmp_path):
+    tfidf = TfIdf(dim, kind=kind, random_state=0).fit(dataset.x)
     whole = torch.nn.Sequential(tfidf.module_, torch.nn.Linear(tfidf.dim_, 2), torch.nn.Softmax(dim=1)).eval()
     export(
         whole,

@@ -134,6 +134,16 @@ class Tokenizer:
         texts: list[str] = self._fast.decode_batch(rows)
         return texts
 
+    def spelled(self) -> list[bytes]:
+        """The bytes of each id, none for padding and mask; of a tokenizer that `learn` made.
+
+        >>> Tokenizer.learn(["a bee"]).spelled()[ord("a") + 2]
+        b'a'
+        """
+        byte = _bytes()
+        names = sorted(self._fast.get_vocab().items(), key=lambda item: int(item[1]))
+        return [b""] * _SPECIAL + [bytes(byte[letter] for letter in name) for name, _ in names]
+
     def _ids(self, texts: Sequence[str], length: int | None) -> Iterable[list[int]]:
         fast = self._fast
         if length is not None and self.marked:
@@ -207,6 +217,14 @@ def _byte_level(model: Any) -> Any:
 def _alphabet() -> list[str]:
     """The 256 characters that stand for bytes, in the order of their ids."""
     return sorted(_package().pre_tokenizers.ByteLevel.alphabet())
+
+
+def _bytes() -> dict[str, int]:
+    """The byte of each character of the alphabet: that of its own number, the others in their order."""
+    alphabet = _alphabet()
+    own = {letter: ord(letter) for letter in alphabet if ord(letter) < _BYTES}
+    rest = sorted(set(range(_BYTES)) - set(own.values()))
+    return own | dict(zip(sorted(set(alphabet) - set(own)), rest, strict=True))
 
 
 def _sound(text: str) -> str:

@@ -160,6 +160,10 @@ class Kind(Parts, Translated, ABC):
         """Normalised samples as vectors `(n, d)`."""
         return nn.Flatten()
 
+    def terms(self) -> nn.Module:
+        """What is counted in a normalised sample: a module to integer codes `(n, codes)`, 0 for none."""
+        return nn.Identity()
+
     def own_baselines(self) -> dict[str, nn.Module]:
         """Further representations that nothing is trained for, by name: raw samples to vectors `(n, d)`."""
         return {}

@@ -21,6 +21,7 @@ from attar.errors import DataError
 from attar.kinds.base import Kind, Student, uniform
 from attar.nets.tokens import HiddenTokens, TokenBag, TokenConvNet, TokenDecoder, Tokens
 from attar.nets.transformer import TransformerEncoder
+from attar.nets.words import Words
 
 _FIRST = MASK + 1  # the first id that is a token
 _DROPPED = 0.15  # of the tokens
@@ -102,6 +103,11 @@ class Text(Kind):
         kept |= present & ~kept.any(dim=1, keepdim=True)
         order = torch.argsort((~kept).to(torch.uint8), dim=1, stable=True)
         return torch.where(kept.gather(1, order), x.gather(1, order), float(self.pad))
+
+    def terms(self) -> nn.Module:
+        """Words, pairs and parts of them where the tokens are known to the letter, else the tokens."""
+        tokenizer = Tokenizer(self.tokenizer) if self.tokenizer else None
+        return nn.Identity() if tokenizer is None or tokenizer.marked else Words(tokenizer.spelled())
 
     def noisy(self, x: Tensor, generator: torch.Generator, std: float) -> Tensor:
         """Not for texts: an id with noise is another token or none."""

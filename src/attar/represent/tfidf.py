@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
@@ -17,33 +18,39 @@ from attar.represent.pretext import _learn as kind_of
 if TYPE_CHECKING:
     from attar.kinds.base import Kind
 
-# Multipliers of a hash of pairs.
-_PRIMES = (7919, 104729)
+IntArray = npt.NDArray[np.int64]
+
+# Samples that are counted at once.
+_CHUNK = 1024
+# A term that one sample alone has says nothing about others.
+_RAREST = 2
 
 
 class TfIdf(Representation):
-    """How often each token occurs in a sample, weighted by how few samples have it (latent semantic analysis with dim).
+    """How often each term occurs in a sample, weighted by how few samples have it (latent semantic analysis with dim).
 
-    wₜ = tf(t, x) · (ln((1 + n) / (1 + df(t))) + 1),  u = w / ‖w‖,  z = Vᵀ u
-
-    With `buckets`, each pair of neighbouring tokens counts as one more token; pairs are told apart up to a hash.
+    wₜ = (1 + ln tf(t, x)) · (ln((1 + n) / (1 + df(t))) + 1) where tf(t, x) > 0,  u = w / ‖w‖,  z = Vᵀ u
 
     V holds the right singular vectors of all u, of the largest singular values. It equals scikit-learn's
-    `TfidfVectorizer` and `TruncatedSVD` on the same tokens.
+    `TfidfVectorizer` (with sublinear_tf) and `TruncatedSVD` on the same terms. Terms are what the kind counts: of a
+    text words, pairs of neighbouring words, and a few letters in a row. Those that one sample alone has are left out,
+    and the rarest of too many.
 
     References:
+        Salton and Buckley, Term-weighting approaches in automatic text retrieval, 1988,
+        https://doi.org/10.1016/0306-4573(88)90021-0
         Deerwester et al., Indexing by latent semantic analysis, 1990,
         https://doi.org/10.1002/(SICI)1097-4571(199009)41:6%3C391::AID-ASI1%3E3.0.CO;2-9
-        Weinberger et al., Feature Hashing for Large Scale Multitask Learning, 2009, https://arxiv.org/abs/0902.2206
 
     Arguments:
-        dim: number of singular vectors; None: z = u. At most as many as there are samples or tokens less one.
-        buckets: that pairs of neighbours are hashed into; 0: tokens count alone.
-        kind: whose normalised samples are rows of codes, 0 for none; "text", or a kind that has already learnt.
+        dim: number of singular vectors; None: z = u. At most as many as there are samples or terms less one.
+        terms: at most so many are counted, those of the most samples.
+        kind: whose normalised samples have terms; "text", or a kind that has already learnt.
         random_state: seed of the randomised decomposition.
 
     Attributes:
-        idf_: weight of each code `(codes,)`, 0 for a code that no sample has.
+        terms_: code of each term that is counted, sorted `(terms,)`.
+        idf_: its weight `(terms,)`.
 
     Example:
         >>> X = np.array([[5, 6, 6], [6, 7, np.nan], [5, 5, 7], [7, 5, 6]], dtype=np.float32)
@@ -55,38 +62,39 @@ class TfIdf(Representation):
         self,
         dim: int | None = 128,
         *,
-        buckets: int = 0,
+        terms: int = 4096,
         kind: str | Kind = "text",
         random_state: int | None = None,
     ) -> None:
         self.dim = dim
-        self.buckets = buckets
+        self.terms = terms
         self.kind = kind
         self.random_state = random_state
 
     def _fit(self, X: FloatArray) -> None:
-        preprocess = kind_of(self.kind, X).preprocess()
-        with torch.no_grad():
-            codes = preprocess(torch.tensor(X)).numpy()
-        if codes.ndim != 2 or (codes < 0).any() or (codes != np.rint(codes)).any():
-            raise DataError("the samples are no rows of codes; use TF-IDF on texts")
-        if self.buckets:
-            pairs = _Pairs(int(codes.max()) + 1, self.buckets)
-            preprocess = nn.Sequential(preprocess, pairs)
-            codes = pairs(torch.from_numpy(codes)).numpy()
-        count = _counts(codes.astype(np.int64))
-        document_frequency = np.bincount(count.indices, minlength=count.shape[1])
-        self.idf_ = np.where(document_frequency > 0, np.log((1 + len(X)) / (1 + document_frequency)) + 1, 0.0)
-        if self.dim is None:
-            self.dim_ = count.shape[1]
-            self._module = nn.Sequential(preprocess, _Weighted(self.idf_)).eval()
+        kind = kind_of(self.kind, X)
+        found = nn.Sequential(kind.preprocess(), kind.terms()).eval()
+        rows, codes, often = _counted(found, X)
+        terms, place, frequency = np.unique(codes, return_inverse=True, return_counts=True)
+        kept = np.sort(_most_frequent(frequency, self.terms))
+        self.terms_ = terms[kept]
+        self.idf_ = np.log((1 + len(X)) / (1 + frequency[kept])) + 1
+        lookup = _Frequencies(found, self.terms_, self.idf_)
+        if self.dim is None or len(kept) < 2:
+            self.dim_ = len(kept)
+            self._module = lookup.eval()
             return
-        u = count.multiply(self.idf_).tocsr()
-        lengths = np.sqrt(np.asarray(u.multiply(u).sum(axis=1)).ravel())
-        u = sparse.diags(1 / np.maximum(lengths, np.finfo(float).tiny)) @ u
-        self.dim_ = max(1, min(self.dim, len(X) - 1, count.shape[1] - 1))
+        column = np.full(len(terms), -1)
+        column[kept] = np.arange(len(kept))
+        known = column[place] >= 0
+        rows, columns = rows[known], column[place[known]]
+        weights = (1 + np.log(often[known])) * self.idf_[columns]
+        w = sparse.csr_matrix((weights, (rows, columns)), shape=(len(X), len(kept)))
+        lengths = np.sqrt(np.asarray(w.multiply(w).sum(axis=1)).ravel())
+        u = sparse.diags(1 / np.maximum(lengths, np.finfo(float).tiny)) @ w
+        self.dim_ = max(1, min(self.dim, len(X) - 1, len(kept) - 1))
         components = TruncatedSVD(self.dim_, random_state=self.random_state).fit(u).components_
-        self._module = nn.Sequential(preprocess, _Projected(self.idf_, components)).eval()
+        self._module = nn.Sequential(lookup, _Projection(components)).eval()
 
     @property
     def module_(self) -> nn.Module:
@@ -94,64 +102,64 @@ class TfIdf(Representation):
         return self._module
 
 
-def _counts(codes: np.ndarray) -> sparse.csr_matrix:
-    """How often each code but 0 occurs in each sample `(n, codes)`."""
-    rows, places = np.nonzero(codes)
-    found = codes[rows, places]
-    counts = sparse.csr_matrix((np.ones(len(found)), (rows, found)), shape=(len(codes), max(int(codes.max()), 1) + 1))
-    counts.sum_duplicates()
-    return counts
+def _counted(found: nn.Module, X: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Each sample that has a term, the code of the term, and how often it occurs there; three of `(pairs,)`."""
+    parts = []
+    for start in range(0, len(X), _CHUNK):
+        with torch.no_grad():
+            codes = found(torch.tensor(X[start : start + _CHUNK])).numpy()
+        if codes.ndim != 2 or (codes < 0).any() or (codes != np.rint(codes)).any():
+            raise DataError("the samples are no rows of codes; use TF-IDF on texts")
+        rows, places = np.nonzero(codes)
+        pairs = np.stack([rows + start, codes[rows, places].astype(np.int64)])
+        parts.append(np.vstack(np.unique(pairs, axis=1, return_counts=True)))
+    rows, codes, often = np.concatenate(parts, axis=1)
+    return rows, codes, often
 
 
-class _Pairs(nn.Module):
-    """Codes, and after them a code for each pair of neighbours that both are there."""
-
-    def __init__(self, first: int, buckets: int) -> None:
-        super().__init__()
-        self.first, self.buckets = first, buckets
-
-    def forward(self, x: Tensor) -> Tensor:
-        # A code that no training sample had must not be taken for a pair.
-        x = torch.where(x < self.first, x, 0.0)
-        left, right = x[:, :-1].long(), x[:, 1:].long()
-        pairs = self.first + (left * _PRIMES[0] + right * _PRIMES[1]) % self.buckets
-        return torch.cat([x, torch.where((left != 0) & (right != 0), pairs, 0).to(x.dtype)], dim=1)
+def _most_frequent(frequency: IntArray, most: int) -> IntArray:
+    """Indices of the terms that are kept; all of them where each is in one sample alone."""
+    order = np.argsort(-frequency, kind="stable")[:most]
+    shared = order[frequency[order] >= _RAREST]
+    return shared if len(shared) else order
 
 
-class _Codes(nn.Module):
-    """Codes as integers, those that no training sample had as 0."""
+class _Frequencies(nn.Module):
+    """Raw samples to u `(n, terms)`."""
 
+    terms: Tensor
     idf: Tensor
 
-    def __init__(self, idf: FloatArray) -> None:
+    def __init__(self, found: nn.Module, terms: IntArray, idf: FloatArray) -> None:
         super().__init__()
+        self.found = found
+        # A last one that is no term counts what is not known.
+        self.register_buffer("terms", torch.tensor([*terms.tolist(), 0]))
         self.register_buffer("idf", torch.tensor(idf, dtype=torch.float32))
 
-    def codes(self, x: Tensor) -> Tensor:
-        return torch.where(x < len(self.idf), x, 0.0).long()
-
-
-class _Weighted(_Codes):
     def forward(self, x: Tensor) -> Tensor:
-        codes = self.codes(x)
-        zeros = torch.zeros(1, len(self.idf), dtype=x.dtype, device=x.device).expand(x.shape[0], -1)
-        w = zeros.scatter_add(1, codes, self.idf[codes])
-        z: Tensor = w / w.norm(dim=1, keepdim=True).clamp(min=1e-12)
-        return z
+        codes = self.found(x).long()
+        size = len(self.idf)
+        # Binary search for the last term that is not above the code: ONNX has none of its own.
+        place = torch.zeros_like(codes)
+        for step in reversed(range(size.bit_length())):
+            further = place + 2**step
+            ahead = further.clamp(max=size)
+            place = torch.where((further < size) & (self.terms[ahead] <= codes), further, place)
+        place = torch.where(self.terms[place] == codes, place, size)
+        zeros = torch.zeros(1, size + 1, dtype=torch.float32, device=x.device).expand(x.shape[0], -1)
+        often = zeros.scatter_add(1, place, torch.ones_like(place, dtype=torch.float32))[:, :-1]
+        w = torch.where(often > 0, 1 + often.clamp(min=1).log(), 0.0) * self.idf
+        u: Tensor = w / w.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        return u
 
 
-class _Projected(_Codes):
+class _Projection(nn.Module):
     table: Tensor
 
-    def __init__(self, idf: FloatArray, components: FloatArray) -> None:
-        super().__init__(idf)
-        self.register_buffer("table", torch.tensor((components * idf).T.copy(), dtype=torch.float32))
+    def __init__(self, components: FloatArray) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.tensor(components.T.copy(), dtype=torch.float32))
 
-    def forward(self, x: Tensor) -> Tensor:
-        codes = self.codes(x)
-        weight = self.idf[codes]
-        # ‖w‖² = Σₜ (tf · idf)² = Σᵢ idf(xᵢ)² tf(xᵢ), without the long vector w.
-        often = (codes.unsqueeze(2) == codes.unsqueeze(1)).to(x.dtype).sum(dim=2)
-        length = (weight * weight * often).sum(dim=1, keepdim=True).sqrt()
-        z: Tensor = self.table[codes].sum(dim=1) / length.clamp(min=1e-12)
-        return z
+    def forward(self, u: Tensor) -> Tensor:
+        return u @ self.table
