@@ -24,6 +24,8 @@ _FIXED = 8.0
 _LONGEST, _SHORTEST = 3.0, 0.02
 # Numbers in the data below which layers are so small that a second thread costs more than it brings.
 _SMALL = 20_000_000
+# Labels above which another round of cross-validation hardly narrows the estimate.
+_FEW = 200
 # Share of the time that bfloat16 must stay below to be worth its rounding.
 _CLEARLY = 0.8
 # Below this share of the default schedule a network learns too little to be worth its time.
@@ -43,6 +45,7 @@ class Plan(BaseModel):
         folds: of cross-validation.
         repeats: of cross-validation of heads.
         network_repeats: of cross-validation of networks, which cost more.
+        draws: of each size in the learning curve of a head.
         pretexts: to try; None: those that suit the kind of data.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too; None: none is.
         backbone_epochs: that it is trained on for; 0: it stays as it is.
@@ -61,6 +64,7 @@ class Plan(BaseModel):
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=3, ge=1)
     network_repeats: int = Field(default=1, ge=1)
+    draws: int = Field(default=8, ge=1)
     pretexts: tuple[str, ...] | None = None
     backbone: str | None = None
     backbone_epochs: int = Field(default=0, ge=0)
@@ -87,7 +91,8 @@ def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
         autoencoder_epochs=epochs(_AUTOENCODER, _BATCH, 60) if factor >= 2 * _WORTHWHILE else 0,
         tune_steps=round(_TUNE * min(1, 2 * factor)) if worthwhile else 0,
         student_epochs=epochs(_STUDENT, _STUDENT_BATCH, 100 if n >= _STUDENT_BATCH else 400),
-        repeats=3 if n_labelled <= 2000 else 1,
+        repeats=3 if n_labelled <= _FEW else 1,
+        draws=8 if n_labelled <= _FEW else 3,
         folds=5 if n_labelled <= 2000 else 3,
         threads=1 if x.size < _SMALL else max(1, os.cpu_count() or 1),
     )

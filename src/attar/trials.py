@@ -335,7 +335,7 @@ def _finished(
         repeats = plan.network_repeats if one.network else plan.repeats
         arrays[f"{i}.held_out"] = cross_validate(one.answer, codes, folds=plan.folds, repeats=repeats, seed=job.seed)
         arrays[f"{i}.everything"] = one.everything
-        sizes, draws = (3, 2) if one.network else (5, 8)
+        sizes, draws = (3, 2) if one.network else (5, plan.draws)
         curve = learning_curve(one.answer, codes, sizes=sizes, draws=draws, seed=job.seed)
         measured = measure(file, job.x)
         facts.append(

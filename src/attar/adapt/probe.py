@@ -25,6 +25,8 @@ _PENALTIES = np.logspace(-7, 2, 28)
 # Inverse penalties of logistic regression on standardised values.
 _INVERSE = np.logspace(-3, 3, 7)
 _TEMPERATURES = np.logspace(-1, 1.5, 26)
+# Weaker penalties in a row that are no better, after which none is: the weakest take the longest to fit.
+_WORSE = 2
 # Numbers in the training data up to which logistic regression takes seconds.
 _LOGISTIC = 2_000_000
 # A spread below this share of the mean is float32 rounding and no signal.
@@ -175,21 +177,22 @@ def _logistic(
     """Multinomial logistic regression: inverse penalty, W, b, and the held-out scores `(n, n_classes)`."""
     ones = (codes[:, None] == np.arange(n_classes)).astype(np.float64)
     everything = np.arange(len(z))
-    held_out = np.zeros((len(_INVERSE), len(z), n_classes))
-    for fold in folds:
-        rest = np.setdiff1d(everything, fold)
-        w, b = np.zeros((n_classes, z.shape[1])), np.zeros(n_classes)
+    fits = [(np.zeros((n_classes, z.shape[1])), np.zeros(n_classes)) for _ in folds]
+    best, best_loss, best_held_out = 0, np.inf, np.zeros((len(z), n_classes))
+    for i, inverse in enumerate(_INVERSE):
         # From the strongest penalty to the weakest, each from where the one before ended.
-        for scores, inverse in zip(held_out, _INVERSE):
-            w, b = _fit_logistic(z[rest], ones[rest], float(inverse), w, b)
-            scores[fold] = z[fold] @ w.T + b
-    losses = [-float(log_softmax(scores, axis=1)[everything, codes].mean()) for scores in held_out]
-    best = 0
-    for i, loss in enumerate(losses):
-        if loss < losses[best] * (1 - _TIE):
-            best = i
+        held_out = np.zeros_like(best_held_out)
+        for f, fold in enumerate(folds):
+            rest = np.setdiff1d(everything, fold)
+            w, b = fits[f] = _fit_logistic(z[rest], ones[rest], float(inverse), *fits[f])
+            held_out[fold] = z[fold] @ w.T + b
+        loss = -float(log_softmax(held_out, axis=1)[everything, codes].mean())
+        if loss < best_loss * (1 - _TIE):
+            best, best_loss, best_held_out = i, loss, held_out
+        elif i - best == _WORSE:
+            break
     w, b = _fit_logistic(z, ones, float(_INVERSE[best]), np.zeros((n_classes, z.shape[1])), np.zeros(n_classes))
-    return float(_INVERSE[best]), w, b, held_out[best]
+    return float(_INVERSE[best]), w, b, best_held_out
 
 
 def _fit_logistic(z: Doubles, ones: Doubles, inverse: float, w: Doubles, b: Doubles) -> tuple[Doubles, Doubles]:
