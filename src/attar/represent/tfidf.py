@@ -82,7 +82,7 @@ class TfIdf(Representation):
         lookup = _Frequencies(found, self.terms_, self.idf_)
         if self.dim is None or len(kept) < 2:
             self.dim_ = len(kept)
-            self._module = lookup.eval()
+            self._module = nn.Sequential(lookup).eval()
             return
         column = np.full(len(terms), -1)
         column[kept] = np.arange(len(kept))
