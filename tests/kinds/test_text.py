@@ -116,6 +116,12 @@ def test_reconstruction_is_cross_entropy_and_restoring_takes_the_likeliest(kind,
     scores = torch.nn.functional.one_hot(x.long(), kind.vocabulary).float() * 50
     assert kind.reconstruction_loss(scores, x) < 1e-6
     np.testing.assert_array_equal(kind.restore(scores).numpy(), dataset.x)
+    # Nothing after the padding that ends a text is scored, or restored.
+    ended = (x == 0).cumsum(dim=1) > 1
+    after = torch.where(ended.unsqueeze(2), torch.randn(scores.shape, generator=generator()), scores)
+    assert bool(ended.any())
+    torch.testing.assert_close(kind.reconstruction_loss(after, x), kind.reconstruction_loss(scores, x))
+    np.testing.assert_array_equal(kind.restore(after).numpy(), dataset.x)
     uniform = torch.zeros_like(scores)
     torch.testing.assert_close(kind.reconstruction_loss(uniform, x), torch.tensor(float(np.log(kind.vocabulary))))
 

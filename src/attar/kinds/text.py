@@ -73,8 +73,11 @@ class Text(Kind):
 
     def restore(self, x: Tensor) -> Tensor:
         """Normalised texts, or a decoder's scores `(n, length, vocabulary)`, to raw ids."""
-        ids = x.argmax(dim=2).to(x.dtype) if x.ndim == 3 else x
-        return torch.where(ids == self.pad, torch.nan, ids)
+        if x.ndim == 3:
+            ids = x.argmax(dim=2)
+            # What a decoder says after the end of a text is of no account.
+            x = torch.where((ids == self.pad).cumsum(dim=1) > 0, self.pad, ids).to(x.dtype)
+        return torch.where(x == self.pad, torch.nan, x)
 
     def encoder(self, dim: int, width: int = 32) -> nn.Module:
         """A convolution over token vectors."""
@@ -115,8 +118,9 @@ class Text(Kind):
         raise DataError(f"noise is {std}, which suits no token ids; leave it 0")
 
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
-        """Cross-entropy over the vocabulary, the mean over all places, padding included."""
-        return F.cross_entropy(x_hat.flatten(0, 1), x.long().flatten())
+        """Cross-entropy over the vocabulary, the mean over all tokens and the padding that ends each text."""
+        counted = F.pad(x[:, :-1] != self.pad, (1, 0), value=True)
+        return F.cross_entropy(x_hat[counted], x[counted].long())
 
     def draw(self, sample: Floats) -> str:
         """The first words."""
