@@ -15,7 +15,9 @@ from attar.deploy.session import load
 from attar.errors import ExportError
 from attar.job import _job
 from attar.run import Run
-from attar.trials import TOLERANCE, heads, networks
+from attar.trials.base import TOLERANCE
+from attar.trials.heads import heads
+from attar.trials.networks import networks
 
 
 def tried(finished):
@@ -105,7 +107,7 @@ def test_networks_see_only_their_own_part(images, monkeypatch) -> None:
         parts.append(len(x))
         return train_from_scratch(kind, n_classes, x, y, **settings)
 
-    monkeypatch.setattr("attar.trials.train_from_scratch", spy)
+    monkeypatch.setattr("attar.trials.networks.train_from_scratch", spy)
     result = networks(job, "from scratch", None, images.folder)
     n = len(job.codes)
     assert parts[0] == n
@@ -125,7 +127,7 @@ def test_a_memory_that_hangs_on_rounding_is_left_out(plan, hidden, tmp_path, mon
         "pca + self-trained and propagation",
     ]
     # A head that looks nothing up has no such excuse.
-    monkeypatch.setattr("attar.trials.TOLERANCE", -1.0)
+    monkeypatch.setattr("attar.trials.base.TOLERANCE", -1.0)
     with pytest.raises(ExportError, match="differs from its original"):
         heads(job, "pca", _pca(job), tmp_path)
 

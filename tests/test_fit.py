@@ -215,7 +215,7 @@ def test_a_finished_run_answers_without_training_or_measuring(tmp_path, monkeypa
         "attar.job.smallest_models",
         "attar.training.loop.train",
         "attar.ship.measure",
-        "attar.trials.measure",
+        "attar.trials.base.measure",
     ):
         monkeypatch.setattr(work, lambda *_, **__: pytest.fail("did work again"))
     assert answer() == first

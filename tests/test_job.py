@@ -86,7 +86,7 @@ def test_the_labels_of_the_test_part_change_no_choice_and_no_byte(series, finish
 
 
 def test_a_run_that_is_finished_is_read_back(images, finish, monkeypatch) -> None:
-    monkeypatch.setattr("attar.trials._finished", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr("attar.trials.base.cross_validate", lambda *_, **__: pytest.fail("computed again"))
     again = finish(images.folder, images.dataset)
     assert again.outcome == images.outcome
 

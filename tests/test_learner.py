@@ -65,7 +65,7 @@ def test_the_exported_file_is_the_learner(fitted, tmp_path) -> None:
 def test_a_learner_that_was_killed_goes_on_and_other_data_is_refused(fitted, hidden, monkeypatch) -> None:
     learner, folder = fitted
     x, y = rhythms()
-    monkeypatch.setattr("attar.trials._finished", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr("attar.trials.base.cross_validate", lambda *_, **__: pytest.fail("computed again"))
     again = Learner(budget="60KB", run=folder).fit(x, hidden(y, 5))
     np.testing.assert_array_equal(again.predict_proba(x), learner.predict_proba(x))
     with pytest.raises(RunError, match="another command"):

@@ -34,7 +34,10 @@ from attar.represent import (
 )
 from attar.represent.pretrained import translate
 from attar.run import Result, Run
-from attar.trials import Job, heads, networks, probed, trees
+from attar.trials.base import Job
+from attar.trials.heads import heads, probed
+from attar.trials.networks import networks
+from attar.trials.trees import trees
 
 if TYPE_CHECKING:
     from attar.represent.base import Representation

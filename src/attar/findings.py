@@ -18,7 +18,7 @@ from attar.deploy.session import load
 from attar.report.facts import CurvePoint, Facts, LatentPoint, Row, Step
 from attar.run import Run
 from attar.ship import Shipped
-from attar.trials import Job
+from attar.trials.base import Job
 
 # Below this many samples a map has no neighbourhoods to show.
 _FEW = 8
@@ -39,25 +39,43 @@ class TestPart:
     y: Ints
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What a job tried, and what it made of that.
+
+    Arguments:
+        tried: all candidates, a committee among them.
+        right: how often each was right on each labelled sample `(n_tried, n_labelled)`.
+        choice: one of them, and what it promises.
+        left_out: a sentence for each that is no candidate, and why.
+        shipped: the file, and the way to it.
+        model: where it lies.
+    """
+
+    tried: list[Candidate]
+    right: npt.NDArray[np.float64]
+    choice: Choice
+    left_out: list[str]
+    shipped: Shipped
+    model: Path
+
+
 def findings(
     job: Job,
     test: TestPart | None,
-    tried: list[Candidate],
-    right: npt.NDArray[np.float64],
-    choice: Choice,
-    left_out: list[str],
-    file: Shipped,
-    budget: Budget,
-    model: Path,
+    decided: Decided,
     dataset: Dataset,
+    run: Run,
+    budget: Budget,
+    *,
     source: str,
     command: str,
-    run: Run,
     started: float,
 ) -> Facts:
     """Put together what the report shows; here, and only here, the test part is looked at."""
-    chosen, shipped, classes = tried[choice.index], load(model), job.meta.classes
-    said, steps = shipped.predict_proba(job.kind.given(job.x)), file.steps
+    tried, right, choice = decided.tried, decided.right, decided.choice
+    chosen, shipped, classes = tried[choice.index], load(decided.model), job.meta.classes
+    said, steps = shipped.predict_proba(job.kind.given(job.x)), decided.shipped.steps
     tested = test_accuracy = None
     if test is not None and len(test.y):
         tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
@@ -84,7 +102,7 @@ def findings(
         shape=job.kind.shape,
         classes=classes,
         labels_per_class=tuple(int(c) for c in counts),
-        notes=(*dataset.notes, *left_out),
+        notes=(*dataset.notes, *decided.left_out),
         verdict=_verdict(choice, test_accuracy, n_test, last),
         why=_why(tried, right, choice),
         accuracy=choice.accuracy,
@@ -99,8 +117,8 @@ def findings(
         latent_of=chosen.points_of,
         compression=steps,
         budget=None if budget == Budget() else str(budget),
-        largest_difference=file.difference,
-        model_path=model.name,
+        largest_difference=decided.shipped.difference,
+        model_path=decided.model.name,
         model_bytes=last.bytes,
         model_latency_ms=last.latency_ms,
         seconds=time.perf_counter() - started,

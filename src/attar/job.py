@@ -18,14 +18,14 @@ from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.deploy.meta import ModelMeta
 from attar.errors import BudgetError
-from attar.findings import TestPart, findings, line_of, percent
+from attar.findings import Decided, TestPart, findings, line_of, percent
 from attar.plan import Plan
 from attar.report.facts import Facts
 from attar.report.saved import write_report
 from attar.run import MODEL, Result, Run
 from attar.ship import Shipped, as_it_is, distilled, largest_student, smallest
 from attar.training.progress import Progress, Silent
-from attar.trials import Job
+from attar.trials.base import Job
 
 # Samples on the latent map.
 _SHOWN = 1000
@@ -108,24 +108,12 @@ def run_job(
     model = run.place(shipped.path, MODEL)
     for step in shipped.steps:
         progress.say(f"{step.name:<12}{readable(step.bytes)}, {step.latency_ms:.3g} ms per sample")
+    decided = Decided(tried, right, choice, left_out, shipped, model)
     facts = run.stage(
         "facts",
         lambda _: Result(
             facts=findings(
-                job,
-                test,
-                tried,
-                right,
-                choice,
-                left_out,
-                shipped,
-                budget,
-                model,
-                dataset,
-                source,
-                command,
-                run,
-                started,
+                job, test, decided, dataset, run, budget, source=source, command=command, started=started
             ).model_dump(mode="json")
         ),
     ).facts

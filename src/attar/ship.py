@@ -23,7 +23,7 @@ from attar.deploy.session import load
 from attar.errors import BudgetError, ExportError
 from attar.report.facts import Step
 from attar.run import Result, Run
-from attar.trials import Job
+from attar.trials.base import Job
 
 if TYPE_CHECKING:
     from attar.kinds.base import Kind, Student

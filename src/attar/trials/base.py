@@ -1,0 +1,162 @@
+"""What every candidate is given, and what is done with each: validated, exported, checked and measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from attar.adapt.validate import Answer, cross_validate, learning_curve
+from attar.data.dataset import UNLABELLED, Floats, Ints
+from attar.deploy.check import check
+from attar.deploy.measure import measure
+from attar.deploy.onnx import export
+from attar.errors import ExportError
+from attar.run import Result
+
+if TYPE_CHECKING:
+    from attar.deploy.meta import ModelMeta
+    from attar.kinds.base import Kind
+    from attar.plan import Plan
+    from attar.training.progress import Progress
+
+Doubles = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+# Samples that go through a module at once, where the kind has no other wish.
+_CHUNK = 64
+# Samples on which a file is checked.
+_CHECKED = 64
+# Largest difference in probability between a candidate and its file: float32 sums in another order, no more.
+TOLERANCE = 2e-3
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every candidate is given.
+
+    Arguments:
+        kind: of the samples.
+        x: raw training samples `(n, *shape)`.
+        y: class codes `(n,)`, -1 where unlabelled; each code of `meta.classes` occurs.
+        meta: for the exported files.
+        plan: how long to train.
+        seed: of everything random.
+        shown: indices of the samples that the latent map shows.
+        progress: where to report.
+    """
+
+    kind: Kind
+    x: Floats
+    y: Ints
+    meta: ModelMeta
+    plan: Plan
+    seed: int
+    shown: Indices
+    progress: Progress
+
+    @property
+    def at_once(self) -> int:
+        """Samples that go through a module at once: few, so that what it computes on the way stays in the cache."""
+        return self.kind.batch(_CHUNK)
+
+    @property
+    def example(self) -> torch.Tensor:
+        """Raw samples for an export."""
+        return self.kind.example(self.x)
+
+    @property
+    def labelled(self) -> Indices:
+        """Indices of the labelled samples."""
+        return np.flatnonzero(self.y != UNLABELLED)
+
+    @property
+    def codes(self) -> Ints:
+        """Classes of the labelled samples."""
+        return self.y[self.labelled]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A candidate before it is validated and written down: how it answers, what it says of all samples, its file."""
+
+    name: str
+    answer: Answer
+    everything: Doubles
+    write: Callable[[Path], None]
+    network: bool = False  # costly to train: validated and drawn less often
+    memory: bool = False  # looks samples up: among those alike, rounding decides which
+    pooled: bool = False  # learnt from all samples, with a label or without
+
+
+def finished(
+    job: Job,
+    fitted: list[Fitted],
+    folder: Path,
+    placed: Floats | None,
+    points_of: str,
+    start: float,
+    *,
+    baseline: bool,
+    z_shown: Floats | None = None,
+) -> Result:
+    """Validate, export, check and measure the candidates of one stage."""
+    plan, codes = job.plan, job.codes
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "points": z_shown if placed is None and z_shown is not None else np.asarray(placed)[job.shown]
+    }
+    facts: list[dict[str, Any]] = []
+    left_out: list[str] = []
+    checked = job.labelled[:_CHECKED]
+    for one in fitted:
+        i = len(facts)
+        file = folder / f"{i}.onnx"
+        one.write(file)
+        try:
+            difference = check(file, job.x[checked], one.everything[checked], TOLERANCE)
+        except ExportError as error:
+            # Where most samples are alike, a look-up hangs on rounding: no model to ship, and no reason to stop.
+            if not one.memory:
+                raise
+            left_out.append(f"{one.name} is left out: {error}")
+            continue
+        repeats = plan.network_repeats if one.network else plan.repeats
+        arrays[f"{i}.held_out"] = cross_validate(one.answer, codes, folds=plan.folds, repeats=repeats, seed=job.seed)
+        arrays[f"{i}.everything"] = one.everything
+        sizes, draws = (3, 2) if one.network else (5, plan.draws)
+        curve = learning_curve(one.answer, codes, sizes=sizes, draws=draws, seed=job.seed)
+        measured = measure(file, job.x)
+        facts.append(
+            {
+                "name": one.name,
+                "baseline": baseline and ("+" not in one.name or one.name.endswith("+ linear")),
+                "curve": [asdict(point) for point in curve],
+                "file": file.name,
+                "bytes": measured.bytes,
+                "latency_ms": measured.latency_ms,
+                "difference": difference,
+                "rank": 2 if one.memory else 0 if one.pooled else 1,
+                "seconds": (time.perf_counter() - start) / len(fitted),
+            }
+        )
+    return Result(arrays, {"candidates": facts, "left_out": left_out, "points_of": points_of})
+
+
+def writer(job: Job, module: nn.Module, head: nn.Module) -> Callable[[Path], None]:
+    """What exports a representation with a head."""
+    whole = nn.Sequential(module, head, nn.Softmax(dim=1)).eval()
+    return lambda path: export(whole, job.example, path, job.meta)
+
+
+def apply(module: nn.Module, x: Floats, at_once: int = _CHUNK) -> Floats:
+    """A module's output for all samples, so many at a time."""
+    with torch.inference_mode():
+        chunks = [module(torch.tensor(x[i : i + at_once])).numpy() for i in range(0, len(x), at_once)]
+    return np.asarray(np.concatenate(chunks), dtype=np.float32)

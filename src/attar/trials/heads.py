@@ -1,0 +1,144 @@
+"""Heads on one representation."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from attar.adapt.heads import MeanOfHeads
+from attar.adapt.probe import LinearProbe
+from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
+from attar.adapt.selftrain import Pool, SelfTrainedProbe
+from attar.adapt.validate import correctness, cross_validate
+from attar.data.dataset import UNLABELLED
+from attar.run import Result
+from attar.trials.base import Doubles, Fitted, Indices, Job, apply, finished, writer
+
+# Samples from which the principal axes are learnt and a head trains itself.
+_POOL = 8192
+# Numbers that labels are spread over at once.
+_SPREAD = 2**25
+
+
+def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: bool = False) -> Result:
+    """A linear head, one that trains itself, labels propagated over the neighbour graph, and the mean of the last two.
+
+    The samples themselves, as the first baseline, get the linear head alone.
+    """
+    start = time.perf_counter()
+    labelled, codes = job.labelled, job.codes
+    z = apply(module, job.x[labelled], job.at_once)
+    linear = LinearProbe(random_state=job.seed).fit(z, codes)
+    others = np.random.default_rng(job.seed).permutation(np.setdiff1d(np.arange(len(job.x)), labelled))
+    pooled = np.sort(np.concatenate([labelled, others[: max(0, _POOL - len(labelled))]]))
+    z_pooled = apply(module, job.x[pooled], job.at_once)
+    pool = Pool.learn(z_pooled)
+    frame = pool.frame()
+    trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, job.y[pooled])
+    said, said_trained, points = [], [], []
+    with job.progress.task(name, len(job.x)) as task:
+        for begin in range(0, len(job.x), job.at_once):
+            place = slice(begin, begin + job.at_once)
+            # Where the pool is everything, a costly encoder need not run again.
+            everything = len(pooled) == len(job.x)
+            chunk = z_pooled[place] if everything else apply(module, job.x[place], job.at_once)
+            said.append(linear.predict_proba(chunk))
+            said_trained.append(trained.predict_proba(chunk))
+            points.append(frame.place(chunk))
+            task.advance(len(chunk))
+    placed = np.concatenate(points)
+
+    # Ridge regression on part of the samples lies in the span of them all: a rotation to it changes nothing.
+    compact = z - z.mean(0)
+    if linear.loss_ == "squared" and len(z) < z.shape[1]:
+        compact = compact @ np.linalg.svd(compact, full_matrices=False)[2].T
+
+    # Every head is asked about the same parts.
+    @cache
+    def linear_on(part: bytes) -> Doubles:
+        chosen = np.frombuffer(part, dtype=np.intp)
+        probe = LinearProbe(linear.loss_, random_state=job.seed)
+        return probe.fit(compact[chosen], codes[chosen]).predict_proba(compact)
+
+    def answer_linear(parts: list[Indices]) -> list[Doubles]:
+        return [linear_on(part.astype(np.intp).tobytes()) for part in parts]
+
+    by_linear = Fitted(f"{name} + linear", answer_linear, np.concatenate(said), writer(job, module, linear.to_module()))
+    if name in ("raw", "tf-idf"):
+        return finished(job, [by_linear], folder, placed, name, start, baseline=True)
+    in_pool = np.searchsorted(pooled, labelled)
+
+    @cache
+    def trained_on(part: bytes) -> Doubles:
+        chosen = np.frombuffer(part, dtype=np.intp)
+        y = np.full(len(pooled), UNLABELLED)
+        y[in_pool[chosen]] = codes[chosen]
+        return SelfTrainedProbe(random_state=job.seed).fit_pool(pool, y).predict_proba(z)
+
+    def answer_trained(parts: list[Indices]) -> list[Doubles]:
+        return [trained_on(part.astype(np.intp).tobytes()) for part in parts]
+
+    graph = neighbour_graph(placed)
+    propagation = LabelPropagation().fit_graph(frame, graph, job.y)
+    n_classes = len(job.meta.classes)
+
+    def answer_propagation(parts: list[Indices]) -> list[Doubles]:
+        answers, at_once = [], max(1, _SPREAD // (len(job.x) * n_classes))
+        for begin in range(0, len(parts), at_once):
+            some = parts[begin : begin + at_once]
+            seeds = np.zeros((len(job.x), n_classes * len(some)))
+            for i, part in enumerate(some):
+                seeds[labelled[part], n_classes * i + codes[part]] = 1.0
+            f = spread(graph.weights, seeds, propagation.alpha)
+            answers += [label_distributions(f_part)[labelled] for f_part in np.split(f, len(some), axis=1)]
+        return answers
+
+    def answer_both(parts: list[Indices]) -> list[Doubles]:
+        return [(a + b) / 2 for a, b in zip(answer_trained(parts), answer_propagation(parts))]
+
+    by_training = Fitted(
+        f"{name} + self-trained",
+        answer_trained,
+        np.concatenate(said_trained),
+        writer(job, module, trained.to_module()),
+        pooled=True,
+    )
+    memory = propagation.to_module()
+    by_propagation = Fitted(
+        f"{name} + propagation",
+        answer_propagation,
+        propagation.answer(placed),
+        writer(job, module, memory),
+        memory=True,
+    )
+    both = Fitted(
+        f"{name} + self-trained and propagation",
+        answer_both,
+        (by_training.everything + by_propagation.everything) / 2,
+        writer(job, module, MeanOfHeads([trained.to_module(), memory])),
+        memory=True,
+    )
+    return finished(
+        job,
+        [by_linear, by_training, by_propagation, both],
+        folder,
+        placed,
+        name,
+        start,
+        baseline=baseline,
+    )
+
+
+def probed(job: Job, module: nn.Module) -> Doubles:
+    """How often a linear head is right on each labelled sample that it has not seen `(n_labelled,)`."""
+    z, codes = apply(module, job.x[job.labelled], job.at_once), job.codes
+
+    def answer(parts: list[Indices]) -> list[Doubles]:
+        return [LinearProbe(random_state=job.seed).fit(z[part], codes[part]).predict_proba(z) for part in parts]
+
+    held_out = cross_validate(answer, codes, folds=job.plan.folds, repeats=job.plan.repeats, seed=job.seed)
+    return correctness(held_out, codes)

@@ -1,0 +1,54 @@
+"""Networks that are trained on the labels, from scratch or from a pretrained encoder."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from attar.adapt.finetune import fine_tune, train_from_scratch
+from attar.adapt.probe import LinearProbe
+from attar.deploy.onnx import export
+from attar.run import Result
+from attar.trials.base import Doubles, Fitted, Indices, Job, apply, finished
+
+
+def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path) -> Result:
+    """A network trained on the labels alone, or a pretrained encoder trained on."""
+    start = time.perf_counter()
+    name = name if pretrained is None else f"{name}, fine-tuned"
+    x, codes, plan = job.x[job.labelled], job.codes, job.plan
+    preprocess = job.kind.preprocess().eval()
+    encoder = None if pretrained is None else pretrained[1]
+    z = None if pretrained is None else apply(pretrained, x, job.at_once)
+    fits = plan.folds * plan.network_repeats + 1 + 6
+
+    with job.progress.task(name, fits) as task:
+
+        def network(part: Indices) -> nn.Sequential:
+            if encoder is None or z is None:
+                trained = train_from_scratch(
+                    job.kind, len(job.meta.classes), x[part], codes[part], steps=plan.tune_steps, seed=job.seed
+                )
+            else:
+                head = LinearProbe(random_state=job.seed).fit(z[part], codes[part]).to_module()
+                trained = fine_tune(encoder, head, job.kind, x[part], codes[part], steps=plan.tune_steps, seed=job.seed)
+            task.advance()
+            return nn.Sequential(preprocess, trained, nn.Softmax(dim=1)).eval()
+
+        def answer(parts: list[Indices]) -> list[Doubles]:
+            return [apply(network(part), x, job.at_once).astype(np.float64) for part in parts]
+
+        final = network(np.arange(len(x)))
+        fitted = Fitted(
+            name,
+            answer,
+            apply(final, job.x, job.at_once).astype(np.float64),
+            lambda path: export(final, job.example, path, job.meta),
+            network=True,
+        )
+        shown = final[:2] if encoder is None else nn.Sequential(preprocess, encoder)
+        z_shown = apply(shown, job.x[job.shown], job.at_once)
+        return finished(job, [fitted], folder, None, name, start, baseline=encoder is None, z_shown=z_shown)
