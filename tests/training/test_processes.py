@@ -221,7 +221,8 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("cell", FITS, ids="-".join)
 def test_a_pretext_arrives_where_one_process_does(cell, two):
     np.testing.assert_array_equal(two[0]["fits"][cell], two[1]["fits"][cell])
-    np.testing.assert_allclose(two[0]["fits"][cell], fitted(*cell), rtol=1e-3, atol=1e-4)
+    # A weight whose gradient is rounding noise moves as far in a step of Adam as any other.
+    np.testing.assert_allclose(two[0]["fits"][cell], fitted(*cell), rtol=1e-3, atol=3e-4)
 
 
 def test_without_a_seed_they_still_train_one_module(two):
