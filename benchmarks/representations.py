@@ -3,14 +3,10 @@
     python benchmarks/representations.py har               # every row, once, on the official test split
     python benchmarks/representations.py har tstcc         # some rows
     python benchmarks/representations.py har --validate    # on 7 persons cut from the training part: for tuning
-    python benchmarks/representations.py matrix            # each pretext on an image, a series and a table set
 
 UCI HAR: the encoder sees all training windows without labels; the head sees all labels, or 1 % of them (74 of 7,352,
 stratified, mean of three draws). Each line: both accuracies, and CPU seconds of learning the representation. TS-TCC's
 paper reports 90.4 % with all labels.
-
-Matrix: small encoders, 20 epochs; the head sees 5 labels per class and is judged on all other samples, mean of three
-draws. Each line: the encoder untrained, and trained.
 """
 
 from __future__ import annotations
@@ -21,11 +17,9 @@ from collections.abc import Callable
 
 import numpy as np
 from runs import data
-from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import train_test_split
 
 from attar.adapt.probe import LinearProbe
-from attar.errors import DataError
 from attar.represent import BYOL, TSTCC, MoCo, RandomConvolutions, SimCLR
 from attar.represent.base import Representation
 
@@ -73,54 +67,9 @@ def _draws(y: np.ndarray) -> list[np.ndarray]:
     return [train_test_split(everything, train_size=FEW, stratify=y, random_state=seed)[0] for seed in range(DRAWS)]
 
 
-MATRIX: dict[str, Callable[..., Representation]] = {"simclr": SimCLR, "moco": MoCo, "byol": BYOL, "tstcc": TSTCC}
-
-
-def matrix(names: list[str], validate: bool) -> None:
-    """One line for each pretext and set that go together."""
-    del validate
-    settings = {"dim": 32, "width": 8, "batch_size": 64, "random_state": 0}
-    for source, (x, y) in _sets().items():
-        for name in names or MATRIX:
-            try:
-                encoders = [MATRIX[name](epochs=e, lr=lr, **settings).fit(x) for e, lr in ((1, 1e-9), (20, 4e-3))]
-            except DataError:  # a kind without time
-                continue
-            before, after = (100 * _five_per_class(encoder.transform(x), y) for encoder in encoders)
-            print(f"matrix  {source:<16} {name:<8} untrained {before:5.1f} %   trained {after:5.1f} %", flush=True)
-
-
-def _sets() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    digits, wine = load_digits(), load_wine()
-    with np.load(data("ucr/SyntheticControl.npz")) as file:
-        series = [np.concatenate([file[f"{what}_train"], file[f"{what}_test"]]) for what in "xy"]
-    return {
-        "digits": (digits.images.astype(np.float32), digits.target),
-        "SyntheticControl": (series[0], series[1]),
-        "wine": (wine.data.astype(np.float32), wine.target),
-    }
-
-
-def _five_per_class(z: np.ndarray, y: np.ndarray) -> float:
-    z = (z - z.mean(axis=0)) / (z.std(axis=0) + 1e-6)
-    scores = []
-    for draw in range(DRAWS):
-        rng = np.random.default_rng(draw)
-        known = np.concatenate([rng.choice(np.flatnonzero(y == c), 5, replace=False) for c in np.unique(y)])
-        rest = np.setdiff1d(np.arange(len(z)), known)
-        scores.append(LinearProbe("squared").fit(z[known], y[known]).score(z[rest], y[rest]))
-    return float(np.mean(scores))
-
-
-BENCHMARKS = {"har": har, "matrix": matrix}
-
-
 def main() -> None:
-    """Run the benchmark named first, with the rows named after it, or all of it."""
-    arguments = [a for a in sys.argv[1:] if a != "--validate"]
-    if not arguments or arguments[0] not in BENCHMARKS:
-        sys.exit(f"name a benchmark: {', '.join(BENCHMARKS)}")
-    BENCHMARKS[arguments[0]](arguments[1:], "--validate" in sys.argv)
+    """Run the rows named, or all of them."""
+    har([a for a in sys.argv[1:] if a not in ("har", "--validate")], "--validate" in sys.argv)
 
 
 if __name__ == "__main__":

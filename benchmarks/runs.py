@@ -14,7 +14,7 @@ from attar.report.facts import Facts
 
 def data(name: str) -> str:
     """Path of a data file under $ATTAR_DATA, or under ../shared/data; a built-in name as it is."""
-    if not name.endswith(".npz"):
+    if not name.endswith((".npz", ".parquet")):
         return name
     root = Path(os.environ.get("ATTAR_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
     path = root / name

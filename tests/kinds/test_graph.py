@@ -156,7 +156,7 @@ class TestReconstruction:
         nodes = karate().all()
         kind = Graph.learn(nodes)
         x = kind.preprocess()(torch.tensor(nodes[[0, 1, 33]]))
-        assert graph._linked(x).int().tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+        assert graph._linked(x, x.seeds).int().tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
 
 
 class TestMasking:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from attar.errors import AttarError, DataError
 from attar.represent import ntxent
+from attar.represent._fused import Fused
 from attar.represent.ntxent import nt_xent
 
 
@@ -197,12 +199,67 @@ class TestHostileInput:
             torch.autograd.grad(nt_xent(*z), z, create_graph=True)
 
 
+def by_cross_entropy(z_i: Tensor, z_j: Tensor, temperature: float) -> Tensor:
+    """From all scores at once, in logarithms: where the exponentials of the paper are beyond float64."""
+    z = F.normalize(torch.cat([z_i, z_j]), dim=1)
+    scores = (z @ z.T / temperature).masked_fill(torch.eye(len(z), dtype=torch.bool), -math.inf)
+    return F.cross_entropy(scores, torch.arange(len(z)).roll(len(z_i)))
+
+
+def equals_reference(device: str, batch: int, temperature: float) -> None:
+    z = pair(batch, 4)
+    expected = (algorithm_1 if temperature > 0.01 else by_cross_entropy)(*z, temperature)
+    gradients = torch.autograd.grad(expected, z)
+    loss, *ours = value_and_gradients(*[v.detach().to(device).requires_grad_() for v in z], temperature)
+    assert float(loss) == pytest.approx(float(expected.detach()), rel=1e-12)
+    for a, b in zip(ours, gradients):
+        assert float((a.cpu() - b).abs().max()) < 1e-12 * max(1.0, 1 / temperature)
+
+
+# What torch's compiler says to torch.
+COMPILER_WARNS = "ignore::Warning:torch.*"
+
+
+@pytest.mark.filterwarnings(COMPILER_WARNS)
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU at hand")
-def test_gpu_equals_cpu() -> None:
-    z = pair(5000, 32)
-    there = value_and_gradients(*[v.detach().cuda().requires_grad_() for v in z], 0.1)
-    for a, b in zip(there, value_and_gradients(*z, 0.1)):
-        assert torch.allclose(a.cpu(), b, atol=1e-10)
+class TestOnAGPU:
+    @pytest.mark.parametrize(("batch", "temperature"), [(1, 0.5), (2, 0.5), (17, 0.2), (17, 1e-4)])
+    def test_equals_the_reference(self, batch: int, temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ntxent, "BLOCK_GPU", (7, 11))
+        equals_reference("cuda", batch, temperature)
+
+    def test_equals_cpu(self) -> None:
+        z = pair(5000, 32)
+        there = value_and_gradients(*[v.detach().cuda().requires_grad_() for v in z], 0.1)
+        for a, b in zip(there, value_and_gradients(*z, 0.1)):
+            assert torch.allclose(a.cpu(), b, atol=1e-10)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(COMPILER_WARNS)
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler at hand")
+def test_blocks_compiled_as_for_a_gpu_equal_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of 34 rows, blocks on the diagonal and beside it, and smaller ones at the end; and one block for all.
+    monkeypatch.setattr(Fused, "__call__", lambda self, *arguments: self.compiled(*arguments))
+    monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)
+    for block, temperature in (((7, 11), 0.2), ((7, 11), 1e-4), ((512, 8192), 0.2)):
+        monkeypatch.setattr(ntxent, "BLOCK_CPU", block)
+        equals_reference("cpu", 17, temperature)
+
+
+def test_without_a_compiler_for_the_device_it_runs_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(*arguments: object, **options: object) -> None:
+        asked.append(arguments)
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    doubled = Fused(lambda block: block.mul_(2))
+    for _ in range(2):
+        assert doubled(torch.ones(3, device="meta")).shape == (3,)
+    assert len(asked) == 1
+    assert torch.equal(doubled(torch.ones(2)), torch.full((2,), 2.0))
 
 
 MEMORY = """

@@ -21,6 +21,7 @@ from attar.kinds.gather import Gather, Spread
 from attar.nets.gnn import MaskedNodeDecoder, MaskedNodeEncoder, NodeEncoder
 from attar.nets.mlp import MLP
 from attar.nets.nodes import Nodes, bound
+from attar.training.processes import whole_batch
 
 # Numbers in the features of all nodes up to which a batch is the whole graph: 256 MB.
 _WHOLE = 2**26
@@ -151,7 +152,11 @@ class Graph(Kind):
         nodes = bound(x)
         features, ends = torch.split(x_hat, [self.shape[0], _LINK], dim=1)
         loss = F.mse_loss(features, nodes.asked)
-        linked = _linked(nodes)
+        seeds = torch.arange(len(nodes), device=x.device) if nodes.seeds is None else nodes.seeds
+        if self.links is not None and self.whole:
+            # Rows of one graph in all processes, so that pairs of their nodes can be told.
+            ends, seeds = whole_batch(ends), whole_batch(seeds)
+        linked = _linked(nodes, seeds)
         n_edges, n_pairs = linked.sum(), linked.numel() - len(linked)
         if not 0 < n_edges < n_pairs:
             return loss
@@ -282,9 +287,8 @@ def _thinned(x: Nodes, rate: float, generator: torch.Generator) -> Tensor:
     return x.edge_index[:, kept]
 
 
-def _linked(x: Nodes) -> Tensor:
-    """Which of the nodes asked about have an edge between them, bool `(b, b)`."""
-    seeds = torch.arange(len(x), device=x.device) if x.seeds is None else x.seeds
+def _linked(x: Nodes, seeds: Tensor) -> Tensor:
+    """Which of some rows have an edge between them, bool `(b, b)`."""
     place = torch.full((len(x),), -1, dtype=torch.long, device=x.device)
     place[seeds] = torch.arange(len(seeds), device=x.device)
     ends = place[x.edge_index]

@@ -13,6 +13,7 @@ from attar.kinds.base import Kind, NetworkPair
 from attar.nets.mlp import MLP
 from attar.nets.patches import Patches, Unpatch, cut, grid, spread
 from attar.nets.transformer import TransformerDecoder, TransformerEncoder
+from attar.training.processes import mean_of
 
 # Hidden units of a fully connected network for each unit of `width`.
 _HIDDEN = 4
@@ -74,7 +75,7 @@ class Patched(Kind):
         """Mean squared error over the values of hidden patches."""
         _, size, patch = self.layout
         area = spread(hidden, size, patch).to(x.dtype).expand_as(x)
-        return ((x_hat - x).square() * area).sum() / area.sum().clamp(min=1)
+        return mean_of(((x_hat - x).square() * area).sum(), area.sum())
 
     def fill(self, x_hat: Tensor, x: Tensor, hidden: Tensor) -> Tensor:
         """The prediction at hidden patches, and the sample elsewhere."""

@@ -18,7 +18,7 @@ from attar.kinds.base import Kind, NetworkPair, Standardise, Student, moments
 from attar.nets.cells import Cells, Uncells
 from attar.nets.mlp import MLP
 from attar.nets.transformer import TransformerDecoder, TransformerEncoder
-from attar.training.processes import whole_batch
+from attar.training.processes import mean_of, whole_batch
 
 # Share of the cells that a view replaces: the rate of the SCARF paper's own ablation that loses nothing.
 _CORRUPTION = 0.3
@@ -171,7 +171,7 @@ class Table(Kind):
         loss = ((numeric_hat - numeric).square() * hidden[:, list(self.numeric)]).sum()
         for column, group_hat, group in zip(self.categorical, groups_hat, groups):
             loss = loss - (hidden[:, [column]] * group * F.log_softmax(group_hat, dim=1)).sum()
-        return loss / hidden.sum().clamp(min=1)
+        return mean_of(loss, hidden.sum())
 
     def fill(self, x_hat: Tensor, x: Tensor, hidden: Tensor) -> Tensor:
         """The predicted number or the likeliest category in hidden cells, and the row elsewhere."""

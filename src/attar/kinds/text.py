@@ -22,6 +22,7 @@ from attar.kinds.base import Kind, Student, uniform
 from attar.nets.tokens import HiddenTokens, TokenBag, TokenConvNet, TokenDecoder, Tokens
 from attar.nets.transformer import TransformerEncoder
 from attar.nets.words import Words
+from attar.training.processes import mean_of
 
 _FIRST = MASK + 1  # the first id that is a token
 _DROPPED = 0.15  # of the tokens
@@ -189,9 +190,7 @@ class Text(Kind):
 
     def masked_loss(self, x_hat: Tensor, x: Tensor, hidden: Tensor) -> Tensor:
         """Cross-entropy over the vocabulary in nats, the mean over hidden tokens."""
-        if not len(x_hat):
-            return x_hat.sum()
-        return F.cross_entropy(x_hat, x[hidden].long())
+        return mean_of(F.cross_entropy(x_hat, x[hidden].long(), reduction="sum"), hidden.sum())
 
     def fill(self, x_hat: Tensor, x: Tensor, hidden: Tensor) -> Tensor:
         """The likeliest token at each hidden place."""

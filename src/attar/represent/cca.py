@@ -88,8 +88,10 @@ class CCASSG(Pretext):
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
         import torch
 
+        from attar.training.processes import whole_batch
+
         z: Tensor = networks["encoder"](kind.view(torch.cat([x, x]), generator, self.strength))
-        z_i, z_j = z.chunk(2)
+        z_i, z_j = whole_batch(z).chunk(2)
         return correlation_loss(z_i, z_j, self.decorrelation)
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from attar.errors import AttarError, DataError
-from attar.training.processes import processes
+from attar.represent._fused import Fused
+from attar.training.processes import of_each, processes
 
 # Rows and columns of the scores that are held at once. Long blocks keep the number of operations, each of which waits
 # for all cores, small; tall ones would leave the cache between being multiplied, exponentiated and multiplied again.
@@ -147,9 +148,9 @@ def _log_sum_exp(scaled: Tensor, columns: Tensor, temperature: float) -> Tensor:
     if _bounded(scaled.dtype, temperature):
         sums = scaled.new_zeros(len(scaled))
         for rows, cols, mirror, block in _blocks(scaled, columns):
-            block.exp_()
-            sums[rows] += block.sum(dim=1)
-            sums[cols][mirror:] += block[:, mirror:].sum(dim=0)
+            across, down = _exponential_sums(block, mirror)
+            sums[rows] += across
+            sums[cols][mirror:] += down
         return sums.log_()
     total = scaled.new_full((len(scaled),), -math.inf)
     for rows, cols, mirror, block in _blocks(scaled, columns):
@@ -168,27 +169,32 @@ def _product(scaled: Tensor, columns: Tensor, total: Tensor, temperature: float)
     out = torch.zeros_like(scaled)
     for rows, cols, mirror, block in _blocks(scaled, columns):
         a, b = total[rows, None], total[cols]
-        weights = block.exp_().mul_(a + b) if bounded else (block - a).exp_().add_(block.sub_(b).exp_())
+        weights = _weights(block, a, b, bounded)
         out[rows].addmm_(weights, columns[cols])
         if mirror < len(b):
             out[cols][mirror:].addmm_(weights[:, mirror:].T, columns[rows])
     return out
 
 
+@Fused
+def _exponential_sums(block: Tensor, mirror: int) -> tuple[Tensor, Tensor]:
+    """Of e^s along each row, and along each column from "mirror" on."""
+    # Compiled, e^s is never written; otherwise it takes the place of the scores.
+    exponentials = block.exp() if torch.compiler.is_compiling() else block.exp_()
+    return exponentials.sum(dim=1), exponentials[:, mirror:].sum(dim=0)
+
+
+@Fused
+def _weights(block: Tensor, a: Tensor, b: Tensor, bounded: bool) -> Tensor:
+    """What `_product` multiplies with z_b, in the place of the scores; a and b of rows and columns as it has them."""
+    return block.exp_().mul_(a + b) if bounded else (block - a).exp_().add_(block.sub_(b).exp_())
+
+
 def _gather(own: Tensor) -> Tensor:
     """Rows of all processes, own ones first."""
     if processes() == 1:
         return own
-    count = torch.tensor([len(own)], device=own.device)
-    counts = [torch.empty_like(count) for _ in range(processes())]
-    dist.all_gather(counts, count)
-    longest = int(max(counts))
-    # Processes may hold batches of different sizes; the collective wants one.
-    padded = torch.cat([own, own.new_zeros(longest - len(own), *own.shape[1:])])
-    parts = [torch.empty_like(padded) for _ in counts]
-    dist.all_gather(parts, padded)
-    others = [part[: int(n)] for rank, (part, n) in enumerate(zip(parts, counts)) if rank != dist.get_rank()]
-    return torch.cat([own, *others])
+    return torch.cat([own, *(part for rank, part in enumerate(of_each(own)) if rank != dist.get_rank())])
 
 
 def _sum_over_processes(value: Tensor) -> Tensor:

@@ -135,6 +135,7 @@ class TSTCC(Pretext):
         from torch.nn import functional as F
 
         from attar.represent.ntxent import nt_xent
+        from attar.training.processes import own_part, whole_batch
 
         strong, weak = kind.strong_view(x, generator, self.strength), kind.view(x, generator, self.weak)
         # Both views in one batch: one call each, and batch normalisation cannot tell the views apart.
@@ -142,8 +143,9 @@ class TSTCC(Pretext):
         predictors = cast(nn.ModuleList, networks["predictors"])
         last = int(torch.randint(z.shape[1] - len(predictors), (), generator=generator, device=generator.device))
         c = _context(networks, z[:, : last + 1])
-        others = z.roll(len(x), dims=0)
-        same = torch.arange(len(x), device=z.device)
+        everyone = whole_batch(z)
+        others = everyone.roll(len(everyone) // 2, dims=0)
+        same = own_part(torch.arange(len(everyone) // 2, device=z.device))
         temporal = z.new_zeros(())
         for k, predictor in enumerate(predictors, start=1):
             for predicted, future in zip(predictor(c).chunk(2), others[:, last + k].chunk(2)):

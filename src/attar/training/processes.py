@@ -100,11 +100,28 @@ def differ(number: int) -> bool:
     return len(set(map(int, numbers))) > 1
 
 
+def of_each(x: Tensor) -> list[Tensor]:
+    """What each process holds, in the order of the processes; they may differ in length. No gradient passes."""
+    if processes() == 1:
+        return [x]
+    own = x.detach()
+    count = torch.tensor([len(own)], device=own.device)
+    counts = [torch.empty_like(count) for _ in range(processes())]
+    dist.all_gather(counts, count)
+    longest = int(max(counts))
+    # The collective wants one length.
+    padded = torch.cat([own, own.new_zeros(longest - len(own), *own.shape[1:])])
+    parts = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(parts, padded)
+    return [part[: int(n)] for part, n in zip(parts, counts)]
+
+
 def whole_batch(x: Tensor) -> Tensor:
     """The rows of a batch over all processes, in the order in which one process would have them.
 
-    For what looks at other samples than a row's own, such as a queue of past samples. No gradient passes. Where a
-    tensor holds the batch several times over, one copy after the other, so does the result.
+    For a loss that compares a sample with others, or with statistics of the batch. Where a tensor holds the batch
+    several times over, one copy after the other, so does the result. A row receives the gradients of all processes,
+    each of which may look at it: as in `attar.represent.nt_xent`, of the sum of what they return.
 
     Example:
         >>> whole_batch(torch.arange(3))
@@ -113,9 +130,49 @@ def whole_batch(x: Tensor) -> Tensor:
     rows = _rows.get()
     if not rows:
         return x
-    parts = [torch.empty_like(x) for _ in range(processes())]
-    dist.all_gather(parts, x.detach().contiguous())
-    return torch.stack([part.reshape(-1, rows, *x.shape[1:]) for part in parts], dim=1).flatten(0, 2)
+    whole: Tensor = cast(Any, _WholeBatch).apply(x, rows)
+    return whole
+
+
+def mean_of(total: Tensor, count: Tensor) -> Tensor:
+    """A mean over the batches of all processes, for terms of which each process may have another number.
+
+    Arguments:
+        total: sum of this process's terms, a scalar.
+        count: how many they are, a scalar.
+
+    Returns:
+        This process's share: the mean over processes of what each is given is the mean over terms; 0 of none.
+
+    Example:
+        >>> mean_of(torch.tensor(6.0), torch.tensor(3))
+        tensor(2.)
+    """
+    if _rows.get():
+        count = count.clone()
+        dist.all_reduce(count)
+        total = total * processes()
+    return total / count.clamp(min=1)
+
+
+class _WholeBatch(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rows: int) -> Tensor:
+        ctx.rows = rows
+        parts = [part.reshape(-1, rows, *x.shape[1:]) for part in of_each(x)]
+        return torch.stack(parts, dim=1).flatten(0, 2)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        grad = grad.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(grad)
+        return _own_rows(grad, ctx.rows), None
+
+
+def _own_rows(whole: Tensor, rows: int) -> Tensor:
+    """This process's part of what holds the batch once or several times over."""
+    parts = whole.reshape(-1, processes(), rows, *whole.shape[1:])
+    return parts[:, dist.get_rank()].flatten(0, 1)
 
 
 @contextmanager
@@ -167,17 +224,13 @@ class _Share(TorchFunctionMode):
             args, size = (), args
         if not size or size[0] % self.rows:
             return draw(*args, tuple(size), **kwargs)
-        return self._own(draw(*args, (size[0] * processes(), *size[1:]), **kwargs))
+        return _own_rows(draw(*args, (size[0] * processes(), *size[1:]), **kwargs), self.rows)
 
     def _dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         if not training or len(x) % self.rows:
             return F.dropout(x, p, training, inplace)
-        factors = self._own(F.dropout(x.new_ones((len(x) * processes(), *x.shape[1:])), p))
+        factors = _own_rows(F.dropout(x.new_ones((len(x) * processes(), *x.shape[1:])), p), self.rows)
         return x.mul_(factors) if inplace else x * factors
-
-    def _own(self, whole: Tensor) -> Tensor:
-        parts = whole.reshape(-1, processes(), self.rows, *whole.shape[1:])
-        return parts[:, dist.get_rank()].flatten(0, 1)
 
 
 def _batch_norm(
