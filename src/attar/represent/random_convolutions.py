@@ -25,6 +25,8 @@ _CELLS = {1: 1, 2: 2}
 _MAX_DILATIONS = {1: 8, 2: 3}
 # Samples and answers from which thresholds are drawn, and samples whose features are standardised.
 _REFERENCE, _ANSWERS, _SCALED = 64, 20_000, 2048
+# Samples that filters may be learnt from.
+_LEARNT = 512
 _BATCH = 256
 # Steps of a weight in one.
 _GRID = 128
@@ -91,7 +93,7 @@ class RandomConvolutions(Representation):
         reference = torch.tensor(X[some.numpy()])
         with torch.no_grad():
             normalised = preprocess(reference)
-            bank = _Bank(normalised[:_REFERENCE], self.n_kernels, self.n_thresholds, generator, self._filters())
+            bank = _Bank(normalised[:_LEARNT], self.n_kernels, self.n_thresholds, generator, self._filters())
             self._module = nn.Sequential(preprocess, bank).eval()
             bank.standardise(torch.cat([bank(batch) for batch in normalised.split(_BATCH)]))
         self.dim_ = int(bank.mean.numel())
@@ -113,7 +115,7 @@ class _Channel(nn.Module):
 
 
 class _Bank(nn.Module):
-    """All filters, with thresholds from normalised reference samples."""
+    """All filters, learnt or not, with thresholds, from normalised samples."""
 
     mean: Tensor
     std: Tensor
@@ -178,7 +180,7 @@ class _Filters(nn.Module):
         self._learn(x, generator)
         size = [s - difference for s in x.shape[2:]]
         self.register_buffer("cells", _cells(size, _CELLS[dims]))
-        answers = self._convolve(x).transpose(0, 1).reshape(n, -1)
+        answers = self._convolve(x[:_REFERENCE]).transpose(0, 1).reshape(n, -1)
         answers = answers[:, :: -(-answers.shape[1] // _ANSWERS)]
         at = torch.rand(n, n_thresholds, generator=generator)
         self.register_buffer("thresholds", torch.stack([torch.quantile(a, q) for a, q in zip(answers, at)]))
