@@ -11,7 +11,7 @@ from attar.represent.random_convolutions import _GROUP, _TAPS, RandomConvolution
 # Pieces that a group's filters are learnt from, and passes over them: centres of eight clusters settle soon.
 _PIECES, _PASSES = 2000, 10
 # Added to the variances before whitening, as a share of the largest: nearly all of a recording is in its slow waves,
-# and what is left is noise. Of 0.01 to 10, on seven persons held out of UCI HAR's training part; 0.1 is as good.
+# and what is left is noise. Of 0.1 to 10, on seven persons held out of UCI HAR's training part; 0.1 is as good.
 _WHITEN = 0.3
 # A piece whose values vary less than this is constant.
 _TINY = 1e-6
