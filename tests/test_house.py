@@ -41,6 +41,7 @@ def test_the_public_face():
             "Autoencoder",
             "BYOL",
             "CCASSG",
+            "KMeansConvolutions",
             "Masked",
             "MoCo",
             "PCA",

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from attar.represent.base import Representation
+from attar.represent.kmeans_convolutions import KMeansConvolutions
 from attar.represent.pca import PCA
 from attar.represent.random_convolutions import RandomConvolutions
 from attar.represent.random_features import RandomFeatures
@@ -39,6 +40,11 @@ MAKERS: list[tuple[Callable[[], Representation], tuple[str, ...], tuple[str, lis
     (lambda: RandomFeatures(8, random_state=0), tuple(SHAPES), ("dim", [4, 8])),
     (
         lambda: RandomConvolutions(8, 2, random_state=0),
+        ("series", "grey image", "colour image"),
+        ("n_kernels", [8, 16]),
+    ),
+    (
+        lambda: KMeansConvolutions(8, random_state=0),
         ("series", "grey image", "colour image"),
         ("n_kernels", [8, 16]),
     ),

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = attach(
         "TSTCC": "ts_tcc",
         "Autoencoder": "autoencoder",
         "CCASSG": "cca",
+        "KMeansConvolutions": "kmeans_convolutions",
         "Masked": "masked",
         "Pretrained": "pretrained",
         "RandomConvolutions": "random_convolutions",

@@ -25,6 +25,8 @@ _CELLS = {1: 1, 2: 2}
 _MAX_DILATIONS = {1: 8, 2: 3}
 # Samples and answers from which thresholds are drawn, and samples whose features are standardised.
 _REFERENCE, _ANSWERS, _SCALED = 64, 20_000, 2048
+# Samples that filters may be learnt from.
+_LEARNT = 512
 _BATCH = 256
 # Steps of a weight in one.
 _GRID = 128
@@ -91,10 +93,13 @@ class RandomConvolutions(Representation):
         reference = torch.tensor(X[some.numpy()])
         with torch.no_grad():
             normalised = preprocess(reference)
-            bank = _Bank(normalised[:_REFERENCE], self.n_kernels, self.n_thresholds, generator)
+            bank = _Bank(normalised[:_LEARNT], self.n_kernels, self.n_thresholds, generator, self._filters())
             self._module = nn.Sequential(preprocess, bank).eval()
             bank.standardise(torch.cat([bank(batch) for batch in normalised.split(_BATCH)]))
         self.dim_ = int(bank.mean.numel())
+
+    def _filters(self) -> type[_Filters]:
+        return _Filters
 
     @property
     def module_(self) -> nn.Module:
@@ -110,16 +115,18 @@ class _Channel(nn.Module):
 
 
 class _Bank(nn.Module):
-    """All filters, with thresholds from normalised reference samples."""
+    """All filters, learnt or not, with thresholds, from normalised samples."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, x: Tensor, n_kernels: int, n_thresholds: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, x: Tensor, n_kernels: int, n_thresholds: int, generator: torch.Generator, kind_of_filters: type[_Filters]
+    ) -> None:
         super().__init__()
         dims = x.ndim - 2
         filters = [
-            _Filters(x, n_kernels, n_thresholds, dilation, difference, generator)
+            kind_of_filters(x, n_kernels, n_thresholds, dilation, difference, generator)
             for difference in ((False, True) if dims == 1 and x.shape[2] > 1 else (False,))
             for dilation in _dilations([s - difference for s in x.shape[2:]])
         ]
@@ -170,9 +177,10 @@ class _Filters(nn.Module):
         self.register_buffer("weight", weight.reshape(n, 1, *(_LENGTH[dims],) * dims))
         # A group sees the sum of its channels: one convolution of few channels to groups, and one within each group.
         self.register_buffer("channels", self._channels(channels, generator).reshape(-1, channels, *(1,) * dims))
+        self._learn(x, generator)
         size = [s - difference for s in x.shape[2:]]
         self.register_buffer("cells", _cells(size, _CELLS[dims]))
-        answers = self._convolve(x).transpose(0, 1).reshape(n, -1)
+        answers = self._convolve(x[:_REFERENCE]).transpose(0, 1).reshape(n, -1)
         answers = answers[:, :: -(-answers.shape[1] // _ANSWERS)]
         at = torch.rand(n, n_thresholds, generator=generator)
         self.register_buffer("thresholds", torch.stack([torch.quantile(a, q) for a, q in zip(answers, at)]))
@@ -186,15 +194,21 @@ class _Filters(nn.Module):
             group[torch.randperm(channels, generator=generator)[:n]] = 1
         return mask
 
+    def _learn(self, x: Tensor, generator: torch.Generator) -> None:
+        """Random filters learn nothing from the samples."""
+
+    def _sums(self, x: Tensor) -> Tensor:
+        """What each group sees `(n, groups, places)`; of one channel, which is every group's sum, `(n, 1, places)`."""
+        x = x[:, :, 1:] - x[:, :, :-1] if self.difference else x
+        convolve = F.conv1d if x.ndim == 3 else F.conv2d
+        return x if x.shape[1] == 1 else convolve(x, self.channels)
+
     def _convolve(self, x: Tensor) -> Tensor:
         """Answers `(n, kernels, places)`."""
-        x = x[:, :, 1:] - x[:, :, :-1] if self.difference else x
+        sums = self._sums(x)
         padding = self.dilation * (self.weight.shape[-1] // 2)
         convolve = F.conv1d if x.ndim == 3 else F.conv2d
-        # One channel is every group's sum already.
-        alone = x.shape[1] == 1
-        sums = x if alone else convolve(x, self.channels)
-        groups = 1 if alone else self.groups
+        groups = sums.shape[1]
         return convolve(sums, self.weight, padding=padding, dilation=self.dilation, groups=groups).flatten(2)
 
     def forward(self, x: Tensor) -> Tensor:
