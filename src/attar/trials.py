@@ -28,6 +28,7 @@ from attar.deploy.onnx import export, export_sklearn
 from attar.errors import ExportError
 from attar.represent import Raw
 from attar.run import Result
+from attar.training.memory import kept_memory
 
 if TYPE_CHECKING:
     from attar.deploy.meta import ModelMeta
@@ -40,6 +41,8 @@ Indices = npt.NDArray[np.intp]
 
 # Samples that go through a module at once, where the kind has no other wish.
 _CHUNK = 64
+# Samples whose representations are held at once.
+_PART = 1024
 # Samples from which the principal axes are learnt and a head trains itself, and those on which a file is checked.
 _POOL, _CHECKED = 8192, 64
 # Numbers that labels are spread over at once.
@@ -123,8 +126,9 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, job.y[pooled])
     said, said_trained, points = [], [], []
     with job.progress.task(name, len(job.x)) as task:
-        for begin in range(0, len(job.x), job.at_once):
-            place = slice(begin, begin + job.at_once)
+        step = max(_PART, job.at_once)
+        for begin in range(0, len(job.x), step):
+            place = slice(begin, begin + step)
             # Where the pool is everything, a costly encoder need not run again.
             everything = len(pooled) == len(job.x)
             chunk = z_pooled[place] if everything else apply(module, job.x[place], job.at_once)
@@ -361,6 +365,6 @@ def _writer(job: Job, module: nn.Module, head: nn.Module) -> Callable[[Path], No
 
 def apply(module: nn.Module, x: Floats, at_once: int = _CHUNK) -> Floats:
     """A module's output for all samples, so many at a time."""
-    with torch.inference_mode():
+    with kept_memory(), torch.inference_mode():
         chunks = [module(torch.tensor(x[i : i + at_once])).numpy() for i in range(0, len(x), at_once)]
     return np.asarray(np.concatenate(chunks), dtype=np.float32)
