@@ -81,3 +81,9 @@ def test_short_numbers_only_where_they_save_much_time(monkeypatch) -> None:
         monkeypatch.setattr(plan, "_seconds_per_sample", lambda kind, x, p, s=seconds: s if p == "bf16-mixed" else 1.0)
         assert plan.faster_precision(kind, much) == expected
         assert plan.faster_precision(kind, little) == "32-true"
+
+
+def test_large_data_get_fewer_filters() -> None:
+    small, large = (np.broadcast_to(np.float32(0), (n, 28, 28)) for n in (1000, 60_000))
+    assert default_plan(small, 100).kernels == Plan.model_fields["kernels"].default
+    assert default_plan(large, 100).kernels == default_plan(small, 100).kernels // 2

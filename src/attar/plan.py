@@ -22,6 +22,8 @@ _SHARE = 0.7
 # Seconds that heads, trees, exports and the report take, however long the schedule.
 _FIXED = 8.0
 _LONGEST, _SHORTEST = 3.0, 0.02
+# Of random convolutions, per dilation; of large data, each sample more costs time, and each filter more brings little.
+_KERNELS, _FEW_KERNELS = 256, 128
 # Numbers in the data below which layers are so small that a second thread costs more than it brings.
 _SMALL = 20_000_000
 # Labels above which another round of cross-validation hardly narrows the estimate.
@@ -60,7 +62,7 @@ class Plan(BaseModel):
     autoencoder_epochs: int = Field(ge=0)
     tune_steps: int = Field(ge=0)
     student_epochs: int = Field(ge=1)
-    kernels: int = Field(default=256, ge=8)
+    kernels: int = Field(default=_KERNELS, ge=8)
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=3, ge=1)
     network_repeats: int = Field(default=1, ge=1)
@@ -91,6 +93,7 @@ def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
         autoencoder_epochs=epochs(_AUTOENCODER, _BATCH, 60) if factor >= 2 * _WORTHWHILE else 0,
         tune_steps=round(_TUNE * min(1, 2 * factor)) if worthwhile else 0,
         student_epochs=epochs(_STUDENT, _STUDENT_BATCH, 100 if n >= _STUDENT_BATCH else 400),
+        kernels=_KERNELS if x.size < _SMALL else _FEW_KERNELS,
         repeats=3 if n_labelled <= _FEW else 1,
         draws=8 if n_labelled <= _FEW else 3,
         folds=5 if n_labelled <= 2000 else 3,

@@ -100,6 +100,16 @@ def test_cells_average(size) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_features_do_not_depend_on_how_many_go_at_once(shape, monkeypatch) -> None:
+    x = samples(shape)
+    at_once = RandomConvolutions(8, random_state=0).fit_transform(x)
+    monkeypatch.setattr(room, "_ANSWERS_AT_ONCE", 1)
+    one_by_one = RandomConvolutions(8, random_state=0).fit_transform(x)
+    # An answer that equals its threshold is above it or not by rounding.
+    assert np.isclose(one_by_one, at_once, atol=1e-3).mean() > 0.99
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_export(shape, tmp_path) -> None:
     x = samples(shape)
     kind = "image" if len(shape) == 3 or shape[0] == shape[1] else "series"

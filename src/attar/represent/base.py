@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from attar.errors import DataError
+from attar.training.memory import kept_memory
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,6 +51,7 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     _accepts_nan: ClassVar[bool] = True
     _dtypes: ClassVar[tuple[type[np.floating[Any]], ...]] = (np.float32,)
+    _at_once: int = BATCH
 
     @property
     @abstractmethod
@@ -97,10 +99,11 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         module = self.module_
         z = np.empty((len(X), self.dim_), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(X), BATCH):
+        with kept_memory(), torch.inference_mode():
+            for start in range(0, len(X), self._at_once):
+                some = slice(start, start + self._at_once)
                 # A copy: torch warns on sharing memory with a read-only array.
-                z[start : start + BATCH] = module(torch.tensor(X[start : start + BATCH])).numpy()
+                z[some] = module(torch.tensor(X[some])).numpy()
         return z
 
     def _validated(self, X: npt.ArrayLike, *, reset: bool, finite: bool = True) -> FloatArray:

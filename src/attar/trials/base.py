@@ -20,6 +20,7 @@ from attar.deploy.measure import measure
 from attar.deploy.onnx import export
 from attar.errors import ExportError
 from attar.run import Result
+from attar.training.memory import kept_memory
 
 if TYPE_CHECKING:
     from attar.deploy.meta import ModelMeta
@@ -157,6 +158,6 @@ def writer(job: Job, module: nn.Module, head: nn.Module) -> Callable[[Path], Non
 
 def apply(module: nn.Module, x: Floats, at_once: int = _CHUNK) -> Floats:
     """A module's output for all samples, so many at a time."""
-    with torch.inference_mode():
+    with kept_memory(), torch.inference_mode():
         chunks = [module(torch.tensor(x[i : i + at_once])).numpy() for i in range(0, len(x), at_once)]
     return np.asarray(np.concatenate(chunks), dtype=np.float32)

@@ -18,6 +18,8 @@ from attar.data.dataset import UNLABELLED
 from attar.run import Result
 from attar.trials.base import Doubles, Fitted, Indices, Job, apply, finished, writer
 
+# Samples whose representations are held at once.
+_PART = 1024
 # Samples from which the principal axes are learnt and a head trains itself.
 _POOL = 8192
 # Numbers that labels are spread over at once.
@@ -41,8 +43,9 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, job.y[pooled])
     said, said_trained, points = [], [], []
     with job.progress.task(name, len(job.x)) as task:
-        for begin in range(0, len(job.x), job.at_once):
-            place = slice(begin, begin + job.at_once)
+        step = max(_PART, job.at_once)
+        for begin in range(0, len(job.x), step):
+            place = slice(begin, begin + step)
             # Where the pool is everything, a costly encoder need not run again.
             everything = len(pooled) == len(job.x)
             chunk = z_pooled[place] if everything else apply(module, job.x[place], job.at_once)
