@@ -66,7 +66,7 @@ def judge(x: Pixels, y: npt.NDArray[np.int64], x_test: Pixels, y_test: npt.NDArr
         head = nn.Linear(64, 10)
     images, labels = torch.from_numpy(x[-30_000:, None]), torch.from_numpy(y[-30_000:])
 
-    def loss(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def loss(batch: torch.Tensor, _: torch.Generator) -> torch.Tensor:
         return F.cross_entropy(head(encoder(images[batch])), labels[batch])
 
     train(nn.ModuleList([encoder, head]), loss, len(images), epochs=2, batch_size=64, lr=4e-3)

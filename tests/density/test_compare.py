@@ -34,7 +34,7 @@ class TestFrechetDistance:
 
     def test_a_shift_and_a_scale(self) -> None:
         x = samples(50, 3)
-        assert frechet_distance(x, x + [1, 2, 2]) == pytest.approx(9)
+        assert frechet_distance(x, x + np.array([1, 2, 2])) == pytest.approx(9)
         centred = x - x.mean(0)
         assert frechet_distance(centred, 3 * centred) == pytest.approx(4 * np.trace(np.cov(x.T)))
 
@@ -48,7 +48,7 @@ class TestTwoSampleAccuracy:
     @pytest.mark.parametrize("shift", [0.0, 1.0, 3.0])
     def test_normal_samples_apart(self, shift: float) -> None:
         rng = np.random.default_rng(0)
-        x, y = rng.standard_normal((1500, 2)), rng.standard_normal((1500, 2)) + [shift, 0]
+        x, y = rng.standard_normal((1500, 2)), rng.standard_normal((1500, 2)) + np.array([shift, 0])
         accuracy = two_sample_accuracy(x, y, classifier=LogisticRegression(), random_state=0)
         # The best that any classifier can do: half the distance, in standard deviations.
         assert accuracy == pytest.approx(norm.cdf(shift / 2), abs=4 * 0.5 / np.sqrt(3000))

@@ -47,7 +47,7 @@ def test_it_is_likelier_than_the_normal_density_on_two_clusters(flow: Flow) -> N
 def test_the_likeliest_weights_are_kept(flow: Flow) -> None:
     wild = Flow(transforms=1, width=8, steps=40, lr=0.5, random_state=0).fit(samples())
     for p, x in ((flow, samples(600) * [1, 10, 100]), (wild, samples())):
-        order = np.random.RandomState(0)  # noqa: NPY002
+        order = np.random.RandomState(0)
         order.randint(2**31 - 1)
         held_out = x[order.permutation(len(x))[: len(x) // 10]]
         white = whitened(p._standardised(held_out), p._factor)
