@@ -51,7 +51,7 @@ class Flow(Density):
     Example:
         >>> angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 500)
         >>> ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        >>> flow = Flow(transforms=2, width=16, steps=60, random_state=0).fit(ring)
+        >>> flow = Flow(transforms=2, width=16, steps=100, lr=1e-2, random_state=0).fit(ring)
         >>> flow.score(ring) > flow.score([[0.0, 0.0]])
         True
     """
