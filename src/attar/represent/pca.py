@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from attar.errors import DataError
 from attar.represent._components import by_explained_variance, by_minka, by_parallel_analysis
-from attar.represent._moments import Floats64, Moments, Root, Scatter
+from attar.represent._moments import Floats64, Moments, Root, Scatter, unpacked
 from attar.represent._parts import PIECE_VALUES, FloatArray, are_batches, is_mapped, parts, release
 from attar.represent._randomized import randomized
 from attar.represent.base import Representation
@@ -26,6 +26,7 @@ SOLVERS = ("auto", "covariance", "qr", "randomized")
 LARGE = 4096
 # Variances, relative to the largest, whose directions a covariance matrix in float64 blurs by more than 1e-9.
 BLURRED = (1e-12, 1e-6)
+WITHOUT_MOMENTS = 'PCA(solver="randomized") keeps no moments to merge; fit all with solver="covariance"'
 
 
 class PCA(Representation):
@@ -189,8 +190,41 @@ class PCA(Representation):
         if self.shape_ != other.shape_:
             raise DataError(f"PCA of samples of shape {self.shape_} cannot merge one of shape {other.shape_}")
         if self.moments_ is None or other.moments_ is None:
-            raise DataError('PCA(solver="randomized") keeps no moments to merge; fit both with solver="covariance"')
+            raise DataError(WITHOUT_MOMENTS)
         self._solve(self.moments_.merge(other.moments_), streaming=True)
+        return self
+
+    def merge_processes(self) -> Self:
+        """Add the samples of every process that torchrun has started, where each has fitted its own part.
+
+        All of them must call it, and all hold the same afterwards, to the bit.
+
+        Returns:
+            The estimator itself, as if it had seen the samples of all; unchanged where there is one process.
+
+        Raises:
+            ValueError: as `merge`, in all processes.
+        """
+        import torch
+
+        from attar.training.processes import from_each, process_group, processes
+
+        check_is_fitted(self)
+        with process_group():
+            if processes() == 1:
+                return self
+            shapes = {tuple(shape.tolist()) for shape in from_each(torch.tensor(self.shape_))}
+            own = np.zeros(0) if self.moments_ is None else self.moments_.packed()
+            # Judged by all, since a failure in one alone would leave the others waiting for it.
+            if len(shapes) > 1:
+                raise DataError(f"PCA of samples of different shapes in each process ({shapes}) cannot be merged")
+            if not all(int(length) for length in from_each(torch.tensor([len(own)]))):
+                raise DataError(WITHOUT_MOMENTS)
+            vectors = from_each(torch.from_numpy(own))
+            merged = unpacked(next(vectors).numpy())
+            for vector in vectors:
+                merged.merge(unpacked(vector.numpy()))
+        self._solve(merged, streaming=True)
         return self
 
     def inverse_transform(self, Z: npt.ArrayLike) -> FloatArray:

@@ -118,6 +118,27 @@ def whole_batch(x: Tensor) -> Tensor:
     return torch.stack([part.reshape(-1, rows, *x.shape[1:]) for part in parts], dim=1).flatten(0, 2)
 
 
+def from_each(x: Tensor) -> Iterator[Tensor]:
+    """A vector of each process, in the order of their ranks; one at a time, since together they may not fit.
+
+    Arguments:
+        x: of this process, `(length,)`; lengths may differ.
+
+    Example:
+        >>> list(from_each(torch.arange(3)))
+        [tensor([0, 1, 2])]
+    """
+    for rank in range(processes()):
+        if processes() == 1:
+            yield x
+            return
+        length = torch.tensor(len(x))
+        dist.broadcast(length, src=rank)
+        sent = x.contiguous() if dist.get_rank() == rank else x.new_empty(int(length))
+        dist.broadcast(sent, src=rank)
+        yield sent
+
+
 @contextmanager
 def sharing(rows: int) -> Iterator[None]:
     """Within it, the rows of this process meet what they would meet in one process that holds the whole batch.
