@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.kinds.base import Kind, NetworkPair
+from attar.nets.coder import CodeDecoder, CodeEncoder
 from attar.nets.mlp import MLP
 from attar.nets.patches import Patches, Unpatch, cut, grid, spread
 from attar.nets.transformer import TransformerDecoder, TransformerEncoder
@@ -43,7 +44,10 @@ class Patched(Kind):
             return encoder, nn.Sequential(MLP(dim, hidden, hidden, values), nn.Unflatten(1, (channels, *size)))
 
         return {
-            "convolutional": lambda dim, width: (self.encoder(dim, width), self.decoder(dim, width)),
+            "convolutional": lambda dim, width: (
+                CodeEncoder(channels, size, dim, width),
+                CodeDecoder(channels, size, dim, width),
+            ),
             "fully-connected": fully_connected,
             "transformer": lambda dim, width: (self.part_encoder(dim, width), self._transformer(dim, width)),
         }
