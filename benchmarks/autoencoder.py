@@ -1,6 +1,6 @@
 """The convolutional autoencoder against principal components, both with 16 values, on MNIST.
 
-    python benchmarks/autoencoder.py FOLDER [EPOCHS]             # on the test part, drawn to docs/images/autoencoder.png
+    python benchmarks/autoencoder.py FOLDER [EPOCHS]             # on the test part; draws docs/images/autoencoder.png
     python benchmarks/autoencoder.py FOLDER EPOCHS validation    # on 10 000 training images instead, to choose by
 
 Prints the CPU time of training on one thread, and the mean squared error of a pixel on [0, 1]. The figure shows, from

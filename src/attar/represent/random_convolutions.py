@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attar.kinds import kind_of
 from attar.represent.base import FloatArray, Representation
-from attar.represent.pretext import _learn as kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
