@@ -22,7 +22,7 @@ from runs import data
 
 from attar.represent import PCA, Autoencoder
 
-_DIM, _WIDTH, _EPOCHS, _BATCH, _LR = 16, 32, 10, 128, 3e-3
+_DIM, _WIDTH, _EPOCHS, _BATCH, _LR = 16, 32, 4, 128, 3e-3
 _HELD_OUT = 10_000
 _SHOWN = 14
 _OUT = Path(__file__).resolve().parents[1] / "docs" / "images" / "autoencoder.png"

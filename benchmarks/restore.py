@@ -1,9 +1,10 @@
 """Noise and low resolution on Fashion-MNIST: the posterior mean that was learnt, against filters of scikit-image.
 
-    python benchmarks/restore.py FOLDER [EPOCHS]
+    python benchmarks/restore.py FOLDER [EPOCHS]             # on the test part; draws docs/images/restore.png
+    python benchmarks/restore.py FOLDER EPOCHS validation    # on 2 000 training images instead, to choose by
 
 One network, trained on clean training images without labels, takes noise off (sigma = 0.3 on [0, 1]), doubles the
-resolution and fills gaps. Peak signal-to-noise ratio in decibels, over all test images, each clipped to [0, 1]. The
+resolution and fills gaps. Peak signal-to-noise ratio in decibels, over all images, each clipped to [0, 1]. The
 filters get the best of several settings, chosen on training images: medians of 3 or 5 pixels, and bilateral filters of
 scikit-image, which is an extra: `pip install -c constraints.txt -e ".[benchmark]"`. Low resolution is made in two ways,
 by means of 2 x 2 pixels, and by bicubic interpolation with scikit-image's smoothing before it. FOLDER keeps the state
@@ -30,7 +31,7 @@ from skimage.transform import resize
 
 from attar.density import Restorer
 
-SIGMA, SETTLED, SHOWN, SIDE = 0.3, 200, 14, 28
+SIGMA, SETTLED, HELD_OUT, SHOWN, SIDE = 0.3, 200, 2000, 14, 28
 _OUT = Path(__file__).resolve().parents[1] / "docs" / "images" / "restore.png"
 
 Pixels = npt.NDArray[np.float32]
@@ -68,10 +69,12 @@ def bicubic(x: Pixels, side: int) -> Pixels:
     return each(lambda image: resize(image, (side, side), order=3, anti_aliasing=side < len(image)), x)
 
 
-def main(folder: Path, epochs: int) -> None:
+def main(folder: Path, epochs: int, validation: bool) -> None:
     """Train, choose the filters on training images, and look at the test part once."""
     with np.load(data("fashion_mnist.npz")) as arrays:
         train, test = (arrays[name].astype(np.float32) / 255 for name in ("x_train", "x_test"))
+    if validation:
+        train, test = train[:-HELD_OUT], train[-HELD_OUT:]
     restorer = Restorer(
         damages=("noise", "holes", "blocks"),
         width=32,
@@ -83,7 +86,7 @@ def main(folder: Path, epochs: int) -> None:
     )
     folder.mkdir(parents=True, exist_ok=True)
     start = time.process_time()
-    checkpoint = folder / f"restorer-{epochs}.safetensors"
+    checkpoint = folder / f"restorer-{epochs}-{len(train)}.safetensors"
     restorer._fit(restorer._checked(train, reset=True), checkpoint=checkpoint)
     print(f"{epochs} epochs in {time.process_time() - start:.0f} s of CPU time", flush=True)
 
@@ -108,6 +111,8 @@ def main(folder: Path, epochs: int) -> None:
     mean = np.where(hidden, train.mean(axis=0), test)
     print(f"a gap of 8 x 8: its pixels {psnr(gaps[:, hidden], test[:, hidden]):.2f} dB, ", end="")
     print(f"the mean image's {psnr(mean[:, hidden], test[:, hidden]):.2f} dB")
+    if validation:
+        return
     blocks = restorer.upscale(means[:SHOWN])
     wide = means[:SHOWN].repeat(2, axis=1).repeat(2, axis=2)
     rows = [
@@ -126,4 +131,4 @@ def main(folder: Path, epochs: int) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]), int((sys.argv[2:] or [3])[0]))
+    main(Path(sys.argv[1]), int((sys.argv[2:] or [2])[0]), sys.argv[3:] == ["validation"])

@@ -127,7 +127,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         """
         self._ready("noise")
         x = self._checked(X, reset=False)
-        if not (isinstance(sigma, Real) and sigma >= 0):
+        given: Any = sigma
+        if not isinstance(given, Real) or not given >= 0:  # type: ignore[operator]
             raise DataError(f"denoise needs sigma to be a number from 0; got sigma={sigma!r}")
         level = float(self.kind_.noise_level(float(sigma)).max())
         if level > self.noise * (1 + 1e-6):
@@ -234,7 +235,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
             raise DataError(
                 f"damages={self.damages!r}; of kind {kind.name} some of {', '.join(suited)} can be repaired"
             )
-        if not (isinstance(self.noise, Real) and 0 < self.noise < np.inf):
+        noise: Any = self.noise
+        if not isinstance(noise, Real) or not 0 < noise < np.inf:  # type: ignore[operator]
             raise DataError(f"Restorer needs noise to be a number above 0; got noise={self.noise!r}")
         return asked
 

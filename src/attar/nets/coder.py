@@ -89,7 +89,7 @@ class CodeDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Decode `(n, dim)` to `(n, channels, *size)`."""
-        x = self.first(z)
+        x: Tensor = self.first(z)
         for size, layer in zip(self.sizes, self.layers):
             x = double(layer(x), size)
         return x

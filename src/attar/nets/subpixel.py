@@ -25,7 +25,8 @@ def halve(x: Tensor) -> Tensor:
         x = F.pad(x, padding, mode="replicate")
     if x.ndim == 4:
         return F.pixel_unshuffle(x, 2)
-    return x.unflatten(2, (-1, 2)).transpose(2, 3).flatten(1, 2)
+    n, channels, steps = x.shape
+    return x.reshape(n, channels, steps // 2, 2).transpose(2, 3).flatten(1, 2)
 
 
 def double(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -43,4 +44,5 @@ def double(x: Tensor, size: Sequence[int]) -> Tensor:
     """
     if x.ndim == 4:
         return F.pixel_shuffle(x, 2)[:, :, : size[0], : size[1]]
-    return x.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)[:, :, : size[0]]
+    n, channels, steps = x.shape
+    return x.reshape(n, channels // 2, 2, steps).transpose(2, 3).flatten(2)[:, :, : size[0]]

@@ -26,6 +26,7 @@ SOLVERS = ("auto", "covariance", "qr", "randomized")
 LARGE = 4096
 # Variances, relative to the largest, whose directions a covariance matrix in float64 blurs by more than 1e-9.
 BLURRED = (1e-12, 1e-6)
+TOO_LARGE = "X has values too large to sum their squares; divide them by a constant"
 WITHOUT_MOMENTS = 'PCA(solver="randomized") keeps no moments to merge; fit all with solver="covariance"'
 
 
@@ -128,7 +129,8 @@ class PCA(Representation):
         for batch in X:
             x = self._validated(batch, reset=moments is None)
             moments = self._new_moments(x) if moments is None else moments
-            moments.update(x.reshape(len(x), -1))
+            with np.errstate(invalid="ignore", over="ignore"):
+                moments.update(x.reshape(len(x), -1))
         if moments is None:
             raise DataError("PCA got no batch; give an iterable that yields at least one")
         self._solve(moments)
@@ -140,7 +142,7 @@ class PCA(Representation):
             # The mean shows what a look at every value would; only then is it worth it to say which.
             if not np.isfinite(moments.mean).all():
                 self._validated(x.reshape(len(x), *self.shape_), reset=False)
-                raise DataError(f"X has values too large to sum in {x.dtype}; divide them by a constant")
+                raise DataError(TOO_LARGE)
         return moments
 
     def _pieces(self, X: FloatArray) -> Iterator[FloatArray]:
@@ -170,7 +172,9 @@ class PCA(Representation):
         known: Moments | None = getattr(self, "moments_", None)
         x = self._validated(X, reset=known is None)
         moments = self._new_moments(x) if known is None else known
-        self._solve(moments.update(x.reshape(len(x), -1)), streaming=True)
+        with np.errstate(invalid="ignore", over="ignore"):
+            moments.update(x.reshape(len(x), -1))
+        self._solve(moments, streaming=True)
         return self
 
     def merge(self, other: PCA) -> Self:
@@ -292,6 +296,12 @@ class PCA(Representation):
         self._check_count(int(k), n)
         self._validated(X, reset=False)
         generator = check_random_state(self.random_state)
+        # The largest possible scatter, as its products would overflow in the middle of the iteration.
+        if (
+            not float(max(np.abs(piece).max() for piece in self._pieces(X)))
+            < np.sqrt(np.finfo(X.dtype).max / X.size) / 2
+        ):
+            raise DataError(TOO_LARGE)
         mean, squares, trace, vectors = randomized(
             lambda: (x for piece in self._pieces(X) for x in parts(piece)), n, d, int(k), generator
         )
@@ -306,8 +316,12 @@ class PCA(Representation):
             count = min(count, n, d)
         else:
             self._check_count(count, n)
+        with np.errstate(invalid="ignore", over="ignore"):
+            scatter = moments.diagonal()
+        if not np.isfinite(scatter.sum()):
+            raise DataError(TOO_LARGE)
         squares, vectors = moments.spectrum(count)
-        feature_variances = moments.diagonal() / max(n - 1, 1)
+        feature_variances = scatter / max(n - 1, 1)
         variances = squares / max(n - 1, 1)
         if k == "mle":
             if n < d:
