@@ -267,6 +267,29 @@ class TestHostileInput:
         with pytest.raises(DataError, match="too large"):
             PCA().fit(np.full((100, 2), 1.7e308))
 
+    @pytest.mark.parametrize("solver", ["auto", "covariance", "qr", "randomized"])
+    @pytest.mark.parametrize(("dtype", "scale"), [(np.float64, 1e170), (np.float64, 1e300), (np.float32, 1e25)])
+    def test_too_large_to_square(self, solver: str, dtype: type, scale: float) -> None:
+        x = (make("random", 50, 4, 0) * scale).astype(dtype)
+        if (solver, dtype) == ("qr", np.float32):  # its rows are float64
+            np.testing.assert_allclose(PCA(2, solver=solver).fit(x).singular_values_[0] / scale, 22, rtol=0.2)
+            return
+        with pytest.raises(DataError, match="too large"):
+            PCA(2, solver=solver, random_state=0).fit(x)
+        if solver != "randomized":
+            with pytest.raises(DataError, match="too large"):
+                PCA(2, solver=solver).fit([x, x])
+            with pytest.raises(DataError, match="too large"):
+                PCA(2, solver=solver).partial_fit(x)
+
+    @pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e-30, 1e150])
+    def test_any_scale_that_can_be_squared(self, scale: float) -> None:
+        x = make("random", 50, 4, 0)
+        ours, plain = PCA(2).fit(x * scale), PCA(2).fit(x)
+        assert np.isfinite(ours.components_).all()
+        if scale > 1e-150:
+            np.testing.assert_allclose(ours.explained_variance_ratio_, plain.explained_variance_ratio_)
+
     def test_batches(self) -> None:
         x = make("random", 10, 4, 0)
         with pytest.raises(DataError, match="no batch"):

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = attach(
         "Kernel": "kernel",
         "Mixture": "mixture",
         "ProbabilisticPCA": "ppca",
+        "Restorer": "restorer",
         "frechet_distance": "compare",
         "interpolate": "latent",
         "sample": "latent",

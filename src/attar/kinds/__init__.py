@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from attar.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from attar.kinds.base import Kind
 
 # Name of a kind: file in this folder and class in it. A new kind is one file and one line here.
@@ -37,6 +39,17 @@ def of(name: str) -> type[Kind]:
         raise DataError(f"unknown kind {name!r}; use one of {', '.join(KINDS)}")
     kind: type[Kind] = getattr(import_module(f"attar.kinds.{name}"), KINDS[name])
     return kind
+
+
+def kind_of(kind: str | Kind | None, x: npt.NDArray[Any]) -> Kind:
+    """A kind that knows raw samples `(n, ...)`: as given, or learnt by name, or by the number of axes.
+
+    Two axes are a table, four images, and three a series, unless a sample is square.
+    """
+    if kind is None:
+        square = x.ndim == 3 and x.shape[1] == x.shape[2]
+        kind = "table" if x.ndim == 2 else "image" if square or x.ndim == 4 else "series"
+    return of(kind).learn(x) if isinstance(kind, str) else kind
 
 
 def from_json(state: dict[str, Any]) -> Kind:

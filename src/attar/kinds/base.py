@@ -17,6 +17,7 @@ from attar.data.dataset import Column, Floats
 from attar.errors import DataError
 from attar.kinds.backbone import Translated
 from attar.kinds.parts import Parts
+from attar.kinds.restorable import Restorable
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 # From the length of a code and a width to an encoder and a decoder.
@@ -50,7 +51,7 @@ class Student:
 
 
 @dataclass(frozen=True)
-class Kind(Parts, Translated, ABC):
+class Kind(Parts, Restorable, Translated, ABC):
     """A kind of data, with what was learnt about it from training samples.
 
     Wherever a method speaks of normalised samples it means the output of `preprocess()`: image `(n, c, h, w)`,

@@ -89,6 +89,11 @@ class Image(Patched):
         raw: Tensor = self._standardise().to(x.device).inverse(x)
         return raw.permute(0, 2, 3, 1) if len(self.shape) == 3 else raw.squeeze(1)
 
+    def observed(self, x: Tensor) -> Tensor:
+        """The pixels that are not NaN, `(n, c, h, w)`."""
+        known: Tensor = _ChannelsFirst(len(self.shape) == 3)(~torch.isnan(x))
+        return known
+
     def encoder(self, dim: int, width: int = 32) -> nn.Module:
         """A convolutional network."""
         return ConvNet(len(self.mean), self.shape[:2], dim, width)

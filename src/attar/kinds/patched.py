@@ -7,16 +7,21 @@ from math import prod
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attar.kinds.base import Kind, NetworkPair
+from attar.kinds.base import Kind, NetworkPair, uniform
+from attar.nets.coder import CodeDecoder, CodeEncoder
 from attar.nets.mlp import MLP
 from attar.nets.patches import Patches, Unpatch, cut, grid, spread
+from attar.nets.restorer import ConvRestorer
 from attar.nets.transformer import TransformerDecoder, TransformerEncoder
 from attar.training.processes import mean_of
 
 # Hidden units of a fully connected network for each unit of `width`.
 _HIDDEN = 4
+# Half the longest side of a box that is blanked out, as a share of the sample's.
+_REACH = 0.35
 
 
 class Patched(Kind):
@@ -28,6 +33,9 @@ class Patched(Kind):
 
     # A patch of zeros is padding.
     padded: ClassVar[bool] = False
+    resolutions: ClassVar[bool] = True
+
+    std: tuple[float, ...]
 
     @property
     @abstractmethod
@@ -44,7 +52,10 @@ class Patched(Kind):
             return encoder, nn.Sequential(MLP(dim, hidden, hidden, values), nn.Unflatten(1, (channels, *size)))
 
         return {
-            "convolutional": lambda dim, width: (self.encoder(dim, width), self.decoder(dim, width)),
+            "convolutional": lambda dim, width: (
+                CodeEncoder(channels, size, dim, width),
+                CodeDecoder(channels, size, dim, width),
+            ),
             "fully-connected": fully_connected,
             "transformer": lambda dim, width: (self.part_encoder(dim, width), self._transformer(dim, width)),
         }
@@ -81,6 +92,47 @@ class Patched(Kind):
         """The prediction at hidden patches, and the sample elsewhere."""
         _, size, patch = self.layout
         return torch.where(spread(hidden, size, patch), x_hat, x)
+
+    def restorer(self, width: int = 32) -> nn.Module:
+        """A convolutional network on two resolutions below that of the samples."""
+        channels, size, _ = self.layout
+        return ConvRestorer(channels, len(size), width)
+
+    def noise_level(self, sigma: float) -> Tensor:
+        """One of each channel: `(1, channels, 1, …)`."""
+        channels, size, _ = self.layout
+        return (sigma / torch.tensor(self.std)).reshape(1, channels, *(1 for _ in size))
+
+    def holes(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """A box of random size in half of the samples, and single places at a random rate in the others."""
+        n, axes = len(x), x.ndim - 2
+        rate = uniform(generator, (n, 1, *(1 for _ in range(axes))), 0, 1, x)
+        single = uniform(generator, (n, 1, *x.shape[2:]), 0, 1, x) < rate
+        box = torch.ones_like(single)
+        for axis in range(2, x.ndim):
+            place = torch.arange(x.shape[axis], device=x.device) / x.shape[axis]
+            middle, reach = uniform(generator, (n, 2), 0, 1, x).unsqueeze(2).unbind(dim=1)
+            inside = (place - middle).abs() < _REACH * reach
+            box = box & inside.reshape(n, 1, *(-1 if a == axis else 1 for a in range(2, x.ndim)))
+        boxed = uniform(generator, rate.shape, 0, 1, x) < 0.5
+        return torch.where(boxed, box, single)
+
+    def halved(self, x: Tensor) -> Tensor:
+        """Means of blocks of two values along each axis; at an odd end, of those that there are."""
+        if x.ndim == 4:
+            return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+        return F.avg_pool1d(x, 2, ceil_mode=True, count_include_pad=False)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """Each value at all places of its block."""
+        _, size, _ = self.layout
+        for axis in range(2, x.ndim):
+            x = x.repeat_interleave(2, dim=axis).narrow(axis, 0, size[axis - 2])
+        return x
+
+    def restoration_loss(self, x_hat: Tensor, x: Tensor, known: Tensor) -> Tensor:
+        """Mean squared error over the values that are known."""
+        return ((x_hat - x).square() * known).sum() / known.sum().clamp(min=1)
 
     def _transformer(self, dim: int, width: int, *, tokens: bool = False) -> nn.Module:
         channels, size, patch = self.layout

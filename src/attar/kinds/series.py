@@ -87,6 +87,10 @@ class Series(Patched):
         """Normalised series to raw units."""
         return Standardise(self.mean, self.std, axes=3).to(x.device).inverse(x)
 
+    def observed(self, x: Tensor) -> Tensor:
+        """The values that are not NaN."""
+        return ~torch.isnan(x)
+
     def encoder(self, dim: int, width: int = 32) -> nn.Module:
         """A convolutional network along time."""
         return ConvNet(self.shape[0], self.shape[1:], dim, width)

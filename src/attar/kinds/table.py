@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
 from attar.errors import DataError
-from attar.kinds.base import Kind, NetworkPair, Standardise, Student, moments
+from attar.kinds.base import Kind, NetworkPair, Standardise, Student, moments, uniform
 from attar.nets.cells import Cells, Uncells
 from attar.nets.mlp import MLP
+from attar.nets.restorer import RowRestorer
 from attar.nets.transformer import TransformerDecoder, TransformerEncoder
 from attar.training.processes import mean_of, whole_batch
 
@@ -181,6 +182,35 @@ class Table(Kind):
         owner = [self.owner[j] for j in predicted]
         filled[:, predicted] = torch.where(hidden[:, owner], torch.cat([numeric, *likeliest], dim=1), x[:, predicted])
         return filled
+
+    def restorer(self, width: int = 32) -> nn.Module:
+        """A perceptron with two hidden layers."""
+        return RowRestorer(len(self.owner), _HIDDEN * width)
+
+    def observed(self, x: Tensor) -> Tensor:
+        """All that belongs to cells which are not NaN: `(n, d)`."""
+        return ~torch.isnan(x)[:, list(self.owner)]
+
+    def noise_level(self, sigma: float) -> Tensor:
+        """One of each numeric column, and 0 for what is no number: `(1, d)`."""
+        level = torch.zeros(1, len(self.owner))
+        level[0, : len(self.numeric)] = sigma / torch.tensor([self.std[i] for i in self.numeric])
+        return level
+
+    def holes(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Cells at a random rate."""
+        cells = uniform(generator, (len(x), len(self.names)), 0, 1, x) < uniform(generator, (len(x), 1), 0, 1, x)
+        return cells[:, list(self.owner)]
+
+    def restoration_loss(self, x_hat: Tensor, x: Tensor, known: Tensor) -> Tensor:
+        """Mean over known cells of squared error (numbers) and cross-entropy (categories)."""
+        numeric, _, groups = self._parts(x)
+        numeric_hat, _, groups_hat = self._parts(x_hat)
+        count, _, known_groups = self._parts(known)
+        loss = ((numeric_hat - numeric).square() * count).sum()
+        for group_hat, group in zip(groups_hat, groups):
+            loss = loss - (group * F.log_softmax(group_hat, dim=1)).sum()
+        return loss / (count.sum() + sum(group[:, 0].sum() for group in known_groups)).clamp(min=1)
 
     def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
         """Random cells replaced by those of other rows in the batch, a draw from each column's own distribution.

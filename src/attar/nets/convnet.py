@@ -26,7 +26,13 @@ def _strides(size: Sequence[int]) -> tuple[int, ...]:
     return next((strides for longest, strides in patterns if max(size) <= longest), patterns[-1][1])
 
 
-def _block(dims: int, n_in: int, n_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
+def convolution(dims: int, n_in: int, n_out: int, kernel: int) -> nn.Module:
+    """A convolution over one or two axes that keeps their size."""
+    return _CONV[dims](n_in, n_out, kernel, padding=kernel // 2)
+
+
+def block(dims: int, n_in: int, n_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """A convolution with batch normalisation and ReLU."""
     conv = _CONV[dims](n_in, n_out, kernel, stride=stride, padding=kernel // 2, bias=False)
     return nn.Sequential(conv, _NORM[dims](n_out), nn.ReLU())
 
@@ -59,7 +65,7 @@ class ConvNet(nn.Module):
         plan = (channels, width, width, 2 * width, 2 * width, last)
         self.layers = nn.Sequential(
             *(
-                _block(dims, plan[i], plan[i + 1], kernel, stride)
+                block(dims, plan[i], plan[i + 1], kernel, stride)
                 for i, (kernel, stride) in enumerate(zip(_KERNELS[dims], _strides(size)))
             )
         )
@@ -108,8 +114,8 @@ class ConvDecoder(nn.Module):
         plan[-1] = width
         kernel = _KERNELS[dims][-1]
         self.first = nn.Sequential(nn.Linear(dim, prod(self.start)), nn.ReLU())
-        self.layers = nn.ModuleList(_block(dims, a, b, kernel) for a, b in pairwise(plan))
-        self.last = _CONV[dims](width, channels, kernel, padding=kernel // 2)
+        self.layers = nn.ModuleList(block(dims, a, b, kernel) for a, b in pairwise(plan))
+        self.last = convolution(dims, width, channels, kernel)
 
     def forward(self, z: Tensor) -> Tensor:
         """Decode `(n, dim)` to `(n, channels, *size)`."""

@@ -87,6 +87,13 @@ class Moments(ABC):
     def _row(self, row: Floats64) -> None: ...
 
     @abstractmethod
+    def packed(self) -> Floats64:
+        """All of it as one vector, for another process; `unpacked` is the way back."""
+
+    def _pack(self, epsilon: float, body: Floats64) -> Floats64:
+        return np.concatenate([[self.count, len(self._near), epsilon], self._near, self._rest, body])
+
+    @abstractmethod
     def diagonal(self) -> Floats64:
         """Diagonal of the scatter `(dim,)`."""
 
@@ -127,6 +134,9 @@ class Scatter(Moments):
 
     def _row(self, row: Floats64) -> None:
         self._lower = dsyr(1.0, row, lower=1, a=self._lower, overwrite_a=1)
+
+    def packed(self) -> Floats64:
+        return self._pack(self._epsilon, self._lower.ravel(order="F"))
 
     def diagonal(self) -> Floats64:
         return self._lower.diagonal().copy()
@@ -200,6 +210,9 @@ class Root(Moments):
         self._compress()
         return self._parts[0]
 
+    def packed(self) -> Floats64:
+        return self._pack(0.0, self.rows.ravel())
+
     def diagonal(self) -> Floats64:
         squares: Floats64 = np.einsum("ij,ij->j", self.rows, self.rows)
         return squares
@@ -211,3 +224,19 @@ class Root(Moments):
     @property
     def resolution(self) -> float:
         return float((len(self._near) * np.finfo(np.float64).eps) ** 2)
+
+
+def unpacked(vector: Floats64) -> Moments:
+    """The moments that `Moments.packed` made a vector of."""
+    (count, d, epsilon), means, body = vector[:3], vector[3 : 3 + 2 * int(vector[1])], vector[3 + 2 * int(vector[1]) :]
+    moments: Scatter | Root
+    if epsilon > 0:
+        moments = Scatter(int(d))
+        moments._epsilon = float(epsilon)
+        moments._lower = body.reshape(int(d), int(d), order="F")
+    else:
+        moments = Root(int(d))
+        moments._parts = [body.reshape(-1, int(d))]
+    moments.count = int(count)
+    moments._near, moments._rest = np.split(means, 2)
+    return moments

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from attar.errors import DataError
 from attar.represent._components import by_explained_variance, by_minka, by_parallel_analysis
-from attar.represent._moments import Floats64, Moments, Root, Scatter
+from attar.represent._moments import Floats64, Moments, Root, Scatter, unpacked
 from attar.represent._parts import PIECE_VALUES, FloatArray, are_batches, is_mapped, parts, release
 from attar.represent._randomized import randomized
 from attar.represent.base import Representation
@@ -26,6 +26,8 @@ SOLVERS = ("auto", "covariance", "qr", "randomized")
 LARGE = 4096
 # Variances, relative to the largest, whose directions a covariance matrix in float64 blurs by more than 1e-9.
 BLURRED = (1e-12, 1e-6)
+TOO_LARGE = "X has values too large to sum their squares; divide them by a constant"
+WITHOUT_MOMENTS = 'PCA(solver="randomized") keeps no moments to merge; fit all with solver="covariance"'
 
 
 class PCA(Representation):
@@ -127,7 +129,8 @@ class PCA(Representation):
         for batch in X:
             x = self._validated(batch, reset=moments is None)
             moments = self._new_moments(x) if moments is None else moments
-            moments.update(x.reshape(len(x), -1))
+            with np.errstate(invalid="ignore", over="ignore"):
+                moments.update(x.reshape(len(x), -1))
         if moments is None:
             raise DataError("PCA got no batch; give an iterable that yields at least one")
         self._solve(moments)
@@ -139,7 +142,7 @@ class PCA(Representation):
             # The mean shows what a look at every value would; only then is it worth it to say which.
             if not np.isfinite(moments.mean).all():
                 self._validated(x.reshape(len(x), *self.shape_), reset=False)
-                raise DataError(f"X has values too large to sum in {x.dtype}; divide them by a constant")
+                raise DataError(TOO_LARGE)
         return moments
 
     def _pieces(self, X: FloatArray) -> Iterator[FloatArray]:
@@ -169,7 +172,9 @@ class PCA(Representation):
         known: Moments | None = getattr(self, "moments_", None)
         x = self._validated(X, reset=known is None)
         moments = self._new_moments(x) if known is None else known
-        self._solve(moments.update(x.reshape(len(x), -1)), streaming=True)
+        with np.errstate(invalid="ignore", over="ignore"):
+            moments.update(x.reshape(len(x), -1))
+        self._solve(moments, streaming=True)
         return self
 
     def merge(self, other: PCA) -> Self:
@@ -189,8 +194,41 @@ class PCA(Representation):
         if self.shape_ != other.shape_:
             raise DataError(f"PCA of samples of shape {self.shape_} cannot merge one of shape {other.shape_}")
         if self.moments_ is None or other.moments_ is None:
-            raise DataError('PCA(solver="randomized") keeps no moments to merge; fit both with solver="covariance"')
+            raise DataError(WITHOUT_MOMENTS)
         self._solve(self.moments_.merge(other.moments_), streaming=True)
+        return self
+
+    def merge_processes(self) -> Self:
+        """Add the samples of every process that torchrun has started, where each has fitted its own part.
+
+        All of them must call it, and all hold the same afterwards, to the bit.
+
+        Returns:
+            The estimator itself, as if it had seen the samples of all; unchanged where there is one process.
+
+        Raises:
+            ValueError: as `merge`, in all processes.
+        """
+        import torch
+
+        from attar.training.processes import from_each, process_group, processes
+
+        check_is_fitted(self)
+        with process_group():
+            if processes() == 1:
+                return self
+            shapes = {tuple(shape.tolist()) for shape in from_each(torch.tensor(self.shape_))}
+            own = np.zeros(0) if self.moments_ is None else self.moments_.packed()
+            # Judged by all, since a failure in one alone would leave the others waiting for it.
+            if len(shapes) > 1:
+                raise DataError(f"PCA of samples of different shapes in each process ({shapes}) cannot be merged")
+            if not all(int(length) for length in from_each(torch.tensor([len(own)]))):
+                raise DataError(WITHOUT_MOMENTS)
+            vectors = from_each(torch.from_numpy(own))
+            merged = unpacked(next(vectors).numpy())
+            for vector in vectors:
+                merged.merge(unpacked(vector.numpy()))
+        self._solve(merged, streaming=True)
         return self
 
     def inverse_transform(self, Z: npt.ArrayLike) -> FloatArray:
@@ -258,6 +296,12 @@ class PCA(Representation):
         self._check_count(int(k), n)
         self._validated(X, reset=False)
         generator = check_random_state(self.random_state)
+        # The largest possible scatter, as its products would overflow in the middle of the iteration.
+        if (
+            not float(max(np.abs(piece).max() for piece in self._pieces(X)))
+            < np.sqrt(np.finfo(X.dtype).max / X.size) / 2
+        ):
+            raise DataError(TOO_LARGE)
         mean, squares, trace, vectors = randomized(
             lambda: (x for piece in self._pieces(X) for x in parts(piece)), n, d, int(k), generator
         )
@@ -272,8 +316,12 @@ class PCA(Representation):
             count = min(count, n, d)
         else:
             self._check_count(count, n)
+        with np.errstate(invalid="ignore", over="ignore"):
+            scatter = moments.diagonal()
+        if not np.isfinite(scatter.sum()):
+            raise DataError(TOO_LARGE)
         squares, vectors = moments.spectrum(count)
-        feature_variances = moments.diagonal() / max(n - 1, 1)
+        feature_variances = scatter / max(n - 1, 1)
         variances = squares / max(n - 1, 1)
         if k == "mle":
             if n < d:

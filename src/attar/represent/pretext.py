@@ -6,14 +6,14 @@ import math
 import warnings
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from attar.errors import CollapseWarning
-from attar.kinds import of
+from attar.kinds import kind_of
 from attar.represent.base import FloatArray, Representation
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Pretext(Representation):
 
         self.shape_, self.n_samples_ = tuple(X.shape[1:]), len(X)
         self.dim_ = self.dim
-        self.kind_ = kind = kind or _learn(self.kind, X)
+        self.kind_ = kind = kind or kind_of(self.kind, X)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -153,12 +153,3 @@ class Pretext(Representation):
     def _keep(self, networks: nn.ModuleDict) -> None:
         """Remember what is needed after training."""
         self.encoder_ = networks["encoder"]
-
-
-def _learn(kind: str | Kind | None, X: FloatArray) -> Kind:
-    """A fitted kind: as given, or by name, or by the number of axes (of three, a square is an image)."""
-    x: Any = X
-    if kind is None:
-        square = X.ndim == 3 and X.shape[1] == X.shape[2]
-        kind = "table" if X.ndim == 2 else "image" if square or X.ndim == 4 else "series"
-    return of(kind).learn(x) if isinstance(kind, str) else kind

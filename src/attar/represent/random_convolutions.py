@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attar.kinds import kind_of
 from attar.represent.base import FloatArray, Representation
-from attar.represent.pretext import _learn as kind_of
 from attar.training.memory import kept_memory
 
 if TYPE_CHECKING:

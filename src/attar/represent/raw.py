@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
+from attar.kinds import kind_of
 from attar.represent.base import FloatArray, Representation
-from attar.represent.pretext import _learn as kind_of
 
 if TYPE_CHECKING:
     from attar.kinds.base import Kind

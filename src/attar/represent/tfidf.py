@@ -12,8 +12,8 @@ from sklearn.decomposition import TruncatedSVD
 from torch import Tensor, nn
 
 from attar.errors import DataError
+from attar.kinds import kind_of
 from attar.represent.base import FloatArray, Representation
-from attar.represent.pretext import _learn as kind_of
 
 if TYPE_CHECKING:
     from attar.kinds.base import Kind

@@ -175,6 +175,27 @@ def _own_rows(whole: Tensor, rows: int) -> Tensor:
     return parts[:, dist.get_rank()].flatten(0, 1)
 
 
+def from_each(x: Tensor) -> Iterator[Tensor]:
+    """A vector of each process, in the order of their ranks; one at a time, since together they may not fit.
+
+    Arguments:
+        x: of this process, `(length,)`; lengths may differ.
+
+    Example:
+        >>> list(from_each(torch.arange(3)))
+        [tensor([0, 1, 2])]
+    """
+    for rank in range(processes()):
+        if processes() == 1:
+            yield x
+            return
+        length = torch.tensor(len(x))
+        dist.broadcast(length, src=rank)
+        sent = x.contiguous() if dist.get_rank() == rank else x.new_empty(int(length))
+        dist.broadcast(sent, src=rank)
+        yield sent
+
+
 @contextmanager
 def sharing(rows: int) -> Iterator[None]:
     """Within it, the rows of this process meet what they would meet in one process that holds the whole batch.

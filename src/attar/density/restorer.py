@@ -1,0 +1,323 @@
+"""What a damaged sample probably was: noise taken off, gaps filled, resolution doubled."""
+
+from __future__ import annotations
+
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from attar.errors import DataError
+from attar.kinds import kind_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from attar.kinds.base import Kind
+    from attar.training.progress import Progress
+
+Floats = npt.NDArray[np.float32]
+
+DAMAGES = ("noise", "holes", "blocks")
+# A table has one axis per sample, an image two or three.
+MAX_AXES = 4
+BATCH = 512
+
+
+class Restorer(BaseEstimator):  # type: ignore[misc]
+    r"""The posterior mean of a sample given a damaged one, learnt from clean samples without labels.
+
+    .. math:: f = \arg\min_f E \|f(y, s, \sigma) - x\|^2 \Rightarrow f(y, s, \sigma) = E[x \mid y], \qquad
+        y = s \odot x + \sigma \varepsilon
+
+    Damage is drawn anew for each sample of each batch: noise of a random strength, missing values, or the mean of each
+    block in place of its values. For noise alone the posterior mean is a step up the density of noisy samples,
+    :math:`E[x \mid y] = y + \sigma^2 \nabla \log p_\sigma(y)`, so that what is learnt is p(x), blurred.
+
+    References:
+        Efron, Tweedie's Formula and Selection Bias, 2011, https://doi.org/10.1198/jasa.2011.tm11181
+        Vincent, A Connection Between Score Matching and Denoising Autoencoders, 2011,
+        https://doi.org/10.1162/NECO_a_00142
+
+    Arguments:
+        damages: which to learn to repair, among "noise", "holes" and "blocks" (without those in a table, which has no
+            resolution); None: all. One alone is learnt sooner.
+        noise: largest standard deviation of noise, in standard deviations of the samples.
+        width: channels of the network's first layer.
+        epochs: passes over all samples.
+        batch_size: samples in a batch.
+        lr: highest learning rate.
+        precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
+        kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
+            sample is square, four an image.
+        random_state: seed of weights, damage and the order of samples.
+
+    Attributes:
+        kind_: what was learnt about the kind of data.
+        network_: f on normalised samples.
+        shape_: of one sample.
+        loss_curve_: mean loss of each epoch.
+        n_features_in_: number of values in one sample.
+
+    Example:
+        >>> images = np.random.default_rng(0).random((64, 8, 8), dtype=np.float32)
+        >>> restorer = Restorer(width=4, epochs=2, random_state=0).fit(images)
+        >>> restorer.denoise(images, sigma=0.1).shape, restorer.upscale(images[:, :4, :4]).shape
+        ((64, 8, 8), (64, 8, 8))
+    """
+
+    def __init__(
+        self,
+        *,
+        damages: tuple[str, ...] | None = None,
+        noise: float = 1.0,
+        width: int = 32,
+        epochs: int = 20,
+        batch_size: int = 128,
+        lr: float = 3e-3,
+        precision: str = "32-true",
+        kind: str | Kind | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.damages = damages
+        self.noise = noise
+        self.width = width
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.precision = precision
+        self.kind = kind
+        self.random_state = random_state
+
+    def fit(self, X: npt.ArrayLike, y: object = None) -> Self:  # noqa: ARG002
+        """Learn what samples look like.
+
+        Arguments:
+            X: clean samples `(n, features)`, `(n, channels, steps)`, `(n, h, w)` or `(n, h, w, c)`; NaN is missing.
+            y: not used; for pipelines.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ValueError: X is empty, not numeric or infinite, or `damages` has an unknown one or one that the kind lacks.
+            TrainingError: the loss became NaN or infinite.
+        """
+        self._fit(self._checked(X, reset=True))
+        return self
+
+    def denoise(self, X: npt.ArrayLike, sigma: float) -> Floats:
+        """Take Gaussian noise off, and fill what is missing.
+
+        Arguments:
+            X: noisy samples `(n, *shape_)`; NaN is missing.
+            sigma: standard deviation of the noise, in the units of the samples.
+
+        Returns:
+            Samples `(n, *shape_)`, float32.
+
+        Raises:
+            ValueError: X is not like the samples of `fit`, or sigma is negative or beyond what was learnt.
+        """
+        self._ready("noise")
+        x = self._checked(X, reset=False)
+        given: Any = sigma
+        if not isinstance(given, Real) or not given >= 0:  # type: ignore[operator]
+            raise DataError(f"denoise needs sigma to be a number from 0; got sigma={sigma!r}")
+        level = float(self.kind_.noise_level(float(sigma)).max())
+        if level > self.noise * (1 + 1e-6):
+            raise DataError(
+                f"sigma={sigma:g} is {level:.3g} standard deviations of the samples, and noise={self.noise:g} was "
+                f"learnt; fit a Restorer with noise={level:.2g}"
+            )
+        return self._restored(x, float(sigma))
+
+    def inpaint(self, X: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> Floats:
+        """Fill what is missing, and leave the rest as it is.
+
+        Arguments:
+            X: samples `(n, *shape_)`; NaN is missing.
+            mask: true where a value is missing as well, whatever it is: `(n, *shape_)`, or what broadcasts to it.
+
+        Returns:
+            Samples `(n, *shape_)`, float32, without NaN.
+
+        Raises:
+            ValueError: X is not like the samples of `fit`, or the mask does not suit it.
+        """
+        self._ready("holes")
+        x = self._checked(X, reset=False)
+        if mask is not None:
+            missing = np.asarray(mask)
+            if missing.dtype != bool or np.broadcast_shapes(missing.shape, x.shape) != x.shape:
+                raise DataError(
+                    f"inpaint needs mask to be bool and to suit X of shape {x.shape}; "
+                    f"got {missing.dtype} of shape {missing.shape}"
+                )
+            x = np.where(missing, np.float32(np.nan), x)
+        return np.where(np.isnan(x), self._restored(x, 0.0), x)
+
+    def upscale(self, X: npt.ArrayLike) -> Floats:
+        """Double the resolution of images or series, each value of which is the mean of a block.
+
+        Arguments:
+            X: `(n, ⌈h / 2⌉, ⌈w / 2⌉)`, the same with channels, or `(n, channels, ⌈steps / 2⌉)`; NaN is missing.
+
+        Returns:
+            Samples `(n, *shape_)`, float32.
+
+        Raises:
+            ValueError: X is not of half the resolution of the samples of `fit`, or the kind has no resolution.
+        """
+        import torch
+
+        self._ready("blocks")
+        kind = self.kind_
+        half = tuple(kind.restore(kind.halved(kind.preprocess()(torch.zeros(1, *self.shape_)))).shape[1:])
+        x: Floats = _floats(X)
+        if x.shape[1:] != half:
+            raise DataError(f"X has samples of shape {x.shape[1:]}; upscale to {self.shape_} needs {half}")
+        out = np.empty((len(x), *self.shape_), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(x), BATCH):
+                raw = torch.tensor(x[start : start + BATCH])
+                share = 0.5 * kind.spread(kind.observed(raw).float())
+                seen = kind.spread(kind.preprocess()(raw))
+                out[start : start + BATCH] = self._repaired(seen, share, torch.zeros(1)).numpy()
+        return out
+
+    def _fit(self, X: Floats, checkpoint: Path | None = None, progress: Progress | None = None) -> None:
+        """Learn from checked samples; arguments as of `attar.training.loop.train`."""
+        import torch
+
+        from attar.training.loop import train
+
+        self.kind_ = kind = kind_of(self.kind, X)
+        damages = self._damages(kind)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = kind.restorer(self.width)
+        preprocess = kind.preprocess()
+
+        def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
+            raw = torch.from_numpy(X[batch.numpy()])
+            x, known = preprocess(raw), kind.observed(raw)
+            return kind.restoration_loss(network(*_damaged(kind, x, known, damages, self.noise, generator)), x, known)
+
+        history = train(
+            network,
+            loss,
+            len(X),
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            seed=seed,
+            checkpoint=checkpoint,
+            progress=progress,
+            precision=self.precision,
+            name="restorer",
+        )
+        self.network_ = network
+        self.damages_ = damages
+        self.loss_curve_ = list(history.losses)
+
+    def _damages(self, kind: Kind) -> tuple[str, ...]:
+        suited = DAMAGES if kind.resolutions else DAMAGES[:-1]
+        asked = suited if self.damages is None else tuple(self.damages)
+        if not asked or not set(asked) <= set(suited):
+            raise DataError(
+                f"damages={self.damages!r}; of kind {kind.name} some of {', '.join(suited)} can be repaired"
+            )
+        noise: Any = self.noise
+        if not isinstance(noise, Real) or not 0 < noise < np.inf:  # type: ignore[operator]
+            raise DataError(f"Restorer needs noise to be a number above 0; got noise={self.noise!r}")
+        return asked
+
+    def _ready(self, damage: str) -> None:
+        check_is_fitted(self)
+        if damage not in self.damages_:
+            raise DataError(f"only {', '.join(self.damages_)} was learnt; fit a Restorer with {damage!r} among damages")
+
+    def _restored(self, X: Floats, sigma: float) -> Floats:
+        import torch
+
+        kind = self.kind_
+        level, out = kind.noise_level(sigma), np.empty_like(X)
+        with torch.inference_mode():
+            for start in range(0, len(X), BATCH):
+                raw = torch.tensor(X[start : start + BATCH])
+                share = kind.observed(raw).float()
+                out[start : start + BATCH] = self._repaired(kind.preprocess()(raw), share, level).numpy()
+        return out
+
+    def _repaired(self, y: Tensor, share: Tensor, level: Tensor) -> Tensor:
+        """Normalised samples, as far as they are known, to repaired raw ones."""
+        return self.kind_.restore(self.network_(y * (share > 0), share, level))
+
+    def _checked(self, X: npt.ArrayLike, *, reset: bool) -> Floats:
+        x = _floats(X)
+        # On the flat view, so that scikit-learn counts every value of a sample as a feature.
+        flat = X if x.ndim == 2 else x.reshape(len(x), -1)
+        validate_data(self, flat, reset=reset, skip_check_array=True)
+        if reset:
+            self.shape_ = tuple(x.shape[1:])
+        elif x.shape[1:] != self.shape_:
+            raise DataError(f"X has samples of shape {x.shape[1:]}, but Restorer is expecting {self.shape_}")
+        return x
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _floats(X: npt.ArrayLike) -> Floats:
+    # A float64 value beyond float32 becomes infinite, which the check itself then refuses by name.
+    with np.errstate(over="ignore"):
+        x: Floats = check_array(
+            X, dtype=np.float32, allow_nd=True, ensure_all_finite="allow-nan", estimator="Restorer", input_name="X"
+        )
+    if x.ndim > MAX_AXES or x[:1].size == 0:
+        raise DataError(
+            f"X has shape {x.shape}; give samples that hold at least one value on at most {MAX_AXES - 1} axes: "
+            "(n, features), (n, channels, steps), (n, h, w) or (n, h, w, c)"
+        )
+    return x
+
+
+def _damaged(
+    kind: Kind, x: Tensor, known: Tensor, damages: tuple[str, ...], noise: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What is seen of normalised samples, what is known of each value, and how noisy it is; one damage for each."""
+    import torch
+
+    one = (len(x), *(1 for _ in x.shape[1:]))
+    which = torch.randint(len(damages), one, generator=generator)
+    # Its own for each channel or column: noise that is alike in raw units is not so in normalised ones.
+    strength = noise * torch.rand((*x.shape[:2], *one[2:]), generator=generator)
+    epsilon = torch.randn(x.shape, generator=generator)
+    share = known.to(x.dtype)
+    # What noise does not suit has the level 0 for any sigma.
+    suits = (kind.noise_level(1.0) > 0).to(x.dtype)
+    noisy = torch.zeros(one, dtype=torch.bool)
+    for i, damage in enumerate(damages):
+        if damage == "noise":
+            noisy = which == i
+        elif damage == "holes":
+            share = torch.where((which == i) & kind.holes(x, generator), 0.0, share)
+        else:
+            seen = torch.where(known, x, 0.0)
+            coarse = kind.spread(kind.halved(seen))
+            share = torch.where(which == i, 0.5 * share, share)
+            x = torch.where(which == i, coarse, x)
+    level = strength * noisy * suits
+    y = (x + level * epsilon) * (share > 0)
+    return y, share, level

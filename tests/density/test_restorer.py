@@ -1,0 +1,206 @@
+"""Restoration against closed forms of the posterior mean, what each kind answers about damage, and hostile input."""
+
+from __future__ import annotations
+
+from itertools import count
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from attar.data.dataset import Column
+from attar.density.restorer import Restorer
+from attar.errors import DataError
+from attar.kinds import kind_of
+from attar.kinds.table import Table
+
+RNG = np.random.default_rng(0)
+SHAPES = {"table": (5,), "series": (2, 30), "image": (8, 8), "colour": (9, 7, 3)}
+SAMPLES = {name: RNG.random((40, *shape), dtype=np.float32) for name, shape in SHAPES.items()}
+# A normal distribution in which each column tells much about the others.
+MEAN = np.array([3.0, -1.0, 0.0])
+COVARIANCE = np.array([[4.0, 1.8, 0.5], [1.8, 1.0, 0.2], [0.5, 0.2, 0.25]])
+
+
+def small(**options):
+    return Restorer(**({"width": 4, "epochs": 2, "batch_size": 20, "random_state": 0} | options))
+
+
+@parametrize_with_checks([Restorer(width=2, epochs=1, batch_size=64, random_state=0)])
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def normal():
+    x = np.random.default_rng(1).multivariate_normal(MEAN, COVARIANCE, 4000).astype(np.float32)
+    return Restorer(width=16, epochs=30, noise=1.0, lr=1e-2, random_state=0).fit(x)
+
+
+def test_denoising_a_normal_distribution_is_its_wiener_filter(normal):
+    rng = np.random.default_rng(2)
+    x = rng.multivariate_normal(MEAN, COVARIANCE, 2000)
+    sigma = 0.3
+    y = x + sigma * rng.standard_normal(x.shape)
+    gain = COVARIANCE @ np.linalg.inv(COVARIANCE + sigma**2 * np.eye(3))
+    exact = MEAN + (y - MEAN) @ gain.T
+    found = normal.denoise(y, sigma)
+
+    assert np.square(found - exact).mean() < 0.2 * np.square(y - exact).mean()
+    assert np.square(found - x).mean() < 1.05 * np.square(exact - x).mean()
+
+
+def test_inpainting_a_normal_distribution_is_its_regression(normal):
+    x = np.random.default_rng(3).multivariate_normal(MEAN, COVARIANCE, 2000)
+    slope = np.linalg.solve(COVARIANCE[1:, 1:], COVARIANCE[1:, 0])
+    exact = MEAN[0] + (x[:, 1:] - MEAN[1:]) @ slope
+    found = normal.inpaint(x, np.array([True, False, False]))
+    assert np.square(found[:, 0] - exact).mean() < 0.05 * np.square(exact - MEAN[0]).mean()
+    np.testing.assert_array_equal(found[:, 1:], x[:, 1:].astype(np.float32))
+    nothing = normal.inpaint(np.full((1, 3), np.nan))
+    np.testing.assert_allclose(nothing[0], MEAN, atol=0.3)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_kind_is_denoised_and_filled(name):
+    x = SAMPLES[name]
+    restorer = small().fit(x)
+    gaps = np.where(RNG.random(x.shape) < 0.3, np.nan, x)
+    for restored in (restorer.denoise(gaps, 0.1), restorer.inpaint(gaps)):
+        assert restored.shape == x.shape
+        assert restored.dtype == np.float32
+        assert np.isfinite(restored).all()
+    known = ~np.isnan(gaps)
+    np.testing.assert_array_equal(restorer.inpaint(gaps)[known], x[known])
+    np.testing.assert_array_equal(restorer.inpaint(x, ~known), restorer.inpaint(gaps))
+    np.testing.assert_array_equal(restorer.inpaint(x), x)
+
+
+@pytest.mark.parametrize(("name", "half"), [("series", (2, 15)), ("image", (4, 4)), ("colour", (5, 4, 3))])
+def test_resolution_is_doubled_and_gaps_do_no_harm(name, half):
+    restorer = small().fit(SAMPLES[name])
+    coarse = RNG.random((6, *half), dtype=np.float32)
+    whole = restorer.upscale(coarse)
+    assert whole.shape == (6, *SHAPES[name])
+    coarse[0] = np.nan
+    again = restorer.upscale(coarse)
+    assert np.isfinite(again).all()
+    np.testing.assert_allclose(again[1:], whole[1:], atol=1e-5)
+    with pytest.raises(DataError, match=r"upscale to .* needs "):
+        restorer.upscale(SAMPLES[name])
+
+
+@pytest.mark.parametrize("name", ["series", "image", "colour"])
+def test_blocks_are_means_of_raw_values(name):
+    x = torch.from_numpy(SAMPLES[name])
+    kind = kind_of(None, SAMPLES[name])
+    normalised = kind.preprocess()(x)
+    raw = kind.restore(kind.spread(kind.halved(normalised)))
+    first = (slice(None), *(slice(None, 2),) * 2) if name != "series" else (slice(None), slice(None), slice(None, 2))
+    axes = (1, 2) if name != "series" else 2
+    torch.testing.assert_close(raw[first].mean(dim=axes), x[first].mean(dim=axes), rtol=1e-4, atol=1e-5)
+    assert raw[first].std(dim=axes).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_noise_level_is_what_noise_becomes(name):
+    x = SAMPLES[name]
+    kind = kind_of(None, x)
+    noise = np.random.default_rng(1).normal(0, 0.2, x.shape).astype(np.float32)
+    change = kind.preprocess()(torch.from_numpy(x + noise)) - kind.preprocess()(torch.from_numpy(x))
+    expected = kind.noise_level(0.2).expand_as(change)
+    torch.testing.assert_close((change / expected).std(), torch.tensor(1.0), rtol=0.15, atol=0)
+
+
+def test_categories_are_filled_with_a_code_and_get_no_noise():
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, 3, 600)
+    x = np.stack([code, code + 0.1 * rng.standard_normal(600)], axis=1).astype(np.float32)
+    kind = Table.learn(x, (Column("c", ("r", "g", "b")), Column("a")))
+    assert kind.noise_level(1.0)[0, 1:].tolist() == [0, 0, 0]
+    restorer = Restorer(width=16, epochs=30, lr=1e-2, batch_size=60, kind=kind, random_state=0).fit(x)
+    filled = restorer.inpaint(np.where([True, False], np.nan, x))
+    assert (filled[:, 0] == code).mean() > 0.95
+    assert (restorer.denoise(x, 0.01)[:, 0] == code).mean() > 0.95
+
+
+def test_what_is_missing_in_training_has_no_influence():
+    x = SAMPLES["image"].copy()
+    x[:, 2, 3] = np.nan
+    kind = kind_of("image", x)
+    normalised, known = kind.preprocess()(torch.from_numpy(x)), kind.observed(torch.from_numpy(x))
+    other = torch.where(known, normalised, 100.0)
+    x_hat = torch.randn_like(normalised)
+    assert kind.restoration_loss(x_hat, normalised, known) == kind.restoration_loss(x_hat, other, known)
+
+
+def test_a_killed_fit_goes_on_bit_for_bit(tmp_path, monkeypatch):
+    x = SAMPLES["image"]
+    whole = small(epochs=4).fit(x)
+    calls = []
+    original = type(whole.kind_).restoration_loss
+
+    def killed(self, *arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(self, *arguments)
+
+    # An hour passes between any two steps: a checkpoint after each.
+    monkeypatch.setattr("attar.training.loop.time", SimpleNamespace(monotonic=count(0, 3600).__next__))
+    path = tmp_path / "checkpoint"
+    with monkeypatch.context() as patch:
+        patch.setattr(type(whole.kind_), "restoration_loss", killed)
+        with pytest.raises(KeyboardInterrupt):
+            small(epochs=4)._fit(x, checkpoint=path)
+    resumed = clone(whole)
+    resumed._fit(resumed._checked(x, reset=True), checkpoint=path)
+    assert resumed.loss_curve_ == whole.loss_curve_
+    np.testing.assert_array_equal(resumed.denoise(x, 0.1), whole.denoise(x, 0.1))
+
+
+class TestHostileInput:
+    def test_parameters(self):
+        x = SAMPLES["table"]
+        for options in ({"damages": ("blocks",)}, {"damages": ()}, {"damages": ("rain",)}, {"noise": 0}):
+            with pytest.raises(DataError, match=r"damages=|noise="):
+                small(**options).fit(x)
+        with pytest.raises(DataError, match="does not say how samples are restored"):
+            small(kind="text").fit(np.full((8, 4), 3.0))
+
+    def test_what_was_not_learnt(self):
+        restorer = small(damages=("noise",)).fit(SAMPLES["image"])
+        with pytest.raises(DataError, match="only noise was learnt"):
+            restorer.inpaint(SAMPLES["image"])
+        with pytest.raises(DataError, match="only noise was learnt"):
+            restorer.upscale(SAMPLES["image"][:, :4, :4])
+        with pytest.raises(DataError, match="standard deviations of the samples"):
+            restorer.denoise(SAMPLES["image"], 10.0)
+
+    @pytest.mark.parametrize("sigma", [-1.0, np.nan, "much"])
+    def test_sigma(self, sigma):
+        with pytest.raises(DataError, match="sigma"):
+            small(damages=("noise",)).fit(SAMPLES["table"]).denoise(SAMPLES["table"], sigma)
+
+    def test_samples(self):
+        restorer = small().fit(SAMPLES["image"])
+        for bad in (np.full((2, 8, 8), np.inf), np.full((2, 8, 8), 1e300)):
+            with pytest.raises(ValueError, match="infinity"):
+                restorer.denoise(bad, 0.1)
+        with pytest.raises(ValueError, match="X has 56 features, but Restorer is expecting 64"):
+            restorer.denoise(np.zeros((2, 8, 7)), 0.1)
+        with pytest.raises(DataError, match=r"samples of shape \(4, 16\), but Restorer is expecting \(8, 8\)"):
+            restorer.denoise(np.zeros((2, 4, 16)), 0.1)
+        with pytest.raises(DataError, match="mask"):
+            restorer.inpaint(SAMPLES["image"], np.zeros((8, 8)))
+        with pytest.raises(ValueError, match="minimum of 1"):
+            restorer.denoise(np.zeros((0, 8, 8)), 0.1)
+
+    @pytest.mark.parametrize("x", [np.ones((1, 3)), np.ones((9, 1)), np.full((9, 4, 4), 7.0), np.full((9, 3), np.nan)])
+    def test_one_sample_one_feature_constants_and_nothing_known(self, x):
+        restorer = small().fit(x)
+        assert np.isfinite(restorer.denoise(x, 0.1)).all()
+        assert np.isfinite(restorer.inpaint(x)).all()
