@@ -1,0 +1,193 @@
+"""Samples from between two others, and new ones: by way of a representation that can be undone."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+
+from attar.density.base import Floats64, RandomState
+from attar.errors import DataError
+
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+
+# Segments of a path along the density, the sine waves that bend it, and draws from the density that it may pass by.
+_SEGMENTS = 32
+_WAVES = 4
+_VIA = 256
+_ITERATIONS = 60
+# Step of the finite differences, against the length of the straight path.
+_STEP = 1e-4
+
+
+class Representation(Protocol):
+    """x → z and back, as `attar.represent.PCA` and `Autoencoder` are."""
+
+    def transform(self, X: Any) -> FloatArray:
+        """Samples to representations `(n, d)`."""
+
+    def inverse_transform(self, Z: Any) -> FloatArray:
+        """Representations `(n, d)` to samples."""
+
+
+class Drawable(Protocol):
+    """A density over representations, as those of this package are."""
+
+    def score_samples(self, X: Any) -> Floats64:
+        """log p(z) of each row."""
+
+    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Floats64:
+        """Draw rows."""
+
+
+def sample(
+    representation: Representation, density: Drawable, n_samples: int = 1, random_state: RandomState = None
+) -> FloatArray:
+    """Draw new samples: x = g(z), z ~ p(z).
+
+    Arguments:
+        representation: fitted, with `inverse_transform`.
+        density: fitted on what `representation` makes of samples.
+        n_samples: how many.
+        random_state: seed.
+
+    Returns:
+        Samples `(n_samples, *shape)` in raw units.
+
+    Raises:
+        DataError: the representation cannot be undone, or `n_samples` is below 1.
+
+    Example:
+        >>> from attar.density import Gaussian
+        >>> from attar.represent import PCA
+        >>> X = np.random.default_rng(0).random((100, 8, 8))
+        >>> pca = PCA(4).fit(X)
+        >>> sample(pca, Gaussian().fit(pca.transform(X)), 5, random_state=0).shape
+        (5, 8, 8)
+    """
+    _check(representation)
+    return representation.inverse_transform(density.sample(n_samples, random_state))
+
+
+def interpolate(
+    representation: Representation,
+    x: npt.ArrayLike,
+    x_other: npt.ArrayLike,
+    alpha: npt.ArrayLike = 0.5,
+    density: Drawable | None = None,
+) -> FloatArray:
+    r"""Samples between pairs of others, on a straight path between their representations or along a density.
+
+    .. math:: x_\alpha = g((1 - \alpha) f(x) + \alpha f(x'))
+
+    With a density the path z(t) is the shortest where a step costs the more the fewer the data are,
+
+    .. math:: \int_0^1 p(z(t))^{-1/d} \, \|\dot z(t)\| \, dt
+
+    and α is the share of its Euclidean length. It is a sum of sine waves on the straight path, which it starts from,
+    or on a detour by way of one of 256 draws from the density, where that is shorter; it is never longer than either.
+
+    References:
+        Bousquet, Chapelle and Hein, Measure Based Regularization, 2003
+        Hwang, Damelin and Hero, Shortest Path through Random Points, 2016, https://arxiv.org/abs/1202.0045
+
+    Arguments:
+        representation: fitted, with `transform` and `inverse_transform`.
+        x: samples `(n, *shape)`.
+        x_other: samples `(n, *shape)`.
+        alpha: from 0, at x, to 1, at x_other: a number, or several `(m,)`.
+        density: fitted on what `representation` makes of samples; None: straight.
+
+    Returns:
+        Samples `(n, *shape)`, or `(m, n, *shape)` for several α, in raw units; g(f(x)) at 0.
+
+    Raises:
+        DataError: the representation cannot be undone, or α is not from 0 to 1.
+
+    Example:
+        >>> from attar.represent import PCA
+        >>> X = np.random.default_rng(0).random((20, 3))
+        >>> pca = PCA(3).fit(X)
+        >>> np.allclose(interpolate(pca, X[:5], X[5:10], 0.25), 0.75 * X[:5] + 0.25 * X[5:10])
+        True
+    """
+    _check(representation)
+    a = np.asarray(alpha, dtype=np.float64)
+    if a.ndim > 1 or a.size == 0 or not ((a >= 0) & (a <= 1)).all():
+        raise DataError(f"interpolate needs alpha to be numbers from 0 to 1; got alpha={alpha!r}")
+    z, z_other = (np.asarray(representation.transform(s), dtype=np.float64) for s in (x, x_other))
+    if z.shape != z_other.shape:
+        raise DataError(f"interpolate needs pairs of samples; got {len(z)} of the one and {len(z_other)} of the other")
+    shares = np.atleast_1d(a)
+    if density is None:
+        between = z + shares[:, None, None] * (z_other - z)
+    else:
+        via = np.asarray(density.sample(_VIA, 0), dtype=np.float64)
+        paths = [_along(path(p, q, density, via), shares) for p, q in zip(z, z_other)]
+        between = np.stack(paths, axis=1)
+    rebuilt = representation.inverse_transform(between.reshape(-1, z.shape[1]))
+    return rebuilt.reshape(*a.shape, len(z), *rebuilt.shape[1:])
+
+
+def path(start: Floats64, end: Floats64, density: Drawable, via: Floats64) -> Floats64:
+    """The shortest path between two representations where a step costs p^{-1/d}.
+
+    Arguments:
+        start: `(d,)`.
+        end: `(d,)`.
+        density: over representations.
+        via: places that the path may make a detour by `(v, d)`.
+
+    Returns:
+        Places from start to end `(33, d)`.
+    """
+    t = np.linspace(0, 1, _SEGMENTS + 1)
+    waves = np.sin(np.pi * t[:, None] * np.arange(1, _WAVES + 1))
+    straight = start + t[:, None] * (end - start)
+    size = float(np.linalg.norm(end - start))
+    if size == 0:
+        return straight
+    d = len(start)
+    probes = np.concatenate([np.zeros((1, d)), _STEP * size * np.eye(d)])
+
+    def cost(flat: Floats64) -> tuple[float, Floats64]:
+        """Logarithm of the length, and its gradient by the amplitudes of the waves."""
+        z = straight + waves @ flat.reshape(_WAVES, d)
+        middle, step = 0.5 * (z[1:] + z[:-1]), np.diff(z, axis=0)
+        log_p = density.score_samples((middle + probes[:, None]).reshape(-1, d)).reshape(d + 1, _SEGMENTS)
+        slope = (log_p[1:] - log_p[0]).T / (_STEP * size)
+        length = np.maximum(np.linalg.norm(step, axis=1), np.finfo(float).tiny)
+        parts = np.log(length) - log_p[0] / d
+        total = float(logsumexp(parts))
+        share = np.exp(parts - total)[:, None]
+        by_middle, by_step = -share * slope / d, share * step / np.square(length)[:, None]
+        by_waves = 0.5 * (waves[1:] + waves[:-1]).T @ by_middle + np.diff(waves, axis=0).T @ by_step
+        return total, by_waves.ravel()
+
+    # Each detour is two straight legs, as near as the waves come to it.
+    corners = np.minimum(2 * t, 2 - 2 * t) @ np.linalg.pinv(waves).T
+    middle = 0.5 * (start + end)
+    starts = [np.zeros(_WAVES * d), *(np.outer(corners, place - middle).ravel() for place in via)]
+    best = min(starts, key=lambda flat: cost(flat)[0])
+    found = minimize(cost, best, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
+    amplitudes = min((best, found), key=lambda flat: cost(flat)[0])
+    bent: Floats64 = straight + waves @ amplitudes.reshape(_WAVES, d)
+    return bent
+
+
+def _along(places: Floats64, shares: Floats64) -> Floats64:
+    """The places at shares of the Euclidean length of a path."""
+    gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
+    at = shares * gone[-1]
+    return np.stack([np.interp(at, gone, column) for column in places.T], axis=1)
+
+
+def _check(representation: Any) -> None:
+    if not hasattr(representation, "inverse_transform"):
+        raise DataError(
+            f"{type(representation).__name__} cannot be undone; use a representation with inverse_transform, "
+            "such as PCA or Autoencoder"
+        )

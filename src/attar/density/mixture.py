@@ -1,0 +1,132 @@
+"""Mixtures of normal densities."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from sklearn.utils import check_random_state
+
+from attar.density.base import Density, Floats64, RandomState, is_count
+from attar.errors import DataError
+
+COVARIANCES = ("full", "tied", "diag")
+# Least variance of a component against that of a column.
+_FLOOR = 1e-6
+_ITERATIONS = 100
+
+
+class Mixture(Density):
+    r"""Normal distributions with weights, as many as the Bayesian information criterion finds.
+
+    .. math:: p(x) = \sum_k \pi_k N(x; \mu_k, \Sigma_k), \qquad
+        \mathrm{BIC} = -2 \sum_i \log p(x_i) + \log(n) \cdot \text{parameters}
+
+    Fitted by expectation maximisation from a k-means clustering. The number of components is doubled for as long as
+    the criterion falls.
+
+    References:
+        Schwarz, Estimating the Dimension of a Model, 1978, https://doi.org/10.1214/aos/1176344136
+        Fraley and Raftery, Model-Based Clustering, Discriminant Analysis, and Density Estimation, 2002,
+        https://doi.org/10.1198/016214502760047131
+
+    Arguments:
+        n_components: how many; None: 1, 2, 4, … up to `max_components`, the one of the best BIC.
+        max_components: most that are tried.
+        covariance: "full"; "diag", without correlations within a component; "tied", the same in all; "bic": the best
+            of the three.
+        random_state: seed of the clustering.
+
+    Attributes:
+        n_components_: how many were chosen.
+        covariance_: "full", "diag" or "tied".
+        bic_: by covariance and number of components, all that were tried.
+        weights_: π `(n_components_,)`.
+        means_: μ `(n_components_, d)`, in raw units.
+
+    Example:
+        >>> random = np.random.default_rng(0)
+        >>> X = np.concatenate([random.normal(0, 1, (200, 2)), random.normal(9, 1, (100, 2))])
+        >>> mixture = Mixture(random_state=0).fit(X)
+        >>> mixture.n_components_, mixture.weights_.round(2).tolist()
+        (2, [0.67, 0.33])
+    """
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        max_components: int = 64,
+        covariance: str = "full",
+        random_state: RandomState = None,
+    ) -> None:
+        self.n_components = n_components
+        self.max_components = max_components
+        self.covariance = covariance
+        self.random_state = random_state
+
+    def _fit(self, u: Floats64) -> None:
+        self._check_parameters(len(u))
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        kinds = COVARIANCES if self.covariance == "bic" else (self.covariance,)
+        self.bic_: dict[str, dict[int, float]] = {}
+        models = [self._best_of(kind, u, seed) for kind in kinds]
+        model = min(models, key=lambda m: self.bic_[m.covariance_type][m.n_components])
+        self._model = model
+        self.covariance_ = str(model.covariance_type)
+        self.n_components_ = int(model.n_components)
+        self.weights_: Floats64 = model.weights_
+        self.means_: Floats64 = self.center_ + self.scale_ * model.means_
+
+    def _best_of(self, kind: str, u: Floats64, seed: int) -> GaussianMixture:
+        """The mixture with one form of covariance and the best number of components."""
+        found = _fitted(u, self.n_components or 1, kind, seed)
+        self.bic_[kind] = tried = {found.n_components: self._bic(found, u)}
+        most = found.n_components if self.n_components else min(self.max_components, len(u) // 2)
+        for k in _doubled(2, most):
+            model = _fitted(u, k, kind, seed)
+            tried[k] = self._bic(model, u)
+            if tried[k] >= tried[found.n_components]:
+                break
+            found = model
+        return found
+
+    def _bic(self, model: GaussianMixture, u: Floats64) -> float:
+        return float(model.bic(u)) + 2 * len(u) * float(np.log(self.scale_).sum())
+
+    def _score(self, u: Floats64) -> Floats64:
+        log_p: Floats64 = self._model.score_samples(u)
+        return log_p
+
+    def _sample(self, n: int, random: np.random.RandomState) -> Floats64:
+        self._model.set_params(random_state=random)
+        drawn: Floats64 = self._model.sample(n)[0]
+        # scikit-learn returns them component by component.
+        return drawn[random.permutation(n)]
+
+    def _check_parameters(self, n: int) -> None:
+        for name, k in (("n_components", self.n_components), ("max_components", self.max_components)):
+            if not is_count(k) and (k is not None or name == "max_components"):
+                raise DataError(f"Mixture needs {name} to be a number from 1; got {name}={k!r}")
+        if self.n_components is not None and self.n_components > n:
+            raise DataError(f"Mixture of {self.n_components} components needs as many samples; got n_samples = {n}")
+        if self.covariance not in (*COVARIANCES, "bic"):
+            names = ", ".join((*COVARIANCES, "bic"))
+            raise DataError(f"Mixture needs covariance to be one of {names}; got covariance={self.covariance!r}")
+
+
+def _doubled(first: int, most: int) -> Iterator[int]:
+    while first <= most:
+        yield first
+        first *= 2
+
+
+def _fitted(u: Floats64, k: int, kind: str, seed: int) -> GaussianMixture:
+    model = GaussianMixture(k, covariance_type=kind, reg_covar=_FLOOR, max_iter=_ITERATIONS, random_state=seed)
+    with warnings.catch_warnings():
+        # Fewer distinct samples than components, and a likelihood that still rises by a little: the criterion judges.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(u)
