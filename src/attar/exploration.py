@@ -108,9 +108,7 @@ def explore(
     with Run(folder, asked, versions()) as run:
         plan = run.stage("plan", lambda _: Result(facts=_plan(dataset, SECONDS if seconds is None else seconds))).facts
         with on_threads(plan["threads"]):
-            facts = _explored(
-                dataset, n, plan, settings, seed, run, progress, where, command or shlex.join(sys.argv)
-            )
+            facts = _explored(dataset, n, plan, settings, seed, run, progress, where, command or shlex.join(sys.argv))
         return Exploration(write_explored(run.folder, facts), facts)
 
 

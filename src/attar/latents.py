@@ -1,7 +1,8 @@
-"""Representations that lead back to samples, so that a person can see what they keep: principal components, autoencoder."""
+"""Representations that lead back to samples, so that one can see what they keep: components, autoencoder."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,7 @@ class Components:
 
     def of_flat(self, v: Floats) -> Floats:
         """Flat normalised samples `(n, d)` to `(n, k)`."""
-        z: Floats = (v - self.mean) @ self.basis.T
-        return z
+        return np.asarray((v - self.mean) @ self.basis.T, dtype=np.float32)
 
     def inverse_transform(self, Z: Any) -> Floats:
         """Back to raw samples `(n, *shape)`."""
@@ -80,8 +80,7 @@ def unflattened(kind: Kind, v: Floats) -> Floats:
 
 
 def epochs_for(kind: Kind, x: Floats, seconds: float) -> int:
-    """How long an autoencoder is trained: as long as is allowed, by the measured time of a few steps; 0 for not at all."""
-    import time
+    """Epochs of an autoencoder: as many as the time allows, by that of a few steps, or 0 where there is no need of one."""
 
     if len(x) < _FEW or not has_way_back(kind) or x[0].size < _NARROW:
         return 0
@@ -91,7 +90,8 @@ def epochs_for(kind: Kind, x: Floats, seconds: float) -> int:
     best = float("inf")
     for _ in range(4):
         start = time.perf_counter()
-        kind.reconstruction_loss(decoder(encoder(batch)), batch).backward()
+        loss: Any = kind.reconstruction_loss(decoder(encoder(batch)), batch)
+        loss.backward()
         optimizer.step()
         best = min(best, time.perf_counter() - start)
     steps = len(x) // _BATCH

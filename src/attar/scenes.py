@@ -11,6 +11,7 @@ import numpy as np
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.report import atlas
 from attar.report.explored import Colour, Explored, Line, Panel, Shown
+from attar.report.scree import holding
 from attar.run import Result, Run
 from attar.survey import REBUILT, Survey
 from attar.training.progress import Progress
@@ -92,7 +93,7 @@ def _along_map(places: Floats) -> Ints:
     stripes = max(1, round(np.sqrt(len(places) / atlas.SIDE**2)))
     rank = np.empty(len(places), dtype=np.int64)
     rank[np.argsort(places[:, 0], kind="stable")] = np.arange(len(places))
-    return np.lexsort((places[:, 1], rank * stripes // len(places)))
+    return np.asarray(np.lexsort((places[:, 1], rank * stripes // len(places))), dtype=np.int64)
 
 
 def _pixels(found: Survey, x: Floats) -> Any:
@@ -103,15 +104,13 @@ def _verdict(dataset: Dataset, found: Survey, n: int) -> str:
     unit = {"image": "images", "series": "recordings", "table": "rows", "text": "texts"}[dataset.kind]
     size = " × ".join(f"{side:,}" for side in dataset.x.shape[1:])
     of = {"table": f"{size} columns", "text": f"up to {size} tokens"}.get(dataset.kind, size)
-    holding = 1 + int(np.searchsorted(np.cumsum(found.spectrum.shares), 0.9))
     wrong = [finding.name.lower() for finding in found.findings if not finding.fine]
-    spread = (
-        f"{min(holding, len(found.spectrum.shares))} of {found.spectrum.values:,} directions hold 90 % of their variance"
-        if sum(found.spectrum.shares) >= 0.9
-        else "all are the same"
-        if not any(found.spectrum.shares)
-        else f"more than {len(found.spectrum.shares)} directions hold 90 % of their variance"
-    )
+    held = holding(found.spectrum, 0.9)
+    spread = f"{held} of {found.spectrum.values:,} directions hold 90 % of their variance"
+    if not any(found.spectrum.shares):
+        spread = "all are the same"
+    elif held is None:
+        spread = f"more than {len(found.spectrum.shares)} directions hold 90 % of their variance"
     look = f"look at: {', '.join(wrong)}" if wrong else "nothing looks wrong with them"
     return f"{n:,} {unit} of {of}: {spread}; {look}."
 
@@ -120,7 +119,9 @@ def _colours(dataset: Dataset, found: Survey) -> Iterable[Colour]:
     groups = tuple(f"group {g + 1}" for g in range(int(found.group.max()) + 1))
     yield Colour("group", found.group.astype(np.float32), groups, "clusters of k-means among the principal components")
     yield Colour("density", found.log_density, (), "log p(z), from a mixture of normal densities: large where many are")
-    yield Colour("oddness", -np.log10(found.p_value), (), "−log₁₀ of the chance that a sample like the others is so odd")
+    yield Colour(
+        "oddness", -np.log10(found.p_value), (), "−log₁₀ of the chance that a sample like the others is so odd"
+    )
     if len(dataset.labelled):
         y = np.where(dataset.y == UNLABELLED, np.nan, dataset.y).astype(np.float32)
         yield Colour("label", y, dataset.classes, "as the source gives it; nothing on this page is learnt from it")
@@ -175,12 +176,14 @@ def _panels(dataset: Dataset, found: Survey) -> Iterable[Panel]:
         (line("highest density", dense[:_ROW]), *middle),
     )
     if found.latents:
-        yield from _rebuilt(dataset, found, line("original", found.shown[:REBUILT]))
+        # What a model makes may lie beyond what there is: drawn by itself, such a sample would look faint.
+        ends = float(np.nanmin(dataset.x)), float(np.nanmax(dataset.x))
+        yield from _rebuilt(found, line("original", found.shown[:REBUILT]), ends)
 
 
-def _rebuilt(dataset: Dataset, found: Survey, originals: Line) -> Iterable[Panel]:
+def _rebuilt(found: Survey, originals: Line, ends: tuple[float, float]) -> Iterable[Panel]:
     def made(name: str, samples: Floats) -> Line:
-        return Line(name, tuple(Shown(found.kind.draw(sample)) for sample in samples))
+        return Line(name, tuple(Shown(found.kind.draw(np.clip(sample, *ends))) for sample in samples))
 
     errors = ", ".join(f"{latent.name}: {100 * latent.error:.1f} %" for latent in found.latents)
     yield Panel(

@@ -1,4 +1,4 @@
-"""What there is to see in samples without labels, computed stage by stage: directions, neighbours, map, groups, p(x)."""
+"""What there is to see in samples without labels, stage by stage: directions, neighbours, map, groups, p(x)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from attar.training.progress import Progress
 _COMPONENTS, _NEIGHBOURS = 50, 15
 # Fewer different samples have no neighbourhoods.
 _FEW = 8
-# Up to so many values or samples, all principal components are found; else so many.
-_ALL, _LARGEST = 1024, 128
+# Up to so many values or samples, all principal components are found, else so many; and compared with chance.
+_ALL, _LARGEST, _CHANCE = 1024, 128, 512
 # Steps of the map over all samples together, and epochs at most and at least.
-_MAPPED, _EPOCHS = 10_000_000, (100, 500)
+_MAPPED, _EPOCHS = 10_000_000, (100, 200)
 # Samples that a density, a detector and a clustering are fitted on; numbers of groups that are tried.
 _DENSITY, _DETECTOR, _GROUPED, _GROUPS = 10_000, 4_000, 2_000, (3, 4, 5, 6, 8, 10, 12)
 # Part set aside to see how well samples are rebuilt, and at most so many.
@@ -147,7 +147,7 @@ def _components(v: Floats, seed: int) -> Result:
     variances = pca.explained_variance_
     rest = pca.noise_variance_ * (most - len(variances))
     squares = float(np.square(variances).sum() + pca.noise_variance_ * rest)
-    above = PCA("parallel", random_state=seed).fit(v).dim_ if most <= _ALL and squares > 0 else None
+    above = PCA("parallel", random_state=seed).fit(v).dim_ if most <= _CHANCE and squares > 0 else None
     return Result(
         {
             "mean": pca.mean_.astype(np.float32),
@@ -196,7 +196,8 @@ def _oddness(z: Floats, unique: Ints, seed: int, progress: Progress) -> Result:
 
 
 def _in_parts(score: Any, z: Floats, at_once: int = 8192) -> Floats:
-    return np.concatenate([score(z[i : i + at_once]) for i in range(0, len(z), at_once)]).astype(np.float32)
+    scores = np.concatenate([score(z[i : i + at_once]) for i in range(0, len(z), at_once)])
+    return np.asarray(scores, dtype=np.float32)
 
 
 def _groups(z: Floats, seed: int) -> Result:

@@ -102,7 +102,9 @@ def near_copies(distance: Doubles, index: Ints) -> list[tuple[int, int]]:
     share = np.where(far > 0, nearest / np.where(far > 0, far, 1), 1.0) ** m
     chance = -np.expm1((k - 1) * np.log1p(-np.minimum(share, 1 - 1e-12)))
     found = np.flatnonzero((chance < _ERROR / n) & (nearest <= np.median(nearest)))
-    pairs = {(min(i, j), max(i, j)): None for i, j in ((int(i), int(index[i, 0])) for i in found[np.argsort(share[found])])}
+    pairs = {
+        (min(i, j), max(i, j)): None for i, j in ((int(i), int(index[i, 0])) for i in found[np.argsort(share[found])])
+    }
     return list(pairs)
 
 

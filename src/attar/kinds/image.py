@@ -150,7 +150,7 @@ class Image(Patched):
         if pixels.shape[1] != len(_LUMA):
             pixels = pixels.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
         shrunk = min(1.0, _PICTURE / max(self.shape[:2]))
-        size = [max(1, round(shrunk * side)) for side in self.shape[:2]]
+        size = (max(1, round(shrunk * self.shape[0])), max(1, round(shrunk * self.shape[1])))
         pixels = F.adaptive_avg_pool2d(pixels.double(), size)
         low, high = pixels.amin((1, 2, 3), keepdim=True), pixels.amax((1, 2, 3), keepdim=True)
         grey = (pixels - low) / (high - low).clamp(min=torch.finfo(torch.float64).tiny) * 255

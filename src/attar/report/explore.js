@@ -145,7 +145,7 @@
     if (current >= 0) show(current);
   }
 
-  // Classes are named at their median, the largest first; a name that would cover another is left to the legend.
+  // Classes are named in their middle, the largest first; a name that would cover another is left to the legend.
   function name(pen) {
     const classes = data.colours[chosen].classes;
     if (!classes.length || classes.length > 40 || moving) return;
@@ -153,14 +153,17 @@
     for (let i = 0; i < n; i++) if (seen[i] && values[chosen][i] >= 0) groups[values[chosen][i]].push(i);
     const median = (of, at) => Float32Array.from(of, (i) => at[i]).sort()[of.length >> 1];
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
+    pen.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     const [ink, page] = [css("--text"), css("--page")];
     for (const k of [...groups.keys()].sort((a, b) => groups[b].length - groups[a].length)) {
       if (!groups[k].length) continue;
       const half = pen.measureText(classes[k]).width / 2 + 5;
-      const x = toX(median(groups[k], px)), y = toY(median(groups[k], py));
+      // At the member that is nearest: between two parts of a class there may be nothing.
+      const [mx, my] = [median(groups[k], px), median(groups[k], py)], far = (i) => Math.hypot(px[i] - mx, py[i] - my);
+      const at = groups[k].reduce((best, i) => (far(i) < far(best) ? i : best));
+      const x = toX(px[at]), y = toY(py[at]);
       if (x < half || x > width - half || y < 12 || y > height - 12) continue;
       if (taken.some((t) => Math.abs(t.x - x) < t.half + half && Math.abs(t.y - y) < 20)) continue;
       taken.push({ x, y, half });

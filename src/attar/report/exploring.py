@@ -68,7 +68,9 @@ def _figures(explored: Explored) -> str:
     odd = sum(not finding.fine for finding in explored.findings)
     return "".join(
         (
-            card("Samples", count(explored.n), "all on the map" if shown == explored.n else f"{count(shown)} looked at"),
+            card(
+                "Samples", count(explored.n), "all on the map" if shown == explored.n else f"{count(shown)} looked at"
+            ),
             card(
                 "Directions",
                 NONE if held is None else count(held),
@@ -89,5 +91,7 @@ def _data(explored: Explored) -> str:
         "Shape of one sample": " × ".join(map(count, explored.shape)),
     }
     notes = "".join(f"<li>{prose(clean(note))}</li>" for note in explored.notes)
-    listed = f'<ul class="notes">{notes}</ul>' if notes else '<p class="muted">Nothing unusual was found on reading.</p>'
+    listed = (
+        f'<ul class="notes">{notes}</ul>' if notes else '<p class="muted">Nothing unusual was found on reading.</p>'
+    )
     return f'<div class="columns"><div>{pairs(about)}</div><div><h3>Notes on reading</h3>{listed}</div></div>'

@@ -49,16 +49,17 @@ def _finding(finding: Finding, drawn: Mapping[int, Shown]) -> str:
 
 def _line(line: Line, aligned: bool) -> str:
     samples = "".join(sample(shown) for shown in line.samples)
-    heading = f"<h3>{text(line.name)}</h3>" if line.name else ""
+    if not line.name:
+        return f'<div class="samples">{samples}</div>'
     way = f'class="samples aligned" style="--n:{len(line.samples)}"' if aligned else 'class="samples"'
-    return f"{heading}<div {way}>{samples}</div>"
+    return f'<div class="line-of"><h3>{text(line.name)}</h3><div {way}>{samples}</div></div>'
 
 
 def sample(shown: Shown) -> str:
     """One sample as an image: neither runs it scripts, nor does it reach the network.
 
-    >>> sample(Shown("data:image/png;base64,AA", "one", 3))
-    '<button type="button" class="sample" data-index="3" title="one"><img alt="one" src="data:image/png;base64,AA"><small>one</small></button>'
+    >>> sample(Shown("data:image/png;base64,AA"))
+    '<span class="sample"><img alt="" src="data:image/png;base64,AA"></span>'
     """
     drawn = shown.drawn
     if drawn.startswith("<svg"):
@@ -68,6 +69,4 @@ def sample(shown: Shown) -> str:
     beneath = f"<small>{said}</small>" if said else ""
     if shown.index is None:
         return f'<span class="sample">{image}{beneath}</span>'
-    return (
-        f'<button type="button" class="sample" data-index="{shown.index}" title="{said}">{image}{beneath}</button>'
-    )
+    return f'<button type="button" class="sample" data-index="{shown.index}" title="{said}">{image}{beneath}</button>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from attar.report.explored import Spectrum
 from attar.report.style import Axis
@@ -68,8 +69,8 @@ def _bars(shares: tuple[float, ...]) -> str:
     axis = Axis(0.0, step * math.ceil(top / step - 1e-9), tuple(step * i for i in range(math.ceil(top / step) + 1)))
     wide = 100 / len(shares)
     bars = "".join(
-        f'<rect class="bar" x="{i * wide + 0.12 * wide:.2f}%" width="{0.76 * wide:.2f}%" y="{100 - axis.at(share):.2f}%" '
-        f'height="{axis.at(share):.2f}%"><title>component {i + 1}: {percent(share)}</title></rect>'
+        f'<rect class="bar" x="{i * wide + 0.12 * wide:.2f}%" width="{0.76 * wide:.2f}%" '
+        f'y="{100 - axis.at(share):.2f}%" height="{axis.at(share):.2f}%"><title>component {i + 1}: {percent(share)}</title></rect>'
         for i, share in enumerate(shares)
     )
     return _framed(axis, bars, len(shares))
@@ -80,7 +81,7 @@ def _line(sums: list[float]) -> str:
     at = [((i + 0.5) * wide, 100 - axis.at(total)) for i, total in enumerate(sums)]
     lines = "".join(
         f'<line class="line" x1="{x:.2f}%" y1="{y:.2f}%" x2="{x_next:.2f}%" y2="{y_next:.2f}%"/>'
-        for (x, y), (x_next, y_next) in zip(at, at[1:])
+        for (x, y), (x_next, y_next) in pairwise(at)
     )
     dots = "".join(
         f'<circle class="dot" cx="{x:.2f}%" cy="{y:.2f}%" r="3"><title>{plural(i + 1, "component")}: '

@@ -22,6 +22,7 @@ _HALVINGS = 48
 _OTHERS, _PARTS, _STEP = 5, 8, 4.0
 # Where the map begins: within ±10 of its middle.
 _REACH = 10.0
+_LEAST = float(np.finfo(np.float32).tiny)
 
 
 def nearest(z: Floats, k: int, progress: Progress) -> tuple[Floats, Ints]:
@@ -72,12 +73,12 @@ def memberships(distance: Floats) -> npt.NDArray[np.float64]:
     beyond = distance.astype(np.float64) - distance[:, :1]
     wanted = np.log2(distance.shape[1])
     low, high = np.zeros(len(distance)), np.full(len(distance), np.inf)
-    sigma = np.maximum(beyond.mean(axis=1), np.finfo(np.float32).tiny)
+    sigma = np.maximum(beyond.mean(axis=1), _LEAST)
     for _ in range(_HALVINGS):
         wide = np.exp(-beyond / sigma[:, None]).sum(axis=1) > wanted
         high, low = np.where(wide, sigma, high), np.where(wide, low, sigma)
         # Where all are equally far, no σ is small enough: it only must not become 0.
-        sigma = np.where(np.isinf(high), 2 * sigma, np.maximum((low + high) / 2, np.finfo(np.float32).tiny))
+        sigma = np.where(np.isinf(high), 2 * sigma, np.maximum((low + high) / 2, _LEAST))
     shares: npt.NDArray[np.float64] = np.exp(-beyond / sigma[:, None])
     return shares
 
@@ -119,10 +120,8 @@ def umap(
     # An edge that would be taken less than once is left out.
     kept = w.data >= w.data.max() / epochs
     head, tail, often = w.row[kept], w.col[kept], (w.data[kept] / w.data.max()).astype(np.float32)
-    y = (_REACH / max(float(np.abs(start - start.mean(axis=0)).max()), np.finfo(np.float32).tiny)) * (
-        start - start.mean(axis=0)
-    )
-    y = y.astype(np.float32)
+    centred = start - start.mean(axis=0)
+    y: Floats = (centred * (_REACH / max(float(np.abs(centred).max()), _LEAST))).astype(np.float32)
     with progress.task("map", epochs) as task:
         for epoch in range(epochs):
             taken = np.flatnonzero(rng.random(len(often), dtype=np.float32) < often)
