@@ -186,6 +186,8 @@ def _density(z: Floats, seed: int) -> Result:
 
 def _oddness(z: Floats, unique: Ints, seed: int, progress: Progress) -> Result:
     """How usual each sample is, judged by others; copies of one do not make it usual."""
+    if len(unique) < _FEW:
+        return Result({"normality": np.zeros(len(z), np.float32), "p_value": np.ones(len(z), np.float32)})
     detector = AnomalyDetector(random_state=seed).fit(z[unique[_some(len(unique), _DETECTOR, seed)]])
     with progress.task("oddest samples", 2) as task:
         normality = _in_parts(detector.score_samples, z)
@@ -288,12 +290,15 @@ def _seen(
     tested = aside if len(aside) else learnt
     lost = np.square(v[tested] - flat(kind, model.inverse_transform(model.transform(x[tested])))).sum()
     spread = np.square(v[tested] - v[learnt].mean(axis=0)).sum()
+    between = [np.zeros((STEPS, 0, *kind.shape), dtype=np.float32)] * 2
+    if ends.shape[1]:
+        between = [interpolate(model, x[ends[0]], x[ends[1]], alpha, way) for way in (None, density)]
     return Result(
         {
             "rebuilt": model.inverse_transform(model.transform(x[shown])),
             "drawn": sample(model, density, DRAWN, seed).astype(np.float32),
-            "straight": interpolate(model, x[ends[0]], x[ends[1]], alpha).astype(np.float32),
-            "along": interpolate(model, x[ends[0]], x[ends[1]], alpha, density).astype(np.float32),
+            "straight": np.asarray(between[0], dtype=np.float32),
+            "along": np.asarray(between[1], dtype=np.float32),
         },
         {"error": float(lost / spread) if spread > 0 else 0.0},
     )

@@ -69,10 +69,9 @@ def intrinsic_dimension(distance: Doubles) -> float:
     Returns:
         m; infinity where the distances do not grow, NaN where there are too few.
     """
-    far = distance[:, -1:]
-    known = (distance[:, 0] > 0) & np.isfinite(far[:, 0])
-    if distance.shape[1] < 3 or not known.any():
+    if distance.shape[1] < 3 or not (distance[:, 0] > 0).any():
         return float("nan")
+    far, known = distance[:, -1:], distance[:, 0] > 0
     spread = float(np.log(far[known] / distance[known, :-1]).mean())
     return 1 / spread if spread > 0 else float("inf")
 

@@ -53,8 +53,8 @@ def nearest(z: Floats, k: int, progress: Progress) -> tuple[Floats, Ints]:
             itself = who == np.arange(start, start + len(who))[:, None]
             # Among equals, a sample need not be its own nearest, nor among the nearest at all.
             itself[~itself.any(axis=1), -1] = True
-            distance[start : start + len(who)] = far[~itself].reshape(-1, k)
-            index[start : start + len(who)] = who[~itself].reshape(-1, k)
+            distance[start : start + len(who)] = far[~itself].reshape(len(who), k)
+            index[start : start + len(who)] = who[~itself].reshape(len(who), k)
             task.advance(len(who))
     return distance, index
 
