@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import attar
-from attar import represent
+from attar import density, represent
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
 
@@ -50,6 +50,10 @@ def test_the_public_face():
         ),
         *("Raw", "SimCLR", "TSTCC", "TfIdf", "nt_xent"),
     ]
+    assert set(density.__all__) >= {
+        *("Flow", "Gaussian", "Kernel", "Mixture", "ProbabilisticPCA"),
+        *("frechet_distance", "interpolate", "sample", "two_sample_accuracy"),
+    }
 
 
 @pytest.mark.parametrize("package", [attar, represent])
@@ -68,7 +72,7 @@ def test_the_version_is_that_of_the_package():
     assert version("attar") == attar.__version__
 
 
-@pytest.mark.parametrize("code", ["import attar; dir(attar)", "from attar import represent, errors, kinds"])
+@pytest.mark.parametrize("code", ["import attar; dir(attar)", "from attar import density, represent, errors, kinds"])
 def test_import_is_lazy(code):
     assert not loaded_by(code)
 

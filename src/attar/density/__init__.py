@@ -1,4 +1,9 @@
-"""p(x): densities to evaluate and to sample from, on samples or on their representations."""
+"""p(x): densities to evaluate and to sample from, on samples or on their representations.
+
+>>> from attar.density import Gaussian
+>>> Gaussian().fit([[0.0, 1.0], [2.0, 1.5], [1.0, 0.0]]).sample(5, random_state=0).shape
+(5, 2)
+"""
 
 from attar._lazy import attach
 

@@ -25,8 +25,8 @@ class Mixture(Density):
     .. math:: p(x) = \sum_k \pi_k N(x; \mu_k, \Sigma_k), \qquad
         \mathrm{BIC} = -2 \sum_i \log p(x_i) + \log(n) \cdot \text{parameters}
 
-    Fitted by expectation maximisation from a k-means clustering. The number of components is doubled for as long as
-    the criterion falls.
+    Fitted by expectation maximisation from a k-means clustering. The number of components is doubled until the
+    criterion has risen twice.
 
     References:
         Schwarz, Estimating the Dimension of a Model, 1978, https://doi.org/10.1214/aos/1176344136
@@ -89,9 +89,10 @@ class Mixture(Density):
         for k in _doubled(2, most):
             model = _fitted(u, k, kind, seed)
             tried[k] = self._bic(model, u)
-            if tried[k] >= tried[found.n_components]:
+            if tried[k] < tried[found.n_components]:
+                found = model
+            elif k > 2 * found.n_components:
                 break
-            found = model
         return found
 
     def _bic(self, model: GaussianMixture, u: Floats64) -> float:

@@ -1,0 +1,69 @@
+"""Kernel estimates against the sum they are, and their bandwidth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import gaussian_kde, multivariate_normal
+
+from attar.density import Gaussian, Kernel
+from tests.density.test_base import samples
+
+
+def test_equals_the_sum_of_its_kernels() -> None:
+    x, at = samples(40) * [1, 10, 100] + 5, samples(9, seed=1)
+    p = Kernel(0.3).fit(x)
+    covariance = 0.09 * np.cov(x.T, bias=True)
+    expected = [logsumexp([multivariate_normal(center, covariance).logpdf(a) for center in x]) for a in at]
+    np.testing.assert_allclose(p.score_samples(at), np.array(expected) - np.log(40), rtol=1e-8)
+
+
+def test_silverman_equals_scipy() -> None:
+    x = samples(100)
+    n = len(x)
+    scipy = gaussian_kde(x.T, bw_method="silverman")
+    assert Kernel("silverman").fit(x).bandwidth_ == pytest.approx(scipy.factor)
+    ours = Kernel(scipy.factor * np.sqrt(n / (n - 1))).fit(x)
+    np.testing.assert_allclose(ours.score_samples(x), scipy.logpdf(x.T), rtol=1e-8)
+
+
+def test_the_likeliest_bandwidth() -> None:
+    x = samples(120, 2)
+    p = Kernel(random_state=0).fit(x)
+
+    def left_out(h: float) -> float:
+        covariance = h * h * np.cov(x.T, bias=True)
+        kernels = [multivariate_normal(center, covariance).logpdf(x) for center in x]
+        np.fill_diagonal(matrix := np.array(kernels), -np.inf)
+        return float(np.mean(logsumexp(matrix, axis=0) - np.log(len(x) - 1)))
+
+    best = left_out(p.bandwidth_)
+    assert best > left_out(0.8 * p.bandwidth_)
+    assert best > left_out(1.25 * p.bandwidth_)
+    # Of two clusters far apart, it is narrower than the rule for one.
+    rng = np.random.default_rng(0)
+    far = rng.choice([-10.0, 10.0], (200, 1)) + rng.standard_normal((200, 1))
+    assert Kernel(random_state=0).fit(far).bandwidth_ < 0.3 * Kernel("silverman").fit(far).bandwidth_
+
+
+def test_any_affine_map() -> None:
+    x, rng = samples(), np.random.default_rng(1)
+    a, b = rng.standard_normal((3, 3)), rng.standard_normal(3)
+    mapped = Kernel(random_state=0).fit(x @ a.T + b).score_samples(x @ a.T + b)
+    expected = Kernel(random_state=0).fit(x).score_samples(x) - np.linalg.slogdet(a)[1]
+    np.testing.assert_allclose(mapped, expected, rtol=1e-6)
+
+
+def test_a_wide_kernel_adds_its_variance() -> None:
+    x = samples(500)
+    drawn = Kernel(0.5).fit(x).sample(40_000, random_state=0)
+    np.testing.assert_allclose(np.cov(drawn.T), 1.25 * np.cov(x.T, bias=True), rtol=0.05)
+    assert Gaussian().fit(x).score(x) < Kernel(random_state=0).fit(x).score(x)
+
+
+def test_more_samples_than_a_block_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = samples(100)
+    whole = Kernel(0.3).fit(x).score_samples(x)
+    monkeypatch.setattr("attar.density.kernel.BLOCK", 700)
+    np.testing.assert_allclose(Kernel(0.3).fit(x).score_samples(x), whole, rtol=1e-12)

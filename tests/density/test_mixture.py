@@ -1,0 +1,69 @@
+"""Mixtures against the sum they are, and the choice by the criterion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+from attar.density import Gaussian, Mixture
+from tests.density.test_base import samples
+
+
+def clusters(k: int, n: int = 150, d: int = 2) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    centers = 12 * np.stack([np.cos(np.arange(k) * 2 * np.pi / k), np.sin(np.arange(k) * 2 * np.pi / k)], axis=1)
+    return np.concatenate([center + rng.standard_normal((n, d)) for center in centers])
+
+
+def test_one_component_is_the_normal_density() -> None:
+    x = samples() * [1, 10, 100]
+    one = Mixture(1, random_state=0).fit(x).score_samples(x)
+    np.testing.assert_allclose(one, Gaussian(None).fit(x).score_samples(x), atol=1e-4)
+
+
+def test_equals_the_sum_of_its_components() -> None:
+    x = samples() * [1, 10, 100] + 5
+    p = Mixture(3, random_state=0).fit(x)
+    outer = np.outer(p.scale_, p.scale_)
+    parts = [
+        np.log(weight) + multivariate_normal(mean, covariance * outer).logpdf(x)
+        for weight, mean, covariance in zip(p.weights_, p.means_, p._model.covariances_)
+    ]
+    np.testing.assert_allclose(p.score_samples(x), logsumexp(parts, axis=0), rtol=1e-8)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4, 8])
+def test_finds_how_many_clusters_there_are(k: int) -> None:
+    p = Mixture(random_state=0).fit(clusters(k))
+    assert p.n_components_ == k
+    np.testing.assert_allclose(p.weights_, 1 / k, atol=0.02)
+
+
+def test_the_criterion_is_that_of_the_raw_samples() -> None:
+    x = clusters(2) * [1, 100]
+    p = Mixture(random_state=0).fit(x)
+    parameters = p.n_components_ * (2 + 3) + p.n_components_ - 1
+    expected = -2 * p.score_samples(x).sum() + parameters * np.log(len(x))
+    assert p.bic_["full"][p.n_components_] == pytest.approx(expected)
+    assert p.bic_["full"][p.n_components_] == min(p.bic_["full"].values())
+
+
+def test_the_form_of_the_covariance_is_chosen() -> None:
+    rng = np.random.default_rng(0)
+    stretched = clusters(4) @ np.linalg.cholesky([[1, 0.95], [0.95, 1]]).T
+    assert Mixture(covariance="bic", random_state=0).fit(stretched).covariance_ == "tied"
+    round_ones = np.concatenate([rng.normal(0, 1, (400, 6)), rng.normal(20, 0.2, (400, 6))])
+    assert Mixture(covariance="bic", random_state=0).fit(round_ones).covariance_ == "diag"
+
+
+def test_at_most_so_many() -> None:
+    assert max(Mixture(max_components=4, random_state=0).fit(clusters(8)).bic_["full"]) == 4
+
+
+def test_samples_come_in_random_order() -> None:
+    p = Mixture(2, random_state=0).fit(clusters(2))
+    left = p.sample(1000, random_state=0)[:, 0] < 0
+    assert left.mean() == pytest.approx(0.5, abs=0.08)
+    assert 400 < np.count_nonzero(left[1:] != left[:-1]) < 600

@@ -1,0 +1,63 @@
+"""Probabilistic PCA against scikit-learn's likelihood, and its limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from attar.density import Gaussian, ProbabilisticPCA
+from tests.density.test_base import samples
+
+
+def low_rank(n: int, d: int, q: int, noise: float) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, q)) @ rng.standard_normal((q, d)) * 2 + rng.normal(0, noise, (n, d)) + 100
+
+
+def test_equals_scikit_learn() -> None:
+    x = low_rank(300, 6, 2, 0.3)
+    n = len(x)
+    reference = PCA(2).fit(x)
+    # scikit-learn takes the covariance over n − 1, and the maximum of the likelihood over n.
+    covariance = reference.get_covariance() * (n - 1) / n
+    deviation = x - x.mean(axis=0)
+    distance = np.einsum("ij,jk,ik->i", deviation, np.linalg.inv(covariance), deviation)
+    expected = -0.5 * (distance + np.linalg.slogdet(covariance)[1] + 6 * np.log(2 * np.pi))
+    p = ProbabilisticPCA(2).fit(x)
+    np.testing.assert_allclose(p.score_samples(x), expected, rtol=1e-8)
+    assert p.noise_variance_ == pytest.approx(reference.noise_variance_ * (n - 1) / n)
+
+
+def test_with_all_but_one_direction_it_is_the_normal_density() -> None:
+    x = samples(80, 4)
+    np.testing.assert_allclose(
+        ProbabilisticPCA(3).fit(x).score_samples(x), Gaussian(None).fit(x).score_samples(x), rtol=1e-8
+    )
+
+
+def test_no_component_is_the_round_density() -> None:
+    x = samples(80, 4)
+    p = ProbabilisticPCA(0).fit(x)
+    variance = x.var(axis=0).mean()
+    squares = np.square(x - x.mean(axis=0)).sum(axis=1)
+    np.testing.assert_allclose(p.score_samples(x), -0.5 * (squares / variance + 4 * np.log(2 * np.pi * variance)))
+
+
+@pytest.mark.parametrize("q", [1, 3, 5])
+def test_finds_how_many_directions_there_are(q: int) -> None:
+    assert ProbabilisticPCA().fit(low_rank(500, 10, q, 0.3)).n_components_ == q
+
+
+def test_rotation_changes_nothing() -> None:
+    x = low_rank(100, 5, 2, 0.5)
+    rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((5, 5)))[0]
+    expected = ProbabilisticPCA(2).fit(x).score_samples(x)
+    np.testing.assert_allclose(ProbabilisticPCA(2).fit(x @ rotation).score_samples(x @ rotation), expected, rtol=1e-8)
+
+
+def test_moments_of_samples() -> None:
+    p = ProbabilisticPCA(2).fit(low_rank(300, 4, 2, 0.5))
+    w = p.components_.T * np.sqrt(p.explained_variance_ - p.noise_variance_)
+    covariance = np.cov(p.sample(40_000, random_state=0).T)
+    np.testing.assert_allclose(covariance, w @ w.T + p.noise_variance_ * np.eye(4), atol=0.03 * covariance.max())
