@@ -1,0 +1,210 @@
+"""Which samples are unlike the others, and how surely."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from attar.density._ensemble import Ensemble
+from attar.errors import DataError
+
+Floats = npt.NDArray[np.floating[Any]]
+
+FOLDS = 5
+FEWEST = 5
+# Of more samples, so many drawn at random are learnt from.
+MOST = 10_000
+
+
+class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    r"""Samples unlike the others, found by density, neighbours, reconstruction and isolation together, without labels.
+
+    The score is the mean of six scores, each as the normal quantile of its rank; five of them learn from the half of
+    the samples that a first round finds most normal. Nothing in it is set by hand, by a label or for a data set.
+
+    The p-value of a sample x is that of "x comes from the distribution of the samples in `fit`":
+
+    .. math:: p(x) = \frac{1 + |\{i : s_{-k(i)}(x_i) \leq s(x)\}|}{n + 1}
+
+    where s is the score (higher is more normal) and :math:`s_{-k(i)}` the score learnt without the fifth of the
+    samples that holds x_i. So every sample is both learnt from and compared with. Of a sample from that distribution
+    it is uniform as far as leaving out a fifth does not change the score, which is checked on data in `docs/density.md`
+    and not guaranteed. Where the samples in `fit` hold anomalies, p-values are too large rather than too small.
+
+    What `predict` calls an anomaly is a p-value of at most `alpha`: of samples like those in `fit`, that share is
+    called so in the mean, by default 1 in 20. Nothing is supposed about how many anomalies there are, unless
+    `contamination` is given: then it is the oddest share of the samples in `fit`.
+
+    References:
+        Testing for outliers with conformal p-values (Bates, Candès, Lei, Romano, Sesia, 2023).
+        https://doi.org/10.1214/22-AOS2244
+        Cross-conformal predictors (Vovk, 2015). https://doi.org/10.1007/s10472-013-9368-4
+        ADBench: Anomaly Detection Benchmark (Han, Hu, Huang, Jiang, Zhao, 2022). https://arxiv.org/abs/2206.09426
+
+    Arguments:
+        alpha: rate of false alarms of `predict`, between 0 and 1. With n samples no p-value is below 1 / (n + 1), so
+            that below this nothing is an anomaly.
+        contamination: share of the samples in `fit` that `predict` calls anomalies, up to 0.5, in place of `alpha`.
+        representation: transformer from samples to vectors, which are judged in their place; a clone of it is fitted.
+            `sklearn.frozen.FrozenEstimator` keeps one that is fitted already.
+        random_state: seed of the folds, of isolation and of the mixture.
+
+    Attributes:
+        offset_: what `decision_function` takes off the score; −∞ where `alpha` is below 1 / (n + 1).
+        calibration_: ascending scores of the samples in `fit`, each of an ensemble that had not seen it `(n,)`.
+        representation_: the fitted transformer, or None.
+        shape_: shape of one sample, where there is no representation.
+        n_features_in_: number of values in one sample, where there is no representation.
+
+    Example:
+        >>> X = np.random.default_rng(0).standard_normal((200, 2))
+        >>> detector = AnomalyDetector(alpha=0.01, random_state=0).fit(X)
+        >>> detector.predict([[0.0, 0.0], [6.0, -6.0]])
+        array([ 1, -1])
+        >>> detector.p_values([[0.0, 0.0], [6.0, -6.0]]).round(3) < 0.01
+        array([False,  True])
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.05,
+        *,
+        contamination: float | None = None,
+        representation: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.alpha = alpha
+        self.contamination = contamination
+        self.representation = representation
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: object = None) -> Self:  # noqa: ARG002
+        """Learn what samples look like.
+
+        Arguments:
+            X: samples `(n, ...)`, flattened, NaN where a value is missing; or what the representation takes.
+            y: not used.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ValueError: fewer than 5 samples, infinite or non-numeric values, or a rate outside of its range.
+        """
+        self._check_parameters()
+        self.representation_ = None if self.representation is None else clone(self.representation).fit(X)
+        x = self._vectors(X, reset=True)
+        if len(x) < FEWEST:
+            raise DataError(f"AnomalyDetector needs at least {FEWEST} samples; got n_samples = {len(x)}")
+        generator = check_random_state(self.random_state)
+        seed = int(generator.randint(2**31 - 1))
+        order = generator.permutation(len(x))[:MOST]
+        self.ensemble_ = Ensemble.learn(x[order], seed)
+        held_out = []
+        for fold in range(FOLDS):
+            rest = np.delete(order, np.s_[fold::FOLDS])
+            held_out.append(Ensemble.learn(x[rest], seed)(x[order[fold::FOLDS]]))
+        self.calibration_ = np.sort(-np.concatenate(held_out))
+        self.offset_ = self._offset(x)
+        return self
+
+    def score_samples(self, X: Any) -> Floats:
+        """How normal samples are; without a unit.
+
+        Arguments:
+            X: samples as in `fit`. One copy of a sample among those learnt from does not make it more normal, so that
+                samples from `fit` are scored as if each had been left out of its own neighbours.
+
+        Returns:
+            Scores `(n,)`, higher for more normal samples.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ValueError: samples of another shape than in `fit`, or values that `fit` would not accept.
+        """
+        check_is_fitted(self)
+        return -self.ensemble_(self._vectors(X, reset=False))
+
+    def decision_function(self, X: Any) -> Floats:
+        """The score minus `offset_`: negative for anomalies; as `score_samples` otherwise.
+
+        Arguments:
+            X: samples as in `fit`.
+
+        Returns:
+            `(n,)`.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> npt.NDArray[np.int64]:
+        """Call samples anomalies or not, by `alpha` or `contamination`.
+
+        Arguments:
+            X: samples as in `fit`.
+
+        Returns:
+            −1 for anomalies, 1 for others `(n,)`.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_values(self, X: Any) -> Floats:
+        """How probable it is that a sample from the distribution of those in `fit` is at least as odd.
+
+        Arguments:
+            X: samples as in `fit`, and not among these.
+
+        Returns:
+            Between 1 / (n + 1) and 1 `(n,)`.
+        """
+        scores = self.score_samples(X)
+        as_odd = np.searchsorted(self.calibration_, scores, side="right")
+        return (1 + as_odd) / (1 + len(self.calibration_))
+
+    def _offset(self, x: Floats) -> float:
+        if self.contamination is not None:
+            return float(np.quantile(-self.ensemble_(x), self.contamination))
+        # p ≤ α exactly where fewer than `flagged` of the calibration scores are as low.
+        possible = np.arange(1, len(self.calibration_) + 2) / (len(self.calibration_) + 1)
+        flagged = int(np.searchsorted(possible, self.alpha, side="right"))
+        return float(self.calibration_[flagged - 1]) if flagged else -np.inf
+
+    def _vectors(self, X: Any, *, reset: bool) -> Floats:
+        x: Floats
+        if self.representation_ is not None:
+            x = check_array(self.representation_.transform(X), dtype=np.float64, estimator=self, input_name="X")
+            return x
+        options = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
+        if (np.ndim(X) if isinstance(X, list | tuple) else getattr(X, "ndim", 2)) <= 2:
+            x = validate_data(self, X, reset=reset, **options)
+        else:
+            x = check_array(X, allow_nd=True, estimator=self, input_name="X", **options)
+        shape = x.shape[1:]
+        if reset:
+            self.shape_ = shape
+        elif shape != self.shape_:
+            raise DataError(
+                f"X has samples of shape {shape}, but AnomalyDetector is expecting samples of {self.shape_}"
+            )
+        x = x.reshape(len(x), -1)
+        if len(shape) > 1:
+            validate_data(self, x, reset=reset, skip_check_array=True)
+        return x
+
+    def _check_parameters(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise DataError(f"AnomalyDetector needs alpha between 0 and 1; got alpha={self.alpha!r}")
+        if self.contamination is not None and not 0 < self.contamination <= 0.5:
+            raise DataError(
+                f"AnomalyDetector needs contamination above 0 and at most 0.5; got contamination={self.contamination!r}"
+            )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = True
+        return tags

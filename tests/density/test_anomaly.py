@@ -1,0 +1,182 @@
+"""The outlier contract, what a p-value means, and hostile input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from attar.density import AnomalyDetector, _scores
+from attar.density.anomaly import FOLDS
+from attar.errors import DataError
+
+
+def clusters(n: int = 60, d: int = 3, seed: int = 0) -> np.ndarray[Any, Any]:
+    """Two clusters with columns of unequal scale."""
+    rng = np.random.default_rng(seed)
+    return np.asarray((rng.standard_normal((n, d)) + 6 * (rng.random((n, 1)) < 0.3)) * 10.0 ** np.arange(d))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_trees() -> Iterator[None]:
+    """Most of the time of a fit on few samples is that of growing trees."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_scores, "TREES", 20)
+        yield
+
+
+@pytest.fixture(scope="module")
+def fitted() -> AnomalyDetector:
+    return AnomalyDetector(random_state=0).fit(clusters(100))
+
+
+@parametrize_with_checks([AnomalyDetector(random_state=0)])
+def test_scikit_learn_checks(estimator: AnomalyDetector, check: Callable[[AnomalyDetector], None]) -> None:
+    check(estimator)
+
+
+class TestPValues:
+    def test_are_the_share_of_calibration_scores_as_low(self, fitted) -> None:
+        x = clusters(40, seed=1)
+        naive = [(1 + sum(c <= s for c in fitted.calibration_)) / 101 for s in fitted.score_samples(x)]
+        np.testing.assert_array_equal(fitted.p_values(x), naive)
+
+    def test_a_sample_is_odder_to_an_ensemble_that_has_not_seen_it(self) -> None:
+        x = clusters(50)
+        x[7] = 1e4
+        detector = AnomalyDetector(random_state=0).fit(x)
+        assert len(detector.calibration_) == len(x)
+        assert detector.calibration_[0] < detector.score_samples(x[7:8])
+
+    @pytest.mark.parametrize("alpha", [0.01, 0.05, 0.29, 0.5, 0.99])
+    def test_predict_calls_those_with_a_p_value_up_to_alpha(self, alpha, fitted) -> None:
+        detector = clone(fitted).set_params(alpha=alpha).fit(clusters(100))
+        x = np.concatenate([clusters(100, seed=1), [[50.0, 0, 0]]])
+        np.testing.assert_array_equal(detector.predict(x) == -1, detector.p_values(x) <= alpha)
+
+    def test_below_the_smallest_p_value_nothing_is_an_anomaly(self) -> None:
+        detector = AnomalyDetector(alpha=0.01, random_state=0).fit(clusters(30))
+        assert detector.offset_ == -np.inf
+        assert detector.predict([[1e9, 0, 0]]) == 1
+
+    @pytest.mark.slow
+    def test_are_uniform_on_samples_of_the_same_distribution(self) -> None:
+        # The p-values of one detector share their calibration scores: those of many detectors are independent.
+        p = [
+            AnomalyDetector(random_state=seed).fit(x[:60]).p_values(x[60:61])[0]
+            for seed in range(40)
+            for x in [clusters(61, seed=seed)]
+        ]
+        assert kstest(p, "uniform").pvalue > 0.01
+
+    def test_anomalies_among_the_samples_make_them_larger(self, fitted) -> None:
+        odd = np.concatenate([clusters(100), np.random.default_rng(2).uniform(-3000, 3000, (15, 3))])
+        probe = np.array([[5.0, 30.0, 300.0]])
+        assert AnomalyDetector(random_state=0).fit(odd).p_values(probe * 3) >= fitted.p_values(probe * 3)
+
+
+class TestScores:
+    def test_contamination_is_the_share_of_the_samples_called_anomalies(self) -> None:
+        x = clusters(100)
+        assert np.sum(AnomalyDetector(contamination=0.13, random_state=0).fit_predict(x) == -1) == 13
+
+    def test_shift_scale_and_order_of_columns_change_nothing_but_isolation(self) -> None:
+        x, new = clusters(80), clusters(30, seed=1)
+        detector = AnomalyDetector(random_state=0).fit(x)
+        moved = AnomalyDetector(random_state=0).fit(x * 1024 - 4096)
+        np.testing.assert_allclose(moved.score_samples(new * 1024 - 4096), detector.score_samples(new), atol=1e-6)
+
+    def test_copies_of_an_anomaly_do_not_hide_it(self) -> None:
+        x = np.concatenate([clusters(100), np.full((9, 3), [20.0, -100.0, 900.0])])
+        scores = AnomalyDetector(random_state=0).fit(x).score_samples(x)
+        assert scores[100:].max() < scores[:100].min()
+
+    def test_the_same_seed_gives_the_same_scores(self, fitted) -> None:
+        x = clusters(10, seed=1)
+        np.testing.assert_array_equal(clone(fitted).fit(clusters(100)).score_samples(x), fitted.score_samples(x))
+
+    def test_another_digit_among_images_of_one(self) -> None:
+        images, digits = load_digits(return_X_y=True)
+        images = images.reshape(-1, 8, 8)
+        x = np.concatenate([images[digits == 1][:150], images[digits == 6][:10]])
+        detector = AnomalyDetector(random_state=0).fit(x)
+        assert detector.shape_ == (8, 8)
+        assert detector.n_features_in_ == 64
+        assert roc_auc_score(np.arange(160) < 150, detector.score_samples(x)) > 0.99
+
+    def test_through_a_representation(self) -> None:
+        x = clusters(50, d=6)
+        representation = PCA(2).fit(x)
+        by_clone = AnomalyDetector(representation=PCA(2), random_state=0).fit(x)
+        frozen = AnomalyDetector(representation=FrozenEstimator(representation), random_state=0).fit(x)
+        by_hand = AnomalyDetector(random_state=0).fit(representation.transform(x))
+        np.testing.assert_array_equal(by_clone.score_samples(x), frozen.score_samples(x))
+        np.testing.assert_array_equal(by_hand.score_samples(representation.transform(x)), frozen.score_samples(x))
+
+
+class TestHostileInput:
+    @pytest.mark.parametrize("n", [1, FOLDS - 1])
+    def test_too_few_samples(self, n) -> None:
+        with pytest.raises(DataError, match=f"at least 5 samples; got n_samples = {n}"):
+            AnomalyDetector().fit(clusters(n))
+
+    @pytest.mark.parametrize("name", ["infinite", "empty", "no values"])
+    def test_is_refused(self, name) -> None:
+        x = {"infinite": np.full((9, 2), np.inf), "empty": np.empty((0, 3)), "no values": np.empty((9, 0))}[name]
+        with pytest.raises(ValueError, match=r"infinity|0 sample|0 feature"):
+            AnomalyDetector().fit(x)
+
+    @pytest.mark.parametrize(
+        "x",
+        [
+            pytest.param(clusters(5), id="five samples"),
+            pytest.param(clusters(30, d=1), id="one feature"),
+            pytest.param(np.full((12, 3), 7.0), id="constant"),
+            pytest.param(np.full((12, 3), np.nan), id="all missing"),
+            pytest.param(np.where(np.arange(90).reshape(30, 3) % 7 == 0, np.nan, clusters(30)), id="missing"),
+            pytest.param(np.random.default_rng(0).standard_normal((12, 200)), id="more features than samples"),
+            pytest.param(clusters(30) * 1e300, id="huge"),
+            pytest.param(clusters(30) * 1e-300, id="tiny"),
+            pytest.param(np.random.default_rng(0).integers(2, size=(40, 4)), id="few distinct values"),
+        ],
+    )
+    def test_is_answered(self, x) -> None:
+        detector = AnomalyDetector(random_state=0).fit(x)
+        probes = np.concatenate([x, np.full((1, x.shape[1]), 1e308), np.full((1, x.shape[1]), np.nan)])
+        assert np.isfinite(detector.score_samples(probes)).all()
+        assert set(detector.predict(probes)) <= {-1, 1}
+        p = detector.p_values(probes)
+        assert ((p > 0) & (p <= 1)).all()
+
+    def test_another_value_where_all_were_equal_is_odd(self) -> None:
+        x = clusters(40)
+        x[:, 1] = 3.0
+        detector = AnomalyDetector(random_state=0).fit(x)
+        probe = x[:1] + np.array([[0.0, 3.0, 0.0]])
+        assert detector.score_samples(probe) < detector.score_samples(x[:1])
+
+    @pytest.mark.parametrize(
+        ("parameters", "message"),
+        [
+            ({"alpha": 0.0}, "alpha between 0 and 1; got alpha=0.0"),
+            ({"alpha": np.nan}, "alpha between 0 and 1"),
+            ({"contamination": 0.6}, "at most 0.5; got contamination=0.6"),
+        ],
+    )
+    def test_rates_out_of_range(self, parameters, message) -> None:
+        with pytest.raises(DataError, match=message):
+            AnomalyDetector(**parameters).fit(clusters())
+
+    def test_samples_of_another_shape(self) -> None:
+        detector = AnomalyDetector(random_state=0).fit(np.random.default_rng(0).random((10, 4, 3)))
+        with pytest.raises(DataError, match=r"shape \(3, 4\).* expecting samples of \(4, 3\)"):
+            detector.score_samples(np.zeros((2, 3, 4)))
