@@ -15,6 +15,14 @@ from attar.errors import DataError, RunError
 from attar.training.progress import Silent
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    """One path between two samples costs as much as all the rest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("attar.survey.PAIRS", 1)
+        yield
+
+
 def on_page(page):
     """What the map of a page is made from: its header, and its columns."""
     written = re.search(r'id="places-data">([^<]*)<', page.read_text(encoding="utf-8"))[1]
@@ -159,10 +167,22 @@ class Impatient(Silent):
         return super().task(name, total)
 
 
-@pytest.mark.parametrize("name", ["neighbours", "map", "oddest samples"])
-def test_a_killed_exploration_goes_on_to_the_same_page(name, tmp_path):
-    x = load_digits().data[:60].reshape(-1, 8, 8).astype(np.float32)
-    whole = attar.explore(x, out=tmp_path / "whole").facts
+@pytest.fixture(scope="module")
+def few():
+    return load_digits().data[:40].reshape(-1, 8, 8).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def whole(few, tmp_path_factory):
+    return attar.explore(few, out=tmp_path_factory.mktemp("whole") / "run").facts
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["map", pytest.param("neighbours", marks=pytest.mark.slow), pytest.param("oddest samples", marks=pytest.mark.slow)],
+)
+def test_a_killed_exploration_goes_on_to_the_same_page(name, few, whole, tmp_path):
+    x = few
     with pytest.raises(Killed):
         attar.explore(x, out=tmp_path / "run", progress=Impatient(name))
     again = attar.explore(x, out=tmp_path / "run").facts

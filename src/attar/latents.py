@@ -80,8 +80,7 @@ def unflattened(kind: Kind, v: Floats) -> Floats:
 
 
 def epochs_for(kind: Kind, x: Floats, seconds: float) -> int:
-    """Epochs of an autoencoder: as many as the time allows, by that of a few steps, or 0 where there is no need of one."""
-
+    """Epochs of an autoencoder: as many as the time allows, by that of a few steps; 0 where there is no need of one."""
     if len(x) < _FEW or not has_way_back(kind) or x[0].size < _NARROW:
         return 0
     encoder, decoder = kind.encoder(DIM, _WIDTH), kind.decoder(DIM, _WIDTH)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +29,8 @@ _ALL, _LARGEST, _CHANCE = 1024, 128, 512
 _MAPPED, _EPOCHS = 10_000_000, (100, 200)
 # Samples that a density, a detector and a clustering are fitted on; numbers of groups that are tried.
 _DENSITY, _DETECTOR, _GROUPED, _GROUPS = 10_000, 4_000, 2_000, (3, 4, 5, 6, 8, 10, 12)
+# Samples that are scored at once.
+_AT_ONCE = 8192
 # Part set aside to see how well samples are rebuilt, and at most so many.
 _ASIDE, _MOST_ASIDE = 0.1, 2_000
 # Samples that are rebuilt, drawn, and gone between, in so many steps.
@@ -181,7 +182,8 @@ def _some(n: int, most: int, seed: int) -> Ints:
 
 def _density(z: Floats, seed: int) -> Result:
     fitted = Mixture(random_state=seed).fit(z[_some(len(z), _DENSITY, seed)])
-    return Result({"log_density": _in_parts(fitted.score_samples, z)})
+    scores = [fitted.score_samples(z[i : i + _AT_ONCE]) for i in range(0, len(z), _AT_ONCE)]
+    return Result({"log_density": np.concatenate(scores).astype(np.float32)})
 
 
 def _oddness(z: Floats, unique: Ints, seed: int, progress: Progress) -> Result:
@@ -189,17 +191,16 @@ def _oddness(z: Floats, unique: Ints, seed: int, progress: Progress) -> Result:
     if len(unique) < _FEW:
         return Result({"normality": np.zeros(len(z), np.float32), "p_value": np.ones(len(z), np.float32)})
     detector = AnomalyDetector(random_state=seed).fit(z[unique[_some(len(unique), _DETECTOR, seed)]])
-    with progress.task("oddest samples", 2) as task:
-        normality = _in_parts(detector.score_samples, z)
-        task.advance()
-        p_value = _in_parts(detector.p_values, z)
-        task.advance()
-    return Result({"normality": normality, "p_value": p_value})
-
-
-def _in_parts(score: Any, z: Floats, at_once: int = 8192) -> Floats:
-    scores = np.concatenate([score(z[i : i + at_once]) for i in range(0, len(z), at_once)])
-    return np.asarray(scores, dtype=np.float32)
+    normality = np.empty(len(z))
+    with progress.task("oddest samples", len(z)) as task:
+        for start in range(0, len(z), _AT_ONCE):
+            part = z[start : start + _AT_ONCE]
+            normality[start : start + len(part)] = detector.score_samples(part)
+            task.advance(len(part))
+    # As `p_values`, which would score all of them again.
+    as_odd = np.searchsorted(detector.calibration_, normality, side="right")
+    p_value = (1 + as_odd) / (1 + len(detector.calibration_))
+    return Result({"normality": normality.astype(np.float32), "p_value": p_value.astype(np.float32)})
 
 
 def _groups(z: Floats, seed: int) -> Result:

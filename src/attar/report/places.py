@@ -52,8 +52,8 @@ def places(explored: Explored) -> str:
         '<div class="legend" id="places-legend"></div>'
         '<p class="unseen" aria-live="polite" id="places-said"></p>'
         '<figcaption class="key" id="places-help">Point at a sample or tap it; drag to move, and zoom with the '
-        "buttons, two fingers, or the wheel after a click. In “Neighbours”, samples that are alike lie together, and distances "
-        "between groups mean little; “Principal components” keeps distances as well as two directions can."
+        "buttons, two fingers, or the wheel after a click. In “Neighbours”, samples that are alike lie together, and "
+        "distances between groups mean little; “Principal components” keeps distances as well as two directions can."
         "</figcaption></figure>"
         f'<script type="application/octet-stream" id="places-data">{_payload(explored)}</script>'
         f'<script type="application/octet-stream" id="places-sheets">{_sheets(explored)}</script>'
@@ -61,7 +61,7 @@ def places(explored: Explored) -> str:
 
 
 def _payload(explored: Explored) -> str:
-    """The length of a header of JSON, the header, and columns of numbers: deflated, and as base64, which ends no script."""
+    """The length of a header of JSON, the header, and columns of numbers: deflated, and in base64."""
     order = explored.order
     columns: list[npt.NDArray[np.generic]] = [order.astype("<i4")]
     columns += [_whole(layout[order]) for layout in explored.layouts.values()]

@@ -68,12 +68,14 @@ def _bars(shares: tuple[float, ...]) -> str:
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if top / s <= 5)
     axis = Axis(0.0, step * math.ceil(top / step - 1e-9), tuple(step * i for i in range(math.ceil(top / step) + 1)))
     wide = 100 / len(shares)
-    bars = "".join(
-        f'<rect class="bar" x="{i * wide + 0.12 * wide:.2f}%" width="{0.76 * wide:.2f}%" '
-        f'y="{100 - axis.at(share):.2f}%" height="{axis.at(share):.2f}%"><title>component {i + 1}: {percent(share)}</title></rect>'
-        for i, share in enumerate(shares)
-    )
-    return _framed(axis, bars, len(shares))
+    bars = []
+    for i, share in enumerate(shares):
+        high = axis.at(share)
+        bars.append(
+            f'<rect class="bar" x="{(i + 0.12) * wide:.2f}%" width="{0.76 * wide:.2f}%" y="{100 - high:.2f}%" '
+            f'height="{high:.2f}%"><title>component {i + 1}: {percent(share)}</title></rect>'
+        )
+    return _framed(axis, "".join(bars), len(shares))
 
 
 def _line(sums: list[float]) -> str:
