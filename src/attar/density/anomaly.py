@@ -83,12 +83,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.representation = representation
         self.random_state = random_state
 
-    def fit(self, X: Any, y: object = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: object = None) -> Self:
         """Learn what samples look like.
 
         Arguments:
             X: samples `(n, ...)`, flattened, NaN where a value is missing; or what the representation takes.
-            y: not used.
+            y: not used, but for a representation that wants it.
 
         Returns:
             The estimator itself.
@@ -97,7 +97,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: fewer than 5 samples, infinite or non-numeric values, or a rate outside of its range.
         """
         self._check_parameters()
-        self.representation_ = None if self.representation is None else clone(self.representation).fit(X)
+        self.representation_ = None if self.representation is None else clone(self.representation).fit(X, y)
         x = self._vectors(X, reset=True)
         if len(x) < FEWEST:
             raise DataError(f"AnomalyDetector needs at least {FEWEST} samples; got n_samples = {len(x)}")
