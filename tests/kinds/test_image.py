@@ -110,3 +110,25 @@ def test_large_photographs_are_seen_and_left_alone_without_strength():
     z = kind.preprocess()(torch.from_numpy(x))
     assert torch.isfinite(kind.view(z, torch.Generator())).all()
     torch.testing.assert_close(kind.view(z, torch.Generator(), 0.0), z, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (6, 8, 1), (6, 8, 3), (80, 40, 3)])
+def test_pictures_are_the_images_each_from_black_to_white(shape):
+    x = np.random.default_rng(0).random((3, *shape)).astype(np.float32) * 7 - 2
+    x[1] = 5.0
+    made = Image.learn(x).pictures(x)
+    assert made.dtype == np.uint8
+    assert made.shape[1:3] == ((32, 16) if shape[0] == 80 else shape[:2])
+    assert (made[0].min(), made[0].max(), made[1].max()) == (0, 255, 0)
+    if shape[0] == 6:
+        grey = x[0] if len(shape) == 2 else x[0].mean(axis=2)
+        expected = (grey - grey.min()) / (grey.max() - grey.min()) * 255
+        found = made[0].mean(axis=2) if shape[-1] == 3 else made[0, :, :, 0]
+        if shape[-1] == 3:  # the scale is that of all colours together
+            expected = (grey - x[0].min()) / (x[0].max() - x[0].min()) * 255
+        np.testing.assert_allclose(found, expected, atol=0.6)
+
+
+def test_pictures_of_missing_pixels_are_defined():
+    x = np.full((2, 5, 5), np.nan, dtype=np.float32)
+    assert Image.learn(x).pictures(x).max() == 0

@@ -95,3 +95,30 @@ def test_the_sequence_is_what_the_encoder_pools():
     assert sequence.shape[0] == 5
     assert sequence.shape[2] == 4
     torch.testing.assert_close(torch.cat([sequence.mean(dim=1), sequence.amax(dim=1)], dim=1), encoder(x))
+
+
+def test_pictures_have_a_line_for_each_channel_that_has_no_gaps():
+    steps = np.linspace(0, 1, 100, dtype=np.float32)
+    x = np.stack([np.stack([steps, np.sin(30 * steps)]), np.stack([np.full(100, 3.0), 1 - steps])]).astype(np.float32)
+    made = Series.learn(x).pictures(x)
+    assert made.dtype == np.uint8
+    inked = (made != 255).any(axis=3)
+    assert inked.any(axis=1).all()  # in every column
+    first, second = (np.array(colour) for colour in ((0x1F, 0x77, 0xB4), (0xD9, 0x5F, 0x02)))
+    # What rises goes from the lower left to the upper right.
+    rows = [np.flatnonzero((made[0, :, column] == first).all(axis=1)) for column in (1, 62)]
+    assert rows[0].min() > rows[1].max()
+    assert (made[1] == second).all(axis=2).any()
+
+
+def test_pictures_of_short_and_missing_series_are_defined():
+    x = np.random.default_rng(0).random((3, 2, 20)).astype(np.float32)
+    x[0, :, 10:] = np.nan
+    x[1, 0] = np.nan
+    x[2] = np.nan
+    made = Series.learn(x).pictures(x)
+    inked = (made != 255).any(axis=(1, 3))
+    assert inked[0, :30].all()
+    assert not inked[0, 34:].any()
+    assert inked[1].all()
+    assert not inked[2].any()

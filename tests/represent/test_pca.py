@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA as Reference
 
 from attar.errors import DataError
+from attar.represent._components import by_parallel_analysis
 from attar.represent.pca import PCA
 
 Samples = np.ndarray[Any, np.dtype[np.float64]]
@@ -334,3 +335,12 @@ class TestMappedFiles:
         )
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert int(out) < 500_000
+
+
+def test_parallel_analysis_bears_a_feature_whose_variance_is_lost_in_rounding():
+    rng = np.random.default_rng(0)
+    variances = np.array([4.0, 1.0, 0.0])
+    lost = np.array([4.0, 1.0, -1e-9])
+    chosen = [by_parallel_analysis(variances, one, 50, np.random.RandomState(0)) for one in (lost, np.maximum(lost, 0))]
+    assert chosen[0] == chosen[1]
+    assert PCA("parallel", random_state=0).fit(rng.standard_normal((50, 3)) * [9, 1, 1]).dim_ == 1

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from attar.cli.explore import explore
 from attar.cli.fit import fit
 from attar.cli.predict import predict
 from attar.cli.report import report
@@ -20,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(fit)
+app.command()(explore)
 app.command()(predict)
 app.command()(report)
 

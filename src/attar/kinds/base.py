@@ -149,6 +149,11 @@ class Kind(Parts, Restorable, Translated, ABC):
     def draw(self, sample: Floats) -> str:
         """One raw sample for a person: a small PNG as a data: URI, or inline SVG."""
 
+    def pictures(self, x: Floats) -> npt.NDArray[np.uint8] | None:
+        """Raw samples as small pixels `(n, h, w, 3)`, for many at once; None where pixels do not suit them."""
+        del x
+        return None
+
     def batch(self, usual: int) -> int:
         """Samples that go through a network at once: as usual, or more where that costs no more."""
         return usual

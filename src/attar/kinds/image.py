@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ _SHARP = 64  # shortest side of what is blurred: in smaller ones, the papers lea
 # Shortest side of a colour image from which it is taken for a photograph, where colour and side are incidental.
 _PHOTOGRAPH = 16
 _THUMBNAIL = 48
+_PICTURE = 32
 # Luma of ITU-R BT.601.
 _LUMA = (0.299, 0.587, 0.114)
 # Most patches along a side, so that attention over all of them stays cheap.
@@ -146,6 +148,18 @@ class Image(Patched):
         data = io.BytesIO()
         picture.save(data, format="PNG")
         return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
+
+    def pictures(self, x: Floats) -> npt.NDArray[np.uint8]:
+        """At most 32 pixels wide and high, each from black for its least value to white for its largest."""
+        pixels = torch.tensor(np.nan_to_num(x)).reshape(len(x), *self.shape[:2], -1).permute(0, 3, 1, 2)
+        if pixels.shape[1] != len(_LUMA):
+            pixels = pixels.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+        shrunk = min(1.0, _PICTURE / max(self.shape[:2]))
+        size = (max(1, round(shrunk * self.shape[0])), max(1, round(shrunk * self.shape[1])))
+        pixels = F.adaptive_avg_pool2d(pixels.double(), size)
+        low, high = pixels.amin((1, 2, 3), keepdim=True), pixels.amax((1, 2, 3), keepdim=True)
+        grey = (pixels - low) / (high - low).clamp(min=torch.finfo(torch.float64).tiny) * 255
+        return np.asarray(grey.round().to(torch.uint8).permute(0, 2, 3, 1).numpy())
 
     def _standardise(self) -> Standardise:
         return Standardise(self.mean, self.std, axes=4)

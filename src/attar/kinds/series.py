@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ _SEGMENTS = 32
 # A drawing: size in pixels, points and channels that can still be told apart.
 _DRAWN = (96, 48)
 _POINTS = 64
+_PICTURE = (64, 32)
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#666666")
 
 
@@ -164,6 +166,27 @@ class Series(Patched):
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'viewBox="0 0 {width} {height}">{"".join(lines)}</svg>'
         )
+
+    def pictures(self, x: Floats) -> npt.NDArray[np.uint8]:
+        """The lines of `draw`, in pixels."""
+        width, height = _PICTURE
+        drawn = np.full((len(x), height, width, 3), 255, dtype=np.uint8)
+        rows = np.arange(height)[:, None]
+        for channel, colour in zip(range(min(x.shape[1], len(_COLOURS))), _COLOURS):
+            values = x[:, channel, np.linspace(0, x.shape[2] - 1, width).round().astype(int)].astype(np.float64)
+            known = np.where(np.isnan(values), np.inf, values)
+            low = known.min(axis=1, keepdims=True)
+            high = np.where(np.isnan(values), -np.inf, values).max(axis=1, keepdims=True)
+            flat, absent = high == low, ~np.isfinite(low)
+            span = np.where(flat | absent, 1.0, high - low)
+            place = np.where(flat, 0.5, (values - np.where(absent, 0.0, low)) / span)
+            y = (1 - place) * (height - 1)
+            before = np.concatenate([y[:, :1], y[:, :-1]], axis=1)
+            # From the height of one column to that of the next, so that the line has no gaps; NaN is in no interval.
+            top, bottom = np.floor(np.minimum(before, y)), np.ceil(np.maximum(before, y))
+            line = (rows >= top[:, None]) & (rows < np.maximum(bottom, top + 1)[:, None])
+            drawn[line] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+        return drawn
 
 
 def _permuted(x: Tensor, generator: torch.Generator, cuts: float) -> Tensor:

@@ -8,16 +8,23 @@ from pydantic import ValidationError
 
 from attar._files import write_whole
 from attar.errors import RunError
+from attar.report.explored import Explored
+from attar.report.exploring import render_explored
 from attar.report.facts import Facts
 from attar.report.page import render
 
-FACTS, REPORT = "facts.json", "report.html"
+FACTS, REPORT, EXPLORED = "facts.json", "report.html", "explore.html"
 
 
 def write_report(folder: Path, facts: Facts) -> Path:
     """Write the facts and the page that shows them into a run folder, each whole or not at all."""
     _write(folder / FACTS, facts.model_dump_json(indent=1) + "\n")
     return _write(folder / REPORT, render(facts))
+
+
+def write_explored(folder: Path, facts: Explored) -> Path:
+    """Write the page of an exploration into its run folder, whole or not at all."""
+    return _write(folder / EXPLORED, render_explored(facts))
 
 
 def render_run(folder: Path, out: Path | None = None) -> Path:
@@ -35,6 +42,8 @@ def render_run(folder: Path, out: Path | None = None) -> Path:
         raise RunError(f"{folder}: no such run folder; name one that `attar fit` wrote")
     if not (folder / "run.json").is_file():
         raise RunError(f"{folder}: not a run folder (it has no run.json); name one that `attar fit` wrote")
+    if (folder / EXPLORED).is_file():
+        raise RunError(f"{folder}: an exploration; its page is {EXPLORED}, and `attar explore` writes it again")
     if not file.is_file():
         raise RunError(f"{folder}: the run is not finished; start its `attar fit` again, and it goes on")
     try:

@@ -35,7 +35,8 @@ def by_parallel_analysis(
         return 1
     d = len(feature_variances)
     free = n - 1
-    scale = np.sqrt(feature_variances / free)
+    # Rounding may leave less than nothing of the variance of a feature that hardly varies.
+    scale = np.sqrt(np.maximum(feature_variances, 0.0) / free)
     draws = np.empty((DRAWS, min(free, len(variances))))
     for draw in draws:
         root = generator.standard_normal((min(free, d), d))

@@ -1,0 +1,175 @@
+"""From a source to a page that shows what its samples look like, without any label."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attar import kinds
+from attar.data.arrays import from_arrays
+from attar.data.dataset import Dataset
+from attar.data.sources import read
+from attar.errors import DataError
+from attar.fit import _fingerprint as fingerprint_of
+from attar.plan import default_plan, faster_precision, on_threads, versions
+from attar.report.saved import write_explored
+from attar.run import Result, Run, free_folder
+from attar.training.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from attar.report.explored import Explored
+
+# Samples beyond so many are left out by chance: the neighbours of each are looked for among all.
+MOST = 70_000
+# Seconds that the autoencoder is trained for, where nothing else is asked.
+SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What a finished exploration leaves.
+
+    Arguments:
+        page: the file to open.
+        facts: everything that it shows.
+    """
+
+    page: Path
+    facts: Explored
+
+
+def explore(
+    source: Any,
+    *,
+    out: str | Path | None = None,
+    kind: str | None = None,
+    labels: str | Path | None = None,
+    label_column: str | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    strict: bool = False,
+    progress: Progress | None = None,
+    command: str | None = None,
+) -> Exploration:
+    """Write one page that shows what samples look like: what is wrong with them, how they lie, which are odd.
+
+    Labels are not needed; where the source has some, samples can be coloured by them. A test part is looked at like
+    all the rest.
+
+    Arguments:
+        source: as `attar fit` takes it: a built-in name, `hf:owner/name`, a file or a folder; or an array, a
+            DataFrame or a list of texts.
+        out: the run folder; None: one under runs/ named after the source. The same call goes on in it.
+        kind: "image", "series", "table" or "text" where the guess would be wrong.
+        labels: file of id and label, to colour by.
+        label_column: of a table.
+        seconds: that the autoencoder is trained for, where there are enough samples for one; None: two minutes at
+            most.
+        seed: of everything random.
+        strict: refuse unreadable files rather than skip them.
+        progress: where to report.
+        command: what the person typed, for the page.
+
+    Returns:
+        The page and what it shows.
+
+    Raises:
+        AttarError: what a person can mend.
+    """
+    progress = progress or Silent()
+    if isinstance(source, str | Path):
+        where = str(source)
+        given = None if labels is None else Path(labels)
+        dataset = read(where, kind=kind, labels=given, label_column=label_column, strict=strict)
+    else:
+        where, dataset = "x", from_arrays(source, kind=kind)
+    _refuse(dataset, where)
+    n = len(dataset)
+    progress.say(f"{dataset.kind} · {n:,} samples of {' × '.join(map(str, dataset.x.shape[1:]))}")
+    for note in dataset.notes:
+        progress.say(f"note        {note}")
+    dataset = _fewer(dataset, seed)
+    settings = {
+        "kind": kind,
+        "labels": None if labels is None else str(labels),
+        "label_column": label_column,
+        "seconds": seconds,
+        "seed": seed,
+        "strict": strict,
+    }
+    asked = {"source": where, "settings": {"explore": True, **settings}, "data": fingerprint_of(dataset)}
+    folder = free_folder(_folder(where), asked) if out is None else Path(out)
+    with Run(folder, asked, versions()) as run:
+        plan = run.stage("plan", lambda _: Result(facts=_plan(dataset, SECONDS if seconds is None else seconds))).facts
+        with on_threads(plan["threads"]):
+            facts = _explored(dataset, n, plan, settings, seed, run, progress, where, command or shlex.join(sys.argv))
+        return Exploration(write_explored(run.folder, facts), facts)
+
+
+def _folder(source: str) -> Path:
+    name = (Path(source).resolve() if Path(source).exists() else Path(source.removeprefix("hf:"))).stem
+    return Path("runs", f"{name or 'run'}-explored")
+
+
+def _refuse(dataset: Dataset, where: str) -> None:
+    if "tf-idf" not in kinds.of(dataset.kind).baselines and kinds.of(dataset.kind).hops:
+        raise DataError(f"{where}: nodes of a graph cannot be explored; give their features alone, as a table")
+    if len(dataset) < 2:
+        raise DataError(f"{where}: one sample cannot be compared with others; give at least two")
+
+
+def _fewer(dataset: Dataset, seed: int) -> Dataset:
+    """The dataset, or so many of its samples as neighbours can be found among."""
+    n = len(dataset)
+    if n <= MOST:
+        return dataset
+    kept = np.sort(np.random.default_rng(seed).permutation(n)[:MOST])
+    test = None if dataset.test is None else np.flatnonzero(np.isin(kept, dataset.test))
+    note = f"{MOST:,} of {n:,} samples, drawn at random, are looked at"
+    return replace(
+        dataset,
+        x=dataset.x[kept],
+        y=dataset.y[kept],
+        ids=dataset.ids[kept],
+        test=test if test is not None and len(test) else None,
+        notes=(*dataset.notes, note),
+    )
+
+
+def _plan(dataset: Dataset, seconds: float) -> dict[str, Any]:
+    from attar.latents import epochs_for
+
+    kind = kinds.of(dataset.kind).learn(dataset.x, dataset.columns)
+    threads = default_plan(dataset.x, 0).threads
+    with on_threads(threads):
+        return {
+            "threads": threads,
+            "epochs": epochs_for(kind, dataset.x, seconds),
+            "precision": faster_precision(kind, dataset.x),
+        }
+
+
+def _explored(
+    dataset: Dataset,
+    n: int,
+    plan: dict[str, Any],
+    settings: dict[str, Any],
+    seed: int,
+    run: Run,
+    progress: Progress,
+    source: str,
+    command: str,
+) -> Explored:
+    from attar.scenes import explored
+    from attar.survey import survey
+
+    # A run that goes on counts what is left of it.
+    started = time.perf_counter()
+    found = survey(dataset, plan["epochs"], plan["precision"], seed, run, progress)
+    return explored(dataset, found, n, run, progress, source, command, started, {**settings, **plan})

@@ -1,0 +1,97 @@
+"""The page of an exploration: self-contained, no network, no library, one file to send."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from string import Template
+
+from attar.report.explored import Explored
+from attar.report.page import _card as card
+from attar.report.page import _pairs as pairs
+from attar.report.page import _resource as resource
+from attar.report.page import _setting as setting
+from attar.report.panels import panel, quality
+from attar.report.places import places
+from attar.report.scree import holding, scree
+from attar.report.words import NONE, clean, count, duration, plural, prose, text
+
+
+def render_explored(explored: Explored) -> str:
+    """Render an exploration as one HTML page that needs nothing else.
+
+    Every string is escaped, and a content security policy allows this page's own scripts alone.
+
+    Arguments:
+        explored: what was found out.
+
+    Returns:
+        the page, to be written as UTF-8.
+    """
+    scripts = {name: resource(f"{name}.js") for name in ("page", "explore")}
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts.values())
+    sections = [
+        ("map", "Map", places(explored)),
+        ("quality", "Quality", quality(explored.findings, explored.drawn)),
+        ("directions", "Directions", scree(explored.spectrum)),
+        *((f"panel-{i}", one.title, panel(one)) for i, one in enumerate(explored.panels)),
+        ("data", "Data", _data(explored)),
+    ]
+    return Template(resource("explore.html")).substitute(
+        digests=" ".join(f"'sha256-{digest}'" for digest in digests),
+        style=resource("page.css") + resource("explore.css"),
+        page=scripts["page"],
+        explore=scripts["explore"],
+        kind=text(explored.kind),
+        title=text(explored.run),
+        what=" · ".join((text(explored.source), text(explored.kind), plural(explored.n, "sample"))),
+        verdict=prose(explored.verdict),
+        figures=_figures(explored),
+        sections="".join(
+            f'<section aria-labelledby="{name}"><h2 id="{name}">{text(title)}</h2>{inside}</section>'
+            for name, title, inside in sections
+        ),
+        links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title, _ in sections),
+        command=text(explored.command),
+        seconds=duration(explored.seconds),
+        settings=pairs({name: setting(value) for name, value in explored.settings.items()}),
+        versions=pairs(dict(explored.versions)),
+    )
+
+
+def _figures(explored: Explored) -> str:
+    spectrum = explored.spectrum
+    held = holding(spectrum, 0.9)
+    shown = len(explored.ids)
+    intrinsic = f"{spectrum.intrinsic:.1f}" if math.isfinite(spectrum.intrinsic) else NONE
+    odd = sum(not finding.fine for finding in explored.findings)
+    return "".join(
+        (
+            card(
+                "Samples", count(explored.n), "all on the map" if shown == explored.n else f"{count(shown)} looked at"
+            ),
+            card(
+                "Directions",
+                NONE if held is None else count(held),
+                f"hold 90\u00a0% of the variance of {plural(spectrum.values, 'value')}",
+            ),
+            card("Effective dimension", f"{spectrum.effective:.1f}", "equal directions of the same spread"),
+            card("Intrinsic dimension", intrinsic, "of the surface that neighbours lie on"),
+            card("To look at", count(odd), f"of {plural(len(explored.findings), 'check')}"),
+        )
+    )
+
+
+def _data(explored: Explored) -> str:
+    about = {
+        "Source": explored.source,
+        "Kind": explored.kind,
+        "Samples": count(explored.n),
+        "Shape of one sample": " × ".join(map(count, explored.shape)),
+    }
+    notes = "".join(f"<li>{prose(clean(note))}</li>" for note in explored.notes)
+    listed = (
+        f'<ul class="notes">{notes}</ul>' if notes else '<p class="muted">Nothing unusual was found on reading.</p>'
+    )
+    return f'<div class="columns"><div>{pairs(about)}</div><div><h3>Notes on reading</h3>{listed}</div></div>'

@@ -1,0 +1,305 @@
+"""What there is to see in samples without labels, stage by stage: directions, neighbours, map, groups, p(x)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from attar import kinds
+from attar.data.dataset import Dataset, Floats, Ints
+from attar.data.quality import Finding, copies, findings, intrinsic_dimension, near_copies
+from attar.density import AnomalyDetector, Mixture, interpolate, sample
+from attar.kinds.base import Kind
+from attar.latents import DIM, Components, autoencoder, flat, has_way_back
+from attar.report.explored import Spectrum
+from attar.represent import PCA, Autoencoder
+from attar.represent.umap import nearest, umap
+from attar.run import Result, Run
+from attar.training.progress import Progress
+
+# Principal components that neighbours are looked for among, and how many neighbours.
+_COMPONENTS, _NEIGHBOURS = 50, 15
+# Fewer different samples have no neighbourhoods.
+_FEW = 8
+# Up to so many values or samples, all principal components are found, else so many; and compared with chance.
+_ALL, _LARGEST, _CHANCE = 1024, 128, 512
+# Steps of the map over all samples together, and epochs at most and at least.
+_MAPPED, _EPOCHS = 10_000_000, (100, 200)
+# Samples that a density, a detector and a clustering are fitted on; numbers of groups that are tried.
+_DENSITY, _DETECTOR, _GROUPED, _GROUPS = 10_000, 4_000, 2_000, (3, 4, 5, 6, 8, 10, 12)
+# Samples that are scored at once.
+_AT_ONCE = 8192
+# Part set aside to see how well samples are rebuilt, and at most so many.
+_ASIDE, _MOST_ASIDE = 0.1, 2_000
+# Samples that are rebuilt, drawn, and gone between, in so many steps.
+REBUILT, DRAWN, PAIRS, STEPS = 12, 24, 3, 9
+
+
+@dataclass(frozen=True)
+class Latent:
+    """What a representation that leads back makes of samples.
+
+    Arguments:
+        name: as a person reads it.
+        error: share of the variance of samples set aside that it does not rebuild.
+        rebuilt: the samples `Survey.shown`, rebuilt `(r, *shape)`.
+        drawn: samples from p(x) `(s, *shape)`.
+        straight, along: samples between `Survey.ends`, on a straight path and along the density
+            `(steps, pairs, *shape)`.
+    """
+
+    name: str
+    error: float
+    rebuilt: Floats
+    drawn: Floats
+    straight: Floats
+    along: Floats
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found out about samples.
+
+    Arguments:
+        kind: with what it learnt.
+        spectrum: of the principal components.
+        findings: on quality.
+        plane, places: two principal components, and the map of neighbours, each `(n, 2)`.
+        log_density: log p(z) of each sample `(n,)`.
+        normality, p_value: of each sample `(n,)`, larger for more usual ones.
+        group: of each sample `(n,)`; and how far it is from the middle of it.
+        latents: that lead back to samples; none where none does.
+        shown, ends: indices of samples that were rebuilt, and `(2, pairs)` that were gone between.
+    """
+
+    kind: Kind
+    spectrum: Spectrum
+    findings: list[Finding]
+    plane: Floats
+    places: Floats
+    log_density: Floats
+    normality: Floats
+    p_value: Floats
+    group: Ints
+    from_middle: Floats
+    latents: list[Latent]
+    shown: Ints
+    ends: Ints
+
+
+def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, progress: Progress) -> Survey:
+    """Find out what there is to see, each part in a stage of the run.
+
+    Arguments:
+        dataset: two samples or more, all of them looked at alike.
+        epochs: of the autoencoder; 0: none.
+        precision: of its training.
+        seed: of everything random.
+        run: to keep stages in.
+        progress: where to report.
+    """
+    x, kind = dataset.x, kinds.of(dataset.kind).learn(dataset.x, dataset.columns)
+    first = copies(x)
+    # Copies have their place where the first of them is.
+    unique, position = np.unique(first, return_inverse=True)
+    v = flat(kind, x, seed)
+    components = run.stage("components", lambda _: _components(v, seed))
+    z = Components(kind, components.arrays["mean"], components.arrays["basis"]).of_flat(v)
+    near = run.stage("neighbours", lambda _: _neighbours(z[unique], progress)).arrays
+    distance, index = near["distance"], near["index"]
+    places = run.stage("map", lambda _: _map(z[unique], distance, index, seed, progress)).arrays["places"]
+    facts = components.facts
+    spectrum = Spectrum(
+        tuple(facts["shares"]), facts["effective"], intrinsic_dimension(distance), facts["above_chance"], v.shape[1]
+    )
+    found = findings(dataset, first, [(int(unique[i]), int(unique[j])) for i, j in near_copies(distance, index)])
+    for finding in found:
+        progress.say(f"{finding.name.lower():<32}{finding.said}")
+    density = run.stage("density", lambda _: _density(z[:, :DIM], seed)).arrays["log_density"]
+    odd = run.stage("oddness", lambda _: _oddness(z, unique, seed, progress)).arrays
+    groups = run.stage("groups", lambda _: _groups(z, seed)).arrays
+    shown, ends = _chosen(groups["group"], unique, seed)
+    latents = _latents(kind, x, v, epochs, precision, shown, ends, seed, run, progress)
+    plane = np.zeros((len(x), 2), dtype=np.float32)
+    plane[:, : min(2, z.shape[1])] = z[:, :2]
+    return Survey(
+        kind,
+        spectrum,
+        found,
+        plane,
+        places[position],
+        density,
+        odd["normality"],
+        odd["p_value"],
+        groups["group"],
+        groups["from_middle"],
+        latents,
+        shown,
+        ends,
+    )
+
+
+def _components(v: Floats, seed: int) -> Result:
+    """Principal components of flat normalised samples, and how much each explains."""
+    most = min(v.shape)
+    pca = PCA(most if most <= _ALL else _LARGEST, random_state=seed).fit(v)
+    variances = pca.explained_variance_
+    rest = pca.noise_variance_ * (most - len(variances))
+    squares = float(np.square(variances).sum() + pca.noise_variance_ * rest)
+    above = PCA("parallel", random_state=seed).fit(v).dim_ if most <= _CHANCE and squares > 0 else None
+    return Result(
+        {
+            "mean": pca.mean_.astype(np.float32),
+            "basis": pca.components_[:_COMPONENTS].astype(np.float32),
+        },
+        {
+            "shares": pca.explained_variance_ratio_.tolist(),
+            "effective": float((variances.sum() + rest) ** 2 / squares) if squares > 0 else 0.0,
+            "above_chance": above,
+        },
+    )
+
+
+def _neighbours(z: Floats, progress: Progress) -> Result:
+    distance, index = nearest(z, min(_NEIGHBOURS, len(z) - 1), progress)
+    return Result({"distance": distance, "index": index})
+
+
+def _map(z: Floats, distance: Floats, index: Ints, seed: int, progress: Progress) -> Result:
+    start = np.zeros((len(z), 2), dtype=np.float32)
+    start[:, : min(2, z.shape[1])] = z[:, :2]
+    if len(z) < _FEW:
+        return Result({"places": start})
+    epochs = int(np.clip(_MAPPED // len(z), *_EPOCHS))
+    return Result({"places": umap(distance, index, start, epochs, np.random.default_rng(seed), progress)})
+
+
+def _some(n: int, most: int, seed: int) -> Ints:
+    return np.sort(np.random.default_rng(seed).permutation(n)[:most])
+
+
+def _density(z: Floats, seed: int) -> Result:
+    fitted = Mixture(random_state=seed).fit(z[_some(len(z), _DENSITY, seed)])
+    scores = [fitted.score_samples(z[i : i + _AT_ONCE]) for i in range(0, len(z), _AT_ONCE)]
+    return Result({"log_density": np.concatenate(scores).astype(np.float32)})
+
+
+def _oddness(z: Floats, unique: Ints, seed: int, progress: Progress) -> Result:
+    """How usual each sample is, judged by others; copies of one do not make it usual."""
+    if len(unique) < _FEW:
+        return Result({"normality": np.zeros(len(z), np.float32), "p_value": np.ones(len(z), np.float32)})
+    detector = AnomalyDetector(random_state=seed).fit(z[unique[_some(len(unique), _DETECTOR, seed)]])
+    normality = np.empty(len(z))
+    with progress.task("oddest samples", len(z)) as task:
+        for start in range(0, len(z), _AT_ONCE):
+            part = z[start : start + _AT_ONCE]
+            normality[start : start + len(part)] = detector.score_samples(part)
+            task.advance(len(part))
+    # As `p_values`, which would score all of them again.
+    as_odd = np.searchsorted(detector.calibration_, normality, side="right")
+    p_value = (1 + as_odd) / (1 + len(detector.calibration_))
+    return Result({"normality": normality.astype(np.float32), "p_value": p_value.astype(np.float32)})
+
+
+def _groups(z: Floats, seed: int) -> Result:
+    """k-means clusters, as many as have the best silhouette on some of the samples."""
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import silhouette_score
+
+    some = z[_some(len(z), _GROUPED, seed)]
+    different = len(np.unique(some, axis=0))
+    best, middles = -np.inf, some.mean(axis=0, keepdims=True)
+    for k in _GROUPS:
+        if k >= different:
+            break
+        means = KMeans(k, n_init=3, random_state=seed).fit(some)
+        score = float(silhouette_score(some, means.labels_))
+        if score > best:
+            best, middles = score, means.cluster_centers_
+    square = ((z**2).sum(axis=1)[:, None] - 2 * z @ middles.T) + (middles**2).sum(axis=1)
+    group = square.argmin(axis=1)
+    # The largest first.
+    rank = np.argsort(np.argsort(-np.bincount(group, minlength=len(middles)), kind="stable"), kind="stable")
+    far = np.linalg.norm(z - middles[group], axis=1).astype(np.float32)
+    return Result({"group": rank[group], "from_middle": far})
+
+
+def _chosen(group: Ints, unique: Ints, seed: int) -> tuple[Ints, Ints]:
+    """Samples to rebuild, and pairs of different groups to go between."""
+    order = np.random.default_rng(seed + 1).permutation(unique)
+    # One of each group in turn, so that all of them are seen.
+    turn = np.concatenate([np.arange(len(members)) for members in _by_group(group[order])])
+    place = np.concatenate(_by_group(group[order]))
+    shown = order[place[np.argsort(turn, kind="stable")]][:REBUILT]
+    pairs = min(PAIRS, len(shown) // 2)
+    return shown, np.stack([shown[0 : 2 * pairs : 2], shown[1 : 2 * pairs : 2]])
+
+
+def _by_group(group: Ints) -> list[npt.NDArray[np.int64]]:
+    return [np.flatnonzero(group == g) for g in np.unique(group)]
+
+
+def _latents(
+    kind: Kind,
+    x: Floats,
+    v: Floats,
+    epochs: int,
+    precision: str,
+    shown: Ints,
+    ends: Ints,
+    seed: int,
+    run: Run,
+    progress: Progress,
+) -> list[Latent]:
+    """What principal components, and where there is time an autoencoder, rebuild, draw, and go through."""
+    if not has_way_back(kind):
+        return []
+    # Copies of what is set aside were learnt; what was learnt is set aside for no figure.
+    aside = _some(len(x), min(round(_ASIDE * len(x)), _MOST_ASIDE), seed + 2)
+    learnt = np.setdiff1d(np.arange(len(x)), aside)
+    dim = min(DIM, len(learnt) - 1, max(1, v.shape[1] // 2))
+    made: list[tuple[str, Components | Autoencoder]] = [
+        (f"PCA, {dim} components", Components.learn(kind, v[learnt], dim))
+    ]
+    if epochs:
+        model = autoencoder(kind, x[learnt], dim, epochs, precision, seed, run, progress)
+        made.append((f"autoencoder, {dim} values", model))
+    latents = []
+    for name, model in made:
+        stage = "seen-by-" + name.split(",")[0].lower()
+        seen = run.stage(stage, lambda _, m=model: _seen(m, kind, x, v, learnt, aside, shown, ends, seed))  # type: ignore[misc]
+        latents.append(Latent(name, seen.facts["error"], **seen.arrays))
+    return latents
+
+
+def _seen(
+    model: Components | Autoencoder,
+    kind: Kind,
+    x: Floats,
+    v: Floats,
+    learnt: Ints,
+    aside: Ints,
+    shown: Ints,
+    ends: Ints,
+    seed: int,
+) -> Result:
+    z = model.transform(x[learnt[_some(len(learnt), _DENSITY, seed)]])
+    density = Mixture(random_state=seed).fit(z)
+    alpha = np.linspace(0, 1, STEPS)
+    tested = aside if len(aside) else learnt
+    lost = np.square(v[tested] - flat(kind, model.inverse_transform(model.transform(x[tested])))).sum()
+    spread = np.square(v[tested] - v[learnt].mean(axis=0)).sum()
+    between = [np.zeros((STEPS, 0, *kind.shape), dtype=np.float32)] * 2
+    if ends.shape[1]:
+        between = [interpolate(model, x[ends[0]], x[ends[1]], alpha, way) for way in (None, density)]
+    return Result(
+        {
+            "rebuilt": model.inverse_transform(model.transform(x[shown])),
+            "drawn": sample(model, density, DRAWN, seed).astype(np.float32),
+            "straight": np.asarray(between[0], dtype=np.float32),
+            "along": np.asarray(between[1], dtype=np.float32),
+        },
+        {"error": float(lost / spread) if spread > 0 else 0.0},
+    )

@@ -1,0 +1,28 @@
+import numpy as np
+
+from tests.cli.conftest import call
+
+
+def test_a_page_and_its_verdict(empty):
+    np.savez(empty / "petals.npz", x=np.random.default_rng(0).standard_normal((30, 3)))
+    called = call("explore", "petals.npz")
+    assert called.code == 0
+    verdict, page = called.out.strip().split("\n\n")
+    assert verdict.startswith("30 rows of 3 columns: 3 of 3 directions hold 90 % of their variance")
+    assert page == "runs/petals-explored/explore.html"
+    assert (empty / page).is_file()
+    assert "copies" in called.err
+    assert call("explore", "petals.npz", "--quiet").out == ""
+    other = call("report", "runs/petals-explored")
+    assert other.code == 2
+    assert other.complaint.startswith("attar: runs/petals-explored: an exploration; ")
+
+
+def test_bad_input_is_one_line_and_leaves_nothing(empty):
+    np.save(empty / "one.npy", np.ones((1, 3)))
+    for source, said in (("one.npy", "one sample"), ("nowhere", "no such file or folder")):
+        called = call("explore", source)
+        assert called.code == 2
+        assert said in called.complaint
+    assert call("explore", "one.npy", "--time", "soon").code == 2
+    assert [path.name for path in empty.iterdir()] == ["one.npy"]

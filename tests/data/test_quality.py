@@ -1,0 +1,127 @@
+"""Quality of samples: what is wrong is found, what is not is not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from attar.data.arrays import from_arrays
+from attar.data.quality import copies, findings, intrinsic_dimension, near_copies
+
+
+def neighbours(x, k=10):
+    """Distances to the k nearest others and who they are, by comparing all with all in float64."""
+    gaps = np.linalg.norm(x[:, None].astype(np.float64) - x, axis=2)
+    np.fill_diagonal(gaps, np.inf)
+    index = np.argsort(gaps, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(gaps, index, 1), index
+
+
+def found(dataset, near=()):
+    return {finding.name: finding for finding in findings(dataset, copies(dataset.x), list(near))}
+
+
+def test_copies_are_the_first_equal_sample_as_a_naive_search_finds_it():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (60, 2, 3)).astype(np.float32)
+    x[x == 0] *= rng.choice([-1.0, 1.0], (x == 0).sum())  # zeros of both signs
+    x[rng.random(x.shape) < 0.1] = np.nan
+    naive = [next(j for j in range(60) if np.array_equal(x[j], x[i], equal_nan=True)) for i in range(60)]
+    assert copies(x).tolist() == naive
+
+
+@pytest.mark.parametrize("m", [1, 2, 5])
+def test_intrinsic_dimension_is_that_of_the_surface_and_not_of_the_space(m):
+    rng = np.random.default_rng(m)
+    flat = rng.random((1500, m)) @ rng.standard_normal((m, 8))
+    # At the edge of the surface there are fewer neighbours, which makes it look a little smaller.
+    assert intrinsic_dimension(neighbours(flat)[0]) == pytest.approx(m, rel=0.2)
+
+
+def test_intrinsic_dimension_of_what_has_none():
+    assert np.isnan(intrinsic_dimension(np.zeros((5, 4))))
+    assert np.isnan(intrinsic_dimension(np.ones((5, 2))))
+    assert intrinsic_dimension(np.ones((5, 4))) == np.inf
+    assert near_copies(np.ones((5, 4)), np.zeros((5, 4), dtype=np.int64)) == []
+
+
+def test_near_copies_are_rarely_seen_where_there_are_none():
+    alarms = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((200, 1 + seed % 6))
+        alarms += bool(near_copies(*neighbours(x)))
+    assert alarms <= 2
+
+
+def test_planted_near_copies_are_found_the_closest_first():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 6))
+    x[7] = x[250] + 1e-6 * rng.standard_normal(6)
+    x[90] = x[20] + 1e-4 * rng.standard_normal(6)
+    assert near_copies(*neighbours(x)) == [(7, 250), (20, 90)]
+
+
+def test_a_clean_table_has_nothing_to_look_at():
+    rng = np.random.default_rng(0)
+    dataset = from_arrays(rng.standard_normal((80, 3)), rng.integers(0, 2, 80))
+    assert all(finding.fine for finding in found(dataset).values())
+
+
+def test_columns_that_number_the_rows_or_tell_the_label_are_found():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 120)
+    x = np.column_stack([rng.standard_normal(120), np.arange(120) + 1000, y * 7 + 1, rng.standard_normal(120) + y])
+    named = found(from_arrays(x, y))
+    assert not named["Ids among the columns"].fine
+    assert named["Ids among the columns"].said.startswith("'x1'")
+    assert named["Labels among the columns"].said.startswith("'x2': alone")
+
+
+def test_labels_that_can_be_guessed_by_the_most_common_one_do_not_accuse_a_column():
+    rng = np.random.default_rng(0)
+    y = (np.arange(200) < 8).astype(int)
+    assert found(from_arrays(rng.standard_normal((200, 2)), y))["Labels among the columns"].fine
+
+
+def test_test_samples_that_training_has_are_found_exactly_and_nearly():
+    x = np.random.default_rng(0).standard_normal((40, 3))
+    x[35] = x[3]
+    dataset = replace(from_arrays(x), test=np.arange(30, 40))
+    leak = found(dataset, near=[(4, 36), (37, 38)])["Test samples seen in training"]
+    assert not leak.fine
+    assert leak.pairs == ((3, 35), (4, 36))
+    assert "1 occur in the training part too, and 1 nearly" in leak.said
+
+
+def test_copies_within_the_test_part_are_no_leak():
+    x = np.random.default_rng(0).standard_normal((40, 3))
+    x[35] = x[36]
+    assert found(replace(from_arrays(x), test=np.arange(30, 40)))["Test samples seen in training"].fine
+
+
+def test_copies_with_other_labels_contradict():
+    x = np.random.default_rng(0).standard_normal((6, 2))
+    x[4] = x[1]
+    x[5] = x[2]
+    named = found(from_arrays(x, ["a", "a", "b", "b", "b", ""]))
+    assert named["Contradicting labels"].pairs == ((1, 4),)
+    assert named["Exact copies"].pairs == ((1, 4), (2, 5))
+
+
+def test_missing_and_constant_values_are_named():
+    x = np.random.default_rng(0).standard_normal((50, 3))
+    x[:10, 1] = np.nan
+    x[:, 2] = 5.0
+    named = found(from_arrays(x))
+    assert "20 %) " not in named["Missing"].said
+    assert "most in column 'x1' (20 %)" in named["Missing"].said
+    assert "'x2'" in named["Constant"].said
+    assert not named["Constant"].fine
+
+
+def test_a_dark_border_is_no_reason_to_look_and_a_blank_film_is():
+    images = np.zeros((20, 6, 6))
+    images[:, 2:4, 2:4] = np.random.default_rng(0).random((20, 2, 2))
+    assert found(from_arrays(images))["Constant"].fine
+    assert not found(from_arrays(np.zeros((20, 6, 6))))["Constant"].fine

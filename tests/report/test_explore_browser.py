@@ -1,0 +1,93 @@
+"""The page of an exploration in a real browser: no console error, no sideways scrolling, and a map that answers."""
+
+import html
+import json
+import re
+import subprocess
+
+import pytest
+
+from attar.report.exploring import render_explored
+from tests.report.test_browser import BROWSER, FLAGS
+from tests.report.test_exploring import petals
+
+HARNESS = """<!doctype html><title>waiting</title>%s<script>
+const results = {};
+async function look(frame) {
+  frame.scrollIntoView();  // what is out of sight is not drawn
+  const [page, view] = [frame.contentDocument, frame.contentWindow];
+  const box = page.getElementById("places"), canvas = box.querySelector("canvas"), card = box.querySelector(".card");
+  const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+  for (let i = 0; i < 60 && box.querySelector(".absent"); i++) await wait(50);
+  const result = { width: page.documentElement.scrollWidth, room: frame.clientWidth };
+  const area = canvas.getBoundingClientRect();
+  for (let x = 10; x < area.width && card.hidden; x += 8) for (let y = 10; y < area.height && card.hidden; y += 8) {
+    const at = { clientX: area.left + x, clientY: area.top + y, pointerType: "mouse" };
+    canvas.dispatchEvent(new view.PointerEvent("pointermove", at));
+  }
+  await wait(300);
+  result.card = card.innerText;
+  const picture = card.querySelector("canvas");
+  const pixels = picture.getContext("2d").getImageData(0, 0, 96, 96).data;
+  result.picture = picture.hidden ? "none" : pixels.some((value) => value > 0) ? "drawn" : "empty";
+  const key = (name) => canvas.dispatchEvent(new view.KeyboardEvent("keydown", { key: name, cancelable: true }));
+  key("ArrowRight"); key("ArrowLeft");
+  result.said = page.getElementById("places-said").textContent;
+  key("Escape");
+  result.escaped = card.hidden;
+  const differs = async (change) => {
+    const before = canvas.toDataURL();
+    change();
+    // Time is virtual and frames are not: one is waited for where they come.
+    for (let i = 0; i < 40 && canvas.toDataURL() === before; i++) {
+      await Promise.race([new Promise((done) => view.requestAnimationFrame(done)), wait(100)]);
+    }
+    await wait(900);
+    return canvas.toDataURL() !== before;
+  };
+  const select = page.getElementById("colour");
+  result.recoloured = await differs(() => { select.value = "1"; select.dispatchEvent(new view.Event("change")); });
+  result.scale = page.querySelector("#places-legend .scale") !== null;
+  select.value = "0"; select.dispatchEvent(new view.Event("change"));
+  const entry = page.querySelector("#places-legend [data-class]");
+  result.hidden = await differs(() => entry.click()) && entry.getAttribute("aria-pressed") === "false";
+  result.zoomed = await differs(() => page.querySelector('[data-zoom="2"]').click());
+  result.moved = await differs(() => page.querySelectorAll("[data-layout]")[1].click());
+  page.querySelector("button.sample").click();
+  await wait(300);
+  result.found = card.innerText;
+  return result;
+}
+addEventListener("load", async () => {
+  for (const frame of document.querySelectorAll("iframe")) results[frame.id] = await look(frame);
+  document.title = JSON.stringify(results);
+});
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium on PATH")
+def test_explorations_work_at_every_width(tmp_path):
+    for name, explored in {"images": petals(), "texts": petals(200, pictures=False)}.items():
+        (tmp_path / f"{name}.html").write_text(render_explored(explored), encoding="utf-8")
+    frames = "".join(
+        f'<iframe id="{name}-{width}" src="{name}.html" style="width:{width}px;height:900px;border:0"></iframe>'
+        for name in ("images", "texts")
+        for width in (1280, 860, 400)
+    )
+    (tmp_path / "harness.html").write_text(HARNESS % frames, encoding="utf-8")
+    flags = [flag.replace("8000", "60000") for flag in FLAGS]
+    command = [BROWSER, *flags, f"--user-data-dir={tmp_path / 'user'}", (tmp_path / "harness.html").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+    results = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", done.stdout, flags=re.S)[1]))
+    assert len(results) == 6
+    for name, result in results.items():
+        assert result["width"] <= result["room"], name
+        assert "train/" in result["card"], name
+        assert result["picture"] == ("drawn" if name.startswith("images") else "none"), name
+        assert "group" in result["said"], name
+        assert "train/00000.png" in result["found"], name
+        for what in ("escaped", "recoloured", "scale", "hidden", "zoomed", "moved"):
+            assert result[what], (name, what)
