@@ -19,7 +19,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 def predictions(x: Array, y: Array, t: Array) -> Array:
     """Of the path for every p `(p_max, n_test, m)`."""
-    found = {}
+    found: dict[int, Array] = {}
     for step in Path(x, y, t).steps():
         found.update(step.predictions(np.arange(1, x.shape[1] + 1)))
     return np.stack([found[p] for p in range(1, x.shape[1] + 1)])
