@@ -11,7 +11,7 @@ import torch
 
 from attar.represent import PCA, Autoencoder, Raw, TfIdf
 from attar.run import Result, Run
-from attar.trials import apply
+from attar.trials.base import apply
 
 if TYPE_CHECKING:
     from attar.data.dataset import Floats
