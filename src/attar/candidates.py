@@ -59,8 +59,9 @@ class Candidate:
     Arguments:
         name: as in "simclr + propagation".
         baseline: True where nothing is learnt from the unlabelled samples by training on them.
-        rank: by simplicity: by representation, and a linear map before what looks samples up. Of two linear maps the
-            one learnt from all samples comes first: it depends less on which of them have a label.
+        rank: what is usual for the kind first, then by simplicity: by representation, and a linear map before what
+            looks samples up. Of two linear maps the one learnt from all samples comes first: it depends less on which
+            of them have a label.
         held_out: cross-validated probabilities of the labelled samples `(repeats, n_labelled, n_classes)`.
         everything: probabilities of all training samples `(n, n_classes)`.
         curve: accuracy over the number of labels.
@@ -111,7 +112,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
             candidate = Candidate(
                 name=facts["name"],
                 baseline=facts["baseline"],
-                rank=_RANKS * place + facts["rank"],
+                rank=(-_RANKS if stage == job.kind.usual else _RANKS * place) + facts["rank"],
                 held_out=result.arrays[f"{i}.held_out"],
                 everything=result.arrays[f"{i}.everything"],
                 curve=tuple(LearningPoint(**point) for point in facts["curve"]),

