@@ -215,8 +215,8 @@ def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice)
     reason = (
         f"“{chosen.name}” had the highest cross-validated accuracy of {len(tried)} candidates"
         if best == choice.index
-        else f"“{chosen.name}” comes first, by what usually serves such data and by simplicity, of {len(tried)} candidates "
-        f"within one standard error of the best, “{tried[best].name}” ({percent(accuracy[best])})"
+        else f"“{chosen.name}” comes first, by what usually serves such data and by simplicity, of {len(tried)} "
+        f"candidates within one standard error of the best, “{tried[best].name}” ({percent(accuracy[best])})"
     )
     if chosen.members:
         names = ", ".join(f"“{member.name}”" for member in chosen.members)
