@@ -16,8 +16,9 @@ Doubles = npt.NDArray[np.float64]
 _BLOCK = 64
 # Where X⁺ has become so much smaller, what rounding left of the larger one is computed anew.
 _REBUILD = 0.01
-# Of a column's length, what rounding may leave outside a span that it lies in, times the root of the matrix's size.
-_ROUNDING = 64 * np.finfo(float).eps
+# Of a column's length, what rounding may leave outside a span that it lies in: times the root of the matrix's size, or
+# times the largest cancellation that a direction of the span came from.
+_ROUNDING, _AMPLIFIED = 64 * np.finfo(float).eps, 8 * np.finfo(float).eps
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,7 @@ class Path:
         self._rows = len(T), len(T) + Y.shape[1]
         self._rest = Y.copy(order="F")
         self._predictions = np.zeros((len(T), Y.shape[1]))
-        # A column whose part outside the span is smaller than the rounding of its length adds nothing.
-        longest = np.sqrt(np.einsum("ij,ij->j", X, X).max(initial=0.0))
-        self._tolerance = _ROUNDING * max(X.shape) ** 0.5 * float(longest)
+        self._rounding, self._cancelled = _ROUNDING * max(X.shape) ** 0.5, 1.0
         self._largest = 0.0
 
     @property
@@ -138,13 +137,20 @@ class Path:
                 again = q.T @ outside
                 inside, outside = inside + again, outside - q @ again
                 directions, lengths = qr(outside, mode="economic")
-                new = np.abs(np.diag(lengths)) > self._tolerance
+                new = self._outside(block, lengths)
                 k = 1 if not new[0] else stop - p if new.all() else int(np.argmin(new))
                 if new[0]:
                     yield self._grown(p, inside[:, :k], directions[:, :k], lengths[:k, :k])
                 else:
                     yield self._turned(p, inside[:, :k])
             p += k
+
+    def _outside(self, block: Doubles, lengths: Doubles) -> npt.NDArray[np.bool_]:
+        """Which columns of a block lie outside the span of all before, by more than rounding."""
+        left, whole = np.abs(np.diag(lengths)), np.linalg.norm(block, axis=0)
+        cancelled = np.maximum.accumulate(np.append(self._cancelled, whole / np.maximum(left, np.finfo(float).tiny)))
+        outside: npt.NDArray[np.bool_] = left > whole * np.maximum(self._rounding, _AMPLIFIED * cancelled[:-1])
+        return outside
 
     def _grown(self, p: int, inside: Doubles, directions: Doubles, lengths: Doubles) -> Step:
         """Columns outside the span: B = Q · inside + directions · lengths."""
@@ -169,6 +175,8 @@ class Path:
         before, self._predictions = self._predictions, self._predictions + changes @ weights
         self._q[:, r : r + k] = directions
         self._rank += k
+        whole = np.linalg.norm(self._x[:, p : p + k], axis=0)
+        self._cancelled = max(self._cancelled, float((whole / np.abs(np.diag(lengths))).max()))
         u, v, a = self._parts
         u[:, r:], v[:], a[r:] = test, solution, columns.T
         self._largest = max(self._largest, float(inverse[-1]) ** 0.5)
