@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = attach(
         "Flow": "flow",
         "Gaussian": "gaussian",
         "Kernel": "kernel",
+        "LossyCoder": "lossy",
         "Mixture": "mixture",
         "ProbabilisticPCA": "ppca",
         "Restorer": "restorer",

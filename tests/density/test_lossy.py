@@ -1,0 +1,99 @@
+"""What is decoded is as near as was asked for, in as few bits as the theory allows, and no other bytes are believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from attar.density import LossyCoder
+from attar.errors import DataError
+from attar.represent import PCA
+
+pytest.importorskip("constriction")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    x = load_digits().data
+    return x[:1200], x[1200:]
+
+
+@pytest.mark.parametrize("error", [0.1, 1.0, 3.0])
+@pytest.mark.parametrize("latent", [False, True])
+def test_the_error_is_kept_also_by_samples_unlike_those_learnt_from(digits, error, latent):
+    train, test = digits
+    coder = LossyCoder(PCA(8).fit(train) if latent else None).fit(train)
+    for x in (test, 16 - test, 50 * np.random.default_rng(0).standard_normal((20, 64))):
+        assert np.sqrt(np.mean((coder.decode(coder.encode(x, error)) - x) ** 2)) <= 1.02 * error
+
+
+def test_bits_are_near_the_rate_of_a_laplace_source():
+    """At a high rate a value of entropy h nats costs h − ln Δ: for a Laplace distribution h = 1 + ln 2b."""
+    rng = np.random.default_rng(0)
+    scales = np.array([1.0, 4.0, 20.0])
+    x = rng.laplace(size=(20_000, 3)) * scales
+    coded = LossyCoder().fit(x).encode(x, error=0.05)
+    expected = np.sum(1 + np.log(2 * scales) - np.log(np.sqrt(12) * 0.05)) / np.log(2)
+    assert 8 * len(coded) / len(x) == pytest.approx(expected, rel=0.01)
+
+
+def test_fewer_bits_than_coding_each_value_alone(digits):
+    train, test = digits
+    coded = LossyCoder().fit(train).encode(test, error=1.0)
+    steps = np.rint(test / np.sqrt(12)).astype(int)
+    shares = np.unique(steps, return_counts=True)[1] / steps.size
+    assert 8 * len(coded) < -test.size * float((shares * np.log2(shares)).sum())
+
+
+def test_shapes_and_no_samples_come_back(digits):
+    images = digits[0].reshape(-1, 8, 8)
+    coder = LossyCoder().fit(images)
+    assert coder.decode(coder.encode(images[:3], 1.0)).shape == (3, 8, 8)
+    assert coder.decode(coder.encode(images[:0], 1.0)).shape == (0, 8, 8)
+
+
+def test_constant_values_and_fewer_samples_than_values(digits):
+    x = np.full((4, 70), 3.0)
+    x[:, 0] = [1, 2, 3, 4]
+    coder = LossyCoder().fit(x)
+    assert np.abs(coder.decode(coder.encode(x, 0.01)) - x).max() < 0.05
+
+
+def test_damaged_forged_and_foreign_bytes_are_refused(digits):
+    train, test = digits
+    coder, other = LossyCoder().fit(train), LossyCoder().fit(train[:600])
+    coded = coder.encode(test[:5], 1.0)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        broken = bytearray(coded)
+        broken[rng.integers(len(coded))] ^= 1 << int(rng.integers(8))
+        with pytest.raises(DataError):
+            coder.decode(bytes(broken))
+    for bad in (b"", coded[:20], b"x" * 100, coded + b"1234", coded[:-4]):
+        with pytest.raises(DataError):
+            coder.decode(bad)
+    with pytest.raises(DataError, match="another coder"):
+        other.decode(coded)
+    with pytest.raises(DataError, match="max_values"):
+        coder.decode(coded, max_values=100)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones((1, 3)), "two samples"),
+        (np.ones(3), "two samples"),
+        (np.ones((2, 5000)), "4096"),
+        ([[1, np.nan], [1, 2]], "sample 0"),
+    ],
+)
+def test_bad_samples_are_named(x, message):
+    with pytest.raises(DataError, match=message):
+        LossyCoder().fit(x)
+
+
+@pytest.mark.parametrize(("error", "message"), [(0, "above zero"), (np.nan, "above zero"), (1e-9, "too small")])
+def test_bad_errors_are_named(digits, error, message):
+    with pytest.raises(DataError, match=message):
+        LossyCoder().fit(digits[0]).encode(digits[1], error)
