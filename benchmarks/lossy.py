@@ -34,9 +34,8 @@ def main() -> None:
         held = np.load(data(f"{name}.npz"))
         train, test = held["x_train"][:20_000], held["x_test"]
         coder = LossyCoder().fit(train)
-        print(
-            f"\n{name}: lossless {_bits(gzip.compress(test.tobytes(), 9), test):.2f} (gzip), {_bits(_zstd(test), test):.2f} (zstd)"
-        )
+        whole = (_bits(gzip.compress(test.tobytes(), 9), test), _bits(_zstd(test), test))
+        print(f"\n{name}: lossless {whole[0]:.2f} (gzip), {whole[1]:.2f} (zstd)")
         print("| error, % | attar | JPEG | gzip | zstd |\n|---|---|---|---|---|")
         for percent in (2, 4, 8):
             error = 2.55 * percent

@@ -121,7 +121,7 @@ class Text(Kind):
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Cross-entropy over the vocabulary, the mean over all tokens and the padding that ends each text."""
         counted = F.pad(x[:, :-1] != self.pad, (1, 0), value=True)
-        return F.cross_entropy(x_hat[counted], x[counted].long())
+        return mean_of(F.cross_entropy(x_hat[counted], x[counted].long(), reduction="sum"), counted.sum())
 
     def draw(self, sample: Floats) -> str:
         """The first words."""
