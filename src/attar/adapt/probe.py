@@ -39,10 +39,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Linear classifier g_φ(z) = softmax(t (W z + b)).
 
     With more than four values a label, W is ridge regression on ±1 targets, the penalty chosen by its exact
-    leave-one-out error; where a model can fit any labels, squared loss needs fewer of them than logistic loss. Else it
-    is multinomial logistic regression, the penalty chosen by stratified cross-validation (on very large data it is
-    ridge regression again, for its speed). The scale t makes the probabilities of held-out labels likely (temperature
-    scaling).
+    leave-one-out error at the best scale; where a model can fit any labels, squared loss needs fewer of them than
+    logistic loss. Else it is multinomial logistic regression, the penalty chosen by stratified cross-validation (on
+    very large data it is ridge regression again, for its speed). The scale t makes the probabilities of held-out labels
+    likely (temperature scaling).
 
     References:
         Golub, Heath, Wahba, Generalized cross-validation as a method for choosing a good ridge parameter, 1979,
@@ -162,7 +162,9 @@ def _ridge(z: Doubles, codes: npt.NDArray[np.intp], n_classes: int) -> tuple[tup
         fitted = mean + vectors @ (shrink[:, None] * rotated)
         leverage = 1 / n + np.einsum("ij,j,ij->i", vectors, shrink, vectors)
         scores = targets - (targets - fitted) / np.maximum(1 - leverage, 1e-9)[:, None]
-        error = float(np.mean((targets - scores) ** 2))
+        # The scale is chosen afterwards: a strong penalty is not to blame for short scores.
+        scale = max(float((targets * scores).sum()), 0.0) / max(float((scores * scores).sum()), np.finfo(float).tiny)
+        error = float(np.mean((targets - scale * scores) ** 2))
         if best is None or error < best[0] * (1 - _TIE):
             best = error, float(penalty), scores
     assert best is not None
