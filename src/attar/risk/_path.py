@@ -7,18 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack, qr, solve_triangular
+from scipy.linalg import solve_triangular
 
 Doubles = npt.NDArray[np.float64]
 
 # Columns that are added at once: enough for matrix products to be fast, few enough for their own orthogonalisation to
 # cost nothing beside them.
 _BLOCK = 64
+# Rows that are turned at once: what is written in between stays in the cache.
+_ROWS = 256
+# Of a block within the span, the largest ‖A QᵀB‖²: by the root of it X⁺ may become smaller at once.
+_SHRINKS = 400.0
 # Where X⁺ has become so much smaller, what rounding left of the larger one is computed anew.
-_REBUILD = 0.01
-# Of a column's length, what rounding may leave outside a span that it lies in: times the root of the matrix's size, or
-# times the largest cancellation that a direction of the span came from.
-_ROUNDING, _AMPLIFIED = 64 * np.finfo(float).eps, 8 * np.finfo(float).eps
+_REBUILD = 0.1
+# Of a column's length, what rounding may leave outside a span that it lies in, times the root of the matrix's size; and
+# a share outside so small that rounding may have been amplified to it.
+_ROUNDING, _SUSPICIOUS = 64 * np.finfo(float).eps, 1e-6
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,9 @@ class Step:
 
     Arguments:
         first: the lowest p.
-        start: predictions of the test samples `(n_test, m)`, before the step, or after it.
+        before, after: predictions of the test samples `(n_test, m)`.
         changes: `(n_test, k)`; the i-th column times the i-th of the weights is what it adds to the predictions.
         weights: `(k, m)`.
-        backwards: whether `start` is after the step. Where solutions shrink, small numbers must not be the difference
-            of large ones.
         residual: squared norms of y − Xβ `(k, m)`.
         norm: squared norms of β `(k, m)`.
         rank: of the columns `(k,)`.
@@ -39,10 +41,10 @@ class Step:
     """
 
     first: int
-    start: Doubles
+    before: Doubles
+    after: Doubles
     changes: Doubles
     weights: Doubles
-    backwards: bool
     residual: Doubles
     norm: Doubles
     rank: npt.NDArray[np.intp]
@@ -52,9 +54,11 @@ class Step:
         """Those of the sizes that are among its p, each with the predictions `(n_test, m)`, in any order."""
         k = len(self.weights)
         mine = sizes[(sizes >= self.first) & (sizes < self.first + k)] - self.first
-        current, done = self.start, k if self.backwards else 0
-        for i in reversed(mine) if self.backwards else mine:
-            if self.backwards:
+        # From the smaller end: small numbers must not be the difference of large ones.
+        backwards = np.linalg.norm(self.after) < np.linalg.norm(self.before)
+        current, done = (self.after, k) if backwards else (self.before, 0)
+        for i in reversed(mine) if backwards else mine:
+            if backwards:
                 current = current - self.changes[:, i + 1 : done] @ self.weights[i + 1 : done]
             else:
                 current = current + self.changes[:, done : i + 1] @ self.weights[done : i + 1]
@@ -68,12 +72,13 @@ class Path:
         X_p = Q L Z₁ᵀ,   A = L⁻¹,   U = T_p Z₁,   V = A QᵀY,   T_p X_p⁺ Y = U V
 
     Q `(n, r)` spans the columns, Z₁ `(p, r)` (never formed) the rows. A column outside the span of those before adds a
-    direction to both. One within it turns the row space: with M = A QᵀB, the null space of [L QᵀB] is that of [I M],
-    which k Householder reflections map onto k coordinates. Applied to A, U and V they give those of all columns, since
-    the minimum-norm solution is the projection of any solution onto the row space. So a block of k columns costs
-    O(n (n + n_test) k), and a further right-hand side O((n + n_test) k). What is added within one block is nested:
-    each p has its own solution. All steps are orthogonal or triangular, so predictions are those of a singular value
-    decomposition to rounding times the condition number.
+    direction to both. Columns B within it turn the row space: with M = A QᵀB, that of [L QᵀB] has the orthonormal basis
+    Z = [I M]ᵀ (I + M Mᵀ)^−½. The minimum-norm solution is the projection of any solution onto it, so A and V become
+    Zᵀ [A 0]ᵀ and Zᵀ [V 0]ᵀ, and U becomes [U T_B] Z. What that takes off a solution lies in the null space, spanned by
+    [−M; I] = N C, C = chol(I + MᵀM), of which the first columns belong to the first columns of B: each p within a block
+    has its own solution. A block of k columns costs O(n (n + n_test) k), a further right-hand side O((n + n_test) k).
+    Blocks are so short that I + MᵀM is well conditioned: predictions are those of a singular value decomposition, to
+    rounding times the condition number of X_p.
 
     References:
         Golub, Van Loan, Matrix Computations, 4th ed., 2013, sections 5.5.2 (complete orthogonal decomposition) and 6.5
@@ -90,37 +95,34 @@ class Path:
         n, p_max = X.shape
         self._x, self._t, self._y = X, T, Y
         self._rank, most = 0, min(n, p_max)
-        self._q = np.empty((n, most), order="F")
-        # Above one another, so that one call turns them all: U, Vᵀ and Aᵀ, behind a block of free columns.
-        self._state = np.zeros((len(T) + Y.shape[1] + most, _BLOCK + most), order="F")
+        self._q = np.empty((n, most))
+        # Above one another, so that all are turned together: U, Vᵀ and Aᵀ.
+        self._state = np.zeros((len(T) + Y.shape[1] + most, most))
         self._rows = len(T), len(T) + Y.shape[1]
-        self._rest = Y.copy(order="F")
+        self._rest = Y.copy()
         self._predictions = np.zeros((len(T), Y.shape[1]))
-        self._rounding, self._cancelled = _ROUNDING * max(X.shape) ** 0.5, 1.0
+        # Of the columns that added a direction: X = Q R, and their lengths.
+        self._r, self._lengths = np.zeros((most, most)), np.zeros(most)
+        self._rounding = _ROUNDING * max(X.shape) ** 0.5
         self._largest = 0.0
-
-    @property
-    def _turning(self) -> Doubles:
-        """U, Vᵀ and Aᵀ."""
-        return self._state[:, _BLOCK : _BLOCK + self._rank]
 
     @property
     def _parts(self) -> tuple[Doubles, Doubles, Doubles]:
         """U `(n_test, r)`, Vᵀ `(m, r)`, Aᵀ `(r, r)`."""
-        u, v, a = np.split(self._turning, self._rows)
+        u, v, a = np.split(self._state[:, : self._rank], self._rows)
         return u, v, a[: self._rank]
 
     def steps(self) -> Iterator[Step]:
         """Every p once, in ascending order."""
         n, p_max = self._x.shape
-        p, full = 0, 0
+        p, k = 0, _BLOCK
         while p < p_max:
-            left = n - self._rank
-            # Beyond the threshold by one, two, four, …: the solution may shrink so fast that it must be computed anew.
-            stop = min(p + min(_BLOCK, left or max(p - full, 1)), p_max)
-            yield from self._added(p, stop)
-            if left and self._rank == n:
-                full = stop
+            # Of what the last block shows to shrink fast, no more than twice as much is tried next.
+            left = n - self._rank or min(_BLOCK, 2 * k)
+            stop = min(p + min(_BLOCK, left), p_max)
+            for step in self._added(p, stop):
+                k = len(step.weights)
+                yield step
             p = stop
 
     def _added(self, p: int, stop: int) -> Iterator[Step]:
@@ -128,35 +130,44 @@ class Path:
         while p < stop:
             block, q = self._x[:, p:stop], self._q[:, : self._rank]
             if self._rank == len(self._x):
-                k = stop - p
-                yield self._turned(p, block)
+                step = self._turned(p, block)
             else:
                 inside = q.T @ block
                 outside = block - q @ inside
                 # Twice is enough (Parlett): once leaves what rounding made of the part inside.
                 again = q.T @ outside
                 inside, outside = inside + again, outside - q @ again
-                directions, lengths = qr(outside, mode="economic")
-                new = self._outside(block, lengths)
-                k = 1 if not new[0] else stop - p if new.all() else int(np.argmin(new))
+                directions, lengths = np.linalg.qr(outside)
+                new = self._outside(block, inside, lengths)
                 if new[0]:
-                    yield self._grown(p, inside[:, :k], directions[:, :k], lengths[:k, :k])
+                    k = len(new) if new.all() else int(np.argmin(new))
+                    step = self._grown(p, inside[:, :k], directions[:, :k], lengths[:k, :k])
                 else:
-                    yield self._turned(p, inside[:, :k])
-            p += k
+                    step = self._turned(p, inside[:, :1])
+            yield step
+            p += len(step.weights)
 
-    def _outside(self, block: Doubles, lengths: Doubles) -> npt.NDArray[np.bool_]:
-        """Which columns of a block lie outside the span of all before, by more than rounding."""
-        left, whole = np.abs(np.diag(lengths)), np.linalg.norm(block, axis=0)
-        cancelled = np.maximum.accumulate(np.append(self._cancelled, whole / np.maximum(left, np.finfo(float).tiny)))
-        outside: npt.NDArray[np.bool_] = left > whole * np.maximum(self._rounding, _AMPLIFIED * cancelled[:-1])
+    def _outside(self, block: Doubles, inside: Doubles, lengths: Doubles) -> npt.NDArray[np.bool_]:
+        """Which columns lie outside the span of all before by more than rounding; right up to the first that does not.
+
+        A column that is Σ cᵢ xᵢ comes out as far outside as rounding moved the xᵢ: by ε Σ |cᵢ| ‖xᵢ‖.
+        """
+        left, whole, r = np.abs(np.diag(lengths)), np.linalg.norm(block, axis=0), self._rank
+        outside: npt.NDArray[np.bool_] = left > self._rounding * whole
+        for j in np.flatnonzero(outside & (left < _SUSPICIOUS * whole)):
+            if not outside[:j].all():
+                break
+            c = solve_triangular(lengths[:j, :j], lengths[:j, j])
+            moved = np.abs(c) @ whole[:j]
+            c = solve_triangular(self._r[:r, :r], inside[:, j] - inside[:, :j] @ c)
+            outside[j] = left[j] > _ROUNDING * (moved + np.abs(c) @ self._lengths[:r])
         return outside
 
     def _grown(self, p: int, inside: Doubles, directions: Doubles, lengths: Doubles) -> Step:
         """Columns outside the span: B = Q · inside + directions · lengths."""
         r, k = inside.shape
         u, v, a = self._parts
-        unit = solve_triangular(lengths, np.eye(k))
+        unit = np.linalg.inv(lengths)
         # The new columns of A: what a unit of each direction in y adds to the solution.
         columns = np.concatenate([-(a.T @ inside) @ unit, unit])
         test = self._t[:, p : p + k]
@@ -174,9 +185,9 @@ class Path:
         inverse = float((a * a).sum()) + np.cumsum((columns * columns).sum(0))
         before, self._predictions = self._predictions, self._predictions + changes @ weights
         self._q[:, r : r + k] = directions
+        self._r[:r, r : r + k], self._r[r : r + k, r : r + k] = inside, lengths
+        self._lengths[r : r + k] = np.linalg.norm(self._x[:, p : p + k], axis=0)
         self._rank += k
-        whole = np.linalg.norm(self._x[:, p : p + k], axis=0)
-        self._cancelled = max(self._cancelled, float((whole / np.abs(np.diag(lengths))).max()))
         u, v, a = self._parts
         u[:, r:], v[:], a[r:] = test, solution, columns.T
         self._largest = max(self._largest, float(inverse[-1]) ** 0.5)
@@ -184,31 +195,39 @@ class Path:
             # From here on every column lies within: in the coordinates of the samples themselves, Q is the identity.
             a[:] = self._q @ a
             self._q[:] = np.eye(self._rank)
-        return Step(p + 1, before, changes, weights, False, residual, norm, r + 1 + np.arange(k), inverse)
+        return Step(p + 1, before, self._predictions, changes, weights, residual, norm, r + 1 + np.arange(k), inverse)
 
     def _turned(self, p: int, inside: Doubles) -> Step:
-        """Columns within the span: B = Q · inside."""
-        r, k = inside.shape
-        _, _, a = self._parts
-        null = np.asfortranarray(np.concatenate([np.eye(k), -(a.T @ inside)]))
-        reflections, tau, _, _ = lapack.dgeqrf(null, overwrite_a=True)
-        free = self._state[:, _BLOCK - k : _BLOCK]
-        free[:] = 0
-        free[: len(self._t)] = self._t[:, p : p + k]
-        both = self._state[:, _BLOCK - k : _BLOCK + r]
-        turned, _, _ = lapack.dormqr("R", "N", reflections, tau, both, _BLOCK * len(both), overwrite_c=True)
-        if not np.may_share_memory(turned, both):
-            both[:] = turned
-        changes, weights, gone = np.split(free, self._rows)
-        changes, weights = -changes, weights.T.copy()
-        squares, lost = weights * weights, (gone * gone).sum(0)
+        """Columns within the span: B = Q · inside; so many of them as may shrink the solution at once."""
+        u, v, a = self._parts
+        m = a.T @ inside
+        k = max(1, int(np.searchsorted(np.cumsum((m * m).sum(0)), _SHRINKS)))
+        m, test = m[:, :k], self._t[:, p : p + k]
+        state = self._state[:, : self._rank]
+        along = np.concatenate([part @ m for part in np.split(state, range(_ROWS, len(state), _ROWS))])
+        on_test, on_v, on_a = np.split(along, self._rows)
+        gram = m.T @ m
+        unit = np.linalg.inv(np.linalg.cholesky(gram + np.eye(k)))
+        # N = [−M; I] C⁻¹ applied to test samples, solutions and A.
+        changes, weights, gone = (on_test - test) @ unit.T, -unit @ on_v.T, unit @ on_a.T
+        # (I + M Mᵀ)^−½ = I + M K Mᵀ
+        values, vectors = np.linalg.eigh(gram)
+        values = np.maximum(values, 0)
+        root = np.sqrt(1 + values)
+        core = (vectors * (-1 / (root * (1 + root)))) @ vectors.T
+        added = along @ core
+        added[: len(test)] += test + test @ gram @ core
+        for start in range(0, len(state), _ROWS):
+            state[start : start + _ROWS] += added[start : start + _ROWS] @ m.T
+        squares, lost = weights * weights, (gone * gone).sum(1)
         self._refresh(p + k)
         u, v, a = self._parts
-        self._predictions = u @ v.T
+        before, self._predictions = self._predictions, u @ v.T
         norm = (v * v).sum(1) + np.cumsum(squares[::-1], 0)[::-1] - squares
         inverse = float((a * a).sum()) + np.cumsum(lost[::-1])[::-1] - lost
         residual = np.broadcast_to((self._rest * self._rest).sum(0), weights.shape)
-        return Step(p + 1, self._predictions, changes, weights, True, residual, norm, np.full(k, r), inverse)
+        rank = np.full(k, self._rank)
+        return Step(p + 1, before, self._predictions, changes, weights, residual, norm, rank, inverse)
 
     def _refresh(self, p: int) -> None:
         """Compute anew what has become much smaller than what it was computed from."""
@@ -216,8 +235,8 @@ class Path:
         inverse = float(np.linalg.norm(a))
         if inverse < _REBUILD * self._largest:
             q = self._q[:, : self._rank]
-            rows, triangle = qr((q.T @ self._x[:, :p]).T, mode="economic")
-            a[:] = solve_triangular(triangle, np.eye(len(triangle)))
+            rows, triangle = np.linalg.qr((q.T @ self._x[:, :p]).T)
+            a[:] = np.linalg.inv(triangle)
             u[:] = self._t[:, :p] @ rows
             v[:] = (a.T @ (q.T @ self._y)).T
             self._largest = 0.0
