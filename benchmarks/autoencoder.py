@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from masked import picture
+from picture import picture
 from runs import data
 
 from attar.represent import PCA, Autoencoder

@@ -16,15 +16,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
+from picture import picture
 from runs import data
 
 from attar.represent import Masked
 
 _TRAINED = 40_000
 _SHOWN = 14
-_TIMES = 3  # size of a pixel
-_GAP = 2
 _GREY = 110.0
 _OUT = Path(__file__).resolve().parents[1] / "docs" / "images" / "masked.png"
 
@@ -45,19 +43,6 @@ def rows(name: str, folder: Path) -> Pixels:
     error = np.square(filled - test)[where].mean() / np.square(train.mean(0) - test)[where].mean()
     print(f"{name}: {seconds:.0f} s, error of hidden pixels {100 * error:.1f} % of the mean image's", flush=True)
     return np.stack([test, np.where(where, _GREY, test), filled])[:, :_SHOWN].clip(0, 255)
-
-
-def picture(blocks: list[Pixels]) -> Image.Image:
-    """All rows below each other, on white."""
-    lines = np.concatenate(blocks)
-    n, shown, height, width = lines.shape
-    h, w = height + _GAP, width + _GAP
-    page = np.full((n * h + _GAP, shown * w + _GAP), 255, dtype=np.uint8)
-    for i, line in enumerate(lines):
-        for j, image in enumerate(line):
-            page[_GAP + i * h : (i + 1) * h, _GAP + j * w : (j + 1) * w] = np.rint(image)
-    picture = Image.fromarray(page)
-    return picture.resize((picture.width * _TIMES, picture.height * _TIMES), Image.Resampling.NEAREST)
 
 
 if __name__ == "__main__":

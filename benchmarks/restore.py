@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from masked import picture
+from picture import picture
 from runs import data
 from skimage.filters import median
 from skimage.morphology import footprint_rectangle

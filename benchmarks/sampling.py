@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from picture import picture
 from runs import data
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
@@ -43,8 +43,6 @@ _DRAWN = 5_000
 _TOLD = 2_000
 _NEAREST = 1_000
 _SHOWN = 20
-_TIMES = 2  # size of a pixel
-_GAP = 2
 _OUT = Path(__file__).resolve().parents[1] / "docs" / "images" / "sampling.png"
 
 Pixels = npt.NDArray[np.float32]
@@ -140,19 +138,6 @@ def compare(name: str, folder: Path) -> list[Pixels]:
     return shown
 
 
-def picture(blocks: list[Pixels]) -> Image.Image:
-    """All rows below each other, on white."""
-    lines = np.concatenate([np.stack(block) for block in blocks])
-    n, shown, height, width = lines.shape
-    h, w = height + _GAP, width + _GAP
-    page = np.full((n * h + _GAP, shown * w + _GAP), 255, dtype=np.uint8)
-    for i, line in enumerate(lines):
-        for j, image in enumerate(line):
-            page[_GAP + i * h : (i + 1) * h, _GAP + j * w : (j + 1) * w] = np.rint(255 * image.clip(0, 1))
-    picture = Image.fromarray(page)
-    return picture.resize((picture.width * _TIMES, picture.height * _TIMES), Image.Resampling.NEAREST)
-
-
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -161,4 +146,5 @@ if __name__ == "__main__":
     for name in sys.argv[2:]:
         print(f"\n{name}")
         blocks.append(compare(name, folder))
-    picture(blocks).save(_OUT, optimize=True)
+    rows = [255 * np.stack(block).clip(0, 1) for block in blocks]
+    picture(rows, times=2).save(_OUT, optimize=True)
