@@ -6,19 +6,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import RidgeClassifier
-from torch import nn
 
-from attar.deploy.check import check
-from attar.deploy.meta import ModelMeta
-from attar.deploy.onnx import export
 from attar.represent import kmeans_convolutions as room
 from attar.represent.kmeans_convolutions import KMeansConvolutions
-
-SHAPES = [(1, 40), (3, 40), (8, 8), (8, 8, 3)]
-
-
-def samples(shape, n=20, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, *shape)).astype(np.float32)
+from tests.represent.test_random_convolutions import samples
 
 
 def learnt(x, dilation=1, difference=False, seed=0):
@@ -107,19 +98,6 @@ def test_it_learns_the_wave_that_is_there() -> None:
     spectrum = np.abs(np.fft.rfft(learnt(x).weight[:, 0].numpy())) ** 2
     # One period in nine steps: nearly all of each filter's power is there.
     assert (spectrum[:, 1] / spectrum.sum(1)).min() > 0.95
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_export(shape, tmp_path) -> None:
-    x = samples(shape)
-    kind = "image" if len(shape) == 3 or shape[0] == shape[1] else "series"
-    representation = KMeansConvolutions(8, random_state=0).fit(x)
-    head = nn.Linear(representation.dim_, 2)
-    nn.init.normal_(head.weight, std=0.01)
-    whole = nn.Sequential(representation.module_, head, nn.Softmax(dim=1)).eval()
-    export(whole, torch.tensor(x), tmp_path / "m.onnx", ModelMeta(kind, shape, ("a", "b")))
-    with torch.no_grad():
-        check(tmp_path / "m.onnx", x, whole(torch.tensor(x)).numpy(), 2e-3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 5), (2, 2), (3, 1), (1, 9)])

@@ -11,6 +11,7 @@ from attar.deploy.check import check
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
 from attar.represent import random_convolutions as room
+from attar.represent.kmeans_convolutions import KMeansConvolutions
 from attar.represent.random_convolutions import RandomConvolutions
 
 SHAPES = [(1, 40), (3, 40), (8, 8), (8, 8, 3)]
@@ -110,10 +111,11 @@ def test_features_do_not_depend_on_how_many_go_at_once(shape, monkeypatch) -> No
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_export(shape, tmp_path) -> None:
+@pytest.mark.parametrize("method", [RandomConvolutions, KMeansConvolutions])
+def test_export(method, shape, tmp_path) -> None:
     x = samples(shape)
     kind = "image" if len(shape) == 3 or shape[0] == shape[1] else "series"
-    representation = RandomConvolutions(8, random_state=0).fit(x)
+    representation = method(8, random_state=0).fit(x)
     head = nn.Linear(representation.dim_, 2)
     nn.init.normal_(head.weight, std=0.01)
     whole = nn.Sequential(representation.module_, head, nn.Softmax(dim=1)).eval()
