@@ -15,7 +15,7 @@ from attar.compress.budget import Budget
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.errors import AttarError, BudgetError, DataError, LabelError, RunError
-from attar.fit import Options, _fingerprint, fit_dataset, fit_source, prepared, summary
+from attar.fit import Options, fingerprint_of, fit_dataset, fit_source, prepared, summary
 from attar.run import read_run
 from attar.training.progress import Silent
 
@@ -147,8 +147,8 @@ def test_the_fingerprint_sees_names_as_well_as_numbers() -> None:
         from_arrays(x, y, ids=np.arange(40) + 1000),
         from_arrays(x[:, None], y, kind="series"),
     ]
-    assert len({_fingerprint(d) for d in data}) == len(data)
-    assert _fingerprint(data[1]) == _fingerprint(from_arrays(x.copy(), names))
+    assert len({fingerprint_of(d) for d in data}) == len(data)
+    assert fingerprint_of(data[1]) == fingerprint_of(from_arrays(x.copy(), names))
 
 
 def test_a_pretext_that_does_not_suit_is_refused_before_anything_is_written(tmp_path) -> None:

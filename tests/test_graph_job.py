@@ -13,7 +13,7 @@ import pytest
 from attar.data.arrays import from_arrays
 from attar.deploy.predictions import write_predictions
 from attar.deploy.session import load
-from attar.fit import _fingerprint, summary
+from attar.fit import fingerprint_of, summary
 from attar.training.progress import Silent
 
 
@@ -82,7 +82,7 @@ def test_other_edges_are_other_data(dataset) -> None:
     graph, _ = karate()
     other = replace(dataset, x=from_arrays(SimpleNamespace(x=graph.x, edge_index=graph.edge_index[:, 2:])).x)
     same = replace(dataset, x=from_arrays(graph).x)
-    assert _fingerprint(other) == _fingerprint(dataset)  # the other direction of these two edges is still there
+    assert fingerprint_of(other) == fingerprint_of(dataset)  # the other direction of these two edges is still there
     fewer = replace(dataset, x=from_arrays(SimpleNamespace(x=graph.x, edge_index=graph.edge_index[:, :70])).x)
-    assert _fingerprint(fewer) != _fingerprint(dataset)
-    assert _fingerprint(same) == _fingerprint(dataset)
+    assert fingerprint_of(fewer) != fingerprint_of(dataset)
+    assert fingerprint_of(same) == fingerprint_of(dataset)

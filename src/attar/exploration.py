@@ -16,7 +16,7 @@ from attar.data.arrays import from_arrays
 from attar.data.dataset import Dataset
 from attar.data.sources import read
 from attar.errors import DataError
-from attar.fit import _fingerprint as fingerprint_of
+from attar.fit import default_folder, fingerprint_of
 from attar.plan import default_plan, faster_precision, on_threads, versions
 from attar.report.saved import write_explored
 from attar.run import Result, Run, free_folder
@@ -104,7 +104,7 @@ def explore(
         "strict": strict,
     }
     asked = {"source": where, "settings": {"explore": True, **settings}, "data": fingerprint_of(dataset)}
-    folder = free_folder(_folder(where), asked) if out is None else Path(out)
+    folder = free_folder(default_folder(where, "-explored"), asked) if out is None else Path(out)
     with Run(folder, asked, versions()) as run:
         plan = run.stage("plan", lambda _: Result(facts=_plan(dataset, SECONDS if seconds is None else seconds))).facts
         with on_threads(plan["threads"]):
@@ -112,13 +112,8 @@ def explore(
         return Exploration(write_explored(run.folder, facts), facts)
 
 
-def _folder(source: str) -> Path:
-    name = (Path(source).resolve() if Path(source).exists() else Path(source.removeprefix("hf:"))).stem
-    return Path("runs", f"{name or 'run'}-explored")
-
-
 def _refuse(dataset: Dataset, where: str) -> None:
-    if "tf-idf" not in kinds.of(dataset.kind).baselines and kinds.of(dataset.kind).hops:
+    if kinds.of(dataset.kind).hops:
         raise DataError(f"{where}: nodes of a graph cannot be explored; give their features alone, as a table")
     if len(dataset) < 2:
         raise DataError(f"{where}: one sample cannot be compared with others; give at least two")

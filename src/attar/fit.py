@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Of the labelled samples, where labels are drawn from a source that knows them all.
 HOLDOUT = 0.3
+# What samples of a kind are called.
+UNITS = {"image": "images", "series": "recordings", "table": "rows", "text": "texts", "graph": "nodes"}
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,7 @@ def fit_source(source: str, options: Options, progress: Progress | None = None, 
         ),
         options,
     )
-    # Resolved, for "." and ".." name nothing.
-    name = (Path(source).resolve() if Path(source).exists() else Path(source.removeprefix("hf:"))).stem
-    folder = options.out or Path("runs", name or "run")
+    folder = options.out or default_folder(source)
     return fit_dataset(
         dataset,
         options,
@@ -144,7 +144,7 @@ def fit_dataset(
             for key, value in asdict(options).items()
             if key not in ("out",)
         },
-        "data": _fingerprint(dataset),
+        "data": fingerprint_of(dataset),
     }
     folder = free_folder(folder, asked) if take_next else folder
     # A run that has begun has been found to fit.
@@ -186,11 +186,17 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
     return replace(dataset, y=y, notes=notes)
 
 
+def default_folder(source: str, suffix: str = "") -> Path:
+    """Where a run is kept that nobody has named a folder for."""
+    # Resolved, for "." and ".." name nothing.
+    name = (Path(source).resolve() if Path(source).exists() else Path(source.removeprefix("hf:"))).stem
+    return Path("runs", f"{name or 'run'}{suffix}")
+
+
 def summary(dataset: Dataset) -> str:
     """One line on what the samples are."""
     n_labelled = int((dataset.y[_trained(dataset)] != UNLABELLED).sum())
-    units = {"image": "images", "series": "recordings", "table": "rows", "text": "texts", "graph": "nodes"}
-    unit = units.get(dataset.kind, "samples")
+    unit = UNITS.get(dataset.kind, "samples")
     size = {
         "series": "{} channels × {} steps",
         "table": "{} columns",
@@ -212,7 +218,7 @@ def _trained(dataset: Dataset) -> Ints:
     return everything if dataset.test is None else np.setdiff1d(everything, dataset.test)
 
 
-def _fingerprint(dataset: Dataset) -> str:
+def fingerprint_of(dataset: Dataset) -> str:
     """A hash of all that is known of the samples: the same codes of other classes are other data."""
     words = [dataset.kind, dataset.classes, [asdict(c) for c in dataset.columns], [str(i) for i in dataset.ids]]
     test = np.empty(0, dtype=np.int64) if dataset.test is None else dataset.test

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
+from attar.fit import UNITS
 from attar.report import atlas
 from attar.report.explored import Colour, Explored, Line, Panel, Shown
 from attar.report.scree import holding
@@ -101,7 +102,6 @@ def _pixels(found: Survey, x: Floats) -> Any:
 
 
 def _verdict(dataset: Dataset, found: Survey, n: int) -> str:
-    unit = {"image": "images", "series": "recordings", "table": "rows", "text": "texts"}[dataset.kind]
     size = " × ".join(f"{side:,}" for side in dataset.x.shape[1:])
     of = {"table": f"{size} columns", "text": f"up to {size} tokens"}.get(dataset.kind, size)
     wrong = [finding.name.lower() for finding in found.findings if not finding.fine]
@@ -112,7 +112,7 @@ def _verdict(dataset: Dataset, found: Survey, n: int) -> str:
     elif held is None:
         spread = f"more than {len(found.spectrum.shares)} directions hold 90 % of their variance"
     look = f"look at: {', '.join(wrong)}" if wrong else "nothing looks wrong with them"
-    return f"{n:,} {unit} of {of}: {spread}; {look}."
+    return f"{n:,} {UNITS[dataset.kind]} of {of}: {spread}; {look}."
 
 
 def _colours(dataset: Dataset, found: Survey) -> Iterable[Colour]:

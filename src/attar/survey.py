@@ -197,9 +197,7 @@ def _oddness(z: Floats, unique: Ints, seed: int, progress: Progress) -> Result:
             part = z[start : start + _AT_ONCE]
             normality[start : start + len(part)] = detector.score_samples(part)
             task.advance(len(part))
-    # As `p_values`, which would score all of them again.
-    as_odd = np.searchsorted(detector.calibration_, normality, side="right")
-    p_value = (1 + as_odd) / (1 + len(detector.calibration_))
+    p_value = detector.p_of_scores(normality)
     return Result({"normality": normality.astype(np.float32), "p_value": p_value.astype(np.float32)})
 
 

@@ -161,7 +161,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Returns:
             Between 1 / (n + 1) and 1 `(n,)`.
         """
-        scores = self.score_samples(X)
+        return self.p_of_scores(self.score_samples(X))
+
+    def p_of_scores(self, scores: Floats) -> Floats:
+        """`p_values` of samples whose `score_samples` `(n,)` are there already."""
         as_odd = np.searchsorted(self.calibration_, scores, side="right")
         return (1 + as_odd) / (1 + len(self.calibration_))
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from attar.density.base import is_positive
 from attar.errors import DataError, MissingExtraError
 
 Doubles = npt.NDArray[np.float64]
@@ -112,7 +113,7 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
             DataError: another shape, a missing or infinite value, or an error too small for values so large.
         """
         check_is_fitted(self)
-        if not (np.isfinite(error) and error > 0):
+        if not is_positive(error):
             raise DataError(f"error is {error}: give how far a decoded value may be off, above zero")
         x = self._checked(np.asarray(X, dtype=np.float64))
         step = float(np.sqrt(12)) * error
@@ -165,13 +166,14 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         self, n: int, step: float, latent: npt.NDArray[np.int32], residual: npt.NDArray[np.int32]
     ) -> list[tuple[npt.NDArray[np.int32], Doubles, Doubles]]:
         """Symbols with the location and scale of each, latent values first."""
-        parts = []
-        for symbols, means, scales in (
+        models = (
             (latent, self.latent_means_, self.latent_scales_),
             (residual, np.zeros(len(self.scales_)), self.scales_ / step),
-        ):
-            parts.append((symbols.ravel(), np.tile(means, n), np.tile(np.maximum(scales, _NARROW), n)))
-        return parts
+        )
+        return [
+            (symbols.ravel(), np.tile(means, n), np.tile(np.maximum(scales, _NARROW), n))
+            for symbols, means, scales in models
+        ]
 
     def _checked(self, x: Doubles) -> Doubles:
         """Samples as rows."""

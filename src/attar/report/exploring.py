@@ -8,10 +8,7 @@ import math
 from string import Template
 
 from attar.report.explored import Explored
-from attar.report.page import _card as card
-from attar.report.page import _pairs as pairs
-from attar.report.page import _resource as resource
-from attar.report.page import _setting as setting
+from attar.report.page import card, described, resource, setting
 from attar.report.panels import panel, quality
 from attar.report.places import places
 from attar.report.scree import holding, scree
@@ -55,8 +52,8 @@ def render_explored(explored: Explored) -> str:
         links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title, _ in sections),
         command=text(explored.command),
         seconds=duration(explored.seconds),
-        settings=pairs({name: setting(value) for name, value in explored.settings.items()}),
-        versions=pairs(dict(explored.versions)),
+        settings=described({name: setting(value) for name, value in explored.settings.items()}),
+        versions=described(dict(explored.versions)),
     )
 
 
@@ -94,4 +91,4 @@ def _data(explored: Explored) -> str:
     listed = (
         f'<ul class="notes">{notes}</ul>' if notes else '<p class="muted">Nothing unusual was found on reading.</p>'
     )
-    return f'<div class="columns"><div>{pairs(about)}</div><div><h3>Notes on reading</h3>{listed}</div></div>'
+    return f'<div class="columns"><div>{described(about)}</div><div><h3>Notes on reading</h3>{listed}</div></div>'

@@ -29,12 +29,12 @@ def render(facts: Facts) -> str:
     Returns:
         the page, to be written as UTF-8.
     """
-    script = _resource("page.js")
+    script = resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     chosen = next((row.name for row in facts.leaderboard if row.chosen), None)
-    return Template(_resource("page.html")).substitute(
+    return Template(resource("page.html")).substitute(
         digest=digest,
-        style=_resource("page.css"),
+        style=resource("page.css"),
         script=script,
         title=text(facts.run),
         what=" · ".join((text(facts.source), text(facts.kind), plural(facts.n, "sample"))),
@@ -48,8 +48,8 @@ def render(facts: Facts) -> str:
         latent=latent(facts),
         compression=compression(facts),
         data=_data(facts),
-        settings=_pairs({name: _setting(value) for name, value in facts.settings.items()}),
-        versions=_pairs(facts.versions),
+        settings=described({name: setting(value) for name, value in facts.settings.items()}),
+        versions=described(facts.versions),
         command=text(facts.command),
         seconds=duration(facts.seconds),
         model=text(facts.model_path),
@@ -57,14 +57,15 @@ def render(facts: Facts) -> str:
 
 
 @cache
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """A file of this package."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _figures(facts: Facts) -> str:
     budget = f"budget {text(facts.budget)}" if facts.budget else "no budget was set"
     cards = [
-        _card(
+        card(
             "Accuracy, estimated",
             percent(facts.accuracy),
             f"90\u00a0% interval {interval(facts.interval)}, from labelled samples alone",
@@ -74,7 +75,7 @@ def _figures(facts: Facts) -> str:
     if facts.test_accuracy is not None:
         within = f"90\u00a0% interval {interval(facts.test_interval)}, " if facts.test_interval else ""
         cards.append(
-            _card(
+            card(
                 "Accuracy, test split",
                 percent(facts.test_accuracy),
                 f"{within}{plural(facts.n_test, 'sample')}, looked at once",
@@ -83,9 +84,9 @@ def _figures(facts: Facts) -> str:
         )
     share = facts.n_labelled / facts.n if facts.n else None
     cards += [
-        _card("Size", size(facts.model_bytes), budget),
-        _card("Latency", milliseconds(facts.model_latency_ms), "per sample, one thread"),
-        _card(
+        card("Size", size(facts.model_bytes), budget),
+        card("Latency", milliseconds(facts.model_latency_ms), "per sample, one thread"),
+        card(
             "Labels used",
             count(facts.n_labelled),
             f"of {plural(facts.n, 'sample')} ({percent(share)}), {plural(len(facts.classes), 'class')}",
@@ -94,7 +95,8 @@ def _figures(facts: Facts) -> str:
     return "".join(cards)
 
 
-def _card(name: str, value: str, detail: str, gauge: str = "") -> str:
+def card(name: str, value: str, detail: str, gauge: str = "") -> str:
+    """One of the figures at the top, as HTML that is escaped already."""
     return f"<div><dt>{name}</dt><dd><b>{value}</b>{gauge}<small>{detail}</small></dd></div>"
 
 
@@ -122,7 +124,7 @@ def _data(facts: Facts) -> str:
     notes = "".join(f"<li>{prose(note)}</li>" for note in facts.notes)
     listed = f'<ul class="notes">{notes}</ul>' if notes else '<p class="muted">Nothing unusual was found.</p>'
     return (
-        f'<div class="columns"><div>{_pairs(pairs)}</div><div><h3>Notes</h3>{listed}</div></div>'
+        f'<div class="columns"><div>{described(pairs)}</div><div><h3>Notes</h3>{listed}</div></div>'
         f"<h3>Labels per class</h3>{_per_class(facts)}"
     )
 
@@ -138,7 +140,8 @@ def _per_class(facts: Facts) -> str:
     return f'<ul class="classes" style="--name:{longest:.1f}em">{lines}</ul>'
 
 
-def _setting(value: str | int | float | bool | None) -> str:
+def setting(value: str | int | float | bool | None) -> str:
+    """A setting as a person reads it."""
     if value is None:
         return "not set"
     if isinstance(value, bool):
@@ -146,6 +149,7 @@ def _setting(value: str | int | float | bool | None) -> str:
     return f"{value:g}" if isinstance(value, float) else clean(str(value))
 
 
-def _pairs(pairs: dict[str, str]) -> str:
+def described(pairs: dict[str, str]) -> str:
+    """Names and what they stand for, as a list."""
     lines = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs.items())
     return f'<dl class="pairs">{lines}</dl>' if lines else '<p class="muted">None recorded.</p>'

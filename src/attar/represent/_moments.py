@@ -240,3 +240,16 @@ def unpacked(vector: Floats64) -> Moments:
     moments.count = int(count)
     moments._near, moments._rest = np.split(means, 2)
     return moments
+
+
+def over_processes(own: Moments) -> Moments:
+    """The moments of the samples of all processes, in each the same to the bit."""
+    import torch
+
+    from attar.training.processes import from_each
+
+    vectors = from_each(torch.from_numpy(own.packed()))
+    merged = unpacked(next(vectors).numpy())
+    for vector in vectors:
+        merged.merge(unpacked(vector.numpy()))
+    return merged

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from attar.errors import DataError
 from attar.represent._components import by_explained_variance, by_minka, by_parallel_analysis
-from attar.represent._moments import Floats64, Moments, Root, Scatter, unpacked
+from attar.represent._moments import Floats64, Moments, Root, Scatter, over_processes
 from attar.represent._parts import PIECE_VALUES, FloatArray, are_batches, is_mapped, parts, release
 from attar.represent._randomized import randomized
 from attar.represent.base import Representation
@@ -211,23 +211,20 @@ class PCA(Representation):
         """
         import torch
 
-        from attar.training.processes import from_each, process_group, processes
+        from attar.training.processes import of_each, process_group, processes
 
         check_is_fitted(self)
         with process_group():
             if processes() == 1:
                 return self
-            shapes = {tuple(shape.tolist()) for shape in from_each(torch.tensor(self.shape_))}
-            own = np.zeros(0) if self.moments_ is None else self.moments_.packed()
+            shapes = {tuple(shape.tolist()) for shape in of_each(torch.tensor(self.shape_))}
             # Judged by all, since a failure in one alone would leave the others waiting for it.
             if len(shapes) > 1:
                 raise DataError(f"PCA of samples of different shapes in each process ({shapes}) cannot be merged")
-            if not all(int(length) for length in from_each(torch.tensor([len(own)]))):
+            everywhere = all(int(known) for known in of_each(torch.tensor([int(self.moments_ is not None)])))
+            if not everywhere or self.moments_ is None:
                 raise DataError(WITHOUT_MOMENTS)
-            vectors = from_each(torch.from_numpy(own))
-            merged = unpacked(next(vectors).numpy())
-            for vector in vectors:
-                merged.merge(unpacked(vector.numpy()))
+            merged = over_processes(self.moments_)
         self._solve(merged, streaming=True)
         return self
 

@@ -185,10 +185,10 @@ def from_each(x: Tensor) -> Iterator[Tensor]:
         >>> list(from_each(torch.arange(3)))
         [tensor([0, 1, 2])]
     """
+    if processes() == 1:
+        yield x
+        return
     for rank in range(processes()):
-        if processes() == 1:
-            yield x
-            return
         length = torch.tensor(len(x))
         dist.broadcast(length, src=rank)
         sent = x.contiguous() if dist.get_rank() == rank else x.new_empty(int(length))
