@@ -7,6 +7,7 @@
     ├── ModelError             a model file that attar did not write, or that does not suit the samples
     ├── RunError               a run folder that is corrupt, or belongs to another command
     ├── ExportError            an exported model that differs from its original
+    ├── CompressionError       a network, or a part of it, that cannot be compressed in the way asked for
     ├── TrainingError          a training whose loss became NaN or infinite
     └── MissingExtraError      a feature whose optional dependency is not installed
 
@@ -42,6 +43,10 @@ class RunError(AttarError):
 
 class ExportError(AttarError):
     """An exported model differs from its original by more than the tolerance."""
+
+
+class CompressionError(AttarError, ValueError):
+    """A network cannot be compressed in the way asked for, or a compressed file cannot be read."""
 
 
 class TrainingError(AttarError):

@@ -12,8 +12,8 @@ from torch import nn
 
 from attar.candidates import Candidate
 from attar.compress.budget import Budget, readable
-from attar.compress.distill import distill
-from attar.compress.quantize import quantize_static
+from attar.compress.distillation import distill
+from attar.compress.integers import quantize_static
 from attar.compress.weights import quantize_weights
 from attar.data.dataset import Floats
 from attar.deploy.check import check
@@ -35,6 +35,8 @@ _CHECKED = 256
 # The same for eight bits a weight, on so many samples, and how many times smaller a file becomes at the very most.
 _SAME, _COMPARED, _AT_MOST = 0.99, 2048, 5
 _EXPORTED = 1e-3
+# Probabilities below this count as this in logarithms; and how strong the views are that a student learns from.
+_TINY, _STRENGTH = 1e-6, 0.5
 _ROOM = 1.01
 
 
@@ -141,12 +143,13 @@ def _in_eight_bits(job: Job, candidate: Candidate, folder: Path) -> Result:
 def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder: Path) -> Result:
     """The student distilled, quantised, checked and measured."""
     network = _built(rung, job.seed)
+    preprocess = job.kind.preprocess()
     distill(
         network,
-        job.kind,
+        torch.tensor(np.log(np.maximum(teacher.everything, _TINY)), dtype=torch.float32),
         job.x,
-        teacher.everything,
         job.y,
+        view=lambda x, generator: job.kind.view(preprocess(x), generator, _STRENGTH),
         epochs=job.plan.student_epochs,
         seed=job.seed,
         checkpoint=folder / "checkpoint.safetensors",

@@ -9,7 +9,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from attar.compress.quantize import quantize_static
+from attar.compress.integers import quantize_static
 from attar.data.dataset import Column, Floats
 from attar.deploy.check import check
 from attar.deploy.meta import ModelMeta

@@ -1,0 +1,181 @@
+"""Knowledge distillation: a small student learns what a large teacher says of unlabelled samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attar.data.dataset import UNLABELLED
+from attar.errors import CompressionError
+from attar.training.loop import History, train
+
+if TYPE_CHECKING:
+    from attar.data.dataset import Ints
+    from attar.training.progress import Progress
+
+_AT_ONCE = 256
+Samples = Tensor | npt.NDArray[Any]
+View = Callable[[Tensor, torch.Generator], Tensor]
+
+# Labelled samples that join each batch of unlabelled ones.
+_LABELLED = 32
+
+
+def distillation_loss(
+    student: Tensor, teacher: Tensor, labelled: Tensor, labels: Tensor, temperature: float, alpha: float
+) -> Tensor:
+    """L = (1 − α) · mean ℓ(y, softmax(z_s)) + α T² · mean KL(softmax(z_t / T) ‖ softmax(z_s / T)).
+
+    References:
+        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, https://arxiv.org/abs/1503.02531
+
+    Arguments:
+        student: logits z_s of the samples that the teacher has seen `(n, n_classes)`.
+        teacher: logits z_t of the same samples.
+        labelled: the student's logits of labelled samples `(m, n_classes)`; m may be 0.
+        labels: their classes `(m,)`.
+        temperature: T > 0; above 1 it shows how the teacher ranks the wrong classes.
+        alpha: α in [0, 1], the teacher's share.
+
+    Returns:
+        A scalar.
+
+    Example:
+        >>> z = torch.tensor([[1.0, 2.0], [0.5, 0.0]])
+        >>> float(distillation_loss(z, z, z, torch.tensor([1, 0]), temperature=2.0, alpha=1.0))
+        0.0
+    """
+    divergence = F.kl_div(
+        F.log_softmax(student / temperature, dim=1),
+        F.log_softmax(teacher / temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    loss = alpha * temperature**2 * divergence
+    return loss + (1 - alpha) * F.cross_entropy(labelled, labels) if len(labels) else loss
+
+
+def distill(
+    student: nn.Module,
+    teacher: nn.Module | Tensor,
+    x: Samples,
+    y: Ints | Tensor | None = None,
+    *,
+    epochs: int = 10,
+    temperature: float = 2.0,
+    alpha: float = 0.9,
+    view: View | None = None,
+    batch_size: int = 128,
+    lr: float = 4e-3,
+    weight_decay: float = 1e-3,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> History:
+    """Train a student on what a teacher says of all samples, labelled or not, and on the labels there are.
+
+    The teacher has seen each sample as it is, the student sees a random view of it: so it learns besides that a view
+    is still the same thing, which is how it can become better than its teacher.
+
+    Where a network answers with something other than one row of logits a sample, `distillation_loss` has the mean
+    squared difference, in units of the teacher's variance, in place of the divergence.
+
+    References:
+        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, https://arxiv.org/abs/1503.02531
+        Xie et al., Self-training with Noisy Student, 2020, https://arxiv.org/abs/1911.04252 (views for students only)
+
+    Arguments:
+        student: samples to logits; trained in place.
+        teacher: the same, left as it is; or its logits `(n, n_classes)`.
+        x: samples `(n, *shape)`.
+        y: class codes `(n,)`, -1 where unlabelled; None: no labels.
+        epochs: passes over all samples.
+        temperature: T in `distillation_loss`.
+        alpha: α in `distillation_loss`.
+        view: of a batch of samples, drawn with a generator, for the student; None: the samples as they are.
+        batch_size: samples in a batch.
+        lr: highest learning rate.
+        weight_decay: of AdamW.
+        seed: of the order of samples and of the views.
+        checkpoint: to go on from, and to keep the state in.
+        progress: where steps are reported.
+
+    Raises:
+        CompressionError: there are no samples, or not one answer or label for each.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> x, teacher, student = torch.randn(64, 8), nn.Linear(8, 3), nn.Linear(8, 3)
+        >>> _ = distill(student, teacher, x, epochs=60, batch_size=16, lr=0.05)
+        >>> bool((student(x).argmax(1) == teacher(x).argmax(1)).float().mean() > 0.9)
+        True
+    """
+    n = len(x)
+    if not n:
+        raise CompressionError("there are no samples to learn from: give at least one")
+    told = answers(teacher, x) if isinstance(teacher, nn.Module) else torch.as_tensor(teacher)
+    labels = torch.full((n,), UNLABELLED) if y is None else torch.as_tensor(y).long()
+    for what, values in (("answers of the teacher", told), ("labels", labels)):
+        if len(values) != n:
+            raise CompressionError(f"{len(values)} {what} for {n} samples: give one for each")
+    known = (labels != UNLABELLED).nonzero()[:, 0]
+    variance = told.var().clamp(min=torch.finfo(told.dtype).tiny) if told.ndim != 2 else None
+
+    def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
+        some = known[torch.randint(max(len(known), 1), (min(_LABELLED, len(known)),), generator=generator)]
+        seen = rows(x, torch.cat([batch, some]))
+        said = student(seen if view is None else view(seen, generator))
+        if variance is not None:
+            squared: Tensor = (said[: len(batch)] - told[batch]).square().mean()
+            return squared / variance
+        unlabelled, labelled = said.split([len(batch), len(some)])
+        return distillation_loss(unlabelled, told[batch], labelled, labels[some], temperature, alpha)
+
+    return train(
+        student,
+        loss,
+        n,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        weight_decay=weight_decay,
+        seed=seed,
+        checkpoint=checkpoint,
+        progress=progress,
+        name="distill",
+    )
+
+
+def answers(model: nn.Module, x: Samples) -> Tensor:
+    """What a network says of all samples, in evaluation mode.
+
+    Raises:
+        CompressionError: it does not give one tensor with a row for each sample.
+    """
+    training = model.training
+    model.eval()
+    said = []
+    try:
+        with torch.no_grad():
+            for part in torch.split(torch.arange(len(x)), _AT_ONCE):
+                one = model(rows(x, part))
+                if not isinstance(one, Tensor) or not one.ndim or len(one) != len(part):
+                    raise CompressionError(
+                        f"{type(model).__name__} does not give one tensor with a row for each sample; wrap it in a "
+                        "module that does"
+                    )
+                said.append(one)
+    finally:
+        model.train(training)
+    return torch.cat(said)
+
+
+def rows(x: Samples, which: Tensor) -> Tensor:
+    """Some samples, of a tensor or of an array on disk or in memory."""
+    return x[which] if isinstance(x, Tensor) else torch.from_numpy(x[which.numpy()])

@@ -1,0 +1,106 @@
+"""Where a network keeps its weights: each once, with all the layers that share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch.nn.utils.parametrize as parametrize
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A tensor of a network.
+
+    Arguments:
+        name: as in `named_parameters`, of the first layer that owns it.
+        owners: layers, each with the attribute by which it has the tensor; more than one where it is shared.
+    """
+
+    name: str
+    owners: tuple[tuple[nn.Module, str], ...]
+
+    @property
+    def layer(self) -> nn.Module:
+        """The first owner."""
+        return self.owners[0][0]
+
+    @property
+    def value(self) -> Tensor:
+        """The tensor that the layer computes with."""
+        return cast(Tensor, getattr(*self.owners[0]))
+
+    def chain(self) -> list[nn.Module]:
+        """Its parametrisations, the one that is applied first in front."""
+        layer, name = self.owners[0]
+        return list(getattr(layer.parametrizations, name)) if parametrize.is_parametrized(layer, name) else []
+
+    def original(self) -> Tensor:
+        """What the layer keeps: the tensor itself where there is no parametrisation."""
+        layer, name = self.owners[0]
+        if not parametrize.is_parametrized(layer, name):
+            return self.value
+        return cast(Tensor, getattr(layer.parametrizations, name).original)
+
+    def replace(self, value: Tensor) -> None:
+        """Give all owners this parameter, without parametrisations."""
+        parameter = nn.Parameter(value.detach().clone())
+        for layer, name in self.owners:
+            bare(layer, name)
+            layer.register_parameter(name, parameter)
+
+    def wrap(self, parametrization: nn.Module) -> None:
+        """Put a parametrisation between the tensor, in all layers that share it, and its use."""
+        for layer, name in self.owners:
+            _own_class(layer)
+            parametrize.register_parametrization(layer, name, parametrization, unsafe=True)
+
+
+def places(model: nn.Module) -> list[Place]:
+    """Every parameter, and every tensor that is kept as integers, in the order of the network's layers.
+
+    Example:
+        >>> tied = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+        >>> tied[1].weight = tied[0].weight
+        >>> [(place.name, len(place.owners)) for place in places(tied)]
+        [('0.weight', 2), ('0.bias', 1), ('1.bias', 1)]
+    """
+    found: dict[int, tuple[str, list[tuple[nn.Module, str]]]] = {}
+    for prefix, layer in model.named_modules():
+        if isinstance(layer, parametrize.ParametrizationList) or _decodes(prefix):
+            continue
+        own = dict(layer.named_parameters(recurse=False))
+        if parametrize.is_parametrized(layer):
+            own |= {name: listed.original for name, listed in layer.parametrizations.items()}
+        for name, tensor in own.items():
+            path = f"{prefix}.{name}" if prefix else name
+            found.setdefault(id(tensor), (path, []))[1].append((layer, name))
+    return [Place(name, tuple(owners)) for name, owners in found.values()]
+
+
+def bare(layer: nn.Module, name: str) -> None:
+    """Take a tensor and its parametrisations from a layer."""
+    if not parametrize.is_parametrized(layer, name):
+        delattr(layer, name)
+        return
+    # Not by `remove_parametrizations`: that changes the class, which copies of the layer share with it.
+    _own_class(layer)
+    lists = cast(nn.ModuleDict, layer.parametrizations)
+    del lists[name]
+    delattr(type(layer), name)
+    if not len(lists):
+        del layer.parametrizations
+        layer.__class__ = type(layer).__bases__[0]
+
+
+def _own_class(layer: nn.Module) -> None:
+    """Give a layer with parametrisations a class that no copy of it shares: torch keeps them as properties of it."""
+    if parametrize.is_parametrized(layer):
+        old = type(layer)
+        layer.__class__ = type(old.__name__, old.__bases__, dict(old.__dict__))
+
+
+def _decodes(prefix: str) -> bool:
+    """Whether a module belongs to a parametrisation rather than to the network."""
+    return "parametrizations" in prefix.split(".")
