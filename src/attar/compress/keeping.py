@@ -73,7 +73,7 @@ def chosen(worths: Sequence[Tensor], masks: Sequence[Tensor], allowed: float, va
 
     Example:
         >>> worth = torch.tensor([[4.0, 3.0, 0.1, 0.1], [2.0, 0.1, 0.1, 0.0]])
-        >>> chosen([worth], [worth > 0], 20.0, 3.0)
+        >>> chosen([worth], [worth > 1], 14.0, 3.0)
         [tensor([[ True,  True, False, False],
                 [False, False, False, False]])]
     """
