@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from attar.compress.parametrizations import Masked
 
 # Of the average over steps: what is remembered from one to the next.
 _MEMORY = 0.98
@@ -11,7 +13,7 @@ _MEMORY = 0.98
 _SHARED = 0.1
 
 
-class Gate(nn.Module):
+class Gate(Masked):
     """w ⊙ m with a mask that changes during training, and the curvature of the loss in each weight.
 
     While the gate is open, the gradient of w ⊙ m is passed on to all weights as it is (straight through): one that was
@@ -38,11 +40,9 @@ class Gate(nn.Module):
     """
 
     def __init__(self, weight: Tensor) -> None:
-        super().__init__()
-        self.mask: Tensor
+        super().__init__(torch.ones_like(weight, dtype=torch.bool))
         self.curvature: Tensor
         self.open: Tensor
-        self.register_buffer("mask", torch.ones_like(weight, dtype=torch.bool))
         self.register_buffer("curvature", torch.zeros_like(weight))
         self.register_buffer("open", torch.tensor(True))
 

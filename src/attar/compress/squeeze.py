@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -15,8 +14,8 @@ from attar.compress.distillation import Samples, View, answers, lesson, rows
 from attar.compress.gates import Gate
 from attar.compress.keeping import bits as estimated
 from attar.compress.keeping import chosen
-from attar.compress.parametrizations import Coded, Masked, Rounded, frozen, store
-from attar.compress.places import Place, places
+from attar.compress.parametrizations import Coded, Masked, Rounded, frozen, settle, store
+from attar.compress.places import Place, copied, places
 from attar.compress.trimming import Rounding, counted, trimmed
 from attar.errors import CompressionError
 from attar.training.loop import train
@@ -35,8 +34,6 @@ _FIRST, _CALMER = 2 / 3, 0.5
 _VECTOR_BITS = 6
 # Steps that are tried, as shares of the one that reaches the largest weight.
 _STEPS = 32
-# Of a step.
-_SMALLEST = 1e-12
 # Bits that masks may take, over those allowed: some weights become zero by rounding.
 _OVER = 1.03
 # Tries to meet the budget to the byte.
@@ -105,8 +102,11 @@ def squeeze(
     """
     if bits < 2 or epochs < 2:
         raise CompressionError(f"bits={bits} and epochs={epochs}: give at least 2 of each")
+    if not len(x):
+        raise CompressionError("there are no samples to learn from: give at least one")
     told = answers(model, x)
-    student = copy.deepcopy(model)
+    student = copied(model)
+    settle(student)
     gated = _gated(student)
     if not gated:
         raise CompressionError(f"{type(model).__name__} has no parameter that could be made smaller")
@@ -167,8 +167,7 @@ def _fitting(
         for place, gate in gated:
             rounding = cast(Rounded, place.chain()[-1])
             weight = place.original() * gate.mask
-            step = rounding.step.abs().clamp(min=_SMALLEST)
-            roundings[place.name] = Rounding(weight, step, rounding.codes(weight), gate.curvature)
+            roundings[place.name] = Rounding(weight, rounding.steps(), rounding.codes(weight), gate.curvature)
     for _ in range(_TRIES):
         codes = trimmed(list(roundings.values()), allowed)
         small = _stored(student, {name: (q, one.step) for (name, one), q in zip(roundings.items(), codes)})
@@ -184,7 +183,7 @@ def _stored(student: nn.Module, codes: dict[str, tuple[Tensor, Tensor]]) -> nn.M
     for place in places(small):
         if place.name in codes:
             integers, step = codes[place.name]
-            store(place, integers, Coded(step.detach().clone()))
+            store(place, integers, Coded(step))
     return small
 
 
