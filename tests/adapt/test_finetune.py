@@ -9,7 +9,7 @@ from torch import nn
 
 from attar import kinds
 from attar.adapt.finetune import fine_tune, train_from_scratch
-from attar.deploy.onnx import fold_batch_norm
+from attar.deploy.folding import fold_batch_norm
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
+from attar.deploy.folding import fold_batch_norm
 from attar.deploy.meta import ModelMeta
-from attar.deploy.onnx import export, export_sklearn, fold_batch_norm
+from attar.deploy.onnx import export, export_sklearn
 from attar.deploy.session import load
 from attar.errors import ExportError
 
@@ -94,50 +95,6 @@ def test_a_module_that_cannot_be_exported_leaves_nothing(tmp_path: Path, module:
         export(module, torch.zeros(1, 4), tmp_path / "model.onnx", ModelMeta("table", (4,), tuple("abcd")))
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    "net",
-    [
-        nn.Sequential(
-            nn.Conv2d(3, 6, 3, groups=3),
-            nn.BatchNorm2d(6),
-            nn.ReLU(),
-            nn.Conv2d(6, 4, 1, bias=False),
-            nn.BatchNorm2d(4),
-        ),
-        nn.Sequential(nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6, affine=False)), nn.BatchNorm2d(6)),
-        nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 2, 1), nn.ReLU(), nn.BatchNorm2d(2)),
-        nn.Sequential(
-            nn.Flatten(), nn.Linear(192, 5), nn.BatchNorm1d(5), nn.Linear(5, 5), nn.BatchNorm1d(5, affine=False)
-        ),
-        nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2, track_running_stats=False)),
-    ],
-)
-def test_folding_changes_nothing(net: nn.Sequential) -> None:
-    torch.manual_seed(0)
-    for _ in range(10):
-        net(torch.randn(16, 3, 8, 8) * 2 + 1)
-    net.eval()
-    x = torch.randn(9, 3, 8, 8)
-    folded = fold_batch_norm(net)
-    with torch.no_grad():
-        torch.testing.assert_close(folded(x), net(x), atol=1e-5, rtol=0)
-    assert len(folded) == len(net)  # type: ignore[arg-type]
-
-
-def test_folding_reaches_every_neighbour(image_net: nn.Module) -> None:
-    kinds = {type(module) for module in fold_batch_norm(image_net).modules()}
-    assert kinds.isdisjoint({nn.BatchNorm1d, nn.BatchNorm2d})
-
-
-def test_folding_one_layer_used_twice() -> None:
-    shared = nn.Linear(4, 4)
-    net = nn.Sequential(shared, nn.BatchNorm1d(4), nn.ReLU(), shared).eval()
-    with torch.no_grad():
-        net[1].running_mean += 1  # type: ignore[operator]
-        x = torch.randn(5, 4)
-        torch.testing.assert_close(fold_batch_norm(net)(x), net(x))
 
 
 def test_categories_come_in_as_strings(table_file: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attar.deploy.onnx import fold_batch_norm
+from attar.deploy.folding import fold_batch_norm
 from attar.training.loop import train
 
 if TYPE_CHECKING:

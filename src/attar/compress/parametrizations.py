@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 
-from attar.compress.places import Place, bare, places
+from attar.compress.places import Place, bare, copied, places
 
 # Of a step.
 _LEAST = 1e-12
@@ -67,8 +65,11 @@ class Rounded(nn.Module):
     def codes(self, weight: Tensor) -> Tensor:
         """The integers ⌊w / s⌉ of a weight, in its shape."""
         rows = weight.reshape(len(self.step), -1)
-        step = self.step.abs().clamp(min=_LEAST)[:, None]
-        return (rows / step).clamp(self.low, self.high).round().reshape(weight.shape)
+        return (rows / self.steps()[:, None]).clamp(self.low, self.high).round().reshape(weight.shape)
+
+    def steps(self) -> Tensor:
+        """The steps as they are used, fixed."""
+        return self.step.detach().abs().clamp(min=_LEAST)
 
 
 class Coded(nn.Module):
@@ -132,8 +133,8 @@ def store(place: Place, codes: Tensor, decoder: Coded | Codebook) -> None:
 def frozen(model: nn.Module) -> nn.Module:
     """Return a copy in which all is fixed: masks become zeros, rounded weights become codes, and the parametrisations
     of others (weight normalisation, say) become the weights that they yield."""
-    model = copy.deepcopy(model).eval()
-    _settle_others(model)
+    model = copied(model).eval()
+    settle(model)
     for place in places(model):
         chain = place.chain()
         if not chain or isinstance(chain[-1], Coded | Codebook):
@@ -144,13 +145,14 @@ def frozen(model: nn.Module) -> nn.Module:
                 weight = one(weight)
             last = chain[-1]
             if isinstance(last, Rounded):
-                store(place, last.codes(weight), Coded(last.step.detach().abs().clamp(min=_LEAST)))
+                store(place, last.codes(weight), Coded(last.steps()))
             else:
                 place.replace(last(weight))
     return model
 
 
-def _settle_others(model: nn.Module) -> None:
+def settle(model: nn.Module) -> None:
+    """Replace weights that parametrisations of others compute by what they yield."""
     own = (Masked, Rounded, Coded, Codebook)
     for layer in list(model.modules()):
         if not parametrize.is_parametrized(layer):

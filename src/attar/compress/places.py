@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import cast
 
@@ -77,6 +78,15 @@ def places(model: nn.Module) -> list[Place]:
             path = f"{prefix}.{name}" if prefix else name
             found.setdefault(id(tensor), (path, []))[1].append((layer, name))
     return [Place(name, tuple(owners)) for name, owners in found.values()]
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy, also of a recurrent layer that has just computed its weights: torch refuses to copy what it keeps
+    of them while they carry a gradient."""
+    for layer in model.modules():
+        if isinstance(layer, nn.RNNBase) and parametrize.is_parametrized(layer):
+            layer._flat_weights = [None if one is None else one.detach() for one in layer._flat_weights]
+    return copy.deepcopy(model)
 
 
 def bare(layer: nn.Module, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import tempfile
 import warnings
@@ -14,9 +13,9 @@ import onnx
 import torch
 from onnx import ModelProto, TensorProto, helper
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from attar.data.dataset import Column
+from attar.deploy.folding import fold_batch_norm
 from attar.deploy.graph import compact, describe, write
 from attar.deploy.meta import ModelMeta
 from attar.deploy.trees import ML_OPSET, OPSET, tree_model
@@ -82,44 +81,6 @@ def export_sklearn(estimator: object, n_features: int, path: Path, meta: ModelMe
         ExportError: another estimator, other classes, or splits on categories.
     """
     _finish(tree_model(estimator, n_features, len(meta.classes)), path, meta)
-
-
-def fold_batch_norm(module: nn.Module) -> nn.Module:
-    """Return a copy, in evaluation mode, with each batch norm folded into the convolution or linear layer before it.
-
-    "Before it" is meant as in `nn.Sequential`: neighbours in one, at any depth. `nn.Identity` takes the place of
-    the batch norm, so that positions stay. Elsewhere batch norms stay as they are.
-
-    Example:
-        >>> fold_batch_norm(nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3), nn.ReLU()))
-        Sequential(
-          (0): Conv1d(2, 3, kernel_size=(3,), stride=(1,))
-          (1): Identity()
-          (2): ReLU()
-        )
-    """
-    folded = copy.deepcopy(module).eval()
-    for parent in list(folded.modules()):
-        if isinstance(parent, nn.Sequential) and type(parent).forward is nn.Sequential.forward:
-            for i in range(1, len(parent)):
-                fused = _fused(parent[i - 1], parent[i])
-                if fused is not None:
-                    parent[i - 1], parent[i] = fused, nn.Identity()
-    return folded
-
-
-def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
-    # Exact types: a subclass or a parametrised layer may compute its weight in a way that folding would break.
-    if type(norm) not in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):
-        return None
-    assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
-    if norm.running_mean is None:
-        return None
-    if isinstance(layer, nn.Linear) and type(layer) is nn.Linear and norm.affine:
-        return fuse_linear_bn_eval(layer, norm)
-    if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d) and type(layer) in (nn.Conv1d, nn.Conv2d, nn.Conv3d):
-        return fuse_conv_bn_eval(layer, norm)
-    return None
 
 
 @runtime_checkable

@@ -1,0 +1,145 @@
+"""What goes into a layer, rounded: how a network answers when it computes with integers, seen in floating point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attar.compress.distillation import Samples, answers, rows
+from attar.compress.grids import Clipping, Grid, fitted
+from attar.compress.parametrizations import Rounded
+from attar.errors import CompressionError
+
+# Layers that integer kernels exist for.
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+# Samples to learn ranges from, and numbers of each layer's inputs that are remembered of a batch of them.
+_SAMPLES, _REMEMBERED = 512, 1 << 15
+
+
+class RoundedInput(nn.Module):
+    """x ≈ s · clamp(⌊x / s⌉, low, high) with one step s: unsigned integers with the code of 0 at −low.
+
+    Arguments:
+        step: s, a scalar.
+        low: smallest code, at most 0.
+        high: largest code, at least 1.
+    """
+
+    def __init__(self, step: Tensor, low: int, high: int) -> None:
+        super().__init__()
+        self.step: Tensor
+        self.register_buffer("step", step.detach().clone())
+        self.low, self.high = low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The numbers on the grid."""
+        return (x / self.step).round().clamp(self.low, self.high) * self.step
+
+
+def round_inputs(
+    model: nn.Module, x: Samples, bits: Mapping[nn.Module, int], clipping: Clipping = "mse", seed: int = 0
+) -> nn.Module:
+    """Put `Rounded`, with steps that can be trained, before linear layers and convolutions.
+
+    The range of each layer's inputs is learnt from some of the samples, and contains 0. Layers that the network does
+    not call with one tensor, as attention does not call its output projection, stay as they are.
+
+    Arguments:
+        model: changed in place.
+        x: samples `(n, *shape)`.
+        bits: of the inputs of each layer; those of layers that are not in it, or none of `LAYERS`, stay floats.
+        clipping: how ranges are chosen.
+        seed: of the choice of samples and of the numbers looked at.
+
+    Returns:
+        The model; where it is itself one layer, that layer with the rounding before it.
+
+    Raises:
+        CompressionError: no such layer is called, or its inputs are not numbers.
+    """
+    names: dict[nn.Module, str] = {
+        layer: name for name, layer in model.named_modules() if isinstance(layer, LAYERS) and layer in bits
+    }
+    chosen = {layer: Grid(bits[layer], symmetric=False) for layer in names}
+    seen = _inputs(model, chosen, x, torch.Generator().manual_seed(seed))
+    if not seen:
+        raise CompressionError(
+            "the network calls no linear layer or convolution whose inputs could be rounded; leave `activations` away"
+        )
+    instead: dict[nn.Module, nn.Module] = {}
+    for layer, numbers in seen.items():
+        if not bool(numbers.isfinite().all()):
+            raise CompressionError(
+                f"{names[layer] or type(layer).__name__}: some of its inputs are not finite; correct the samples"
+            )
+        steps = fitted(numbers[None], chosen[layer], clipping)
+        assert steps.zero is not None
+        # Where nothing is positive, one code above zero is kept: rounding needs one to learn its step by.
+        zero = min(int(steps.zero), chosen[layer].high - 1)
+        rounded = Rounded(steps.scale, chosen[layer].low - zero, chosen[layer].high - zero)
+        instead[layer] = nn.Sequential(rounded, layer)
+    _unfuse(model)
+    return _replaced(model, instead)
+
+
+def settled(model: nn.Module) -> nn.Module:
+    """Let trained rounding of inputs be fixed.
+
+    Arguments:
+        model: changed in place.
+
+    Returns:
+        The model.
+    """
+    instead: dict[nn.Module, nn.Module] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, Rounded) and "parametrizations" not in name.split("."):
+            instead[module] = RoundedInput(module.steps()[0], module.low, module.high)
+    return _replaced(model, instead)
+
+
+def _unfuse(model: nn.Module) -> None:
+    """Let transformers call their layers: the fused kernel takes the weights alone, and skips what is before them."""
+    for layer in model.modules():
+        if isinstance(layer, nn.TransformerEncoderLayer):
+            layer.activation_relu_or_gelu = 0
+        elif isinstance(layer, nn.TransformerEncoder):
+            layer.use_nested_tensor = False
+
+
+def _replaced(model: nn.Module, instead: dict[nn.Module, nn.Module]) -> nn.Module:
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if child in instead:
+                setattr(parent, name, instead[child])
+    return instead.get(model, model)
+
+
+def _inputs(
+    model: nn.Module, layers: Iterable[nn.Module], x: Samples, generator: torch.Generator
+) -> dict[nn.Module, Tensor]:
+    """Numbers that go into each layer, the smallest and the largest of all among them."""
+    found: dict[nn.Module, list[Tensor]] = {}
+    several: set[nn.Module] = set()
+
+    def note(layer: nn.Module, given: tuple[Any, ...]) -> None:
+        if len(given) != 1 or not isinstance(given[0], Tensor) or not given[0].is_floating_point():
+            several.add(layer)
+        elif given[0].numel():
+            flat = given[0].detach().flatten()
+            some = (
+                flat[torch.randint(len(flat), (_REMEMBERED,), generator=generator)] if len(flat) > _REMEMBERED else flat
+            )
+            found.setdefault(layer, []).append(torch.cat([some, flat.aminmax().min[None], flat.aminmax().max[None]]))
+
+    some = torch.randperm(len(x), generator=generator)[:_SAMPLES].sort().values
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
+    try:
+        answers(model, rows(x, some))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {layer: torch.cat(parts) for layer, parts in found.items() if layer not in several}

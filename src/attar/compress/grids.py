@@ -1,0 +1,167 @@
+"""Which integers stand for which numbers: w ≈ s · (q − z), with s and z learnt from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from attar.compress.aciq import spread
+from attar.errors import CompressionError
+
+Clipping = Literal["minmax", "percentile", "mse", "aciq"]
+CLIPPINGS = get_args(Clipping)
+_FEWEST, _MOST = 2, 16
+# Share of the numbers that "percentile" keeps in range.
+_KEPT = 0.999
+# How many widths of the range "mse" tries.
+_TRIED = 64
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The integers that numbers are rounded to: −h … h with h = 2ᵇ⁻¹ − 1, or −h − 1 … h where zero may lie anywhere.
+
+    Arguments:
+        bits: b, 2 to 16.
+        symmetric: whether the code of 0 is 0; then there are as many codes below it as above, and one of 2ᵇ is unused.
+
+    Raises:
+        CompressionError: there are no such bits.
+
+    Example:
+        >>> Grid(2).low, Grid(2).high, Grid(2, symmetric=False).low
+        (-1, 1, -2)
+    """
+
+    bits: int
+    symmetric: bool = True
+
+    def __post_init__(self) -> None:
+        if not _FEWEST <= self.bits <= _MOST:
+            raise CompressionError(f"{self.bits} bits: a number takes {_FEWEST} to {_MOST} of them")
+
+    @property
+    def high(self) -> int:
+        """The largest code."""
+        return int(2 ** (self.bits - 1)) - 1
+
+    @property
+    def low(self) -> int:
+        """The smallest code."""
+        return -self.high if self.symmetric else -self.high - 1
+
+
+@dataclass(frozen=True)
+class Steps:
+    """One step and one code of zero for each row of numbers.
+
+    Arguments:
+        scale: s `(rows,)`.
+        zero: z `(rows,)`, integers as floats; None: 0.
+    """
+
+    scale: Tensor
+    zero: Tensor | None
+
+    def codes(self, rows: Tensor, grid: Grid) -> Tensor:
+        """q = clamp(⌊w / s⌉ + z) of numbers `(rows, k)`, as floats."""
+        codes = (rows / self.scale[:, None]).round()
+        return (codes if self.zero is None else codes + self.zero[:, None]).clamp(grid.low, grid.high)
+
+    def decoded(self, codes: Tensor) -> Tensor:
+        """w = s · (q − z) of codes `(rows, k)`."""
+        return (codes if self.zero is None else codes - self.zero[:, None]) * self.scale[:, None]
+
+
+def fitted(rows: Tensor, grid: Grid, clipping: Clipping = "mse") -> Steps:
+    """Choose the range of each row, which the codes divide evenly; what lies outside is moved to its end.
+
+    | clipping | the range is |
+    |---|---|
+    | "minmax" | all of it |
+    | "percentile" | 99.9 % of the numbers |
+    | "mse" | the part, of 64 tried, whose rounded numbers have the least squared error |
+    | "aciq" | the least expected squared error under a normal or Laplace distribution, whichever is closer |
+
+    Zero is always in range and has a code of its own, so that what is zero stays zero.
+
+    References:
+        Krishnamoorthi, Quantizing deep convolutional networks for efficient inference, 2018, section 2,
+        https://arxiv.org/abs/1806.08342
+        Banner, Nahshan, Soudry, Post training 4-bit quantization of convolutional networks for rapid-deployment, 2019,
+        https://arxiv.org/abs/1810.05723
+
+    Arguments:
+        rows: finite numbers `(rows, k)`, k ≥ 1.
+        grid: the codes.
+        clipping: how the range is chosen.
+
+    Example:
+        >>> w = torch.tensor([[-1.0, 0.0, 0.5, 1.0]])
+        >>> steps = fitted(w, Grid(3), "minmax")
+        >>> steps.codes(w, Grid(3))
+        tensor([[-3.,  0.,  2.,  3.]])
+    """
+    # float16 has too few digits for the sums.
+    exact = rows.double() if rows.dtype == torch.float64 else rows.float()
+    below, above = exact.amin(1).clamp(max=0), exact.amax(1).clamp(min=0)
+    if clipping == "mse":
+        return _least_error(exact, below, above, grid, rows.dtype)
+    ranges: dict[str, Callable[[], tuple[Tensor, Tensor]]] = {
+        "minmax": lambda: (below, above),
+        "percentile": lambda: _percentiles(exact, grid),
+        "aciq": lambda: _expected(exact, grid),
+    }
+    low, high = ranges[clipping]()
+    return _steps(low.clamp(below, above), high.clamp(below, above), grid, rows.dtype)
+
+
+def _steps(below: Tensor, above: Tensor, grid: Grid, dtype: torch.dtype) -> Steps:
+    """The step by which the codes reach from one end of the range to the other."""
+    width = torch.maximum(-below, above) / grid.high if grid.symmetric else (above - below) / (grid.high - grid.low)
+    scale = width.to(dtype)
+    # Where all is zero, or too small for the type, one step is as good as another.
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    if grid.symmetric:
+        return Steps(scale, None)
+    return Steps(scale, (grid.low - below / scale).round().clamp(grid.low, grid.high).to(dtype))
+
+
+def _percentiles(rows: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+    k = rows.shape[1]
+    if grid.symmetric:
+        limit = rows.abs().kthvalue(-int(-_KEPT * k // 1), dim=1).values
+        return -limit, limit
+    outside = int((1 - _KEPT) / 2 * k)
+    return rows.kthvalue(outside + 1, dim=1).values, rows.kthvalue(k - outside, dim=1).values
+
+
+def _least_error(rows: Tensor, below: Tensor, above: Tensor, grid: Grid, dtype: torch.dtype) -> Steps:
+    best = _steps(below, above, grid, dtype)
+    least = torch.full_like(best.scale, torch.inf, dtype=rows.dtype)
+    for share in torch.arange(_TRIED, 0, -1) / _TRIED:
+        steps = _steps(below * share, above * share, grid, dtype)
+        error = (steps.decoded(steps.codes(rows, grid)) - rows).square().sum(1)
+        better = error < least
+        least = torch.where(better, error, least)
+        zero = None if best.zero is None or steps.zero is None else torch.where(better, steps.zero, best.zero)
+        best = Steps(torch.where(better, steps.scale, best.scale), zero)
+    return best
+
+
+def _expected(rows: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+    """The outermost codes lie half a step within the limits of the distribution, as the others do in their cells."""
+    levels = grid.high - grid.low + 1
+    positive, negative = bool((rows >= 0).all()), bool((rows <= 0).all())
+    half = not grid.symmetric and (positive or negative)
+    centre = torch.zeros_like(rows[:, 0]) if grid.symmetric or half else rows.mean(1)
+    # Half of a distribution, as behind a ReLU, is rounded as the whole of it with the codes mirrored.
+    levels = 2 * levels - 1 if half else levels
+    inner = spread(rows, centre, levels) * (1 - 1 / levels)
+    if half:
+        return (torch.zeros_like(inner), inner) if positive else (-inner, torch.zeros_like(inner))
+    return centre - inner, centre + inner

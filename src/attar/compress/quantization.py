@@ -1,0 +1,217 @@
+"""Quantisation: weights, and what goes into the layers, as integers of few bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor, nn
+
+from attar.compress import activations as inputs
+from attar.compress import codebooks
+from attar.compress.aciq import corrected
+from attar.compress.distillation import Samples, View, distill
+from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
+from attar.compress.merging import merge_batch_norm
+from attar.compress.parametrizations import Coded, Masked, Rounded, codes_of, frozen, settle, store
+from attar.compress.places import Place, copied, places
+from attar.deploy.folding import fold_batch_norm
+from attar.errors import CompressionError
+
+if TYPE_CHECKING:
+    from attar.data.dataset import Ints
+    from attar.training.progress import Progress
+
+Granularity = Literal["channel", "tensor"] | int
+# Fewer weights than this are not given a step of their own.
+_LEAST = 4
+
+
+def quantize(
+    model: nn.Module,
+    x: Samples | None = None,
+    *,
+    bits: int | Mapping[str, int] = 8,
+    ends: int | None = None,
+    granularity: Granularity = "channel",
+    symmetric: bool = True,
+    clipping: Clipping = "mse",
+    correct_bias: bool = False,
+    codebook: bool = False,
+    activations: int | None = None,
+    epochs: int = 0,
+    y: Ints | Tensor | None = None,
+    view: View | None = None,
+    lr: float = 1e-3,
+    batch_size: int = 128,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> nn.Module:
+    """Return the network with its weights as integers: w ≈ s · (q − z).
+
+    Weights are the parameters of two axes or more, of whatever layer; biases and normalisation stay floats, and batch
+    normalisation becomes part of the steps of the layer before it. With `epochs`, the network is trained while it is
+    rounded, its steps too, to say what the original says of the samples: quantisation-aware training.
+
+    References:
+        Krishnamoorthi, Quantizing deep convolutional networks for efficient inference, 2018,
+        https://arxiv.org/abs/1806.08342
+        Banner, Nahshan, Soudry, Post training 4-bit quantization of convolutional networks for rapid-deployment, 2019,
+        https://arxiv.org/abs/1810.05723
+        Esser et al., Learned Step Size Quantization, 2020, https://arxiv.org/abs/1902.08153
+        Han, Mao, Dally, Deep Compression, 2016, https://arxiv.org/abs/1510.00149
+
+    Arguments:
+        model: any network; not changed. What has been pruned stays zero, what is kept as integers already stays so.
+        x: samples `(n, *shape)`, where activations are rounded or the network is trained.
+        bits: of each weight, 2 to 16; or of the weights named, as in `named_parameters`, the others staying floats.
+        ends: bits of the first and the last weight, and of what goes into their layers, where they differ.
+        granularity: weights that share a step: those of one output ("channel"), all of a layer ("tensor"), or at
+            most so many neighbours of one output.
+        symmetric: codes −h … h and z = 0; else −h − 1 … h and any z, which does not go together with training.
+        clipping: how the range of the codes is chosen, "minmax", "percentile", "mse" or "aciq": see `fitted`.
+        correct_bias: after rounding, let the weights that share a step have their mean and norm again.
+        codebook: in place of a grid, 2ᵇ values of any size for each layer, found by k-means.
+        activations: bits of what goes into linear layers and convolutions; None: it is not rounded.
+        epochs: passes over the samples in training.
+        y: class codes for training `(n,)`, -1 where unlabelled; None: no labels.
+        view: of a batch of samples, for training; None: the samples as they are.
+        lr: highest learning rate in training.
+        batch_size: samples in a batch.
+        seed: of all that is drawn.
+        checkpoint: of training, to go on from, and to keep the state in.
+        progress: where steps of training are reported.
+
+    Returns:
+        A network in evaluation mode.
+
+    Raises:
+        CompressionError: nothing could be quantised, a weight is not finite, a name is none of a weight, or arguments
+            do not go together.
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
+        >>> small = quantize(net, bits=4)
+        >>> small[0].parametrizations.weight.original.unique().tolist()[-1]
+        7
+    """
+    if clipping not in CLIPPINGS:
+        raise CompressionError(f"clipping {clipping!r} is unknown: take one of {', '.join(CLIPPINGS)}")
+    if (activations is not None or epochs) and (x is None or not len(x)):
+        raise CompressionError("ranges of activations and training need samples: give `x`")
+    if epochs and not (symmetric or codebook):
+        raise CompressionError("training needs a symmetric grid: leave `symmetric` as it is")
+    small = copied(model).eval()
+    settle(small)
+    if codebook:
+        # Values that all channels share cannot take up the factors of a batch norm.
+        small = fold_batch_norm(frozen(small))
+    chosen = _chosen(small, bits, ends)
+    how = _How(granularity, symmetric, clipping, correct_bias)
+    for place, n in chosen.items():
+        if codebook:
+            codebooks.share(place, 2**n)
+        elif epochs:
+            scale, grid = how.steps(place, n).scale, Grid(n)
+            place.wrap(Rounded(scale, grid.low, grid.high))
+        else:
+            how.round(place, n)
+    if activations is not None:
+        assert x is not None
+        ending = _ends(list(chosen)) if ends else []
+        its = {
+            layer: ends if ends and place in ending else activations
+            for place in chosen
+            for layer, name in place.owners
+            if name == "weight"
+        }
+        small = inputs.round_inputs(small, x, its, clipping, seed)
+    if epochs:
+        assert x is not None
+        if codebook:
+            codebooks.trainable(small)
+        distill(
+            small,
+            model,
+            x,
+            y,
+            epochs=epochs,
+            view=view,
+            lr=lr,
+            batch_size=batch_size,
+            seed=seed,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        if codebook:
+            codebooks.settled(small)
+    return merge_batch_norm(inputs.settled(frozen(small)))
+
+
+@dataclass(frozen=True)
+class _How:
+    granularity: Granularity
+    symmetric: bool
+    clipping: Clipping
+    correct: bool
+
+    def rows(self, weight: Tensor) -> int:
+        """How many steps a weight has."""
+        length = weight[0].numel()
+        if self.granularity == "tensor" or length < _LEAST:
+            return 1
+        if self.granularity == "channel":
+            return len(weight)
+        group = next(size for size in range(min(self.granularity, length), 0, -1) if length % size == 0)
+        return weight.numel() // group
+
+    def steps(self, place: Place, bits: int) -> Steps:
+        """Fitted to the weight as it is."""
+        weight = place.value.detach()
+        return fitted(weight.reshape(self.rows(weight), -1), Grid(bits, self.symmetric), self.clipping)
+
+    def round(self, place: Place, bits: int) -> None:
+        """Let the layer keep integers."""
+        weight, steps = place.value.detach(), self.steps(place, bits)
+        rows = weight.reshape(len(steps.scale), -1)
+        codes = steps.codes(rows, Grid(bits, self.symmetric))
+        scale, zero = steps.scale, steps.zero
+        if self.correct:
+            # What has been pruned has to stay zero, and so has the code of zero.
+            pruned = any(isinstance(one, Masked) for one in place.chain())
+            scale, zero = corrected(rows, codes, shift=not pruned)
+        store(place, codes.reshape(weight.shape), Coded(scale, zero))
+
+
+def _chosen(model: nn.Module, bits: int | Mapping[str, int], ends: int | None) -> dict[Place, int]:
+    """The weights to be quantised, each with its bits."""
+    weights = {
+        place.name: place
+        for place in places(model)
+        if place.value.ndim > 1 and place.value.numel() and place.value.is_floating_point() and codes_of(place) is None
+    }
+    if isinstance(bits, Mapping):
+        unknown = next((name for name in bits if name not in weights), None)
+        if unknown is not None:
+            raise CompressionError(
+                f"{unknown!r} is no weight of the network that is kept as floats: see `places(model)`"
+            )
+        weights = {name: place for name, place in weights.items() if name in bits}
+    if not weights:
+        raise CompressionError("the network has no weight of two axes or more that is kept as floats")
+    for name, place in weights.items():
+        if not bool(place.value.isfinite().all()):
+            raise CompressionError(f"{name}: some weights are not finite; train the network again")
+    chosen = {place: bits if isinstance(bits, int) else bits[name] for name, place in weights.items()}
+    if ends is not None:
+        chosen |= dict.fromkeys(_ends(list(chosen)), ends)
+    for n in chosen.values():
+        Grid(n)
+    return chosen
+
+
+def _ends(chosen: list[Place]) -> list[Place]:
+    return [chosen[0], chosen[-1]]
