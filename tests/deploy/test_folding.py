@@ -1,8 +1,8 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from attar.deploy.folding import fold_batch_norm
+from attar.deploy.folding import factor_and_shift, fold_batch_norm, pairs
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,85 @@ def test_folding_one_layer_used_twice() -> None:
         net[1].running_mean += 1  # type: ignore[operator]
         x = torch.randn(5, 4)
         torch.testing.assert_close(fold_batch_norm(net)(x), net(x))
+
+
+class Residual(nn.Module):
+    """Attributes rather than a sequence, a branch, and an output that two layers read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.norm_a = nn.Conv2d(3, 3, 3, padding=1, bias=False), nn.BatchNorm2d(3)
+        self.b, self.norm_b = nn.Conv2d(3, 3, 1, groups=3), nn.BatchNorm2d(3, affine=False)
+        self.read_twice, self.norm_c = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.shared, self.norm_d, self.norm_e = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+        self.head, self.norm_f = nn.Linear(3, 5), nn.BatchNorm1d(5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.norm_a(self.a(x))) + self.norm_b(self.b(x))
+        c = self.read_twice(h)
+        h = c + self.norm_c(c)
+        h = self.norm_e(self.shared(torch.relu(self.norm_d(self.shared(h)))))
+        y: Tensor = self.norm_f(self.head(h.mean((2, 3))))
+        return y
+
+
+class DependsOnData(Residual):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if x.sum() > 0 else -x)
+
+
+class OfTokens(nn.Module):
+    """A batch norm over another axis than that of the linear layer before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.norm = nn.Linear(4, 6), nn.BatchNorm1d(5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.norm(self.layer(x))
+        return y
+
+
+def seen(net: nn.Module, *shape: int) -> nn.Module:
+    """A network whose batch norms have seen something, and have weights of their own."""
+    torch.manual_seed(0)
+    for _ in range(5):
+        net(torch.randn(16, *shape) * 2 + 1)
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer.affine:
+            nn.init.normal_(layer.weight)
+            nn.init.normal_(layer.bias)
+    return net.eval()
+
+
+@pytest.mark.parametrize(
+    ("net", "left"), [(Residual(), {"norm_c", "norm_d", "norm_e"}), (DependsOnData(), set("abcdef"))]
+)
+def test_folding_follows_the_data(net: nn.Module, left: set[str]) -> None:
+    seen(net, 3, 6, 6)
+    folded, x = fold_batch_norm(net), torch.randn(9, 3, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(x), net(x), atol=1e-5, rtol=1e-5)
+    kept = {name for name, layer in folded.named_modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)}
+    assert kept == {name if len(name) > 1 else f"norm_{name}" for name in left}
+
+
+def test_a_norm_over_another_axis_stays() -> None:
+    net = seen(OfTokens(), 5, 4)
+    assert not pairs(net)
+    x = torch.randn(3, 5, 4)
+    assert torch.equal(fold_batch_norm(net)(x), net(x))
+
+
+def test_a_layer_under_two_names_stays() -> None:
+    net = Residual()
+    net.again = net.a
+    assert {pair.layer for pair in pairs(seen(net, 3, 6, 6))} == {"b", "head"}
+
+
+def test_a_norm_is_a_factor_and_a_shift() -> None:
+    for norm in (nn.BatchNorm1d(4), nn.BatchNorm1d(4, affine=False)):
+        seen(norm, 4)
+        factor, shift = factor_and_shift(norm)
+        x = torch.randn(7, 4)
+        torch.testing.assert_close(factor * x + shift, norm(x))

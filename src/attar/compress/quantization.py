@@ -100,6 +100,8 @@ def quantize(
     """
     if clipping not in CLIPPINGS:
         raise CompressionError(f"clipping {clipping!r} is unknown: take one of {', '.join(CLIPPINGS)}")
+    if granularity not in ("channel", "tensor") and not (isinstance(granularity, int) and granularity > 0):
+        raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
     if (activations is not None or epochs) and (x is None or not len(x)):
         raise CompressionError("ranges of activations and training need samples: give `x`")
     if epochs and not (symmetric or codebook):
