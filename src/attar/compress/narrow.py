@@ -1,0 +1,68 @@
+"""Channels taken out of the tensors of a network."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
+
+from attar.compress.channels import Component, Coupling
+
+
+def narrow(model: nn.Module, coupled: Coupling, components: Iterable[Component]) -> None:
+    """Take the indices of some components out of all tensors of a network; what layers say of their widths follows."""
+    for name, axes in _by_tensor(components).items():
+        owners = [(model.get_submodule(path), attribute) for path, attribute in coupled.owners[name]]
+        tensor: Tensor = getattr(*owners[0])
+        value = tensor.detach()
+        for axis, indices in axes.items():
+            kept = torch.ones(value.shape[axis], dtype=torch.bool)
+            kept[list(indices)] = False
+            value = value.index_select(axis, kept.nonzero()[:, 0])
+        new = nn.Parameter(value, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else value
+        for layer, attribute in owners:
+            setattr(layer, attribute, new)
+            _say_widths(layer)
+
+
+def silence(model: nn.Module, coupled: Coupling, components: Iterable[Component]) -> None:
+    """Let the layers of a network read nothing from the channels of some components."""
+    for name, axes in _by_tensor(components).items():
+        path, attribute = coupled.owners[name][0]
+        tensor = getattr(model.get_submodule(path), attribute)
+        for axis, indices in axes.items():
+            if (name, axis) in coupled.readers:
+                with torch.no_grad():
+                    tensor.index_fill_(axis, torch.tensor(sorted(indices)), 0.0)
+
+
+def _by_tensor(components: Iterable[Component]) -> dict[str, dict[int, set[int]]]:
+    found: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for component in components:
+        for (name, axis), indices in component.indices.items():
+            found[name][axis].update(indices)
+    return found
+
+
+def _say_widths(layer: nn.Module) -> None:
+    weight = getattr(layer, "weight", None)
+    if isinstance(layer, nn.Linear):
+        layer.out_features, layer.in_features = layer.weight.shape
+    elif isinstance(layer, _ConvNd):
+        if layer.groups == layer.in_channels > 1:  # depthwise
+            layer.groups = len(layer.weight) * layer.groups // layer.out_channels
+        layer.out_channels, layer.in_channels = len(layer.weight), layer.weight.shape[1] * layer.groups
+    elif isinstance(layer, _NormBase):
+        held = layer.running_mean if weight is None else weight
+        layer.num_features = layer.num_features if held is None else len(held)
+    elif isinstance(layer, nn.Embedding):
+        layer.embedding_dim = layer.weight.shape[1]
+    elif isinstance(layer, nn.PReLU):
+        layer.num_parameters = len(layer.weight)
+    elif isinstance(layer, nn.RNNBase):
+        layer.input_size = cast(Tensor, layer.weight_ih_l0).shape[1]
