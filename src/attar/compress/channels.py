@@ -13,7 +13,7 @@ import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from attar.compress.costs import unfused
+from attar.compress.costs import evaluated
 
 # A tensor, by the name of its first owner, and one of its axes.
 Axis = tuple[str, int]
@@ -85,7 +85,7 @@ class _Probe:
         for layer, axes in self.writers.items():
             self._tie_groups(layer, axes)
         reached: dict[nn.Module, Tensor] = {}
-        with self._watched(), unfused(self.model):
+        with self._watched(), evaluated(self.model):
             for layer in self.writers:
                 for reader, matrix in self._dependencies(layer).items():
                     self._unite(layer, reader, matrix)

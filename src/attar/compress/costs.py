@@ -32,7 +32,7 @@ def macs(model: nn.Module, x: Samples) -> int:
 def macs_of_layers(model: nn.Module, x: Samples) -> dict[str, int]:
     """Multiply-accumulates of one sample in each submodule, by its name in `named_modules`; "" is the whole."""
     top = type(model).__name__
-    with FlopCounterMode(display=False) as counter, unfused(model):
+    with FlopCounterMode(display=False) as counter, evaluated(model), unfused():
         model(rows(x, torch.arange(1)))
     counted = {name: sum(of.values()) // 2 for name, of in counter.get_flop_counts().items()}
     found = {name: counted.get(f"{top}.{name}", 0) for name, _ in model.named_modules()}
@@ -40,18 +40,27 @@ def macs_of_layers(model: nn.Module, x: Samples) -> dict[str, int]:
 
 
 @contextmanager
-def unfused(model: nn.Module) -> Iterator[None]:
-    """Evaluation without gradients, in which attention and recurrences are the matrix products that they consist of."""
+def evaluated(model: nn.Module) -> Iterator[None]:
+    """Evaluation without gradients, in which a transformer calls all of its layers."""
     training, fast = model.training, torch.backends.mha.get_fastpath_enabled()
     model.eval()
     torch.backends.mha.set_fastpath_enabled(False)
-    # Not `flags`: it warns of a type of number that only graphics processors have.
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        model.train(training)
+
+
+@contextmanager
+def unfused() -> Iterator[None]:
+    """Attention and recurrences are the matrix products that they consist of."""
+    # Not `torch.backends.mkldnn.flags`: it warns of a type of number that only graphics processors have.
     onednn = torch._C._get_mkldnn_enabled()
     torch._C._set_mkldnn_enabled(False)
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        with sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
         torch._C._set_mkldnn_enabled(onednn)
-        torch.backends.mha.set_fastpath_enabled(fast)
-        model.train(training)

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from attar.compress.attention import split_heads
 from attar.compress.channels import Axis, Component, Coupling, coupling, floats
-from attar.compress.costs import macs_of_layers, unfused
+from attar.compress.costs import evaluated, macs_of_layers
 from attar.compress.distillation import Samples, rows
 from attar.compress.importance import effects
 from attar.compress.masks import Scope
@@ -133,7 +133,7 @@ class _Group:
         if self.counter is not None:
             path, attribute = self.counter
             setattr(less.get_submodule(path), attribute, len(self.components) - self.gone)
-        with unfused(silent), unfused(less):
+        with evaluated(silent), evaluated(less):
             expected = floats(silent(x))
             try:
                 got = floats(less(x))
