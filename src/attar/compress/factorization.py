@@ -39,9 +39,9 @@ def factorize(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> nn.Module:
-    """Return a copy in which linear layers and convolutions are products of thinner ones, where that makes them cheaper.
+    """Return a copy in which linear layers and convolutions are products of thinner ones, where that is cheaper.
 
-    With weights from data, the answers of each layer to the samples change least, rather than its weight. What cannot be
+    Weighted by data, the answers of each layer to the samples change least, rather than its weight. What cannot be
     split (shared and parametrised weights, grouped convolutions) stays.
 
     Arguments:
@@ -72,7 +72,7 @@ def factorize(
           (1): Linear(in_features=5, out_features=30, bias=True)
         )
     """
-    _judge(model, x, ranks, energy, share, epochs, weighted)
+    _judge(model, x, ranks, energy, share, epochs)
     smaller = copy.deepcopy(model).eval()
     found, left = sites(smaller, x)
     if progress is not None:
@@ -117,7 +117,7 @@ def _cheapest(options: Sequence[Option], error: float, of: str) -> Option:
 
 
 def _within(options: Sequence[Sequence[Option]], budget: float, of: str) -> list[Option]:
-    """One option of each layer, with the least sum of errors that a price per multiply-accumulate finds within a budget."""
+    """One option of each layer: the least sum of errors that a price per multiply-accumulate finds in a budget."""
 
     def at(price: float) -> list[Option]:
         return [min(layer, key=lambda one: one.error + price * getattr(one, of)) for layer in options]
@@ -159,7 +159,6 @@ def _judge(
     energy: float | None,
     share: float | None,
     epochs: int,
-    weighted: bool,
 ) -> None:
     if [ranks, energy, share].count(None) != 2:
         raise CompressionError("give one of ranks=, energy= and share=: how far the layers are split")

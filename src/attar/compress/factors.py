@@ -1,4 +1,4 @@
-"""The layers that can be split into thinner ones, what each has seen of the data, and what each way to split it costs."""
+"""The layers that can be split into thinner ones: what each has seen of the data, and what each way costs."""
 
 from __future__ import annotations
 
@@ -218,11 +218,10 @@ def sites(model: nn.Module, x: Samples | None) -> tuple[list[Site], list[str]]:
     found, left = [], []
     for name, layer in model.named_modules():
         place = owners.get(id(layer))
-        if type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and place is not None and len(place.owners) == 1:
-            if isinstance(layer, nn.Linear) or layer.groups == 1:
-                found.append(Site(name, layer))
-                continue
-        if isinstance(layer, nn.Linear | _ConvNd):
+        alone = place is not None and len(place.owners) == 1
+        if alone and type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and getattr(layer, "groups", 1) == 1:
+            found.append(Site(name, cast(nn.Linear | nn.Conv1d | nn.Conv2d, layer)))
+        elif isinstance(layer, nn.Linear | _ConvNd):
             left.append(name)
     if x is not None:
         handles = [site.layer.register_forward_hook(lambda _, xs, y, site=site: site.see(xs[0], y)) for site in found]

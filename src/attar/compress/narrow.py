@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd
 
 from attar.compress.channels import Component, Coupling
+from attar.compress.widths import say_width
 
 
 def narrow(model: nn.Module, coupled: Coupling, components: Iterable[Component]) -> None:
@@ -27,7 +25,7 @@ def narrow(model: nn.Module, coupled: Coupling, components: Iterable[Component])
         new = nn.Parameter(value, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else value
         for layer, attribute in owners:
             setattr(layer, attribute, new)
-            _say_widths(layer)
+            say_width(layer)
 
 
 def silence(model: nn.Module, coupled: Coupling, components: Iterable[Component]) -> None:
@@ -47,22 +45,3 @@ def _by_tensor(components: Iterable[Component]) -> dict[str, dict[int, set[int]]
         for (name, axis), indices in component.indices.items():
             found[name][axis].update(indices)
     return found
-
-
-def _say_widths(layer: nn.Module) -> None:
-    weight = getattr(layer, "weight", None)
-    if isinstance(layer, nn.Linear):
-        layer.out_features, layer.in_features = layer.weight.shape
-    elif isinstance(layer, _ConvNd):
-        if layer.groups == layer.in_channels > 1:  # depthwise
-            layer.groups = len(layer.weight) * layer.groups // layer.out_channels
-        layer.out_channels, layer.in_channels = len(layer.weight), layer.weight.shape[1] * layer.groups
-    elif isinstance(layer, _NormBase):
-        held = layer.running_mean if weight is None else weight
-        layer.num_features = layer.num_features if held is None else len(held)
-    elif isinstance(layer, nn.Embedding):
-        layer.embedding_dim = layer.weight.shape[1]
-    elif isinstance(layer, nn.PReLU):
-        layer.num_parameters = len(layer.weight)
-    elif isinstance(layer, nn.RNNBase):
-        layer.input_size = cast(Tensor, layer.weight_ih_l0).shape[1]

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from attar.compress.attention import split_heads
-from attar.compress.channels import Axis, Component, Coupling, coupling, floats
+from attar.compress.channels import Axis, Component, Coupling, coupling
 from attar.compress.costs import evaluated, macs_of_layers
 from attar.compress.distillation import Samples, rows
 from attar.compress.importance import effects
+from attar.compress.marks import floats
 from attar.compress.masks import Scope
 from attar.compress.narrow import narrow, silence
 from attar.errors import CompressionError
