@@ -48,6 +48,7 @@ def squeeze(
     bytes: int,
     bits: int = 3,
     epochs: int = 30,
+    teacher: nn.Module | Tensor | None = None,
     view: View | None = None,
     temperature: float = 2.0,
     alpha: float = 0.9,
@@ -79,6 +80,7 @@ def squeeze(
         bytes: of the file that `save` writes.
         bits: of a code, at least 2: codes are between -(2^(bits - 1) - 1) and 2^(bits - 1) - 1.
         epochs: passes over all samples, at least 2.
+        teacher: as in `distill`; None: the network itself.
         view: as in `distill`.
         temperature: as in `distill`.
         alpha: as in `distill`.
@@ -104,7 +106,8 @@ def squeeze(
         raise CompressionError(f"bits={bits} and epochs={epochs}: give at least 2 of each")
     if not len(x):
         raise CompressionError("there are no samples to learn from: give at least one")
-    told = answers(model, x)
+    teacher = model if teacher is None else teacher
+    told = answers(teacher, x) if isinstance(teacher, nn.Module) else teacher
     student = copied(model)
     settle(student)
     gated = _gated(student)
