@@ -42,8 +42,8 @@ def cheapest(weight: Floats, step: npt.ArrayLike, trade: float, importance: npt.
 
     Example:
         >>> w = np.random.default_rng(0).normal(size=(20, 20))
-        >>> near, cheap = cheapest(w, 0.5, trade=0), cheapest(w, 0.5, trade=0.05)
-        >>> bool(np.abs(near - w / 0.5).max() <= 0.5), int((near == 0).sum()) < int((cheap == 0).sum())
+        >>> near, cheap = cheapest(w, 1.0, trade=0), cheapest(w, 1.0, trade=0.2)
+        >>> bool(np.abs(near - w).max() <= 0.5), int((near == 0).sum()) < int((cheap == 0).sum())
         (True, True)
     """
     steps = np.broadcast_to(np.asarray(step, np.float64), weight.shape)
@@ -75,4 +75,5 @@ def _bits(codes: Ints, choices: Ints) -> npt.NDArray[np.float64]:
     counts = np.tile(_BEFORE * every / every.sum(), (CLASSES, 1))
     np.add.at(counts, (classes, symbols), 1)
     cost = WIDTHS - np.log2(counts / counts.sum(1, keepdims=True))
-    return cost[classes, symbol_of(np.abs(choices))] + (choices != 0)
+    bits: npt.NDArray[np.float64] = cost[classes, symbol_of(np.abs(choices))] + (choices != 0)
+    return bits
