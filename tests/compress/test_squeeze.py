@@ -81,10 +81,13 @@ def test_the_file_meets_the_budget_and_holds_small_integers(name, bits, tmp_path
     torch.testing.assert_close(load(tmp_path / "small.attar")(x), small(x))
     for place in places(small):
         codes = codes_of(place)
-        assert codes is not None and codes.dtype == torch.int8
+        assert codes is not None
+        assert codes.dtype == torch.int8
         if codes.ndim > 1:
             assert int(codes.abs().max()) < 2 ** (bits - 1)
-    changed = [place.name for place in places(small) if not torch.equal(place.value, dict(net.named_parameters())[place.name])]
+    changed = [
+        place.name for place in places(small) if not torch.equal(place.value, dict(net.named_parameters())[place.name])
+    ]
     assert len(changed) == len(places(net))
 
 
@@ -155,7 +158,16 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name, after, tmp_path, monkey
 
     def run(checkpoint=None, progress=None):
         return squeeze(
-            net, x, y, bytes=budget, epochs=4, batch_size=16, view=noisy, seed=3, checkpoint=checkpoint, progress=progress
+            net,
+            x,
+            y,
+            bytes=budget,
+            epochs=4,
+            batch_size=16,
+            view=noisy,
+            seed=3,
+            checkpoint=checkpoint,
+            progress=progress,
         )
 
     whole = state(run())

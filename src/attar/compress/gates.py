@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
 
@@ -52,7 +54,7 @@ class Gate(Masked):
         if self.open:
             kept = weight + (kept - weight).detach()
         if self.training and kept.requires_grad:
-            kept.register_hook(self._remember)
+            cast(Any, kept).register_hook(self._remember)
         return kept
 
     def worth(self, weight: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ _TOLD = 0.35
 def likelihood(mask: Tensor) -> Tensor:
     """How likely a coder that has seen how full rows and columns are takes each weight to be kept.
 
-    p_ij = m · (r_i + a) / (r + a) · (c_j + a) / (c + a),  r_i and c_j the numbers that are kept in row and column, r and c
-    their means, m the share that is kept in the tensor, a = 1/2
+    p_ij = m · (r_i + a) / (r + a) · (c_j + a) / (c + a),  m the share that is kept in the tensor, r_i and c_j the
+    numbers that are kept in row and column, r and c their means, a = 1/2
 
     Arguments:
         mask: True where a weight is kept; axes after the first are one, those of a vector are a row.

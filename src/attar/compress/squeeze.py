@@ -35,7 +35,7 @@ _VECTOR_BITS = 6
 # Steps that are tried, as shares of the one that reaches the largest weight.
 _STEPS = 32
 # Bits that masks may take, over those allowed: some weights become zero by rounding.
-_OVER = 1.03
+_OVER = 1.01
 # Tries to meet the budget to the byte.
 _TRIES = 8
 
@@ -62,10 +62,10 @@ def squeeze(
     """Return a copy of a network whose file has at most so many bytes: few weights that are small integers.
 
     The copy learns from the network by distillation. In the first two thirds of the epochs, weights are masked, more
-    and more of them: those that are worth least, w² E[g²], for the bits that they cost where they stand (`keeping`). The
-    bits that are allowed fall as b + (b₀ − b)(1 − t)³, and a masked weight may come back as long as they do. In the last
-    third masks are fixed, and the weights are rounded to the multiples of a step, learnt for each tensor. In the end,
-    codes become smaller where that costs the least for a bit, until the file fits (`trimming`).
+    and more of them: those that are worth least, w² E[g²], for the bits that they cost where they stand (`keeping`).
+    The bits that are allowed fall as b + (b₀ − b)(1 − t)³, and a masked weight may come back as long as they do. In the
+    last third masks are fixed, and the weights are rounded to the multiples of a step, learnt for each tensor. In the
+    end, codes become smaller where that costs the least for a bit, until the file fits (`trimming`).
 
     References:
         Zhu, Gupta, To Prune, or Not to Prune, 2017, https://arxiv.org/abs/1710.01878, eq. 1
@@ -114,9 +114,13 @@ def squeeze(
     if not gated:
         raise CompressionError(f"{type(model).__name__} has no parameter that could be made smaller")
     example = rows(x, torch.zeros(1, dtype=torch.long))
-    least = _size(_stored(student, {place.name: (torch.zeros_like(place.value), torch.ones(1)) for place, _ in gated}), example)
+    least = _size(
+        _stored(student, {place.name: (torch.zeros_like(place.value), torch.ones(1)) for place, _ in gated}), example
+    )
     if least >= bytes:
-        raise CompressionError(f"a file of this network takes {least} bytes without any weight: allow more than {bytes}")
+        raise CompressionError(
+            f"a file of this network takes {least} bytes without any weight: allow more than {bytes}"
+        )
     allowed = 8.0 * (bytes - least)
     first = max(1, min(epochs - 1, round(_FIRST * epochs)))
     n, size = len(x), min(batch_size, len(x))

@@ -37,8 +37,8 @@ class Rounding:
 def trimmed(roundings: Sequence[Rounding], allowed: float) -> list[Tensor]:
     """The codes of all tensors that the codec writes in so many bits.
 
-    Of q, the next code towards zero, and zero, each weight takes the one of least h (w − s q)² + λ bits(q), and λ is the
-    smallest with which all fit; λ = 0 leaves the codes as they are.
+    Of q, the next code towards zero, and zero, each weight takes the one of least h (w − s q)² + λ bits(q), and λ is
+    the smallest with which all fit; λ = 0 leaves the codes as they are.
 
     References:
         Wiedemann et al., DeepCABAC: A Universal Compression Algorithm for Deep Neural Networks, 2020,
