@@ -98,7 +98,7 @@ def squeeze(
     Example:
         >>> _ = torch.manual_seed(0)
         >>> net, x = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 4)), torch.randn(256, 16)
-        >>> small = squeeze(net, x, bytes=700, epochs=4)
+        >>> small = squeeze(net, x, bytes=500, epochs=4)
         >>> int((small[0].weight != 0).sum()) < 1024 // 2
         True
     """
