@@ -69,6 +69,8 @@ def load(path: str | Path) -> Program:
 
 def opened(description: str, payload: bytes, name: str) -> Program:
     """The network of a description and a payload; the name is for messages."""
+    if description.startswith("{"):
+        raise CompressionError(f"{name}: holds an ONNX model: attar.compress.packed.unpack restores it")
     program, kinds = listing.read(description, name)
     numbers = sum(math.prod(kind.shape) + kind.rows for kind in kinds)
     container.allow(numbers, len(description) + len(payload), name)
