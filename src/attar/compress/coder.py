@@ -79,21 +79,19 @@ class Reader:
         """Read symbols of one distribution."""
         if len(weights) < 2 or not n:
             return np.zeros(n, np.int64)
-        try:
-            read = self._decoder.decode(_categorical(weights), n)
-        except AssertionError:
-            raise CompressionError("the coded numbers are damaged") from None
-        return np.asarray(read, np.int64)
+        return self._read(_categorical(weights), n)
 
     def uniform(self, size: int, n: int, given: Ints | None = None) -> Ints:  # noqa: ARG002
         """Read equally probable numbers."""
         if size < 2 or not n:
             return np.zeros(n, np.int64)
+        return self._read(stream.model.Uniform(size), n)
+
+    def _read(self, model: stream.model.Model, n: int) -> Ints:
         try:
-            read = self._decoder.decode(stream.model.Uniform(size), n)
+            return np.asarray(self._decoder.decode(model, n), np.int64)
         except AssertionError:
             raise CompressionError("the coded numbers are damaged") from None
-        return np.asarray(read, np.int64)
 
     def finished(self) -> bool:
         """Whether nothing is left, as far as can be told."""

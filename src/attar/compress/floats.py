@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from attar.compress import codec
+from attar.compress import codec, fitting
 from attar.compress.coder import Coder, number
 
 Floats = npt.NDArray[np.float32]
@@ -22,14 +22,14 @@ def encode(coder: Coder, values: Floats) -> None:
         >>> writer = Writer()
         >>> encode(writer, np.array([0.5, -2.0, np.inf], np.float32))
         >>> len(writer.data()), decode(Reader(writer.data()), 3)
-        (8, array([ 0.5, -2. ,  inf], dtype=float32))
+        (12, array([ 0.5, -2. ,  inf], dtype=float32))
     """
     whole = np.ascontiguousarray(values, np.float32).reshape(-1).view(np.uint32).astype(np.int64)
     sign, exponent, mantissa = whole >> 31, whole >> _MANTISSA & 255, whole & (1 << _MANTISSA) - 1
     one_sign = int(bool(sign.all()) or not sign.any())
     number(coder, 1, one_sign)
     coder.uniform(2, 1 if one_sign else len(sign), sign[:1] if one_sign else sign)
-    codec.encode(coder, exponent)
+    fitting.encode(coder, exponent)
     every = int(np.bitwise_or.reduce(mantissa)) if len(mantissa) else 0
     zeros = (every & -every).bit_length() - 1 if every else _MANTISSA
     number(coder, _MANTISSA, zeros)

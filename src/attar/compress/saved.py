@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attar.compress import codec, container, floats, listing
+from attar.compress import codec, container, fitting, floats, listing
 from attar.compress.coder import Coder, Ints, Reader, Writer
 from attar.compress.parametrizations import Codebook, Coded, frozen, store
 from attar.compress.places import Place, places
@@ -135,7 +135,7 @@ def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
     decoder = place.chain()[-1] if place.chain() else None
     if isinstance(decoder, Coded):
         codes = place.original()
-        codec.encode(writer, _whole(codes))
+        fitting.encode(writer, _whole(codes))
         floats.encode(writer, _floats(decoder.scale))
         if decoder.zero is not None:
             floats.encode(writer, _floats(decoder.zero))
@@ -143,7 +143,7 @@ def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
         return listing.Kind(name, tuple(codes.shape), form, len(decoder.scale))
     if isinstance(decoder, Codebook):
         codes = place.original()
-        codec.encode(writer, _whole(codes))
+        fitting.encode(writer, _whole(codes))
         floats.encode(writer, _floats(decoder.values))
         return listing.Kind(name, tuple(codes.shape), "codebook", len(decoder.values))
     value = place.value.detach()
@@ -152,7 +152,7 @@ def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
     if value.dtype in (torch.float32, torch.float16, torch.bfloat16):
         floats.encode(writer, _floats(value))
     elif _small(value):
-        codec.encode(writer, _whole(value))
+        fitting.encode(writer, _whole(value))
     elif value.dtype in (torch.int64, torch.float64):
         form = "wide " + form
         bits = _whole(value.contiguous().view(torch.int64)).reshape(-1)
