@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from attar.compress import codec
+from attar.compress import fitting
 from attar.compress.keeping import bits, chosen, likelihood, price
 
 
@@ -55,7 +55,7 @@ def test_it_does_not_matter_in_what_order_rows_and_columns_stand() -> None:
 def test_the_estimate_is_close_to_what_the_codec_counts(seed) -> None:
     mask = uneven(200, 300, seed)
     signs = torch.where(torch.rand(mask.shape, generator=torch.Generator().manual_seed(seed)) < 0.5, -1, 1)
-    assert bits(mask, 1.0) == pytest.approx(codec.bits((mask * signs).int().numpy()), rel=0.08)
+    assert bits(mask, 1.0) == pytest.approx(fitting.bits((mask * signs).int().numpy()), rel=0.08)
 
 
 def test_more_of_the_same_ranking_never_takes_fewer_bits() -> None:

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from attar.compress import codec
+from attar.compress import fitting
 from attar.compress.keeping import likelihood
 from attar.compress.trimming import Rounding, counted, trimmed
 
@@ -26,7 +26,7 @@ def test_what_fits_is_left_as_it_is() -> None:
 
 def test_counted_is_what_the_codec_writes() -> None:
     a, b = rounding().codes, rounding(seed=1).codes
-    assert counted([a, b]) == pytest.approx(codec.bits(a.int().numpy()) + codec.bits(b.int().numpy()))
+    assert counted([a, b]) == pytest.approx(fitting.bits(a.int().numpy()) + fitting.bits(b.int().numpy()))
 
 
 @pytest.mark.parametrize("share", [0.95, 0.7, 0.3])

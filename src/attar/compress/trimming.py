@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attar.compress import codec
+from attar.compress import fitting
 from attar.compress.keeping import likelihood
 
 # Halvings of the interval that λ is in, as a power of ten.
@@ -82,7 +82,7 @@ def counted(codes: Sequence[Tensor]) -> float:
         >>> counted([torch.zeros(4, 4)]) < 32
         True
     """
-    return math.fsum(codec.bits(one.int().numpy()) for one in codes)
+    return math.fsum(fitting.bits(one.int().numpy()) for one in codes)
 
 
 def _prices(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
