@@ -27,8 +27,7 @@ import torch
 from networks import accuracy, images, lenet5, lenet_300_100, shifted, trained
 from torch import nn
 
-from attar.compress.saved import load, save
-from attar.compress.squeeze import squeeze
+from attar.compress import load, save, squeeze
 
 HELD_OUT = 5_000
 SEEDS = 3

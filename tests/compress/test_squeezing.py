@@ -10,7 +10,7 @@ from torch import nn
 from attar.compress.parametrizations import Coded, codes_of
 from attar.compress.places import places
 from attar.compress.saved import load, save
-from attar.compress.squeeze import squeeze, value_bits
+from attar.compress.squeezing import squeeze, value_bits
 from attar.errors import CompressionError
 from attar.training.loop import train
 
@@ -152,7 +152,7 @@ def noisy(x, generator):
 
 @pytest.mark.parametrize(("name", "after"), [("mask", 7), ("round", 2)])
 def test_a_resumed_run_equals_an_uninterrupted_one(name, after, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("attar.compress.squeeze.train", functools.partial(train, interval=0.0))
+    monkeypatch.setattr("attar.compress.squeezing.train", functools.partial(train, interval=0.0))
     net, x, budget = made("dense")
     y = torch.arange(len(x)) % 4 - 1
 
