@@ -50,7 +50,7 @@ class Setting:
 
 
 SETTINGS = {
-    "LeNet-300-100": Setting(lenet_300_100, 60_000, 0.3, 20, 120, 40, "Deep Compression 40×, DeepCABAC 55×"),
+    "LeNet-300-100": Setting(lenet_300_100, 60_000, 0.3, 20, 120, 60, "Deep Compression 40×, DeepCABAC 55×"),
     "LeNet-5": Setting(lenet5, 55_000, 5e-4, 12, 300, 12, "Deep Compression 39×, DeepCABAC 139×"),
 }
 

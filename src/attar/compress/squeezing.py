@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from attar.compress import saved
 from attar.compress.distillation import Samples, View, answers, lesson, rows
-from attar.compress.gates import Gate, gated_places
+from attar.compress.gates import gated_places
 from attar.compress.grids import Grid
-from attar.compress.parametrizations import Coded, Masked, Rounded, frozen, settle, store
+from attar.compress.parametrizations import Coded, Masked, frozen, settle, store
 from attar.compress.places import Place, copied, places
 from attar.compress.tightening import Tightening, rounded
-from attar.compress.trimming import Rounding, trimmed
+from attar.compress.trimming import Trimming, roundings, trimmed
 from attar.errors import CompressionError
-from attar.training.loop import train
+from attar.training.loop import LossOfBatch, train
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
@@ -53,8 +53,8 @@ def squeeze(
     The copy learns from the network by distillation. In the first two thirds of the epochs, weights are masked, more
     and more of them: those that are worth least, w² E[g²], for the bits that they cost where they stand (`keeping`).
     The bits that are allowed fall as b + (b₀ − b)(1 − t)³, and a masked weight may come back as long as they do. In the
-    last third masks are fixed, and the weights are rounded to the multiples of a step, learnt for each tensor. In the
-    end, codes become smaller where that costs the least for a bit, until the file fits (`trimming`).
+    last third no weight comes back, and all are rounded to the multiples of a step, learnt for each tensor. Meanwhile
+    and in the end, codes become smaller where that costs the least for a bit, until the file fits (`trimming`).
 
     References:
         Zhu, Gupta, To Prune, or Not to Prune, 2017, https://arxiv.org/abs/1710.01878, eq. 1
@@ -115,13 +115,16 @@ def squeeze(
     tightening = Tightening(student, gated, allowed, grid, first * (n // size))
     learn = lesson(student, told, x, y, temperature=temperature, alpha=alpha, view=view)
 
-    def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-        tightening.advance()
-        return learn(batch, generator)
+    def following(schedule: Tightening | Trimming) -> LossOfBatch:
+        def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
+            schedule.advance()
+            return learn(batch, generator)
+
+        return loss
 
     train(
         tightening,
-        loss,
+        following(tightening),
         n,
         epochs=first,
         batch_size=batch_size,
@@ -137,9 +140,11 @@ def squeeze(
         place.replace(weight)
         place.wrap(Masked(gate.mask))
         place.wrap(rounded(weight, grid))
+    curvatures = [(place, gate.curvature) for place, gate in gated]
+    trimming = Trimming(student, curvatures, allowed, (epochs - first) * (n // size))
     train(
-        student,
-        learn,
+        trimming,
+        following(trimming),
         n,
         epochs=epochs - first,
         batch_size=batch_size,
@@ -150,22 +155,17 @@ def squeeze(
         progress=progress,
         name="round",
     )
-    return _fitting(student, gated, example, bytes, allowed)
+    return _fitting(student, curvatures, example, bytes, allowed)
 
 
 def _fitting(
-    student: nn.Module, gated: list[tuple[Place, Gate]], example: Tensor, most: int, allowed: float
+    student: nn.Module, curvatures: list[tuple[Place, Tensor]], example: Tensor, most: int, allowed: float
 ) -> nn.Module:
     """The frozen student with codes that fit into the budget to the byte."""
-    roundings = {}
-    with torch.no_grad():
-        for place, gate in gated:
-            rounding = cast(Rounded, place.chain()[-1])
-            weight = place.original() * gate.mask
-            roundings[place.name] = Rounding(weight, rounding.steps(), rounding.codes(weight), gate.curvature)
+    found = roundings(curvatures)
     for _ in range(_TRIES):
-        codes = trimmed(list(roundings.values()), allowed)
-        small = _stored(student, {name: (q, one.step) for (name, one), q in zip(roundings.items(), codes)})
+        codes = trimmed(found, allowed)
+        small = _stored(student, {place.name: (q, one.step) for (place, _), one, q in zip(curvatures, found, codes)})
         if (size := _size(small, example)) <= most:
             return small
         allowed -= 8 * (size - most)
