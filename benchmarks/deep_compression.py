@@ -33,7 +33,7 @@ HELD_OUT = 5_000
 SEEDS = 3
 LOST = 0.1  # points that may be lost
 # Quantisation parameters of NNCodec, finest first; the step is a power of 2^(1/4).
-PARAMETERS = range(-32, -3)
+PARAMETERS = range(-28, -3, 2)
 
 
 @dataclass(frozen=True)
