@@ -42,9 +42,7 @@ class Way:
     loss: float
 
 
-def sensitivities(
-    model: nn.Module, x: Samples, *, progress: Progress | None = None
-) -> dict[str, tuple[Way, ...]]:
+def sensitivities(model: nn.Module, x: Samples, *, progress: Progress | None = None) -> dict[str, tuple[Way, ...]]:
     """Try each tensor with fewer bits and more zeros, all others as they are.
 
     The loss is the mean Kullback-Leibler divergence KL(p ‖ q) of the answers q from those before p; where the network
