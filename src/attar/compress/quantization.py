@@ -71,7 +71,7 @@ def quantize(
         ends: bits of the first and the last weight, and of what goes into their layers, where they differ.
         granularity: weights that share a step: those of one output ("channel"), all of a layer ("tensor"), or at
             most so many neighbours of one output.
-        symmetric: codes −h … h and z = 0; else −h − 1 … h and any z, which does not go together with training.
+        symmetric: codes −h … h and z = 0; else −h − 1 … h and any z, which makes the most of 2 bits.
         clipping: how the range of the codes is chosen, "minmax", "percentile", "mse" or "aciq": see `fitted`.
         correct_bias: after rounding, let the weights that share a step have their mean and norm again.
         codebook: in place of a grid, 2ᵇ values of any size for each layer, found by k-means.
@@ -104,8 +104,6 @@ def quantize(
         raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
     if (activations is not None or epochs) and (x is None or not len(x)):
         raise CompressionError("ranges of activations and training need samples: give `x`")
-    if epochs and not (symmetric or codebook):
-        raise CompressionError("training needs a symmetric grid: leave `symmetric` as it is")
     small = copied(model).eval()
     settle(small)
     if codebook:
@@ -117,8 +115,8 @@ def quantize(
         if codebook:
             codebooks.share(place, 2**n)
         elif epochs:
-            scale, grid = how.steps(place, n).scale, Grid(n)
-            place.wrap(Rounded(scale, grid.low, grid.high))
+            steps, grid = how.steps(place, n), Grid(n, symmetric)
+            place.wrap(Rounded(steps.scale, grid.low, grid.high, steps.zero))
         else:
             how.round(place, n)
     if activations is not None:
