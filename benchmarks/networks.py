@@ -115,6 +115,7 @@ def trained(
     seed: int = 0,
     epochs: int = 12,
     lr: float = 2e-3,
+    weight_decay: float = 5e-4,
     augment: Callable[[Tensor, torch.Generator], Tensor] = lambda x, _: x,
     progress: Progress | None = None,
 ) -> nn.Module:
@@ -129,7 +130,17 @@ def trained(
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
         return F.cross_entropy(module(augment(x[batch], generator)), y[batch])
 
-    train(module, loss, len(x), epochs=epochs, batch_size=128, lr=lr, weight_decay=5e-4, seed=seed, progress=progress)
+    train(
+        module,
+        loss,
+        len(x),
+        epochs=epochs,
+        batch_size=128,
+        lr=lr,
+        weight_decay=weight_decay,
+        seed=seed,
+        progress=progress,
+    )
     folder.mkdir(parents=True, exist_ok=True)
     save_file(module.state_dict(), file)
     return module.eval()

@@ -260,3 +260,8 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path) -> None:
         assert (folder / "report.html").is_file()
         # What was finished before the kill was not computed again.
         assert {file: file.read_bytes() for file in kept} == kept
+
+
+def test_what_may_be_lost_is_not_for_a_fit() -> None:
+    with pytest.raises(BudgetError, match="attar compress"):
+        Options(budget="1%").limits()

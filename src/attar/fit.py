@@ -70,6 +70,20 @@ class Options:
     backbone: str | None = None
     backbone_epochs: int = 0
 
+    def limits(self) -> Budget:
+        """The budget, read.
+
+        Raises:
+            BudgetError: it is not understood, or says what accuracy may be lost.
+        """
+        budget = Budget() if self.budget is None else Budget.parse(self.budget)
+        if budget.accuracy_drop is not None:
+            raise BudgetError(
+                f"budget {self.budget!r}: what may be lost is for `attar compress`; here the most accurate model that "
+                "fits is taken: give bytes, milliseconds or both"
+            )
+        return budget
+
 
 def fit_source(source: str, options: Options, progress: Progress | None = None, command: str | None = None) -> Outcome:
     """Read, hold out, represent, adapt, choose, compress, export and report.
@@ -86,7 +100,7 @@ def fit_source(source: str, options: Options, progress: Progress | None = None, 
         AttarError: what a person can mend.
     """
     progress = progress or Silent()
-    budget = Budget() if options.budget is None else Budget.parse(options.budget)
+    budget = options.limits()
     dataset = prepared(
         read(
             source,

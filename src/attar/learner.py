@@ -88,13 +88,11 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             DataError: the samples cannot be used; LabelError: the labels cannot.
             BudgetError: nothing fits the budget.
         """
-        from attar.compress.budget import Budget
         from attar.data.arrays import from_arrays
         from attar.deploy.session import load
         from attar.fit import Options, fit_dataset, prepared
         from attar.training.progress import Silent
 
-        budget = Budget() if self.budget is None else Budget.parse(self.budget)
         options = Options(
             seed=self.random_state,
             seconds=self.time,
@@ -103,6 +101,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             pretexts=self.pretexts,
             backbone=self.backbone,
         )
+        budget = options.limits()
         dataset = prepared(from_arrays(X, y, kind=self.kind), options)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch, "run") if self.run is None else Path(self.run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from attar.deploy.session import load
 from attar.errors import BudgetError, ExportError
 from attar.report.facts import Step
 from attar.run import Result, Run
+from attar.thinner import filters_within, thinner, write
 from attar.trials.base import Job
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _CHECKED = 256
 # The same for eight bits a weight, on so many samples, and how many times smaller a file becomes at the very most.
 _SAME, _COMPARED, _AT_MOST = 0.99, 2048, 5
 _EXPORTED = 1e-3
+# What a student of random convolutions must share with its teacher; with less, a network is trained.
+_CONVOLUTIONS, _IMITATES = "random-convolutions", 0.97
 # Probabilities below this count as this in logarithms; and how strong the views are that a student learns from.
 _TINY, _STRENGTH = 1e-6, 0.5
 _ROOM = 1.01
@@ -89,7 +92,7 @@ def as_it_is(job: Job, candidate: Candidate, budget: Budget, run: Run) -> Shippe
 
 
 def distilled(job: Job, chosen: Candidate, student: Student, budget: Budget, run: Run) -> Shipped:
-    """A student that has learnt from the chosen candidate.
+    """A student of the chosen candidate: a network, or fewer random convolutions where these are usual.
 
     Arguments:
         job: the data.
@@ -102,6 +105,12 @@ def distilled(job: Job, chosen: Candidate, student: Student, budget: Budget, run
         BudgetError: the student trained is larger than its untrained copy.
         ExportError: a file differs from its original by more than the tolerance.
     """
+    if job.kind.usual == _CONVOLUTIONS:
+        fewer = run.stage("fewer-filters", lambda folder: _fewer_filters(job, chosen, budget, folder))
+        if fewer.facts["step"] is not None:
+            step = Step.model_validate(fewer.facts["step"])
+            path = run.folder / "stages" / "fewer-filters" / fewer.facts["file"]
+            return Shipped(path, (_original(chosen), step), float(fewer.facts["difference"]))
     result = run.stage("student", lambda folder: _student(job, chosen, student, budget, folder))
     steps = (_original(chosen), *(Step.model_validate(step) for step in result.facts["steps"]))
     return Shipped(run.folder / "stages" / "student" / result.facts["file"], steps, float(result.facts["difference"]))
@@ -138,6 +147,24 @@ def _in_eight_bits(job: Job, candidate: Candidate, folder: Path) -> Result:
     )
     difference = float(np.abs(said - expected).max())
     return Result(facts={"step": step.model_dump(mode="json"), "file": file.name, "difference": difference})
+
+
+def _fewer_filters(job: Job, teacher: Candidate, budget: Budget, folder: Path) -> Result:
+    """Random convolutions that fit the budget and say the same as the teacher; none where they do not."""
+    filters = filters_within(job, budget, folder)
+    if filters is None:
+        return Result(facts={"step": None})
+    module, file = thinner(job, teacher.everything, filters), folder / "int8-weights.onnx"
+    write(job, module, file)
+    with torch.inference_mode():
+        expected = torch.softmax(module(torch.tensor(job.x[:_CHECKED])), dim=1).numpy()
+    said = load(file).predict_proba(job.x)
+    step = _step("fewer filters", file, said, job, teacher, None)
+    step["note"] = f"random convolutions, {filters} of each dilation, int8 weights"
+    if not budget.allows(file.stat().st_size, 0.0) or step["agreement"] < _IMITATES:
+        return Result(facts={"step": None})
+    difference = float(np.abs(said[:_CHECKED] - expected).max())
+    return Result(facts={"step": step, "file": file.name, "difference": difference})
 
 
 def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder: Path) -> Result:
@@ -193,7 +220,7 @@ def _hold(budget: Budget, path: Path) -> None:
         )
 
 
-def _step(name: str, path: Path, said: Floats, job: Job, teacher: Candidate, rung: Student | None) -> dict[str, object]:
+def _step(name: str, path: Path, said: Floats, job: Job, teacher: Candidate, rung: Student | None) -> dict[str, Any]:
     measured = measure(path, job.x)
     return Step(
         name=name,

@@ -31,10 +31,24 @@ def test_parse(text, size, latency) -> None:
     assert (budget.bytes, budget.latency_ms) == (size, pytest.approx(latency) if latency else None)
 
 
+def test_what_may_be_lost() -> None:
+    budget = Budget.parse("50KB, 1.5%")
+    assert (budget.bytes, budget.latency_ms) == (51_200, None)
+    assert budget.accuracy_drop == pytest.approx(0.015)
+    assert str(budget) == "50.0 KB, 1.5 % lost"
+    assert Budget.parse("0%").accuracy_drop == 0
+    for lost in (-0.01, 1.0, math.nan):
+        with pytest.raises(BudgetError, match="share"):
+            Budget(accuracy_drop=lost)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "",
+        "%",
+        "100%",
+        "1%,2%",
         ",",
         "50",
         "KB",

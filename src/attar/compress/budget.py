@@ -1,4 +1,4 @@
-"""What a device allows: bytes on disk and milliseconds per sample."""
+"""What a device allows: bytes on disk, milliseconds per sample, and what may be lost for them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from attar.errors import BudgetError
 
-_UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
-_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zµ]+)\s*", re.IGNORECASE)
+_UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3} | {"ms": 1, "s": 1000, "us": 1e-3, "µs": 1e-3, "%": 0.01}
+_NAMES = {"ms": "latency_ms", "s": "latency_ms", "us": "latency_ms", "µs": "latency_ms", "%": "accuracy_drop"}
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zµ]+|%)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -19,23 +20,28 @@ class Budget:
     Arguments:
         bytes: of the model file.
         latency_ms: per sample, in onnxruntime on one thread of this machine.
+        accuracy_drop: share of samples that may get another answer than before, or where classes are known, that
+            accuracy may fall by; 0.01 is a point.
 
     Example:
-        >>> Budget.parse("50KB,0.5ms")
-        Budget(bytes=51200, latency_ms=0.5)
+        >>> Budget.parse("50KB,0.5ms,1%")
+        Budget(bytes=51200, latency_ms=0.5, accuracy_drop=0.01)
     """
 
     bytes: int | None = None
     latency_ms: float | None = None
+    accuracy_drop: float | None = None
 
     def __post_init__(self) -> None:
         for value in (self.bytes, self.latency_ms):
             if value is not None and not value > 0:
                 raise BudgetError(f"a budget must be above zero, not {value:g}")
+        if self.accuracy_drop is not None and not 0 <= self.accuracy_drop < 1:
+            raise BudgetError(f"accuracy_drop={self.accuracy_drop:g}: it is a share, at least 0 and below 1")
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """Read "50KB", "0.5ms" or "50KB,0.5ms"; 1 KB is 1024 bytes.
+        """Read "50KB", "0.5ms", "1%" or several, as in "50KB,0.5ms"; 1 KB is 1024 bytes, and % what may be lost.
 
         Raises:
             BudgetError: the text is something else.
@@ -44,24 +50,26 @@ class Budget:
         for part in text.split(","):
             match = _PART.fullmatch(part)
             unit = match[2].lower() if match else ""
-            name = "latency_ms" if unit in ("ms", "us", "µs", "s") else "bytes" if unit in _UNITS else ""
+            name = _NAMES.get(unit, "bytes" if unit in _UNITS else "")
             if match is None or not name or name in found:
-                raise BudgetError(f"budget {text!r} is not understood; write it as 50KB, 0.5ms or 50KB,0.5ms")
-            scale = {"ms": 1, "s": 1000, "us": 1e-3, "µs": 1e-3}[unit] if name == "latency_ms" else _UNITS[unit]
-            found[name] = float(match[1]) * scale
+                raise BudgetError(f"budget {text!r} is not understood; write it as 50KB, 0.5ms, 1% or 50KB,0.5ms")
+            found[name] = float(match[1]) * _UNITS[unit]
         if not all(math.isfinite(value) for value in found.values()):
             raise BudgetError(f"budget {text[:20]!r}… is beyond all devices; leave it away for no budget")
         size = found.get("bytes")
-        return cls(None if size is None else int(size), found.get("latency_ms"))
+        return cls(None if size is None else int(size), found.get("latency_ms"), found.get("accuracy_drop"))
 
     def allows(self, size: int, latency_ms: float) -> bool:
         """Whether a model of so many bytes and milliseconds fits."""
         return (self.bytes is None or size <= self.bytes) and (self.latency_ms is None or latency_ms <= self.latency_ms)
 
     def __str__(self) -> str:
-        size = "" if self.bytes is None else readable(self.bytes)
-        time = "" if self.latency_ms is None else f"{self.latency_ms:g} ms"
-        return ", ".join(part for part in (size, time) if part) or "none"
+        parts = (
+            None if self.bytes is None else readable(self.bytes),
+            None if self.latency_ms is None else f"{self.latency_ms:g} ms",
+            None if self.accuracy_drop is None else f"{100 * self.accuracy_drop:g} % lost",
+        )
+        return ", ".join(part for part in parts if part) or "none"
 
 
 def readable(size: int) -> str:

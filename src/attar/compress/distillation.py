@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
-from attar.training.loop import History, train
+from attar.training.loop import History, LossOfBatch, train
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
@@ -116,6 +116,32 @@ def distill(
         >>> bool((student(x).argmax(1) == teacher(x).argmax(1)).float().mean() > 0.9)
         True
     """
+    return train(
+        student,
+        lesson(student, teacher, x, y, temperature=temperature, alpha=alpha, view=view),
+        len(x),
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        weight_decay=weight_decay,
+        seed=seed,
+        checkpoint=checkpoint,
+        progress=progress,
+        name="distill",
+    )
+
+
+def lesson(
+    student: nn.Module,
+    teacher: nn.Module | Tensor,
+    x: Samples,
+    y: Ints | Tensor | None,
+    *,
+    temperature: float,
+    alpha: float,
+    view: View | None,
+) -> LossOfBatch:
+    """The loss of a batch that `distill` trains by; arguments and errors are those of `distill`."""
     n = len(x)
     if not n:
         raise CompressionError("there are no samples to learn from: give at least one")
@@ -137,19 +163,7 @@ def distill(
         unlabelled, labelled = said.split([len(batch), len(some)])
         return distillation_loss(unlabelled, told[batch], labelled, labels[some], temperature, alpha)
 
-    return train(
-        student,
-        loss,
-        n,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        weight_decay=weight_decay,
-        seed=seed,
-        checkpoint=checkpoint,
-        progress=progress,
-        name="distill",
-    )
+    return loss
 
 
 def answers(model: nn.Module, x: Samples) -> Tensor:

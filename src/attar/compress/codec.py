@@ -1,0 +1,172 @@
+"""Tensors of integers as few bytes, without loss.
+
+Magnitudes are written first, then signs. Both are written in sets of elements, each of which is spread evenly over the
+tensor. What was written before tells how large, and of which sign, the numbers in each row, column and filter and
+beside an element are, and so what to expect of the next set: elements of which about the same is expected share one
+distribution, which is learnt from those of them that were written before. A set is written at once, so that all this is
+done by whole arrays.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from attar.compress.coder import Coder, Ints
+from attar.compress.contexts import (
+    CLASSES,
+    LOG,
+    Agreement,
+    Distributions,
+    Magnitudes,
+    Signs,
+    classes_of,
+    power,
+    sign_classes_of,
+)
+from attar.compress.layout import Layout, order
+from attar.compress.symbols import MIDDLES, WIDTHS, code_places, symbol_of
+from attar.compress.tensors import ODDS, Model, described
+
+AnyInts = npt.NDArray[np.integer[Any]]
+# Is told elements, what was expected of them in each division, and their classes.
+Watch = Callable[[Ints, list[Ints], Ints], None]
+
+# Sets that a tensor is written in at most: one with many zeros, and others.
+_SETS, _DENSE = 96, 16
+_SIGN_SETS = 24
+# A magnitude counts for its sign up to so many times the mean.
+_STRONG = 4
+
+
+def decode(coder: Coder, shape: tuple[int, ...]) -> Ints:
+    """Read a tensor of integers of that shape.
+
+    Raises:
+        CompressionError: the data are damaged.
+    """
+    model = described(coder, shape, None)
+    return (passed(coder, model, None) + model.offset).reshape(shape)
+
+
+def passed(
+    coder: Coder, model: Model, given: Ints | None, magnitudes: Watch | None = None, signs: Watch | None = None
+) -> Ints:
+    """Write, count or read the elements.
+
+    Arguments:
+        coder: of them.
+        model: of the tensor.
+        given: the numbers without the offset, flat; None: they are read.
+        magnitudes: is told what is expected of each set.
+        signs: likewise.
+    """
+    layout = model.layout
+    if model.symbols == 1 or not layout.size:
+        return np.zeros(layout.size, np.int64)
+    elements = order(layout)
+    told = None if given is None else symbol_of(np.abs(given))
+    symbols = _symbols(coder, model, elements, told, magnitudes)
+    values = code_places(coder, symbols, None if given is None else np.abs(given))
+    if model.signed:
+        told = None if given is None else (given < 0).astype(np.int64)
+        negative = _signs(coder, model, elements[symbols[elements] > 0], values, told, signs)
+        values = np.where(negative, -values, values)
+    return values
+
+
+def _symbols(coder: Coder, model: Model, elements: Ints, given: Ints | None, watch: Watch | None) -> Ints:
+    layout = model.layout
+    used = [i for i, weight in enumerate(model.weights) if weight]
+    context, distributions = Magnitudes(layout, model.mean_magnitude, used), Distributions(_first(model))
+    symbols = np.zeros(layout.size, np.int64)
+    sets = min(_SETS if model.zeros >= ODDS // 2 else _DENSE, math.isqrt(layout.size) // 4)
+    for start, end in itertools.pairwise(_ends(layout.size, sets)):
+        which = elements[start:end]
+        groups, padded = _found(layout, which, used)
+        features = context.features(groups, padded, start)
+        classes = classes_of(_weighed(features, model.weights, used, len(which)))
+        part = _by_class(coder, distributions, classes, None if given is None else given[which])
+        symbols[which] = part
+        distributions.learn(classes, part)
+        context.learn(groups, padded, MIDDLES[part])
+        if watch is not None:
+            watch(which, features, classes)
+    return symbols
+
+
+def _signs(
+    coder: Coder, model: Model, elements: Ints, magnitudes: Ints, given: Ints | None, watch: Watch | None
+) -> Ints:
+    """1 where a number is negative."""
+    layout, mean = model.layout, model.mean_of_others
+    used = [i for i, weight in enumerate(model.sign_weights) if weight]
+    context, agreement = Signs(layout, mean, used), Agreement()
+    negative = np.zeros(layout.size, np.int64)
+    for start, end in itertools.pairwise(_ends(len(elements), min(_SIGN_SETS, math.isqrt(len(elements)) // 4))):
+        which = elements[start:end]
+        size = magnitudes[which]
+        groups, padded = _found(layout, which, used)
+        strength = np.minimum((size << 4) // mean, _STRONG << 4)
+        features = [one * strength >> 4 for one in context.features(groups, padded)]
+        score = _weighed(features, model.sign_weights, used, len(which))
+        classes, expected = sign_classes_of(score), (score < 0).astype(np.int64)
+        against = _by_class(coder, agreement, classes, None if given is None else given[which] ^ expected)
+        agreement.learn(classes, against)
+        negative[which] = against ^ expected
+        context.learn(groups, padded, np.where(negative[which], -size, size))
+        if watch is not None:
+            watch(which, features, classes)
+    return negative
+
+
+def _found(layout: Layout, elements: Ints, used: list[int]) -> tuple[list[Ints], Ints]:
+    """The groups of elements, and where they are among their neighbours, if either is asked for."""
+    divided = len(layout.sizes)
+    return (
+        layout.groups(elements) if any(i < divided for i in used) else [],
+        layout.padded(elements) if any(i >= divided for i in used) else elements,
+    )
+
+
+def _weighed(features: list[Ints], weights: tuple[int, ...], used: list[int], n: int) -> Ints:
+    score = np.zeros(n, np.int64)
+    for i, feature in zip(used, features):
+        score += weights[i] * feature
+    return score
+
+
+def _by_class(coder: Coder, learnt: Distributions | Agreement, classes: Ints, given: Ints | None) -> Ints:
+    """Symbols of a set, class by class."""
+    together = np.argsort(classes.astype(np.uint8), kind="stable")
+    frequency = np.bincount(classes, minlength=CLASSES)
+    there = np.flatnonzero(frequency)
+    in_order = None if given is None else given[together]
+    read = np.empty(len(classes), np.int64)
+    start = 0
+    for weights, n in zip(learnt.weights(there), frequency[there].tolist()):
+        read[start : start + n] = coder.symbols(weights, n, None if in_order is None else in_order[start : start + n])
+        start += n
+    symbols = np.empty_like(read)
+    symbols[together] = read
+    return symbols
+
+
+def _ends(n: int, sets: int) -> list[int]:
+    """Where a set ends and the next begins; the first are the smallest."""
+    sets = max(1, sets)
+    return sorted({n * i * i // (sets * sets) for i in range(sets + 1)})
+
+
+def _first(model: Model) -> Ints:
+    """The distribution of symbols that a tensor begins with: zeros as told, other magnitudes falling exponentially."""
+    zeros = int(power(np.array([(model.zeros - ODDS // 2) << (LOG - 1)]))[0])
+    middles = MIDDLES[1 : model.symbols]
+    fall = np.minimum(middles * 369 // model.mean_of_others, 20 << LOG)
+    others = np.maximum(power(-fall) << np.minimum(WIDTHS[1 : model.symbols], 20) >> 8, 1)
+    return np.concatenate([[min(zeros, 1 << 40)], (others << 20) // others.sum() + 1])

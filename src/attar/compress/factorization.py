@@ -1,0 +1,176 @@
+"""Low rank: a layer as two or three thinner ones."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from attar.compress.costs import evaluated, macs
+from attar.compress.distillation import Samples, View, distill, rows
+from attar.compress.factors import Option, Ranks, Scheme, Site, sites
+from attar.compress.vbmf import vbmf_rank
+from attar.errors import CompressionError
+
+if TYPE_CHECKING:
+    from attar.data.dataset import Ints
+    from attar.training.progress import Progress
+
+_BATCH = 128
+
+
+def factorize(
+    model: nn.Module,
+    x: Samples | None = None,
+    *,
+    ranks: Mapping[str, Ranks] | Literal["vbmf"] | None = None,
+    energy: float | None = None,
+    share: float | None = None,
+    of: Literal["macs", "weights"] = "macs",
+    schemes: Sequence[Scheme] = ("channel", "tucker", "spatial"),
+    weighted: bool = True,
+    y: Ints | Tensor | None = None,
+    epochs: int = 0,
+    lr: float = 2e-3,
+    view: View | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> nn.Module:
+    """Return a copy in which linear layers and convolutions are products of thinner ones, where that is cheaper.
+
+    Weighted by data, the answers of each layer to the samples change least, rather than its weight. What cannot be
+    split (shared and parametrised weights, grouped convolutions) stays.
+
+    Arguments:
+        model: any network; it is not changed.
+        x: samples `(n, *shape)`; some are needed unless a linear layer by itself is split without data.
+        ranks: by the name of the layer, the others stay; "vbmf": as many as are no noise, in each layer.
+        energy: part of the variance of its answers that each layer keeps, in place of ranks.
+        share: of all multiply-accumulates, or weights, that may remain, in place of ranks: each layer gives up what
+            costs it the least of the variance of its answers.
+        of: what is saved, and counted by `share`.
+        schemes: ways to split a convolution, of which the best is taken; see `lowrank`. A linear layer has one.
+        weighted: False: the errors are those of the weights.
+        y: class codes `(n,)`, -1 where unlabelled, for the recovery; None: no labels.
+        epochs: passes over all samples to recover in, by distillation from the original; 0: none.
+        lr: highest learning rate of the recovery.
+        view: as in `distill`.
+        seed: of all that is random.
+        progress: where steps, and what is left as it is, are reported.
+
+    Raises:
+        CompressionError: an argument is missing or out of range, or no layer becomes cheaper.
+
+    Example:
+        >>> x, net = torch.randn(200, 30), nn.Sequential(nn.Linear(30, 30), nn.ReLU(), nn.Linear(30, 2))
+        >>> factorize(net, x, ranks={"0": 5})[0]
+        Sequential(
+          (0): Linear(in_features=30, out_features=5, bias=False)
+          (1): Linear(in_features=5, out_features=30, bias=True)
+        )
+    """
+    _judge(model, x, ranks, energy, share, epochs)
+    smaller = copy.deepcopy(model).eval()
+    found, left = sites(smaller, x)
+    if progress is not None:
+        for name in left:
+            progress.say(f"{name}: left as it is, since its weight is shared, grouped or computed from others")
+    seen = weighted and x is not None
+    if ranks is not None:
+        chosen = [_with_ranks(site, ranks, schemes[0], seen) for site in found]
+    else:
+        options = [site.options(schemes, seen) for site in found]
+        if energy is not None:
+            chosen = [_cheapest(of_layer, 1 - energy, of) for of_layer in options]
+        else:
+            assert share is not None
+            assert x is not None
+            total = macs(smaller, x) if of == "macs" else sum(p.numel() for p in smaller.parameters())
+            rest = total - sum(getattr(site.asis(), of) for site in found)
+            chosen = _within(options, share * total - rest, of)
+    if all(option.scheme is None for option in chosen):
+        raise CompressionError(
+            f"{type(model).__name__} has no layer that becomes cheaper in this way: allow lower ranks"
+        )
+    for site, option in zip(found, chosen):
+        if option.scheme is not None and not _put(smaller, site, site.built(option, seen), x) and progress is not None:
+            progress.say(f"{site.name}: left as it is, since the network reads its weight")
+    if epochs and x is not None:
+        distill(smaller, model, x, y, epochs=epochs, batch_size=_BATCH, lr=lr, view=view, seed=seed, progress=progress)
+    return smaller.eval()
+
+
+def _with_ranks(site: Site, ranks: Mapping[str, Ranks] | Literal["vbmf"], scheme: Scheme, weighted: bool) -> Option:
+    if ranks == "vbmf":
+        best = max(1, vbmf_rank(site.weight.flatten(1)))
+        option = site.option("channel", best, weighted)
+        return option if option.macs < site.asis().macs else site.asis()
+    return site.option(scheme, ranks[site.name], weighted) if site.name in ranks else site.asis()
+
+
+def _cheapest(options: Sequence[Option], error: float, of: str) -> Option:
+    """Of those that err no more."""
+    return min((one for one in options if one.error <= error), key=lambda one: getattr(one, of))
+
+
+def _within(options: Sequence[Sequence[Option]], budget: float, of: str) -> list[Option]:
+    """One option of each layer: the least sum of errors that a price per multiply-accumulate finds in a budget."""
+
+    def at(price: float) -> list[Option]:
+        return [min(layer, key=lambda one: one.error + price * getattr(one, of)) for layer in options]
+
+    def cost(chosen: Sequence[Option]) -> int:
+        return sum(getattr(one, of) for one in chosen)
+
+    low, high = 0.0, 1.0
+    if cost(at(high)) > budget:
+        raise CompressionError(f"share: {max(budget, 0):.0f} {of} are too few for these layers: allow more")
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (low, middle) if cost(at(middle)) <= budget else (middle, high)
+    return at(high)
+
+
+def _put(model: nn.Module, site: Site, new: nn.Sequential, x: Samples | None) -> bool:
+    """Put layers in the place of one; not where the network then fails, because it reads the layer's weight itself."""
+    path, _, attribute = site.name.rpartition(".")
+    parent = model.get_submodule(path)
+    setattr(parent, attribute, new)
+    if isinstance(parent, nn.TransformerEncoderLayer):
+        # Else it reads the weights of its layers, to compute faster.
+        parent.activation_relu_or_gelu = 0
+    if x is not None:
+        try:
+            with evaluated(model):
+                model(rows(x, torch.arange(min(2, len(x)))))
+        except AttributeError:
+            setattr(parent, attribute, site.layer)
+            return False
+    return True
+
+
+def _judge(
+    model: nn.Module,
+    x: Samples | None,
+    ranks: Mapping[str, Ranks] | Literal["vbmf"] | None,
+    energy: float | None,
+    share: float | None,
+    epochs: int,
+) -> None:
+    if [ranks, energy, share].count(None) != 2:
+        raise CompressionError("give one of ranks=, energy= and share=: how far the layers are split")
+    for name, value in (("energy", energy), ("share", share)):
+        if value is not None and not 0 < value < 1:
+            raise CompressionError(f"{name}={value:g}: it must lie between 0 and 1")
+    if isinstance(ranks, Mapping):
+        layers = dict(model.named_modules())
+        for name, rank in ranks.items():
+            if name not in layers:
+                raise CompressionError(f"ranks: there is no layer {name!r}; see named_modules()")
+            if min(rank if isinstance(rank, tuple) else (rank,)) < 1:
+                raise CompressionError(f"ranks: {rank} of layer {name!r} is below 1")
+    if x is None and (share is not None or epochs):
+        raise CompressionError("x= is needed for share= and epochs=: give samples")

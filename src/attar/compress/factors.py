@@ -1,0 +1,241 @@
+"""The layers that can be split into thinner ones: what each has seen of the data, and what each way costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from attar.compress import lowrank
+from attar.compress.costs import evaluated
+from attar.compress.distillation import Samples, rows
+from attar.compress.lowrank import Chain, Task
+from attar.compress.places import places
+
+Scheme = Literal["channel", "tucker", "spatial", "canonical"]
+Ranks = int | tuple[int, ...]
+
+# Samples that covariances are of, so many at once, and patches of each lot at most.
+_SAMPLES, _LOT, _PATCHES = 2048, 128, 4096
+# Ranks that are tried, in parts of the largest.
+_PARTS = [i / 16 for i in range(1, 16)]
+# On which of the two axes each layer of a chain filters; before that, it works on places of the input.
+_FILTERS = {
+    "channel": ((1, 1), (0, 0)),
+    "tucker": ((0, 0), (1, 1), (0, 0)),
+    "spatial": ((1, 0), (0, 1)),
+    "canonical": ((0, 0), (1, 1), (0, 0)),
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """A way to split a layer, or to leave it as it is.
+
+    Arguments:
+        scheme: None: as it is.
+        ranks: of the scheme.
+        error: part of the variance of the answers that is lost.
+        macs: multiply-accumulates for one sample.
+        weights: numbers that it has.
+    """
+
+    scheme: Scheme | None
+    ranks: Ranks
+    error: float
+    macs: int
+    weights: int
+
+
+class Site:
+    """A linear layer or a convolution of a network, and the data that reach it.
+
+    Arguments:
+        name: in `named_modules`.
+        layer: it is not changed.
+    """
+
+    def __init__(self, name: str, layer: nn.Linear | nn.Conv1d | nn.Conv2d) -> None:
+        self.name, self.layer = name, layer
+        shape = layer.weight.shape
+        high_wide = shape[2:] if len(shape) == 4 else (1, *(shape[2:] or (1,)))
+        self.weight = layer.weight.detach().double().reshape(*shape[:2], *high_wide)
+        width = self.weight[0].numel()
+        self.n, self.total = 0, torch.zeros(width, dtype=torch.float64)
+        self.products = torch.zeros(width, width, dtype=torch.float64)
+        # Places of the input and of the output, without data as many as the strides say.
+        self.inside, self.outside = self._strides(), (1, 1)
+
+    def see(self, x: Tensor, y: Tensor) -> None:
+        """Take a batch of inputs and answers into account."""
+        if isinstance(self.layer, nn.Linear):
+            patches = x.reshape(-1, x.shape[-1])
+            self.inside = self.outside = (math.prod(x.shape[1:-1]), 1)
+        else:
+            x, y = (one if one.ndim == 4 else one[:, :, None] for one in (x, y))
+            self.inside, self.outside = ((one.shape[2], one.shape[3]) for one in (x, y))
+            patches = self._patches(x)
+        patches = patches[:: -(-len(patches) // _PATCHES)].double()
+        self.n += len(patches)
+        self.total += patches.sum(0)
+        self.products += (patches.T.float() @ patches.float()).double()
+
+    def task(self, weighted: bool) -> Task:
+        """The weight, and the covariance of what reaches it."""
+        if not weighted or not self.n:
+            return Task(self.weight)
+        return Task(self.weight, self.products / self.n - torch.outer(self.mean, self.mean))
+
+    @property
+    def mean(self) -> Tensor:
+        """Of what reaches it."""
+        return self.total / max(self.n, 1)
+
+    def options(self, schemes: Sequence[Scheme], weighted: bool) -> list[Option]:
+        """As it is, and all ways to split it that need fewer multiply-accumulates and weights."""
+        task, asis = self.task(weighted), self.asis()
+        found = [
+            self._option(task, scheme, ranks) for scheme in self._possible(schemes) for ranks in self._ranks(scheme)
+        ]
+        return [asis, *(one for one in found if one.macs < asis.macs and one.weights < asis.weights)]
+
+    def option(self, scheme: Scheme, ranks: Ranks, weighted: bool) -> Option:
+        """One way to split it."""
+        return self._option(self.task(weighted), scheme, ranks)
+
+    def asis(self) -> Option:
+        """The layer as it is."""
+        numbers = self.weight.numel()
+        return Option(None, 0, 0.0, numbers * math.prod(self.outside), numbers)
+
+    def built(self, option: Option, weighted: bool) -> nn.Sequential:
+        """The layers in its place."""
+        assert option.scheme is not None
+        chain = self._chain(self.task(weighted), option.scheme, option.ranks)
+        layers = [self._stage(w, *filters, option.scheme) for w, filters in zip(chain.weights, _FILTERS[option.scheme])]
+        old = self.layer.bias
+        if weighted or old is not None:
+            # What is lost of the mean of the answers is constant.
+            lost = (self.weight.flatten(1) - chain.composed) @ self.mean if weighted else torch.zeros(())
+            bias = lost + (0 if old is None else old.detach().double()) + torch.zeros(len(self.weight))
+            layers[-1].bias = nn.Parameter(bias.to(self.layer.weight.dtype))
+        return nn.Sequential(*layers).train(self.layer.training)
+
+    def _possible(self, schemes: Sequence[Scheme]) -> Sequence[Scheme]:
+        return [scheme for scheme in schemes if scheme == "channel" or self.weight[0, 0].numel() > 1]
+
+    def _ranks(self, scheme: Scheme) -> list[Ranks]:
+        out, n_in, high, wide = self.weight.shape
+        if scheme == "tucker":
+            return [(_rounded(a * out), _rounded(b * n_in)) for a in _PARTS[1::2] for b in _PARTS[1::2]]
+        most = {
+            "channel": min(out, self.weight[0].numel()),
+            "spatial": min(n_in * high, out * wide),
+            "canonical": 2 * max(out, n_in),
+        }
+        return sorted({_rounded(part * most[scheme]) for part in _PARTS})
+
+    def _option(self, task: Task, scheme: Scheme, ranks: Ranks) -> Option:
+        chain = self._chain(task, scheme, ranks)
+        done_high = done_wide = False
+        cost = 0
+        for weight, (high, wide) in zip(chain.weights, _FILTERS[scheme]):
+            done_high, done_wide = done_high or bool(high), done_wide or bool(wide)
+            cost += (
+                weight.numel()
+                * (self.outside if done_high else self.inside)[0]
+                * (self.outside if done_wide else self.inside)[1]
+            )
+        return Option(scheme, ranks, task.error(chain.composed), cost, sum(w.numel() for w in chain.weights))
+
+    @staticmethod
+    def _chain(task: Task, scheme: Scheme, ranks: Ranks) -> Chain:
+        if scheme == "tucker":
+            out, n_in = ranks if isinstance(ranks, tuple) else (ranks, ranks)
+            return lowrank.tucker(task, out, n_in)
+        assert isinstance(ranks, int)
+        return {"channel": lowrank.channel, "spatial": lowrank.spatial, "canonical": lowrank.canonical}[scheme](
+            task, ranks
+        )
+
+    def _strides(self) -> tuple[int, int]:
+        stride = () if isinstance(self.layer, nn.Linear) else self.layer.stride
+        return cast(tuple[int, int], (1, 1, *stride)[-2:])
+
+    def _patches(self, x: Tensor) -> Tensor:
+        """What is under the filter at each place `(places, in · high · wide)`."""
+        layer = cast(nn.Conv1d | nn.Conv2d, self.layer)
+        around = layer._reversed_padding_repeated_twice
+        mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+        if mode != "constant" and isinstance(layer, nn.Conv1d):
+            x = F.pad(x[:, :, 0], around, mode)[:, :, None]
+        else:
+            x = F.pad(x, around, mode)
+        stride, dilation = self._strides(), cast(tuple[int, int], (1, *layer.dilation)[-2:])
+        unfolded = F.unfold(x, tuple(self.weight.shape[2:]), dilation, 0, stride)
+        return unfolded.transpose(1, 2).flatten(0, 1)
+
+    def _stage(self, weight: Tensor, high: int, wide: int, scheme: Scheme) -> nn.Module:
+        """A layer that filters on the axes that are marked, with a width of 1 on others."""
+        old = self.layer
+        weight = weight.to(old.weight.dtype)
+        if isinstance(old, nn.Linear):
+            linear = nn.Linear(weight.shape[1], len(weight), bias=False)
+            linear.weight = nn.Parameter(weight[:, :, 0, 0].contiguous())
+            return linear
+        marks = (high, wide)[2 - len(old.kernel_size) :]
+
+        def picked(values: tuple[int, ...], other: int) -> tuple[int, ...]:
+            return tuple(value if mark else other for value, mark in zip(values, marks))
+
+        filters = any(marks)
+        groups = len(weight) if filters and scheme == "canonical" else 1
+        padding = old.padding if isinstance(old.padding, str) else picked(old.padding, 0)
+        new = type(old)(
+            weight.shape[1] * groups,
+            len(weight),
+            picked(old.kernel_size, 1),  # type: ignore[arg-type]
+            picked(old.stride, 1),  # type: ignore[arg-type]
+            padding if filters else 0,  # type: ignore[arg-type]
+            picked(old.dilation, 1),  # type: ignore[arg-type]
+            groups,
+            bias=False,
+            padding_mode=old.padding_mode if filters else "zeros",
+        )
+        new.weight = nn.Parameter(weight.reshape(*weight.shape[:2], *new.kernel_size).contiguous())
+        return new
+
+
+def sites(model: nn.Module, x: Samples | None) -> tuple[list[Site], list[str]]:
+    """The layers that can be split, each with the data that reach it; and the names of those that cannot be."""
+    owners = {id(layer): place for place in places(model) for layer, name in place.owners if name == "weight"}
+    found, left = [], []
+    for name, layer in model.named_modules():
+        place = owners.get(id(layer))
+        alone = place is not None and len(place.owners) == 1
+        if alone and type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and getattr(layer, "groups", 1) == 1:
+            found.append(Site(name, cast(nn.Linear | nn.Conv1d | nn.Conv2d, layer)))
+        elif isinstance(layer, nn.Linear | _ConvNd):
+            left.append(name)
+    if x is not None:
+        handles = [site.layer.register_forward_hook(lambda _, xs, y, site=site: site.see(xs[0], y)) for site in found]
+        try:
+            with evaluated(model):
+                for lot in torch.split(torch.arange(min(len(x), _SAMPLES)), _LOT):
+                    model(rows(x, lot))
+        finally:
+            for handle in handles:
+                handle.remove()
+    return found, left
+
+
+def _rounded(width: float) -> int:
+    """A multiple of eight, where that is fine enough."""
+    step = 8 if width >= 32 else 4 if width >= 16 else 1
+    return max(1, step * round(width / step))

@@ -1,0 +1,131 @@
+"""What a program may compute: torch's own operations that change nothing and reach nothing but their arguments."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Of torch.ops.aten; "name" is "name.default".
+_NAMES = """
+linear addmm mm bmm matmul dot mv baddbmm einsum bilinear
+conv1d conv2d conv3d conv1d.padding conv2d.padding conv3d.padding convolution
+conv_transpose1d conv_transpose2d.input conv_transpose3d.input
+batch_norm layer_norm group_norm instance_norm rms_norm native_layer_norm native_group_norm
+_native_batch_norm_legit_no_training
+lstm.input gru.input rnn_tanh.input rnn_relu.input embedding scaled_dot_product_attention
+max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d max_pool2d_with_indices
+adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
+upsample_nearest1d upsample_nearest2d upsample_nearest2d.vec upsample_bilinear2d upsample_bilinear2d.vec
+upsample_linear1d.vec upsample_nearest1d.vec pixel_shuffle pixel_unshuffle
+pad constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d im2col
+relu relu6 leaky_relu prelu elu selu celu gelu silu mish sigmoid tanh softplus hardtanh hardswish
+hardsigmoid log_sigmoid softmax.int log_softmax.int _softmax _log_softmax threshold hardshrink softshrink
+add.Tensor add.Scalar sub.Tensor sub.Scalar mul.Tensor mul.Scalar div.Tensor div.Scalar div.Tensor_mode rsub.Scalar
+pow.Tensor_Scalar pow.Tensor_Tensor pow.Scalar maximum minimum remainder.Scalar remainder.Tensor
+floor_divide fmod.Scalar addcmul addcdiv lerp.Scalar lerp.Tensor
+neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt square reciprocal sin cos tan asin acos atan atan2 sinh
+cosh erf floor ceil round trunc frac clamp clamp.Tensor clamp_min clamp_max nan_to_num isnan isinf isfinite
+eq.Tensor eq.Scalar ne.Tensor ne.Scalar lt.Tensor lt.Scalar le.Tensor le.Scalar gt.Tensor gt.Scalar ge.Tensor
+ge.Scalar logical_and logical_or logical_not logical_xor bitwise_and.Tensor bitwise_or.Tensor bitwise_not
+where.self where.ScalarOther where.ScalarSelf where.Scalar masked_fill.Scalar masked_fill.Tensor
+sum sum.dim_IntList mean mean.dim var.correction var.dim std.correction std.dim var_mean.correction prod.dim_int
+amax amin max.dim min.dim max min argmax argmin any.dim all.dim logsumexp linalg_vector_norm norm.ScalarOpt_dim
+cumsum topk sort cdist cosine_similarity
+flatten.using_ints squeeze squeeze.dim squeeze.dims unsqueeze transpose.int permute t
+numpy_T movedim.int movedim.intlist swapaxes expand_as repeat_interleave.self_int tile
+slice.Tensor select.int narrow split.Tensor split_with_sizes chunk unbind.int cat concat stack hstack vstack
+index_select gather index.Tensor take_along_dim flip roll tril triu diagonal unfold clone contiguous to.dtype
+type_as detach alias lift_fresh_copy detach_copy _to_copy one_hot view_as reshape_as rot90
+zeros_like ones_like full_like arange arange.start
+arange.start_step scalar_tensor eye linspace meshgrid meshgrid.indexing bucketize.Tensor
+"""
+_OPERATIONS = frozenset(_NAMES.split())
+# Of Python, on sizes and on lists of results.
+_PLAIN: dict[str, Callable[..., Any]] = {
+    "getitem": operator.getitem,
+    "int.add": operator.add,
+    "int.sub": operator.sub,
+    "int.mul": operator.mul,
+    "int.floordiv": operator.floordiv,
+    "int.mod": operator.mod,
+    "int.neg": operator.neg,
+    "int.min": min,
+    "int.max": max,
+}
+# What does nothing in evaluation mode, and what only checks.
+IDLE = frozenset(
+    {
+        "dropout",
+        "feature_dropout",
+        "alpha_dropout",
+        "feature_alpha_dropout",
+        "dropout_",
+        "lift_fresh_copy",
+        "alias",
+        "detach",
+        "detach_",
+    }
+)
+CHECKS = frozenset(
+    {
+        "_assert_tensor_metadata",
+        "sym_constrain_range_for_size",
+        "sym_constrain_range",
+        "_assert_scalar",
+        "_assert_async.msg",
+    }
+)
+# By the functions that people call: torch.ops, when it is traced once more, takes a size for a constant.
+_SIZES: dict[str, Callable[..., Any]] = {
+    "sym_size.int": Tensor.size,
+    "view": Tensor.view,
+    "reshape": Tensor.reshape,
+    "expand": Tensor.expand,
+    "repeat": Tensor.repeat,
+    "unflatten.int": Tensor.unflatten,
+    "zeros": torch.zeros,
+    "ones": torch.ones,
+    "full": torch.full,
+    "new_zeros": Tensor.new_zeros,
+    "new_ones": Tensor.new_ones,
+    "new_full": Tensor.new_full,
+}
+
+
+def known(name: str) -> bool:
+    """Whether a program may hold an operation."""
+    return name in _OPERATIONS or name in _PLAIN or name in _SIZES
+
+
+@cache
+def function(name: str) -> Callable[..., Any]:
+    """What an operation computes.
+
+    Example:
+        >>> function("add.Tensor")(torch.ones(2), 1)
+        tensor([2., 2.])
+    """
+    if name in _PLAIN or name in _SIZES:
+        return _PLAIN.get(name) or _SIZES[name]
+    packet, _, overload = name.partition(".")
+    found: Callable[..., Any] = getattr(getattr(torch.ops.aten, packet), overload or "default")
+    return found
+
+
+def name_of(target: Any) -> str:
+    """The name of what a node of a traced graph calls.
+
+    Example:
+        >>> name_of(torch.ops.aten.linear.default), name_of(torch.ops.aten.add.Tensor), name_of(operator.mul)
+        ('linear', 'add.Tensor', 'int.mul')
+    """
+    if isinstance(target, torch._ops.OpOverload):
+        name: str = target._schema.name.removeprefix("aten::")
+        return f"{name}.{target._schema.overload_name}".rstrip(".")
+    plain = str(getattr(target, "__name__", target))
+    return plain if plain in _PLAIN else f"int.{plain}"

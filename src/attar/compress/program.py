@@ -1,0 +1,159 @@
+"""A network as a list of operations: what it computes, without the code that computed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from attar.compress.operations import function
+from attar.errors import CompressionError
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an operation gave; 0 is the input, i that of the i-th step."""
+
+    of: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor of the network, by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation.
+
+    Arguments:
+        operation: its name in `operations`.
+        arguments: numbers, strings, dtypes, `Result`, `Stored`, and lists of these.
+        named: the same, by name.
+    """
+
+    operation: str
+    arguments: tuple[Any, ...]
+    named: Mapping[str, Any]
+
+
+class Program(nn.Module):
+    """Computes a list of operations.
+
+    Its tensors are those of the network that it was made from, under their names, in modules that have nothing else:
+    they can be listed, trained, moved and compressed like those of any network.
+
+    Arguments:
+        steps: in their order.
+        outputs: what is given back; one alone is not put into a tuple.
+        example: one sample of the input `(1, *shape)`; the values do not matter.
+    """
+
+    def __init__(self, steps: Sequence[Step], outputs: Sequence[Result], example: Tensor) -> None:
+        super().__init__()
+        self._steps, self._outputs = tuple(steps), tuple(outputs)
+        self._example = example
+        self._last = _last_uses(self._steps, self._outputs)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The operations."""
+        return self._steps
+
+    @property
+    def outputs(self) -> tuple[Result, ...]:
+        """Which results are given back."""
+        return self._outputs
+
+    @property
+    def example(self) -> Tensor:
+        """A sample of the input `(1, *shape)`."""
+        return self._example
+
+    def hold(self, name: str, tensor: Tensor) -> None:
+        """Take in a tensor under its name; a parameter stays one.
+
+        Raises:
+            CompressionError: there cannot be a tensor of that name.
+        """
+        *path, last = name.split(".")
+        owner: nn.Module = self
+        try:
+            for part in path:
+                if part not in owner._modules:
+                    owner.add_module(part, nn.Module())
+                owner = owner._modules[part] or nn.Module()
+            if isinstance(tensor, nn.Parameter):
+                owner.register_parameter(last, tensor)
+            else:
+                owner.register_buffer(last, tensor)
+        except (KeyError, TypeError) as error:
+            raise CompressionError(f"a tensor cannot be called {name[:60]!r}: {error}") from error
+
+    def held(self, name: str) -> Tensor:
+        """The tensor of a name, as it is computed with."""
+        owner: Any = self
+        for part in name.split("."):
+            owner = getattr(owner, part)
+        tensor: Tensor = owner
+        return tensor
+
+    def forward(self, x: Tensor) -> Any:
+        """What the network says of a batch `(n, *shape)`."""
+        results: dict[int, Any] = {0: x}
+        for i, step in enumerate(self._steps, start=1):
+            arguments = [self._filled(one, results) for one in step.arguments]
+            named = {key: self._filled(one, results) for key, one in step.named.items()}
+            results[i] = function(step.operation)(*arguments, **named)
+            for spent in self._last.get(i, ()):
+                del results[spent]
+        given = tuple(results[one.of] for one in self._outputs)
+        return given[0] if len(given) == 1 else given
+
+    def _filled(self, argument: Any, results: Mapping[int, Any]) -> Any:
+        if isinstance(argument, Result):
+            return results[argument.of]
+        if isinstance(argument, Stored):
+            return self.held(argument.name)
+        if isinstance(argument, list | tuple):
+            return [self._filled(one, results) for one in argument]
+        return argument
+
+    def extra_repr(self) -> str:
+        """The number of operations."""
+        return f"{len(self._steps)} operations"
+
+
+def references(step: Step, kind: type) -> list[Any]:
+    """What a step refers to, in the order of its arguments."""
+    found: list[Any] = []
+    waiting = [*step.arguments, *step.named.values()]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, kind):
+            found.append(one)
+        elif isinstance(one, list | tuple):
+            waiting[:0] = one
+    return found
+
+
+def stored_names(program: Program) -> list[str]:
+    """The tensors of a program in the order in which they are first used."""
+    return list(dict.fromkeys(one.name for step in program.steps for one in references(step, Stored)))
+
+
+def _last_uses(steps: Sequence[Step], outputs: Sequence[Result]) -> dict[int, tuple[int, ...]]:
+    """Which results are not needed after a step."""
+    last: dict[int, int] = {i: i for i in range(1, len(steps) + 1)}
+    for i, step in enumerate(steps, start=1):
+        last.update({one.of: i for one in references(step, Result)})
+    for one in outputs:
+        last.pop(one.of, None)
+    spent: dict[int, list[int]] = {}
+    for result, step_number in last.items():
+        spent.setdefault(step_number, []).append(result)
+    return {i: tuple(some) for i, some in spent.items()}

@@ -1,0 +1,207 @@
+"""Networks as `.attar` files: what they compute and their entropy-coded tensors, and no code."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attar.compress import codec, container, fitting, floats, listing
+from attar.compress.coder import Coder, Ints, Reader, Writer
+from attar.compress.parametrizations import Codebook, Coded, frozen, store
+from attar.compress.places import Place, places
+from attar.compress.program import Program, stored_names
+from attar.compress.symbols import LARGEST
+from attar.compress.tracing import traced
+from attar.errors import CompressionError
+
+# Wider numbers than a `float32` holds are written in parts of so many bits.
+_PART = 16
+
+
+def save(module: nn.Module, path: str | Path, example: Tensor | None = None) -> None:
+    """Write a network to an `.attar` file.
+
+    Weights that were pruned, rounded or coded are kept as integers in an entropy code, all other numbers as they are,
+    so that `load` gives a network that says the same.
+
+    Arguments:
+        module: a batch `(n, *shape)` to a tensor or several; left as it is.
+        path: written beside and renamed.
+        example: at least one sample; None where the module came from `load` or from `compress`, or has one in its
+            attribute `example`.
+
+    Raises:
+        CompressionError: there is no example, or the network cannot be traced or has an operation that a file cannot
+            hold.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> net, x = nn.Sequential(nn.Linear(3, 4), nn.ReLU()), torch.randn(5, 3)
+        >>> with TemporaryDirectory() as folder:
+        ...     save(net, Path(folder, "net.attar"), example=x[:1])
+        ...     torch.equal(load(Path(folder, "net.attar"))(x), net(x))
+        True
+    """
+    program = as_program(module, example)
+    writer = Writer()
+    kinds = [_written(writer, program, name) for name in stored_names(program)]
+    container.write(Path(path), listing.text(program, kinds), writer.data())
+
+
+def load(path: str | Path) -> Program:
+    """Read a network from an `.attar` file.
+
+    Nothing in the file is run, and no more memory is taken than a file of its size may ask for.
+
+    Raises:
+        CompressionError: the file cannot be read, is damaged, or holds what a file must not.
+    """
+    path = Path(path)
+    description, payload = container.read(path)
+    return opened(description, payload, str(path))
+
+
+def opened(description: str, payload: bytes, name: str) -> Program:
+    """The network of a description and a payload; the name is for messages."""
+    program, kinds = listing.read(description, name)
+    numbers = sum(math.prod(kind.shape) + kind.rows for kind in kinds)
+    container.allow(numbers, len(description) + len(payload), name)
+    reader = Reader(payload)
+    try:
+        for kind in kinds:
+            _read(reader, program, kind)
+    except CompressionError as error:
+        raise CompressionError(f"{name}: {error}") from None
+    if not reader.finished():
+        raise CompressionError(f"{name}: is damaged: there is more in it than it says")
+    return program.eval()
+
+
+def as_program(module: nn.Module, example: Tensor | None = None) -> Program:
+    """A network as the list of its operations, with its integers kept as such.
+
+    Arguments:
+        module: as in `save`.
+        example: as in `save`.
+
+    Raises:
+        CompressionError: as `save`.
+    """
+    if isinstance(module, Program):
+        return module
+    if example is None:
+        example = getattr(module, "example", None)
+    if not isinstance(example, Tensor):
+        raise CompressionError(
+            f"what {type(module).__name__} computes is found by an example: save(module, path, example=x[:1])"
+        )
+    plain = copy.deepcopy(frozen(module))
+    coded: dict[int, tuple[Tensor, Coded | Codebook]] = {}
+    for place in places(plain):
+        chain = place.chain()
+        if chain and isinstance(chain[-1], Coded | Codebook):
+            codes = place.original()
+            place.replace(place.value)
+            coded[id(place.value)] = codes, chain[-1]
+    program = traced(plain, example)
+    for name in stored_names(program):
+        owner = _attribute(plain, name)
+        if id(owner) in coded:
+            codes, decoder = coded[id(owner)]
+            store(_place(program, name), codes, decoder)
+    return program
+
+
+def _attribute(module: nn.Module, name: str) -> Any:
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _place(program: Program, name: str) -> Place:
+    prefix, _, last = name.rpartition(".")
+    return Place(name, ((program.get_submodule(prefix), last),))
+
+
+def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
+    place = _place(program, name)
+    decoder = place.chain()[-1] if place.chain() else None
+    if isinstance(decoder, Coded):
+        codes = place.original()
+        fitting.encode(writer, _whole(codes))
+        floats.encode(writer, _floats(decoder.scale))
+        if decoder.zero is not None:
+            floats.encode(writer, _floats(decoder.zero))
+        form = "coded" if decoder.zero is None else "coded, with zero"
+        return listing.Kind(name, tuple(codes.shape), form, len(decoder.scale))
+    if isinstance(decoder, Codebook):
+        codes = place.original()
+        fitting.encode(writer, _whole(codes))
+        floats.encode(writer, _floats(decoder.values))
+        return listing.Kind(name, tuple(codes.shape), "codebook", len(decoder.values))
+    value = place.value.detach()
+    form = "parameter" if isinstance(place.value, nn.Parameter) else "buffer"
+    dtype = str(value.dtype).removeprefix("torch.")
+    if value.dtype in (torch.float32, torch.float16, torch.bfloat16):
+        floats.encode(writer, _floats(value))
+    elif _small(value):
+        fitting.encode(writer, _whole(value))
+    elif value.dtype in (torch.int64, torch.float64):
+        form = "wide " + form
+        bits = _whole(value.contiguous().view(torch.int64)).reshape(-1)
+        for shift in range(0, 64, _PART):
+            writer.uniform(1 << _PART, bits.size, bits >> shift & (1 << _PART) - 1)
+    else:
+        raise CompressionError(f"{name} is a tensor of {dtype}, which an .attar file does not hold")
+    return listing.Kind(name, tuple(value.shape), form, 0, dtype)
+
+
+def _small(value: Tensor) -> bool:
+    """Whether a tensor holds integers that the codec takes."""
+    if value.is_floating_point() or value.is_complex():
+        return False
+    return not value.numel() or int(value.abs().max()) <= LARGEST
+
+
+def _read(reader: Reader, program: Program, kind: listing.Kind) -> None:
+    n = math.prod(kind.shape)
+    if kind.form in ("coded", "coded, with zero", "codebook"):
+        codes = torch.from_numpy(codec.decode(reader, kind.shape))
+        values = torch.from_numpy(floats.decode(reader, kind.rows).copy())
+        if kind.form == "codebook":
+            if n and not 0 <= int(codes.min()) <= int(codes.max()) < kind.rows:
+                raise CompressionError(f"is damaged: {kind.name} asks for values that are not in its codebook")
+            decoder: Coded | Codebook = Codebook(values)
+        else:
+            zero = torch.from_numpy(floats.decode(reader, kind.rows).copy()) if kind.form != "coded" else None
+            decoder = Coded(values, zero)
+        program.hold(kind.name, torch.zeros(()))
+        store(_place(program, kind.name), codes, decoder)
+        return
+    dtype = getattr(torch, kind.dtype)
+    if kind.form.startswith("wide"):
+        bits = np.zeros(n, np.int64)
+        for shift in range(0, 64, _PART):
+            bits |= reader.uniform(1 << _PART, n) << shift
+        value = torch.from_numpy(bits).view(dtype).reshape(kind.shape)
+    elif dtype.is_floating_point:
+        value = torch.from_numpy(floats.decode(reader, n).copy()).to(dtype).reshape(kind.shape)
+    else:
+        value = torch.from_numpy(codec.decode(reader, kind.shape)).to(dtype)
+    trained = kind.form.endswith("parameter")
+    program.hold(kind.name, nn.Parameter(value, value.is_floating_point()) if trained else value)
+
+
+def _whole(values: Tensor) -> Ints:
+    return values.detach().cpu().to(torch.int64).numpy()
+
+
+def _floats(values: Tensor) -> floats.Floats:
+    return values.detach().cpu().float().numpy()

@@ -1,0 +1,130 @@
+"""Linear layers that store and multiply only what is not zero."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from attar.compress.costs import evaluated
+from attar.compress.distillation import Samples, rows
+from attar.compress.parametrizations import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Each way is timed in turns, so often, and the median counts.
+_TURNS = 7
+
+
+class SparseLinear(nn.Module):
+    """y = W x + b with W in compressed rows: time and memory are proportional to what is not zero.
+
+    For inference: the weights are buffers.
+
+    Arguments:
+        linear: whose weight and bias are taken.
+
+    Example:
+        >>> linear = nn.Linear(4, 3)
+        >>> _ = linear.weight.data.mul_(linear.weight > 0)
+        >>> x = torch.randn(5, 4)
+        >>> torch.allclose(SparseLinear(linear)(x), linear(x), atol=1e-6)
+        True
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        with warnings.catch_warnings():
+            # torch says once that compressed rows are new.
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support")
+            held = linear.weight.detach().to_sparse_csr()
+        self.starts: Tensor
+        self.columns: Tensor
+        self.values: Tensor
+        self.bias: Tensor | None
+        # Indices of 32 bits are half of those that torch makes, and what the kernel takes.
+        self.register_buffer("starts", held.crow_indices().int())
+        self.register_buffer("columns", held.col_indices().int())
+        self.register_buffer("values", held.values())
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().clone())
+        self.eval()
+
+    @property
+    def weight(self) -> Tensor:
+        """W `(out, in)`, in compressed rows."""
+        size = (self.out_features, self.in_features)
+        return torch.sparse_csr_tensor(self.starts, self.columns, self.values, size, check_invariants=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(…, in)` to `(…, out)`."""
+        samples = x.reshape(-1, self.in_features)
+        # One sample has a kernel of its own, and several are quickest side by side.
+        y = self.weight @ samples[0] if len(samples) == 1 else (self.weight @ samples.T.contiguous()).T
+        y = y.reshape(*x.shape[:-1], self.out_features)
+        return y if self.bias is None else y + self.bias
+
+    def extra_repr(self) -> str:
+        """Its shape, and the share of its numbers that are not zero."""
+        share = self.values.numel() / (self.in_features * self.out_features)
+        return f"in_features={self.in_features}, out_features={self.out_features}, density={share:.3f}"
+
+
+def sparse_where_faster(model: nn.Module, x: Samples, threads: int = 1) -> nn.Module:
+    """Return a copy in which each linear layer whose weight has zeros is sparse, if it is quicker so.
+
+    Both ways are timed in turns on what reaches the layer, on this machine, for a batch of this size, and the quicker
+    one is kept: so nothing becomes slower. Which it is may differ between runs where both are about as quick; the
+    answers then differ by the order of sums.
+
+    Arguments:
+        model: masks are fixed in the copy.
+        x: one batch `(n, *shape)`, as large as those to come.
+        threads: of the measurement.
+    """
+    model = frozen(model)
+    reached: dict[nn.Linear, Tensor] = {}
+    linear = [layer for layer in model.modules() if type(layer) is nn.Linear and not bool(layer.weight.all())]
+    handles = [layer.register_forward_pre_hook(lambda one, xs: reached.update({one: xs[0]})) for layer in linear]
+    try:
+        with evaluated(model):
+            model(rows(x, torch.arange(len(x))))
+    finally:
+        for handle in handles:
+            handle.remove()
+    quicker = {}
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for layer, inputs in reached.items():
+            sparse = SparseLinear(layer)
+            dense, less = _seconds((layer, sparse), inputs)
+            if less < dense:
+                quicker[layer] = sparse
+    finally:
+        torch.set_num_threads(before)
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if child in quicker:
+                setattr(parent, name, quicker[child])
+                if isinstance(parent, nn.TransformerEncoderLayer):
+                    parent.activation_relu_or_gelu = 0
+    return model
+
+
+def _seconds(ways: tuple[Callable[[Tensor], Tensor], ...], x: Tensor) -> list[float]:
+    """Median time of each, measured in turns, so that what else the machine does slows all of them alike."""
+    times: list[list[float]] = [[] for _ in ways]
+    with torch.no_grad():
+        for way in ways:
+            way(x)
+        for _ in range(_TURNS):
+            for way, measured in zip(ways, times):
+                start = time.perf_counter()
+                way(x)
+                measured.append(time.perf_counter() - start)
+    return [sorted(measured)[_TURNS // 2] for measured in times]

@@ -1,0 +1,241 @@
+"""Fewer channels, neurons and heads: the network that remains is an ordinary, narrower one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from attar.compress.attention import split_heads
+from attar.compress.channels import Axis, Component, Coupling, coupling
+from attar.compress.costs import evaluated, macs_of_layers
+from attar.compress.distillation import Samples, rows
+from attar.compress.importance import effects
+from attar.compress.marks import floats
+from attar.compress.masks import Scope
+from attar.compress.narrow import narrow, silence
+from attar.errors import CompressionError
+
+if TYPE_CHECKING:
+    from attar.data.dataset import Ints
+    from attar.training.progress import Progress
+
+Criterion = Literal["magnitude", "taylor", "scale"]
+# Samples that a narrowed network is compared on, and by how much its answers may differ, for sums in another order.
+_SAMPLES, _TOLERANCE = 4, 1e-4
+_WHY = "the network says its width elsewhere too"
+
+
+def narrowed(
+    model: nn.Module,
+    amount: float,
+    x: Samples,
+    y: Ints | Tensor | None = None,
+    *,
+    scope: Scope = "global",
+    criterion: Criterion = "magnitude",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> nn.Module:
+    """Return a narrower copy that needs fewer multiply-accumulates by a share.
+
+    Channels that belong together (see `coupling`) go together; each time those whose importance is least for the
+    multiply-accumulates that they cost. Widths become multiples of eight where there are many, since those are
+    quick to compute with. One of each group stays at least, the output keeps its width, and a group that cannot go (the
+    rest would compute something else than the network with these channels silent) is left as it is.
+
+    References:
+        Li et al., Pruning Filters for Efficient ConvNets, 2017, https://arxiv.org/abs/1608.08710
+        Molchanov et al., Importance Estimation for Neural Network Pruning, 2019, https://arxiv.org/abs/1906.10771
+        Liu et al., Learning Efficient Convolutional Networks through Network Slimming, 2017,
+        https://arxiv.org/abs/1708.06519
+        Fang et al., DepGraph: Towards Any Structural Pruning, 2023, https://arxiv.org/abs/2301.12900
+
+    Arguments:
+        model: any network; it is not changed.
+        amount: share of the multiply-accumulates that is saved, at least 0 and below 1.
+        x: samples `(n, *shape)`.
+        y: class codes `(n,)`, -1 where unlabelled; for the criterion "taylor".
+        scope: "layer": all groups lose the same share of their channels.
+        criterion: "magnitude": √(sum of w² of all weights that go), over the mean of the group; "taylor": mean of
+            (Σ g w)² over the weights that read the channels, the squared first-order change of the loss without them;
+            "scale": |γ| of the batch normalisation.
+        seed: of the samples and labels that "taylor" draws.
+        progress: where it is said what is left as it is.
+
+    Raises:
+        CompressionError: there is nothing that could go.
+    """
+    model = copy.deepcopy(model).eval()
+    split_heads(model)
+    few = rows(x, torch.arange(min(_SAMPLES, len(x))))
+    coupled = coupling(model, few)
+    groups = []
+    for components, scores in zip(coupled.groups, _scores(model, coupled, x, y, criterion, seed)):
+        group = _Group(components, scores)
+        if scores and group.find_counter(model, coupled, few):
+            groups.append(group)
+        elif progress is not None:
+            progress.say(f"{group.name}: left as it is, since {'it has no batch norm' if not scores else _WHY}")
+    if not groups:
+        raise CompressionError(f"{type(model).__name__} has no channels that could be taken away: prune its weights")
+    _choose(_Costs(model, coupled, few), groups, amount, scope)
+    for group in groups:
+        narrower = group.taken(model, coupled, few)
+        if narrower is None and progress is not None:
+            progress.say(f"{group.name}: left as it is, since {_WHY}")
+        model = model if narrower is None else narrower
+    return model
+
+
+class _Group:
+    """Components that are alike, the least important in front; so many are gone."""
+
+    def __init__(self, components: Sequence[Component], scores: Sequence[float]) -> None:
+        order = sorted(range(len(scores)), key=lambda i: scores[i])
+        self.components = [components[i] for i in order] or list(components)
+        self.scores = [scores[i] for i in order]
+        self.name = next(iter(components[0].indices))[0].rpartition(".")[0]
+        self.gone = 0
+        # A submodule and its attribute that says how many there are, such as the number of heads.
+        self.counter: tuple[str, str] | None = None
+
+    def block(self) -> int:
+        """How many go next: to a multiple of eight, where many are left; 0: none."""
+        left = len(self.components) - self.gone
+        single = min(len(indices) for indices in self.components[0].indices.values()) == 1
+        step = 1 if not single or left <= 8 else 4 if left <= 16 else 8
+        return 0 if left == 1 else left % step or step
+
+    def next_score(self) -> float:
+        """The importance of those that go next."""
+        return sum(self.scores[self.gone : self.gone + self.block()])
+
+    def find_counter(self, model: nn.Module, coupled: Coupling, x: Tensor) -> bool:
+        """Whether some can go, and if need be, which number must then be changed."""
+        self.gone = self.block()
+        for counter in (None, *self._counters(model)):
+            self.counter = counter
+            if self.taken(model, coupled, x) is not None:
+                self.gone = 0
+                return True
+        return False
+
+    def taken(self, model: nn.Module, coupled: Coupling, x: Tensor) -> nn.Module | None:
+        """A copy without those that are gone; None if it is not the network in which nothing reads them."""
+        components = self.components[: self.gone]
+        silent, less = copy.deepcopy(model), copy.deepcopy(model)
+        silence(silent, coupled, components)
+        narrow(less, coupled, components)
+        if self.counter is not None:
+            path, attribute = self.counter
+            setattr(less.get_submodule(path), attribute, len(self.components) - self.gone)
+        with evaluated(silent), evaluated(less):
+            expected = floats(silent(x))
+            try:
+                got = floats(less(x))
+            except Exception:  # whatever the network raises, its widths are written down elsewhere too
+                return None
+        same = [
+            a.shape == b.shape and bool((a - b).abs().max() <= _TOLERANCE * a.abs().max())
+            for a, b in zip(expected, got)
+        ]
+        return less if all(same) else None
+
+    def _counters(self, model: nn.Module) -> list[tuple[str, str]]:
+        """Numbers of the layers around that equal the number of components."""
+        parts = self.name.split(".")
+        around = {path: model.get_submodule(path) for path in (".".join(parts[:i]) for i in range(len(parts), -1, -1))}
+        many = len(self.components)
+        return [
+            (path, name)
+            for path, layer in around.items()
+            for name, value in vars(layer).items()
+            if type(value) is int and value == many
+        ]
+
+
+class _Costs:
+    """Multiply-accumulates by the widths: those of a layer are proportional to the numbers of its weight."""
+
+    def __init__(self, model: nn.Module, coupled: Coupling, x: Tensor) -> None:
+        counted = macs_of_layers(model, x)
+        self.total: float = counted[""]
+        self.of: dict[str, float] = {}
+        self.width: dict[Axis, int] = {}
+        for name, owners in coupled.owners.items():
+            shape = getattr(model.get_submodule(owners[0][0]), owners[0][1]).shape
+            self.width |= {(name, axis): length for axis, length in enumerate(shape)}
+            self.of[name] = sum(counted[path] for path, attribute in owners if attribute.startswith("weight"))
+
+    def saved(self, component: Component, n: int) -> float:
+        """What so many components like this one cost."""
+        left: dict[str, float] = {}
+        for axis, indices in component.indices.items():
+            left[axis[0]] = left.get(axis[0], 1.0) * (1 - n * len(indices) / self.width[axis])
+        return sum(self.of[name] * (1 - share) for name, share in left.items())
+
+    def take(self, component: Component, n: int) -> None:
+        """Let them go."""
+        self.total -= self.saved(component, n)
+        for axis, indices in component.indices.items():
+            less = self.width[axis] - n * len(indices)
+            self.of[axis[0]] *= less / self.width[axis]
+            self.width[axis] = less
+
+
+def _choose(costs: _Costs, groups: Sequence[_Group], amount: float, scope: Scope) -> None:
+    """Let components go until enough is saved, or no more can go."""
+    enough = (1 - amount) * costs.total
+    while costs.total > enough:
+        able = [group for group in groups if group.block() and costs.saved(group.components[0], group.block()) > 0]
+        if not able:
+            return
+        if scope == "layer":
+            group = min(able, key=lambda one: one.gone / len(one.components))
+        else:
+            group = min(able, key=lambda one: one.next_score() / costs.saved(one.components[0], one.block()))
+        costs.take(group.components[0], group.block())
+        group.gone += group.block()
+
+
+def _scores(
+    model: nn.Module, coupled: Coupling, x: Samples, y: Ints | Tensor | None, criterion: Criterion, seed: int
+) -> list[list[float]]:
+    """The importance of each component of each group; empty where the criterion does not apply."""
+    if criterion == "taylor":
+        total = [torch.zeros(len(group)) for group in coupled.groups]
+        for effect in effects(model, x, y, seed):
+            sums = {axis: _along(effect[axis[0]], axis[1]) for axis in coupled.readers if axis[0] in effect}
+            for i, group in enumerate(coupled.groups):
+                total[i] += _sums(group, sums).square()
+        return [one.tolist() for one in total]
+    if criterion == "scale":
+        scales = {
+            (name, 0): model.get_parameter(name).detach().abs()
+            for name, ((path, attribute), *_) in coupled.owners.items()
+            if attribute == "weight" and isinstance(model.get_submodule(path), _BatchNorm)
+        }
+        return [_sums(g, scales).tolist() if scales.keys() & g[0].indices.keys() else [] for g in coupled.groups]
+    weights = {name: w.detach().square() for name, w in model.named_parameters() if w.ndim > 1}
+    squares = {(name, axis): _along(w, axis) for name, w in weights.items() for axis in range(w.ndim)}
+    found = [_sums(group, squares).sqrt() for group in coupled.groups]
+    return [(one / one.mean().clamp(min=torch.finfo(one.dtype).tiny)).tolist() for one in found]
+
+
+def _along(tensor: Tensor, axis: int) -> Tensor:
+    return tensor.movedim(axis, 0).flatten(1).sum(1)
+
+
+def _sums(group: Sequence[Component], vectors: Mapping[Axis, Tensor]) -> Tensor:
+    """For each component the sum of the numbers at its indices."""
+
+    def one(component: Component) -> Tensor:
+        parts = [vectors[a][list(i)].sum() for a, i in component.indices.items() if a in vectors]
+        return torch.stack(parts).sum()
+
+    return torch.stack([one(component) for component in group])

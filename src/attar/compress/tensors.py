@@ -1,0 +1,97 @@
+"""What is written of a tensor of integers before its elements, and how it is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attar.compress.coder import Coder, number
+from attar.compress.contexts import MEAN
+from attar.compress.layout import Layout, matrix
+from attar.compress.symbols import SYMBOLS
+from attar.errors import CompressionError
+
+# Weights of divisions that there are; those of signs begin below 0.
+WEIGHTS, SIGN_WEIGHTS, SIGN_LEAST = 16, 32, -7
+# Odds of zeros that there are, and octaves and steps of a mean.
+ODDS, _OCTAVES, _STEPS = 64, 28, 8
+_WIDEST = 1 << 16
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a reader must know of a tensor before its first element.
+
+    Arguments:
+        layout: which elements belong together.
+        offset: what is taken from all elements.
+        symbols: of magnitudes, at least 1.
+        signed: whether there are negative numbers.
+        mean: of the magnitudes, as 8 times its octave plus the place in it.
+        zeros: odds of zeros, as i in 2^((i − 32) / 2).
+        weights: of the divisions of the layout, in eighths.
+        sign_weights: likewise for signs, in halves.
+    """
+
+    layout: Layout
+    offset: int
+    symbols: int
+    signed: bool = False
+    mean: int = 0
+    zeros: int = 0
+    weights: tuple[int, ...] = ()
+    sign_weights: tuple[int, ...] = ()
+
+    @property
+    def mean_magnitude(self) -> int:
+        """In units of 2^-12."""
+        octave, place = divmod(self.mean, _STEPS)
+        return (_STEPS + place << octave) // _STEPS
+
+    @property
+    def mean_of_others(self) -> int:
+        """Of the magnitudes other than 0, a whole number."""
+        half = self.zeros - ODDS // 2
+        # Where zeros are frequent, 1 + their odds is nearly their odds.
+        times = 1 + (1 << half // 2 if half >= 0 else 0)
+        return max(1, (self.mean_magnitude * times) >> MEAN)
+
+
+def mean_of(value: float) -> int:
+    """The number of a mean, as `Model` keeps it."""
+    octave = int(np.clip(np.floor(np.log2(value)) + MEAN, 0, _OCTAVES - 1))
+    return octave * _STEPS + int(np.clip((value * 2.0 ** (MEAN - octave) - 1) * _STEPS, 0, _STEPS - 1))
+
+
+def described(coder: Coder, shape: tuple[int, ...], given: Model | None) -> Model:
+    """Write, count or read it."""
+
+    def one(most: int, value: int | None) -> int:
+        return number(coder, most, value)
+
+    offset = 0
+    if one(1, None if given is None else int(given.offset != 0)):
+        sign = one(1, None if given is None else int(given.offset < 0))
+        width = one(31, None if given is None else abs(given.offset).bit_length())
+        offset = one((1 << width) - 1, None if given is None else abs(given.offset)) * (-1 if sign else 1)
+    layout = matrix(shape)
+    symbols = one(SYMBOLS - 1, None if given is None else given.symbols - 1) + 1
+    if symbols == 1:
+        return Model(layout, offset, 1)
+    signed = bool(one(1, None if given is None else int(given.signed)))
+    mean = one(_OCTAVES * _STEPS - 1, None if given is None else given.mean)
+    zeros = one(ODDS - 1, None if given is None else given.zeros)
+    if layout.sizes and one(1, None if given is None else int(given.layout != layout)):
+        height = one(_WIDEST, None if given is None else given.layout.height)
+        width = one(_WIDEST, None if given is None else given.layout.width)
+        if not height or not width or layout.columns % (height * width):
+            raise CompressionError("the coded numbers are damaged")
+        layout = Layout(layout.rows, layout.columns, height, width)
+    n = layout.divisions
+    weights = tuple(one(WEIGHTS - 1, None if given is None else given.weights[i]) for i in range(n))
+    sign_weights = tuple(
+        one(SIGN_WEIGHTS - 1, None if given is None else given.sign_weights[i] - SIGN_LEAST) + SIGN_LEAST
+        for i in range(n if signed else 0)
+    )
+    return Model(layout, offset, symbols, signed, mean, zeros, weights, sign_weights)

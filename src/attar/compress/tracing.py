@@ -1,0 +1,203 @@
+"""From a network that is code to a program."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.fx import Node
+
+from attar.compress.operations import CHECKS, IDLE, known, name_of
+from attar.compress.program import Program, Result, Step, Stored, references, stored_names
+from attar.errors import CompressionError
+
+# Not 1, which tracing takes for a constant.
+_TRACED = 3
+# Other batches than the traced one, to find a size that was taken for a constant.
+_OTHERS = (1, 2)
+_NOWHERE = ("device", "layout", "pin_memory")
+
+
+def traced(module: nn.Module, example: Tensor) -> Program:
+    """The program of a network in evaluation mode.
+
+    Arguments:
+        module: a batch `(n, *shape)` to a tensor or a tuple of tensors; left as it is.
+        example: at least one sample.
+
+    Raises:
+        CompressionError: it cannot be traced, holds an operation that a file cannot, or treats batches of another size
+            otherwise.
+
+    Example:
+        >>> program = traced(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Dropout()), torch.zeros(1, 3))
+        >>> [step.operation for step in program.steps], [name for name, _ in program.named_parameters()]
+        (['linear', 'relu'], ['0.weight', '0.bias'])
+    """
+    if not isinstance(example, Tensor) or example.ndim < 1 or not len(example):
+        raise CompressionError("the example must be a tensor with at least one sample: give example=x[:1]")
+    x = example[:1].detach().cpu().expand(_TRACED, *example.shape[1:]).contiguous()
+    was = {one: one.training for one in module.modules()}
+    try:
+        module.eval()
+        program = _made(module, _exported(module, x), x[:1])
+        _compared(module, program, example.detach().cpu())
+    finally:
+        for one, training in was.items():
+            one.training = training
+    return program.eval()
+
+
+def _exported(module: nn.Module, x: Tensor) -> ExportedProgram:
+    shapes = ({axis: Dim.STATIC if axis else Dim.AUTO for axis in range(x.ndim)},)
+    with _quiet():
+        try:
+            with torch.enable_grad():
+                found = torch.export.export(module, (x,), dynamic_shapes=shapes, strict=False)
+            return found.run_decompositions({}) if _changes(found) else found
+        # Whatever a network does that cannot be traced has an exception of its own.
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CompressionError(
+                f"{type(module).__name__} cannot be traced: {type(error).__name__}: {reason}"
+            ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without warnings, and without the shortcut of transformers, which is one operation that nothing else knows."""
+    logger, fast = logging.getLogger("torch"), torch.backends.mha.get_fastpath_enabled()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        logger.setLevel(level)
+
+
+def _changes(found: ExportedProgram) -> bool:
+    """Whether an operation changes what another one reads as well."""
+    for node in found.graph.nodes:
+        mutable = isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+        if mutable and not _alone(node) and name_of(node.target) not in IDLE:
+            return True
+    return False
+
+
+def _alone(node: Node) -> bool:
+    """Whether an operation in place changes a result that only it reads."""
+    changed = node.args[0] if node.args else None
+    return isinstance(changed, Node) and changed.op == "call_function" and len(changed.users) == 1
+
+
+def _made(module: nn.Module, found: ExportedProgram, example: Tensor) -> Program:
+    signature = found.graph_signature
+    names = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    if signature.buffers_to_mutate:
+        raise CompressionError(
+            f"{type(module).__name__} changes its own buffers when it is called; a file cannot keep that"
+        )
+    tensors = {**found.constants, **dict(found.state_dict)}
+    refers: dict[Node, Any] = {}
+    steps: list[Step] = []
+    outputs: list[Result] = []
+    user_inputs = set(signature.user_inputs)
+    for node in found.graph.nodes:
+        if node.op == "placeholder":
+            refers[node] = Result(0) if node.name in user_inputs else Stored(names[node.name])
+        elif node.op == "output":
+            outputs = [_told(one, refers, module) for one in node.args[0]]
+        elif node.op == "call_function":
+            name = name_of(node.target)
+            if name in CHECKS:
+                continue
+            if name in IDLE:
+                refers[node] = _told(node.args[0], refers, module)
+                continue
+            if isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable:
+                name = _functional(name)
+            if not known(name):
+                raise CompressionError(f"{type(module).__name__} computes {name}, which an .attar file does not hold")
+            arguments = tuple(_told(one, refers, module) for one in node.args)
+            named = {key: _told(one, refers, module) for key, one in node.kwargs.items() if key not in _NOWHERE}
+            steps.append(Step(name, arguments, named))
+            refers[node] = Result(len(steps))
+    if not outputs or not all(isinstance(one, Result) for one in outputs):
+        raise CompressionError(f"{type(module).__name__} does not give tensors that it computed from its input")
+    program = Program(*_needed(steps, outputs), example)
+    parameters = set(signature.inputs_to_parameters.values())
+    for name in stored_names(program):
+        tensor = tensors[name].detach().cpu().clone()
+        program.hold(name, nn.Parameter(tensor, tensor.is_floating_point()) if name in parameters else tensor)
+    return program
+
+
+def _functional(name: str) -> str:
+    """The operation that gives what one in place leaves behind."""
+    packet, dot, overload = name.partition(".")
+    return packet.removesuffix("_") + dot + overload
+
+
+def _told(argument: Any, refers: Mapping[Node, Any], module: nn.Module) -> Any:
+    if isinstance(argument, Node):
+        return refers[argument]
+    if isinstance(argument, list | tuple):
+        return [_told(one, refers, module) for one in argument]
+    if argument is None or isinstance(argument, bool | int | float | str | torch.dtype | torch.memory_format):
+        return argument
+    raise CompressionError(
+        f"{type(module).__name__} computes with {argument!r:.60}, which an .attar file does not hold"
+    )
+
+
+def _needed(steps: list[Step], outputs: list[Result]) -> tuple[list[Step], list[Result]]:
+    """The steps that an output comes from, numbered anew."""
+    wanted = {one.of for one in outputs}
+    for i in range(len(steps), 0, -1):
+        if i in wanted:
+            wanted.update(one.of for one in references(steps[i - 1], Result))
+    order = [i for i in range(1, len(steps) + 1) if i in wanted]
+    number = {0: 0, **{old: new for new, old in enumerate(order, start=1)}}
+
+    def renumbered(argument: Any) -> Any:
+        if isinstance(argument, Result):
+            return Result(number[argument.of])
+        return [renumbered(one) for one in argument] if isinstance(argument, list) else argument
+
+    kept = [steps[i - 1] for i in order]
+    return [
+        Step(s.operation, tuple(renumbered(a) for a in s.arguments), {k: renumbered(a) for k, a in s.named.items()})
+        for s in kept
+    ], [renumbered(one) for one in outputs]
+
+
+def _compared(module: nn.Module, program: Program, example: Tensor) -> None:
+    """Judge whether the program says what the module says, of batches of other sizes too."""
+    for n in _OTHERS:
+        x = example[torch.arange(n) % len(example)]
+        with torch.no_grad(), _quiet():
+            try:
+                expected, given = module(x), program(x)
+            except (RuntimeError, ValueError, TypeError, IndexError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise CompressionError(f"{type(module).__name__} cannot take a batch of {n}: {reason}") from error
+        pairs = zip(expected, given) if isinstance(expected, list | tuple) else [(expected, given)]
+        for a, b in pairs:
+            if a.shape != b.shape or not torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-5, equal_nan=True):
+                raise CompressionError(
+                    f"{type(module).__name__} depends on the size of the batch, or on chance: a file cannot hold that"
+                )

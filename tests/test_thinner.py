@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from attar.candidates import candidates
+from attar.compress.budget import Budget
+from attar.deploy.session import load
+from attar.errors import BudgetError
+from attar.run import Run
+from attar.ship import distilled
+from attar.thinner import filters_within, thinner, write
+
+
+@pytest.fixture(scope="module")
+def convolved(series):
+    """The job, with a plan of many filters, and the largest linear candidate on random convolutions."""
+    job, run = series.reopen()
+    with run:
+        linear = next(c for c in candidates(job, run) if c.name == "random convolutions + linear")
+    return replace(job, plan=job.plan.model_copy(update={"kernels": 64})), linear
+
+
+def test_the_most_filters_that_fit(convolved, tmp_path) -> None:
+    job, linear = convolved
+    budget = Budget(bytes=8000)
+    filters = filters_within(job, budget, tmp_path)
+    assert not list(tmp_path.iterdir())
+    for more, fits in ((0, True), (8, False)):
+        file = tmp_path / f"{more}.onnx"
+        write(job, thinner(job, linear.everything, filters + more), file)
+        assert (file.stat().st_size <= budget.bytes) == fits
+    assert filters_within(job, Budget(bytes=500), tmp_path) is None
+    assert filters_within(job, Budget(latency_ms=1e-9), tmp_path) is None
+
+
+def test_it_says_what_it_was_told(convolved, tmp_path) -> None:
+    job, linear = convolved
+    module = thinner(job, linear.everything, 32)
+    with torch.no_grad():
+        said = module(torch.tensor(job.x)).argmax(1).numpy()
+    assert (said == linear.everything.argmax(1)).mean() > 0.9
+    again = thinner(job, linear.everything, 32)
+    assert all(torch.equal(a, b) for a, b in zip(module.state_dict().values(), again.state_dict().values()))
+
+
+def test_the_head_is_ridge_regression_on_the_centred_logarithms(convolved) -> None:
+    job, linear = convolved
+    module = thinner(job, linear.everything, 8)
+    with torch.no_grad():
+        z = module[0](torch.tensor(job.x)).double().numpy()
+    target = np.log(np.maximum(linear.everything, 1e-3))
+    target -= target.mean(1, keepdims=True)
+    w, b = module[1].weight.detach().double().numpy(), module[1].bias.detach().double().numpy()
+    # Stationary: the gradient of the squared error is a multiple of the weights, the same for all of them.
+    gradient = (target - z @ w.T - b).T @ (z - z.mean(0))
+    penalty = (gradient * w).sum() / (w * w).sum()
+    assert penalty > 0
+    assert gradient == pytest.approx(penalty * w, abs=0.01 * np.abs(gradient).max())
+
+
+def test_series_ship_fewer_filters(convolved, tmp_path) -> None:
+    job, linear = convolved
+    budget = Budget(bytes=8000)
+    with Run(tmp_path / "r", {}, {}) as run:
+        file = distilled(job, linear, None, budget, run)
+        assert [step.name for step in file.steps] == ["original", "fewer filters"]
+        assert file.path.stat().st_size == file.steps[-1].bytes <= budget.bytes
+        said = load(file.path).predict_proba(job.x)
+        assert file.steps[-1].agreement == (said.argmax(1) == linear.everything.argmax(1)).mean() >= 0.97
+        assert file.difference < 0.05
+        assert distilled(job, linear, None, budget, run) == file
+
+
+def test_a_teacher_that_cannot_be_imitated_gets_a_network(convolved, tmp_path) -> None:
+    job, linear = convolved
+    # Classes by chance: nothing that is a function of the samples says the same.
+    chance = np.eye(linear.everything.shape[1])[np.random.default_rng(0).integers(0, 2, len(job.x))]
+    few = replace(job, plan=job.plan.model_copy(update={"kernels": 9}))
+    student = job.kind.students(len(job.meta.classes))[-1]
+    with Run(tmp_path / "r", {}, {}) as run:
+        file = distilled(few, replace(linear, everything=chance), student, Budget(bytes=100_000), run)
+        assert [step.name for step in file.steps] == ["original", "distilled", "int8"]
+    with Run(tmp_path / "r2", {}, {}) as run, pytest.raises(BudgetError):
+        distilled(few, replace(linear, everything=chance), student, Budget(bytes=100), run)
