@@ -1,7 +1,7 @@
 """Few bits on a residual network: after training, and trained while it is rounded.
 
     python benchmarks/quantization.py ~/networks
-    python benchmarks/quantization.py ~/networks --trained 4:none 2:2 --samples 20000
+    python benchmarks/quantization.py ~/networks --trained 4:none 2:2:8 --samples 20000
 
 The network is that of `networks.py` on the first 55 000 training images of Fashion-MNIST, and is trained here where the
 folder does not hold it. Each row is one call of `quantize`; what is learnt from samples is learnt from these images,
@@ -44,7 +44,7 @@ def main() -> None:
     """Print a row for each way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--trained", nargs="*", metavar="WEIGHTS:INPUTS", help="only these, of those that are trained")
+    parser.add_argument("--trained", nargs="*", metavar="WEIGHTS:INPUTS", help="these alone; none: no training")
     parser.add_argument("--samples", type=int, default=_FLOAT, help="images that training goes through, once")
     asked = parser.parse_args()
     x, y, x_test, y_test = networks.images("fashion_mnist")
@@ -56,7 +56,7 @@ def main() -> None:
         print(f"| {name} | {bits} | {inputs or 'float'} | {accuracy:.2f} | {seconds:.1f} |", flush=True)
 
     print("| | weights | inputs | accuracy, % | CPU seconds |\n|---|---|---|---|---|")
-    if asked.trained is None:
+    if not asked.trained:
         show("as it was trained", "float", None, network, 0)
         for name, bits, inputs, how in _AFTER:
             begun = time.process_time()
