@@ -3,7 +3,8 @@
     python benchmarks/integers.py ~/networks
 
 A residual network on Fashion-MNIST and a convolutional one on UCI HAR, trained here on the training parts where the
-folder does not hold them. Both files are run by turns on one thread, on one and on 64 samples; the time is the first
+folder does not hold them; and a linear layer of 2048 × 2048, untrained, also in the four bits of `MatMulNBits`. The
+files of one network are run by turns on one thread, on one and on 64 samples; the time is the first
 decile of all runs, for other work on the machine can only slow a run down. Accuracy is that on all test samples.
 """
 
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.compress.integers import quantize_static
+from attar.compress.nbits import quantize_linear
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
 from attar.deploy.session import load
@@ -70,6 +72,7 @@ def main() -> None:
             f"| {many[0] / many[1]:.2f} |",
             flush=True,
         )
+    linear(folder)
 
 
 def fashion(folder: Path) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
@@ -98,6 +101,23 @@ def har(folder: Path) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
         epochs=10,
     )
     return Whole(network, mean, std).eval(), x, x_test, y_test.long()
+
+
+def linear(folder: Path) -> None:
+    """Print the rows of one large linear layer."""
+    torch.manual_seed(0)
+    width = 2048
+    module = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2), nn.Softmax(1)).eval()
+    x = torch.randn(64, width)
+    ways = ("float32", "int8", "4 bits, blocks of 32", "4 bits, blocks of 128")
+    files = [folder / f"linear-{i}.onnx" for i in range(len(ways))]
+    export(module, x[:1], files[0], ModelMeta("table", (width,), ("a", "b")))
+    quantize_static(files[0], files[1], x.numpy())
+    quantize_linear(files[0], files[2], 32)
+    quantize_linear(files[0], files[3], 128)
+    one, many = (by_turns(files, x.numpy()[:n]) for n in (1, 64))
+    for way, file, each, all_of_them in zip(ways, files, one, many):
+        print(f"| {width} × {width}, {way} | {file.stat().st_size:,} | | {each:.3f} | {all_of_them:.2f} |", flush=True)
 
 
 def by_turns(files: Sequence[Path], x: Any) -> list[float]:
