@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from attar.compress import distillation
 from attar.compress.activations import RoundedInput
-from attar.compress.parametrizations import Codebook, Coded, Masked, codes_of
+from attar.compress.parametrizations import Codebook, Coded, Masked, codes_of, frozen
 from attar.compress.places import places
 from attar.compress.quantization import quantize
 from attar.errors import CompressionError
@@ -161,11 +161,12 @@ def test_the_first_and_the_last_weight_may_have_more_bits() -> None:
 
 
 @pytest.mark.parametrize("how", [{}, {"correct_bias": True}, {"codebook": True}, {"epochs": 2}])
-def test_what_has_been_pruned_stays_zero(how) -> None:
+@pytest.mark.parametrize("fixed", [True, False])
+def test_what_has_been_pruned_stays_zero(how, fixed) -> None:
     net = built(Conv)
     mask = torch.rand(net.head.weight.shape) < 0.5
     next(place for place in places(net) if place.name == "head.weight").wrap(Masked(mask))
-    small = quantize(net, X, bits=3, **how)
+    small = quantize(frozen(net) if fixed else net, X, bits=3, **how)
     assert not small.head.weight[~mask].any()
     assert small.head.weight[mask].any()
 

@@ -15,7 +15,7 @@ from attar.compress.aciq import corrected
 from attar.compress.distillation import Samples, View, distill
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
 from attar.compress.merging import merge_batch_norm
-from attar.compress.parametrizations import Coded, Masked, Rounded, codes_of, frozen, settle, store
+from attar.compress.parametrizations import Coded, Rounded, codes_of, frozen, settle, store
 from attar.compress.places import Place, copied, places
 from attar.deploy.folding import fold_batch_norm
 from attar.errors import CompressionError
@@ -73,7 +73,8 @@ def quantize(
             most so many neighbours of one output.
         symmetric: codes −h … h and z = 0; else −h − 1 … h and any z, which makes the most of 2 bits.
         clipping: how the range of the codes is chosen, "minmax", "percentile", "mse" or "aciq": see `fitted`.
-        correct_bias: after rounding, let the weights that share a step have their mean and norm again.
+        correct_bias: without training, let the rounded weights that share a step have their mean and norm again; of
+            weights some of which are zero, the norm alone.
         codebook: in place of a grid, 2ᵇ values of any size for each layer, found by k-means.
         activations: bits of what goes into linear layers and convolutions; None: it is not rounded.
         epochs: passes over the samples in training.
@@ -180,9 +181,8 @@ class _How:
         codes = steps.codes(rows, Grid(bits, self.symmetric))
         scale, zero = steps.scale, steps.zero
         if self.correct:
-            # What has been pruned has to stay zero, and so has the code of zero.
-            pruned = any(isinstance(one, Masked) for one in place.chain())
-            scale, zero = corrected(rows, codes, shift=not pruned)
+            # What has been pruned has to stay zero.
+            scale, zero = corrected(rows, codes, shift=not bool((weight == 0).any()))
         store(place, codes.reshape(weight.shape), Coded(scale, zero))
 
 
@@ -205,7 +205,7 @@ def _chosen(model: nn.Module, bits: int | Mapping[str, int], ends: int | None) -
     for name, place in weights.items():
         if not bool(place.value.isfinite().all()):
             raise CompressionError(f"{name}: some weights are not finite; train the network again")
-    chosen = {place: bits if isinstance(bits, int) else bits[name] for name, place in weights.items()}
+    chosen = {place: bits[name] if isinstance(bits, Mapping) else bits for name, place in weights.items()}
     if ends is not None:
         chosen |= dict.fromkeys(_ends(list(chosen)), ends)
     for n in chosen.values():
