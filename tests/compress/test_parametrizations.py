@@ -82,24 +82,36 @@ def test_a_masked_weight_stays_zero_in_training_and_after() -> None:
     assert torch.equal(fixed[0].weight, net[0].weight)
 
 
-def test_rounding_is_learned_step_size_quantisation() -> None:
+@pytest.mark.parametrize("zero", [None, [0.0, 1.0, -0.5]])
+def test_rounding_is_learned_step_size_quantisation(zero) -> None:
     """Forward and both gradients are equations 1 to 5 of Esser et al., written out in float64."""
     torch.manual_seed(1)
     w = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
-    rounded = Rounded(torch.tensor([0.3, 0.7, 1.1], dtype=torch.float64), -2, 1)
+    z = None if zero is None else torch.tensor(zero, dtype=torch.float64)
+    rounded = Rounded(torch.tensor([0.3, 0.7, 1.1], dtype=torch.float64), -2, 1, z)
     out = rounded(w)
     up = torch.randn(3, 5, dtype=torch.float64)
     (out * up).sum().backward()
     for i in range(3):
-        s, total = rounded.step[i].item(), 0.0
+        s, total, of_zero = rounded.step[i].item(), 0.0, 0.0 if zero is None else zero[i]
         for j in range(5):
-            v = w[i, j].item() / s
+            v = w[i, j].item() / s + of_zero
             clamped = min(max(v, -2), 1)
-            assert out[i, j].item() == pytest.approx(round(clamped) * s, abs=1e-12)
-            assert w.grad[i, j].item() == pytest.approx(up[i, j].item() if -2 <= v <= 1 else 0.0, abs=1e-12)
-            slope = (-2 if v <= -2 else 1 if v >= 1 else round(v) - v) * up[i, j].item()
-            total += slope
+            assert out[i, j].item() == pytest.approx((round(clamped) - of_zero) * s, abs=1e-12)
+            assert w.grad[i, j].item() == pytest.approx(up[i, j].item() if -2 < v < 1 else 0.0, abs=1e-12)
+            slope = -2 - of_zero if v <= -2 else 1 - of_zero if v >= 1 else round(v) - v
+            total += slope * up[i, j].item()
         assert rounded.step.grad[i].item() == pytest.approx(total / (5 * 1) ** 0.5, abs=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 8])
+def test_rounding_keeps_the_order_in_memory_and_the_codes(rows) -> None:
+    w = torch.randn(4, 2, 3, 3).contiguous(memory_format=torch.channels_last)
+    rounded = Rounded(torch.rand(rows) + 0.1, -4, 3, torch.arange(rows) / 8)
+    out = rounded(w)
+    assert torch.equal(out, rounded(w.contiguous()))
+    assert rows == 8 or out.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(Coded(rounded.steps(), rounded.zero)(rounded.codes(w)), out)
 
 
 def test_copies_are_compressed_on_their_own() -> None:

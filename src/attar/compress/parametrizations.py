@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
@@ -32,7 +34,7 @@ class Masked(nn.Module):
 
 
 class Rounded(nn.Module):
-    """s · clamp(⌊w / s⌉, low, high) with a step s that is trained: quantisation-aware training.
+    """s · (clamp(⌊w / s + z⌉, low, high) − z) with a step s that is trained: quantisation-aware training.
 
     Rounding passes the gradient on as it is (straight through); the step receives that of learned step size
     quantisation, scaled by 1 / √(weights of a step · high).
@@ -46,30 +48,63 @@ class Rounded(nn.Module):
         step: s `(rows,)`, above zero; the weight's numbers in their order, divided evenly among the rows.
         low: smallest code.
         high: largest code, at least 1.
+        zero: z `(rows,)`, the code of 0; None: 0.
     """
 
-    def __init__(self, step: Tensor, low: int, high: int) -> None:
+    def __init__(self, step: Tensor, low: int, high: int, zero: Tensor | None = None) -> None:
         super().__init__()
         self.step = nn.Parameter(step.detach().clone())
         self.low, self.high = low, high
+        self.zero: Tensor | None
+        self.register_buffer("zero", zero)
 
     def forward(self, weight: Tensor) -> Tensor:
         """The weights on the grid."""
-        rows = weight.reshape(len(self.step), -1)
-        scale = (rows.shape[1] * self.high) ** -0.5
-        step = (self.step * scale + (self.step * (1 - scale)).detach()).abs().clamp(min=_LEAST)[:, None]
-        place = (rows / step).clamp(self.low, self.high)
-        on_grid: Tensor = (place + (place.round() - place).detach()) * step
+        scale = (weight.numel() / len(self.step) * self.high) ** -0.5
+        step = self.step.abs().clamp(min=_LEAST)
+        rows = self._in_rows(weight)
+        shape = (-1, *[1] * (rows.ndim - 1)) if len(step) > 1 else ()
+        zero = None if self.zero is None else self.zero.reshape(shape)
+        on_grid: Tensor = _StraightThrough.apply(  # type: ignore[no-untyped-call]
+            rows, step.reshape(shape), zero, self.low, self.high, scale
+        )
         return on_grid.reshape(weight.shape)
 
     def codes(self, weight: Tensor) -> Tensor:
-        """The integers ⌊w / s⌉ of a weight, in its shape."""
-        rows = weight.reshape(len(self.step), -1)
-        return (rows / self.steps()[:, None]).clamp(self.low, self.high).round().reshape(weight.shape)
+        """The integers ⌊w / s + z⌉ of a weight, in its shape."""
+        rows = weight.reshape(len(self.step), -1) / self.steps()[:, None]
+        rows = rows if self.zero is None else rows + self.zero[:, None]
+        return rows.round().clamp(self.low, self.high).reshape(weight.shape)
 
     def steps(self) -> Tensor:
         """The steps as they are used, fixed."""
         return self.step.detach().abs().clamp(min=_LEAST)
+
+    def _in_rows(self, weight: Tensor) -> Tensor:
+        # As it is where that serves, for a reshaped one loses the order in memory that convolutions are fastest in.
+        return weight if len(self.step) in (1, len(weight)) else weight.reshape(len(self.step), -1)
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Rounding, with the gradients of `Rounded`; in one piece, since in training it runs over all that layers see."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, numbers: Tensor, step: Tensor, zero: Tensor | None, low: int, high: int, scale: float
+    ) -> Tensor:
+        place = numbers / step if zero is None else numbers / step + zero
+        codes = place.round().clamp_(low, high)
+        ctx.save_for_backward(place, codes, step, zero)
+        ctx.ends, ctx.scale = (low, high), scale
+        return (codes if zero is None else codes - zero) * step
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        place, codes, step, zero = ctx.saved_tensors
+        inside = (place > ctx.ends[0]) & (place < ctx.ends[1])
+        slope = torch.where(inside, codes - place, codes if zero is None else codes - zero)
+        of_step = (gradient * slope).sum_to_size(step.shape) * ctx.scale
+        return gradient * inside if ctx.needs_input_grad[0] else None, of_step, None, None, None, None
 
 
 class Coded(nn.Module):
@@ -145,7 +180,7 @@ def frozen(model: nn.Module) -> nn.Module:
                 weight = one(weight)
             last = chain[-1]
             if isinstance(last, Rounded):
-                store(place, last.codes(weight), Coded(last.steps()))
+                store(place, last.codes(weight), Coded(last.steps(), last.zero))
             else:
                 place.replace(last(weight))
     return model

@@ -15,7 +15,7 @@ from attar.compress.aciq import corrected
 from attar.compress.distillation import Samples, View, distill
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
 from attar.compress.merging import merge_batch_norm
-from attar.compress.parametrizations import Coded, Masked, Rounded, codes_of, frozen, settle, store
+from attar.compress.parametrizations import Coded, Rounded, codes_of, frozen, settle, store
 from attar.compress.places import Place, copied, places
 from attar.deploy.folding import fold_batch_norm
 from attar.errors import CompressionError
@@ -71,9 +71,10 @@ def quantize(
         ends: bits of the first and the last weight, and of what goes into their layers, where they differ.
         granularity: weights that share a step: those of one output ("channel"), all of a layer ("tensor"), or at
             most so many neighbours of one output.
-        symmetric: codes −h … h and z = 0; else −h − 1 … h and any z, which does not go together with training.
+        symmetric: codes −h … h and z = 0; else −h − 1 … h and any z, which makes the most of 2 bits.
         clipping: how the range of the codes is chosen, "minmax", "percentile", "mse" or "aciq": see `fitted`.
-        correct_bias: after rounding, let the weights that share a step have their mean and norm again.
+        correct_bias: without training, let the rounded weights that share a step have their mean and norm again; of
+            weights some of which are zero, the norm alone.
         codebook: in place of a grid, 2ᵇ values of any size for each layer, found by k-means.
         activations: bits of what goes into linear layers and convolutions; None: it is not rounded.
         epochs: passes over the samples in training.
@@ -104,8 +105,6 @@ def quantize(
         raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
     if (activations is not None or epochs) and (x is None or not len(x)):
         raise CompressionError("ranges of activations and training need samples: give `x`")
-    if epochs and not (symmetric or codebook):
-        raise CompressionError("training needs a symmetric grid: leave `symmetric` as it is")
     small = copied(model).eval()
     settle(small)
     if codebook:
@@ -117,8 +116,8 @@ def quantize(
         if codebook:
             codebooks.share(place, 2**n)
         elif epochs:
-            scale, grid = how.steps(place, n).scale, Grid(n)
-            place.wrap(Rounded(scale, grid.low, grid.high))
+            steps, grid = how.steps(place, n), Grid(n, symmetric)
+            place.wrap(Rounded(steps.scale, grid.low, grid.high, steps.zero))
         else:
             how.round(place, n)
     if activations is not None:
@@ -182,9 +181,8 @@ class _How:
         codes = steps.codes(rows, Grid(bits, self.symmetric))
         scale, zero = steps.scale, steps.zero
         if self.correct:
-            # What has been pruned has to stay zero, and so has the code of zero.
-            pruned = any(isinstance(one, Masked) for one in place.chain())
-            scale, zero = corrected(rows, codes, shift=not pruned)
+            # What has been pruned has to stay zero.
+            scale, zero = corrected(rows, codes, shift=not bool((weight == 0).any()))
         store(place, codes.reshape(weight.shape), Coded(scale, zero))
 
 
@@ -207,7 +205,7 @@ def _chosen(model: nn.Module, bits: int | Mapping[str, int], ends: int | None) -
     for name, place in weights.items():
         if not bool(place.value.isfinite().all()):
             raise CompressionError(f"{name}: some weights are not finite; train the network again")
-    chosen = {place: bits if isinstance(bits, int) else bits[name] for name, place in weights.items()}
+    chosen = {place: bits[name] if isinstance(bits, Mapping) else bits for name, place in weights.items()}
     if ends is not None:
         chosen |= dict.fromkeys(_ends(list(chosen)), ends)
     for n in chosen.values():

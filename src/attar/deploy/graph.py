@@ -154,10 +154,10 @@ def _smallest(tensor: TensorProto) -> TensorProto:
 
 def _told(node: NodeProto, opset: int) -> list[AttributeProto]:
     """Return the attributes that say something: those not equal to what their absence means."""
-    defaults = {
-        name: attribute.default_value
-        for name, attribute in onnx.defs.get_schema(node.op_type, opset, node.domain).attributes.items()
-    }
+    # Of operators that are a runtime's own, onnx knows nothing.
+    known = onnx.defs.has(node.op_type, node.domain)
+    schema = onnx.defs.get_schema(node.op_type, opset, node.domain).attributes if known else {}
+    defaults = {name: attribute.default_value for name, attribute in schema.items()}
     told = []
     for source in sorted(node.attribute, key=lambda attribute: attribute.name):
         attribute = AttributeProto()

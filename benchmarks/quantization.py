@@ -1,0 +1,84 @@
+"""Few bits on a residual network: after training, and trained while it is rounded.
+
+    python benchmarks/quantization.py ~/networks
+    python benchmarks/quantization.py ~/networks --trained 4:none 2:2:8 --samples 20000
+
+The network is that of `networks.py` on the first 55 000 training images of Fashion-MNIST, and is trained here where the
+folder does not hold it. Each row is one call of `quantize`; what is learnt from samples is learnt from these images,
+and accuracy is that on the 10 000 test images. Bits are those of weights and of what goes into the layers; "8 at the
+ends" has 8 for the first and the last layer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import time
+from pathlib import Path
+from typing import Any
+
+import networks
+
+from attar.compress import quantize
+
+_FLOAT = 55_000
+_NAIVE: dict[str, Any] = {"clipping": "minmax"}
+_ACIQ: dict[str, Any] = {"clipping": "aciq", "correct_bias": True}
+_MSE: dict[str, Any] = {"clipping": "mse", "correct_bias": True}
+_AFFINE: dict[str, Any] = {**_MSE, "symmetric": False}
+# Name, bits of weights, bits of inputs, and the rest of the call.
+_AFTER: list[tuple[str, int, int | None, dict[str, Any]]] = [
+    *(("min-max", bits, None, _NAIVE) for bits in (8, 4, 3, 2)),
+    ("min-max", 8, 8, _NAIVE),
+    ("min-max", 4, 4, _NAIVE),
+    *(("ACIQ, bias correction", bits, None, _ACIQ) for bits in (4, 3, 2)),
+    ("ACIQ, bias correction", 4, 4, _ACIQ),
+    ("ACIQ, bias correction, 8 at the ends", 4, 4, {**_ACIQ, "ends": 8}),
+    *(("least squares, bias correction", bits, None, _MSE) for bits in (4, 3, 2)),
+    ("least squares, bias correction, any zero", 2, None, _AFFINE),
+    ("least squares, bias correction, any zero, 8 at the ends", 2, None, {**_AFFINE, "ends": 8}),
+]
+
+
+def main() -> None:
+    """Print a row for each way."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--trained", nargs="*", metavar="WEIGHTS:INPUTS", help="these alone; none: no training")
+    parser.add_argument("--samples", type=int, default=_FLOAT, help="images that training goes through, once")
+    asked = parser.parse_args()
+    x, y, x_test, y_test = networks.images("fashion_mnist")
+    x, y, view = x[:_FLOAT], y[:_FLOAT], functools.partial(networks.shifted, flip=True)
+    network = networks.trained("fashion-resnet", networks.resnet, x, y, asked.folder, epochs=15, lr=4e-3, augment=view)
+
+    def show(name: str, bits: int | str, inputs: int | str | None, module: Any, seconds: float) -> None:
+        accuracy = networks.accuracy(module, x_test, y_test)
+        print(f"| {name} | {bits} | {inputs or 'float'} | {accuracy:.2f} | {seconds:.1f} |", flush=True)
+
+    print("| | weights | inputs | accuracy, % | CPU seconds |\n|---|---|---|---|---|")
+    if not asked.trained:
+        show("as it was trained", "float", None, network, 0)
+        for name, bits, inputs, how in _AFTER:
+            begun = time.process_time()
+            small = quantize(network, x[:2000], bits=bits, activations=inputs, **how)
+            show(name, bits, inputs, small, time.process_time() - begun)
+    pairs = ["4:none", "4:4", "2:none", "2:2", "2:none:8", "2:2:8"] if asked.trained is None else asked.trained
+    for bits, inputs, *ends in (pair.split(":") for pair in pairs):
+        begun = time.process_time()
+        small = quantize(
+            network,
+            x[: asked.samples],
+            bits=int(bits),
+            activations=None if inputs == "none" else int(inputs),
+            ends=int(ends[0]) if ends else None,
+            # Of 2 bits, a symmetric grid would use three codes.
+            symmetric=bits != "2",
+            epochs=1,
+            view=view,
+        )
+        name = "trained, 8 at the ends" if ends else "trained"
+        show(name, bits, None if inputs == "none" else inputs, small, time.process_time() - begun)
+
+
+if __name__ == "__main__":
+    main()
