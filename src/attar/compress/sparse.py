@@ -108,7 +108,7 @@ def sparse_where_faster(model: nn.Module, x: Samples, threads: int = 1) -> nn.Mo
     finally:
         torch.set_num_threads(before)
     for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
+        for name, child in parent._modules.items():
             if child in quicker:
                 setattr(parent, name, quicker[child])
                 if isinstance(parent, nn.TransformerEncoderLayer):
