@@ -8,6 +8,7 @@ from torch import nn
 
 from attar.compress.attention import Heads, split_heads
 from attar.compress.costs import evaluated
+from attar.compress.structure import narrowed
 from tests.compress.zoo import Encoder
 
 
@@ -53,3 +54,12 @@ def test_a_shared_attention_stays_shared_and_others_stay() -> None:
     assert net[0] is net[1]
     assert type(net[0]) is Heads
     assert type(net[2]) is nn.MultiheadAttention
+
+
+def test_a_transformer_with_fewer_heads_is_exported_for_batches_of_any_size() -> None:
+    torch.manual_seed(0)
+    net, x = Encoder().eval(), torch.randn(6, 7, 3)
+    less = narrowed(net, 0.5, x)
+    assert less.encoder.layers[0].self_attn.out.in_features < 16
+    program = torch.export.export(less, (x[:2],), dynamic_shapes=({0: torch.export.Dim("n")},), strict=False)
+    torch.testing.assert_close(program.module()(x), less(x), rtol=1e-4, atol=1e-5)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from attar.compress.channels import Component, Coupling
 from attar.compress.distillation import Samples
@@ -59,8 +60,9 @@ def reconstruct(model: nn.Module, coupled: Coupling, components: Iterable[Compon
 def give_biases(model: nn.Module) -> None:
     """Let the layers that can make up for something have a bias; where there was none, 0."""
     for layer in model.modules():
-        if type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d) and layer.bias is None:
-            layer.bias = nn.Parameter(torch.zeros(len(layer.weight), dtype=layer.weight.dtype))
+        if type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and layer._parameters["bias"] is None:
+            weight = cast(Tensor, layer.weight)
+            layer.bias = nn.Parameter(torch.zeros(len(weight), dtype=weight.dtype))
 
 
 def drop_biases(model: nn.Module, like: nn.Module) -> None:
