@@ -73,6 +73,8 @@ def test_what_cannot_go_is_left_and_said() -> None:
     less = narrowed(net, 0.9, x, progress=said)
     assert less.a.out_channels == 8
     assert any(line.startswith("a: left as it is") for line in said.lines)
+    narrowed(*zoo("recurrent")[:1], 0.3, zoo("recurrent")[1], progress=said)
+    assert "lstm: keeps its width, since a LSTM cannot be made narrower" in said.lines
     with pytest.raises(CompressionError, match="no channels"):
         narrowed(*zoo("functional")[:1], 0.5, zoo("functional")[1])
     with pytest.raises(CompressionError, match="no channels"):

@@ -19,6 +19,7 @@ from attar.compress.marks import floats
 from attar.compress.masks import Scope
 from attar.compress.narrow import narrow, silence
 from attar.compress.reconstruct import drop_biases, give_biases, reconstruct
+from attar.compress.widths import is_wall
 from attar.errors import CompressionError
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ def narrowed(
     give_biases(model)
     few = rows(x, torch.arange(min(_SAMPLES, len(x))))
     coupled = coupling(model, few)
+    for name, layer in model.named_modules():
+        if progress is not None and is_wall(layer) and any(p.ndim > 1 for p in layer.parameters()):
+            progress.say(f"{name}: keeps its width, since a {type(layer).__name__} cannot be made narrower")
     groups = []
     for components, scores in zip(coupled.groups, _scores(model, coupled, x, y, criterion, seed)):
         group = _Group(components, scores)
