@@ -13,7 +13,7 @@ from attar.compress.narrow import narrow, silence
 from tests.compress.zoo import Residual, zoo
 
 
-@pytest.mark.parametrize("name", ["mnist", "resnet", "branches", "recurrent", "encoder", "tied"])
+@pytest.mark.parametrize("name", ["mnist", "resnet", "branches", "dense", "recurrent", "encoder", "tied"])
 def test_without_a_component_a_network_says_what_it_says_when_nothing_reads_it(name) -> None:
     net, x = zoo(name)
     split_heads(net)

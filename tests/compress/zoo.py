@@ -61,6 +61,21 @@ class Branches(nn.Module):
         return self.last(torch.cat([h, x], 1)).mean((2, 3))
 
 
+class Dense(nn.Module):
+    """Each layer reads all before it, as in DenseNet, behind a normalisation of groups."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.norm, self.bn = nn.Conv2d(1, 8, 3, padding=1), nn.GroupNorm(2, 8), nn.BatchNorm2d(14)
+        self.b, self.c = nn.Conv2d(8, 6, 3, padding=1, bias=False), nn.Conv2d(14, 10, 3, padding=1)
+        self.d = nn.Conv2d(24, 10, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.norm(self.a(x)))
+        h = torch.cat([h, self.b(h)], 1)
+        return self.d(torch.cat([h, torch.relu(self.c(torch.relu(self.bn(h))))], 1)).mean((2, 3))
+
+
 class Recurrent(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -140,6 +155,7 @@ SHAPES: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
     "mnist": (MnistCnn, (1, 12, 12)),
     "resnet": (resnet, (1, 12, 12)),  # type: ignore[dict-item]
     "branches": (Branches, (1, 6, 6)),
+    "dense": (Dense, (1, 6, 6)),
     "recurrent": (Recurrent, (7, 3)),
     "encoder": (Encoder, (7, 3)),
     "attention": (Attention, (7, 3)),

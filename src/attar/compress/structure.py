@@ -92,13 +92,16 @@ def narrowed(
         raise CompressionError(f"{type(model).__name__} has no channels that could be taken away: prune its weights")
     _choose(_Costs(model, coupled, few), groups, amount, scope, additive=criterion == "taylor")
     reconstruct(model, coupled, [one for group in groups for one in group.components[: group.gone]], x)
+    narrower, going = model, []
     for group in groups:
-        narrower = group.taken(model, coupled, few)
-        if narrower is None and progress is not None:
+        less = _without(model, coupled, [*going, group], few) if group.gone else None
+        if less is not None:
+            narrower = less
+            going.append(group)
+        elif group.gone and progress is not None:
             progress.say(f"{group.name}: left as it is, since {_WHY}")
-        model = model if narrower is None else narrower
-    drop_biases(model, original)
-    return model
+    drop_biases(narrower, original)
+    return narrower
 
 
 class _Group:
@@ -129,31 +132,10 @@ class _Group:
         self.gone = self.block()
         for counter in (None, *self._counters(model)):
             self.counter = counter
-            if self.taken(model, coupled, x) is not None:
+            if _without(model, coupled, [self], x) is not None:
                 self.gone = 0
                 return True
         return False
-
-    def taken(self, model: nn.Module, coupled: Coupling, x: Tensor) -> nn.Module | None:
-        """A copy without those that are gone; None if it is not the network in which nothing reads them."""
-        components = self.components[: self.gone]
-        silent, less = copy.deepcopy(model), copy.deepcopy(model)
-        silence(silent, coupled, components)
-        narrow(less, coupled, components)
-        if self.counter is not None:
-            path, attribute = self.counter
-            setattr(less.get_submodule(path), attribute, len(self.components) - self.gone)
-        with evaluated(silent), evaluated(less):
-            expected = floats(silent(x))
-            try:
-                got = floats(less(x))
-            except Exception:  # whatever the network raises, its widths are written down elsewhere too
-                return None
-        same = [
-            a.shape == b.shape and bool((a - b).abs().max() <= _TOLERANCE * a.abs().max())
-            for a, b in zip(expected, got)
-        ]
-        return less if all(same) else None
 
     def _counters(self, model: nn.Module) -> list[tuple[str, str]]:
         """Numbers of the layers around that equal the number of components."""
@@ -166,6 +148,28 @@ class _Group:
             for name, value in vars(layer).items()
             if type(value) is int and value == many
         ]
+
+
+def _without(model: nn.Module, coupled: Coupling, groups: Sequence[_Group], x: Tensor) -> nn.Module | None:
+    """A copy without what is gone of some groups; None if it is not the network in which nothing reads that."""
+    components = [one for group in groups for one in group.components[: group.gone]]
+    silent, less = copy.deepcopy(model), copy.deepcopy(model)
+    silence(silent, coupled, components)
+    narrow(less, coupled, components)
+    for group in groups:
+        if group.counter is not None:
+            path, attribute = group.counter
+            setattr(less.get_submodule(path), attribute, len(group.components) - group.gone)
+    with evaluated(silent), evaluated(less):
+        expected = floats(silent(x))
+        try:
+            got = floats(less(x))
+        except Exception:  # whatever the network raises, its widths are written down elsewhere too
+            return None
+    same = (
+        a.shape == b.shape and bool((a - b).abs().max() <= _TOLERANCE * a.abs().max()) for a, b in zip(expected, got)
+    )
+    return less if all(same) else None
 
 
 class _Costs:
