@@ -95,10 +95,18 @@ def unpack(source: str | Path, target: str | Path) -> None:
     if description.startswith("{"):
         write(_restored(description, payload, str(source)), target)
         return
-    program = opened(description, payload, str(source))
-    model = _exported(program, source)
-    _compared(program, model, source)
-    write(model, target)
+    write(exported(opened(description, payload, str(source)), str(source)), target)
+
+
+def exported(program: Program, name: str) -> ModelProto:
+    """A network as an ONNX model, compared with it; the name is for messages.
+
+    Raises:
+        ExportError: as `unpack`.
+    """
+    model = _exported(program, name)
+    _compared(program, model, name)
+    return model
 
 
 def _judged(source: Path) -> ModelProto:
@@ -150,7 +158,7 @@ def _decoded(reader: Reader, kind: int, shape: tuple[int, ...]) -> Any:
     return codec.decode(reader, shape).astype(_INTEGERS[kind])
 
 
-def _exported(program: Program, source: Path) -> ModelProto:
+def _exported(program: Program, source: str) -> ModelProto:
     x, count = listed(program).example, len(listed(program).outputs)
     outputs = ["y"] if count == 1 else [f"y{i}" for i in range(count)]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
@@ -175,7 +183,7 @@ def _exported(program: Program, source: Path) -> ModelProto:
         return compact(onnx.load(file))
 
 
-def _compared(program: Program, model: ModelProto, source: Path) -> None:
+def _compared(program: Program, model: ModelProto, source: str) -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString())
     generator = torch.Generator().manual_seed(0)
     example = listed(program).example

@@ -38,6 +38,7 @@ def squeeze(
     bytes: int,
     bits: int = 3,
     epochs: int = 30,
+    teacher: nn.Module | Tensor | None = None,
     view: View | None = None,
     temperature: float = 2.0,
     alpha: float = 0.9,
@@ -69,6 +70,7 @@ def squeeze(
         bytes: of the file that `save` writes.
         bits: of a code, 2 to 16: codes are between -(2^(bits - 1) - 1) and 2^(bits - 1) - 1.
         epochs: passes over all samples, at least 2.
+        teacher: as in `distill`; None: the network itself.
         view: as in `distill`.
         temperature: as in `distill`.
         alpha: as in `distill`.
@@ -95,7 +97,8 @@ def squeeze(
         raise CompressionError(f"epochs={epochs}: masks take one, and rounding takes one; give at least 2")
     if not len(x):
         raise CompressionError("there are no samples to learn from: give at least one")
-    told = answers(model, x)
+    teacher = model if teacher is None else teacher
+    told = answers(teacher, x) if isinstance(teacher, nn.Module) else teacher
     student = copied(model)
     settle(student)
     gated = gated_places(student)
