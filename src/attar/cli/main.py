@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from attar.cli.compress import compress, unpack
 from attar.cli.explore import explore
 from attar.cli.fit import fit
 from attar.cli.predict import predict
@@ -22,6 +23,8 @@ app = typer.Typer(
 )
 app.command()(fit)
 app.command()(explore)
+app.command()(compress)
+app.command()(unpack)
 app.command()(predict)
 app.command()(report)
 

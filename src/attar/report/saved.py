@@ -12,8 +12,9 @@ from attar.report.explored import Explored
 from attar.report.exploring import render_explored
 from attar.report.facts import Facts
 from attar.report.page import render
+from attar.report.shrunk import Shrunk, render_shrunk
 
-FACTS, REPORT, EXPLORED = "facts.json", "report.html", "explore.html"
+FACTS, REPORT, EXPLORED, SHRUNK = "facts.json", "report.html", "explore.html", "compress.html"
 
 
 def write_report(folder: Path, facts: Facts) -> Path:
@@ -25,6 +26,11 @@ def write_report(folder: Path, facts: Facts) -> Path:
 def write_explored(folder: Path, facts: Explored) -> Path:
     """Write the page of an exploration into its run folder, whole or not at all."""
     return _write(folder / EXPLORED, render_explored(facts))
+
+
+def write_shrunk(folder: Path, facts: Shrunk) -> Path:
+    """Write the page of a compression into its run folder, whole or not at all."""
+    return _write(folder / SHRUNK, render_shrunk(facts))
 
 
 def render_run(folder: Path, out: Path | None = None) -> Path:
@@ -44,6 +50,8 @@ def render_run(folder: Path, out: Path | None = None) -> Path:
         raise RunError(f"{folder}: not a run folder (it has no run.json); name one that `attar fit` wrote")
     if (folder / EXPLORED).is_file():
         raise RunError(f"{folder}: an exploration; its page is {EXPLORED}, and `attar explore` writes it again")
+    if (folder / SHRUNK).is_file():
+        raise RunError(f"{folder}: a compression; its page is {SHRUNK}, and `attar compress` writes it again")
     if not file.is_file():
         raise RunError(f"{folder}: the run is not finished; start its `attar fit` again, and it goes on")
     try:

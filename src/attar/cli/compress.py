@@ -1,0 +1,72 @@
+"""`attar compress MODEL`: a smaller file; `attar unpack FILE`: an ONNX file of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attar.cli.fit import _terminal as terminal
+
+
+def compress(
+    model: Annotated[
+        Path, typer.Argument(help="An .onnx file, or a network in an .attar file that attar.compress.save wrote.")
+    ],
+    budget: Annotated[
+        str, typer.Option(help="What it may cost, and what may be lost: 50KB, 0.5ms, 1% or several, as in 50KB,1%.")
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Samples to learn from and to judge by, as attar fit takes them; a network needs them."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=2, help="Passes over the samples in training.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run folder; runs/NAME-compressed where not given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="End standard output with one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+) -> None:
+    """Make a model smaller, down to a budget, and show what that costs."""
+    from attar.shrinking import shrink
+    from attar.training.progress import Silent
+
+    with nullcontext(Silent()) if quiet else terminal() as progress:
+        done = shrink(
+            model,
+            budget,
+            data=data,
+            epochs=epochs,
+            seed=seed,
+            out=out,
+            progress=progress,
+            command=shlex.join(["attar", *sys.argv[1:]]),
+        )
+    if as_json:
+        facts = asdict(done.facts)
+        typer.echo(
+            json.dumps({key: facts[key] for key in ("verdict", "judged", "n_judged", "tried", "chosen", "seconds")})
+        )
+    elif not quiet:
+        typer.echo(f"\n{done.facts.verdict}\n\n{done.model}\n{done.page}")
+
+
+def unpack(
+    file: Annotated[Path, typer.Argument(help="An .attar file.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The ONNX file; beside the other where not given.")
+    ] = None,
+) -> None:
+    """Write the ONNX file that an .attar file holds, checked against it."""
+    from attar.compress.packed import unpack as restore
+
+    target = file.with_suffix(".onnx") if out is None else out
+    restore(file, target)
+    typer.echo(str(target))

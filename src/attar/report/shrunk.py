@@ -1,0 +1,219 @@
+"""The page of a compression: what was tried, what it costs and what it loses."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from string import Template
+
+from attar.report.page import card, described, resource, setting
+from attar.report.style import axis_of_shares
+from attar.report.words import NONE, duration, milliseconds, percent, plural, prose, size, text, times
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One attempt, or the network before.
+
+    Arguments:
+        name: what was done.
+        bytes: of its file.
+        latency_ms: per sample; None where it was not measured.
+        quality: accuracy or agreement, 0 to 1; None where there were no samples to judge by.
+        macs: multiply-accumulates of one sample; None where they were not counted.
+        on_front: whether nothing else is both smaller and better.
+    """
+
+    name: str
+    bytes: int
+    latency_ms: float | None
+    quality: float | None
+    macs: int | None
+    on_front: bool
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """What the page of a compression shows.
+
+    Arguments:
+        run: name of the folder.
+        model: path of the file that was compressed.
+        verdict: one sentence.
+        judged: "accuracy" or "agreement".
+        n_judged: samples set aside to judge by.
+        tried: all attempts, in order; the first is the network before.
+        chosen: place of the chosen one in them.
+        sensitivities: of each tensor, the loss at each number of bits.
+        files: what was written, by name, and what it is.
+        settings, versions, command, seconds: to repeat it.
+        notes: sentences on what was left as it is.
+    """
+
+    run: str
+    model: str
+    verdict: str
+    judged: str
+    n_judged: int
+    tried: tuple[Tried, ...]
+    chosen: int
+    sensitivities: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+def render_shrunk(shrunk: Shrunk) -> str:
+    """Render a compression as one HTML page that needs nothing else.
+
+    Arguments:
+        shrunk: what was found.
+
+    Returns:
+        the page, to be written as UTF-8.
+    """
+    script = resource("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    sections = [
+        ("front", "Size and " + shrunk.judged, front(shrunk)),
+        ("attempts", "What was tried", _attempts(shrunk)),
+        ("tensors", "Which tensors matter", _tensors(shrunk)),
+        ("files", "Files", described(dict(shrunk.files)) + _notes(shrunk)),
+    ]
+    return Template(resource("explore.html")).substitute(
+        digests=f"'sha256-{digest}'",
+        style=resource("page.css") + resource("explore.css") + resource("shrunk.css"),
+        page=script,
+        explore="",
+        kind="shrunk",
+        title=text(shrunk.run),
+        what=text(shrunk.model),
+        verdict=prose(shrunk.verdict),
+        figures=_figures(shrunk),
+        sections="".join(
+            f'<section aria-labelledby="{name}"><h2 id="{name}">{text(title)}</h2>{inside}</section>'
+            for name, title, inside in sections
+        ),
+        links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title, _ in sections),
+        command=text(shrunk.command),
+        seconds=duration(shrunk.seconds),
+        settings=described({name: setting(value) for name, value in shrunk.settings.items()}),
+        versions=described(dict(shrunk.versions)),
+    )
+
+
+def front(shrunk: Shrunk) -> str:
+    """Draw all attempts by bytes, on a scale of doublings, and quality; what nothing else beats is joined by a line."""
+    seen = [(one, one.quality, i == shrunk.chosen) for i, one in enumerate(shrunk.tried) if one.quality is not None]
+    if len(seen) < 2:
+        return '<p class="muted">There were no samples to judge by; give some with --data.</p>'
+    vertical = axis_of_shares([quality for _, quality, _ in seen])
+    low, high = (math.log2(end(one.bytes for one, _, _ in seen)) for end in (min, max))
+    wide = max(high - low, 1e-9)
+
+    def at(one: Tried, quality: float) -> tuple[float, float]:
+        return round(3 + 94 * (math.log2(one.bytes) - low) / wide, 2), round(100 - vertical.at(quality), 2)
+
+    grid = "".join(
+        f'<line class="grid" x1="0" x2="100%" y1="{100 - vertical.at(tick)}%" y2="{100 - vertical.at(tick)}%"/>'
+        f'<text x="-8" y="{100 - vertical.at(tick)}%" dy=".35em" text-anchor="end">{100 * tick:.0f}</text>'
+        for tick in vertical.ticks
+    )
+    ends = (
+        f'<text x="3%" y="100%" dy="1.6em">{size(round(2**low))}</text>'
+        f'<text x="97%" y="100%" dy="1.6em" text-anchor="end">{size(round(2**high))}</text>'
+        f'<text class="side" x="-40" y="-12">{text(shrunk.judged)}, %</text>'
+    )
+    best = sorted((at(one, quality) for one, quality, _ in seen if one.on_front))
+    line = (
+        '<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">'
+        f'<polyline class="line" points="{" ".join(f"{x},{y}" for x, y in best)}" '
+        'vector-effect="non-scaling-stroke"/></svg>'
+    )
+    dots = ""
+    for one, quality, chosen in sorted(seen, key=lambda a: a[2]):
+        x, y = at(one, quality)
+        shape = "dot chosen" if chosen else "dot" if one.on_front else "dot beaten"
+        dots += (
+            f'<circle class="{shape}" cx="{x}%" cy="{y}%" r="{8 if chosen else 5}"><title>{text(one.name)}: '
+            f"{size(one.bytes)}, {percent(quality)}</title></circle>"
+        )
+    return (
+        f'<figure><div class="curve"><svg role="img" aria-label="Bytes and {text(shrunk.judged)} of all attempts" '
+        f'width="100%" height="100%">{grid}{ends}{line}{dots}</svg></div>'
+        f'<figcaption class="key">{text(shrunk.judged.capitalize())} on {plural(shrunk.n_judged, "sample")} set aside, '
+        "against bytes of the file, each step twice as many; the line joins what nothing else beats, and the large "
+        "dot is the one that was taken.</figcaption></figure>"
+    )
+
+
+def _figures(shrunk: Shrunk) -> str:
+    dense, chosen = shrunk.tried[0], shrunk.tried[shrunk.chosen]
+    cards = [card("Size", size(chosen.bytes), f"from {size(dense.bytes)}: {times(dense.bytes / chosen.bytes)} smaller")]
+    if chosen.quality is not None:
+        before = "" if dense.quality is None else f"before {percent(dense.quality)}; "
+        cards.append(
+            card(
+                shrunk.judged.capitalize(),
+                percent(chosen.quality),
+                f"{before}{plural(shrunk.n_judged, 'sample')} that training has not seen",
+            )
+        )
+    if chosen.latency_ms is not None:
+        before = "" if dense.latency_ms is None else f"before {milliseconds(dense.latency_ms)}; "
+        cards.append(card("Latency", milliseconds(chosen.latency_ms), f"{before}per sample, one thread"))
+    return "".join(cards)
+
+
+def _attempts(shrunk: Shrunk) -> str:
+    rows = "".join(
+        f"<tr{' class=chosen' if i == shrunk.chosen else ''}><td>{text(one.name)}</td><td>{size(one.bytes)}</td>"
+        f"<td>{NONE if one.quality is None else f'{100 * one.quality:.2f} %'}</td>"
+        f"<td>{NONE if one.latency_ms is None else milliseconds(one.latency_ms)}</td>"
+        f"<td>{NONE if one.macs is None else f'{one.macs:,}'}</td></tr>"
+        for i, one in enumerate(shrunk.tried)
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr><th>Attempt</th><th>Size</th><th>{text(shrunk.judged.capitalize())}'
+        f"</th><th>Latency</th><th>Multiply-accumulates</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _tensors(shrunk: Shrunk) -> str:
+    if not shrunk.sensitivities:
+        return '<p class="muted">Not measured: nothing but bits was chosen.</p>'
+    bits = sorted({b for losses in shrunk.sensitivities.values() for b in losses}, reverse=True)
+    head = "".join(f"<th>{b} bits</th>" for b in bits)
+    rows = "".join(
+        f"<tr><td>{text(name)}</td>"
+        + "".join(f"<td{_shade(losses.get(b))}>{_loss(losses.get(b))}</td>" for b in bits)
+        + "</tr>"
+        for name, losses in shrunk.sensitivities.items()
+    )
+    return (
+        "<p>How far the answers move where one tensor alone has fewer bits and nothing is trained: the divergence from "
+        "the answers before, in thousandths of a nat. What moves them most keeps the most bits.</p>"
+        f'<div class="scroll"><table><thead><tr><th>Tensor</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _loss(loss: float | None) -> str:
+    return NONE if loss is None else f"{1000 * loss:.3g}" if math.isfinite(loss) else "∞"
+
+
+def _shade(loss: float | None) -> str:
+    """Darker for what moves the answers more, from a thousandth of a nat to one."""
+    if loss is None or loss <= 0:
+        return ""
+    share = min(max((math.log10(max(loss, 1e-9)) + 3) / 3, 0.0), 1.0)
+    return f' style="--share:{100 * share:.0f}%"'
+
+
+def _notes(shrunk: Shrunk) -> str:
+    return f'<ul class="notes">{"".join(f"<li>{prose(one)}</li>" for one in shrunk.notes)}</ul>' if shrunk.notes else ""

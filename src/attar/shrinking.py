@@ -1,0 +1,228 @@
+"""From a model file and a budget to a smaller file, and a page that shows what was tried."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from attar.compress import compress as search
+from attar.compress import load
+from attar.compress.budget import Budget, readable
+from attar.compress.packed import pack, unpack
+from attar.compress.program import Program
+from attar.compress.saved import save
+from attar.data.dataset import UNLABELLED, Dataset
+from attar.data.sources import read
+from attar.deploy.session import load as load_session
+from attar.errors import BudgetError, CompressionError, DataError, ExportError, ModelError
+from attar.fit import fingerprint_of
+from attar.plan import on_threads, versions
+from attar.report.saved import write_shrunk
+from attar.report.shrunk import Shrunk, Tried
+from attar.run import Run, fingerprint, free_folder
+from attar.training.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from attar.compress.search import Compressed
+
+SMALL, RESTORED = "model.attar", "model.onnx"
+
+
+@dataclass(frozen=True)
+class Shrinking:
+    """What a finished compression leaves.
+
+    Arguments:
+        model: the `.attar` file.
+        page: to open.
+        facts: what the page shows.
+    """
+
+    model: Path
+    page: Path
+    facts: Shrunk
+
+
+def shrink(
+    model: str | Path,
+    budget: str | Budget,
+    *,
+    data: str | None = None,
+    epochs: int = 12,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    command: str = "",
+) -> Shrinking:
+    """Compress a model file, and write `model.attar`, `model.onnx` and a page into a folder.
+
+    A network in an `.attar` file, as `attar.compress.save` writes it, is searched over (`attar.compress.compress`). An
+    ONNX file, by whomever, gets eight bits a weight and an entropy code.
+
+    Arguments:
+        model: an `.attar` or an `.onnx` file.
+        budget: as in "50KB,0.5ms,1%", or a `Budget`.
+        data: samples to learn from and to judge by, as `attar fit` takes them; needed for a network. Labels are used
+            where there are as many classes as the network has answers.
+        epochs: of training.
+        seed: of everything random.
+        out: the folder; None: one under runs/ named after the model. The same call goes on in it.
+        progress: where to report.
+        command: what the person typed, for the page.
+
+    Raises:
+        AttarError: what a person can mend.
+    """
+    started, progress = time.perf_counter(), progress or Silent()
+    file, limits = Path(model), Budget.parse(budget) if isinstance(budget, str) else budget
+    if not file.is_file():
+        raise CompressionError(
+            f"{file}: no such file; name an .onnx file, or an .attar file that attar.compress.save wrote"
+        )
+    dataset = None if data is None else read(data)
+    network = None if file.suffix.lower() == ".onnx" else load(file)
+    if network is not None and dataset is None:
+        raise DataError(f"{file}: what a network may lose is judged on samples; give some with --data")
+    asked = {
+        "source": str(file),
+        "settings": {"compress": True, "budget": str(limits), "data": data, "epochs": epochs, "seed": seed},
+        "data": fingerprint(np.frombuffer(file.read_bytes(), np.uint8))
+        + ("" if dataset is None else fingerprint_of(dataset)),
+    }
+    folder = free_folder(Path("runs", f"{file.stem}-compressed"), asked) if out is None else Path(out)
+    if network is not None:
+        assert dataset is not None
+        x, y = _samples(network, dataset, str(data))
+        with Run(folder, asked, versions()) as run, on_threads(1):
+            found = search(
+                network, limits, x, y, epochs=epochs, seed=seed, folder=run.folder / "attempts", progress=progress
+            )
+            save(found.model, run.folder / SMALL)
+            shrunk = _of_network(found, file, limits)
+            return _finished(run, shrunk, asked["settings"], command, started)
+    with tempfile.TemporaryDirectory() as scratch:
+        small, tried = Path(scratch, SMALL), _packed(file, Path(scratch, SMALL), dataset)
+        _hold(limits, tried, file)
+        with Run(folder, asked, versions()) as run:
+            (run.folder / SMALL).write_bytes(small.read_bytes())
+            shrunk = _of_file(file, tried, 0 if dataset is None else len(dataset))
+            return _finished(run, shrunk, asked["settings"], command, started)
+
+
+def _samples(network: Program, dataset: Dataset, where: str) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Samples in the shape and the type that the network takes, and classes where they are its own."""
+    x, wanted = torch.tensor(dataset.x), tuple(network.example.shape[1:])
+    if tuple(x.shape[1:]) != wanted and x[0].numel() == network.example[0].numel():
+        x = x.reshape(-1, *wanted)
+    if tuple(x.shape[1:]) != wanted:
+        raise DataError(
+            f"{where}: a sample is {' × '.join(map(str, x.shape[1:]))}, and the network takes "
+            f"{' × '.join(map(str, wanted))}; give the samples as it was trained on them, as arrays in an .npz file"
+        )
+    x = x.to(network.example.dtype)
+    with torch.no_grad():
+        answers = network(x[:2])
+    known = dataset.y != UNLABELLED
+    of_network = isinstance(answers, torch.Tensor) and answers.ndim == 2 and answers.shape[1] == len(dataset.classes)
+    return x, torch.tensor(dataset.y) if known.any() and of_network else None
+
+
+def _of_network(found: Compressed, file: Path, budget: Budget) -> Shrunk:
+    front = {one.name for one in found.front}
+    tried = tuple(
+        Tried(one.name, one.bytes, one.latency_ms, one.quality, one.macs, one.name in front) for one in found.attempts
+    )
+    lost = found.dense.quality - found.chosen.quality
+    change = f"{100 * lost:.1f} points less" if lost > 0 else "no less"
+    return Shrunk(
+        run="",
+        model=str(file),
+        verdict=(
+            f"{readable(found.dense.bytes)} became {readable(found.chosen.bytes)} with {change} {found.judged}, within "
+            f"the budget of {budget}."
+        ),
+        judged=found.judged,
+        n_judged=found.n_judged,
+        tried=tried,
+        chosen=next(i for i, one in enumerate(tried) if one.name == found.chosen.name),
+        sensitivities={
+            name: {way.bits: way.loss for way in ways if way.zeros == 0 and way.bits < 32}
+            for name, ways in found.ways.items()
+        },
+    )
+
+
+def _packed(file: Path, target: Path, dataset: Dataset | None) -> tuple[Tried, ...]:
+    """An ONNX file in eight bits, and how often what is restored of it agrees."""
+    pack(file, target)
+    restored = target.with_name(RESTORED)
+    unpack(target, restored)
+    agreement = None
+    if dataset is not None:
+        try:
+            before, after = (load_session(one).predict_proba(dataset.x) for one in (file, restored))
+        except ModelError as error:
+            raise DataError(f"{file}: cannot be run on these samples: {error}; leave --data away") from error
+        agreement = float((before.argmax(1) == after.argmax(1)).mean())
+    full = None if agreement is None else 1.0
+    return (
+        Tried("as it is", file.stat().st_size, None, full, None, True),
+        Tried("eight bits a weight", target.stat().st_size, None, agreement, None, True),
+    )
+
+
+def _hold(budget: Budget, tried: Iterable[Tried], file: Path) -> None:
+    *_, small = tried
+    if budget.bytes is not None and small.bytes > budget.bytes:
+        raise BudgetError(
+            f"{file}: takes {readable(small.bytes)} with eight bits a weight, more than {budget}; an ONNX file cannot be "
+            "trained: allow more, or save the network itself with attar.compress.save"
+        )
+    if budget.latency_ms is not None:
+        raise BudgetError(f"{file}: eight bits a weight make no model faster; give bytes or what may be lost")
+    if budget.accuracy_drop is not None and small.quality is None:
+        raise DataError(f"{file}: what is lost is judged on samples; give some with --data")
+    if budget.accuracy_drop is not None and 1 - (small.quality or 0.0) > budget.accuracy_drop:
+        raise BudgetError(f"{file}: eight bits a weight change {1 - (small.quality or 0.0):.2%} of the answers")
+
+
+def _of_file(file: Path, tried: tuple[Tried, ...], n: int) -> Shrunk:
+    before, after = tried
+    agreed = "" if after.quality is None else f", and {100 * after.quality:.2f} % of the answers are the same"
+    return Shrunk(
+        run="",
+        model=str(file),
+        verdict=f"{readable(before.bytes)} became {readable(after.bytes)}{agreed}.",
+        judged="agreement",
+        n_judged=n,
+        tried=tried,
+        chosen=1,
+    )
+
+
+def _finished(run: Run, shrunk: Shrunk, settings: dict[str, Any], command: str, started: float) -> Shrinking:
+    files = {SMALL: "for `attar unpack` and `attar.compress.load`"}
+    notes = list(shrunk.notes)
+    try:
+        unpack(run.folder / SMALL, run.folder / RESTORED)
+        files[RESTORED] = f"for onnxruntime, {readable((run.folder / RESTORED).stat().st_size)}"
+    except ExportError as error:
+        notes.append(f"There is no {RESTORED}: {error}.")
+    shrunk = replace(
+        shrunk,
+        run=run.folder.name,
+        files=files,
+        notes=tuple(notes),
+        settings={name: value for name, value in settings.items() if name != "compress"},
+        versions=run.versions,
+        command=command,
+        seconds=time.perf_counter() - started,
+    )
+    return Shrinking(run.folder / SMALL, write_shrunk(run.folder, shrunk), shrunk)
