@@ -92,7 +92,8 @@ def narrowed(
         raise CompressionError(f"{type(model).__name__} has no channels that could be taken away: prune its weights")
     _choose(_Costs(model, coupled, few), groups, amount, scope, additive=criterion == "taylor")
     reconstruct(model, coupled, [one for group in groups for one in group.components[: group.gone]], x)
-    narrower, going = model, []
+    narrower = model
+    going: list[_Group] = []
     for group in groups:
         less = _without(model, coupled, [*going, group], few) if group.gone else None
         if less is not None:
