@@ -148,9 +148,11 @@ def _weighed(features: list[Ints], weights: tuple[int, ...], used: list[int], n:
 
 def _by_class(coder: Coder, learnt: Distributions | Agreement, classes: Ints, given: Ints | None) -> Ints:
     """Symbols of a set, class by class."""
-    together = np.argsort(classes.astype(np.uint8), kind="stable")
     frequency = np.bincount(classes, minlength=CLASSES)
     there = np.flatnonzero(frequency)
+    if len(there) == 1:
+        return coder.symbols(learnt.weights(there)[0], len(classes), given)
+    together = np.argsort(classes.astype(np.uint8), kind="stable")
     in_order = None if given is None else given[together]
     read = np.empty(len(classes), np.int64)
     start = 0

@@ -38,7 +38,7 @@ def save(module: nn.Module, path: str | Path, example: Tensor | None = None) -> 
 
     Raises:
         CompressionError: there is no example, or the network cannot be traced or has an operation that a file cannot
-            hold.
+            hold, or is so large or so empty that `load` would refuse it.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -51,7 +51,9 @@ def save(module: nn.Module, path: str | Path, example: Tensor | None = None) -> 
     program = as_program(module, example)
     writer = Writer()
     kinds = [_written(writer, program, name) for name in stored_names(program)]
-    container.write(Path(path), listing.text(program, kinds), writer.data())
+    description, payload = listing.text(program, kinds), writer.data()
+    container.allow(_numbers(kinds), len(description) + len(payload), str(path))
+    container.write(Path(path), description, payload)
 
 
 def load(path: str | Path) -> Program:
@@ -72,8 +74,7 @@ def opened(description: str, payload: bytes, name: str) -> Program:
     if description.startswith("{"):
         raise CompressionError(f"{name}: holds an ONNX model: attar.compress.packed.unpack restores it")
     program, kinds = listing.read(description, name)
-    numbers = sum(math.prod(kind.shape) + kind.rows for kind in kinds)
-    container.allow(numbers, len(description) + len(payload), name)
+    container.allow(_numbers(kinds), len(description) + len(payload), name)
     reader = Reader(payload)
     try:
         for kind in kinds:
@@ -118,6 +119,10 @@ def as_program(module: nn.Module, example: Tensor | None = None) -> Program:
             codes, decoder = coded[id(owner)]
             store(_place(program, name), codes, decoder)
     return program
+
+
+def _numbers(kinds: list[listing.Kind]) -> int:
+    return sum(math.prod(kind.shape) + kind.rows for kind in kinds)
 
 
 def _attribute(module: nn.Module, name: str) -> Any:
