@@ -86,12 +86,13 @@ def run_job(
         raise BudgetError(f"nothing that was tried fits the budget of {budget}; allow more")
     right = np.stack([correctness(c.held_out, job.codes) for c in tried])
     # A simpler candidate is worth a little accuracy where a simpler file is shipped. Those that do not fit the budget
-    # are all shipped as the same student: among them there is nothing to trade.
+    # are all shipped as the same student: among them there is nothing to trade, but what is usual for the kind still
+    # comes first, and is imitated alone.
     last = 1 + max(c.rank for c in tried)
-    order = [last if file is None else c.rank for c, file in zip(tried, ready)]
+    order = [last if file is None and c.rank >= 0 else c.rank for c, file in zip(tried, ready)]
     choice = choose(right, order, seed)
     chosen, shipped = tried[choice.index], ready[choice.index]
-    if shipped is None:
+    if shipped is None and chosen.rank >= 0:
         chosen = _teacher(tried, ready, right, order, chosen)
         if chosen.members:
             own = correctness(chosen.held_out, job.codes)

@@ -5,10 +5,13 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from attar.compress import fitting
 from attar.compress.keeping import likelihood
-from attar.compress.trimming import Rounding, counted, trimmed
+from attar.compress.parametrizations import Masked, Rounded
+from attar.compress.places import places
+from attar.compress.trimming import Rounding, Trimming, counted, roundings, trimmed
 
 
 def rounding(shape=(40, 30), step=0.25, seed=0, high=3):
@@ -93,3 +96,57 @@ def test_at_the_chosen_rate_no_single_change_is_better() -> None:
             elif fewer < -1e-4:
                 low = max(low, more / fewer)
     assert low <= high * (1 + 1e-3)
+
+
+def student(seed=0):
+    """A network with masks and steps, and curvatures of its weights."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(30, 40), nn.Linear(40, 10))
+    curvatures = []
+    for place in places(net):
+        weight = place.value.detach()
+        place.wrap(Masked(torch.rand(weight.shape) < 0.5))
+        place.wrap(Rounded(torch.tensor([0.03]), -3, 3))
+        curvatures.append((place, torch.rand(weight.shape)))
+    return net, curvatures
+
+
+def codes_of_all(curvatures):
+    return [one.codes for one in roundings(curvatures)]
+
+
+def test_roundings_are_what_the_network_computes_with() -> None:
+    _, curvatures = student()
+    for (place, _), one in zip(curvatures, roundings(curvatures)):
+        torch.testing.assert_close(one.step * one.codes, place.value.detach(), rtol=1e-6, atol=1e-7)
+
+
+def test_a_student_is_trimmed_when_it_is_due_and_left_alone_otherwise() -> None:
+    net, curvatures = student()
+    allowed = 0.6 * counted(codes_of_all(curvatures))
+    one = Trimming(net, curvatures, allowed, steps=10)
+    for step in range(10):
+        before = codes_of_all(curvatures)
+        one.advance()
+        after = codes_of_all(curvatures)
+        if step in (1, 3, 5, 7):
+            assert counted(after) <= allowed
+            assert all((a.abs() <= b.abs()).all() for a, b in zip(after, before))
+            # Each is trained on: what is zero is masked for good, and nothing comes back by itself.
+            for (place, _), codes in zip(curvatures, after):
+                place.original().data += 0.02 * torch.randn(codes.shape)
+                assert not place.value[codes == 0].any()
+        else:
+            assert all(torch.equal(a, b) for a, b in zip(after, before))
+
+
+def test_trimming_goes_on_from_a_state() -> None:
+    one, other = (Trimming(*student(), allowed=3000.0, steps=10) for _ in range(2))
+    for _ in range(4):
+        one.advance()
+    other.load_state_dict(one.state_dict())
+    for _ in range(2):
+        one.advance()
+        other.advance()
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(other.state_dict()[name], tensor)

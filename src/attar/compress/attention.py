@@ -50,7 +50,7 @@ class Heads(nn.Module):
         )
         mask = None if attn_mask is None else _added(attn_mask, q.dtype)
         if mask is not None and mask.ndim == 3:
-            mask = mask.reshape(len(q), -1, *mask.shape[1:])[:, :1]
+            mask = mask.reshape(len(q), -1, *mask.shape[1:])
         if key_padding_mask is not None:
             padding = _added(key_padding_mask, q.dtype)[:, None, None]
             mask = padding if mask is None else mask + padding
@@ -66,7 +66,7 @@ def split_heads(model: nn.Module) -> None:
     """Put `Heads` in the place of each attention of a network, where it can stand for it."""
     new: dict[nn.MultiheadAttention, Heads] = {}
     for parent in list(model.modules()):
-        for name, child in parent.named_children():
+        for name, child in parent._modules.items():
             if type(child) is nn.MultiheadAttention and _plain(child):
                 setattr(parent, name, new.setdefault(child, Heads(child)))
         if isinstance(parent, nn.TransformerEncoder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -58,11 +58,12 @@ class Site:
 
     Arguments:
         name: in `named_modules`.
+        tensor: the name of its weight.
         layer: it is not changed.
     """
 
-    def __init__(self, name: str, layer: nn.Linear | nn.Conv1d | nn.Conv2d) -> None:
-        self.name, self.layer = name, layer
+    def __init__(self, name: str, tensor: str, layer: nn.Linear | nn.Conv1d | nn.Conv2d) -> None:
+        self.name, self.tensor, self.layer = name, tensor, layer
         shape = layer.weight.shape
         high_wide = shape[2:] if len(shape) == 4 else (1, *(shape[2:] or (1,)))
         self.weight = layer.weight.detach().double().reshape(*shape[:2], *high_wide)
@@ -88,9 +89,12 @@ class Site:
 
     def task(self, weighted: bool) -> Task:
         """The weight, and the covariance of what reaches it."""
-        if not weighted or not self.n:
-            return Task(self.weight)
-        return Task(self.weight, self.products / self.n - torch.outer(self.mean, self.mean))
+        return Task(self.weight, self.covariance if weighted and self.n else None)
+
+    @property
+    def covariance(self) -> Tensor:
+        """Of what reaches it."""
+        return self.products / max(self.n, 1) - torch.outer(self.mean, self.mean)
 
     @property
     def mean(self) -> Tensor:
@@ -212,15 +216,24 @@ class Site:
         return new
 
 
-def sites(model: nn.Module, x: Samples | None) -> tuple[list[Site], list[str]]:
-    """The layers that can be split, each with the data that reach it; and the names of those that cannot be."""
+def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None = None) -> tuple[list[Site], list[str]]:
+    """The layers whose weight is theirs alone, each with the data that reach it; and the names of the others.
+
+    Arguments:
+        model: in evaluation mode for this.
+        x: samples `(n, *shape)`; None: no data.
+        weights: names of the weights of the layers that are wanted; None: all.
+    """
     owners = {id(layer): place for place in places(model) for layer, name in place.owners if name == "weight"}
     found, left = [], []
     for name, layer in model.named_modules():
         place = owners.get(id(layer))
+        if weights is not None and (place is None or place.name not in weights):
+            continue
         alone = place is not None and len(place.owners) == 1
         if alone and type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and getattr(layer, "groups", 1) == 1:
-            found.append(Site(name, cast(nn.Linear | nn.Conv1d | nn.Conv2d, layer)))
+            assert place is not None
+            found.append(Site(name, place.name, cast(nn.Linear | nn.Conv1d | nn.Conv2d, layer)))
         elif isinstance(layer, nn.Linear | _ConvNd):
             left.append(name)
     if x is not None:

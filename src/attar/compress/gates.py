@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attar.compress.parametrizations import Masked
+from attar.compress.places import Place, places
 
 # Of the average over steps: what is remembered from one to the next.
 _MEMORY = 0.98
@@ -63,3 +64,19 @@ class Gate(Masked):
 
     def _remember(self, gradient: Tensor) -> None:
         self.curvature.mul_(_MEMORY).addcmul_(gradient, gradient, value=1 - _MEMORY)
+
+
+def gated_places(model: nn.Module) -> list[tuple[Place, Gate]]:
+    """Give every parameter that has no parametrisation yet a gate, and list them.
+
+    Example:
+        >>> [(place.name, gate.mask.shape) for place, gate in gated_places(nn.Linear(3, 2))]
+        [('weight', torch.Size([2, 3])), ('bias', torch.Size([2]))]
+    """
+    gated = []
+    for place in places(model):
+        if not place.chain() and place.value.is_floating_point():
+            gate = Gate(place.value.detach())
+            place.wrap(gate)
+            gated.append((place, gate))
+    return gated

@@ -135,7 +135,7 @@ def canonical(task: Task, rank: int) -> Chain:
             a, b = (factors[i] for i in range(3) if i != axis)
             products = torch.einsum("ir,jr->ijr", a, b).reshape(-1, rank)
             unfolded = tensor.movedim(axis, 0).flatten(1)
-            factors[axis] = _divided(unfolded @ products, (a.T @ a) * (b.T @ b))
+            factors[axis] = divided(unfolded @ products, (a.T @ a) * (b.T @ b))
             if axis != 2:
                 factors[axis] = factors[axis] / factors[axis].norm(dim=0).clamp(min=_LEAST)
     _, inputs, places = factors
@@ -153,11 +153,11 @@ def _refitted(task: Task, before: tuple[Tensor, ...], middle: Tensor) -> Chain:
 def _least_squares(task: Task, middle: Tensor) -> tuple[Tensor, Tensor]:
     """The U for which U M errs least, for a given M, and U M."""
     seen = task.times(middle)
-    u = _divided(task.weight.flatten(1) @ seen.T, middle @ seen.T)
+    u = divided(task.weight.flatten(1) @ seen.T, middle @ seen.T)
     return u, u @ middle
 
 
-def _divided(a: Tensor, square: Tensor) -> Tensor:
+def divided(a: Tensor, square: Tensor) -> Tensor:
     """A S⁻¹ of a symmetric, non-negative S; along directions that S does not have, 0."""
     values, axes = torch.linalg.eigh(square)
     inverse = torch.where(values > _LEAST * values.max(), 1 / values, 0)

@@ -18,6 +18,8 @@ from attar.compress.importance import effects
 from attar.compress.marks import floats
 from attar.compress.masks import Scope
 from attar.compress.narrow import narrow, silence
+from attar.compress.reconstruct import drop_biases, give_biases, reconstruct
+from attar.compress.widths import is_wall
 from attar.errors import CompressionError
 
 if TYPE_CHECKING:
@@ -43,10 +45,11 @@ def narrowed(
 ) -> nn.Module:
     """Return a narrower copy that needs fewer multiply-accumulates by a share.
 
-    Channels that belong together (see `coupling`) go together; each time those whose importance is least for the
-    multiply-accumulates that they cost. Widths become multiples of eight where there are many, since those are
-    quick to compute with. One of each group stays at least, the output keeps its width, and a group that cannot go (the
-    rest would compute something else than the network with these channels silent) is left as it is.
+    Channels that belong together (see `coupling`) go together; each time those of least importance, by "taylor" for the
+    multiply-accumulates that they cost, and what reads them makes up for them (see `reconstruct`). Widths become
+    multiples of eight where there are many, since those are quick to compute with. One of each group stays at least,
+    the output keeps its width, and a group that cannot go (the rest would compute something else than the network
+    with these channels silent) is left as it is.
 
     References:
         Li et al., Pruning Filters for Efficient ConvNets, 2017, https://arxiv.org/abs/1608.08710
@@ -70,10 +73,14 @@ def narrowed(
     Raises:
         CompressionError: there is nothing that could go.
     """
-    model = copy.deepcopy(model).eval()
+    original, model = model, copy.deepcopy(model).eval()
     split_heads(model)
+    give_biases(model)
     few = rows(x, torch.arange(min(_SAMPLES, len(x))))
     coupled = coupling(model, few)
+    for name, layer in model.named_modules():
+        if progress is not None and is_wall(layer) and any(p.ndim > 1 for p in layer.parameters()):
+            progress.say(f"{name}: keeps its width, since a {type(layer).__name__} cannot be made narrower")
     groups = []
     for components, scores in zip(coupled.groups, _scores(model, coupled, x, y, criterion, seed)):
         group = _Group(components, scores)
@@ -83,13 +90,19 @@ def narrowed(
             progress.say(f"{group.name}: left as it is, since {'it has no batch norm' if not scores else _WHY}")
     if not groups:
         raise CompressionError(f"{type(model).__name__} has no channels that could be taken away: prune its weights")
-    _choose(_Costs(model, coupled, few), groups, amount, scope)
+    _choose(_Costs(model, coupled, few), groups, amount, scope, additive=criterion == "taylor")
+    reconstruct(model, coupled, [one for group in groups for one in group.components[: group.gone]], x)
+    narrower = model
+    going: list[_Group] = []
     for group in groups:
-        narrower = group.taken(model, coupled, few)
-        if narrower is None and progress is not None:
+        less = _without(model, coupled, [*going, group], few) if group.gone else None
+        if less is not None:
+            narrower = less
+            going.append(group)
+        elif group.gone and progress is not None:
             progress.say(f"{group.name}: left as it is, since {_WHY}")
-        model = model if narrower is None else narrower
-    return model
+    drop_biases(narrower, original)
+    return narrower
 
 
 class _Group:
@@ -120,31 +133,10 @@ class _Group:
         self.gone = self.block()
         for counter in (None, *self._counters(model)):
             self.counter = counter
-            if self.taken(model, coupled, x) is not None:
+            if _without(model, coupled, [self], x) is not None:
                 self.gone = 0
                 return True
         return False
-
-    def taken(self, model: nn.Module, coupled: Coupling, x: Tensor) -> nn.Module | None:
-        """A copy without those that are gone; None if it is not the network in which nothing reads them."""
-        components = self.components[: self.gone]
-        silent, less = copy.deepcopy(model), copy.deepcopy(model)
-        silence(silent, coupled, components)
-        narrow(less, coupled, components)
-        if self.counter is not None:
-            path, attribute = self.counter
-            setattr(less.get_submodule(path), attribute, len(self.components) - self.gone)
-        with evaluated(silent), evaluated(less):
-            expected = floats(silent(x))
-            try:
-                got = floats(less(x))
-            except Exception:  # whatever the network raises, its widths are written down elsewhere too
-                return None
-        same = [
-            a.shape == b.shape and bool((a - b).abs().max() <= _TOLERANCE * a.abs().max())
-            for a, b in zip(expected, got)
-        ]
-        return less if all(same) else None
 
     def _counters(self, model: nn.Module) -> list[tuple[str, str]]:
         """Numbers of the layers around that equal the number of components."""
@@ -159,6 +151,28 @@ class _Group:
         ]
 
 
+def _without(model: nn.Module, coupled: Coupling, groups: Sequence[_Group], x: Tensor) -> nn.Module | None:
+    """A copy without what is gone of some groups; None if it is not the network in which nothing reads that."""
+    components = [one for group in groups for one in group.components[: group.gone]]
+    silent, less = copy.deepcopy(model), copy.deepcopy(model)
+    silence(silent, coupled, components)
+    narrow(less, coupled, components)
+    for group in groups:
+        if group.counter is not None:
+            path, attribute = group.counter
+            setattr(less.get_submodule(path), attribute, len(group.components) - group.gone)
+    with evaluated(silent), evaluated(less):
+        expected = floats(silent(x))
+        try:
+            got = floats(less(x))
+        except Exception:  # whatever the network raises, its widths are written down elsewhere too
+            return None
+    same = (
+        a.shape == b.shape and bool((a - b).abs().max() <= _TOLERANCE * a.abs().max()) for a, b in zip(expected, got)
+    )
+    return less if all(same) else None
+
+
 class _Costs:
     """Multiply-accumulates by the widths: those of a layer are proportional to the numbers of its weight."""
 
@@ -170,7 +184,9 @@ class _Costs:
         for name, owners in coupled.owners.items():
             shape = getattr(model.get_submodule(owners[0][0]), owners[0][1]).shape
             self.width |= {(name, axis): length for axis, length in enumerate(shape)}
-            self.of[name] = sum(counted[path] for path, attribute in owners if attribute.startswith("weight"))
+            self.of[name] = sum(
+                counted[path] * _part(model.get_submodule(path), attribute) for path, attribute in owners
+            )
 
     def saved(self, component: Component, n: int) -> float:
         """What so many components like this one cost."""
@@ -188,7 +204,13 @@ class _Costs:
             self.width[axis] = less
 
 
-def _choose(costs: _Costs, groups: Sequence[_Group], amount: float, scope: Scope) -> None:
+def _part(layer: nn.Module, attribute: str) -> float:
+    """How much of the work of a layer is that of a weight."""
+    weights = {name: p.numel() for name, p in layer.named_parameters(recurse=False) if name.startswith("weight")}
+    return weights.get(attribute, 0) / max(sum(weights.values()), 1)
+
+
+def _choose(costs: _Costs, groups: Sequence[_Group], amount: float, scope: Scope, additive: bool) -> None:
     """Let components go until enough is saved, or no more can go."""
     enough = (1 - amount) * costs.total
     while costs.total > enough:
@@ -198,7 +220,14 @@ def _choose(costs: _Costs, groups: Sequence[_Group], amount: float, scope: Scope
         if scope == "layer":
             group = min(able, key=lambda one: one.gone / len(one.components))
         else:
-            group = min(able, key=lambda one: one.next_score() / costs.saved(one.components[0], one.block()))
+            group = min(
+                able,
+                key=lambda one: (
+                    one.next_score() / costs.saved(one.components[0], one.block())
+                    if additive
+                    else one.next_score() / one.block()
+                ),
+            )
         costs.take(group.components[0], group.block())
         group.gone += group.block()
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from attar.compress.fitting import bits
+from attar.compress import fitting
 from attar.compress.keeping import likelihood
+from attar.compress.parametrizations import Masked, Rounded
+from attar.compress.places import Place
 
 # Halvings of the interval that λ is in, as a power of ten.
-_HALVINGS = 14
+_HALVINGS = 12
 _LARGEST = 12.0
+# When a student is trimmed, as shares of its training.
+_TRIMMED = (0.1, 0.3, 0.5, 0.7)
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,49 @@ class Rounding:
     step: Tensor
     codes: Tensor
     curvature: Tensor
+
+
+class Trimming(nn.Module):
+    """A student with masks and learnt steps that is trimmed to its bits now and then, and recovers in between.
+
+    A code that became zero is masked from then on; one that became smaller goes on from there.
+
+    Arguments:
+        student: with a mask and a step for each of the places.
+        curvatures: its places, and the curvature of the loss in them.
+        allowed: bits of all of them, as the codec counts.
+        steps: of the training.
+    """
+
+    def __init__(
+        self, student: nn.Module, curvatures: Sequence[tuple[Place, Tensor]], allowed: float, steps: int
+    ) -> None:
+        super().__init__()
+        self.student = student
+        self._curvatures, self._allowed = curvatures, allowed
+        self._due = {round(steps * share) for share in _TRIMMED}
+        self.step: Tensor
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    def advance(self) -> None:
+        """Trim if it is time, before a step."""
+        if int(self.step) in self._due:
+            before = roundings(self._curvatures)
+            for (place, _), one, codes in zip(self._curvatures, before, trimmed(before, self._allowed)):
+                mask, weight = cast(Masked, place.chain()[0]), place.original().detach()
+                mask.mask.logical_and_(codes != 0)
+                weight.copy_(torch.where(codes == one.codes, weight, one.step * codes))
+        self.step += 1
+
+
+def roundings(curvatures: Sequence[tuple[Place, Tensor]]) -> list[Rounding]:
+    """How places with a mask and a learnt step are rounded as they are."""
+    found = []
+    for place, curvature in curvatures:
+        mask, rounding = cast(tuple[Masked, Rounded], place.chain())
+        weight = mask(place.original().detach())
+        found.append(Rounding(weight, rounding.steps(), rounding.codes(weight), curvature))
+    return found
 
 
 def trimmed(roundings: Sequence[Rounding], allowed: float) -> list[Tensor]:
@@ -53,9 +101,9 @@ def trimmed(roundings: Sequence[Rounding], allowed: float) -> list[Tensor]:
         Codes in the order and the shapes of the tensors; all zero where nothing else fits.
 
     Example:
-        >>> w = 2 * torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+        >>> w = torch.linspace(-3, 3, 101)[torch.arange(101) * 30 % 101]
         >>> one = Rounding(w, torch.tensor(1.0), w.round(), torch.ones_like(w))
-        >>> bool((trimmed([one], 1e4)[0] == w.round()).all()), int((trimmed([one], 300.0)[0] != 0).sum()) < 120
+        >>> bool((trimmed([one], 1e4)[0] == w.round()).all()), counted(trimmed([one], 150.0)) <= 150
         (True, True)
     """
     codes = [one.codes for one in roundings]
@@ -82,7 +130,7 @@ def counted(codes: Sequence[Tensor]) -> float:
         >>> counted([torch.zeros(4, 4)]) < 32
         True
     """
-    return math.fsum(bits(one.int().numpy()) for one in codes)
+    return math.fsum(fitting.bits(one.int().numpy()) for one in codes)
 
 
 def _prices(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,15 +46,21 @@ def measure(path: Path, x: Any, repeats: int = 100) -> Measurement:
     """
     model = load(path, threads=1)
     feed = model.feed(x[:1])
+    milliseconds, repeats = latency(lambda: model.run(feed), repeats)
+    return Measurement(path.stat().st_size, milliseconds, repeats)
+
+
+def latency(run: Callable[[], object], repeats: int = 100) -> tuple[float, int]:
+    """Milliseconds of a call, as `measure` takes them, and how often it was made for that."""
     per_block = max(1, -(-repeats // _BLOCKS))
     for _ in range(min(10, per_block)):
-        model.run(feed)
+        run()
     medians = []
     for _ in range(_BLOCKS):
         times = []
         for _ in range(per_block):
             start = time.perf_counter()
-            model.run(feed)
+            run()
             times.append(time.perf_counter() - start)
         medians.append(float(np.median(times)))
-    return Measurement(path.stat().st_size, 1000 * min(medians), per_block * _BLOCKS)
+    return 1000 * min(medians), per_block * _BLOCKS

@@ -10,7 +10,7 @@ from torch import nn
 from attar.compress.parametrizations import Coded, codes_of
 from attar.compress.places import places
 from attar.compress.saved import load, save
-from attar.compress.squeeze import squeeze, value_bits
+from attar.compress.squeezing import squeeze
 from attar.errors import CompressionError
 from attar.training.loop import train
 
@@ -152,7 +152,7 @@ def noisy(x, generator):
 
 @pytest.mark.parametrize(("name", "after"), [("mask", 7), ("round", 2)])
 def test_a_resumed_run_equals_an_uninterrupted_one(name, after, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("attar.compress.squeeze.train", functools.partial(train, interval=0.0))
+    monkeypatch.setattr("attar.compress.squeezing.train", functools.partial(train, interval=0.0))
     net, x, budget = made("dense")
     y = torch.arange(len(x)) % 4 - 1
 
@@ -210,10 +210,7 @@ def test_hostile_arguments() -> None:
         squeeze(net, x[:0], bytes=budget)
     with pytest.raises(CompressionError, match="labels for 96 samples"):
         squeeze(net, x, torch.zeros(3), bytes=budget)
-    for wrong in ({"bits": 1}, {"epochs": 1}):
-        with pytest.raises(CompressionError, match="at least 2"):
-            squeeze(net, x, bytes=budget, **wrong)
-
-
-def test_the_bits_of_a_value_grow_with_those_of_a_code() -> None:
-    assert [round(value_bits(bits), 2) for bits in (2, 3, 4, 8)] == [0.9, 2.33, 3.43, 7.19]
+    with pytest.raises(CompressionError, match="1 bits"):
+        squeeze(net, x, bytes=budget, bits=1)
+    with pytest.raises(CompressionError, match="at least 2"):
+        squeeze(net, x, bytes=budget, epochs=1)

@@ -1,0 +1,164 @@
+"""Attempts at a smaller network, each measured on samples set aside, and kept."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor, nn
+
+from attar._files import write_whole
+from attar.compress import saved
+from attar.compress.budget import readable
+from attar.compress.costs import macs
+from attar.compress.distillation import Samples, answers
+from attar.compress.packed import exported
+from attar.compress.program import Program
+from attar.data.dataset import UNLABELLED
+from attar.deploy.measure import latency
+from attar.errors import CompressionError, ExportError
+from attar.training.progress import Progress
+
+
+class Attempt(BaseModel):
+    """A network that was tried.
+
+    Arguments:
+        name: what was done.
+        bytes: of its file.
+        latency_ms: of one sample in onnxruntime on one thread; None where it has no ONNX form.
+        quality: accuracy or agreement on the samples set aside, 0 to 1.
+        macs: multiply-accumulates of one sample.
+        file: in the folder of attempts.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    bytes: int
+    latency_ms: float | None
+    quality: float
+    macs: int
+    file: str
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How good a network is, on samples that it has not learnt from.
+
+    Arguments:
+        x: the samples.
+        told: what the network before says of them.
+        labels: their classes, -1 where unknown.
+    """
+
+    x: Samples
+    told: Tensor
+    labels: Tensor
+
+    @property
+    def what(self) -> str:
+        """The name of the measure."""
+        return "accuracy" if self._classes() else "agreement"
+
+    def quality(self, model: nn.Module) -> float:
+        """Accuracy where all classes are known, else the share of samples that get the class that they got before.
+
+        Where a network does not answer with one row of logits a sample, the share of the variance of the answers
+        before that its answers have.
+        """
+        said = answers(model, self.x)
+        if said.shape != self.told.shape:
+            raise CompressionError(f"the network gives {tuple(said.shape)} instead of {tuple(self.told.shape)}")
+        if said.ndim != 2 or said.shape[1] < 2:
+            error = (said - self.told).square().mean() / self.told.var().clamp(min=1e-12)
+            return max(0.0, 1 - float(error))
+        expected = self.labels if self._classes() else self.told.argmax(1)
+        return float((said.argmax(1) == expected).double().mean())
+
+    def _classes(self) -> bool:
+        return self.told.ndim == 2 and self.told.shape[1] > 1 and bool((self.labels != UNLABELLED).all())
+
+
+class Attempts:
+    """All that was tried, in a folder from which a search that was stopped goes on.
+
+    Arguments:
+        folder: to keep files and figures in.
+        judge: of all.
+        example: one sample.
+        progress: where each attempt is reported.
+    """
+
+    def __init__(self, folder: Path, judge: Judge, example: Samples, progress: Progress) -> None:
+        self.folder, self.judge, self.progress = folder, judge, progress
+        self.example = torch.as_tensor(example)
+        self._done: dict[str, Attempt] = {}
+
+    @property
+    def all(self) -> tuple[Attempt, ...]:
+        """In the order in which they were tried."""
+        return tuple(self._done.values())
+
+    def of(self, name: str, make: Callable[[Path], nn.Module]) -> Attempt:
+        """Try a network, or read back what was found of it.
+
+        Arguments:
+            name: of what is done.
+            make: from a folder to keep checkpoints in to the network.
+        """
+        stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        facts, file = self.folder / f"{stem}.json", self.folder / f"{stem}.attar"
+        try:
+            attempt = Attempt.model_validate_json(facts.read_text())
+        except (OSError, ValidationError):
+            checkpoints = self.folder / f"{stem}-training"
+            checkpoints.mkdir(parents=True, exist_ok=True)
+            program = saved.as_program(make(checkpoints), self.example)
+            saved.save(program, file)
+            attempt = Attempt(
+                name=name,
+                bytes=file.stat().st_size,
+                latency_ms=self.latency(program),
+                quality=self.judge.quality(program),
+                macs=macs(program, self.example),
+                file=file.name,
+            )
+            write_whole(facts, attempt.model_dump_json(indent=1).encode())
+            for left in checkpoints.iterdir():
+                left.unlink()
+            checkpoints.rmdir()
+        self._done[name] = attempt
+        latency = "" if attempt.latency_ms is None else f", {attempt.latency_ms:.3g} ms"
+        self.progress.say(
+            f"{name:<44}{readable(attempt.bytes):>9}{latency}, {100 * attempt.quality:.2f} % {self.judge.what}"
+        )
+        return attempt
+
+    def program(self, attempt: Attempt) -> Program:
+        """The network of an attempt."""
+        return saved.load(self.folder / attempt.file)
+
+    def size(self, module: nn.Module) -> int:
+        """Bytes of a network's file."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "model.attar")
+            saved.save(module, file, self.example)
+            return file.stat().st_size
+
+    def latency(self, module: nn.Module) -> float | None:
+        """Milliseconds of one sample in onnxruntime on one thread; None where the network has no ONNX form."""
+        try:
+            model = exported(saved.as_program(module, self.example), "the network")
+        except ExportError:
+            return None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+        return latency(lambda: session.run(None, {"x": self.example.numpy()}))[0]

@@ -1,0 +1,74 @@
+"""Layers that make up for the channels that they no longer read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from attar.compress.channels import Component, Coupling
+from attar.compress.distillation import Samples
+from attar.compress.factors import sites
+from attar.compress.lowrank import divided
+
+# Of the mean variance, added to each: what is seen of few samples is not believed to the last digit.
+_RIDGE = 1e-3
+
+
+def reconstruct(model: nn.Module, coupled: Coupling, components: Iterable[Component], x: Samples) -> None:
+    """Let what layers read from the channels that stay replace, as far as it can, what they read from those that go.
+
+    W′ = argmin E|W p − W′ p|² over all W′ that read nothing of the components, p the centred patches under the filter;
+    b′ = b + (W − W′) mean(p). Without the need to train, this is most of the recovery.
+
+    References:
+        He, Zhang, Sun, Channel Pruning for Accelerating Very Deep Neural Networks, 2017,
+        https://arxiv.org/abs/1707.06168, eq. 2
+
+    Arguments:
+        model: linear layers and convolutions that read of the components are changed, where no weight is shared.
+        coupled: of the model.
+        components: those that go.
+        x: samples `(n, *shape)`.
+    """
+    gone: dict[str, set[int]] = defaultdict(set)
+    for component in components:
+        for (name, axis), indices in component.indices.items():
+            if (name, axis) in coupled.readers and axis == 1:
+                gone[name].update(indices)
+    found, _ = sites(model, x, gone.keys())
+    for site in found:
+        layer = site.layer
+        channels = torch.ones(site.weight.shape[1], dtype=torch.bool)
+        channels[sorted(gone[site.tensor])] = False
+        kept = channels.repeat_interleave(site.weight[0, 0].numel())
+        covariance, weight = site.covariance, site.weight.flatten(1)
+        square = covariance[kept][:, kept]
+        square = square + _RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
+        new = torch.zeros_like(weight)
+        new[:, kept] = divided(weight @ covariance[:, kept], square)
+        lost = (weight - new) @ site.mean
+        with torch.no_grad():
+            layer.weight.copy_(new.reshape(layer.weight.shape))
+            if layer.bias is not None:
+                layer.bias += lost
+
+
+def give_biases(model: nn.Module) -> None:
+    """Let the layers that can make up for something have a bias; where there was none, 0."""
+    for layer in model.modules():
+        if type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and layer._parameters["bias"] is None:
+            weight = cast(Tensor, layer.weight)
+            layer.bias = nn.Parameter(torch.zeros(len(weight), dtype=weight.dtype))
+
+
+def drop_biases(model: nn.Module, like: nn.Module) -> None:
+    """Take biases away that are still 0 and that the other network does not have."""
+    before = dict(like.named_modules())
+    for name, layer in model.named_modules():
+        bias = layer._parameters.get("bias")
+        if bias is not None and name in before and getattr(before[name], "bias", bias) is None and not bool(bias.any()):
+            layer.bias = None

@@ -1,0 +1,340 @@
+"""The mix of channels, ranks, zeros and bits that fits a budget at the least loss."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attar.compress.attempts import Attempt, Attempts, Judge
+from attar.compress.budget import Budget, readable
+from attar.compress.costs import macs
+from attar.compress.distillation import Samples, View, answers, distill, rows
+from attar.compress.factorization import factorize
+from attar.compress.parametrizations import frozen
+from attar.compress.program import Program
+from attar.compress.pruning import prune
+from attar.compress.sensitivity import Way, mix, sensitivities, written
+from attar.compress.squeezing import squeeze
+from attar.data.dataset import UNLABELLED
+from attar.deploy.folding import fold_batch_norm
+from attar.errors import BudgetError, CompressionError
+from attar.training.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from attar.data.dataset import Ints
+
+# Sizes without training that are tried, as shares of the network in floating point: for the front, and for a budget
+# that is met without training.
+_SHARES = (0.25, 0.19, 0.14, 0.1)
+# What may be lost without training: where a budget says nothing of accuracy, more is worth the training.
+_FREE = 0.003
+# Shares of the multiply-accumulates that narrower and factorised networks keep.
+_CHANNELS, _RANKS = (0.5, 0.25, 0.12), (0.5,)
+# Bits of a code that training is tried with.
+_BITS = (3, 4)
+# Epochs of a first look at every way, of all.
+_LOOK = 4
+# For a loss alone: each size is this share of the one before.
+_SMALLER = 0.6
+_ASIDE, _MOST_ASIDE = 0.2, 5000
+_BYTES_OF_FLOAT = 4
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A network that fits its budget, and what else was tried.
+
+    Arguments:
+        model: that fits; computes what the file that `save` writes of it does.
+        chosen: its figures.
+        dense: those of the network before, as float32.
+        attempts: all that was tried, the network before among them.
+        ways: of each tensor, what fewer bits and more zeros cost.
+        judged: "accuracy" where classes of samples set aside were known, else "agreement" with the network before.
+        n_judged: how many samples that is.
+    """
+
+    model: Program
+    chosen: Attempt
+    dense: Attempt
+    attempts: tuple[Attempt, ...]
+    ways: dict[str, tuple[Way, ...]]
+    judged: str
+    n_judged: int
+
+    @property
+    def front(self) -> tuple[Attempt, ...]:
+        """What nothing else beats in both bytes and quality, from the smallest on."""
+        best: list[Attempt] = []
+        for one in sorted(self.attempts, key=lambda a: (a.bytes, -a.quality)):
+            if not best or one.quality > best[-1].quality:
+                best.append(one)
+        return tuple(best)
+
+
+def compress(
+    model: nn.Module,
+    budget: Budget,
+    x: Samples,
+    y: Ints | Tensor | None = None,
+    *,
+    epochs: int = 12,
+    view: View | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Compressed:
+    """Find the mix of channels, ranks, zeros and bits whose file fits the budget at the least loss.
+
+    Every tensor is tried by itself with fewer bits and more zeros, and the mix of these that costs least is written
+    without training. Where that loses more than 0.3 % (or than the budget says), networks of full width, with fewer
+    channels and of low rank are each trained to the budget for a few epochs, by distillation from the original; the
+    best of them is trained for all. What decides are samples that are set aside: a fifth of them, at most 5 000.
+
+    References:
+        He et al., AMC: AutoML for Model Compression and Acceleration, 2018, https://arxiv.org/abs/1802.03494
+        Jamieson, Talwalkar, Non-stochastic Best Arm Identification, 2016, https://arxiv.org/abs/1502.07943 (halving)
+
+    Arguments:
+        model: any network from a batch to one tensor; it is not changed.
+        budget: bytes of the file that `save` writes; milliseconds in onnxruntime of what `unpack` writes; with an
+            `accuracy_drop` alone, the smallest file that loses no more.
+        x: samples `(n, *shape)`, none of which needs a label.
+        y: class codes `(n,)`, -1 where unlabelled; None: no labels.
+        epochs: of training the one that is chosen, at least 2.
+        view: of a batch of samples, for training; None: the samples as they are.
+        seed: of all that is random.
+        folder: to keep what is finished in, and to go on from.
+        progress: where steps are reported, and each attempt with its figures.
+
+    Raises:
+        BudgetError: nothing that was tried fits.
+        CompressionError: the network cannot be traced or has no weights, or there are fewer than two samples.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> net, x = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 4)), torch.randn(256, 16)
+        >>> small = compress(net, Budget(bytes=1500), x)
+        >>> small.chosen.bytes <= 1500, small.dense.bytes > 4000, small.chosen.quality > 0.9
+        (True, True, True)
+    """
+    if budget == Budget():
+        raise BudgetError("the budget allows everything: say bytes, milliseconds or what may be lost")
+    if len(x) < 2:
+        raise CompressionError(f"{len(x)} samples: some are set aside to judge by; give at least two")
+    progress = progress or Silent()
+    with tempfile.TemporaryDirectory() as scratch:
+        search = _Search(model, budget, x, y, epochs, view, seed, Path(folder or scratch), progress)
+        return search.run()
+
+
+class _Search:
+    def __init__(
+        self,
+        model: nn.Module,
+        budget: Budget,
+        x: Samples,
+        y: Ints | Tensor | None,
+        epochs: int,
+        view: View | None,
+        seed: int,
+        folder: Path,
+        progress: Progress,
+    ) -> None:
+        self.budget, self.epochs, self.view, self.seed, self.progress = budget, epochs, view, seed, progress
+        self.model = fold_batch_norm(frozen(model))
+        labels = torch.full((len(x),), UNLABELLED) if y is None else torch.as_tensor(y).long()
+        if len(labels) != len(x):
+            raise CompressionError(f"{len(labels)} labels for {len(x)} samples: give one for each, -1 where unknown")
+        aside, rest = _apart(labels, seed)
+        self.x, self.labels = rows(x, rest), labels[rest]
+        self.told = answers(self.model, self.x)
+        judged = rows(x, aside)
+        judge = Judge(judged, answers(self.model, judged), labels[aside])
+        self.attempts = Attempts(folder, judge, rows(x, aside[:1]), progress)
+
+    def run(self) -> Compressed:
+        dense = self.attempts.of("float32", lambda _: self.model)
+        ways = sensitivities(self.model, self.x, progress=self.progress)
+        rest = 8 * dense.bytes - sum(way[0].size for way in ways.values())
+
+        def rounded(size: int) -> Callable[[Path], nn.Module]:
+            return lambda _: self._written(ways, size, rest)
+
+        for share in _SHARES:
+            self._try(f"rounded to {share:.0%}", rounded(int(share * dense.bytes)))
+        if self.budget.bytes is not None and self.budget.bytes < dense.bytes:
+            self._try(f"rounded to {readable(self.budget.bytes)}", rounded(self.budget.bytes))
+        if not self._satisfied(dense):
+            sizes = [self.budget.bytes] if self.budget.bytes is not None else self._ladder(dense)
+            for size in sizes:
+                if self._trained(int(size)).quality < dense.quality - self._may_lose():
+                    break
+        chosen = self._best(dense)
+        judge = self.attempts.judge
+        return Compressed(
+            self.attempts.program(chosen), chosen, dense, self.attempts.all, ways, judge.what, len(judge.told)
+        )
+
+    def _written(self, ways: dict[str, tuple[Way, ...]], size: int, rest: float) -> nn.Module:
+        """The mix for a file of at most so many bytes, whose description is only known once it is written."""
+        allowed = 8.0 * size - max(rest, 0.0)
+        for _ in range(4):
+            small = written(self.model, mix(ways, allowed))
+            if (over := self.attempts.size(small) - size) <= 0:
+                return small
+            allowed -= 8 * over
+        raise CompressionError(f"no mix of {size} bytes was found")
+
+    def _may_lose(self) -> float:
+        return _FREE if self.budget.accuracy_drop is None else self.budget.accuracy_drop
+
+    def _satisfied(self, dense: Attempt) -> bool:
+        """Whether training could gain nothing that was asked for."""
+        if self.budget.bytes is None and self.budget.latency_ms is None:
+            return False
+        return any(self._fits(one) and one.quality >= dense.quality - self._may_lose() for one in self.attempts.all)
+
+    def _fits(self, one: Attempt) -> bool:
+        return self.budget.allows(one.bytes, 0.0 if one.latency_ms is None else one.latency_ms)
+
+    def _best(self, dense: Attempt) -> Attempt:
+        fit = [one for one in self.attempts.all if self._fits(one)]
+        if self.budget.accuracy_drop is not None:
+            fit = [one for one in fit if one.quality >= dense.quality - self.budget.accuracy_drop]
+        if not fit:
+            closest = min(self.attempts.all, key=lambda a: a.bytes)
+            raise BudgetError(
+                f"nothing that was tried fits the budget of {self.budget}; the smallest has {readable(closest.bytes)} "
+                f"and {closest.quality:.1%} {self.attempts.judge.what}: allow more, or more epochs"
+            )
+        if self.budget.bytes is None:
+            return min(fit, key=lambda a: (a.bytes, -a.quality))
+        return max(fit, key=lambda a: (a.quality, -a.bytes))
+
+    def _ladder(self, dense: Attempt) -> Iterator[float]:
+        """Sizes to train to where no bytes are given, the largest first."""
+        size = 0.5 * min(one.bytes for one in self.attempts.all)
+        if self.budget.accuracy_drop is None:
+            yield 0.25 * dense.bytes
+            return
+        while size > 64:
+            yield size
+            size *= _SMALLER
+
+    def _trained(self, size: int) -> Attempt:
+        """The best of the ways to train a network to so many bytes."""
+        looks: list[tuple[Attempt, Callable[[int], Callable[[Path], nn.Module]], str]] = []
+        for name, build in self._shapes().items():
+            for bits in _BITS:
+                if looks and bits != _BITS[0] and "whole" not in name:
+                    continue
+                make = self._making(build, size, bits)
+                title = f"{name}, {bits} bits, {readable(size)}"
+                look = self._try(f"{title}, first look", make(max(2, self.epochs // _LOOK)))
+                if look is not None:
+                    looks.append((look, make, title))
+        if not looks:
+            raise BudgetError(
+                f"no network of {readable(size)} could be made; the smallest that was tried has "
+                f"{readable(min(one.bytes for one in self.attempts.all))}: allow more"
+            )
+        _, make, title = max(looks, key=lambda one: (one[0].quality, -one[0].bytes))
+        whole = self._try(title, make(self.epochs))
+        return max(
+            (one for one in (whole, *(look for look, _, _ in looks)) if one is not None), key=lambda a: a.quality
+        )
+
+    def _making(
+        self, build: Callable[[], nn.Module], size: int, bits: int
+    ) -> Callable[[int], Callable[[Path], nn.Module]]:
+        def of(epochs: int) -> Callable[[Path], nn.Module]:
+            def make(folder: Path) -> nn.Module:
+                start = build()
+                if start is not self.model:
+                    distill(
+                        start,
+                        self.told,
+                        self.x,
+                        self.labels,
+                        epochs=max(1, epochs // 2),
+                        lr=2e-3,
+                        view=self.view,
+                        seed=self.seed,
+                        checkpoint=folder / "recovery.safetensors",
+                        progress=self.progress,
+                    )
+                return squeeze(
+                    start,
+                    self.x,
+                    self.labels,
+                    bytes=size,
+                    bits=bits,
+                    epochs=epochs,
+                    teacher=self.told,
+                    view=self.view,
+                    seed=self.seed,
+                    checkpoint=folder,
+                    progress=self.progress,
+                )
+
+            return make
+
+        return of
+
+    def _shapes(self) -> dict[str, Callable[[], nn.Module]]:
+        """Networks to begin with, by name: as it is, with fewer channels, of low rank; those that are fast enough."""
+        shapes: dict[str, Callable[[], nn.Module]] = {"whole": lambda: self.model}
+        some = rows(self.x, torch.arange(min(len(self.x), 512)))
+        whole = macs(self.model, some)
+        for kept in _CHANNELS:
+            shapes[f"{kept:.0%} of the channels' work"] = lambda kept=kept: prune(  # type: ignore[misc]
+                self.model, 1 - kept, x=some, structure="channels", criterion="taylor", seed=self.seed
+            )
+        for kept in _RANKS:
+            shapes[f"low rank, {kept:.0%} of the work"] = lambda kept=kept: factorize(  # type: ignore[misc]
+                self.model, some, share=kept
+            )
+        found: dict[str, Callable[[], nn.Module]] = {}
+        for name, build in shapes.items():
+            try:
+                module = build()
+            except CompressionError as error:
+                self.progress.say(f"{name}: left out, since {error}")
+                continue
+            if name != "whole" and macs(module, some) > 0.9 * whole:
+                continue
+            if self.budget.latency_ms is not None:
+                latency = self.attempts.latency(module)
+                if latency is not None and latency > self.budget.latency_ms:
+                    continue
+            found[name] = build
+        return found
+
+    def _try(self, name: str, make: Callable[[Path], nn.Module]) -> Attempt | None:
+        """An attempt, or none where it cannot be made."""
+        try:
+            return self.attempts.of(name, make)
+        except CompressionError as error:
+            self.progress.say(f"{name}: left out, since {error}")
+            return None
+
+
+def _apart(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of the samples to judge by, of labelled ones where there are enough, and of the others."""
+    n = len(labels)
+    order = torch.tensor(np.random.default_rng(seed).permutation(n))
+    known = order[labels[order] != UNLABELLED]
+    # Of few labels, none can be spared: then what is compared are answers.
+    pool = known if len(known) >= 100 else order
+    aside = pool[: max(1, min(round(_ASIDE * len(pool)), _MOST_ASIDE))]
+    rest = torch.ones(n, dtype=torch.bool)
+    rest[aside] = False
+    return aside.sort().values, rest.nonzero()[:, 0]

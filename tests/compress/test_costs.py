@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from attar.compress.costs import macs, macs_of_layers
+from attar.compress.sparse import SparseLinear
+from tests.compress.zoo import SHAPES, zoo
+
+
+def test_counts_are_those_of_the_formulas() -> None:
+    net, x = zoo("mnist")
+    assert macs(net, x) == 100 * 8 * 9 + 64 * 16 * 8 * 9 + 256 * 32 + 320
+    assert macs_of_layers(net, x)["conv2"] == 64 * 16 * 8 * 9
+    net, x = zoo("recurrent")
+    assert macs(net, x) == 7 * 3 * 12 + 7 * 2 * 4 * 8 * (12 + 8) + 16 * 20 + 20 * 4
+    net, x = zoo("attention")
+    assert macs(net, x) == 7 * (3 * 16 + 16 * 48 + 16 * 16) + 2 * 7 * 7 * 16 + 16 * 4
+    net, x = zoo("encoder")
+    assert macs(net, x) == 7 * 3 * 16 + 2 * (7 * (4 * 16 * 16 + 2 * 16 * 24) + 2 * 7 * 7 * 16) + 16 * 4
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_model_stays_in_its_mode(name) -> None:
+    net, x = zoo(name)
+    net.train()
+    assert macs(net, x) == macs(net, x.numpy()) > 0
+    assert net.training
+    assert torch.backends.mha.get_fastpath_enabled()
+    assert torch.backends.mkldnn.enabled
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (3, 5, 8)])
+def test_a_sparse_layer_costs_what_it_stores(shape) -> None:
+    layer = nn.Linear(8, 6)
+    layer.weight.data[torch.rand(6, 8) > 0.4] = 0
+    assert macs(SparseLinear(layer), torch.rand(shape)) == int((layer.weight != 0).sum()) * (5 if len(shape) > 2 else 1)

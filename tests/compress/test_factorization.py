@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from attar.compress.costs import macs
+from attar.compress.distillation import answers
+from attar.compress.factorization import factorize
+from attar.errors import CompressionError
+from tests.compress.zoo import SHAPES, zoo
+
+SCHEMES = ("channel", "tucker", "spatial", "canonical")
+
+
+class Said:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_network_answers_in_the_same_shape_with_less_work(name) -> None:
+    net, x = zoo(name)
+    before, state, said = net(x), copy.deepcopy(net.state_dict()), Said()
+    less = factorize(net, x, energy=0.7, progress=said)
+    assert macs(less, x) < macs(net, x)
+    assert less(x).shape == before.shape
+    assert torch.equal(net(x), before)
+    assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
+    copy.deepcopy(less).train()(x).square().mean().backward()
+    left = {
+        "branches": ["grouped", "depthwise"],
+        "tied": ["b", "c"],
+        "functional": ["b", "c", "d"],
+        "encoder": [f"encoder.layers.{i}.self_attn.out_proj" for i in range(2)],
+    }
+    found = {line.partition(":")[0] for line in said.lines}
+    assert found >= set(left.get(name, [])) - ({"d"} if name == "functional" else set())
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(6, 8, 3, padding=1),
+        nn.Conv2d(6, 8, (3, 5), stride=(2, 1), padding=(0, 2), bias=False),
+        nn.Conv2d(6, 8, 3, padding="same", dilation=2),
+        nn.Conv2d(6, 8, 3, padding=2, padding_mode="circular"),
+        nn.Conv1d(6, 8, 5, stride=2, padding=1),
+        nn.Conv1d(6, 8, 3, padding=1, padding_mode="reflect"),
+        nn.Linear(10, 8),
+    ],
+)
+def test_at_full_rank_nothing_changes(layer, scheme, weighted) -> None:
+    torch.manual_seed(0)
+    shape = {nn.Linear: (40, 10), nn.Conv1d: (40, 6, 12)}.get(type(layer), (40, 6, 12, 10))
+    x, net = torch.randn(shape), nn.Sequential(layer)
+    out, n_in = layer.weight.shape[:2]
+    full = {"channel": out, "tucker": (out, n_in), "spatial": 40, "canonical": 60}[scheme]
+    if isinstance(layer, nn.Linear) and scheme != "channel":
+        return
+    split = factorize(net, x, ranks={"0": full}, schemes=(scheme,), weighted=weighted)
+    assert isinstance(split[0], nn.Sequential)
+    torch.testing.assert_close(split(x), net(x), rtol=1e-3, atol=1e-3)
+
+
+def test_answers_err_least_where_the_data_lie() -> None:
+    """Inputs within four dimensions: weighted by them, a layer is exact at rank four, with the mean in its bias."""
+    torch.manual_seed(0)
+    x = torch.randn(300, 4) @ torch.randn(4, 20) + torch.randn(20)
+    net = nn.Sequential(nn.Linear(20, 15), nn.Tanh(), nn.Linear(15, 3))
+    split = factorize(net, x, ranks={"0": 4})
+    torch.testing.assert_close(split(x), net(x), rtol=1e-4, atol=1e-4)
+    plain = factorize(net, x, ranks={"0": 4}, weighted=False)
+    assert (plain(x) - net(x)).abs().max() > 0.1
+
+
+def test_weighted_by_data_errs_less_on_other_data_at_equal_size() -> None:
+    torch.manual_seed(0)
+    mix = torch.randn(24, 24) * torch.logspace(0, -1.5, 24)
+    x, new = torch.randn(500, 24) @ mix.T, torch.randn(500, 24) @ mix.T
+    net = nn.Sequential(nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 5))
+    for rank in (2, 4, 8):
+        errors = [
+            (answers(factorize(net, x, ranks={"0": rank}, weighted=weighted), new) - answers(net, new)).square().mean()
+            for weighted in (True, False)
+        ]
+        assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("of", ["macs", "weights"])
+def test_a_share_is_kept_to(of) -> None:
+    net, x = zoo("mnist")
+
+    def cost(one):
+        return macs(one, x) if of == "macs" else sum(p.numel() for p in one.parameters() if p.ndim > 1)
+
+    for share in (0.8, 0.6):
+        assert cost(factorize(net, x, share=share, of=of)) <= share * cost(net) + 200
+    with pytest.raises(CompressionError, match="too few"):
+        factorize(net, x, share=0.01, of=of)
+
+
+def test_energy_is_the_part_of_the_variance_that_each_layer_keeps() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(400, 16) * torch.logspace(0, -1, 16)
+    net = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16))
+    for energy in (0.8, 0.95):
+        split = factorize(net, x, energy=energy)
+        a, b = net[0](x).detach(), split[0](x).detach()
+        assert float((a - b).square().sum() / (a - a.mean(0)).square().sum()) <= 1 - energy + 1e-4
+
+
+def test_vbmf_finds_the_rank_of_layers_without_being_told() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(60, 50), nn.ReLU(), nn.Linear(50, 40))
+    net[0].weight.data = torch.randn(50, 5) @ torch.randn(5, 60) + 0.2 * torch.randn(50, 60)
+    split = factorize(net, ranks="vbmf", weighted=False)
+    assert split[0][0].out_features == 5
+
+
+def test_recovery_and_the_same_seed() -> None:
+    net, x = zoo("mnist", 300)
+    one, other = (factorize(net, x, share=0.5, epochs=2, seed=1) for _ in range(2))
+    assert torch.equal(one(x), other(x))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"energy": 1.5},
+        {"share": 0.0},
+        {"energy": 0.5, "share": 0.5},
+        {"share": 0.5},
+        {"ranks": {"nowhere": 2}},
+        {"ranks": {"0": 0}},
+        {"ranks": {"0": 2}, "epochs": 1},
+        {"energy": 1 - 1e-12},
+    ],
+)
+def test_wrong_arguments_are_refused(wrong) -> None:
+    torch.manual_seed(0)
+    with pytest.raises(CompressionError) as error:
+        factorize(nn.Sequential(nn.Linear(4, 4)), **wrong)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from attar.compress.channels import coupling
+from attar.compress.narrow import silence
+from attar.compress.reconstruct import drop_biases, give_biases, reconstruct
+
+
+def test_a_channel_that_others_tell_is_not_missed() -> None:
+    """A neuron that is a linear function of others goes without a trace."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 3, bias=False))
+    with torch.no_grad():
+        net[0].weight[4] = net[0].weight[0] - 2 * net[0].weight[1]
+        net[0].bias[4] = 3
+    x, before = torch.randn(400, 6), copy.deepcopy(net)
+    give_biases(net)
+    coupled = coupling(net, x[:2])
+    reconstruct(net, coupled, [coupled.groups[0][4]], x)
+    assert not net[1].weight[:, 4].any()
+    torch.testing.assert_close(net(x), before(x), rtol=1e-2, atol=1e-2)
+    silence(before, coupled, [coupled.groups[0][4]])
+    assert (before(x) - net(x)).abs().max() > 1
+
+
+def test_no_other_weights_of_what_stays_err_less() -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3, padding=1)), torch.randn(64, 2, 8, 8)
+    before, coupled = copy.deepcopy(net), coupling(net, x[:2])
+    gone = coupled.groups[0][:2]
+    reconstruct(net, coupled, gone, x)
+    least = (net(x) - before(x)).square().mean()
+    for seed in range(5):
+        near = copy.deepcopy(net)
+        noise = torch.randn(near[2].weight.shape, generator=torch.Generator().manual_seed(seed))
+        near[2].weight.data += 0.03 * noise * (near[2].weight != 0)
+        assert (near(x) - before(x)).square().mean() > least
+
+
+def test_biases_come_and_go() -> None:
+    net = nn.Sequential(nn.Linear(3, 4, bias=False), nn.Linear(4, 4, bias=False), nn.Linear(4, 2))
+    with_biases = copy.deepcopy(net)
+    give_biases(with_biases)
+    assert torch.equal(with_biases(torch.ones(1, 3)), net(torch.ones(1, 3)))
+    with_biases[1].bias.data[2] = 1
+    drop_biases(with_biases, net)
+    assert [layer.bias is None for layer in with_biases] == [True, False, False]
