@@ -30,16 +30,17 @@ from attar.compress.contexts import (
     sign_classes_of,
 )
 from attar.compress.layout import Layout, order
-from attar.compress.symbols import MIDDLES, WIDTHS, code_places, symbol_of
+from attar.compress.symbols import LARGEST, MIDDLES, WIDTHS, code_places, symbol_of
 from attar.compress.tensors import ODDS, Model, described
+from attar.errors import CompressionError
 
 AnyInts = npt.NDArray[np.integer[Any]]
 # Is told elements, what was expected of them in each division, and their classes.
 Watch = Callable[[Ints, list[Ints], Ints], None]
 
-# Sets that a tensor is written in at most: one with many zeros, and others.
-_SETS, _DENSE = 96, 16
-_SIGN_SETS = 24
+# Sets that a tensor is written in at most: one with many zeros, and others; likewise its signs.
+_SETS, _DENSE = 64, 12
+_SIGN_SETS, _SIGN_DENSE = 16, 12
 # A magnitude counts for its sign up to so many times the mean.
 _STRONG = 4
 
@@ -51,7 +52,10 @@ def decode(coder: Coder, shape: tuple[int, ...]) -> Ints:
         CompressionError: the data are damaged.
     """
     model = described(coder, shape, None)
-    return (passed(coder, model, None) + model.offset).reshape(shape)
+    values = passed(coder, model, None) + model.offset
+    if values.size and max(int(values.max()), -int(values.min())) > LARGEST:
+        raise CompressionError("the coded numbers are damaged")
+    return values.reshape(shape)
 
 
 def passed(
@@ -85,7 +89,7 @@ def _symbols(coder: Coder, model: Model, elements: Ints, given: Ints | None, wat
     used = [i for i, weight in enumerate(model.weights) if weight]
     context, distributions = Magnitudes(layout, model.mean_magnitude, used), Distributions(_first(model))
     symbols = np.zeros(layout.size, np.int64)
-    sets = min(_SETS if model.zeros >= ODDS // 2 else _DENSE, math.isqrt(layout.size) // 4)
+    sets = min(_SETS if model.sparse else _DENSE, math.isqrt(layout.size) // 4)
     for start, end in itertools.pairwise(_ends(layout.size, sets)):
         which = elements[start:end]
         groups, padded = _found(layout, which, used)
@@ -108,7 +112,8 @@ def _signs(
     used = [i for i, weight in enumerate(model.sign_weights) if weight]
     context, agreement = Signs(layout, mean, used), Agreement()
     negative = np.zeros(layout.size, np.int64)
-    for start, end in itertools.pairwise(_ends(len(elements), min(_SIGN_SETS, math.isqrt(len(elements)) // 4))):
+    sets = min(_SIGN_SETS if model.sparse else _SIGN_DENSE, math.isqrt(len(elements)) // 4)
+    for start, end in itertools.pairwise(_ends(len(elements), sets)):
         which = elements[start:end]
         size = magnitudes[which]
         groups, padded = _found(layout, which, used)
@@ -125,11 +130,11 @@ def _signs(
     return negative
 
 
-def _found(layout: Layout, elements: Ints, used: list[int]) -> tuple[list[Ints], Ints]:
+def _found(layout: Layout, elements: Ints, used: list[int]) -> tuple[dict[int, Ints], Ints]:
     """The groups of elements, and where they are among their neighbours, if either is asked for."""
     divided = len(layout.sizes)
     return (
-        layout.groups(elements) if any(i < divided for i in used) else [],
+        layout.groups(elements, used) if any(i < divided for i in used) else {},
         layout.padded(elements) if any(i >= divided for i in used) else elements,
     )
 

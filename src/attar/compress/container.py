@@ -43,10 +43,15 @@ def write(path: Path, description: str, payload: bytes) -> None:
         description: of what is in the payload; deflated.
         payload: the coded numbers.
     """
+    write_whole(path, packed(description, payload))
+
+
+def packed(description: str, payload: bytes) -> bytes:
+    """The bytes of a file."""
     packer = zlib.compressobj(9, zlib.DEFLATED, _RAW, 9, zlib.Z_DEFAULT_STRATEGY, _KNOWN)
-    packed = packer.compress(description.encode()) + packer.flush()
-    body = _number(len(packed)) + packed + payload
-    write_whole(path, _MAGIC + bytes([_VERSION]) + zlib.crc32(body).to_bytes(4, "little") + body)
+    short = packer.compress(description.encode()) + packer.flush()
+    body = _number(len(short)) + short + payload
+    return _MAGIC + bytes([_VERSION]) + zlib.crc32(body).to_bytes(4, "little") + body
 
 
 def read(path: Path) -> tuple[str, bytes]:

@@ -56,7 +56,7 @@ class Magnitudes:
         self._of_near = _log2((np.arange(_TABLE) << MEAN) + _OF_NEIGHBOURS * unit)
         self._of_counts = _log2(np.arange(1 << _COUNT) * mean + _OF_NEIGHBOURS * unit)
 
-    def features(self, groups: list[Ints], padded: Ints, seen: int) -> list[Ints]:
+    def features(self, groups: dict[int, Ints], padded: Ints, seen: int) -> list[Ints]:
         """log₂ of a mean magnitude over that of the tensor, in each division, when so many elements are known."""
         found = []
         for i in self._used:
@@ -73,7 +73,7 @@ class Magnitudes:
                 found.append(self._of_near[near] - self._of_counts[packed & (1 << _COUNT) - 1])
         return found
 
-    def learn(self, groups: list[Ints], padded: Ints, magnitudes: Ints) -> None:
+    def learn(self, groups: dict[int, Ints], padded: Ints, magnitudes: Ints) -> None:
         """Take in what has become known."""
         capped = np.minimum(magnitudes, CAP)
         if self._sums:
@@ -101,7 +101,7 @@ class Signs:
         self._near = np.zeros(layout.room if len(self._sums) < len(used) else 0, np.int64)
         self._parts = [(1 << _SHARE) // (np.arange(_TABLE) + n * mean) for n in (_OF_GROUP, _OF_NEIGHBOURS)]
 
-    def features(self, groups: list[Ints], padded: Ints) -> list[Ints]:
+    def features(self, groups: dict[int, Ints], padded: Ints) -> list[Ints]:
         """Sum over sum of magnitudes, in each division, between −1 and 1."""
         found = []
         for i in self._used:
@@ -112,12 +112,14 @@ class Signs:
                 parts = self._parts[1]
             signed = (packed + _HALF & 2 * _HALF - 1) - _HALF
             whole = packed - signed >> _HALVES
-            # Beyond the table, so that the quotient stays what it is.
-            over = np.maximum(np.frexp(whole.astype(np.float64))[1].astype(np.int64) - _BITS, 0)
-            found.append((signed >> over) * parts[whole >> over] >> (_SHARE - LOG))
+            if int(whole.max()) >= _TABLE:
+                # The quotient stays what it is.
+                over = np.maximum(np.frexp(whole.astype(np.float64))[1].astype(np.int64) - _BITS, 0)
+                signed, whole = signed >> over, whole >> over
+            found.append(signed * parts[whole] >> (_SHARE - LOG))
         return found
 
-    def learn(self, groups: list[Ints], padded: Ints, values: Ints) -> None:
+    def learn(self, groups: dict[int, Ints], padded: Ints, values: Ints) -> None:
         """Take in what has become known."""
         capped = np.clip(values, -CAP, CAP)
         packed = (np.abs(capped) << _HALVES) + capped

@@ -26,8 +26,8 @@ _NEWTON = 6
 _ENOUGH = 1 << 16
 _RIDGE = 1e-3
 _STEEP = 8.0
-# Bits an element that a division must save to be looked at.
-_WORTH = 1e-4
+# Bits an element that a division must save to be looked at: of tensors most of which is 0, and of others.
+_WORTH, _DENSE_WORTH = 1e-4, 3e-3
 # A number says no more about the mean beyond so many times it.
 _FAR = 20
 # Periods that are looked for along a row, and how many of the strongest are tried.
@@ -132,6 +132,7 @@ def _weighted(model: Model, values: Ints) -> tuple[float, Model]:
     of the tensor, signs the logistic one with Σ vᵢ fᵢ, and w and v are where the likelihood is largest.
     """
     n = model.layout.divisions
+    worth = _WORTH if model.sparse else _DENSE_WORTH
     if n:
         magnitudes, signs = _Seen(), _Seen()
         all_of = replace(model, weights=(1 << UNIT,) * n, sign_weights=(1 << SIGN_UNIT,) * n)
@@ -139,10 +140,10 @@ def _weighted(model: Model, values: Ints) -> tuple[float, Model]:
         sizes = MIDDLES[symbol_of(np.abs(values))].astype(np.float64)
         y = np.minimum(sizes / sizes.mean(), _FAR)[magnitudes.elements]
         # Of numbers most of which are 0, only the others tell.
-        w = _likeliest(magnitudes.x * math.log(2), y, _poisson, _WORTH / float((values != 0).mean()))
+        w = _likeliest(magnitudes.x * math.log(2), y, _poisson, worth / float((values != 0).mean()))
         v = w[:0]
         if model.signed:
-            v = _likeliest(signs.x, (values > 0)[signs.elements].astype(np.float64), _logistic, _WORTH)
+            v = _likeliest(signs.x, (values > 0)[signs.elements].astype(np.float64), _logistic, worth)
         model = replace(
             model,
             weights=_whole(w * 2**UNIT, 0, WEIGHTS),

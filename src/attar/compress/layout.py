@@ -55,16 +55,20 @@ class Layout:
         """Kinds of groups, and of neighbours."""
         return len(self.sizes) + len(self.neighbours)
 
-    def groups(self, elements: Ints) -> list[Ints]:
-        """The group of each element, in each division."""
-        # A quotient and a product take less time than np.divmod.
-        row = elements // self.columns
-        column = elements - row * self.columns
+    def groups(self, elements: Ints, used: list[int]) -> dict[int, Ints]:
+        """The group of each element, in some divisions."""
         period = self.height * self.width
-        if period == 1:
-            return [row, column]
-        part = column // period
-        return [row, column, row * (self.columns // period) + part, part, column - part * period]
+        # Quotients and products take less time than np.divmod.
+        found = {0: elements // self.columns}
+        if 1 in used or 3 in used or 4 in used:
+            found[1] = elements - found[0] * self.columns
+        if 2 in used or 4 in used:
+            found[2] = elements // period
+        if 3 in used:
+            found[3] = found[1] // period
+        if 4 in used:
+            found[4] = elements - found[2] * period
+        return found
 
     def padded(self, elements: Ints) -> Ints:
         """Where each element is when pictures have a column and a row of nothing between them."""

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import torch
 
 from attar.compress.operations import known
-from attar.compress.program import Program, Result, Step, Stored
+from attar.compress.program import Listing, Program, Result, Step, Stored, listed
 from attar.errors import CompressionError
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,100}(\.[A-Za-z0-9_]{1,100}){0,31}")
@@ -65,6 +65,7 @@ def text(program: Program, kinds: Sequence[Kind]) -> str:
     operation had before, or "#i", the i-th of it. Other strings begin with ":" if they are dtypes, with "~" if memory
     formats, and with "'" if they are text.
     """
+    listing = listed(program)
     number = {kind.name: i for i, kind in enumerate(kinds)}
     had = 0
 
@@ -87,13 +88,13 @@ def text(program: Program, kinds: Sequence[Kind]) -> str:
         return argument
 
     steps = []
-    for latest, step in enumerate(program.steps):
+    for latest, step in enumerate(listing.steps):
         line = [step.operation, *(told(one, latest) for one in step.arguments)]
         if step.named:
             line.append({key: told(one, latest) for key, one in step.named.items()})
         steps.append(line)
-    outputs = [len(steps) - one.of for one in program.outputs]
-    example = [_plain(program.example.dtype), list(program.example.shape[1:])]
+    outputs = [len(steps) - one.of for one in listing.outputs]
+    example = [_plain(listing.example.dtype), list(listing.example.shape[1:])]
     whole = [steps, [_entry(kind) for kind in kinds], example, *([] if outputs == [0] else [outputs])]
     return json.dumps(whole, separators=(",", ":"))
 
@@ -143,7 +144,7 @@ class _Reading:
         if example[0] not in _DTYPES:
             self._refuse("takes samples of an unknown type")
         sample = torch.zeros((), dtype=_DTYPES[example[0]]).expand(1, *self._shape(example[1]))
-        return Program(read, [Result(len(read) - one) for one in back], sample), self._kinds
+        return Program(Listing(tuple(read), tuple(Result(len(read) - one) for one in back), sample)), self._kinds
 
     def _kind(self, given: Any) -> Kind:
         entry = self._list(given)

@@ -16,7 +16,6 @@ linear addmm mm bmm matmul dot mv baddbmm einsum bilinear
 conv1d conv2d conv3d conv1d.padding conv2d.padding conv3d.padding convolution
 conv_transpose1d conv_transpose2d.input conv_transpose3d.input
 batch_norm layer_norm group_norm instance_norm rms_norm native_layer_norm native_group_norm
-_native_batch_norm_legit_no_training
 lstm.input gru.input rnn_tanh.input rnn_relu.input embedding scaled_dot_product_attention
 max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d max_pool2d_with_indices
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d

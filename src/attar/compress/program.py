@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +41,9 @@ class Step:
     named: Mapping[str, Any]
 
 
-class Program(nn.Module):
-    """Computes a list of operations.
-
-    Its tensors are those of the network that it was made from, under their names, in modules that have nothing else:
-    they can be listed, trained, moved and compressed like those of any network.
+@dataclass(frozen=True)
+class Listing:
+    """What a program computes.
 
     Arguments:
         steps: in their order.
@@ -53,79 +51,83 @@ class Program(nn.Module):
         example: one sample of the input `(1, *shape)`; the values do not matter.
     """
 
-    def __init__(self, steps: Sequence[Step], outputs: Sequence[Result], example: Tensor) -> None:
+    steps: tuple[Step, ...]
+    outputs: tuple[Result, ...]
+    example: Tensor
+
+
+class Program(nn.Module):
+    """Computes a list of operations.
+
+    Its tensors are those of the network that it was made from, under their names, in modules that have nothing else:
+    they can be listed, trained, moved and compressed like those of any network. What else it has is private, so that a
+    tensor may have any name that torch allows.
+    """
+
+    def __init__(self, listing: Listing) -> None:
         super().__init__()
-        self._steps, self._outputs = tuple(steps), tuple(outputs)
-        self._example = example
-        self._last = _last_uses(self._steps, self._outputs)
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The operations."""
-        return self._steps
-
-    @property
-    def outputs(self) -> tuple[Result, ...]:
-        """Which results are given back."""
-        return self._outputs
-
-    @property
-    def example(self) -> Tensor:
-        """A sample of the input `(1, *shape)`."""
-        return self._example
-
-    def hold(self, name: str, tensor: Tensor) -> None:
-        """Take in a tensor under its name; a parameter stays one.
-
-        Raises:
-            CompressionError: there cannot be a tensor of that name.
-        """
-        *path, last = name.split(".")
-        owner: nn.Module = self
-        try:
-            for part in path:
-                if part not in owner._modules:
-                    owner.add_module(part, nn.Module())
-                owner = owner._modules[part] or nn.Module()
-            if isinstance(tensor, nn.Parameter):
-                owner.register_parameter(last, tensor)
-            else:
-                owner.register_buffer(last, tensor)
-        except (KeyError, TypeError) as error:
-            raise CompressionError(f"a tensor cannot be called {name[:60]!r}: {error}") from error
-
-    def held(self, name: str) -> Tensor:
-        """The tensor of a name, as it is computed with."""
-        owner: Any = self
-        for part in name.split("."):
-            owner = getattr(owner, part)
-        tensor: Tensor = owner
-        return tensor
+        self._listing = listing
+        self._last = _last_uses(listing)
 
     def forward(self, x: Tensor) -> Any:
         """What the network says of a batch `(n, *shape)`."""
         results: dict[int, Any] = {0: x}
-        for i, step in enumerate(self._steps, start=1):
+        for i, step in enumerate(self._listing.steps, start=1):
             arguments = [self._filled(one, results) for one in step.arguments]
             named = {key: self._filled(one, results) for key, one in step.named.items()}
             results[i] = function(step.operation)(*arguments, **named)
             for spent in self._last.get(i, ()):
                 del results[spent]
-        given = tuple(results[one.of] for one in self._outputs)
+        given = tuple(results[one.of] for one in self._listing.outputs)
         return given[0] if len(given) == 1 else given
 
     def _filled(self, argument: Any, results: Mapping[int, Any]) -> Any:
         if isinstance(argument, Result):
             return results[argument.of]
         if isinstance(argument, Stored):
-            return self.held(argument.name)
+            return held(self, argument.name)
         if isinstance(argument, list | tuple):
             return [self._filled(one, results) for one in argument]
         return argument
 
     def extra_repr(self) -> str:
         """The number of operations."""
-        return f"{len(self._steps)} operations"
+        return f"{len(self._listing.steps)} operations"
+
+
+def listed(program: Program) -> Listing:
+    """What a program computes."""
+    return program._listing
+
+
+def hold(program: Program, name: str, tensor: Tensor) -> None:
+    """Give a program a tensor under its name; a parameter stays one.
+
+    Raises:
+        CompressionError: there cannot be a tensor of that name.
+    """
+    *path, last = name.split(".")
+    owner: nn.Module = program
+    try:
+        for part in path:
+            if part not in owner._modules:
+                owner.add_module(part, nn.Module())
+            owner = owner.get_submodule(part)
+        if isinstance(tensor, nn.Parameter):
+            owner.register_parameter(last, tensor)
+        else:
+            owner.register_buffer(last, tensor)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CompressionError(f"a tensor cannot be called {name[:60]!r}: {error}") from error
+
+
+def held(program: Program, name: str) -> Tensor:
+    """The tensor of a name, as it is computed with."""
+    owner: Any = program
+    for part in name.split("."):
+        owner = getattr(owner, part)
+    tensor: Tensor = owner
+    return tensor
 
 
 def references(step: Step, kind: type) -> list[Any]:
@@ -143,15 +145,15 @@ def references(step: Step, kind: type) -> list[Any]:
 
 def stored_names(program: Program) -> list[str]:
     """The tensors of a program in the order in which they are first used."""
-    return list(dict.fromkeys(one.name for step in program.steps for one in references(step, Stored)))
+    return list(dict.fromkeys(one.name for step in listed(program).steps for one in references(step, Stored)))
 
 
-def _last_uses(steps: Sequence[Step], outputs: Sequence[Result]) -> dict[int, tuple[int, ...]]:
+def _last_uses(listing: Listing) -> dict[int, tuple[int, ...]]:
     """Which results are not needed after a step."""
-    last: dict[int, int] = {i: i for i in range(1, len(steps) + 1)}
-    for i, step in enumerate(steps, start=1):
+    last: dict[int, int] = {i: i for i in range(1, len(listing.steps) + 1)}
+    for i, step in enumerate(listing.steps, start=1):
         last.update({one.of: i for one in references(step, Result)})
-    for one in outputs:
+    for one in listing.outputs:
         last.pop(one.of, None)
     spent: dict[int, list[int]] = {}
     for result, step_number in last.items():

@@ -15,7 +15,7 @@ from attar.compress import codec, container, fitting, floats, listing
 from attar.compress.coder import Coder, Ints, Reader, Writer
 from attar.compress.parametrizations import Codebook, Coded, frozen, store
 from attar.compress.places import Place, places
-from attar.compress.program import Program, stored_names
+from attar.compress.program import Program, hold, stored_names
 from attar.compress.symbols import LARGEST
 from attar.compress.tracing import traced
 from attar.errors import CompressionError
@@ -69,6 +69,8 @@ def load(path: str | Path) -> Program:
 
 def opened(description: str, payload: bytes, name: str) -> Program:
     """The network of a description and a payload; the name is for messages."""
+    if description.startswith("{"):
+        raise CompressionError(f"{name}: holds an ONNX model: attar.compress.packed.unpack restores it")
     program, kinds = listing.read(description, name)
     numbers = sum(math.prod(kind.shape) + kind.rows for kind in kinds)
     container.allow(numbers, len(description) + len(payload), name)
@@ -167,7 +169,8 @@ def _small(value: Tensor) -> bool:
     """Whether a tensor holds integers that the codec takes."""
     if value.is_floating_point() or value.is_complex():
         return False
-    return not value.numel() or int(value.abs().max()) <= LARGEST
+    whole = value.long()
+    return not value.numel() or (int(whole.max()) <= LARGEST and int(whole.min()) >= -LARGEST)
 
 
 def _read(reader: Reader, program: Program, kind: listing.Kind) -> None:
@@ -182,7 +185,7 @@ def _read(reader: Reader, program: Program, kind: listing.Kind) -> None:
         else:
             zero = torch.from_numpy(floats.decode(reader, kind.rows).copy()) if kind.form != "coded" else None
             decoder = Coded(values, zero)
-        program.hold(kind.name, torch.zeros(()))
+        hold(program, kind.name, torch.zeros(()))
         store(_place(program, kind.name), codes, decoder)
         return
     dtype = getattr(torch, kind.dtype)
@@ -196,7 +199,7 @@ def _read(reader: Reader, program: Program, kind: listing.Kind) -> None:
     else:
         value = torch.from_numpy(codec.decode(reader, kind.shape)).to(dtype)
     trained = kind.form.endswith("parameter")
-    program.hold(kind.name, nn.Parameter(value, value.is_floating_point()) if trained else value)
+    hold(program, kind.name, nn.Parameter(value, value.is_floating_point()) if trained else value)
 
 
 def _whole(values: Tensor) -> Ints:

@@ -44,6 +44,11 @@ class Model:
     sign_weights: tuple[int, ...] = ()
 
     @property
+    def sparse(self) -> bool:
+        """Whether at least half of the numbers are zeros."""
+        return self.zeros >= ODDS // 2
+
+    @property
     def mean_magnitude(self) -> int:
         """In units of 2^-12."""
         octave, place = divmod(self.mean, _STEPS)

@@ -14,13 +14,14 @@ from torch.export import Dim, ExportedProgram
 from torch.fx import Node
 
 from attar.compress.operations import CHECKS, IDLE, known, name_of
-from attar.compress.program import Program, Result, Step, Stored, references, stored_names
+from attar.compress.program import Listing, Program, Result, Step, Stored, hold, references, stored_names
 from attar.errors import CompressionError
 
 # Not 1, which tracing takes for a constant.
 _TRACED = 3
 # Other batches than the traced one, to find a size that was taken for a constant.
 _OTHERS = (1, 2)
+_NORM = "_native_batch_norm_legit_no_training"
 _NOWHERE = ("device", "layout", "pin_memory")
 
 
@@ -37,8 +38,11 @@ def traced(module: nn.Module, example: Tensor) -> Program:
 
     Example:
         >>> program = traced(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Dropout()), torch.zeros(1, 3))
-        >>> [step.operation for step in program.steps], [name for name, _ in program.named_parameters()]
-        (['linear', 'relu'], ['0.weight', '0.bias'])
+        >>> program, [name for name, _ in program.named_parameters()]
+        (Program(
+          2 operations
+          (0): Module()
+        ), ['0.weight', '0.bias'])
     """
     if not isinstance(example, Tensor) or example.ndim < 1 or not len(example):
         raise CompressionError("the example must be a tensor with at least one sample: give example=x[:1]")
@@ -115,6 +119,7 @@ def _made(module: nn.Module, found: ExportedProgram, example: Tensor) -> Program
     refers: dict[Node, Any] = {}
     steps: list[Step] = []
     outputs: list[Result] = []
+    normalised: set[Any] = set()
     user_inputs = set(signature.user_inputs)
     for node in found.graph.nodes:
         if node.op == "placeholder":
@@ -125,24 +130,29 @@ def _made(module: nn.Module, found: ExportedProgram, example: Tensor) -> Program
             name = name_of(node.target)
             if name in CHECKS:
                 continue
-            if name in IDLE:
+            if name in IDLE or (name == "getitem" and node.args[0] in normalised):
                 refers[node] = _told(node.args[0], refers, module)
                 continue
+            given = list(node.args)
+            if name == _NORM:
+                # The same as nothing but evaluation mode, and of three results only the first is used.
+                normalised.add(node)
+                name, given = "batch_norm", [*given[:5], False, *given[5:], False]
             if isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable:
                 name = _functional(name)
             if not known(name):
                 raise CompressionError(f"{type(module).__name__} computes {name}, which an .attar file does not hold")
-            arguments = tuple(_told(one, refers, module) for one in node.args)
+            arguments = tuple(_told(one, refers, module) for one in given)
             named = {key: _told(one, refers, module) for key, one in node.kwargs.items() if key not in _NOWHERE}
             steps.append(Step(name, arguments, named))
             refers[node] = Result(len(steps))
     if not outputs or not all(isinstance(one, Result) for one in outputs):
         raise CompressionError(f"{type(module).__name__} does not give tensors that it computed from its input")
-    program = Program(*_needed(steps, outputs), example)
+    program = Program(_needed(steps, outputs, example))
     parameters = set(signature.inputs_to_parameters.values())
     for name in stored_names(program):
         tensor = tensors[name].detach().cpu().clone()
-        program.hold(name, nn.Parameter(tensor, tensor.is_floating_point()) if name in parameters else tensor)
+        hold(program, name, nn.Parameter(tensor, tensor.is_floating_point()) if name in parameters else tensor)
     return program
 
 
@@ -164,7 +174,7 @@ def _told(argument: Any, refers: Mapping[Node, Any], module: nn.Module) -> Any:
     )
 
 
-def _needed(steps: list[Step], outputs: list[Result]) -> tuple[list[Step], list[Result]]:
+def _needed(steps: list[Step], outputs: list[Result], example: Tensor) -> Listing:
     """The steps that an output comes from, numbered anew."""
     wanted = {one.of for one in outputs}
     for i in range(len(steps), 0, -1):
@@ -178,11 +188,12 @@ def _needed(steps: list[Step], outputs: list[Result]) -> tuple[list[Step], list[
             return Result(number[argument.of])
         return [renumbered(one) for one in argument] if isinstance(argument, list) else argument
 
-    kept = [steps[i - 1] for i in order]
-    return [
-        Step(s.operation, tuple(renumbered(a) for a in s.arguments), {k: renumbered(a) for k, a in s.named.items()})
-        for s in kept
-    ], [renumbered(one) for one in outputs]
+    def rebuilt(step: Step) -> Step:
+        named = {key: renumbered(one) for key, one in step.named.items()}
+        return Step(step.operation, tuple(renumbered(one) for one in step.arguments), named)
+
+    kept = tuple(rebuilt(steps[i - 1]) for i in order)
+    return Listing(kept, tuple(renumbered(one) for one in outputs), example)
 
 
 def _compared(module: nn.Module, program: Program, example: Tensor) -> None:

@@ -1,0 +1,198 @@
+"""ONNX files into `.attar` files, and `.attar` files into ONNX files."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from google.protobuf.message import DecodeError
+from onnx import ModelProto, TensorProto, numpy_helper
+from torch import Tensor
+
+from attar.compress import codec, container, fitting, floats
+from attar.compress.coder import Reader, Writer
+from attar.compress.program import Program, listed
+from attar.compress.saved import opened
+from attar.compress.weights import quantize_weights
+from attar.deploy.graph import compact, write
+from attar.deploy.trees import OPSET
+from attar.errors import CompressionError, ExportError
+
+# Tensors of fewer numbers stay in the graph.
+_LEAST = 64
+_RAW = -15
+_INTEGERS = {TensorProto.INT8: np.int8, TensorProto.UINT8: np.uint8, TensorProto.INT32: np.int32}
+_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+# Batches on which a restored file is compared, and by how much it may differ, in units of the largest answer.
+_BATCHES = (1, 7)
+_TOLERANCE = 1e-4
+
+
+def pack(source: str | Path, target: str | Path) -> None:
+    """Write an ONNX file as an `.attar` file, with the weights of its layers in eight bits.
+
+    Weights are rounded as by `quantize_weights`; those that are integers already are kept. All else is kept as it is.
+
+    Arguments:
+        source: an ONNX file, by whomever.
+        target: written beside and renamed; `unpack` gives the ONNX file that was rounded, byte for byte.
+
+    Raises:
+        CompressionError: it is not a valid ONNX file, it has no weights that could be in eight bits, or has parts that
+            a file cannot keep: branches and loops, data in other files, operators of other domains.
+    """
+    source, target = Path(source), Path(target)
+    model = _judged(source)
+    with tempfile.TemporaryDirectory() as folder:
+        rounded = Path(folder, "rounded.onnx")
+        try:
+            quantize_weights(source, rounded)
+            model = onnx.load(rounded)
+        except ExportError as error:
+            if not any(tensor.data_type in (TensorProto.INT8, TensorProto.UINT8) for tensor in model.graph.initializer):
+                raise CompressionError(str(error)) from error
+    writer, listing = Writer(), []
+    for i, tensor in enumerate(model.graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.size < _LEAST or tensor.data_type not in (*_INTEGERS, TensorProto.FLOAT):
+            continue
+        if tensor.data_type == TensorProto.FLOAT:
+            floats.encode(writer, values)
+        else:
+            fitting.encode(writer, values)
+        listing.append([i, tensor.data_type, list(values.shape)])
+        model.graph.initializer[i].CopyFrom(TensorProto(name=tensor.name))
+    packer = zlib.compressobj(9, zlib.DEFLATED, _RAW)
+    graph = packer.compress(model.SerializeToString(deterministic=True)) + packer.flush()
+    container.write(target, json.dumps({"graph": len(graph), "tensors": listing}), graph + writer.data())
+
+
+def unpack(source: str | Path, target: str | Path) -> None:
+    """Write the network of an `.attar` file as an ONNX file.
+
+    Integers stay integers in it, with the operations that decode them. Input "x" is a batch of any size; the file is
+    run in onnxruntime and compared with the network on batches of two sizes.
+
+    Arguments:
+        source: what `save` or `pack` wrote.
+        target: written beside and renamed.
+
+    Raises:
+        CompressionError: the file cannot be read.
+        ExportError: an operation has no ONNX form, or the ONNX file differs.
+    """
+    source, target = Path(source), Path(target)
+    description, payload = container.read(source)
+    if description.startswith("{"):
+        write(_restored(description, payload, str(source)), target)
+        return
+    program = opened(description, payload, str(source))
+    model = _exported(program, source)
+    _compared(program, model, source)
+    write(model, target)
+
+
+def _judged(source: Path) -> ModelProto:
+    try:
+        model = onnx.load(source, load_external_data=False)
+        if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
+            raise CompressionError(f"{source}: keeps weights in other files; save it as one file")
+        onnx.checker.check_model(model)
+    except OSError as error:
+        raise CompressionError(f"{source}: cannot be read: {error.strerror or error}") from error
+    except (DecodeError, onnx.checker.ValidationError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CompressionError(f"{source}: is not a valid ONNX file: {reason}") from error
+    for node in model.graph.node:
+        if any(one.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for one in node.attribute):
+            raise CompressionError(f"{source}: has a branch or loop ({node.op_type}), which is not compressed")
+        if node.domain not in _DOMAINS:
+            raise CompressionError(f"{source}: has an operator of the domain {node.domain!r}, which is not known here")
+    return model
+
+
+def _restored(description: str, payload: bytes, name: str) -> ModelProto:
+    """The ONNX model that was packed."""
+    try:
+        told = json.loads(description)
+        length, listing = told["graph"], [(i, kind, tuple(shape)) for i, kind, shape in told["tensors"]]
+        sizes = [one for _, _, shape in listing for one in shape]
+        if not all(type(one) is int and one >= 0 for one in [length, *sizes, *(i for i, _, _ in listing)]):
+            raise ValueError
+        container.allow(sum(math.prod(shape) for _, _, shape in listing), len(payload), name)
+        unpacker = zlib.decompressobj(_RAW)
+        graph = unpacker.decompress(payload[:length], container.MOST_DESCRIPTION)
+        model = ModelProto.FromString(graph)
+        reader = Reader(payload[length:])
+        for i, kind, shape in listing:
+            tensor = model.graph.initializer[i]
+            value: Any = _decoded(reader, kind, shape)
+            tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+    except CompressionError as error:
+        raise CompressionError(f"{name}: {error}") from None
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, zlib.error, DecodeError) as error:
+        raise CompressionError(f"{name}: is damaged: what it says of an ONNX model cannot be read") from error
+    return model
+
+
+def _decoded(reader: Reader, kind: int, shape: tuple[int, ...]) -> Any:
+    if kind == TensorProto.FLOAT:
+        return floats.decode(reader, math.prod(shape)).reshape(shape)
+    return codec.decode(reader, shape).astype(_INTEGERS[kind])
+
+
+def _exported(program: Program, source: Path) -> ModelProto:
+    x, count = listed(program).example, len(listed(program).outputs)
+    outputs = ["y"] if count == 1 else [f"y{i}" for i in range(count)]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        file = Path(folder, "traced.onnx")
+        try:
+            torch.onnx.export(
+                program,
+                (x.expand(2, *x.shape[1:]).contiguous(),),
+                file,
+                input_names=["x"],
+                output_names=outputs,
+                dynamic_axes={name: {0: "n"} for name in ("x", *outputs)},
+                opset_version=OPSET,
+                # Otherwise integers would be stored as the floats that they stand for.
+                do_constant_folding=False,
+                dynamo=False,
+            )
+        except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ExportError(f"{source}: has no ONNX form: {reason}") from error
+        return compact(onnx.load(file))
+
+
+def _compared(program: Program, model: ModelProto, source: Path) -> None:
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    generator = torch.Generator().manual_seed(0)
+    example = listed(program).example
+    for n in _BATCHES:
+        x = _samples(example, n, generator)
+        with torch.no_grad():
+            said = program(x)
+        answers = session.run(None, {"x": x.numpy()})
+        for expected, answer in zip(said if isinstance(said, tuple) else (said,), answers):
+            reference = expected.numpy()
+            most = _TOLERANCE * max(1.0, float(np.abs(reference).max(initial=0)))
+            if answer.shape != reference.shape or not np.allclose(answer, reference, rtol=0, atol=most, equal_nan=True):
+                raise ExportError(f"{source}: the ONNX file differs from the network in a batch of {n}")
+
+
+def _samples(example: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    shape = (n, *example.shape[1:])
+    if example.is_floating_point():
+        return torch.rand(shape, generator=generator).to(example.dtype)
+    return torch.randint(0, 2, shape, generator=generator).to(example.dtype)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from attar.compress import container
+from attar.compress.packed import pack, unpack
+from attar.compress.parametrizations import Codebook, Coded, store
+from attar.compress.places import places
+from attar.compress.saved import load, save
+from attar.compress.weights import quantize_weights
+from attar.errors import CompressionError
+from tests.compress.networks import NETWORKS
+
+
+def run(path, x):
+    return ort.InferenceSession(path).run(None, {"x": x})[0]
+
+
+def exported(net, x, path):
+    torch.onnx.export(net.eval(), (x,), path, input_names=["x"], dynamic_axes={"x": {0: "n"}}, dynamo=False)
+
+
+@pytest.fixture
+def quiet():
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
+def test_a_restored_file_says_the_same(make, tmp_path) -> None:
+    torch.manual_seed(0)
+    net, x = make()
+    for i, place in enumerate(places(net)):
+        w = place.value.detach()
+        if w.ndim > 1:
+            step = w.abs().max() / 7
+            codes = (w / step).round()
+            store(
+                place, codes + 7 * (i % 2), Codebook(step * torch.arange(-7.0, 8)) if i % 2 else Coded(step.reshape(1))
+            )
+    net.eval()
+    save(net, tmp_path / "a.attar", x[:1])
+    unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
+    for n in (1, 5):
+        np.testing.assert_allclose(run(tmp_path / "a.onnx", x[:n].numpy()), net(x[:n]).detach(), atol=1e-5)
+
+
+def test_integers_stay_integers(tmp_path) -> None:
+    net, x = nn.Linear(200, 100), torch.randn(5, 200)
+    store(places(net)[0], torch.randint(-7, 8, (100, 200)), Coded(torch.full((100,), 0.01)))
+    save(net, tmp_path / "a.attar", x[:1])
+    unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
+    assert (tmp_path / "a.onnx").stat().st_size < 1.1 * 100 * 200
+    assert (tmp_path / "a.attar").stat().st_size < 0.55 * 100 * 200
+
+
+def test_a_packed_onnx_file_is_restored_byte_for_byte(tmp_path, quiet) -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 90)), torch.rand(4, 1, 8, 8)
+    exported(net, x, tmp_path / "a.onnx")
+    pack(tmp_path / "a.onnx", tmp_path / "a.attar")
+    unpack(tmp_path / "a.attar", tmp_path / "b.onnx")
+    quantize_weights(tmp_path / "a.onnx", tmp_path / "c.onnx")
+    assert (tmp_path / "b.onnx").read_bytes() == (tmp_path / "c.onnx").read_bytes()
+    np.testing.assert_allclose(run(tmp_path / "b.onnx", x.numpy()), net(x).detach(), atol=0.02)
+    assert (
+        (tmp_path / "a.attar").stat().st_size
+        < (tmp_path / "b.onnx").stat().st_size
+        < (tmp_path / "a.onnx").stat().st_size / 3
+    )
+    # Once more: what is in integers already is kept.
+    pack(tmp_path / "b.onnx", tmp_path / "b.attar")
+    unpack(tmp_path / "b.attar", tmp_path / "d.onnx")
+    np.testing.assert_array_equal(run(tmp_path / "d.onnx", x.numpy()), run(tmp_path / "b.onnx", x.numpy()))
+    with pytest.raises(CompressionError, match="ONNX"):
+        load(tmp_path / "a.attar")
+
+
+def graph(nodes, initializers=(), domain=""):
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 8]) for name in "xy")
+    opsets = [helper.make_opsetid("", 17)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+    return helper.make_model(helper.make_graph(nodes, "g", [x], [y], initializers), opset_imports=opsets, ir_version=9)
+
+
+def outside():
+    tensor = numpy_helper.from_array(np.ones((8, 8), np.float32), "w")
+    model = graph([helper.make_node("MatMul", ["x", "w"], ["y"])], [tensor])
+    kept = model.graph.initializer[0]
+    kept.ClearField("raw_data")
+    kept.data_location = TensorProto.EXTERNAL
+    kept.external_data.add(key="location", value="w.bin")
+    return model
+
+
+def branching():
+    then = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["z"])], "t", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]
+    )
+    condition = helper.make_node("Constant", [], ["c"], value=helper.make_tensor("", TensorProto.BOOL, [], [True]))
+    return graph([condition, helper.make_node("If", ["c"], ["y"], then_branch=then, else_branch=then)])
+
+
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [
+        (graph([helper.make_node("Relu", ["x"], ["y"])]), "could be quantised"),
+        (graph([helper.make_node("Odd", ["x"], ["y"], domain="com.someone")], domain="com.someone"), "com.someone"),
+        (outside(), "other files"),
+        (branching(), "branch or loop"),
+        (b"not ONNX at all", "not a valid ONNX file"),
+        (None, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_packed(model, what, tmp_path) -> None:
+    (tmp_path / "w.bin").write_bytes(b"\0" * 256)
+    if model is not None:
+        (tmp_path / "a.onnx").write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+    with pytest.raises(CompressionError, match=what):
+        pack(tmp_path / "a.onnx", tmp_path / "a.attar")
+    assert not (tmp_path / "a.attar").exists()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"graph": -1, "tensors": []},
+        {"graph": 3, "tensors": []},
+        {"graph": 0, "tensors": [[0, 1, [64]]]},
+        {"graph": 0, "tensors": [[0, 3, [2**20, 2**20]]]},
+        {"graph": 0, "tensors": 5},
+    ],
+)
+def test_what_nobody_packed_is_refused(told, tmp_path) -> None:
+    container.write(tmp_path / "a.attar", json.dumps(told), b"\xff" * 40)
+    with pytest.raises(CompressionError, match=r"a\.attar"):
+        unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
+    assert not (tmp_path / "a.onnx").exists()

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import copy
+import random
+import warnings
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from attar.compress import container
+from attar.compress.parametrizations import Codebook, Coded, Masked, Rounded, codes_of, store
+from attar.compress.places import places
+from attar.compress.saved import load, opened, save
+from attar.errors import CompressionError
+from tests.compress.networks import NETWORKS, Transformer
+
+
+def coded(net, bits=4, decoder="tensor"):
+    most = 2 ** (bits - 1) - 1
+    for place in places(net):
+        w = place.value.detach()
+        if w.ndim < 2:
+            continue
+        if decoder == "codebook":
+            values, codes = torch.unique((w / w.abs().max() * most).round(), return_inverse=True)
+            store(place, codes, Codebook(values * w.abs().max() / most))
+        elif decoder == "zero":
+            step = (w.amax() - w.amin()) / (2**bits - 1)
+            zero = (-w.amin() / step).round()
+            store(place, (w / step + zero).round(), Coded(step.reshape(1), zero.reshape(1)))
+        else:
+            step = w.flatten(1).abs().amax(1) / most if decoder == "row" else (w.abs().max() / most).reshape(1)
+            store(place, (w.flatten(1) / step.reshape(-1, 1)).round().reshape(w.shape), Coded(step))
+    return net
+
+
+@pytest.fixture(params=NETWORKS, ids=lambda make: make.__name__)
+def made(request):
+    torch.manual_seed(0)
+    net, x = request.param()
+    return net.eval(), x
+
+
+def same(net, other, x):
+    with torch.no_grad():
+        return max(float((net(x[:n]) - other(x[:n])).abs().max()) for n in (1, 2, 5))
+
+
+def tolerance(net):
+    # In evaluation mode torch takes a shortcut through transformers that rounds otherwise.
+    return 1e-6 if isinstance(net, Transformer) else 0
+
+
+def test_a_loaded_network_says_the_same(made, tmp_path) -> None:
+    net, x = made
+    save(net, tmp_path / "a.attar", x[:1])
+    again = load(tmp_path / "a.attar")
+    assert same(net, again, x) <= tolerance(net)
+    save(again, tmp_path / "b.attar")
+    assert (tmp_path / "a.attar").read_bytes() == (tmp_path / "b.attar").read_bytes()
+
+
+def test_a_coded_network_stays_coded(made, tmp_path) -> None:
+    net, x = made
+    net = coded(net)
+    save(net, tmp_path / "a.attar", x[:1])
+    again = load(tmp_path / "a.attar")
+    assert same(net, again, x) <= tolerance(net)
+    kept = [codes_of(place) for place in places(net)]
+    loaded = [codes_of(place) for place in places(again)]
+    assert sum(one is not None for one in kept) == sum(one is not None for one in loaded) > 0
+    # float32 numbers are written at most whole, codes of four bits in about half a byte.
+    floats = sum(place.value.numel() for place, codes in zip(places(net), kept) if codes is None)
+    floats += sum(buffer.numel() for name, buffer in net.named_buffers() if buffer.is_floating_point())
+    codes = sum(one.numel() for one in kept if one is not None)
+    assert (tmp_path / "a.attar").stat().st_size < 4 * floats + 0.55 * codes + 700
+
+
+def test_a_loaded_network_is_a_network(made, tmp_path) -> None:
+    net, x = made
+    save(coded(net), tmp_path / "a.attar", x[:1])
+    again = copy.deepcopy(load(tmp_path / "a.attar"))
+    assert same(net, again, x) <= tolerance(net)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            again,
+            (x[:2],),
+            tmp_path / "a.onnx",
+            input_names=["x"],
+            dynamic_axes={"x": {0: "n"}},
+            opset_version=17,
+            dynamo=False,
+        )
+    session = ort.InferenceSession(tmp_path / "a.onnx")
+    for n in (1, 5):
+        np.testing.assert_allclose(session.run(None, {"x": x[:n].numpy()})[0], net(x[:n]).detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("decoder", ["tensor", "row", "zero", "codebook"])
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_all_ways_to_keep_integers(decoder, bits, tmp_path) -> None:
+    torch.manual_seed(0)
+    net, x = coded(nn.Sequential(nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 4)), bits, decoder), torch.randn(5, 40)
+    save(net, tmp_path / "a.attar", x[:1])
+    again = load(tmp_path / "a.attar")
+    assert same(net, again, x) == 0
+    for one, other in zip(places(net), places(again)):
+        assert type(one.chain()[-1] if one.chain() else None) is type(other.chain()[-1] if other.chain() else None)
+        assert torch.equal(one.original(), other.original())
+
+
+def test_what_was_trained_on_a_grid_or_behind_a_mask_is_kept_as_it_is(tmp_path) -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 4)), torch.randn(5, 40)
+    first = places(net)[0]
+    first.wrap(Masked(torch.rand(30, 40) < 0.1))
+    first.wrap(Rounded(torch.tensor([0.05]), -7, 7))
+    weight_norm(net[2])
+    save(net, tmp_path / "a.attar", x[:1])
+    again = load(tmp_path / "a.attar")
+    assert same(net.eval(), again, x) < 1e-6
+    codes = codes_of(next(place for place in places(again) if place.name == "0.weight"))
+    assert codes is not None
+    assert int(codes.abs().max()) <= 7
+    assert len(net[0].parametrizations.weight) == 2  # left as it was
+
+
+def test_tensors_of_all_types(tmp_path) -> None:
+    class Types(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.half_ = nn.Parameter(torch.randn(5).half())
+            self.register_buffer("brain", torch.randn(5).bfloat16())
+            self.register_buffer("double_", torch.randn(5, dtype=torch.float64))
+            self.register_buffer("long_", torch.tensor([2**62, -(2**63), 0, -1, 7]))
+            self.register_buffer("small", torch.arange(-2, 3, dtype=torch.int8))
+            self.register_buffer("mask", torch.tensor([True, False, True, True, False]))
+            self.register_buffer("odd", torch.tensor([float("nan"), float("inf"), -0.0, 1e-45, -3e38]))
+
+        def forward(self, x):
+            kept = x + self.half_ + self.brain + self.double_ + self.small + (self.long_ % 7)
+            return torch.where(self.mask, kept, x), self.odd + 0 * x.sum()
+
+    net, x = Types(), torch.randn(4, 5)
+    save(net, tmp_path / "a.attar", x[:1])
+    again = load(tmp_path / "a.attar")
+    for name, tensor in net.state_dict().items():
+        loaded = again.state_dict()[name]
+        assert loaded.dtype == tensor.dtype
+        assert torch.equal(loaded.contiguous().view(torch.uint8), tensor.contiguous().view(torch.uint8)), name
+
+
+def test_the_description_of_lenet_is_short(tmp_path) -> None:
+    net = nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10)
+    )
+    for place in places(net):
+        store(place, torch.zeros(place.value.shape), Coded(torch.ones(1)))
+    save(net, tmp_path / "a.attar", torch.rand(1, 1, 28, 28))
+    assert (tmp_path / "a.attar").stat().st_size < 150
+
+
+def test_a_network_may_bring_its_example(tmp_path) -> None:
+    net = nn.Linear(3, 2)
+    with pytest.raises(CompressionError, match=r"save\(module, path, example=x\[:1\]\)"):
+        save(net, tmp_path / "a.attar")
+    net.example = torch.zeros(1, 3)
+    save(net, tmp_path / "a.attar")
+    assert same(net, load(tmp_path / "a.attar"), torch.randn(5, 3)) == 0
+    with pytest.raises(CompressionError, match="at least one sample"):
+        save(net, tmp_path / "a.attar", torch.zeros(0, 3))
+
+
+def test_damaged_files_give_a_network_or_an_error(tmp_path) -> None:
+    net, x = coded(nn.Sequential(nn.Linear(20, 10), nn.ReLU(), nn.Linear(10, 2))), torch.rand(1, 20)
+    save(net, tmp_path / "a.attar", x)
+    text, payload = container.read(tmp_path / "a.attar")
+    chance = random.Random(0)
+    for _ in range(300):
+        kind = chance.randrange(3)
+        at = chance.randrange(len(payload))
+        other = payload[:at] + chance.randbytes(kind) + payload[at + chance.randrange(3) :]
+        at = chance.randrange(len(text))
+        told = text if kind else text[:at] + chance.choice('0123456789[]",%#') + text[at + 1 :]
+        try:
+            opened(*container.opened(container.packed(told, other), "a.attar"), "a.attar")
+        except CompressionError:
+            continue
+
+
+def test_an_integer_outside_its_codebook(tmp_path) -> None:
+    net = nn.Linear(3, 2)
+    store(places(net)[0], torch.tensor([[0, 1, 2], [2, 1, 5]]), Codebook(torch.arange(6.0)))
+    save(net, tmp_path / "a.attar", torch.zeros(1, 3))
+    text, payload = container.read(tmp_path / "a.attar")
+    with pytest.raises(CompressionError):
+        opened(text.replace('"k6"', '"k5"'), payload, "a.attar")
