@@ -16,7 +16,7 @@ from attar.compress import compress as search
 from attar.compress import load
 from attar.compress.budget import Budget, readable
 from attar.compress.packed import pack, unpack
-from attar.compress.program import Program
+from attar.compress.program import Program, listed
 from attar.compress.saved import save
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.sources import read
@@ -90,9 +90,10 @@ def shrink(
     network = None if file.suffix.lower() == ".onnx" else load(file)
     if network is not None and dataset is None:
         raise DataError(f"{file}: what a network may lose is judged on samples; give some with --data")
+    settings: dict[str, Any] = {"budget": str(limits), "data": data, "epochs": epochs, "seed": seed}
     asked = {
         "source": str(file),
-        "settings": {"compress": True, "budget": str(limits), "data": data, "epochs": epochs, "seed": seed},
+        "settings": {"compress": True, **settings},
         "data": fingerprint(np.frombuffer(file.read_bytes(), np.uint8))
         + ("" if dataset is None else fingerprint_of(dataset)),
     }
@@ -106,27 +107,28 @@ def shrink(
             )
             save(found.model, run.folder / SMALL)
             shrunk = _of_network(found, file, limits)
-            return _finished(run, shrunk, asked["settings"], command, started)
+            return _finished(run, shrunk, settings, command, started)
     with tempfile.TemporaryDirectory() as scratch:
         small, tried = Path(scratch, SMALL), _packed(file, Path(scratch, SMALL), dataset)
         _hold(limits, tried, file)
         with Run(folder, asked, versions()) as run:
             (run.folder / SMALL).write_bytes(small.read_bytes())
             shrunk = _of_file(file, tried, 0 if dataset is None else len(dataset))
-            return _finished(run, shrunk, asked["settings"], command, started)
+            return _finished(run, shrunk, settings, command, started)
 
 
 def _samples(network: Program, dataset: Dataset, where: str) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Samples in the shape and the type that the network takes, and classes where they are its own."""
-    x, wanted = torch.tensor(dataset.x), tuple(network.example.shape[1:])
-    if tuple(x.shape[1:]) != wanted and x[0].numel() == network.example[0].numel():
+    example = listed(network).example
+    x, wanted = torch.tensor(dataset.x), tuple(example.shape[1:])
+    if tuple(x.shape[1:]) != wanted and x[0].numel() == example[0].numel():
         x = x.reshape(-1, *wanted)
     if tuple(x.shape[1:]) != wanted:
         raise DataError(
             f"{where}: a sample is {' × '.join(map(str, x.shape[1:]))}, and the network takes "
             f"{' × '.join(map(str, wanted))}; give the samples as it was trained on them, as arrays in an .npz file"
         )
-    x = x.to(network.example.dtype)
+    x = x.to(example.dtype)
     with torch.no_grad():
         answers = network(x[:2])
     known = dataset.y != UNLABELLED
@@ -182,8 +184,8 @@ def _hold(budget: Budget, tried: Iterable[Tried], file: Path) -> None:
     *_, small = tried
     if budget.bytes is not None and small.bytes > budget.bytes:
         raise BudgetError(
-            f"{file}: takes {readable(small.bytes)} with eight bits a weight, more than {budget}; an ONNX file cannot be "
-            "trained: allow more, or save the network itself with attar.compress.save"
+            f"{file}: takes {readable(small.bytes)} with eight bits a weight, more than {budget}; an ONNX file cannot "
+            "be trained: allow more, or save the network itself with attar.compress.save"
         )
     if budget.latency_ms is not None:
         raise BudgetError(f"{file}: eight bits a weight make no model faster; give bytes or what may be lost")
@@ -220,7 +222,7 @@ def _finished(run: Run, shrunk: Shrunk, settings: dict[str, Any], command: str, 
         run=run.folder.name,
         files=files,
         notes=tuple(notes),
-        settings={name: value for name, value in settings.items() if name != "compress"},
+        settings=settings,
         versions=run.versions,
         command=command,
         seconds=time.perf_counter() - started,
