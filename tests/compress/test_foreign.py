@@ -14,8 +14,12 @@ from attar.compress.packed import unpack
 from attar.errors import BudgetError, CompressionError
 from tests.compress.zoo import SHAPES, zoo
 
+_QUICK = ("tied", "attention", "recurrent")
 
-@pytest.mark.parametrize("name", SHAPES)
+
+@pytest.mark.parametrize(
+    "name", [name if name in _QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SHAPES]
+)
 def test_the_whole_way(name, tmp_path) -> None:
     net, x = zoo(name, 64)
     before = copy.deepcopy(net.state_dict())

@@ -20,6 +20,7 @@ from attar.compress.factorization import factorize
 from attar.compress.parametrizations import frozen
 from attar.compress.program import Program
 from attar.compress.pruning import prune
+from attar.compress.saved import as_program
 from attar.compress.sensitivity import Way, mix, sensitivities, written
 from attar.compress.squeezing import squeeze
 from attar.data.dataset import UNLABELLED
@@ -159,10 +160,12 @@ class _Search:
         judged = rows(x, aside)
         judge = Judge(judged, answers(self.model, judged), labels[aside])
         self.attempts = Attempts(folder, judge, rows(x, aside[:1]), progress)
+        # Traced once: what is written of it many times need not be traced again.
+        self.whole = as_program(self.model, self.attempts.example)
 
     def run(self) -> Compressed:
-        dense = self.attempts.of("float32", lambda _: self.model)
-        ways = sensitivities(self.model, self.x, progress=self.progress)
+        dense = self.attempts.of("float32", lambda _: self.whole)
+        ways = sensitivities(self.whole, self.x, progress=self.progress)
         rest = 8 * dense.bytes - sum(way[0].size for way in ways.values())
 
         def rounded(size: int) -> Callable[[Path], nn.Module]:
@@ -187,7 +190,7 @@ class _Search:
         """The mix for a file of at most so many bytes, whose description is only known once it is written."""
         allowed = 8.0 * size - max(rest, 0.0)
         for _ in range(4):
-            small = written(self.model, mix(ways, allowed))
+            small = written(self.whole, mix(ways, allowed))
             if (over := self.attempts.size(small) - size) <= 0:
                 return small
             allowed -= 8 * over
@@ -257,8 +260,9 @@ class _Search:
     ) -> Callable[[int], Callable[[Path], nn.Module]]:
         def of(epochs: int) -> Callable[[Path], nn.Module]:
             def make(folder: Path) -> nn.Module:
-                start = build()
-                if start is not self.model:
+                shape = build()
+                start = self.whole if shape is self.model else as_program(shape, self.attempts.example)
+                if start is not self.whole:
                     distill(
                         start,
                         self.told,
