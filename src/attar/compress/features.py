@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from attar.errors import CompressionError
 
-_POOLS: dict[int, Callable[..., Tensor]] = {3: F.adaptive_avg_pool1d, 4: F.adaptive_avg_pool2d, 5: F.adaptive_avg_pool3d}
+_Pool = Callable[..., Tensor]
+_POOLS: dict[int, _Pool] = {3: F.adaptive_avg_pool1d, 4: F.adaptive_avg_pool2d, 5: F.adaptive_avg_pool3d}
 
 
 class Guides(nn.Module):
