@@ -8,20 +8,21 @@ The network is that of `networks.py` on the first 55 000 training images of Fash
 folder does not hold it. Each row is one call of `quantize`; what is learnt from samples is learnt from these images,
 and accuracy is that on the 10 000 test images, or on the 5 000 training images that were held out, where settings are
 chosen. Bits are those of weights and of what goes into the layers; "8 at the ends" has 8 for the first and the last
-layer.
+layer. Bytes are those of the file that `save` writes.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import networks
 
-from attar.compress import quantize
+from attar.compress import quantize, save
 
 _FLOAT = 55_000
 _NAIVE: dict[str, Any] = {"clipping": "minmax"}
@@ -59,9 +60,12 @@ def main() -> None:
 
     def show(name: str, bits: int | str, inputs: int | str | None, module: Any, seconds: float) -> None:
         accuracy = networks.accuracy(module, x_test, y_test)
-        print(f"| {name} | {bits} | {inputs or 'float'} | {accuracy:.2f} | {seconds:.1f} |", flush=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            save(module, file := Path(scratch, "network.attar"), x[:1])
+            size = file.stat().st_size
+        print(f"| {name} | {bits} | {inputs or 'float'} | {accuracy:.2f} | {size:,} | {seconds:.1f} |", flush=True)
 
-    print("| | weights | inputs | accuracy, % | CPU seconds |\n|---|---|---|---|---|")
+    print("| | weights | inputs | accuracy, % | bytes | CPU seconds |\n|---|---|---|---|---|---|")
     if not asked.trained:
         show("as it was trained", "float", None, network, 0)
         for name, bits, inputs, how in _AFTER:
