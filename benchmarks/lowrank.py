@@ -5,6 +5,7 @@
 LeNet-300-100 on MNIST and a residual network on Fashion-MNIST, each trained on 55 000 training images; settings
 were chosen on the other 5 000: a filter becomes a column and a row. Ranks are those of the least sum of errors of all
 layers, with errors weighted by the activations, or of the weights themselves.
+Latency is as in structure.py.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import torch
 from networks import accuracy, images, lenet_300_100, resnet, shifted, trained
+from structure import latencies
 from torch import nn
 
 from attar.compress import factorize
@@ -49,6 +51,9 @@ def main(folder: Path, epochs: int) -> None:
         recovered = split(dense, x[:CLEAN], share=0.5, y=y[:CLEAN], epochs=epochs, lr=5e-4)
         seconds = time.process_time() - start
         show(f"weighted by activations, 50%, epochs of recovery: {epochs}, {seconds:.0f} s", recovered)
+        for batch in (1, 64):
+            slow, fast = latencies([dense, recovered], x_test, batch)
+            print(f"{name}, batch {batch}: {slow:.3f} ms, {fast:.3f} ms, {slow / fast:.2f}×", flush=True)
 
 
 if __name__ == "__main__":
