@@ -169,7 +169,6 @@ def main() -> None:
             print(f"\r{i} of {options.inputs}", end="", file=sys.stderr)
     used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     spent = time.process_time() - began
-    spent = time.process_time() - began
     print(f"{options.inputs} inputs in {spent:.0f} s, the slowest in {slowest:.2f} s; {used:.0f} MB more")
     for outcome, n in sorted(outcomes.items()):
         print(f"{n:8d}  {outcome}")

@@ -51,9 +51,7 @@ class Magnitudes:
         self._sums = {i: np.zeros(layout.size // layout.sizes[i], np.int64) for i in used if i < len(layout.sizes)}
         self._near = np.zeros(layout.room if len(self._sums) < len(used) else 0, np.int32)
         unit = max(mean, 1 << MEAN)
-        self._before = _OF_GROUP * unit
-        self._of_sums = _log2((np.arange(_TABLE) << MEAN) + self._before)
-        self._of_near = _log2((np.arange(_TABLE) << MEAN) + _OF_NEIGHBOURS * unit)
+        self._before, self._before_near = _OF_GROUP * unit, _OF_NEIGHBOURS * unit
         self._of_counts = _log2(np.arange(1 << _COUNT) * mean + _OF_NEIGHBOURS * unit)
 
     def features(self, groups: dict[int, Ints], padded: Ints, seen: int) -> list[Ints]:
@@ -63,14 +61,15 @@ class Magnitudes:
             if i in self._sums:
                 known = self._layout.sizes[i] * seen // self._layout.size
                 few = len(self._sums[i]) <= len(groups[i])
-                sums = self._sums[i] if few else self._sums[i][groups[i]]
-                ratio = self._of_sums[sums] if int(sums.max()) < _TABLE else _log2((sums << MEAN) + self._before)
+                sums = self._sums[i] if few else self._sums[i].take(groups[i])
+                ratio = _log2((sums << MEAN) + self._before)
                 ratio -= int(_log2(np.array([known * self._mean + self._before]))[0])
-                found.append(ratio[groups[i]] if few else ratio)
+                found.append(ratio.take(groups[i]) if few else ratio)
             else:
                 packed = _around(self._near, padded, self._layout.neighbours[i - len(self._layout.sizes)])
                 near = np.minimum(packed >> _COUNT, _TABLE - 1)
-                found.append(self._of_near[near] - self._of_counts[packed & (1 << _COUNT) - 1])
+                logs = _log2((np.arange(int(near.max()) + 1) << MEAN) + self._before_near)
+                found.append(logs.take(near) - self._of_counts.take(packed & (1 << _COUNT) - 1))
         return found
 
     def learn(self, groups: dict[int, Ints], padded: Ints, magnitudes: Ints) -> None:
@@ -99,29 +98,30 @@ class Signs:
         # The sum of magnitudes in the upper half, that of the numbers in the lower one.
         self._sums = {i: np.zeros(layout.size // layout.sizes[i], np.int64) for i in used if i < len(layout.sizes)}
         self._near = np.zeros(layout.room if len(self._sums) < len(used) else 0, np.int64)
-        self._parts = [(1 << _SHARE) // (np.arange(_TABLE) + n * mean) for n in (_OF_GROUP, _OF_NEIGHBOURS)]
+        self._before, self._before_near = _OF_GROUP * mean, _OF_NEIGHBOURS * mean
 
     def features(self, groups: dict[int, Ints], padded: Ints) -> list[Ints]:
         """Sum over sum of magnitudes, in each division, between −1 and 1."""
         found = []
         for i in self._used:
             if i in self._sums:
-                packed, parts = self._sums[i][groups[i]], self._parts[0]
+                packed, before = self._sums[i].take(groups[i]), self._before
             else:
                 packed = _around(self._near, padded, self._layout.neighbours[i - len(self._layout.sizes)])
-                parts = self._parts[1]
+                before = self._before_near
             signed = (packed + _HALF & 2 * _HALF - 1) - _HALF
             whole = packed - signed >> _HALVES
             if int(whole.max()) >= _TABLE:
                 # The quotient stays what it is.
                 over = np.maximum(np.frexp(whole.astype(np.float64))[1].astype(np.int64) - _BITS, 0)
                 signed, whole = signed >> over, whole >> over
-            found.append(signed * parts[whole] >> (_SHARE - LOG))
+            parts = (1 << _SHARE) // (np.arange(int(whole.max()) + 1) + before)
+            found.append(signed * parts.take(whole) >> (_SHARE - LOG))
         return found
 
     def learn(self, groups: dict[int, Ints], padded: Ints, values: Ints) -> None:
         """Take in what has become known."""
-        capped = np.clip(values, -CAP, CAP)
+        capped = np.minimum(np.maximum(values, -CAP), CAP)
         packed = (np.abs(capped) << _HALVES) + capped
         for i, sums in self._sums.items():
             np.add.at(sums, groups[i], packed)
@@ -177,7 +177,8 @@ class Agreement:
 def classes_of(score: Ints) -> Ints:
     """The class of a sum of weights times logarithms."""
     shift = LOG + UNIT - 1
-    return np.clip((score + (1 << (shift - 1))) >> shift, -_MIDDLE, CLASSES - _MIDDLE - 1) + _MIDDLE
+    found: Ints = np.minimum(np.maximum(((score + (1 << (shift - 1))) >> shift) + _MIDDLE, 0), CLASSES - 1)
+    return found
 
 
 def sign_classes_of(score: Ints) -> Ints:
@@ -191,7 +192,7 @@ def power(exponents: Ints) -> Ints:
     """2^x of numbers in units of 2^-8, in units of 2^-20."""
     octave, place = exponents >> LOG, exponents & 255
     value = _POWERS[place]
-    return np.where(octave < 0, value >> np.minimum(-octave, 40), value << np.clip(octave, 0, 40))
+    return np.where(octave < 0, value >> np.minimum(-octave, 40), value << np.minimum(np.maximum(octave, 0), 40))
 
 
 def _log2(values: Ints) -> Ints:
@@ -211,9 +212,9 @@ def _scaled(weights: Ints, bits: int) -> Ints:
 
 def _around(near: npt.NDArray[Any], padded: Ints, steps: tuple[int, ...]) -> Ints:
     """The sum of some neighbours."""
-    total: Ints = near[padded + steps[0]].astype(np.int64)
+    total: Ints = near.take(padded + steps[0]).astype(np.int64)
     for step in steps[1:]:
-        total += near[padded + step]
+        total += near.take(padded + step)
     return total
 
 
