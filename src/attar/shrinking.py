@@ -210,7 +210,7 @@ def _of_file(file: Path, tried: tuple[Tried, ...], n: int) -> Shrunk:
 
 
 def _finished(run: Run, shrunk: Shrunk, settings: dict[str, Any], command: str, started: float) -> Shrinking:
-    files = {SMALL: "for `attar unpack` and `attar.compress.load`"}
+    files = {SMALL: "for attar unpack, and attar.compress.load in Python"}
     notes = list(shrunk.notes)
     try:
         unpack(run.folder / SMALL, run.folder / RESTORED)

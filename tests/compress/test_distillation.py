@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from attar.compress.distillation import distill, distillation_loss
+from attar.compress.features import Guides
+from attar.errors import CompressionError
 from attar.training.loop import train
 
 
@@ -141,3 +143,52 @@ def test_a_killed_distillation_goes_on_to_the_same_weights(rows, tmp_path, monke
     distill(resumed, told(y), x, y, view=jittered, **settings, checkpoint=tmp_path / "c")
     for a, b in zip(whole.parameters(), resumed.parameters()):
         assert torch.equal(a, b)
+
+
+def thin_and_wide():
+    torch.manual_seed(0)
+    wide = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.Flatten(), nn.Linear(96, 3))
+    thin = nn.Sequential(
+        nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 6, 3, padding=1), nn.Flatten(), nn.Linear(54, 3)
+    )
+    return thin, wide.eval(), torch.randn(40, 1, 8, 8)
+
+
+def test_the_loss_of_features_is_the_formula() -> None:
+    thin, wide, x = thin_and_wide()
+    guides = Guides(thin, wide, {"1": "1", "2": "2"}, x[:2])
+    assert isinstance(guides.maps[1], nn.Identity)
+    with guides.watched() as seen, torch.no_grad():
+        thin(x)
+        wide(x)
+        loss = guides(seen)
+    total = 0.0
+    with torch.no_grad():
+        for i, (own, other) in enumerate(((thin[:2], wide[:2]), (thin[:3], wide[:3]))):
+            f_s, f_t = own(x).double(), nn.functional.adaptive_avg_pool2d(other(x), 3).double()
+            if i == 0:
+                weight, bias = guides.maps[0].weight.double(), guides.maps[0].bias.double()
+                f_s = torch.einsum("oc,nchw->nohw", weight, f_s) + bias[:, None, None]
+            total += (f_s - f_t).square().mean() / (f_t - f_t.mean(0)).square().mean()
+    assert loss.item() == pytest.approx(total.item() / 2, rel=1e-5)
+
+
+def test_features_lead_a_student_and_leave_no_trace() -> None:
+    thin, wide, x = thin_and_wide()
+    names, before = set(thin.state_dict()), [value.clone() for value in wide.state_dict().values()]
+    how = {"epochs": 30, "batch_size": 20, "lr": 1e-2}
+    first = distill(thin, wide, x, **how, features={"1": "1"})
+    assert set(thin.state_dict()) == names
+    assert not any(layer._forward_hooks for net in (thin, wide) for layer in net.modules())
+    assert all(torch.equal(a, b) for a, b in zip(before, wide.state_dict().values()))
+    again, _, _ = thin_and_wide()
+    assert distill(again, wide, x, **how, features={"1": "1"}).losses == first.losses
+
+
+@pytest.mark.parametrize("pairs", [{"nowhere": "1"}, {"1": "nowhere"}, {"1": "4"}, {"": "1"}])
+def test_features_that_do_not_go_together(pairs) -> None:
+    thin, wide, x = thin_and_wide()
+    with pytest.raises(CompressionError):
+        distill(thin, wide, x, epochs=1, features=pairs)
+    with pytest.raises(CompressionError, match="itself"):
+        distill(thin, wide(x).detach(), x, epochs=1, features={"1": "1"})

@@ -10,8 +10,6 @@ from attar.density import LossyCoder
 from attar.errors import DataError
 from attar.represent import PCA
 
-pytest.importorskip("constriction")
-
 
 @pytest.fixture(scope="module")
 def digits():

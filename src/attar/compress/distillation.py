@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attar.compress.features import Guides
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.loop import History, LossOfBatch, train
@@ -71,6 +72,8 @@ def distill(
     temperature: float = 2.0,
     alpha: float = 0.9,
     view: View | None = None,
+    features: Mapping[str, str] | None = None,
+    beta: float = 1.0,
     batch_size: int = 128,
     lr: float = 4e-3,
     weight_decay: float = 1e-3,
@@ -88,6 +91,7 @@ def distill(
 
     References:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, https://arxiv.org/abs/1503.02531
+        Romero et al., FitNets: Hints for Thin Deep Nets, 2015, https://arxiv.org/abs/1412.6550 (features)
         Xie et al., Self-training with Noisy Student, 2020, https://arxiv.org/abs/1911.04252 (views for students only)
 
     Arguments:
@@ -99,6 +103,9 @@ def distill(
         temperature: T in `distillation_loss`.
         alpha: α in `distillation_loss`.
         view: of a batch of samples, drawn with a generator, for the student; None: the samples as they are.
+        features: a layer of the student by its name, and the one of the teacher whose features it is led towards, which
+            sees the same views then (`Guides`); None: answers alone count.
+        beta: weight of that loss, which is added.
         batch_size: samples in a batch.
         lr: highest learning rate.
         weight_decay: of AdamW.
@@ -107,7 +114,8 @@ def distill(
         progress: where steps are reported.
 
     Raises:
-        CompressionError: there are no samples, or not one answer or label for each.
+        CompressionError: there are no samples, or not one answer or label for each, or features of a teacher that is
+            given by its logits.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -116,9 +124,18 @@ def distill(
         >>> bool((student(x).argmax(1) == teacher(x).argmax(1)).float().mean() > 0.9)
         True
     """
+    guides = None
+    if features:
+        if not isinstance(teacher, nn.Module):
+            raise CompressionError("features are those of a network: give the teacher itself, not its logits")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            guides = Guides(student, teacher, features, rows(x, torch.arange(min(len(x), 2))))
+    learn = lesson(student, teacher, x, y, temperature=temperature, alpha=alpha, view=view, guides=guides, beta=beta)
+    module = student if guides is None else nn.ModuleList([student, guides])
     return train(
-        student,
-        lesson(student, teacher, x, y, temperature=temperature, alpha=alpha, view=view),
+        module,
+        learn,
         len(x),
         epochs=epochs,
         batch_size=batch_size,
@@ -140,6 +157,8 @@ def lesson(
     temperature: float,
     alpha: float,
     view: View | None,
+    guides: Guides | None = None,
+    beta: float = 1.0,
 ) -> LossOfBatch:
     """The loss of a batch that `distill` trains by; arguments and errors are those of `distill`."""
     n = len(x)
@@ -156,12 +175,21 @@ def lesson(
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
         some = known[torch.randint(max(len(known), 1), (min(_LABELLED, len(known)),), generator=generator)]
         seen = rows(x, torch.cat([batch, some]))
-        said = student(seen if view is None else view(seen, generator))
+        seen = seen if view is None else view(seen, generator)
+        if guides is None:
+            said, led = student(seen), None
+        else:
+            with guides.watched() as features:
+                said = student(seen)
+                with torch.no_grad():
+                    guides.teacher(seen)
+            led = beta * guides(features)
         if variance is not None:
             squared: Tensor = (said[: len(batch)] - told[batch]).square().mean()
-            return squared / variance
+            return squared / variance if led is None else squared / variance + led
         unlabelled, labelled = said.split([len(batch), len(some)])
-        return distillation_loss(unlabelled, told[batch], labelled, labels[some], temperature, alpha)
+        of_answers = distillation_loss(unlabelled, told[batch], labelled, labels[some], temperature, alpha)
+        return of_answers if led is None else of_answers + led
 
     return loss
 

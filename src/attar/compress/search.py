@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +18,13 @@ from attar.compress.budget import Budget, readable
 from attar.compress.costs import macs
 from attar.compress.distillation import Samples, View, answers, distill, rows
 from attar.compress.factorization import factorize
+from attar.compress.factors import Scheme
 from attar.compress.parametrizations import frozen
+from attar.compress.places import places
 from attar.compress.program import Program
 from attar.compress.pruning import prune
-from attar.compress.sensitivity import Way, mix, sensitivities, written
+from attar.compress.saved import as_program
+from attar.compress.sensitivity import Way, divergence, mix, sensitivities, written
 from attar.compress.squeezing import squeeze
 from attar.data.dataset import UNLABELLED
 from attar.deploy.folding import fold_batch_norm
@@ -37,8 +41,11 @@ _SHARES = (0.25, 0.19, 0.14, 0.1)
 _FREE = 0.003
 # Shares of the multiply-accumulates that narrower and factorised networks keep.
 _CHANNELS, _RANKS = (0.5, 0.25, 0.12), (0.5,)
-# Bits of a code that training is tried with.
-_BITS = (3, 4)
+_SCHEMES: tuple[Scheme, ...] = ("channel", "tucker", "spatial")
+# Bits of a code that training is tried with, by whether the file has less than so many bits a weight.
+_FEW, _MANY, _BETWEEN = (3, 2), (3, 4), 1.0
+# The network as it is, beside narrower ones and those of low rank.
+_WHOLE = "whole"
 # Epochs of a first look at every way, of all.
 _LOOK = 4
 # For a loss alone: each size is this share of the one before.
@@ -159,10 +166,12 @@ class _Search:
         judged = rows(x, aside)
         judge = Judge(judged, answers(self.model, judged), labels[aside])
         self.attempts = Attempts(folder, judge, rows(x, aside[:1]), progress)
+        # Traced once: what is written of it many times need not be traced again.
+        self.whole = as_program(self.model, self.attempts.example)
 
     def run(self) -> Compressed:
-        dense = self.attempts.of("float32", lambda _: self.model)
-        ways = sensitivities(self.model, self.x, progress=self.progress)
+        dense = self.attempts.of("float32", lambda _: self.whole)
+        ways = sensitivities(self.whole, self.x, progress=self.progress)
         rest = 8 * dense.bytes - sum(way[0].size for way in ways.values())
 
         def rounded(size: int) -> Callable[[Path], nn.Module]:
@@ -187,7 +196,7 @@ class _Search:
         """The mix for a file of at most so many bytes, whose description is only known once it is written."""
         allowed = 8.0 * size - max(rest, 0.0)
         for _ in range(4):
-            small = written(self.model, mix(ways, allowed))
+            small = written(self.whole, mix(ways, allowed))
             if (over := self.attempts.size(small) - size) <= 0:
                 return small
             allowed -= 8 * over
@@ -232,10 +241,10 @@ class _Search:
     def _trained(self, size: int) -> Attempt:
         """The best of the ways to train a network to so many bytes."""
         looks: list[tuple[Attempt, Callable[[int], Callable[[Path], nn.Module]], str]] = []
+        weights = sum(place.value.numel() for place in places(self.model))
+        of_a_code = _FEW if 8 * size < _BETWEEN * weights else _MANY
         for name, build in self._shapes().items():
-            for bits in _BITS:
-                if looks and bits != _BITS[0] and "whole" not in name:
-                    continue
+            for bits in of_a_code if name == _WHOLE else of_a_code[:1]:
                 make = self._making(build, size, bits)
                 title = f"{name}, {bits} bits, {readable(size)}"
                 look = self._try(f"{title}, first look", make(max(2, self.epochs // _LOOK)))
@@ -257,8 +266,9 @@ class _Search:
     ) -> Callable[[int], Callable[[Path], nn.Module]]:
         def of(epochs: int) -> Callable[[Path], nn.Module]:
             def make(folder: Path) -> nn.Module:
-                start = build()
-                if start is not self.model:
+                shape = build()
+                start = self.whole if shape is self.model else as_program(shape, self.attempts.example)
+                if start is not self.whole:
                     distill(
                         start,
                         self.told,
@@ -291,7 +301,7 @@ class _Search:
 
     def _shapes(self) -> dict[str, Callable[[], nn.Module]]:
         """Networks to begin with, by name: as it is, with fewer channels, of low rank; those that are fast enough."""
-        shapes: dict[str, Callable[[], nn.Module]] = {"whole": lambda: self.model}
+        shapes: dict[str, Callable[[], nn.Module]] = {_WHOLE: lambda: self.model}
         some = rows(self.x, torch.arange(min(len(self.x), 512)))
         whole = macs(self.model, some)
         for kept in _CHANNELS:
@@ -299,9 +309,7 @@ class _Search:
                 self.model, 1 - kept, x=some, structure="channels", criterion="taylor", seed=self.seed
             )
         for kept in _RANKS:
-            shapes[f"low rank, {kept:.0%} of the work"] = lambda kept=kept: factorize(  # type: ignore[misc]
-                self.model, some, share=kept
-            )
+            shapes[f"low rank, {kept:.0%} of the work"] = lambda kept=kept: self._factorized(some, kept)  # type: ignore[misc]
         found: dict[str, Callable[[], nn.Module]] = {}
         for name, build in shapes.items():
             try:
@@ -309,7 +317,7 @@ class _Search:
             except CompressionError as error:
                 self.progress.say(f"{name}: left out, since {error}")
                 continue
-            if name != "whole" and macs(module, some) > 0.9 * whole:
+            if name != _WHOLE and macs(module, some) > 0.9 * whole:
                 continue
             if self.budget.latency_ms is not None:
                 latency = self.attempts.latency(module)
@@ -317,6 +325,17 @@ class _Search:
                     continue
             found[name] = build
         return found
+
+    def _factorized(self, some: Tensor, share: float) -> nn.Module:
+        """Of low rank: convolutions split in any way, or all into a column and a row; what loses less untrained."""
+        found = []
+        for schemes in (_SCHEMES, _SCHEMES[-1:]):
+            with suppress(CompressionError):
+                found.append(factorize(self.model, some, share=share, schemes=schemes))
+        if not found:
+            raise CompressionError("no layer becomes cheaper by low rank")
+        told = answers(self.model, some)
+        return min(found, key=lambda one: divergence(told, answers(one, some)))
 
     def _try(self, name: str, make: Callable[[Path], nn.Module]) -> Attempt | None:
         """An attempt, or none where it cannot be made."""

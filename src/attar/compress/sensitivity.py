@@ -147,7 +147,7 @@ def _ways(trial: nn.Module, place: Place, x: Samples, told: Tensor) -> Iterator[
             codes, scale = _coded(weight, bits, zeros)
             size = entropy(codes) + 32 * len(scale)
             with _instead(place, Coded(scale)(codes)):
-                yield Way(bits, zeros, size, _divergence(told, answers(trial, x)))
+                yield Way(bits, zeros, size, divergence(told, answers(trial, x)))
 
 
 def entropy(codes: Tensor) -> float:
@@ -183,7 +183,13 @@ def _coded(weight: Tensor, bits: int, zeros: float) -> tuple[Tensor, Tensor]:
     return steps.codes(per_row, grid).reshape(weight.shape), steps.scale
 
 
-def _divergence(told: Tensor, said: Tensor) -> float:
+def divergence(told: Tensor, said: Tensor) -> float:
+    """Mean KL(p ‖ q) of answers q from those before p, in logits; or what `sensitivities` says of other answers.
+
+    Example:
+        >>> divergence(torch.zeros(2, 3), torch.ones(2, 3))
+        0.0
+    """
     if not bool(said.isfinite().all()):
         return float("inf")
     if told.ndim != 2:

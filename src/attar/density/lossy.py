@@ -6,13 +6,14 @@ import struct
 import zlib
 from typing import Any, Self
 
+import constriction
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from attar.density.base import is_positive
-from attar.errors import DataError, MissingExtraError
+from attar.errors import DataError
 
 Doubles = npt.NDArray[np.float64]
 
@@ -79,10 +80,8 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
 
         Raises:
             DataError: fewer than two samples, more than 4096 values in one, or a value that is missing or infinite.
-            MissingExtraError: the package constriction is not installed.
         """
         del y
-        _constriction()
         x = np.asarray(X, dtype=np.float64)
         if x.ndim < 2 or len(x) < 2 or not x.size:
             raise DataError(f"LossyCoder learns from two samples or more, (n, *shape); got shape {x.shape}")
@@ -119,7 +118,6 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         step = float(np.sqrt(12)) * error
         latent = self._rounded(self._latent(x) / self.latent_steps_)
         residual = self._rounded((x - self._guess(latent) - self.mean_) @ self.axes_ / step)
-        constriction = _constriction()
         encoder = constriction.stream.queue.RangeEncoder()
         family = constriction.stream.model.QuantizedLaplace(-_BOUND, _BOUND)
         for symbols, means, scales in self._streams(len(x), step, latent, residual):
@@ -151,7 +149,6 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
             raise DataError("the bytes were written by another coder; decode with the one that wrote them")
         if n * (d + k) > max_values:
             raise DataError(f"the bytes claim {n} samples of {d} values; allow that by max_values, if you trust them")
-        constriction = _constriction()
         decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, dtype="<u4").astype(np.uint32))
         family = constriction.stream.model.QuantizedLaplace(-_BOUND, _BOUND)
         empty = np.zeros((n, k), np.int32), np.zeros((n, d), np.int32)
@@ -206,11 +203,3 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         """Of all that encoder and decoder must share."""
         shared = (self.latent_steps_, self.latent_means_, self.latent_scales_, self.mean_, self.axes_, self.scales_)
         return zlib.crc32(b"".join(np.ascontiguousarray(part).tobytes() for part in shared))
-
-
-def _constriction() -> Any:
-    try:
-        import constriction
-    except ImportError:
-        raise MissingExtraError("LossyCoder needs the package constriction; pip install 'attar[compress]'") from None
-    return constriction

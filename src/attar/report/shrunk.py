@@ -195,6 +195,7 @@ def _tensors(shrunk: Shrunk) -> str:
         + "".join(f"<td{_shade(losses.get(b))}>{_loss(losses.get(b))}</td>" for b in bits)
         + "</tr>"
         for name, losses in shrunk.sensitivities.items()
+        if len(losses) == len(bits)
     )
     return (
         "<p>How far the answers move where one tensor alone has fewer bits and nothing is trained: the divergence from "
@@ -204,7 +205,9 @@ def _tensors(shrunk: Shrunk) -> str:
 
 
 def _loss(loss: float | None) -> str:
-    return NONE if loss is None else f"{1000 * loss:.3g}" if math.isfinite(loss) else "∞"
+    if loss is None or not math.isfinite(loss):
+        return NONE if loss is None else "∞"
+    return "&lt; 0.01" if 1000 * loss < 0.01 else f"{1000 * loss:.2f}" if 1000 * loss < 100 else f"{1000 * loss:.0f}"
 
 
 def _shade(loss: float | None) -> str:

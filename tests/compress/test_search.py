@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from attar.compress import Budget, compress, load, save, search
+from attar.compress.squeezing import squeeze
+from attar.errors import BudgetError, CompressionError
+from attar.training.loop import train
+
+
+def network(outputs=3, seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 24), nn.ReLU(), nn.Linear(24, outputs)).eval()
+
+
+def samples(n=120, seed=1):
+    return torch.randn(n, 8, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few():
+    """Only a few ways are tried: what they are does not matter here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "_SHARES", (0.19,))
+        patch.setattr(search, "_CHANNELS", (0.5,))
+        patch.setattr(search, "_FEW", (3,))
+        patch.setattr(search, "_MANY", (3,))
+        yield
+
+
+@pytest.fixture(scope="module")
+def task():
+    """A network that has learnt classes, its samples, and the classes."""
+    x = samples(400)
+    y = (x[:, 0] > 0).long() + (x[:, 1] > 0.3).long()
+    net = network()
+
+    def loss(batch, _):
+        return nn.functional.cross_entropy(net(x[batch]), y[batch])
+
+    train(net, loss, len(x), epochs=12, batch_size=32, lr=1e-2)
+    return net, x, y
+
+
+@pytest.fixture(scope="module")
+def trained(task, tmp_path_factory):
+    """A search whose budget is not met without training, and its folder."""
+    net, x, y = task
+    folder = tmp_path_factory.mktemp("search")
+    return compress(net, Budget(bytes=460), x, y, epochs=4, folder=folder), folder
+
+
+def on_disk(model, folder):
+    save(model, folder / "model.attar")
+    return (folder / "model.attar").stat().st_size
+
+
+def test_the_file_fits_and_says_what_the_model_says(task, trained, tmp_path) -> None:
+    net, x, _ = task
+    found, _ = trained
+    assert found.chosen.bytes == on_disk(found.model, tmp_path) <= 460
+    assert torch.equal(load(tmp_path / "model.attar")(x), found.model(x))
+    assert found.dense.bytes > 3.2 * sum(p.numel() for p in net.parameters())
+    assert any("first look" in one.name for one in found.attempts)
+    # What is chosen is the best of all that fits.
+    assert found.chosen.quality == max(one.quality for one in found.attempts if one.bytes <= 460)
+
+
+def test_nothing_beats_what_is_on_the_front(trained) -> None:
+    found, _ = trained
+    front = found.front
+    assert [one.bytes for one in front] == sorted({one.bytes for one in front})
+    for one in found.attempts:
+        assert any(best.bytes <= one.bytes and best.quality >= one.quality for best in front)
+    for a, b in pairwise(front):
+        assert a.quality < b.quality
+
+
+def test_a_finished_search_is_read_back_without_training(task, trained, monkeypatch) -> None:
+    net, x, y = task
+    found, folder = trained
+
+    def never(*_, **__):
+        raise AssertionError("it is trained already")
+
+    monkeypatch.setattr(search, "squeeze", never)
+    monkeypatch.setattr(search, "distill", never)
+    again = compress(net, Budget(bytes=460), x, y, epochs=4, folder=folder)
+    assert (again.chosen, again.attempts) == (found.chosen, found.attempts)
+    assert torch.equal(again.model(x), found.model(x))
+
+
+@pytest.mark.slow
+def test_a_search_that_was_stopped_comes_to_the_same_end(task, trained, monkeypatch, tmp_path) -> None:
+    net, x, y = task
+    found, _ = trained
+    calls = 0
+
+    def stops(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return squeeze(*args, **kwargs)
+
+    monkeypatch.setattr(search, "squeeze", stops)
+    with pytest.raises(KeyboardInterrupt):
+        compress(net, Budget(bytes=460), x, y, epochs=4, folder=tmp_path)
+    again = compress(net, Budget(bytes=460), x, y, epochs=4, folder=tmp_path)
+    assert again.chosen.model_dump(exclude={"latency_ms"}) == found.chosen.model_dump(exclude={"latency_ms"})
+    assert torch.equal(again.model(x), found.model(x))
+
+
+def test_the_network_before_is_not_changed(task) -> None:
+    net, x, _ = task
+    before = copy.deepcopy(net.state_dict())
+    compress(net, Budget(bytes=2500), x, epochs=2)
+    assert list(net.state_dict()) == list(before)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_without_training_where_that_loses_nothing(task, monkeypatch) -> None:
+    net, x, y = task
+    monkeypatch.setattr(search, "squeeze", None)
+    found = compress(net, Budget(bytes=3000, accuracy_drop=0.05), x, y)
+    assert found.chosen.bytes <= 3000
+    assert found.chosen.quality >= found.dense.quality - 0.05
+
+
+@pytest.mark.slow
+def test_a_drop_alone_gives_the_smallest_file_that_loses_no_more(task) -> None:
+    net, x, y = task
+    found = compress(net, Budget(accuracy_drop=0.1), x, y, epochs=2)
+    held = [one for one in found.attempts if one.quality >= found.dense.quality - 0.1]
+    assert found.chosen.bytes == min(one.bytes for one in held)
+    # It went on until a size lost more, or nothing smaller could be made.
+    assert found.chosen.bytes < 0.3 * found.dense.bytes
+
+
+@pytest.mark.parametrize("labels", ["all", "few", "none"])
+def test_what_decides_are_labels_where_there_are_enough(task, labels) -> None:
+    net, x, y = task
+    y = {"all": y, "few": torch.where(torch.arange(len(y)) < 60, y, -1), "none": None}[labels]
+    found = compress(net, Budget(bytes=3000, accuracy_drop=0.2), x, y, epochs=2)
+    assert found.judged == ("accuracy" if labels == "all" else "agreement")
+    assert found.n_judged == 80
+    assert (found.dense.quality == 1) == (labels != "all")
+
+
+@pytest.mark.parametrize("shape", [(1,), (2, 2)])
+def test_answers_that_are_no_logits(shape) -> None:
+    net = nn.Sequential(network(torch.Size(shape).numel()), nn.Unflatten(1, shape)).eval()
+    found = compress(net, Budget(bytes=3000, accuracy_drop=0.2), samples(), epochs=2)
+    assert found.dense.quality == 1
+    assert found.model(samples(5)).shape == (5, *shape)
+    assert found.chosen.bytes <= 3000
+
+
+@pytest.mark.parametrize(
+    ("budget", "n", "labels", "error", "says"),
+    [
+        (Budget(), 40, None, BudgetError, "allows everything"),
+        (Budget(bytes=900), 1, None, CompressionError, "at least two"),
+        (Budget(bytes=900), 40, 39, CompressionError, "39 labels for 40 samples"),
+        (Budget(bytes=90), 40, None, BudgetError, "allow more"),
+        (Budget(latency_ms=1e-7), 40, None, BudgetError, "allow more"),
+    ],
+)
+def test_what_cannot_be_is_said(budget, n, labels, error, says) -> None:
+    y = None if labels is None else torch.zeros(labels)
+    with pytest.raises(error, match=says):
+        compress(network(), budget, samples(n), y, epochs=2)
+
+
+def test_a_time_that_is_met_is_kept_to(task) -> None:
+    net, x, _ = task
+    found = compress(net, Budget(bytes=3000, latency_ms=1000.0), x, epochs=2)
+    assert found.chosen.latency_ms is not None
+    assert found.chosen.bytes <= 3000

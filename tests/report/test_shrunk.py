@@ -1,0 +1,79 @@
+"""The page of a compression: what it draws and what it escapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+from attar.report.shrunk import Shrunk, Tried, front, render_shrunk
+from tests.report.test_page import NASTY
+
+
+def small() -> Shrunk:
+    return Shrunk(
+        run="petals",
+        model="petals.attar",
+        verdict="278 KB became 4 KB.",
+        judged="accuracy",
+        n_judged=359,
+        tried=(
+            Tried("float32", 284_000, 0.02, 1.0, 379_520, False),
+            Tried("rounded to 25%", 68_000, 0.02, 1.0, 379_520, True),
+            Tried("whole, 3 bits", 4000, 0.015, 0.975, 379_520, True),
+            Tried("whole, 4 bits", 4000, None, 0.9, None, False),
+        ),
+        chosen=2,
+        sensitivities={"1.weight": {8: 0.0, 4: 0.01, 2: float("inf")}, "1.bias": {8: 0.0}},
+        files={"model.attar": "for attar unpack"},
+        settings={"budget": "4KB"},
+        versions={"attar": "0"},
+        command="attar compress petals.attar --budget 4KB",
+        seconds=3.0,
+        notes=("There is no model.onnx.",),
+    )
+
+
+def test_each_attempt_is_drawn_and_listed() -> None:
+    shrunk = small()
+    page = render_shrunk(shrunk)
+    drawn = front(shrunk)
+    assert drawn.count("<circle") == 4
+    assert drawn.count("chosen") == 1
+    # The line joins what nothing else beats, and only that.
+    (line,) = (part for part in drawn.split("<") if part.startswith("polyline"))
+    assert line.split('points="')[1].split('"')[0].count(",") == 2
+    for one in shrunk.tried:
+        assert one.name in page
+    assert "71× smaller" in page
+    assert "∞" in page
+    assert "1.bias" not in page
+
+
+def test_without_samples_nothing_is_drawn() -> None:
+    shrunk = replace(small(), tried=tuple(replace(one, quality=None) for one in small().tried), sensitivities={})
+    assert "--data" in front(shrunk)
+    assert "<circle" not in render_shrunk(shrunk)
+
+
+def test_every_string_is_escaped() -> None:
+    tried = tuple(replace(one, name=NASTY) for one in small().tried)
+    page = render_shrunk(
+        replace(
+            small(), run=NASTY, model=NASTY, verdict=NASTY, tried=tried, files={NASTY: NASTY}, notes=(NASTY,),
+            settings={NASTY: NASTY}, versions={NASTY: NASTY}, command=NASTY, sensitivities={NASTY: {8: 1.0}},
+        )
+    )  # fmt: skip
+    plain = render_shrunk(small())
+    assert tags(page).count("script") == tags(plain).count("script") == 2
+    assert "img" not in tags(page)
+
+
+def tags(page: str) -> list[str]:
+    found: list[str] = []
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            found.append(tag)
+
+    Parser().feed(page)
+    return found

@@ -1,0 +1,122 @@
+"""A model file down to a budget, from the command line and from Python."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from attar.compress import load, save
+from attar.errors import BudgetError, CompressionError, DataError
+from attar.shrinking import shrink
+from tests.cli.conftest import call
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """A network that knows three groups of rows, the rows, and the same network as an ONNX file."""
+    folder = tmp_path_factory.mktemp("shrink")
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 3
+    x = (rng.standard_normal((300, 12)) + 3 * np.eye(3, 12)[y]).astype(np.float32)
+    np.savez(folder / "rows.npz", x=x, y=y)
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(12, 48), nn.ReLU(), nn.Linear(48, 3))
+    optimizer = torch.optim.Adam(net.parameters(), 0.02)
+    for _ in range(60):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(torch.tensor(x)), torch.tensor(y)).backward()
+        optimizer.step()
+    save(net, folder / "net.attar", example=torch.tensor(x[:1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(net, (torch.tensor(x[:2]),), folder / "net.onnx", input_names=["x"], dynamo=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shrunk(here):
+    return shrink(here / "net.attar", "1200B", data=str(here / "rows.npz"), epochs=4, out=here / "run")
+
+
+def test_a_network_becomes_smaller_and_both_files_say_the_same(here, shrunk) -> None:
+    x = np.load(here / "rows.npz")["x"]
+    assert shrunk.model.stat().st_size <= 1200 < (here / "net.attar").stat().st_size
+    with torch.no_grad():
+        said = load(shrunk.model)(torch.tensor(x)).numpy()
+    session = onnxruntime.InferenceSession(shrunk.model.with_name("model.onnx"))
+    assert np.allclose(session.run(None, {"x": x})[0], said, atol=1e-4)
+    facts = shrunk.facts
+    assert facts.judged == "accuracy"
+    assert facts.tried[facts.chosen].bytes == shrunk.model.stat().st_size
+    assert facts.tried[facts.chosen].quality > 0.9
+    assert "model.onnx" in facts.files
+    assert "Which tensors matter" in shrunk.page.read_text()
+
+
+def test_the_same_call_trains_nothing_again(here, shrunk, monkeypatch) -> None:
+    def never(*_args, **_kwargs):
+        raise AssertionError
+
+    monkeypatch.setattr("attar.compress.search.squeeze", never)
+    again = shrink(here / "net.attar", "1200B", data=str(here / "rows.npz"), epochs=4, out=here / "run")
+    assert again.facts.tried == shrunk.facts.tried
+
+
+def test_an_onnx_file_of_others_is_rounded_and_restored(here, tmp_path) -> None:
+    done = shrink(here / "net.onnx", "2KB", out=tmp_path / "run")
+    assert done.model.stat().st_size <= 2048
+    x = np.load(here / "rows.npz")["x"][:2]
+    before, after = (
+        onnxruntime.InferenceSession(path).run(None, {"x": x})[0]
+        for path in (here / "net.onnx", done.model.with_name("model.onnx"))
+    )
+    assert np.allclose(before, after, atol=0.1)
+    with pytest.raises(BudgetError, match="cannot be trained"):
+        shrink(here / "net.onnx", "300B", out=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_command_line(here, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    called = call("compress", here / "net.onnx", "--budget", "2KB", "-o", "small", "--json")
+    assert called.code == 0
+    facts = json.loads(called.out.splitlines()[-1])
+    assert facts["tried"][facts["chosen"]]["bytes"] <= 2048
+    called = call("unpack", "small/model.attar", "-o", "again.onnx")
+    assert (called.code, called.out.strip()) == (0, "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "small/model.onnx").read_bytes()
+    other = call("report", "small")
+    assert other.complaint.startswith("attar: small: a compression; ")
+
+
+def test_bad_input_is_one_line_and_leaves_nothing(here, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    (tmp_path / "broken.attar").write_bytes(b"no model")
+    for arguments, said in (
+        (("nowhere.onnx", "--budget", "2KB"), "no such file"),
+        (("broken.onnx", "--budget", "2KB"), "not a valid ONNX file"),
+        (("broken.attar", "--budget", "2KB"), "not an .attar file"),
+        ((here / "net.attar", "--budget", "2KB"), "--data"),
+        ((here / "net.attar", "--budget", "2KB", "--data", "digits"), "the network takes 12"),
+        ((here / "net.onnx", "--budget", "much"), "not understood"),
+        ((here / "net.onnx", "--budget", "1ms"), "no model faster"),
+        ((here / "net.onnx", "--budget", "1%"), "--data"),
+    ):
+        called = call("compress", *arguments)
+        assert called.code == 2, arguments
+        assert said in called.complaint
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.attar", "broken.onnx"]
+
+
+def test_errors_are_of_the_tree(here) -> None:
+    with pytest.raises(CompressionError):
+        shrink(here / "none.attar", "2KB")
+    with pytest.raises(DataError):
+        shrink(here / "net.attar", "2KB")
