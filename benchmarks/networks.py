@@ -39,7 +39,7 @@ class Block(nn.Module):
 
 
 def resnet(width: int = 32, n_classes: int = 10) -> nn.Sequential:
-    """A residual network for 28 × 28 pixels: 9 convolutions, 300 000 weights, 10 million multiply-accumulates."""
+    """A residual network for 28 × 28 pixels: 10 convolutions, 300 000 weights, 10 million multiply-accumulates."""
     return nn.Sequential(
         nn.Conv2d(1, width, 3, 1, 1, bias=False),
         nn.BatchNorm2d(width),

@@ -107,6 +107,14 @@ def test_a_share_is_kept_to(of) -> None:
         factorize(net, x, share=0.01, of=of)
 
 
+@pytest.mark.parametrize("layer", [nn.Linear(12, 16), nn.Conv1d(12, 16, 1), nn.Conv2d(12, 16, 1)])
+def test_what_has_one_way_to_be_split_is_split_whatever_is_asked_of_filters(layer) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(50, 12, *(6,) * (layer.weight.ndim - 2))
+    split = factorize(nn.Sequential(layer), x, share=0.5, schemes=("spatial",))
+    torch.testing.assert_close(split(x), factorize(nn.Sequential(layer), x, share=0.5, schemes=("channel",))(x))
+
+
 def test_energy_is_the_part_of_the_variance_that_each_layer_keeps() -> None:
     torch.manual_seed(0)
     x = torch.randn(400, 16) * torch.logspace(0, -1, 16)

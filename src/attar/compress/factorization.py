@@ -52,7 +52,8 @@ def factorize(
         share: of all multiply-accumulates, or weights, that may remain, in place of ranks: each layer gives up what
             costs it the least of the variance of its answers.
         of: what is saved, and counted by `share`.
-        schemes: ways to split a convolution, of which the best is taken; see `lowrank`. A linear layer has one.
+        schemes: ways to split a convolution, of which the best is taken; see `lowrank`. A linear layer has
+            one, and so has a filter of one place.
         weighted: False: the errors are those of the weights.
         y: class codes `(n,)`, -1 where unlabelled, for the recovery; None: no labels.
         epochs: passes over all samples to recover in, by distillation from the original; 0: none.

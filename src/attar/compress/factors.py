@@ -132,7 +132,7 @@ class Site:
         return nn.Sequential(*layers).train(self.layer.training)
 
     def _possible(self, schemes: Sequence[Scheme]) -> Sequence[Scheme]:
-        return [scheme for scheme in schemes if scheme == "channel" or self.weight[0, 0].numel() > 1]
+        return schemes if self.weight[0, 0].numel() > 1 else ("channel",)
 
     def _ranks(self, scheme: Scheme) -> list[Ranks]:
         out, n_in, high, wide = self.weight.shape
