@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from attar.compress import Budget, compress, load, save, search
+from attar.compress import Budget, compress, load, save, search, shapes
 from attar.compress.squeezing import squeeze
 from attar.errors import BudgetError, CompressionError
 from attar.training.loop import train
@@ -27,7 +27,7 @@ def few():
     """Only a few ways are tried: what they are does not matter here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "_SHARES", (0.19,))
-        patch.setattr(search, "_CHANNELS", (0.5,))
+        patch.setattr(shapes, "_CHANNELS", (0.5,))
         patch.setattr(search, "_FEW", (3,))
         patch.setattr(search, "_MANY", (3,))
         yield

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,13 @@ from torch import Tensor, nn
 
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, readable
-from attar.compress.costs import macs
 from attar.compress.distillation import Samples, View, answers, distill, rows
-from attar.compress.factorization import factorize
-from attar.compress.factors import Scheme
 from attar.compress.parametrizations import frozen
 from attar.compress.places import places
 from attar.compress.program import Program
-from attar.compress.pruning import prune
 from attar.compress.saved import as_program
-from attar.compress.sensitivity import Way, divergence, mix, sensitivities, written
+from attar.compress.sensitivity import Way, mix, sensitivities, written
+from attar.compress.shapes import WHOLE, shapes
 from attar.compress.squeezing import squeeze
 from attar.data.dataset import UNLABELLED
 from attar.deploy.folding import fold_batch_norm
@@ -39,13 +36,10 @@ if TYPE_CHECKING:
 _SHARES = (0.25, 0.19, 0.14, 0.1)
 # What may be lost without training: where a budget says nothing of accuracy, more is worth the training.
 _FREE = 0.003
-# Shares of the multiply-accumulates that narrower and factorised networks keep.
-_CHANNELS, _RANKS = (0.5, 0.25, 0.12), (0.5,)
-_SCHEMES: tuple[Scheme, ...] = ("channel", "tucker", "spatial")
 # Bits of a code that training is tried with, by whether the file has less than so many bits a weight.
 _FEW, _MANY, _BETWEEN = (3, 2), (3, 4), 1.0
-# The network as it is, beside narrower ones and those of low rank.
-_WHOLE = "whole"
+# Samples from which channels and ranks are chosen.
+_SOME = 512
 # Epochs of a first look at every way, of all.
 _LOOK = 4
 # For a loss alone: each size is this share of the one before.
@@ -240,102 +234,63 @@ class _Search:
 
     def _trained(self, size: int) -> Attempt:
         """The best of the ways to train a network to so many bytes."""
-        looks: list[tuple[Attempt, Callable[[int], Callable[[Path], nn.Module]], str]] = []
         weights = sum(place.value.numel() for place in places(self.model))
         of_a_code = _FEW if 8 * size < _BETWEEN * weights else _MANY
-        for name, build in self._shapes().items():
-            for bits in of_a_code if name == _WHOLE else of_a_code[:1]:
-                make = self._making(build, size, bits)
+        some = rows(self.x, torch.arange(min(len(self.x), _SOME)))
+        found = shapes(self.model, some, self._fast_enough, seed=self.seed, progress=self.progress)
+        looks: list[tuple[Attempt, nn.Module, int, str]] = []
+        short = max(2, self.epochs // _LOOK)
+        for name, network in found.items():
+            for bits in of_a_code if name == WHOLE else of_a_code[:1]:
                 title = f"{name}, {bits} bits, {readable(size)}"
-                look = self._try(f"{title}, first look", make(max(2, self.epochs // _LOOK)))
+                look = self._try(f"{title}, first look", partial(self._train, network, size, bits, short))
                 if look is not None:
-                    looks.append((look, make, title))
+                    looks.append((look, network, bits, title))
         if not looks:
             raise BudgetError(
                 f"no network of {readable(size)} could be made; the smallest that was tried has "
                 f"{readable(min(one.bytes for one in self.attempts.all))}: allow more"
             )
-        _, make, title = max(looks, key=lambda one: (one[0].quality, -one[0].bytes))
-        whole = self._try(title, make(self.epochs))
-        return max(
-            (one for one in (whole, *(look for look, _, _ in looks)) if one is not None), key=lambda a: a.quality
+        _, network, bits, title = max(looks, key=lambda one: (one[0].quality, -one[0].bytes))
+        whole = self._try(title, partial(self._train, network, size, bits, self.epochs))
+        tried = [whole, *(look for look, _, _, _ in looks)]
+        return max((one for one in tried if one is not None), key=lambda a: a.quality)
+
+    def _train(self, network: nn.Module, size: int, bits: int, epochs: int, folder: Path) -> nn.Module:
+        """A network brought to what the original says, and then into so many bytes."""
+        start = self.whole if network is self.model else as_program(network, self.attempts.example)
+        if start is not self.whole:
+            distill(
+                start,
+                self.told,
+                self.x,
+                self.labels,
+                epochs=max(1, epochs // 2),
+                lr=2e-3,
+                view=self.view,
+                seed=self.seed,
+                checkpoint=folder / "recovery.safetensors",
+                progress=self.progress,
+            )
+        return squeeze(
+            start,
+            self.x,
+            self.labels,
+            bytes=size,
+            bits=bits,
+            epochs=epochs,
+            teacher=self.told,
+            view=self.view,
+            seed=self.seed,
+            checkpoint=folder,
+            progress=self.progress,
         )
 
-    def _making(
-        self, build: Callable[[], nn.Module], size: int, bits: int
-    ) -> Callable[[int], Callable[[Path], nn.Module]]:
-        def of(epochs: int) -> Callable[[Path], nn.Module]:
-            def make(folder: Path) -> nn.Module:
-                shape = build()
-                start = self.whole if shape is self.model else as_program(shape, self.attempts.example)
-                if start is not self.whole:
-                    distill(
-                        start,
-                        self.told,
-                        self.x,
-                        self.labels,
-                        epochs=max(1, epochs // 2),
-                        lr=2e-3,
-                        view=self.view,
-                        seed=self.seed,
-                        checkpoint=folder / "recovery.safetensors",
-                        progress=self.progress,
-                    )
-                return squeeze(
-                    start,
-                    self.x,
-                    self.labels,
-                    bytes=size,
-                    bits=bits,
-                    epochs=epochs,
-                    teacher=self.told,
-                    view=self.view,
-                    seed=self.seed,
-                    checkpoint=folder,
-                    progress=self.progress,
-                )
-
-            return make
-
-        return of
-
-    def _shapes(self) -> dict[str, Callable[[], nn.Module]]:
-        """Networks to begin with, by name: as it is, with fewer channels, of low rank; those that are fast enough."""
-        shapes: dict[str, Callable[[], nn.Module]] = {_WHOLE: lambda: self.model}
-        some = rows(self.x, torch.arange(min(len(self.x), 512)))
-        whole = macs(self.model, some)
-        for kept in _CHANNELS:
-            shapes[f"{kept:.0%} of the channels' work"] = lambda kept=kept: prune(  # type: ignore[misc]
-                self.model, 1 - kept, x=some, structure="channels", criterion="taylor", seed=self.seed
-            )
-        for kept in _RANKS:
-            shapes[f"low rank, {kept:.0%} of the work"] = lambda kept=kept: self._factorized(some, kept)  # type: ignore[misc]
-        found: dict[str, Callable[[], nn.Module]] = {}
-        for name, build in shapes.items():
-            try:
-                module = build()
-            except CompressionError as error:
-                self.progress.say(f"{name}: left out, since {error}")
-                continue
-            if name != _WHOLE and macs(module, some) > 0.9 * whole:
-                continue
-            if self.budget.latency_ms is not None:
-                latency = self.attempts.latency(module)
-                if latency is not None and latency > self.budget.latency_ms:
-                    continue
-            found[name] = build
-        return found
-
-    def _factorized(self, some: Tensor, share: float) -> nn.Module:
-        """Of low rank: convolutions split in any way, or all into a column and a row; what loses less untrained."""
-        found = []
-        for schemes in (_SCHEMES, _SCHEMES[-1:]):
-            with suppress(CompressionError):
-                found.append(factorize(self.model, some, share=share, schemes=schemes))
-        if not found:
-            raise CompressionError("no layer becomes cheaper by low rank")
-        told = answers(self.model, some)
-        return min(found, key=lambda one: divergence(told, answers(one, some)))
+    def _fast_enough(self, network: nn.Module) -> bool:
+        if self.budget.latency_ms is None:
+            return True
+        latency = self.attempts.latency(network)
+        return latency is None or latency <= self.budget.latency_ms
 
     def _try(self, name: str, make: Callable[[Path], nn.Module]) -> Attempt | None:
         """An attempt, or none where it cannot be made."""
