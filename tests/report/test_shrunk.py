@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pytest
+
 from attar.report.shrunk import Shrunk, Tried, front, render_shrunk
+from tests.report.test_browser import BROWSER, seen
 from tests.report.test_page import NASTY
 
 
@@ -77,3 +80,28 @@ def tags(page: str) -> list[str]:
 
     Parser().feed(page)
     return found
+
+
+HARNESS = """<!doctype html><title>waiting</title>%s<script>
+const results = {};
+addEventListener("load", () => {
+  for (const frame of document.querySelectorAll("iframe")) {
+    const page = frame.contentDocument;
+    results[frame.id] = [page.documentElement.scrollWidth, frame.clientWidth, page.querySelectorAll("circle").length];
+  }
+  document.title = JSON.stringify(results);
+});
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium on PATH")
+def test_it_fits_every_width_and_says_nothing_on_the_console(tmp_path) -> None:
+    (tmp_path / "page.html").write_text(render_shrunk(small()), encoding="utf-8")
+    frames = "".join(
+        f'<iframe id="{width}" src="page.html" style="width:{width}px;height:900px;border:0"></iframe>'
+        for width in (1280, 860, 400)
+    )
+    for name, (width, room, circles) in seen(HARNESS % frames, tmp_path).items():
+        assert width <= room, name
+        assert circles == 4
