@@ -1,7 +1,7 @@
 """The searched mix beside each technique alone, at the same bytes.
 
-    python benchmarks/search.py lenet FOLDER    # LeNet-300-100 on MNIST
-    python benchmarks/search.py har FOLDER      # attar's convolutional network of series on UCI HAR
+    python benchmarks/search.py lenet FOLDER 32 64 128    # LeNet-300-100 on MNIST, at these parts of its bytes
+    python benchmarks/search.py har FOLDER 8 16 32        # attar's convolutional network of series on UCI HAR
 
 FOLDER keeps the trained networks. All see the same training samples (10 000 images; 4 000 windows), whose labels they
 may use, and learn from the network before by distillation; each technique alone gets half as many epochs again as the
@@ -55,7 +55,7 @@ def har(folder: Path) -> tuple[nn.Module, Tensor, Tensor, Tensor, Tensor]:
     return net, x[some], y[some], x_test, y_test
 
 
-def main(name: str, folder: Path) -> None:
+def main(name: str, folder: Path, parts: list[int]) -> None:
     """Print a row for each size and technique."""
     net, x, y, x_test, y_test = {"lenet": lenet, "har": har}[name](folder)
     net = fold_batch_norm(net)
@@ -75,7 +75,7 @@ def main(name: str, folder: Path) -> None:
         assert bytes_ <= size
         print(f"| {size:,} | {technique} | {bytes_:,} | {macs(small, x):,} | {right:.2f} | {took:.0f} |", flush=True)
 
-    for part in (16, 32, 64):
+    for part in parts:
         size = raw // part
         show(size, "searched", lambda size=size: compress(net, Budget(bytes=size), x, y, epochs=EPOCHS).model)  # type: ignore[misc]
         for technique, make in alone(net, x, y).items():
@@ -137,4 +137,4 @@ def written(net: nn.Module, x: Tensor) -> int:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), [int(part) for part in sys.argv[3:]])
