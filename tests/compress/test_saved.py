@@ -130,6 +130,24 @@ def test_what_was_trained_on_a_grid_or_behind_a_mask_is_kept_as_it_is(tmp_path) 
     assert len(net[0].parametrizations.weight) == 2  # left as it was
 
 
+@pytest.mark.parametrize("zeros", [0.0, 0.4, 0.9, 1.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_zeros_of_pruned_weights_cost_little(zeros, dtype, tmp_path) -> None:
+    torch.manual_seed(0)
+    net = nn.Linear(64, 64, bias=False).to(dtype)
+    with torch.no_grad():
+        net.weight *= torch.rand(64, 64) >= zeros  # of negative ones the zero is negative
+    save(net, tmp_path / "a.attar", torch.ones(1, 64, dtype=dtype))
+    read = load(tmp_path / "a.attar")
+    assert torch.equal(read.weight, net.weight)
+    assert isinstance(read.weight, nn.Parameter)
+    save(read, tmp_path / "b.attar")
+    assert (tmp_path / "a.attar").read_bytes() == (tmp_path / "b.attar").read_bytes()
+    if zeros > 0.5:
+        bits = 8 * (tmp_path / "a.attar").stat().st_size - 1000
+        assert bits < 4096 * ((1 - zeros) * 34 + 0.7)
+
+
 def test_tensors_of_all_types(tmp_path) -> None:
     class Types(nn.Module):
         def __init__(self):

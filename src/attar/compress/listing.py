@@ -35,8 +35,10 @@ _FORMS = {
     "codebook": "k",
     "wide parameter": "w",
     "wide buffer": "v",
+    "sparse parameter": "s",
+    "sparse buffer": "t",
 }
-_FORM = re.compile(r"([bczkwv]?)(\d{0,9})(?::([a-z0-9]+))?")
+_FORM = re.compile(r"([bczkwvst]?)(\d{0,9})(?::([a-z0-9]+))?")
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,8 @@ class _Reading:
         decoded = form in ("coded", "coded, with zero", "codebook")
         rows = int(found[2] or 1) if decoded else 0
         if dtype not in _DTYPES or (form.startswith("wide") and dtype not in ("int64", "float64")):
+            self._refuse(f"keeps {entry[0]} in an unknown type")
+        if form.startswith("sparse") and not _DTYPES[dtype].is_floating_point:
             self._refuse(f"keeps {entry[0]} in an unknown type")
         if decoded and (rows < 1 or (form != "codebook" and math.prod(shape) % rows)):
             self._refuse(f"divides {entry[0]} into {rows} rows")

@@ -22,13 +22,16 @@ from attar.errors import CompressionError
 
 # Wider numbers than a `float32` holds are written in parts of so many bits.
 _PART = 16
+# Where fewer of the numbers than this are not zero, those are written, and where they are.
+_SPARSE = 0.5
 
 
 def save(module: nn.Module, path: str | Path, example: Tensor | None = None) -> None:
     """Write a network to an `.attar` file.
 
-    Weights that were pruned, rounded or coded are kept as integers in an entropy code, all other numbers as they are,
-    so that `load` gives a network that says the same.
+    Weights that were rounded or coded are kept as integers in an entropy code, all other numbers as they are, but for
+    those of tensors that are mostly zero, of which the others are kept and their places: `load` gives a network that
+    says the same.
 
     Arguments:
         module: a batch `(n, *shape)` to a tensor or several; left as it is.
@@ -157,7 +160,13 @@ def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
     form = "parameter" if isinstance(place.value, nn.Parameter) else "buffer"
     dtype = str(value.dtype).removeprefix("torch.")
     if value.dtype in (torch.float32, torch.float16, torch.bfloat16):
-        floats.encode(writer, _floats(value))
+        kept = value != 0
+        if value.numel() and float(kept.float().mean()) < _SPARSE:
+            form = "sparse " + form
+            fitting.encode(writer, _whole(kept))
+            floats.encode(writer, _floats(value[kept]))
+        else:
+            floats.encode(writer, _floats(value))
     elif _small(value):
         fitting.encode(writer, _whole(value))
     elif value.dtype in (torch.int64, torch.float64):
@@ -199,6 +208,13 @@ def _read(reader: Reader, program: Program, kind: listing.Kind) -> None:
         for shift in range(0, 64, _PART):
             bits |= reader.uniform(1 << _PART, n) << shift
         value = torch.from_numpy(bits).view(dtype).reshape(kind.shape)
+    elif kind.form.startswith("sparse"):
+        mask = codec.decode(reader, kind.shape)
+        if not np.isin(mask, (0, 1)).all():
+            raise CompressionError(f"is damaged: {kind.name} does not say which of its numbers are zero")
+        kept = torch.from_numpy(mask).bool()
+        value = torch.zeros(kind.shape, dtype=dtype)
+        value[kept] = torch.from_numpy(floats.decode(reader, int(kept.sum())).copy()).to(dtype)
     elif dtype.is_floating_point:
         value = torch.from_numpy(floats.decode(reader, n).copy()).to(dtype).reshape(kind.shape)
     else:
