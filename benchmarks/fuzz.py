@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from attar.compress import container
+from attar.compress import container, prune
 from attar.compress.parametrizations import Codebook, Coded, store
 from attar.compress.places import places
 from attar.compress.saved import opened, save
@@ -72,6 +72,7 @@ def written() -> list[bytes]:
         (nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2)), torch.rand(1, 6)),
         (coded(nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 2))), torch.rand(1, 20)),
         (coded(nn.Sequential(nn.Flatten(), nn.Linear(36, 8)), book=True), torch.rand(1, 6, 6)),
+        (prune(nn.Sequential(nn.Linear(20, 12), nn.ReLU(), nn.Linear(12, 2)), 0.8), torch.rand(1, 20)),
         (Recurrent(), torch.rand(1, 4, 3)),
         (coded(Residual()), x),
         (coded(nn.Sequential(nn.Conv2d(4, 8, 3), nn.Flatten(), nn.Linear(72, 2))), x),

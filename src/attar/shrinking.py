@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from attar._files import write_whole
 from attar.compress import compress as search
 from attar.compress import load
 from attar.compress.budget import Budget, readable
@@ -112,7 +113,7 @@ def shrink(
         small, tried = Path(scratch, SMALL), _packed(file, Path(scratch, SMALL), dataset)
         _hold(limits, tried, file)
         with Run(folder, asked, versions()) as run:
-            (run.folder / SMALL).write_bytes(small.read_bytes())
+            write_whole(run.folder / SMALL, small.read_bytes())
             shrunk = _of_file(file, tried, 0 if dataset is None else len(dataset))
             return _finished(run, shrunk, settings, command, started)
 
