@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,10 +146,7 @@ class Attempts:
 
     def size(self, module: nn.Module) -> int:
         """Bytes of a network's file."""
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "model.attar")
-            saved.save(module, file, self.example)
-            return file.stat().st_size
+        return saved.size(module, self.example)
 
     def latency(self, module: nn.Module) -> float | None:
         """Milliseconds of one sample in onnxruntime on one thread; None where the network has no ONNX form."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,14 @@ def save(module: nn.Module, path: str | Path, example: Tensor | None = None) -> 
     description, payload = listing.text(program, kinds), writer.data()
     container.allow(_numbers(kinds), len(description) + len(payload), str(path))
     container.write(Path(path), description, payload)
+
+
+def size(module: nn.Module, example: Tensor) -> int:
+    """Bytes of the file that `save` writes of a network."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "model.attar")
+        save(module, file, example)
+        return file.stat().st_size
 
 
 def load(path: str | Path) -> Program:

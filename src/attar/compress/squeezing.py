@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,7 +104,7 @@ def squeeze(
     if not gated:
         raise CompressionError(f"{type(model).__name__} has no parameter that could be made smaller")
     example = rows(x, torch.zeros(1, dtype=torch.long))
-    least = _size(
+    least = saved.size(
         _stored(student, {place.name: (torch.zeros_like(place.value), torch.ones(1)) for place, _ in gated}), example
     )
     if least >= bytes:
@@ -169,9 +168,9 @@ def _fitting(
     for _ in range(_TRIES):
         codes = trimmed(found, allowed)
         small = _stored(student, {place.name: (q, one.step) for (place, _), one, q in zip(curvatures, found, codes)})
-        if (size := _size(small, example)) <= most:
+        if (written := saved.size(small, example)) <= most:
             return small
-        allowed -= 8 * (size - most)
+        allowed -= 8 * (written - most)
     raise CompressionError(f"no file of {most} bytes was found: allow more")
 
 
@@ -183,10 +182,3 @@ def _stored(student: nn.Module, codes: dict[str, tuple[Tensor, Tensor]]) -> nn.M
             integers, step = codes[place.name]
             store(place, integers, Coded(step))
     return small
-
-
-def _size(module: nn.Module, example: Tensor) -> int:
-    """Bytes of the file."""
-    with tempfile.TemporaryDirectory() as folder:
-        saved.save(module, Path(folder, "model.attar"), example)
-        return Path(folder, "model.attar").stat().st_size

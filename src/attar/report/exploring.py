@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
-from string import Template
 
 from attar.report.explored import Explored
-from attar.report.page import card, described, resource, setting
+from attar.report.page import card, described
 from attar.report.panels import panel, quality
 from attar.report.places import places
 from attar.report.scree import holding, scree
-from attar.report.words import NONE, clean, count, duration, plural, prose, text
+from attar.report.sections import sectioned
+from attar.report.words import NONE, clean, count, plural, prose, text
 
 
 def render_explored(explored: Explored) -> str:
@@ -26,8 +24,6 @@ def render_explored(explored: Explored) -> str:
     Returns:
         the page, to be written as UTF-8.
     """
-    scripts = {name: resource(f"{name}.js") for name in ("page", "explore")}
-    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts.values())
     sections = [
         ("map", "Map", places(explored)),
         ("quality", "Quality", quality(explored.findings, explored.drawn)),
@@ -35,25 +31,14 @@ def render_explored(explored: Explored) -> str:
         *((f"panel-{i}", one.title, panel(one)) for i, one in enumerate(explored.panels)),
         ("data", "Data", _data(explored)),
     ]
-    return Template(resource("explore.html")).substitute(
-        digests=" ".join(f"'sha256-{digest}'" for digest in digests),
-        style=resource("page.css") + resource("explore.css"),
-        page=scripts["page"],
-        explore=scripts["explore"],
-        kind=text(explored.kind),
-        title=text(explored.run),
+    return sectioned(
+        explored,
+        sections,
+        kind=explored.kind,
         what=" · ".join((text(explored.source), text(explored.kind), plural(explored.n, "sample"))),
-        verdict=prose(explored.verdict),
         figures=_figures(explored),
-        sections="".join(
-            f'<section aria-labelledby="{name}"><h2 id="{name}">{text(title)}</h2>{inside}</section>'
-            for name, title, inside in sections
-        ),
-        links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title, _ in sections),
-        command=text(explored.command),
-        seconds=duration(explored.seconds),
-        settings=described({name: setting(value) for name, value in explored.settings.items()}),
-        versions=described(dict(explored.versions)),
+        scripts=("page", "explore"),
+        styles=("page", "explore"),
     )
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from string import Template
 
-from attar.report.page import card, described, resource, setting
+from attar.report.page import card, described
+from attar.report.sections import sectioned
 from attar.report.style import axis_of_shares
-from attar.report.words import NONE, duration, milliseconds, percent, plural, prose, size, text, times
+from attar.report.words import NONE, milliseconds, percent, plural, prose, size, text, times
 
 
 @dataclass(frozen=True)
@@ -78,33 +76,20 @@ def render_shrunk(shrunk: Shrunk) -> str:
     Returns:
         the page, to be written as UTF-8.
     """
-    script = resource("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     sections = [
         ("front", "Size and " + shrunk.judged, front(shrunk)),
         ("attempts", "What was tried", _attempts(shrunk)),
         ("tensors", "Which tensors matter", _tensors(shrunk)),
         ("files", "Files", described(dict(shrunk.files)) + _notes(shrunk)),
     ]
-    return Template(resource("explore.html")).substitute(
-        digests=f"'sha256-{digest}'",
-        style=resource("page.css") + resource("explore.css") + resource("shrunk.css"),
-        page=script,
-        explore="",
+    return sectioned(
+        shrunk,
+        sections,
         kind="shrunk",
-        title=text(shrunk.run),
         what=text(shrunk.model),
-        verdict=prose(shrunk.verdict),
         figures=_figures(shrunk),
-        sections="".join(
-            f'<section aria-labelledby="{name}"><h2 id="{name}">{text(title)}</h2>{inside}</section>'
-            for name, title, inside in sections
-        ),
-        links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title, _ in sections),
-        command=text(shrunk.command),
-        seconds=duration(shrunk.seconds),
-        settings=described({name: setting(value) for name, value in shrunk.settings.items()}),
-        versions=described(dict(shrunk.versions)),
+        scripts=("page",),
+        styles=("page", "explore", "shrunk"),
     )
 
 
