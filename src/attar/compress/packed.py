@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from attar.compress.program import Program, listed
 from attar.compress.saved import opened
 from attar.compress.weights import quantize_weights
 from attar.deploy.graph import compact, write
-from attar.deploy.trees import OPSET
+from attar.deploy.onnx import traced
 from attar.errors import CompressionError, ExportError
 
 # Tensors of fewer numbers stay in the graph.
@@ -161,26 +160,9 @@ def _decoded(reader: Reader, kind: int, shape: tuple[int, ...]) -> Any:
 def _exported(program: Program, source: str) -> ModelProto:
     x, count = listed(program).example, len(listed(program).outputs)
     outputs = ["y"] if count == 1 else [f"y{i}" for i in range(count)]
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        file = Path(folder, "traced.onnx")
-        try:
-            torch.onnx.export(
-                program,
-                (x.expand(2, *x.shape[1:]).contiguous(),),
-                file,
-                input_names=["x"],
-                output_names=outputs,
-                dynamic_axes={name: {0: "n"} for name in ("x", *outputs)},
-                opset_version=OPSET,
-                # Otherwise integers would be stored as the floats that they stand for.
-                do_constant_folding=False,
-                dynamo=False,
-            )
-        except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ExportError(f"{source}: has no ONNX form: {reason}") from error
-        return compact(onnx.load(file))
+    inputs, axes = {"x": x.expand(2, *x.shape[1:]).contiguous()}, {name: {0: "n"} for name in ("x", *outputs)}
+    # Folded, integers would be stored as the floats that they stand for.
+    return compact(traced(program, inputs, outputs, axes, name=f"{source}:", fold=False))
 
 
 def _compared(program: Program, model: ModelProto, source: str) -> None:
