@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from attar._files import write_whole
 from attar.errors import DataError
 
 Doubles = npt.NDArray[np.float64]
 
 # A training risk below this share of the largest on the curve is zero.
 _ZERO = 1e-9
-# A minimum or peak counts if the risk rises, or falls, by this share of it on both sides.
-_CLEAR = 0.05
+# A minimum or peak counts if the risk rises, or falls, by this share of it on both sides, and by as many standard errors.
+_CLEAR, _ERRORS = 0.05, 2.0
+# Standard deviations between the ends of a 90 % interval of normally distributed values.
+_WIDTH = 3.29
+_ARRAYS = (
+    "axis",
+    "train_risk",
+    "test_risk",
+    "train_interval",
+    "test_interval",
+    "bias2",
+    "variance",
+    "norm",
+    "condition",
+    "theory",
+)
 
 
 @dataclass(frozen=True)
@@ -33,14 +49,17 @@ class Curve:
         test_risk: `(k,)`.
         over: name of the axis.
         loss: that the risks are means of.
-        train_interval: 90 % `(k, 2)`, or None where there is one draw.
+        draws: of training samples, noise or seeds, that the risks are means over.
+        train_interval: that holds 90 % of the draws `(k, 2)`, or None where there is one draw.
         test_interval: likewise.
         bias2: squared bias `(k,)`, where it is known.
         variance: `(k,)`, where it is known.
         noise: the risk that no model can avoid, where it is known.
         norm: length of the parameter vector `(k,)`.
         condition: scaled condition number ‖X‖_F ‖X⁺‖_F of the problem solved `(k,)`.
+        theory: the test risk that a formula expects `(k,)`.
         threshold: where on the axis the training risk first reaches zero; None: nowhere.
+        zero_one: the same sweep judged by the share of wrong answers, where the targets are classes.
 
     Raises:
         DataError: the lengths differ, or the axis does not ascend.
@@ -58,6 +77,7 @@ class Curve:
     test_risk: Doubles
     over: str = "features"
     loss: str = "squared error"
+    draws: int = 1
     train_interval: Doubles | None = None
     test_interval: Doubles | None = None
     bias2: Doubles | None = None
@@ -65,18 +85,18 @@ class Curve:
     noise: float | None = None
     norm: Doubles | None = None
     condition: Doubles | None = None
+    theory: Doubles | None = None
     threshold: float | None = None
+    zero_one: Curve | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not None and field.name not in ("over", "loss", "noise", "threshold"):
+        for name in _ARRAYS:
+            value = getattr(self, name)
+            if value is not None:
                 array = np.asarray(value, dtype=np.float64)
                 if len(array) != len(self.axis):
-                    raise DataError(
-                        f"{field.name} has {len(array)} values and the axis {len(self.axis)}: give one for each"
-                    )
-                object.__setattr__(self, field.name, array)
+                    raise DataError(f"{name} has {len(array)} values and the axis {len(self.axis)}: give one for each")
+                object.__setattr__(self, name, array)
         if not len(self.axis) or (np.diff(self.axis) <= 0).any():
             raise DataError("the axis of a curve must ascend and hold at least one value")
         if self.threshold is None:
@@ -91,12 +111,12 @@ class Curve:
     @property
     def minima(self) -> tuple[float, ...]:
         """Where the test risk is lower than what lies on either side, by more than ripples."""
-        return tuple(float(self.axis[i]) for i in _extremes(self.test_risk)[0])
+        return tuple(float(self.axis[i]) for i in self._extremes()[0])
 
     @property
     def peaks(self) -> tuple[float, ...]:
         """Where the test risk is higher than what lies on either side, by more than ripples."""
-        return tuple(float(self.axis[i]) for i in _extremes(self.test_risk)[1])
+        return tuple(float(self.axis[i]) for i in self._extremes()[1])
 
     @property
     def regimes(self) -> list[str]:
@@ -106,7 +126,7 @@ class Curve:
 
     def verdict(self) -> str:
         """What the curve shows, in a sentence."""
-        minima, peaks = _extremes(self.test_risk)
+        minima, peaks = self._extremes()
         name = self.over
 
         def at(i: int) -> str:
@@ -130,13 +150,37 @@ class Curve:
             f"to {at(after)}, {better} the first minimum."
         )
 
+    def svg(self, width: int = 720, height: int = 400) -> str:
+        """A picture of it, that needs nothing else; shown by itself as the last value of a notebook's cell."""
+        from attar.risk.picture import picture
+
+        return picture(self, width, height)
+
+    _repr_svg_ = svg
+
+    def _extremes(self) -> tuple[list[int], list[int]]:
+        """Indices of minima and peaks, by what the draws leave no doubt of."""
+        if self.test_interval is None:
+            error = np.zeros_like(self.test_risk)
+        else:
+            error = (self.test_interval[:, 1] - self.test_interval[:, 0]) / _WIDTH / self.draws**0.5
+        return _extremes(self.test_risk, _ERRORS * np.nan_to_num(error))
+
     def to_json(self) -> str:
         """As JSON; what is infinite or missing is null."""
+        return json.dumps(self._plain())
 
-        def plain(value: object) -> object:
-            return [plain(v) for v in value] if isinstance(value, np.ndarray) else _finite(value)
-
-        return json.dumps({key: plain(value) for key, value in asdict(self).items()})
+    def _plain(self) -> dict[str, object]:
+        held: dict[str, object] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Curve):
+                held[field.name] = value._plain()
+            elif isinstance(value, np.ndarray):
+                held[field.name] = _finite(value)
+            elif value is not None:
+                held[field.name] = value
+        return held
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -146,25 +190,78 @@ class Curve:
             DataError: the text is something else.
         """
         try:
-            held = json.loads(text)
-            names = {field.name for field in fields(cls)}
-            if not isinstance(held, dict) or not {"axis", "train_risk", "test_risk"} <= set(held) <= names:
-                raise ValueError("not the fields of a curve")
-            return cls(**{key: _array(value) for key, value in held.items()})
+            return cls._from_plain(json.loads(text))
         except (ValueError, TypeError) as error:
             raise DataError(f"not a curve that attar wrote: {error}") from None
 
+    @classmethod
+    def _from_plain(cls, held: Any) -> Self:
+        names = {field.name for field in fields(cls)}
+        if not isinstance(held, dict) or not {"axis", "train_risk", "test_risk"} <= set(held) <= names:
+            raise ValueError("not the fields of a curve")
+        held = {name: value for name, value in held.items() if value is not None}
+        arrays = {name: np.array(held[name], dtype=np.float64) for name in _ARRAYS if name in held}  # null becomes NaN
+        if "zero_one" in held:
+            held["zero_one"] = cls._from_plain(held["zero_one"])
+        return cls(**(held | arrays))
 
-def _finite(value: object) -> object:
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value
+    def to_arrow(self) -> Any:
+        """As a pyarrow Table: a row for each place on the axis; the whole curve is in its metadata as JSON too."""
+        import pyarrow as pa
+
+        columns: dict[str, object] = {self.over: self.axis}
+        for prefix, curve in (("", self), ("zero_one_", self.zero_one)):
+            for name in _ARRAYS[1:]:
+                value = None if curve is None else getattr(curve, name)
+                if value is not None and value.ndim == 1:
+                    columns[prefix + name] = value
+                elif value is not None:
+                    columns |= {f"{prefix}{name}_{end}": value[:, i] for i, end in enumerate(("low", "high"))}
+        return pa.table(columns, metadata={"attar.curve": self.to_json()})
+
+    def save(self, path: str | Path) -> None:
+        """Write a file, whole or not at all: `.json`, `.arrow` (Feather) or a picture, `.svg`.
+
+        Raises:
+            DataError: another ending.
+        """
+        import pyarrow as pa
+
+        path = Path(path)
+        if path.suffix == ".json":
+            written = self.to_json().encode()
+        elif path.suffix == ".svg":
+            written = self.svg().encode()
+        elif path.suffix == ".arrow":
+            sink, table = pa.BufferOutputStream(), self.to_arrow()
+            with pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table)
+            written = sink.getvalue().to_pybytes()
+        else:
+            raise DataError(f"{path} ends in {path.suffix or 'nothing'}: a curve is written as .json, .arrow or .svg")
+        write_whole(path, written)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote as `.json` or `.arrow`.
+
+        Raises:
+            DataError: the file holds something else.
+        """
+        import pyarrow as pa
+
+        path = Path(path)
+        try:
+            if path.suffix != ".arrow":
+                return cls.from_json(path.read_text("utf-8"))
+            with pa.ipc.open_file(path) as reader:
+                return cls.from_json((reader.schema.metadata or {})[b"attar.curve"].decode())
+        except (DataError, UnicodeDecodeError, pa.ArrowInvalid, KeyError) as error:
+            raise DataError(f"{path} holds no curve that attar wrote: {error}") from None
 
 
-def _array(value: Any) -> Any:
-    if isinstance(value, list):
-        return np.array(value, dtype=np.float64)  # null becomes NaN
-    return value
+def _finite(values: Doubles) -> list[Any]:
+    return [_finite(v) if v.ndim else (float(v) if np.isfinite(v) else None) for v in values]
 
 
 def _near(axis: Doubles, i: int, value: float) -> bool:
@@ -172,8 +269,8 @@ def _near(axis: Doubles, i: int, value: float) -> bool:
     return bool(axis[max(i - 2, 0)] <= value <= axis[min(i + 2, len(axis) - 1)])
 
 
-def _extremes(risk: Doubles) -> tuple[list[int], list[int]]:
-    """Indices of the minima and of the peaks between them; a change of less than `_CLEAR` of the risk is a ripple."""
+def _extremes(risk: Doubles, slack: Doubles) -> tuple[list[int], list[int]]:
+    """Indices of the minima and of the peaks between them; a change of less than `_CLEAR` or the slack is a ripple."""
     risk = np.where(np.isfinite(risk), risk, np.finfo(float).max)
     minima: list[int] = []
     peaks: list[int] = []
@@ -183,13 +280,13 @@ def _extremes(risk: Doubles) -> tuple[list[int], list[int]]:
         if falling:
             if risk[i] < risk[lowest]:
                 lowest = i
-            elif risk[i] > risk[lowest] * (1 + _CLEAR):
+            elif risk[i] > risk[lowest] + max(_CLEAR * risk[lowest], np.hypot(slack[i], slack[lowest])):
                 minima.append(lowest)
                 falling, highest = False, i
         else:
             if risk[i] > risk[highest]:
                 highest = i
-            elif risk[i] < risk[highest] * (1 - _CLEAR):
+            elif risk[i] < risk[highest] - max(_CLEAR * risk[highest], np.hypot(slack[i], slack[highest])):
                 peaks.append(highest)
                 falling, lowest = True, i
     return ([*minima, lowest], peaks) if falling else (minima, peaks)
