@@ -13,6 +13,13 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Curve": "curve",
+        "effective_ranks": "ranks",
+        "gradient_descent_path": "descent",
         "least_squares_path": "least_squares",
+        "ridge_path": "ridge",
+        "ridge_risk": "theory",
+        "ridgeless_risk": "theory",
+        "tuned_path": "ridge",
+        "weak_features_risk": "theory",
     },
 )
