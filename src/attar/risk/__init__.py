@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Curve": "curve",
+        "feature_curve": "random_features",
         "least_squares_path": "least_squares",
     },
 )
