@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "Curve": "curve",
         "effective_ranks": "ranks",
+        "feature_curve": "random_features",
         "gradient_descent_path": "descent",
         "least_squares_path": "least_squares",
         "ridge_path": "ridge",
