@@ -11,8 +11,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
 from attar.errors import DataError
-from attar.risk._draws import mean_curve
-from attar.risk._prefixes import Fits, blocks, fits
+from attar.risk._measured import losses, measured_curve
+from attar.risk._prefixes import blocks, fits
 from attar.risk.curve import Curve
 from attar.risk.task import Task
 
@@ -108,26 +108,22 @@ def feature_curve(
         if on_step is not None:
             on_step(done, total)
 
-    found: list[tuple[Doubles, ...]] = []
-    thresholds = []
+    risks, norms, thresholds = [], [], []
     for draw in range(draws):
         noisy = task.with_noise(label_noise, np.random.default_rng([random_state, draw]))
         drawn = partial(_features, features, scale, (random_state, draw))
         fitted = fits(partial(drawn, x), partial(drawn, t), noisy.y, asked, stepped)
-        found.append(_risks(noisy, fitted, np.sqrt(asked)))
-        thresholds.append(fitted.threshold)
-    train, test, wrong_train, wrong, norm = map(np.array, zip(*found))
-    reached = [threshold for threshold in thresholds if threshold is not None]
-    threshold = max(reached) if len(reached) == draws else None
-    at_classes = {"over": "features", "loss": "zero-one loss", "threshold": threshold}
-    return mean_curve(
+        risks.append(losses(noisy, fitted.train, fitted.test))
+        norms.append(np.sqrt(asked) * np.linalg.norm(fitted.norm, axis=1))
+        thresholds.append(np.inf if fitted.threshold is None else fitted.threshold)
+    threshold = max(thresholds)
+    return measured_curve(
         asked,
-        train,
-        test,
-        over="features",
-        norm=norm.mean(0),
-        threshold=threshold,
-        zero_one=None if task.classes is None else mean_curve(asked, wrong_train, wrong, **at_classes),
+        np.array(risks),
+        "features",
+        task.classes is not None,
+        norm=np.mean(norms, axis=0),
+        threshold=threshold if np.isfinite(threshold) else None,
     )
 
 
@@ -176,16 +172,3 @@ def _scale(x: Doubles, y: Doubles, rng: np.random.Generator) -> float:
         return float(np.square(inverse @ y / np.diag(inverse)[:, None]).sum())
 
     return median * float(min(_SCALES, key=error))
-
-
-def _risks(task: Task, fitted: Fits, root: Doubles) -> tuple[Doubles, ...]:
-    """Train and test risk, shares of wrong answers, and norm `(k,)`."""
-    squared = [
-        np.array([np.square(p - y).sum(1).mean() for p in predictions])
-        for y, predictions in ((task.y, fitted.train), (task.y_test, fitted.test))
-    ]
-    wrong = [
-        (predictions.argmax(2) != y.argmax(1)).mean(1)
-        for y, predictions in ((task.y, fitted.train), (task.y_test, fitted.test))
-    ]
-    return *squared, *wrong, root * np.linalg.norm(fitted.norm, axis=1)
