@@ -13,7 +13,10 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Curve": "curve",
+        "Decomposition": "decomposition",
         "ForestGrid": "grid",
+        "decompose": "decomposition",
+        "decomposition_curve": "decomposition",
         "feature_curve": "random_features",
         "forest_curve": "forest",
         "forest_grid": "grid",
