@@ -70,8 +70,9 @@ def decompose(
     with expectations over training sets and test samples. Of d training sets the variance is unbiased for squared
     error, and what d averages leave of it is taken off the bias; of cross-entropy both hold to first order in 1/d. Of
     zero-one loss V_unbiased = P(ŷ ≠ ŷₘ) where the main prediction ŷₘ is the best class y*, and V_biased = P(ŷ = y*)
-    where it is not. Intervals are those of a bootstrap over draws and test samples; it cannot know what is the same in
-    all training sets, so that bootstrapped ones understate how far a new one would move the model.
+    where it is not; the mode of few draws is uncertain, and nothing corrects for that: give 50 or more. Intervals are
+    those of a bootstrap over draws and test samples. They cannot know what is the same in all training sets: where
+    these are bootstrapped from one, they understate how far a new one would move the model.
 
     References:
         Geman, Bienenstock, Doursat, Neural networks and the bias/variance dilemma, 1992,
