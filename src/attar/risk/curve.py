@@ -17,7 +17,8 @@ Doubles = npt.NDArray[np.float64]
 
 # A training risk below this share of the largest on the curve is zero.
 _ZERO = 1e-9
-# A minimum or peak counts if the risk rises, or falls, by this share of it on both sides, and by as many standard errors.
+# A minimum or peak counts if the risk rises, or falls, by this share of it on both sides, and by this many standard
+# errors.
 _CLEAR, _ERRORS = 0.05, 2.0
 # Standard deviations between the ends of a 90 % interval of normally distributed values.
 _WIDTH = 3.29

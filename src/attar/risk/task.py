@@ -66,7 +66,9 @@ class Task:
             y, y_test = (_samples(name, a).reshape(len(a), -1) for name, a in (("y", targets), ("y_test", expected)))
             return cls(x, y.astype(np.float64), t, y_test.astype(np.float64))
         if targets.ndim != 1 or expected.ndim != 1 or targets.dtype.kind not in "iubUSO":
-            raise DataError(f"y has shape {targets.shape} and type {targets.dtype}: give numbers, or one class for each")
+            raise DataError(
+                f"y has shape {targets.shape} and type {targets.dtype}: give numbers, or one class for each"
+            )
         try:
             classes = np.unique(np.concatenate([targets, expected]))
         except TypeError:
