@@ -178,7 +178,7 @@ def _steps(stack: Stack, trainings: Sequence[Training], x: Tensor, recipe: Recip
     k, n, steps = len(trainings), len(x), trainings[0].steps
     targets = torch.cat([t.y for t in trainings]).to(x)
     offset = n * torch.arange(k)[:, None]
-    rates = torch.tensor([t.lr for t in trainings]).to(x)
+    rates = torch.tensor([t.lr for t in trainings], dtype=x.dtype)
     update = _Update(stack.parameters, recipe)
     yield 0, x.new_zeros(k)
     for step, rows in zip(range(steps), _batches(trainings, n)):
