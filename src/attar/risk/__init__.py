@@ -13,6 +13,9 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Curve": "curve",
+        "epoch_curve": "epochs",
         "least_squares_path": "least_squares",
+        "network_curve": "network",
+        "train_together": "together",
     },
 )

@@ -120,6 +120,16 @@ class Curve:
         return tuple(float(self.axis[i]) for i in self._extremes()[1])
 
     @property
+    def t_min(self) -> float:
+        """Where the test risk has its first minimum: the end of the axis where it falls all the way."""
+        return self.minima[0] if self.minima else self.best
+
+    @property
+    def t_int(self) -> float | None:
+        """Where, from `t_min` on, the training error first is zero; None where it never is."""
+        return None if self.threshold is None else max(self.t_min, self.threshold)
+
+    @property
     def regimes(self) -> list[str]:
         """For each place on the axis: "classical" before the threshold, "interpolating" from there on."""
         threshold = np.inf if self.threshold is None else self.threshold
