@@ -20,6 +20,8 @@ _ZERO = 1e-9
 # A minimum or peak counts if the risk rises, or falls, by this share of it on both sides, and by this many standard
 # errors.
 _CLEAR, _ERRORS = 0.05, 2.0
+# Over epochs, of a place and so many on each side the median counts.
+_NEAR = 2
 # Standard deviations between the ends of a 90 % interval of normally distributed values.
 _WIDTH = 3.29
 _ARRAYS = (
@@ -175,7 +177,17 @@ class Curve:
             error = np.zeros_like(self.test_risk)
         else:
             error = (self.test_interval[:, 1] - self.test_interval[:, 0]) / _WIDTH / self.draws**0.5
-        return _extremes(self.test_risk, _ERRORS * np.nan_to_num(error))
+        slack = _ERRORS * np.nan_to_num(error)
+        if self.over != "epochs":
+            return _extremes(self.test_risk, slack)
+        # Neighbours are one training a few steps apart, so that what lasts for one or two of them is chance.
+        places, risk = range(len(self.axis)), self.test_risk
+        near = [slice(i - r, i + r + 1) for i in places for r in (min(i, len(places) - 1 - i, _NEAR),)]
+        minima, peaks = _extremes(np.array([np.median(risk[window]) for window in near]), slack)
+        return (
+            [near[i].start + int(np.argmin(risk[near[i]])) for i in minima],
+            [near[i].start + int(np.argmax(risk[near[i]])) for i in peaks],
+        )
 
     def to_json(self) -> str:
         """As JSON; what is infinite or missing is null."""
