@@ -108,6 +108,30 @@ def test_the_order_of_samples_and_the_choice_of_sizes_change_nothing() -> None:
     assert np.allclose(few.test_risk, whole.test_risk[[2, 24, 59]], rtol=1e-12)
 
 
+def test_the_means_over_noise_are_what_draws_of_it_tend_to() -> None:
+    rng = np.random.default_rng(6)
+    x, t, f, g = (rng.standard_normal(s) for s in ((20, 50), (30, 50), (20,), (30,)))
+    sizes, noise, draws = [5, 17, 30, 50], 0.4, 4000
+    exact = least_squares_path(x, f, t, g, sizes, noise=noise)
+    y = f[:, None] + noise**0.5 * rng.standard_normal((20, draws))
+    z = g[:, None] + noise**0.5 * rng.standard_normal((30, draws))
+    drawn = least_squares_path(x, y, t, z, sizes)
+    assert np.allclose(exact.test_risk, drawn.test_risk, rtol=0.05)
+    assert np.allclose(exact.train_risk, drawn.train_risk, rtol=0.05, atol=1e-12)
+    assert exact.bias2 is not None
+    assert exact.variance is not None
+    for i, p in enumerate(sizes):
+        inverse = np.linalg.pinv(x[:, :p])
+        assert exact.bias2[i] == pytest.approx(((t[:, :p] @ inverse @ f - g) ** 2).mean(), rel=1e-8)
+        assert exact.variance[i] == pytest.approx(noise * ((t[:, :p] @ inverse) ** 2).sum() / 30, rel=1e-8)
+        assert exact.norm is not None
+        squared = ((inverse @ f) ** 2).sum() + noise * (inverse**2).sum()
+        assert exact.norm[i] == pytest.approx(squared**0.5, rel=1e-8)
+    assert np.allclose(exact.bias2 + exact.variance + noise, exact.test_risk)
+    silent = least_squares_path(x, f, t, g, sizes, noise=0.0)
+    assert np.allclose(silent.test_risk, least_squares_path(x, f, t, g, sizes).test_risk)
+
+
 def test_gradient_descent_arrives_at_the_minimum_norm_solution_from_zero_and_at_the_projection_from_elsewhere() -> None:
     rng = np.random.default_rng(3)
     x, y = rng.standard_normal((15, 60)), rng.standard_normal(15)
@@ -172,6 +196,8 @@ def good() -> dict[str, Any]:
         ({"sizes": [5]}, "from 1 to 4"),
         ({"sizes": []}, "from 1 to 4"),
         ({"sizes": [1.5]}, "from 1 to 4"),
+        ({"noise": -1.0}, "noise is -1"),
+        ({"noise": np.nan}, "noise is nan"),
     ],
 )
 def test_bad_input_is_named(changed: dict[str, Any], message: str) -> None:

@@ -39,11 +39,14 @@ def alone(network: nn.Sequential, training: Training, x: Tensor, recipe: Recipe)
     for step in range(training.steps):
         batch = torch.stack([next(stream) for _ in range(training.batch_size)])
         optimizer.param_groups[0]["lr"] = training.lr * schedule(recipe.schedule, step)
-        criterion: Callable[[Tensor, Tensor], Tensor] = (
-            F.cross_entropy if recipe.loss == "cross-entropy" else F.mse_loss
+        outputs = network(x[batch])
+        loss = (
+            F.cross_entropy(outputs, training.y[batch])
+            if recipe.loss == "cross-entropy"
+            else (outputs - training.y[batch]).square().sum(1).mean()
         )
         optimizer.zero_grad()
-        criterion(network(x[batch]), training.y[batch]).backward()
+        loss.backward()
         optimizer.step()
 
 

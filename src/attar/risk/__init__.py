@@ -13,9 +13,17 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Curve": "curve",
+        "effective_ranks": "ranks",
         "epoch_curve": "epochs",
+        "feature_curve": "random_features",
+        "gradient_descent_path": "descent",
         "least_squares_path": "least_squares",
         "network_curve": "network",
+        "ridge_path": "ridge",
+        "ridge_risk": "theory",
+        "ridgeless_risk": "theory",
         "train_together": "together",
+        "tuned_path": "ridge",
+        "weak_features_risk": "theory",
     },
 )

@@ -17,7 +17,7 @@ Doubles = npt.NDArray[np.float64]
 
 # A training risk below this share of the largest on the curve is zero.
 _ZERO = 1e-9
-# A minimum or peak counts if the risk rises, or falls, by this share of it on both sides, and by this many standard
+# A minimum or peak counts if the risk rises, or falls, by this share of it on both sides, and by so many standard
 # errors.
 _CLEAR, _ERRORS = 0.05, 2.0
 # Over epochs, of a place and so many on each side the median counts.
@@ -147,6 +147,8 @@ class Curve:
 
         if not peaks:
             i = int(np.argmin(self.test_risk))
+            if self.test_risk.max() <= self.test_risk[i] * (1 + _CLEAR):
+                return f"Test risk hardly changes: it is lowest with {at(i)}."
             if i == len(self.axis) - 1:
                 return f"Test risk falls all the way, to {at(i)}: a larger model may be better still."
             if i == 0:
@@ -294,7 +296,7 @@ def _near(axis: Doubles, i: int, value: float) -> bool:
 
 def _extremes(risk: Doubles, slack: Doubles) -> tuple[list[int], list[int]]:
     """Indices of the minima and of the peaks between them; a change of less than `_CLEAR` or the slack is a ripple."""
-    risk = np.where(np.isfinite(risk), risk, np.finfo(float).max)
+    risk = np.where(np.isfinite(risk), risk, np.finfo(float).max / 4)
     minima: list[int] = []
     peaks: list[int] = []
     lowest = highest = 0

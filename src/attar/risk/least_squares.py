@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from attar.errors import DataError
 from attar.risk._path import Path
+from attar.risk._regression import Doubles, checked, interval_of, sizes_of
 from attar.risk.curve import Curve
-
-Doubles = npt.NDArray[np.float64]
 
 
 def least_squares_path(
@@ -18,6 +19,8 @@ def least_squares_path(
     X_test: npt.ArrayLike,
     y_test: npt.ArrayLike,
     sizes: npt.ArrayLike | None = None,
+    *,
+    noise: float | None = None,
 ) -> Curve:
     """Risk of least squares on the first p features, for every p at once.
 
@@ -26,6 +29,10 @@ def least_squares_path(
     which is where gradient descent from zero arrives, for each p. Where columns depend on one another, β = X⁺ y
     throughout. Costs O(n (n + n_test) p_max) for all p together, where a solver called once for each p costs
     O(n² p_max) for every one; another right-hand side adds O((n + n_test) p_max).
+
+    Where the variance σ² of the noise is known and y = f(X) is given without it, no draw of noise is needed:
+
+        bias² = E ‖x X⁺ f(X) − f(x)‖²      variance = σ² E ‖x X⁺‖²      risk = bias² + variance + σ²
 
     References:
         Belkin, Hsu, Xu, Two models of double descent for weak features, 2020, https://arxiv.org/abs/1903.07571
@@ -38,13 +45,16 @@ def least_squares_path(
         X_test: test samples `(n_test, p_max)`.
         y_test: their targets `(n_test,)` or `(n_test, m)`.
         sizes: the numbers p to report, from 1 to p_max; every one where left out.
+        noise: σ²; y and y_test are then without noise, and risks, bias² and variance are exact means over all noise of
+            this variance, in y and in y_test, for these X. About three times the cost.
 
     Returns:
         A curve over p: mean squared errors, the mean over the draws with their 5 and 95 % quantiles as intervals; ‖β‖;
         the scaled condition number, which bounds how many digits a risk has lost near the threshold; the threshold.
 
     Raises:
-        DataError: not numeric or not finite, shapes that do not fit, no sample or no feature, sizes out of range.
+        DataError: not numeric or not finite, shapes that do not fit, no sample or no feature, sizes out of range, or
+            noise below zero.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -52,78 +62,63 @@ def least_squares_path(
         >>> curve = least_squares_path(X, X @ b + rng.normal(size=20) / 4, T, T @ b)
         >>> curve.threshold, max(curve.peaks) in (19.0, 20.0, 21.0), curve.best > 20
         (20.0, True, True)
+        >>> curve = least_squares_path(X, X @ b, T, T @ b, noise=1 / 16)
+        >>> bool(np.allclose(curve.bias2 + curve.variance + curve.noise, curve.test_risk))
+        True
     """
-    x, targets, t, expected = _checked(X, y, X_test, y_test)
-    asked = _sizes(sizes, x.shape[1])
+    x, targets, t, expected = checked(X, y, X_test, y_test)
+    asked = sizes_of(sizes, x.shape[1])
+    if noise is not None and not 0 <= noise < np.inf:
+        raise DataError(f"noise is {noise}: give a variance, zero or more")
     n, k, m = len(x), len(asked), targets.shape[1]
+    # With the identity as further targets, the predictions are T X⁺ itself.
+    columns = targets if noise is None else np.concatenate([targets, np.eye(n)], axis=1)
     train, test, norm = (np.empty((k, m)) for _ in range(3))
-    condition = np.empty(k)
+    condition, variance, fitted, length = (np.empty(k) for _ in range(4))
     frobenius = np.cumsum(np.einsum("ij,ij->j", x, x))
     threshold: float | None = None
-    for step in Path(x, targets, t).steps():
+    for step in Path(x, columns, t).steps():
         if threshold is None and step.rank[-1] == n:
             threshold = float(step.first + int(np.argmax(step.rank == n)))
         for p, predictions in step.predictions(asked):
             i, place = p - step.first, int(np.searchsorted(asked, p))
-            train[place] = step.residual[i] / n
-            test[place] = ((expected - predictions) ** 2).mean(0)
-            norm[place] = np.sqrt(step.norm[i])
+            train[place] = step.residual[i, :m] / n
+            test[place] = ((expected - predictions[:, :m]) ** 2).mean(0)
+            norm[place] = np.sqrt(step.norm[i, :m])
             condition[place] = np.sqrt(step.inverse[i] * frobenius[p - 1])
-    return Curve(
+            variance[place] = (predictions[:, m:] ** 2).sum() / len(t)
+            fitted[place], length[place] = step.rank[i] / n, step.inverse[i]
+    curve = Curve(
         asked.astype(np.float64),
         train.mean(1),
         test.mean(1),
         over="features",
-        train_interval=_interval(train),
-        test_interval=_interval(test),
+        draws=m,
+        train_interval=interval_of(train),
+        test_interval=interval_of(test),
         norm=norm.mean(1),
         condition=condition,
         threshold=threshold,
     )
+    return curve if noise is None else _with_noise(curve, noise, variance, 1 - fitted, length)
 
 
-def _checked(
-    X: npt.ArrayLike, y: npt.ArrayLike, X_test: npt.ArrayLike, y_test: npt.ArrayLike
-) -> tuple[Doubles, Doubles, Doubles, Doubles]:
-    """As float64, the targets as columns."""
-    arrays = []
-    for name, value in (("X", X), ("y", y), ("X_test", X_test), ("y_test", y_test)):
-        try:
-            array = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise DataError(f"{name} is not numeric: give an array of numbers") from None
-        wanted = 2 if name.startswith("X") else 1
-        if array.ndim == 1 and wanted == 1:
-            array = array[:, None]
-        if array.ndim != 2 or not array.size:
-            raise DataError(
-                f"{name} has shape {np.shape(value)}: give {'(n, p)' if wanted == 2 else '(n,) or (n, m)'}, not empty"
-            )
-        if not np.isfinite(array).all():
-            row = int(np.argmin(np.isfinite(array).all(1)))
-            raise DataError(f"{name} has a missing or infinite value in row {row}: fill it or leave the row out")
-        arrays.append(array)
-    x, targets, t, expected = arrays
-    for name, samples, values in (("", x, targets), ("_test", t, expected)):
-        if len(samples) != len(values):
-            raise DataError(
-                f"X{name} has {len(samples)} rows and y{name} {len(values)}: give one target for each sample"
-            )
-    if x.shape[1] != t.shape[1]:
-        raise DataError(f"X has {x.shape[1]} columns and X_test {t.shape[1]}: give the same features")
-    if expected.shape[1] not in (1, targets.shape[1]):
-        raise DataError(f"y has {targets.shape[1]} draws and y_test {expected.shape[1]}: give as many, or one for all")
-    return x, targets, t, expected
+def _with_noise(curve: Curve, noise: float, variance: Doubles, left: Doubles, length: Doubles) -> Curve:
+    """The means over noise: what it adds to predictions, what it leaves in the residual, and what it adds to ‖β‖²."""
+    spread = noise * variance
 
+    def moved(interval: Doubles | None, by: Doubles) -> Doubles | None:
+        return None if interval is None else interval + by[:, None]
 
-def _sizes(sizes: npt.ArrayLike | None, p_max: int) -> npt.NDArray[np.intp]:
-    if sizes is None:
-        return np.arange(1, p_max + 1)
-    asked = np.unique(np.asarray(sizes))
-    if not len(asked) or not np.issubdtype(asked.dtype, np.integer) or asked[0] < 1 or asked[-1] > p_max:
-        raise DataError(f"sizes must be whole numbers from 1 to {p_max}, the number of columns of X")
-    return asked.astype(np.intp)
-
-
-def _interval(draws: Doubles) -> Doubles | None:
-    return np.quantile(draws, [0.05, 0.95], axis=1).T if draws.shape[1] > 1 else None
+    assert curve.norm is not None
+    return replace(
+        curve,
+        train_risk=curve.train_risk + noise * left,
+        test_risk=curve.test_risk + spread + noise,
+        train_interval=moved(curve.train_interval, noise * left),
+        test_interval=moved(curve.test_interval, spread + noise),
+        bias2=curve.test_risk,
+        variance=spread,
+        noise=noise,
+        norm=np.sqrt(curve.norm**2 + noise * length),
+    )

@@ -222,7 +222,7 @@ def measure(
 def curve_of(task: Task, axis: Doubles, risks: Doubles, over: str, loss: str) -> Curve:
     """From risks `(k, seeds, 4)`."""
     train = risks[:, :, 1 if task.classes is not None else 0].mean(1)
-    zero = np.flatnonzero(train <= ZERO * (1.0 if task.classes is not None else float(task.y.var(0).mean())))
+    zero = np.flatnonzero(train <= ZERO * (1.0 if task.classes is not None else float(task.y.var(0).sum())))
     threshold = float(axis[zero[-1 if over in _HARDER else 0]]) if len(zero) else None
 
     def curve(train: Doubles, test: Doubles, loss: str, zero_one: Curve | None = None) -> Curve:

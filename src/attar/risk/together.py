@@ -39,7 +39,7 @@ class Recipe:
         Nakkiran et al., Deep Double Descent, 2020, https://arxiv.org/abs/1912.02292 (the schedules)
 
     Arguments:
-        loss: "cross-entropy" or "squared error", the mean over outputs and samples.
+        loss: "cross-entropy" or "squared error", summed over the outputs of a sample; the mean over samples.
         optimizer: "sgd" or "adam".
         momentum: μ.
         weight_decay: λ, of which λ w is added to a gradient.
@@ -194,7 +194,7 @@ def losses(outputs: Tensor, y: Tensor, loss: str) -> Tensor:
     """Of each sample `(…)` with outputs and targets `(…, m)`."""
     if loss == "cross-entropy":
         return -(outputs.log_softmax(-1) * y).sum(-1)
-    return (outputs - y).square().mean(-1)
+    return (outputs - y).square().sum(-1)
 
 
 def _answerer(stack: Stack, k: int) -> Callable[[Tensor], Tensor]:

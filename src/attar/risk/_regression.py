@@ -1,0 +1,68 @@
+"""What functions on linear regression take, and what they make of several draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from attar.errors import DataError
+
+Doubles = npt.NDArray[np.float64]
+
+
+def numbers(name: str, value: npt.ArrayLike | None) -> Doubles:
+    """As float64, all finite.
+
+    Raises:
+        DataError: otherwise, naming the argument and the row.
+    """
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} is not numeric: give an array of numbers") from None
+    finite = np.isfinite(array).all(tuple(range(1, array.ndim)))
+    if not np.all(finite):
+        row = int(np.argmin(finite))
+        raise DataError(f"{name} has a missing or infinite value in row {row}: fill it or leave the row out")
+    return array
+
+
+def checked(
+    X: npt.ArrayLike, y: npt.ArrayLike, X_test: npt.ArrayLike, y_test: npt.ArrayLike
+) -> tuple[Doubles, Doubles, Doubles, Doubles]:
+    """As float64, the targets as columns."""
+    arrays = []
+    for name, value in (("X", X), ("y", y), ("X_test", X_test), ("y_test", y_test)):
+        array = numbers(name, value)
+        wanted = 2 if name.startswith("X") else 1
+        if array.ndim == 1 and wanted == 1:
+            array = array[:, None]
+        if array.ndim != 2 or not array.size:
+            raise DataError(
+                f"{name} has shape {np.shape(value)}: give {'(n, p)' if wanted == 2 else '(n,) or (n, m)'}, not empty"
+            )
+        arrays.append(array)
+    x, targets, t, expected = arrays
+    for name, samples, values in (("", x, targets), ("_test", t, expected)):
+        if len(samples) != len(values):
+            raise DataError(
+                f"X{name} has {len(samples)} rows and y{name} {len(values)}: give one target for each sample"
+            )
+    if x.shape[1] != t.shape[1]:
+        raise DataError(f"X has {x.shape[1]} columns and X_test {t.shape[1]}: give the same features")
+    if expected.shape[1] not in (1, targets.shape[1]):
+        raise DataError(f"y has {targets.shape[1]} draws and y_test {expected.shape[1]}: give as many, or one for all")
+    return x, targets, t, expected
+
+
+def sizes_of(sizes: npt.ArrayLike | None, p_max: int) -> npt.NDArray[np.intp]:
+    if sizes is None:
+        return np.arange(1, p_max + 1)
+    asked = np.unique(np.asarray(sizes))
+    if not len(asked) or not np.issubdtype(asked.dtype, np.integer) or asked[0] < 1 or asked[-1] > p_max:
+        raise DataError(f"sizes must be whole numbers from 1 to {p_max}, the number of columns of X")
+    return asked.astype(np.intp)
+
+
+def interval_of(draws: Doubles) -> Doubles | None:
+    return np.quantile(draws, [0.05, 0.95], axis=1).T if draws.shape[1] > 1 else None

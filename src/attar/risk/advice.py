@@ -1,0 +1,151 @@
+"""What to do about a risk curve: where on its axis to be, and what that gains on samples not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import t
+
+from attar.errors import DataError
+from attar.risk.curve import Curve
+
+Doubles = npt.NDArray[np.float64]
+Interval = tuple[float, float]
+
+_LEVEL = 0.9
+
+
+@dataclass(frozen=True)
+class Gain:
+    """By how much a risk falls.
+
+    Arguments:
+        mean: positive where it falls.
+        interval: that holds it with 90 %.
+    """
+
+    mean: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing to do, and what to expect of it.
+
+    Arguments:
+        over: what is varied.
+        default: where the model stands.
+        setting: where it should; the default itself where nothing else is worth it.
+        gain: of the squared error, or whatever the curve measures.
+        errors: of the share of wrong answers, where there are classes.
+    """
+
+    over: str
+    default: float
+    setting: float
+    gain: Gain
+    errors: Gain | None = None
+
+    @property
+    def keep(self) -> bool:
+        """Whether it says to change nothing."""
+        return self.setting == self.default
+
+
+def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:
+    """Choose a place on the axis, and say what it gains against the default.
+
+    The place is where the mean risk of all curves is lowest. What it promises there is too good, for it was chosen so;
+    the gain is therefore that of choosing by the other folds of a round, in the fold left out:
+
+        gain = mean over rounds r and folds f of R_rf(default) − R_rf(argmin_a Σ_{g ≠ f} R_rg(a))
+
+    Its interval allows for the overlap of the training sets, with J curves in all and ρ test samples for each
+    training sample: s² (1/J + ρ) is the variance of the mean. Where the gain is not above zero, the default stays.
+
+    References:
+        Nadeau, Bengio, Inference for the generalization error, 2003, https://doi.org/10.1023/A:1024068626366
+        Varma, Simon, Bias in error estimation when using cross-validation for model selection, 2006,
+        https://doi.org/10.1186/1471-2105-7-91
+
+    Arguments:
+        curves: a row of folds for each round of cross-validation, all over the same axis.
+        default: a place on it.
+        share: ρ, test samples of a fold by its training samples.
+
+    Raises:
+        DataError: fewer than two folds in a round, different axes, or a default that is not on them.
+
+    Example:
+        >>> axis = np.array([1.0, 2.0, 4.0])
+        >>> rounds = [[Curve(axis, axis, [3 + e, 1 + e, 2 - e]) for e in (0.0, 0.1, 0.2)]]
+        >>> found = advise(rounds, default=1.0, share=0.5)
+        >>> found.setting, round(found.gain.mean, 2)
+        (2.0, 2.0)
+    """
+    if not curves or min(map(len, curves)) < 2:
+        raise DataError("give at least one round of two folds")
+    axis = curves[0][0].axis
+    if any(not np.array_equal(curve.axis, axis) for folds in curves for curve in folds):
+        raise DataError("the curves have different axes: give the same values for each fold")
+    places = np.flatnonzero(axis == default)
+    if not len(places):
+        raise DataError(f"the default of {default:g} is not on the axis: give it among the values")
+    start = int(places[0])
+    risks = [np.stack([curve.test_risk for curve in folds]) for folds in curves]
+    chosen = [_by_others(risk) for risk in risks]
+    gain = _gained(risks, chosen, start, share)
+    best = int(np.argmin(np.concatenate(risks).mean(0)))
+    if gain.mean <= 0 or best == start:
+        return Advice(curves[0][0].over, default, default, Gain(0.0, (0.0, 0.0)))
+    wrong = [[curve.zero_one for curve in folds] for folds in curves]
+    errors = None
+    if all(curve is not None for folds in wrong for curve in folds):
+        shares = [np.stack([curve.test_risk for curve in folds if curve is not None]) for folds in wrong]
+        errors = _gained(shares, chosen, start, share)
+    return Advice(curves[0][0].over, default, float(axis[best]), gain, errors)
+
+
+def mean_of(curves: Sequence[Sequence[Curve]]) -> Curve:
+    """One curve of all folds: means, and intervals that hold 90 % of the folds.
+
+    Raises:
+        DataError: no curve, or different axes.
+    """
+    flat = [curve for folds in curves for curve in folds]
+    if not flat or any(not np.array_equal(curve.axis, flat[0].axis) for curve in flat):
+        raise DataError("give curves over the same axis")
+    thresholds = [curve.threshold for curve in flat if curve.threshold is not None]
+    inner = [[curve.zero_one] for curve in flat if curve.zero_one is not None]
+    norms = [curve.norm for curve in flat if curve.norm is not None]
+    train, test = (np.stack([getattr(curve, name) for curve in flat]) for name in ("train_risk", "test_risk"))
+    several = len(flat) > 1
+    return Curve(
+        flat[0].axis,
+        train.mean(0),
+        test.mean(0),
+        over=flat[0].over,
+        loss=flat[0].loss,
+        draws=len(flat),
+        train_interval=np.quantile(train, [0.05, 0.95], axis=0).T if several else None,
+        test_interval=np.quantile(test, [0.05, 0.95], axis=0).T if several else None,
+        norm=np.mean(norms, axis=0) if len(norms) == len(flat) else None,
+        threshold=float(np.median(thresholds)) if len(thresholds) == len(flat) else None,
+        zero_one=mean_of(inner) if len(inner) == len(flat) else None,
+    )
+
+
+def _by_others(risk: Doubles) -> npt.NDArray[np.intp]:
+    """For each fold the place that the other folds prefer."""
+    places: npt.NDArray[np.intp] = (risk.sum(0) - risk).argmin(1)
+    return places
+
+
+def _gained(risks: list[Doubles], chosen: list[npt.NDArray[np.intp]], start: int, share: float) -> Gain:
+    gains = np.concatenate([risk[:, start] - risk[np.arange(len(risk)), at] for risk, at in zip(risks, chosen)])
+    j = len(gains)
+    half = float(t.ppf((1 + _LEVEL) / 2, j - 1) * gains.std(ddof=1) * np.sqrt(1 / j + share))
+    return Gain(float(gains.mean()), (float(gains.mean()) - half, float(gains.mean()) + half))

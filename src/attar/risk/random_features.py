@@ -1,0 +1,191 @@
+"""Random Fourier and ReLU features: least squares on more and more of them, past as many as there are samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.spatial.distance import cdist
+
+from attar.errors import DataError
+from attar.risk._draws import mean_curve
+from attar.risk._prefixes import Fits, blocks, fits
+from attar.risk.curve import Curve
+from attar.risk.task import Task
+
+Doubles = npt.NDArray[np.float64]
+
+# Features that are drawn at once, each block from a seed of its own: the first N are the same for every list of sizes.
+_DRAWN = 256
+# Scales that are tried, as shares of the median distance; on so many samples; with so much added to the diagonal that
+# samples which are there twice can be told apart.
+_SCALES, _SAMPLES, _JITTER = 2.0 ** np.arange(-4, 2), 1000, 1e-8
+# Sizes where none are given, as shares of the number of samples.
+_BELOW, _NEAR, _ABOVE = np.geomspace(0.005, 0.8, 18), np.array([0.9, 0.95, 0.98, 0.99, 1, 1.01, 1.02, 1.05, 1.1]), 4.0
+
+
+def feature_curve(
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    X_test: npt.ArrayLike,
+    y_test: npt.ArrayLike,
+    sizes: npt.ArrayLike | None = None,
+    *,
+    features: str = "fourier",
+    scale: float | None = None,
+    label_noise: float = 0.0,
+    draws: int = 1,
+    random_state: int = 0,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Curve:
+    """Risk of least squares on the first N random features, for growing N.
+
+        h(x) = Σ aₖ φₖ(x),   a = Φ⁺ y      the least-squares fit for N < n, the interpolant of least norm for N ≥ n
+
+        fourier: φₖ(x) = √2 cos(⟨vₖ, x⟩ + bₖ),  vₖ ~ N(0, σ⁻² I), bₖ uniform on [0, 2π]
+        relu:    φₖ(x) = max(⟨vₖ, x⟩, 0),       vₖ uniform on the sphere
+
+    Each is one real parameter for each target, so that the interpolation threshold is N = n. For N → ∞ the Fourier fit
+    becomes that of the kernel exp(−‖x − x'‖² / 2σ²). Classes are targets of 0 and 1, one column for each; their
+    zero-one loss is that of the largest column. One run costs about 8/3 n³ + 2n² (N − n) operations for all sizes
+    together, in memory for 3n² numbers.
+
+    References:
+        Rahimi, Recht, Random features for large-scale kernel machines, 2007,
+        https://papers.nips.cc/paper/3182-random-features-for-large-scale-kernel-machines
+        Belkin, Hsu, Ma, Mandal, Reconciling modern machine-learning practice and the classical bias-variance trade-off,
+        2019, https://arxiv.org/abs/1812.11118 (figure 2)
+
+    Arguments:
+        X: training samples `(n, *shape)`, flattened; columns that are measured in different units should be scaled.
+        y: `(n,)` classes or numbers, or `(n, m)` numbers.
+        X_test: test samples `(n_test, *shape)`.
+        y_test: `(n_test,)` or `(n_test, m)`.
+        sizes: numbers of features N to report; by default some 40, dense around n, up to 4n.
+        features: "fourier" or "relu".
+        scale: σ of Fourier features. Where left out, that share of the median distance between training samples, of
+            1/16, 1/8, … 2, by which the kernel interpolates at most 1000 of them with the lowest leave-one-out error.
+        label_noise: share of the training samples that get another class.
+        draws: how many times features and label noise are drawn.
+        random_state: seed of them.
+        on_step: called with the number of steps done and of all.
+
+    Returns:
+        A curve over N: squared errors, summed over the columns of a sample, as means over samples and draws, with
+        intervals where there are several draws; `zero_one` for classes; and √N ‖a‖, which tends to the norm of the
+        kernel's interpolant.
+
+    Raises:
+        DataError: not numeric or not finite, shapes that do not fit, no sample; sizes, features, scale, share or draws
+            out of range.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> X, T = rng.normal(size=(40, 3)), rng.normal(size=(500, 3))
+        >>> curve = feature_curve(X, np.sin(2 * X[:, 0]), T, np.sin(2 * T[:, 0]), [4, 20, 40, 400])
+        >>> curve.threshold, curve.peaks, curve.best
+        (40.0, (40.0,), 400.0)
+    """
+    task = Task.of(X, y, X_test, y_test)
+    if features not in ("fourier", "relu"):
+        raise DataError(f"features is {features!r}: give 'fourier' or 'relu'")
+    if draws < 1:
+        raise DataError(f"draws is {draws}: give at least 1")
+    if scale is not None and not 0 < scale < np.inf:
+        raise DataError(f"scale is {scale}: give a positive number")
+    x, t = (a.reshape(len(a), -1).astype(np.float64) for a in (task.x, task.x_test))
+    asked = _sizes(sizes, len(x))
+    if scale is None:
+        scale = _scale(x, task.y, np.random.default_rng(random_state)) if features == "fourier" else 1.0
+    done, total = 0, draws * blocks(len(x), asked)
+
+    def stepped() -> None:
+        nonlocal done
+        done += 1
+        if on_step is not None:
+            on_step(done, total)
+
+    found: list[tuple[Doubles, ...]] = []
+    thresholds = []
+    for draw in range(draws):
+        noisy = task.with_noise(label_noise, np.random.default_rng([random_state, draw]))
+        drawn = partial(_features, features, scale, (random_state, draw))
+        fitted = fits(partial(drawn, x), partial(drawn, t), noisy.y, asked, stepped)
+        found.append(_risks(noisy, fitted, np.sqrt(asked)))
+        thresholds.append(fitted.threshold)
+    train, test, wrong_train, wrong, norm = map(np.array, zip(*found))
+    reached = [threshold for threshold in thresholds if threshold is not None]
+    threshold = max(reached) if len(reached) == draws else None
+    at_classes = {"over": "features", "loss": "zero-one loss", "threshold": threshold}
+    return mean_curve(
+        asked,
+        train,
+        test,
+        over="features",
+        norm=norm.mean(0),
+        threshold=threshold,
+        zero_one=None if task.classes is None else mean_curve(asked, wrong_train, wrong, **at_classes),
+    )
+
+
+def _sizes(sizes: npt.ArrayLike | None, n: int) -> list[int]:
+    if sizes is None:
+        shares = np.concatenate([_BELOW, _NEAR, np.geomspace(_NEAR[-1], _ABOVE, 16)])
+        asked = np.unique(np.maximum(np.round(n * shares), 1))
+    else:
+        asked = np.unique(np.asarray(sizes))
+        if not len(asked) or not np.issubdtype(asked.dtype, np.integer) or asked[0] < 1:
+            raise DataError("sizes must be whole numbers of features, at least 1")
+    return [int(p) for p in asked]
+
+
+def _features(features: str, scale: float, seed: tuple[int, int], x: Doubles, start: int, stop: int) -> Doubles:
+    """Features start … stop − 1 of samples `(n, d)`: `(n, stop − start)`."""
+    made = []
+    for block in range(start // _DRAWN, -(-stop // _DRAWN)):
+        rng = np.random.default_rng([*seed, block])
+        mine = slice(max(start - block * _DRAWN, 0), stop - block * _DRAWN)
+        v = rng.standard_normal((_DRAWN, x.shape[1]))
+        b = rng.uniform(0, 2 * np.pi, _DRAWN)[mine]
+        if features == "relu":
+            v /= np.linalg.norm(v, axis=1, keepdims=True)
+            made.append(np.maximum(x @ v[mine].T, 0))
+        else:
+            z = x @ (v[mine].T / scale)
+            z += b
+            made.append(np.cos(z, out=z))
+            made[-1] *= 2**0.5
+    return np.concatenate(made, axis=1)
+
+
+def _scale(x: Doubles, y: Doubles, rng: np.random.Generator) -> float:
+    """That with the lowest leave-one-out error, which is yᵢ − f₋ᵢ(xᵢ) = (K⁻¹ y)ᵢ / (K⁻¹)ᵢᵢ."""
+    some = rng.permutation(len(x))[:_SAMPLES]
+    distances, y = cdist(x[some], x[some]), y[some]
+    median = float(np.median(distances[distances > 0])) if distances.any() else 1.0
+
+    def error(share: float) -> float:
+        kernel = np.exp(-0.5 * (distances / (share * median)) ** 2) + _JITTER * np.eye(len(y))
+        try:
+            inverse = cho_solve(cho_factor(kernel), np.eye(len(y)))
+        except LinAlgError:
+            return np.inf
+        return float(np.square(inverse @ y / np.diag(inverse)[:, None]).sum())
+
+    return median * float(min(_SCALES, key=error))
+
+
+def _risks(task: Task, fitted: Fits, root: Doubles) -> tuple[Doubles, ...]:
+    """Train and test risk, shares of wrong answers, and norm `(k,)`."""
+    squared = [
+        np.array([np.square(p - y).sum(1).mean() for p in predictions])
+        for y, predictions in ((task.y, fitted.train), (task.y_test, fitted.test))
+    ]
+    wrong = [
+        (predictions.argmax(2) != y.argmax(1)).mean(1)
+        for y, predictions in ((task.y, fitted.train), (task.y_test, fitted.test))
+    ]
+    return *squared, *wrong, root * np.linalg.norm(fitted.norm, axis=1)

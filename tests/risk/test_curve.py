@@ -1,0 +1,135 @@
+"""A curve finds its regimes, says its verdict, and comes back from its files as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attar.errors import DataError
+from attar.risk import Curve
+
+
+def descending_twice(**changed: object) -> Curve:
+    held: dict[str, object] = {
+        "axis": np.arange(1, 9),
+        "train_risk": [4, 2, 1, 0.5, 0, 0, 0, 0],
+        "test_risk": [5, 3, 4, 6, 9, 4, 2, 1],
+    }
+    return Curve(**(held | changed))  # type: ignore[arg-type]
+
+
+def same(one: Curve, other: Curve) -> bool:
+    return one.to_json() == other.to_json()
+
+
+def test_regimes_minima_and_the_verdict() -> None:
+    curve = descending_twice()
+    assert curve.threshold == 5
+    assert curve.regimes == ["classical"] * 4 + ["interpolating"] * 4
+    assert (curve.minima, curve.peaks, curve.best) == ((2.0, 8.0), (5.0,), 8.0)
+    assert curve.verdict() == (
+        "Test risk falls to 3 at 2 features, peaks at 9 at the interpolation threshold of 5 features, and falls again "
+        "to 1 at 8 features, below the first minimum."
+    )
+
+
+@pytest.mark.parametrize(
+    ("risk", "verdict"),
+    [
+        ([4, 3, 2, 1], "falls all the way"),
+        ([1, 2, 3, 4], "rises from"),
+        ([3, 1, 2, 4], "and rises after it"),
+        ([3.0, 2.99, 3.01, 3.0], "hardly changes"),
+    ],
+)
+def test_curves_of_one_bend_or_none(risk: list[float], verdict: str) -> None:
+    assert verdict in Curve(np.arange(4.0), np.zeros(4), risk).verdict()
+
+
+def test_a_bend_within_the_uncertainty_is_none() -> None:
+    risk = np.array([4.0, 3.0, 4.0, 3.0])
+    assert Curve(np.arange(4.0), risk, risk).peaks == (2.0,)
+    wide = np.stack([risk - 3, risk + 3], axis=1)
+    assert Curve(np.arange(4.0), risk, risk, test_interval=wide).peaks == ()
+    # A hundred draws tell ten times smaller bends.
+    assert Curve(np.arange(4.0), risk, risk, test_interval=wide, draws=100).peaks == (2.0,)
+
+
+@given(
+    st.lists(st.floats(0, 1e6) | st.just(float("inf")), min_size=1, max_size=30),
+    st.floats(1e-3, 1e3),
+)
+def test_minima_and_peaks_take_turns_whatever_the_scale(risk: list[float], scale: float) -> None:
+    curve = Curve(np.arange(float(len(risk))), np.zeros(len(risk)), risk)
+    minima, peaks = list(curve.minima), list(curve.peaks)
+    assert len(minima) - len(peaks) in (0, 1)
+    turns = [place for pair in zip(minima, peaks) for place in pair] + minima[len(peaks) :]
+    assert turns == sorted(turns)
+    scaled = Curve(curve.axis, curve.train_risk, 2.0 ** np.round(np.log2(scale)) * curve.test_risk)
+    assert (scaled.minima, scaled.peaks) == (curve.minima, curve.peaks)
+    assert curve.verdict()
+
+
+@pytest.mark.parametrize("ending", ["json", "arrow"])
+def test_it_comes_back_from_a_file(tmp_path: Path, ending: str) -> None:
+    interval = np.stack([np.zeros(8), np.full(8, np.inf)], axis=1)
+    curve = descending_twice(
+        over="width",
+        draws=3,
+        test_interval=interval,
+        noise=0.5,
+        bias2=np.ones(8),
+        zero_one=descending_twice(loss="error"),
+    )
+    path = tmp_path / f"curve.{ending}"
+    curve.save(path)
+    back = Curve.load(path)
+    assert same(back, curve)
+    assert back.zero_one is not None
+    assert back.zero_one.loss == "error"
+    assert back.test_interval is not None
+    assert np.isnan(back.test_interval[:, 1]).all()  # what is infinite is missing in JSON
+
+
+def test_its_table_has_a_row_for_each_place() -> None:
+    interval = np.stack([np.zeros(8), np.ones(8)], axis=1)
+    table = descending_twice(test_interval=interval, zero_one=descending_twice()).to_arrow()
+    assert table.num_rows == 8
+    assert table.column_names == [
+        *("features", "train_risk", "test_risk", "test_interval_low", "test_interval_high"),
+        *("zero_one_train_risk", "zero_one_test_risk"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "written", ["", "[]", "{}", "null", '{"axis": [1]}', json.dumps({"axis": [1], "train_risk": [1], "test_risk": []})]
+)
+def test_other_files_are_refused(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "curve.json"
+    path.write_text(written)
+    with pytest.raises(DataError, match=r"curve\.json holds no curve"):
+        Curve.load(path)
+    (tmp_path / "curve.arrow").write_text(written)
+    with pytest.raises(DataError, match="holds no curve"):
+        Curve.load(tmp_path / "curve.arrow")
+    with pytest.raises(DataError, match="is written as"):
+        descending_twice().save(tmp_path / "curve.png")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"train_risk": [1, 2]}, "train_risk has 2 values and the axis 8"),
+        ({"axis": np.ones(8)}, "must ascend"),
+        ({"axis": [], "train_risk": [], "test_risk": []}, "at least one"),
+        ({"bias2": [1.0]}, "bias2 has 1 values"),
+    ],
+)
+def test_bad_curves_are_refused(changed: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        descending_twice(**changed)

@@ -1,0 +1,78 @@
+"""A picture is well-formed, shows what the curve holds, and stays within its box."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from attar.risk import Curve
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(curve: Curve) -> ElementTree.Element:
+    return ElementTree.fromstring(curve.svg(600, 300))
+
+
+def lines(root: ElementTree.Element) -> dict[str, list[tuple[float, float]]]:
+    """The points of each line, of the legend's the last."""
+    found = {}
+    for line in reversed([*root.iter(f"{SVG}polyline")]):
+        found[line.get("class", "")] = [
+            (float(a), float(b)) for a, b in (pair.split(",") for pair in line.get("points", "").split())
+        ]
+    return found
+
+
+def test_all_that_is_known_is_drawn_and_named() -> None:
+    ones = np.ones(3)
+    curve = Curve(
+        [1, 2, 3],
+        [2, 1, 0],
+        [2, 3, 1],
+        over="a & b",
+        bias2=ones,
+        variance=ones,
+        theory=ones,
+        test_interval=np.ones((3, 2)),
+    )
+    root = drawn(curve)
+    assert set(lines(root)) == {"test", "train", "bias2", "variance", "theory"}
+    said = " ".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
+    for word in ("test risk", "training risk", "bias²", "variance", "theory", "interpolation threshold 3", "a & b"):
+        assert word in said
+    assert curve.verdict() in root.get("aria-label", "")
+    assert len([*root.iter(f"{SVG}polygon")]) == 1
+
+
+def test_higher_risks_stand_higher_and_larger_models_further_right() -> None:
+    points = lines(drawn(Curve([1, 2, 3, 4], np.zeros(4), [2, 8, 4, 1])))["test"]
+    assert [x for x, _ in points] == sorted(x for x, _ in points)
+    assert np.argsort([-y for _, y in points]).tolist() == [3, 0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("axis", "risk"),
+    [
+        ([1], [0.0]),
+        ([0, 1], [1.0, 1.0]),
+        ([1, 10, 10_000], [1.0, np.inf, 1e-12]),
+        ([-3, 4], [np.nan, 0.5]),
+        ([1, 2, 3], [1e300, 1.0, 1e-300]),
+        ([1e-12, 1e12], [-1.0, 5.0]),
+    ],
+)
+def test_odd_curves_stay_within_the_box(axis: list[float], risk: list[float]) -> None:
+    for places in lines(drawn(Curve(axis, risk, risk))).values():
+        for x, y in places:
+            assert 0 <= x <= 600
+            assert 0 <= y <= 300
+
+
+def test_numbers_are_written_as_a_person_would() -> None:
+    root = drawn(Curve(np.geomspace(1, 1e5, 6), np.ones(6), np.geomspace(1e-5, 1e3, 6)))
+    for text in root.iter(f"{SVG}text"):
+        assert not re.search(r"0000000|e-0|e\+|\d{5}", text.text or "")
