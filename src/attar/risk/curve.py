@@ -20,7 +20,7 @@ _ZERO = 1e-9
 # A minimum or peak counts if the risk rises, or falls, by this share of it on both sides, and by so many standard
 # errors.
 _CLEAR, _ERRORS = 0.05, 2.0
-# Over epochs, of a place and so many on each side the median counts.
+# Over epochs, the mean over a place and so many on each side of it counts.
 _NEAR = 2
 # Standard deviations between the ends of a 90 % interval of normally distributed values.
 _WIDTH = 3.29
@@ -133,9 +133,13 @@ class Curve:
 
     @property
     def regimes(self) -> list[str]:
-        """For each place on the axis: "classical" before the threshold, "interpolating" from there on."""
-        threshold = np.inf if self.threshold is None else self.threshold
-        return ["classical" if value < threshold else "interpolating" for value in self.axis]
+        """For each place on the axis: "interpolating" from the threshold on, else "classical".
+
+        Where it is harder to interpolate further along, as over samples, "interpolating" is up to the threshold.
+        """
+        sign = -1 if self.train_risk[-1] > self.train_risk[0] else 1
+        threshold = np.inf if self.threshold is None else sign * self.threshold
+        return ["classical" if sign * value < threshold else "interpolating" for value in self.axis]
 
     def verdict(self) -> str:
         """What the curve shows, in a sentence."""
@@ -182,14 +186,9 @@ class Curve:
         slack = _ERRORS * np.nan_to_num(error)
         if self.over != "epochs":
             return _extremes(self.test_risk, slack)
-        # Neighbours are one training a few steps apart, so that what lasts for one or two of them is chance.
-        places, risk = range(len(self.axis)), self.test_risk
-        near = [slice(i - r, i + r + 1) for i in places for r in (min(i, len(places) - 1 - i, _NEAR),)]
-        minima, peaks = _extremes(np.array([np.median(risk[window]) for window in near]), slack)
-        return (
-            [near[i].start + int(np.argmin(risk[near[i]])) for i in minima],
-            [near[i].start + int(np.argmax(risk[near[i]])) for i in peaks],
-        )
+        # Neighbours are one training a few steps apart, and what lasts for one or two of them is chance.
+        reach = [min(i, len(self.axis) - 1 - i, _NEAR) for i in range(len(self.axis))]
+        return _extremes(np.array([self.test_risk[i - r : i + r + 1].mean() for i, r in enumerate(reach)]), slack)
 
     def to_json(self) -> str:
         """As JSON; what is infinite or missing is null."""
