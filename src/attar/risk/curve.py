@@ -20,6 +20,8 @@ _ZERO = 1e-9
 # A minimum or peak counts if the risk rises, or falls, by this share of it on both sides, and by so many standard
 # errors.
 _CLEAR, _ERRORS = 0.05, 2.0
+# Over epochs, the mean over a place and so many on each side of it counts.
+_NEAR = 2
 # Standard deviations between the ends of a 90 % interval of normally distributed values.
 _WIDTH = 3.29
 _ARRAYS = (
@@ -120,10 +122,24 @@ class Curve:
         return tuple(float(self.axis[i]) for i in self._extremes()[1])
 
     @property
+    def t_min(self) -> float:
+        """Where the test risk has its first minimum: the end of the axis where it falls all the way."""
+        return self.minima[0] if self.minima else self.best
+
+    @property
+    def t_int(self) -> float | None:
+        """Where, from `t_min` on, the training error first is zero; None where it never is."""
+        return None if self.threshold is None else max(self.t_min, self.threshold)
+
+    @property
     def regimes(self) -> list[str]:
-        """For each place on the axis: "classical" before the threshold, "interpolating" from there on."""
-        threshold = np.inf if self.threshold is None else self.threshold
-        return ["classical" if value < threshold else "interpolating" for value in self.axis]
+        """For each place on the axis: "interpolating" from the threshold on, else "classical".
+
+        Where it is harder to interpolate further along, as over samples, "interpolating" is up to the threshold.
+        """
+        sign = -1 if self.train_risk[-1] > self.train_risk[0] else 1
+        threshold = np.inf if self.threshold is None else sign * self.threshold
+        return ["classical" if sign * value < threshold else "interpolating" for value in self.axis]
 
     def verdict(self) -> str:
         """What the curve shows, in a sentence."""
@@ -167,7 +183,12 @@ class Curve:
             error = np.zeros_like(self.test_risk)
         else:
             error = (self.test_interval[:, 1] - self.test_interval[:, 0]) / _WIDTH / self.draws**0.5
-        return _extremes(self.test_risk, _ERRORS * np.nan_to_num(error))
+        slack = _ERRORS * np.nan_to_num(error)
+        if self.over != "epochs":
+            return _extremes(self.test_risk, slack)
+        # Neighbours are one training a few steps apart, and what lasts for one or two of them is chance.
+        reach = [min(i, len(self.axis) - 1 - i, _NEAR) for i in range(len(self.axis))]
+        return _extremes(np.array([self.test_risk[i - r : i + r + 1].mean() for i, r in enumerate(reach)]), slack)
 
     def to_json(self) -> str:
         """As JSON; what is infinite or missing is null."""
