@@ -51,6 +51,34 @@ def test_curves_of_one_bend_or_none(risk: list[float], verdict: str) -> None:
     assert verdict in Curve(np.arange(4.0), np.zeros(4), risk).verdict()
 
 
+def test_over_samples_the_interpolating_ones_come_first() -> None:
+    curve = descending_twice(train_risk=[0, 0, 0, 1, 2, 3, 4, 5], over="samples", threshold=3.0)
+    assert curve.regimes == ["interpolating"] * 3 + ["classical"] * 5
+
+
+def test_t_min_and_t_int() -> None:
+    assert (descending_twice().t_min, descending_twice().t_int) == (2, 5)
+    assert descending_twice(train_risk=np.ones(8)).t_int is None
+    # Interpolated before the test risk turns: t_int is not before t_min.
+    assert descending_twice(train_risk=np.zeros(8)).t_int == 2
+    falling = descending_twice(test_risk=np.arange(8, 0, -1))
+    assert (falling.t_min, falling.t_int) == (8, 8)
+    rising = descending_twice(test_risk=np.arange(1, 9))
+    assert (rising.t_min, rising.t_int) == (1, 5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_over_epochs_ripples_are_no_minima(seed: int) -> None:
+    log = np.linspace(0, 7, 60)
+    risk = 0.3 + 0.4 * np.exp(-3 * log) + 0.2 * np.exp(-((log - 4) ** 2) / 2)
+    rippled = risk * (1 + 0.03 * np.random.default_rng(seed).standard_normal(60))
+    curve = Curve(np.exp(log), np.exp(-3 * log), rippled, over="epochs")
+    low = log[np.argmin(risk[:25])]
+    assert np.log(curve.minima) == pytest.approx([low, 7], abs=0.8)
+    assert np.log(curve.peaks) == pytest.approx([4], abs=0.5)
+    assert curve.t_min == curve.minima[0]
+
+
 def test_a_bend_within_the_uncertainty_is_none() -> None:
     risk = np.array([4.0, 3.0, 4.0, 3.0])
     assert Curve(np.arange(4.0), risk, risk).peaks == (2.0,)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from attar._files import write_whole
 from attar.errors import DataError
+from attar.risk._words import number, place
 
 Doubles = npt.NDArray[np.float64]
 
@@ -20,6 +21,8 @@ _ZERO = 1e-9
 # A minimum or peak counts if the risk rises, or falls, by this share of it on both sides, and by so many standard
 # errors.
 _CLEAR, _ERRORS = 0.05, 2.0
+# Over epochs, the mean over a place and so many on each side of it counts.
+_NEAR = 2
 # Standard deviations between the ends of a 90 % interval of normally distributed values.
 _WIDTH = 3.29
 _ARRAYS = (
@@ -102,7 +105,9 @@ class Curve:
             raise DataError("the axis of a curve must ascend and hold at least one value")
         if self.threshold is None:
             zero = np.flatnonzero(self.train_risk <= _ZERO * self.train_risk.max())
-            object.__setattr__(self, "threshold", float(self.axis[zero[0]]) if len(zero) else None)
+            # Where it is zero at first and not at last, the axis is none of capacity.
+            reached = len(zero) > 0 and (zero[-1] == len(self.axis) - 1 or zero[0] > 0)
+            object.__setattr__(self, "threshold", float(self.axis[zero[0]]) if reached else None)
 
     @property
     def best(self) -> float:
@@ -120,36 +125,51 @@ class Curve:
         return tuple(float(self.axis[i]) for i in self._extremes()[1])
 
     @property
+    def t_min(self) -> float:
+        """Where the test risk has its first minimum: the end of the axis where it falls all the way."""
+        return self.minima[0] if self.minima else self.best
+
+    @property
+    def t_int(self) -> float | None:
+        """Where, from `t_min` on, the training error first is zero; None where it never is."""
+        return None if self.threshold is None else max(self.t_min, self.threshold)
+
+    @property
     def regimes(self) -> list[str]:
-        """For each place on the axis: "classical" before the threshold, "interpolating" from there on."""
-        threshold = np.inf if self.threshold is None else self.threshold
-        return ["classical" if value < threshold else "interpolating" for value in self.axis]
+        """For each place on the axis: "interpolating" from the threshold on, else "classical".
+
+        Where it is harder to interpolate further along, as over samples, "interpolating" is up to the threshold.
+        """
+        sign = -1 if self.train_risk[-1] > self.train_risk[0] else 1
+        threshold = np.inf if self.threshold is None else sign * self.threshold
+        return ["classical" if sign * value < threshold else "interpolating" for value in self.axis]
 
     def verdict(self) -> str:
         """What the curve shows, in a sentence."""
         minima, peaks = self._extremes()
-        name = self.over
 
         def at(i: int) -> str:
-            return f"{self.test_risk[i]:.3g} at {self.axis[i]:g} {name}"
+            return f"{number(self.test_risk[i])} at {place(self.axis[i], self.over)}"
 
         if not peaks:
             i = int(np.argmin(self.test_risk))
-            if self.test_risk.max() <= self.test_risk[i] * (1 + _CLEAR):
+            small = self.test_risk <= self.test_risk[i] * (1 + _CLEAR)
+            if small.all():
                 return f"Test risk hardly changes: it is lowest with {at(i)}."
             if i == len(self.axis) - 1:
-                return f"Test risk falls all the way, to {at(i)}: a larger model may be better still."
+                return f"Test risk falls all the way, to {at(i)}: it may fall further still."
             if i == 0:
-                return f"Test risk rises from {at(i)} on: a smaller model may be better still."
-            return f"Test risk falls to {at(i)} and rises after it."
+                return f"Test risk rises from {at(i)} on."
+            return f"Test risk falls to {at(i)} and {'hardly changes' if small[-1] else 'rises'} after it."
         peak = max(peaks, key=lambda i: self.test_risk[i])
         near = self.threshold is not None and _near(self.axis, peak, self.threshold)
-        where = f"the interpolation threshold of {self.threshold:g} {name}" if near else f"{self.axis[peak]:g} {name}"
+        where = place(self.threshold if near and self.threshold is not None else self.axis[peak], self.over)
         before = min((i for i in minima if i < peak), key=lambda i: self.test_risk[i])
         after = min((i for i in minima if i > peak), key=lambda i: self.test_risk[i])
         better = "below" if self.test_risk[after] < self.test_risk[before] else "not below"
         return (
-            f"Test risk falls to {at(before)}, peaks at {self.test_risk[peak]:.3g} at {where}, and falls again "
+            f"Test risk falls to {at(before)}, peaks at {number(self.test_risk[peak])} at "
+            f"{'the interpolation threshold of ' if near else ''}{where}, and falls again "
             f"to {at(after)}, {better} the first minimum."
         )
 
@@ -167,7 +187,12 @@ class Curve:
             error = np.zeros_like(self.test_risk)
         else:
             error = (self.test_interval[:, 1] - self.test_interval[:, 0]) / _WIDTH / self.draws**0.5
-        return _extremes(self.test_risk, _ERRORS * np.nan_to_num(error))
+        slack = _ERRORS * np.nan_to_num(error)
+        if self.over != "epochs":
+            return _extremes(self.test_risk, slack)
+        # Neighbours are one training a few steps apart, and what lasts for one or two of them is chance.
+        reach = [min(i, len(self.axis) - 1 - i, _NEAR) for i in range(len(self.axis))]
+        return _extremes(np.array([self.test_risk[i - r : i + r + 1].mean() for i, r in enumerate(reach)]), slack)
 
     def to_json(self) -> str:
         """As JSON; what is infinite or missing is null."""

@@ -1,0 +1,171 @@
+"""The sweep is what networks trained alone say; what cannot be swept is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from attar.errors import DataError, TrainingError
+from attar.risk import network_curve
+from attar.risk.network import Setting, curve_of, measure, settled
+from attar.risk.stacked import plain_network
+from attar.risk.task import Task
+
+RNG = np.random.default_rng(0)
+X, X_TEST = RNG.normal(2, [1, 3, 0, 1], size=(30, 4)), RNG.normal(2, [1, 3, 1, 1], size=(20, 4))
+Y, Y_TEST = np.where(X[:, 0] > 2, "b", "a"), np.where(X_TEST[:, 0] > 2, "b", "a")
+
+
+def test_risks_are_those_of_a_network_trained_alone() -> None:
+    task = Task.of(X, Y, X_TEST, Y_TEST)
+    recipe, lr = settled(task, {"momentum": 0.0}, 0.1)
+    setting = Setting(width=5, batch_size=30, lr=lr, samples=30, label_noise=0.2)
+    found = measure(task, [setting], recipe, "mlp", 1, epochs=20, seeds=2, random_state=7)
+    assert found.shape == (1, 2, 1, 4)
+    for seed in range(2):
+        rng = np.random.default_rng([7, seed])
+        _, start = rng.permutation(30), int(rng.integers(2**31))
+        codes = torch.tensor(task.with_noise(0.2, rng).y.argmax(1))
+        scale = np.where(X.std(0) > 0, X.std(0), np.inf)
+        x, t = (torch.tensor((a - X.mean(0)) / scale, dtype=torch.float32) for a in (X, X_TEST))
+        network = plain_network("mlp", (4,), 2, 5, 1, start)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(20):  # whole batches, so that the order does not matter
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), codes).backward()
+            optimizer.step()
+        with torch.no_grad():
+            expected = [
+                value
+                for samples, right in ((x, codes), (t, torch.tensor(task.y_test.argmax(1))))
+                for value in (
+                    F.cross_entropy(network(samples), right).item(),
+                    (network(samples).argmax(1) != right).float().mean().item(),
+                )
+            ]
+        np.testing.assert_allclose(found[0, seed, 0], expected, atol=1e-4)
+
+
+def test_what_a_value_yields_does_not_depend_on_the_others() -> None:
+    some = network_curve(X, Y, X_TEST, Y_TEST, values=[2, 40], epochs=10, label_noise=0.1)
+    more = network_curve(X, Y, X_TEST, Y_TEST, values=[40, 3, 2, 17], epochs=10, label_noise=0.1)
+    assert more.axis.tolist() == [2, 3, 17, 40]
+    np.testing.assert_allclose(more.test_risk[[0, 3]], some.test_risk, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("over", "values"),
+    [
+        ("parameters", [1, 4]),
+        ("batch size", [4, 64]),
+        ("learning rate", [0.001, 0.1]),
+        ("samples", [2, 30]),
+        ("label noise", [0.0, 0.5]),
+    ],
+)
+def test_every_axis_has_a_curve_and_means_of_its_seeds(over: str, values: list[float]) -> None:
+    curve = network_curve(X, Y, X_TEST, Y_TEST, over, values, epochs=2, seeds=2, width=4)
+    assert curve.over == over
+    assert curve.axis.tolist() == ([1 * 5 + 2 * 2, 4 * 5 + 2 * 5] if over == "parameters" else values)
+    assert curve.draws == 2
+    for risk in (curve, curve.zero_one):
+        assert risk is not None
+        assert risk.test_interval is not None
+        assert (risk.test_interval[:, 0] <= risk.test_risk).all()
+        assert (risk.test_risk <= risk.test_interval[:, 1]).all()
+
+
+@pytest.mark.parametrize("over", ["width", "batch size", "samples", "label noise"])
+def test_defaults_suit_a_small_task(over: str) -> None:
+    curve = network_curve(X, Y, X_TEST, Y_TEST, over, epochs=0.1, seeds=1)
+    assert len(curve.axis) >= 2
+    assert curve.test_interval is None
+
+
+def test_images_and_series_are_convolved() -> None:
+    rng = np.random.default_rng(1)
+    for shape in ((2, 6, 5), (3, 9)):
+        x = rng.normal(size=(8, *shape))
+        curve = network_curve(x, rng.normal(size=8), x, rng.normal(size=8), values=[1, 2], net="conv", epochs=2)
+        assert curve.loss == "squared error"
+        assert curve.zero_one is None
+
+
+@pytest.mark.parametrize(
+    ("over", "errors", "threshold"),
+    [
+        ("width", [0.5, 0.01, 0.0, 0.02], 2.0),
+        ("width", [0.5, 0.4, 0.3, 0.02], None),
+        ("samples", [0.0, 0.01, 0.2, 0.3], 2.0),
+        ("label noise", [0.0, 0.0, 0.0, 0.0], 4.0),
+    ],
+)
+def test_threshold_is_where_the_training_error_is_at_most_one_percent(
+    over: str, errors: list[float], threshold: float | None
+) -> None:
+    task = Task.of(X, Y, X_TEST, Y_TEST)
+    risks = np.ones((4, 2, 4))
+    risks[:, :, 1] = np.array(errors)[:, None] + [[-0.001, 0.001]]
+    curve = curve_of(task, np.arange(1.0, 5), risks, over, "cross-entropy")
+    assert curve.zero_one is not None
+    assert curve.threshold == curve.zero_one.threshold == threshold
+
+
+def test_threshold_of_numbers_is_a_share_of_their_variance() -> None:
+    task = Task.of(X, 100 * X[:, 0], X_TEST, 100 * X_TEST[:, 0])
+    variance = (100 * X[:, 0]).var()
+    risks = np.array([0.5, 0.011, 0.009, 0.0])[:, None, None] * variance * np.ones((4, 1, 4))
+    assert curve_of(task, np.arange(1.0, 5), risks, "width", "squared error").threshold == 3
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (np.ones((1, 3)), ["a"]),
+        (np.ones((1, 3)), [1.5]),
+        (np.ones((5, 3)), ["a"] * 5),
+        (np.ones((5, 3)), [2.0] * 5),
+        (RNG.normal(size=(3, 2)), ["a", "b", "c"]),
+    ],
+    ids=["one sample", "one number", "one class", "constant numbers", "as many classes as samples"],
+)
+def test_little_to_learn_from_has_a_curve(x: np.ndarray[Any, Any], y: list[Any]) -> None:
+    test = [*y, "z"] if isinstance(y[0], str) else [*y, 0.0]
+    curve = network_curve(x, y, np.concatenate([x, x[:1]]), test, values=[1, 8], epochs=3, label_noise=0.0)
+    assert np.isfinite(curve.test_risk).all()
+    assert np.isfinite(curve.train_risk).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"X": np.where(X[3, 1] == X, np.nan, X)}, "X has a missing or infinite value in row 3"),
+        ({"over": "depth"}, "over is 'depth'"),
+        ({"values": []}, "values is empty"),
+        ({"values": [0, 4]}, "width is 0"),
+        ({"values": [1.5]}, "width is 1.5"),
+        ({"values": [float("nan")]}, "width is nan"),
+        ({"over": "samples", "values": [31]}, "samples is 31: .* to 30"),
+        ({"over": "batch size", "values": [0]}, "batch size is 0"),
+        ({"over": "learning rate", "values": [-0.1]}, "learning rate is -0.1"),
+        ({"over": "label noise", "values": [1.5]}, "label noise is 1.5"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"seeds": 0}, "seeds is 0"),
+        ({"net": "conv"}, r"samples have shape \(4,\)"),
+        ({"loss": "hinge"}, "loss is 'hinge'"),
+        ({"y": X[:, 0], "y_test": X_TEST[:, 0], "loss": "cross-entropy"}, "cross-entropy is for classes"),
+    ],
+)
+def test_bad_input_is_named(changed: dict[str, Any], message: str) -> None:
+    good: dict[str, Any] = {"X": X, "y": Y, "X_test": X_TEST, "y_test": Y_TEST, "epochs": 1}
+    with pytest.raises(DataError, match=message):
+        network_curve(**{**good, **changed})
+
+
+def test_a_learning_rate_that_is_too_large_is_named() -> None:
+    with pytest.raises(TrainingError, match=r"learning rate 1e\+10"):
+        network_curve(X, 1.0 * (Y == "a"), X_TEST, 1.0 * (Y_TEST == "a"), "learning rate", [0.01, 1e10], epochs=20)
