@@ -25,6 +25,7 @@ from attar.report.risks import Risks
 from attar.report.saved import write_risks
 from attar.report.swept import Shown
 from attar.risk import Curve
+from attar.risk.advice import best_of
 from attar.run import Result, Run, free_folder
 from attar.sweeps import OVER, Labelled, sweep
 from attar.training.progress import Progress, Silent
@@ -91,12 +92,6 @@ def diagnose(
     folder = options.out or free_folder(default_folder(source, "-risk"), asked)
     with Run(folder, asked, versions()) as run, on_threads(1):
         shown = _measured(dataset, over, options.seed, run, progress)
-        gains = [
-            (one.advice.errors or one.advice.gain).mean
-            if not one.advice.keep and one.curve.over not in ("samples", "label noise")
-            else 0.0
-            for one in shown
-        ]
         facts = Risks(
             run=run.folder.name,
             source=source,
@@ -105,7 +100,7 @@ def diagnose(
             n_labelled=int((_trained(dataset)[1] != UNLABELLED).sum()),
             n_test=0 if dataset.test is None else len(dataset.test),
             sweeps=tuple(shown),
-            best=int(np.argmax(gains)) if max(gains) > 0 else None,
+            best=best_of([one.advice for one in shown]),
             notes=dataset.notes,
             settings=settings,
             versions=run.versions,

@@ -159,6 +159,20 @@ def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -
     return Advice(curves[0][0].over, default, float(axis[best]), gain, errors)
 
 
+def best_of(advices: Sequence[Advice]) -> int | None:
+    """Which advice gains most, by the share of wrong answers where there are classes; None where all say to stay.
+
+    More labels and wrong ones are left out, for neither is a setting.
+
+    Arguments:
+        advices: of models that can be compared.
+    """
+    gains = [
+        0.0 if one.keep or one.over in ("samples", "label noise") else (one.errors or one.gain).mean for one in advices
+    ]
+    return int(np.argmax(gains)) if gains and max(gains) > 0 else None
+
+
 def mean_of(curves: Sequence[Sequence[Curve]]) -> Curve:
     """One curve of all folds: means, and intervals that hold 90 % of the folds.
 
