@@ -89,9 +89,9 @@ class Advice:
         if self.keep:
             here = "out a ridge" if self.over == "λ" and self.default < _NONE else f" {place(self.default, self.over)}"
             return f"Stay with{here}: nothing else is better with a chance of 85 % or more."
-        smaller, larger = _DO.get(self.over, (f"Set {self.over} to {{setting}} rather than {{default}}",) * 2)
+        smaller, larger = _DO.get(self.over, ("Set {over} to {setting} rather than {default}",) * 2)
         do = smaller if self.setting < self.default else larger
-        said = do.format(setting=number(self.setting), default=number(self.default))
+        said = do.format(over=self.over, setting=number(self.setting), default=number(self.default))
         low, high = self.gain.interval
         way = "fall" if self.gain.mean >= 0 else "rise"
         sign = 1 if self.gain.mean >= 0 else -1
