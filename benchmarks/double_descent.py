@@ -1,7 +1,7 @@
 """Double descent of networks on MNIST with 15 % of the labels wrong: over width, over epochs, and what changes it.
 
     python benchmarks/double_descent.py width FOLDER      # one hidden layer of 1 to 512 units
-    python benchmarks/double_descent.py epochs FOLDER     # one hidden layer of 64 units, up to 1 000 epochs
+    python benchmarks/double_descent.py epochs FOLDER     # one hidden layer of 64 units, up to 2 000 epochs
     python benchmarks/double_descent.py settings FOLDER   # over epochs again, for batch sizes and schedules
 
 Images averaged to 14 × 14 pixels: 4 000 training images (width) or 1 000 (epochs), and all 10 000 test images. FOLDER
@@ -28,7 +28,7 @@ from attar.risk import Curve, epoch_curve, network_curve
 DATA = Path(os.environ.get("ATTAR_DATA", "../shared/data"))
 WIDTHS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 256, 512)
 NOISE = 0.15
-EPOCHS: dict[str, Any] = {"width": 64, "batch_size": 50, "lr": 0.05, "weight_decay": 1e-3, "label_noise": NOISE}
+EPOCHS: dict[str, Any] = {"width": 64, "batch_size": 50, "lr": 0.02, "weight_decay": 1e-3, "label_noise": NOISE}
 Data = tuple[np.ndarray[Any, Any], ...]
 
 
@@ -81,7 +81,7 @@ def over_width(folder: Path) -> None:
 
 
 def over_epochs(folder: Path) -> None:
-    curve = timed(epoch_curve, *mnist(1000), epochs=1000, seeds=5, **EPOCHS)
+    curve = timed(epoch_curve, *mnist(1000), epochs=2000, seeds=5, **EPOCHS)
     table(curve, 3)
     save(curve, folder, "network-epochs")
 
