@@ -150,10 +150,23 @@ def test_hostile_samples_have_an_answer(features: str) -> None:
         assert curve.zero_one is not None
         assert np.isfinite(curve.test_risk).all()
         assert ((curve.zero_one.test_risk >= 0.25) & (curve.zero_one.test_risk <= 1)).all()  # "g" is never known
-    contradictory = feature_curve(x[[0, 0, 1, 1, 2, 2]], y, t, expected, **settings)
-    assert contradictory.threshold is None
-    # Half of each pair's distance remains: ‖(eᵢ − eⱼ) / 2‖² = 1/2.
-    assert contradictory.train_risk[-1] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("features", ["fourier", "relu"])
+def test_samples_that_are_there_twice_are_fitted_as_a_solver_does(features: str) -> None:
+    x, _, t, expected = samples(12, 30)
+    twice = x[[0, 0, 0, 1, 1, *range(2, 12)]]
+    y = np.arange(15) % 2
+    sizes = [3, 11, 12, 13, 60]
+    curve = feature_curve(twice, y, t, expected, sizes, features=features, scale=2.0)
+    for i, p in enumerate(sizes):
+        z, u = (_features(features, 2.0, (0, 0), a, 0, p) for a in (twice, t))
+        beta = np.linalg.pinv(z, rcond=1e-12) @ np.eye(2)[y]
+        assert curve.train_risk[i] == pytest.approx(np.square(np.eye(2)[y] - z @ beta).sum(1).mean())
+        assert curve.test_risk[i] == pytest.approx(np.square(np.eye(2)[expected] - u @ beta).sum(1).mean(), rel=1e-6)
+    assert curve.threshold == 12
+    # What contradicts itself remains: ‖eᵢ − 2/3 eᵢ − 1/3 eⱼ‖² and so on, of three and of two.
+    assert curve.train_risk[-1] == pytest.approx((2 * 2 / 9 + 8 / 9 + 2 * 0.5) / 15)
 
 
 def test_bad_input_is_named() -> None:

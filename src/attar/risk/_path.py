@@ -115,37 +115,36 @@ class Path:
     def steps(self) -> Iterator[Step]:
         """Every p once, in ascending order."""
         n, p_max = self._x.shape
-        p, k = 0, _BLOCK
+        p, run = 0, _BLOCK
         while p < p_max:
-            # Of what the last block shows to shrink fast, no more than twice as much is tried next.
-            left = n - self._rank or min(_BLOCK, 2 * k)
-            stop = min(p + min(_BLOCK, left), p_max)
-            for step in self._added(p, stop):
-                k = len(step.weights)
-                yield step
-            p = stop
-
-    def _added(self, p: int, stop: int) -> Iterator[Step]:
-        """The columns p … stop − 1, in runs that lie either all outside the span or all within it."""
-        while p < stop:
-            block, q = self._x[:, p:stop], self._q[:, : self._rank]
-            if self._rank == len(self._x):
-                step = self._turned(p, block)
-            else:
-                inside = q.T @ block
-                outside = block - q @ inside
-                # Twice is enough (Parlett): once leaves what rounding made of the part inside.
-                again = q.T @ outside
-                inside, outside = inside + again, outside - q @ again
-                directions, lengths = np.linalg.qr(outside)
-                new = self._outside(block, inside, lengths)
-                if new[0]:
-                    k = len(new) if new.all() else int(np.argmin(new))
-                    step = self._grown(p, inside[:, :k], directions[:, :k], lengths[:k, :k])
-                else:
-                    step = self._turned(p, inside[:, :1])
+            step = self._run(p, min(p + min(_BLOCK, 2 * run), p_max))
+            k = len(step.weights)
+            # Where columns shrink the solution fast, no more than twice as many as it took are tried next; where they
+            # differ in kind, a short run says little of the next.
+            run = k if self._rank == n else max(k, run // 2)
+            p += k
             yield step
-            p += len(step.weights)
+
+    def _run(self, p: int, stop: int) -> Step:
+        """The first of the columns p … stop − 1 that lie either all outside the span or all within it."""
+        block, q = self._x[:, p:stop], self._q[:, : self._rank]
+        most = len(self._x) - self._rank
+        if not most:
+            return self._turned(p, block)
+        inside = q.T @ block
+        outside = block - q @ inside
+        # Twice is enough (Parlett): once leaves what rounding made of the part inside.
+        again = q.T @ outside
+        inside, outside = inside + again, outside - q @ again
+        directions, lengths = np.linalg.qr(outside[:, :most])
+        new = self._outside(block[:, :most], inside[:, :most], lengths)
+        if new[0]:
+            k = _first_false(new)
+            return self._grown(p, inside[:, :k], directions[:, :k], lengths[:k, :k])
+        # Those that are plainly within as well; what is in doubt is looked at as the first of a block.
+        plain = np.linalg.norm(outside, axis=0) <= self._rounding * np.linalg.norm(block, axis=0)
+        plain[0] = True
+        return self._turned(p, inside[:, : _first_false(plain)])
 
     def _outside(self, block: Doubles, inside: Doubles, lengths: Doubles) -> npt.NDArray[np.bool_]:
         """Which columns lie outside the span of all before by more than rounding; right up to the first that does not.
@@ -241,3 +240,7 @@ class Path:
             v[:] = (a.T @ (q.T @ self._y)).T
             self._largest = 0.0
         self._largest = max(self._largest, inverse)
+
+
+def _first_false(values: npt.NDArray[np.bool_]) -> int:
+    return len(values) if values.all() else int(np.argmin(values))

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from attar.risk._words import number
+from attar.risk._words import place as place_of
+
 if TYPE_CHECKING:
     from attar.risk.curve import Curve
 
@@ -23,6 +26,8 @@ _WIDE = 15.0
 # A risk that is zero stands this far below the smallest that is not, on a logarithmic axis, but no further than this
 # below the test risks.
 _BELOW, _DEPTH = 2.0, 30.0
+# A band may make the plot so many times as high as its lines need.
+_PRESSED = 2.5
 _STYLE = (
     "text{fill:var(--text,#1b1f24);font:12px system-ui,sans-serif}.m{fill:var(--muted,#5a636d)}"
     ".g{stroke:var(--rule,#dde1e5)}.t{stroke:var(--muted,#5a636d);stroke-dasharray:2 4}"
@@ -88,15 +93,16 @@ def picture(curve: Curve, width: int = 720, height: int = 400) -> str:
         "variance": ("variance", curve.variance),
     }
     shown = {key: (name, values) for key, (name, values) in lines.items() if values is not None}
-    up = _up([values for _, values in shown.values()], curve.test_risk, height - bottom, top + 8)
+    bands = [band for band in (curve.train_interval, curve.test_interval) if band is not None]
+    up = _up([values for _, values in shown.values()], bands, curve.test_risk, height - bottom, top + 8)
     x = across.at(curve.axis)
     parts = [f'<rect width="{width}" height="{height}" style="fill:var(--page,#fff)"/>']
     for tick, y in zip(up.ticks(), up.at(up.ticks())):
         parts.append(f'<line class="g" x1="{left}" x2="{width - right}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="m" x="{left - 8}" y="{y + 4}" text-anchor="end">{_number(tick)}</text>')
+        parts.append(f'<text class="m" x="{left - 8}" y="{y + 4}" text-anchor="end">{number(tick)}</text>')
     for tick, place in zip(across.ticks(), across.at(across.ticks())):
         parts.append(
-            f'<text class="m" x="{place}" y="{height - bottom + 18}" text-anchor="middle">{_number(tick)}</text>'
+            f'<text class="m" x="{place}" y="{height - bottom + 18}" text-anchor="middle">{number(tick)}</text>'
         )
     parts.append(
         f'<text class="m" x="{width - right}" y="{height - 8}" text-anchor="end">{html.escape(curve.over)}</text>'
@@ -108,7 +114,7 @@ def picture(curve: Curve, width: int = 720, height: int = 400) -> str:
         parts.append(
             f'<line class="t" x1="{place}" x2="{place}" y1="{top - 14}" y2="{height - bottom}"/>'
             f'<text class="m" x="{place + (-6 if end else 6)}" y="{top - 4}" text-anchor="{"end" if end else "start"}">'
-            f"interpolation threshold {_number(curve.threshold)}</text>"
+            f"interpolation threshold {number(curve.threshold)}</text>"
         )
     for key, band in (("train", curve.train_interval), ("test", curve.test_interval)):
         if band is not None:
@@ -120,7 +126,7 @@ def picture(curve: Curve, width: int = 720, height: int = 400) -> str:
     best = int(np.nanargmin(curve.test_risk))
     parts.append(
         f'<circle cx="{x[best]}" cy="{up.at(curve.test_risk[best])}" r="5"><title>lowest test risk: '
-        f"{curve.test_risk[best]:.4g} at {curve.axis[best]:g} {html.escape(curve.over)}</title></circle>"
+        f"{number(curve.test_risk[best])} at {html.escape(place_of(curve.axis[best], curve.over))}</title></circle>"
     )
     parts.append(_legend([(key, name) for key, (name, _) in shown.items()], width - right, 18))
     label = html.escape(f"{curve.loss.capitalize()} over {curve.over}. {curve.verdict()}")
@@ -141,7 +147,7 @@ def _across(axis: Doubles, start: float, end: float) -> _Scale:
     return _Scale(float(axis[0]), float(axis[-1]), bool(positive), start, end)
 
 
-def _up(lines: Sequence[Doubles], test: Doubles, start: float, end: float) -> _Scale:
+def _up(lines: Sequence[Doubles], bands: Sequence[Doubles], test: Doubles, start: float, end: float) -> _Scale:
     values = np.concatenate([line[np.isfinite(line)] for line in lines])
     if not len(values):
         return _Scale(0.0, 1.0, False, start, end)
@@ -151,6 +157,9 @@ def _up(lines: Sequence[Doubles], test: Doubles, start: float, end: float) -> _S
         floor = max(float(known.min()) / _DEPTH, 1e-300)
         low = max(float(values[values > 0].min()) / _BELOW, floor)
         return _Scale(low, min(high * 1.1, 1e300), True, start, end)
+    # Bands are seen whole unless they would press the lines together.
+    ends = [float(band[np.isfinite(band)].max(initial=0.0)) for band in bands]
+    high = max([high, *(min(one, _PRESSED * high) for one in ends)])
     return _Scale(min(0.0, float(values.min())), high * 1.05 or 1.0, False, start, end)
 
 
@@ -172,15 +181,3 @@ def _legend(names: list[tuple[str, str]], end: float, y: float) -> str:
         )
         x -= 44
     return "".join(parts)
-
-
-def _number(value: float) -> str:
-    """As short as can be, and as a person writes it.
-
-    >>> _number(20000.0), _number(0.25), _number(1e-7), _number(1234.0)
-    ('20 000', '0.25', '1e-7', '1 234')
-    """
-    if value and not 1e-3 <= abs(value) < 1e7:
-        digits, power = f"{value:.1e}".split("e")
-        return f"{float(digits):g}e{int(power)}"
-    return f"{value:,.7g}".replace(",", " ")

@@ -11,8 +11,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
 from attar.errors import DataError
-from attar.risk._draws import mean_curve
-from attar.risk._prefixes import Fits, blocks, fits
+from attar.risk._measured import losses, measured_curve
+from attar.risk._prefixes import Columns, blocks, fits
 from attar.risk.curve import Curve
 from attar.risk.task import Task
 
@@ -75,8 +75,9 @@ def feature_curve(
 
     Returns:
         A curve over N: squared errors, summed over the columns of a sample, as means over samples and draws, with
-        intervals where there are several draws; `zero_one` for classes; and √N ‖a‖, which tends to the norm of the
-        kernel's interpolant.
+        intervals where there are several draws; `zero_one` for classes; √N ‖a‖, which tends to the norm of the
+        kernel's interpolant; and as threshold the number of different training samples, from which on the training risk
+        is as low as their targets allow.
 
     Raises:
         DataError: not numeric or not finite, shapes that do not fit, no sample; sizes, features, scale, share or draws
@@ -97,9 +98,18 @@ def feature_curve(
     if scale is not None and not 0 < scale < np.inf:
         raise DataError(f"scale is {scale}: give a positive number")
     x, t = (a.reshape(len(a), -1).astype(np.float64) for a in (task.x, task.x_test))
+    # Samples that are there c times are one of weight c: as rows, they would depend on one another.
+    x, place, counts = np.unique(x, axis=0, return_inverse=True, return_counts=True)
+    place, root = place.ravel(), np.sqrt(counts)[:, None]
     asked = _sizes(sizes, len(x))
+
+    def means(y: Doubles) -> Doubles:
+        sums = np.zeros((len(x), y.shape[1]))
+        np.add.at(sums, place, y)
+        return np.asarray(sums / counts[:, None])
+
     if scale is None:
-        scale = _scale(x, task.y, np.random.default_rng(random_state)) if features == "fourier" else 1.0
+        scale = _scale(x, means(task.y), np.random.default_rng(random_state)) if features == "fourier" else 1.0
     done, total = 0, draws * blocks(len(x), asked)
 
     def stepped() -> None:
@@ -108,27 +118,28 @@ def feature_curve(
         if on_step is not None:
             on_step(done, total)
 
-    found: list[tuple[Doubles, ...]] = []
-    thresholds = []
+    risks, norms, thresholds = [], [], []
     for draw in range(draws):
         noisy = task.with_noise(label_noise, np.random.default_rng([random_state, draw]))
         drawn = partial(_features, features, scale, (random_state, draw))
-        fitted = fits(partial(drawn, x), partial(drawn, t), noisy.y, asked, stepped)
-        found.append(_risks(noisy, fitted, np.sqrt(asked)))
-        thresholds.append(fitted.threshold)
-    train, test, wrong_train, wrong, norm = map(np.array, zip(*found))
-    reached = [threshold for threshold in thresholds if threshold is not None]
-    threshold = max(reached) if len(reached) == draws else None
-    at_classes = {"over": "features", "loss": "zero-one loss", "threshold": threshold}
-    return mean_curve(
+        weighted = _weighted(root, partial(drawn, x))
+        fitted = fits(weighted, partial(drawn, t), root * means(noisy.y), asked, stepped)
+        risks.append(losses(noisy, (fitted.train / root)[:, place], fitted.test))
+        norms.append(np.sqrt(asked) * np.linalg.norm(fitted.norm, axis=1))
+        thresholds.append(np.inf if fitted.threshold is None else fitted.threshold)
+    threshold = max(thresholds)
+    return measured_curve(
         asked,
-        train,
-        test,
-        over="features",
-        norm=norm.mean(0),
-        threshold=threshold,
-        zero_one=None if task.classes is None else mean_curve(asked, wrong_train, wrong, **at_classes),
+        np.array(risks),
+        "features",
+        task.classes is not None,
+        norm=np.mean(norms, axis=0),
+        threshold=threshold if np.isfinite(threshold) else None,
     )
+
+
+def _weighted(root: Doubles, columns: Columns) -> Columns:
+    return lambda start, stop: root * columns(start, stop)
 
 
 def _sizes(sizes: npt.ArrayLike | None, n: int) -> list[int]:
@@ -176,16 +187,3 @@ def _scale(x: Doubles, y: Doubles, rng: np.random.Generator) -> float:
         return float(np.square(inverse @ y / np.diag(inverse)[:, None]).sum())
 
     return median * float(min(_SCALES, key=error))
-
-
-def _risks(task: Task, fitted: Fits, root: Doubles) -> tuple[Doubles, ...]:
-    """Train and test risk, shares of wrong answers, and norm `(k,)`."""
-    squared = [
-        np.array([np.square(p - y).sum(1).mean() for p in predictions])
-        for y, predictions in ((task.y, fitted.train), (task.y_test, fitted.test))
-    ]
-    wrong = [
-        (predictions.argmax(2) != y.argmax(1)).mean(1)
-        for y, predictions in ((task.y, fitted.train), (task.y_test, fitted.test))
-    ]
-    return *squared, *wrong, root * np.linalg.norm(fitted.norm, axis=1)

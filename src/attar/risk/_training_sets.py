@@ -1,0 +1,111 @@
+"""Training sets drawn again and again, and a model fitted to each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+
+from attar.errors import DataError
+from attar.risk.task import Task
+
+Doubles = npt.NDArray[np.float64]
+Set = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+Draw = Callable[[np.random.Generator], tuple[npt.ArrayLike, npt.ArrayLike]]
+
+
+def training_sets(
+    X: npt.ArrayLike | Draw,
+    y: npt.ArrayLike | None,
+    X_test: npt.ArrayLike,
+    y_test: npt.ArrayLike,
+    draws: int,
+    sampling: str,
+    rng: np.random.Generator,
+) -> tuple[list[Set], Set, npt.NDArray[Any] | None]:
+    """Training sets; test samples and targets `(n_test, r, m)`; classes."""
+    expected = np.asarray(y_test)
+    if callable(X):
+        pairs = [X(rng) for _ in range(draws)]
+        sets = [(np.asarray(a), np.asarray(b)) for a, b in pairs]
+    elif y is None:
+        raise DataError("y is missing: give targets, or a function for X that draws both")
+    else:
+        sets = [(np.asarray(X), np.asarray(y))]
+    repeated = expected.ndim == 2 and sets[0][1].ndim == 1
+    columns = expected.T if repeated else [expected]
+    if not len(columns):
+        raise DataError("y_test has no column: give a target for each sample")
+    tasks = [Task.of(a, b, X_test, column) for a, b in sets for column in columns]
+    classes = None
+    if tasks[0].classes is not None:
+        classes = np.unique(np.concatenate([task.classes for task in tasks if task.classes is not None]))
+        targets = np.stack([np.eye(len(classes))[codes(classes, column)] for column in columns], axis=1)
+    else:
+        targets = np.stack([task.y_test for task in tasks[: len(columns)]], axis=1)
+    if not callable(X):
+        sets = [(sets[0][0][rows], sets[0][1][rows]) for rows in _rows(len(sets[0][0]), draws, sampling, rng)]
+    return sets, (tasks[0].x_test, targets), classes
+
+
+def _rows(n: int, draws: int, sampling: str, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
+    if sampling == "bootstrap":
+        return [rng.integers(n, size=n) for _ in range(draws)]
+    if sampling != "disjoint":
+        raise DataError(f"sampling is {sampling!r}: give 'bootstrap' or 'disjoint'")
+    if n < draws:
+        raise DataError(f"{n} samples are too few for {draws} disjoint training sets: draw fewer, or by bootstrap")
+    return np.split(rng.permutation(n)[: n // draws * draws], draws)
+
+
+def known_truth(f_test: npt.ArrayLike | None, targets: Doubles, classes: npt.NDArray[Any] | None) -> Doubles | None:
+    """As `(n_test, m)`.
+
+    Raises:
+        DataError: another shape, not finite, or of classes no probabilities.
+    """
+    if f_test is None:
+        return None
+    truth = np.asarray(f_test, dtype=np.float64)
+    truth = truth[:, None] if truth.ndim == 1 else truth
+    wanted = len(targets), targets.shape[2]
+    if truth.shape != wanted or not np.isfinite(truth).all():
+        raise DataError(f"f_test has shape {truth.shape}: give finite numbers {wanted}, what to expect of test samples")
+    if classes is not None and ((truth < 0).any() or not np.allclose(truth.sum(1), 1)):
+        raise DataError("f_test holds no probabilities: of classes, give those of all, which add up to 1")
+    return truth
+
+
+def fitted(
+    model: Any, x: npt.NDArray[Any], y: npt.NDArray[Any], classes: npt.NDArray[Any] | None, loss: str, seed: int
+) -> Callable[[npt.NDArray[Any]], Doubles]:
+    """A function from samples to predictions `(n, m)`, of classes probabilities or a one in one column."""
+    if classes is not None and (y == y[0]).all():
+        # Which some models refuse to learn.
+        only = np.eye(len(classes))[codes(classes, y[:1])]
+        return lambda samples: np.repeat(only, len(samples), axis=0)
+    one = clone(model)
+    if one.get_params().get("random_state", 0) is None:
+        one.set_params(random_state=seed)
+    one.fit(x, y)
+    if classes is None:
+        return lambda samples: np.asarray(one.predict(samples), dtype=np.float64).reshape(len(samples), -1)
+    if loss == "zero-one":
+        return lambda samples: np.eye(len(classes))[codes(classes, one.predict(samples))]
+    if not hasattr(one, "predict_proba"):
+        raise DataError(f"{type(one).__name__} has no predict_proba: use loss='zero-one', or another model")
+
+    def probabilities(samples: npt.NDArray[Any]) -> Doubles:
+        made = np.zeros((len(samples), len(classes)))
+        made[:, codes(classes, one.classes_)] = one.predict_proba(samples)
+        return made
+
+    return probabilities
+
+
+def codes(classes: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Columns of classes."""
+    return np.asarray(np.searchsorted(classes, values))

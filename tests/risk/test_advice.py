@@ -1,0 +1,77 @@
+"""Advice promises what it keeps: nothing from noise, and what is really there where something is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attar.errors import DataError
+from attar.risk import Curve
+from attar.risk.advice import advise, mean_of
+
+AXIS = np.array([1.0, 2.0, 4.0, 8.0])
+
+
+def rounds(risk: Any, noise: float, rng: np.random.Generator, repeats: int = 4, folds: int = 5) -> list[list[Curve]]:
+    """Curves whose test risks are as given, with noise of each place's own."""
+
+    def one() -> Curve:
+        drawn = np.asarray(risk) + noise * rng.standard_normal(4)
+        return Curve(AXIS, AXIS, drawn, zero_one=Curve(AXIS, AXIS, drawn / 10))
+
+    return [[one() for _ in range(folds)] for _ in range(repeats)]
+
+
+def test_a_gain_that_is_there_is_promised_as_it_is() -> None:
+    promised, held = [], 0
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        advice = advise(rounds([3, 2, 1, 2], 0.2, rng), default=1.0, share=0.0)
+        assert advice.setting == 4
+        promised.append(advice.gain.mean)
+        held += advice.gain.interval[0] < 2 < advice.gain.interval[1]
+        assert advice.errors is not None
+        assert advice.errors.mean == pytest.approx(advice.gain.mean / 10)
+    assert np.mean(promised) == pytest.approx(2.0, abs=0.02)
+    # 90 % of 200, give or take three standard deviations.
+    assert 167 <= held <= 193
+
+
+def test_of_noise_alone_nothing_is_promised_on_the_whole() -> None:
+    rng = np.random.default_rng(1)
+    found = [advise(rounds([2, 2, 2, 2], 0.5, rng), default=1.0, share=0.25) for _ in range(200)]
+    # Choosing the lowest of four means would promise about 0.1 each time.
+    assert np.mean([advice.gain.mean for advice in found]) < 0.02
+    assert np.mean([advice.keep for advice in found]) > 0.9
+    assert all(advice.gain.mean == 0 for advice in found if advice.keep)
+
+
+def test_the_best_default_stays() -> None:
+    advice = advise(rounds([1, 2, 3, 4], 0.1, np.random.default_rng(2)), default=1.0, share=0.25)
+    assert advice.keep
+    assert advice.gain.interval == (0.0, 0.0)
+
+
+def test_the_mean_of_curves() -> None:
+    curves = rounds([1, 2, 3, 4], 0.1, np.random.default_rng(3))
+    mean = mean_of(curves)
+    assert mean.draws == 20
+    assert np.allclose(mean.test_risk, np.mean([c.test_risk for folds in curves for c in folds], axis=0))
+    assert mean.zero_one is not None
+    assert np.allclose(mean.zero_one.test_risk, mean.test_risk / 10)
+
+
+@pytest.mark.parametrize(
+    ("curves", "default", "message"),
+    [
+        ([], 1.0, "two folds"),
+        ([[Curve([1], [0], [0])]], 1.0, "two folds"),
+        ([[Curve([1], [0], [0]), Curve([2], [0], [0])]], 1.0, "different axes"),
+        ([[Curve([1], [0], [0])] * 2], 2.0, "default of 2 is not"),
+    ],
+)
+def test_bad_input_is_named(curves: list[list[Curve]], default: float, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        advise(curves, default, share=0.25)
