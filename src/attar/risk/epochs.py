@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.errors import DataError
+from attar.risk._trained import Progress, Setting, curve_of, measure, settled, steps_of
 from attar.risk.curve import Curve
-from attar.risk.network import Progress, Setting, curve_of, measure, settled, steps_of
 from attar.risk.task import Task
 
 
