@@ -32,7 +32,7 @@ from attar.risk.stacked import plain_network
 from attar.risk.together import Recipe, Training, sample_order, train_together
 
 DATA = Path(os.environ.get("ATTAR_DATA", "../shared/data"))
-K, BATCH, STEPS, LR, MOMENTUM, REPEATS = 24, 32, 200, 0.02, 0.9, 3
+K, BATCH, STEPS, LR, MOMENTUM, REPEATS = 24, 32, 100, 0.02, 0.9, 3
 
 
 def images(name: str, n: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -131,7 +131,7 @@ class Curve:
 
     @property
     def t_int(self) -> float | None:
-        """Where, from `t_min` on, the training error first is zero; None where it never is."""
+        """Where, from `t_min` on, the training error first is zero, on an axis along which it falls; None: nowhere."""
         return None if self.threshold is None else max(self.t_min, self.threshold)
 
     @property
