@@ -8,8 +8,8 @@ Images averaged to 14 × 14 pixels: 4 000 training images (width) or 1 000 (epoc
 gets each curve as JSON and as a picture. CPU time is that of all threads.
 
 Settings were chosen by the risk on other images of the training part. Over width: SGD with momentum and no weight
-decay, as in Belkin et al. (2019), until the networks at the threshold have learnt the wrong labels. Over epochs: with a weight
-decay of 1e-3; without any, neither SGD in 1 000 epochs nor Adam in 500 came down again on this data.
+decay, as in Belkin et al. (2019), until the networks at the threshold have learnt the wrong labels. Over epochs: with a
+weight decay of 1e-3; without any, neither SGD in 1 000 epochs nor Adam in 500 came down again on this data.
 """
 
 from __future__ import annotations
