@@ -168,6 +168,7 @@ def standing(facts: Facts) -> str:
     told = "".join(f'<p class="do">{prose(one.advice.sentence)}</p>' for one in sweeps)
     drawn = "".join(f"<h3>{prose(title(one))}</h3>{section(one, _OF_HEAD.get(one.curve.over))}" for one in sweeps)
     return (
-        f"<p>{prose(facts.risk['regime'])}</p><p>Of a linear head on the chosen representation, its risk curves say:</p>"
+        f"<p>{prose(facts.risk['regime'])}</p>"
+        "<p>Risk curves of a linear head on the chosen representation say:</p>"
         f'{told}<details class="drawn"><summary>The curves</summary>{drawn}</details>'
     )
