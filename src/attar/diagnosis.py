@@ -21,12 +21,12 @@ from attar.data.sources import read
 from attar.errors import DataError
 from attar.fit import Options, default_folder, fingerprint_of, prepared, summary
 from attar.plan import on_threads, versions
-from attar.report.risks import Risks, Shown
+from attar.report.risks import Risks
 from attar.report.saved import write_risks
+from attar.report.swept import Shown
 from attar.risk import Curve
-from attar.risk.advice import Advice, Gain
 from attar.run import Result, Run, free_folder
-from attar.sweeps import OVER, Labelled, Sweep, sweep
+from attar.sweeps import OVER, Labelled, sweep
 from attar.training.progress import Progress, Silent
 
 USUAL = ("features", "leaves", "samples")
@@ -162,28 +162,15 @@ def _measured(dataset: Dataset, over: Sequence[str], seed: int, run: Run, progre
     test = None if dataset.test is None else (dataset.x[dataset.test], dataset.y[dataset.test])
 
     def measure(name: str, _: Path) -> Result:
-        return Result(facts=_to_json(sweep(data, name, progress, test)))
+        found = sweep(data, name, progress, test)
+        return Result(facts=Shown(found.curve, found.advice, found.looked_at).to_json())
 
     shown = []
     for name in dict.fromkeys(axis for group in over for axis in OVER[group]):
-        found = _from_json(run.stage(_file(name), partial(measure, name)).facts)
+        found = Shown.from_json(run.stage(_file(name), partial(measure, name)).facts)
         progress.say(f"{name:<12}{found.advice.sentence}")
         shown.append(found)
     return shown
-
-
-def _to_json(found: Sweep) -> dict[str, Any]:
-    looked = None if found.looked_at is None else [curve.to_json() for curve in found.looked_at]
-    return {"curve": found.curve.to_json(), "advice": asdict(found.advice), "test": looked}
-
-
-def _from_json(facts: dict[str, Any]) -> Shown:
-    held = dict(facts["advice"])
-    for name in ("gain", "errors"):
-        if held[name] is not None:
-            held[name] = Gain(held[name]["mean"], tuple(held[name]["interval"]), held[name]["chance"])
-    test = None if facts["test"] is None else tuple(Curve.from_json(one) for one in facts["test"])
-    return Shown(Curve.from_json(facts["curve"]), Advice(**held), test)
 
 
 def _file(over: str) -> str:

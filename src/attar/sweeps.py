@@ -152,28 +152,38 @@ def sweep(data: Labelled, over: str, progress: Progress, test: tuple[Floats, Int
         DataError: an axis that there is not.
         LabelError: too few labels to leave some out.
     """
-    n_train = _least_training(data.codes)
-    axis = axis_of(over, data, n_train)
-    samples, rng = data.seen(axis.view), np.random.default_rng(data.seed)
-    rounds = []
-    with progress.task(f"over {over}", axis.rounds * FOLDS) as task:
-        for r in range(axis.rounds):
-            folds = []
-            for fold in stratified_folds(data.codes, FOLDS, rng):
-                others = np.setdiff1d(np.arange(len(data.codes)), fold)
-                folds.append(
-                    axis.measure(samples[others], data.codes[others], samples[fold], data.codes[fold], data.seed + r)
-                )
-                task.advance()
-            rounds.append(folds)
-    share = (len(data.codes) - n_train) / n_train
-    advice = _ADVISERS.get(over, advise)(rounds, axis.default, share=share)
-    found = Sweep(mean_of(rounds), advice)
+    axis = axis_of(over, data, least_training(data.codes))
+    samples = data.seen(axis.view)
+    found = cross_validated(axis, over, samples, data.codes, data.seed, progress)
     if test is None:
         return found
-    x, codes = data.seen(axis.view, test[0]), test[1]
-    curve = axis.measure(samples, data.codes, x, codes, data.seed)
-    return replace(found, looked_at=tuple(_at(curve, place) for place in (advice.default, advice.setting)))
+    curve = axis.measure(samples, data.codes, data.seen(axis.view, test[0]), test[1], data.seed)
+    return replace(found, looked_at=(_at(curve, found.advice.default), _at(curve, found.advice.setting)))
+
+
+def cross_validated(axis: Axis, over: str, samples: Doubles, codes: Ints, seed: int, progress: Progress) -> Sweep:
+    """An axis by repeated cross-validation.
+
+    Arguments:
+        axis: what to vary.
+        over: its name.
+        samples: labelled ones, as the axis sees them.
+        codes: their classes.
+        seed: of folds and curves.
+        progress: where to report.
+    """
+    rng, everything = np.random.default_rng(seed), np.arange(len(codes))
+    rounds: list[list[Curve]] = []
+    with progress.task(f"over {over}", axis.rounds * FOLDS) as task:
+        for r in range(axis.rounds):
+            rounds.append([])
+            for fold in stratified_folds(codes, FOLDS, rng):
+                others = np.setdiff1d(everything, fold)
+                rounds[-1].append(axis.measure(samples[others], codes[others], samples[fold], codes[fold], seed + r))
+                task.advance()
+    n_train = least_training(codes)
+    advice = _ADVISERS.get(over, advise)(rounds, axis.default, share=(len(codes) - n_train) / n_train)
+    return Sweep(mean_of(rounds), advice)
 
 
 def axis_of(over: str, data: Labelled, n: int) -> Axis:
@@ -184,9 +194,8 @@ def axis_of(over: str, data: Labelled, n: int) -> Axis:
     """
     if over in ("features", "λ"):
         p = data.seen("features").shape[1]
-        near = n * np.array([0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1, 1.05, 1.2, 1.5, 2])
-        sizes = _whole(np.concatenate([near, np.geomspace(2 * n, max(p, 2 * n), 10), [p]]), p)
         if over == "features":
+            sizes = sizes_around(n, p)
             return Axis("features", p, lambda x, y, t, u, seed: columns_curve(x, y, t, u, sizes, random_state=seed))
         return Axis("features", float(PENALTIES[0]), lambda x, y, t, u, _: penalty_curve(x, y, t, u))
     if over == "leaves":
@@ -214,7 +223,18 @@ def axis_of(over: str, data: Labelled, n: int) -> Axis:
     raise DataError(f"over is {over!r}: give one of {', '.join(AXES)}")
 
 
-def _least_training(codes: Ints) -> int:
+def sizes_around(n: int, p: int) -> list[int]:
+    """Numbers of features from few to all p, close together where there are as many as samples."""
+    near = n * np.array([0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1, 1.05, 1.2, 1.5, 2])
+    return _whole(np.concatenate([near, np.geomspace(2 * n, max(p, 2 * n), 10), [p]]), p)
+
+
+def least_training(codes: Ints) -> int:
+    """Samples that every fold leaves to train on.
+
+    Raises:
+        LabelError: too few labels to leave some out.
+    """
     if len(np.unique(codes)) < 2:
         raise LabelError("all labels are of one class; label samples of at least two")
     folds = stratified_folds(codes, FOLDS, np.random.default_rng(0))

@@ -18,11 +18,13 @@ Interval = tuple[float, float]
 
 _LEVEL = 0.9
 # Chance of a gain below which nothing is changed.
-_SURE = 0.9
+_SURE = 0.85
+# A λ that is as good as none.
+_NONE = 1e-6
 # What to do where the setting is below the default, and where it is above.
 _DO = {
     "features": ("Use {setting} features rather than {default}", "Use {setting} features rather than {default}"),
-    "λ": ("Regularise less: λ = {setting} rather than {default}", "Regularise with a ridge of λ = {setting}"),
+    "λ": ("Regularise less: λ = {setting}, not {default}", "Regularise with a ridge of λ = {setting}"),
     "leaves": ("Grow smaller trees: {setting} leaves at most, rather than {default}", "Grow trees of {setting} leaves"),
     "trees": ("{setting} trees will do, rather than {default}", "Grow {setting} trees rather than {default}"),
     "width": (
@@ -33,7 +35,7 @@ _DO = {
         "Stop after {setting} epochs rather than {default}",
         "Train on, for {setting} epochs rather than {default}",
     ),
-    "samples": ("", "Get more labels: {setting} rather than {default}"),
+    "samples": ("", "Get twice as many labels"),
     "label noise": ("", "Check the labels, for if one in twenty were wrong"),
 }
 
@@ -85,7 +87,8 @@ class Advice:
         1.0 points more to 5.0 fewer), and the loss would fall by 0.1 (0.05 to 0.15).'
         """
         if self.keep:
-            return f"Stay with {place(self.default, self.over)}: nothing else has a chance of nine in ten to be better."
+            here = "out a ridge" if self.over == "λ" and self.default < _NONE else f" {place(self.default, self.over)}"
+            return f"Stay with{here}: nothing else is better with a chance of 85 % or more."
         smaller, larger = _DO.get(self.over, (f"Set {self.over} to {{setting}} rather than {{default}}",) * 2)
         do = smaller if self.setting < self.default else larger
         said = do.format(setting=number(self.setting), default=number(self.default))
@@ -111,7 +114,7 @@ def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -
 
     Its interval allows for the overlap of the training sets, with J curves in all and ρ test samples for each
     training sample: s² (1/J + ρ) is the variance of the mean. The default stays where the chance of a gain, by the same
-    t distribution, is below nine in ten.
+    t distribution, is below 85 %.
 
     References:
         Nadeau, Bengio, Inference for the generalization error, 2003, https://doi.org/10.1023/A:1024068626366

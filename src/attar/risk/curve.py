@@ -25,6 +25,8 @@ _CLEAR, _ERRORS = 0.05, 2.0
 _NEAR = 2
 # Standard deviations between the ends of a 90 % interval of normally distributed values.
 _WIDTH = 3.29
+# Axes along which a model does not grow: there is no threshold to be passed.
+_NO_CAPACITY = ("λ", "samples", "label noise")
 _ARRAYS = (
     "axis",
     "train_risk",
@@ -103,11 +105,9 @@ class Curve:
                 object.__setattr__(self, name, array)
         if not len(self.axis) or (np.diff(self.axis) <= 0).any():
             raise DataError("the axis of a curve must ascend and hold at least one value")
-        if self.threshold is None:
+        if self.threshold is None and self.over not in _NO_CAPACITY:
             zero = np.flatnonzero(self.train_risk <= _ZERO * self.train_risk.max())
-            # Where it is zero at first and not at last, the axis is none of capacity.
-            reached = len(zero) > 0 and (zero[-1] == len(self.axis) - 1 or zero[0] > 0)
-            object.__setattr__(self, "threshold", float(self.axis[zero[0]]) if reached else None)
+            object.__setattr__(self, "threshold", float(self.axis[zero[0]]) if len(zero) else None)
 
     @property
     def best(self) -> float:

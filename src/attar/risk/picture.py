@@ -94,7 +94,9 @@ def picture(curve: Curve, width: int = 720, height: int = 400) -> str:
     }
     shown = {key: (name, values) for key, (name, values) in lines.items() if values is not None}
     bands = [band for band in (curve.train_interval, curve.test_interval) if band is not None]
-    up = _up([values for _, values in shown.values()], bands, curve.test_risk, height - bottom, top + 8)
+    # Shares of wrong answers are seen best as they are.
+    judged = curve.test_risk if "zero-one" not in curve.loss else np.zeros(0)
+    up = _up([values for _, values in shown.values()], bands, judged, height - bottom, top + 8)
     x = across.at(curve.axis)
     parts = [f'<rect width="{width}" height="{height}" style="fill:var(--page,#fff)"/>']
     for tick, y in zip(up.ticks(), up.at(up.ticks())):
