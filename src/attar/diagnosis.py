@@ -29,8 +29,8 @@ from attar.run import Result, Run, free_folder
 from attar.sweeps import OVER, Labelled, sweep
 from attar.training.progress import Progress, Silent
 
-USUAL = ("features", "leaves", "samples")
-"""What is varied where nothing is asked for: what takes seconds."""
+USUAL = ("features", "leaves", "epochs", "samples")
+"""What is varied where nothing is asked for."""
 SUMMARY = "advice.json"
 
 
