@@ -89,9 +89,9 @@ class Advice:
         if self.keep:
             here = "out a ridge" if self.over == "λ" and self.default < _NONE else f" {place(self.default, self.over)}"
             return f"Stay with{here}: nothing else is better with a chance of 85 % or more."
-        smaller, larger = _DO.get(self.over, (f"Set {self.over} to {{setting}} rather than {{default}}",) * 2)
+        smaller, larger = _DO.get(self.over, ("Set {over} to {setting} rather than {default}",) * 2)
         do = smaller if self.setting < self.default else larger
-        said = do.format(setting=number(self.setting), default=number(self.default))
+        said = do.format(over=self.over, setting=number(self.setting), default=number(self.default))
         low, high = self.gain.interval
         way = "fall" if self.gain.mean >= 0 else "rise"
         sign = 1 if self.gain.mean >= 0 else -1
@@ -157,6 +157,20 @@ def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -
         shares = [np.stack([curve.test_risk for curve in folds if curve is not None]) for folds in wrong]
         errors = gained(shares, chosen, start, share)
     return Advice(curves[0][0].over, default, float(axis[best]), gain, errors)
+
+
+def best_of(advices: Sequence[Advice]) -> int | None:
+    """Which advice gains most, by the share of wrong answers where there are classes; None where all say to stay.
+
+    More labels and wrong ones are left out, for neither is a setting.
+
+    Arguments:
+        advices: of models that can be compared.
+    """
+    gains = [
+        0.0 if one.keep or one.over in ("samples", "label noise") else (one.errors or one.gain).mean for one in advices
+    ]
+    return int(np.argmax(gains)) if gains and max(gains) > 0 else None
 
 
 def mean_of(curves: Sequence[Sequence[Curve]]) -> Curve:
