@@ -50,6 +50,13 @@ _ABOUT = {
     ),
 }
 
+# The same for the head of a chosen model.
+_OF_HEAD = {
+    "features": "Least squares with a constant on more and more principal components of the representation, those of "
+    "most variance first. Where there are as many as labels less one, it fits every label exactly: the interpolation "
+    "threshold."
+}
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -86,14 +93,15 @@ class Shown:
         return cls(Curve.from_json(held["curve"]), Advice(**advice), both)
 
 
-def section(shown: Shown) -> str:
+def section(shown: Shown, about: str | None = None) -> str:
     """One sweep as HTML: what is varied, the curve by both losses, what it shows and what to do.
 
     Arguments:
         shown: the sweep.
+        about: what is varied, in sentences, where it is not what `attar risk` varies.
     """
     curve = shown.curve
-    about = _ABOUT.get(curve.over, ("", ""))[1]
+    about = _ABOUT.get(curve.over, ("", ""))[1] if about is None else about
     pictures = [curve] if curve.zero_one is None else [curve, replace(curve.zero_one, threshold=curve.threshold)]
     drawn = "".join(f"<figure>{one.svg(560, 340)}</figure>" for one in pictures)
     seen = [curve.verdict(), regime(curve, shown.advice.default)]
@@ -154,9 +162,10 @@ def standing(risk: Mapping[str, Any]) -> str:
     if not sweeps:
         more = "The chosen model has no linear head: attar risk SOURCE --over epochs, width or leaves draws its curves."
         return f"<p>{prose(risk['regime'])}</p><p>{prose(more)}</p>"
-    first = (
-        "A linear head on the chosen representation, fitted to its principal components, those of most variance first."
-    )
-    return f"<p>{prose(risk['regime'])} {prose(first)}</p>" + "".join(
-        f"<h3>{prose(title(one))}</h3>{section(one)}" for one in sweeps
+    told = "".join(f'<p class="do">{prose(one.advice.sentence)}</p>' for one in sweeps)
+    drawn = "".join(f"<h3>{prose(title(one))}</h3>{section(one, _OF_HEAD.get(one.curve.over))}" for one in sweeps)
+    return (
+        f"<p>{prose(risk['regime'])}</p>"
+        "<p>Risk curves of a linear head on the chosen representation say:</p>"
+        f'{told}<details class="drawn"><summary>The curves</summary>{drawn}</details>'
     )

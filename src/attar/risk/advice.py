@@ -35,7 +35,7 @@ _DO = {
         "Stop after {setting} epochs rather than {default}",
         "Train on, for {setting} epochs rather than {default}",
     ),
-    "samples": ("", "Get more labels: {setting} rather than {default}"),
+    "samples": ("", "Get twice as many labels"),
     "label noise": ("", "Check the labels, for if one in twenty were wrong"),
 }
 
