@@ -288,7 +288,7 @@ def _at(curve: Curve, place: float) -> Curve:
 
 
 def _more_samples(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:
-    """Twice as many labels, if the risk goes on falling as a power of their number.
+    """Twice as many labels, if the risk goes on falling as a power of their number; where it does not, as many as now.
 
     With R the risk with all, R₀ that with half or nearly half, and d doublings between the two, the next doubling takes
     off R (1 − (R/R₀)^(1/d)). The uncertainty is that of R₀ − R.
@@ -297,17 +297,20 @@ def _more_samples(curves: Sequence[Sequence[Curve]], default: float, *, share: f
     half = int(np.argmin(np.abs(mean.axis - mean.axis[-1] / 2)))
     doublings = float(np.log2(mean.axis[-1] / mean.axis[half])) or 1.0
 
-    def gain(pick: Callable[[Curve], Curve]) -> Gain:
+    def gain(pick: Callable[[Curve], Curve]) -> Gain | None:
         risks = [np.stack([pick(c).test_risk[[half, -1]] for c in folds]) for folds in curves]
-        ends = [np.full(len(risk), 1) for risk in risks]
         before, now = np.concatenate(risks).mean(0)
-        fallen = gained(risks, ends, 0, share)
-        ratio = now * (1 - (now / before) ** (1 / doublings)) / (before - now) if 0 < now < before else 0.0
+        if not 0 < now < before:
+            return None
+        fallen = gained(risks, [np.full(len(risk), 1) for risk in risks], 0, share)
+        ratio = now * (1 - (now / before) ** (1 / doublings)) / (before - now)
         low, high = (ratio * end for end in fallen.interval)
         return Gain(ratio * fallen.mean, (low, high), fallen.chance)
 
-    errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c)
-    return Advice("samples", default, 2 * default, gain(lambda c: c), errors)
+    found = gain(lambda c: c)
+    if found is None:
+        return Advice("samples", default, default, Gain(0.0, (0.0, 0.0), 0.0))
+    return Advice("samples", default, 2 * default, found, mean.zero_one and gain(lambda c: c.zero_one or c))
 
 
 def _fewer_wrong(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:

@@ -22,7 +22,7 @@ def test_a_page_and_its_verdict(empty):
     assert page == "runs/three-risk/risk.html"
     assert (empty / page).is_file()
     assert verdict in (empty / "runs/three-risk/advice.json").read_text()
-    assert "Get more labels" in called.err
+    assert "label noise Check the labels" in called.err
     assert "attar risk three.npz --labels-per-class 5" in (empty / page).read_text()
     again = call("risk", "three.npz", "--labels-per-class", 5, "--over", "samples, label-noise", "--quiet")
     assert (again.code, again.out, again.err) == (0, "", "")
@@ -38,8 +38,8 @@ def test_json_is_all_there_is_where_it_is_asked_for(empty):
     assert called.out.count("\n") == 1
     found = json.loads(called.out)
     assert list(found) == ["run", "verdict", "best", "sweeps"]
-    # Without --over what takes seconds is varied.
-    assert [one["over"] for one in found["sweeps"]] == ["features", "λ", "leaves", "trees", "samples"]
+    # Without --over what is usual is varied.
+    assert [one["over"] for one in found["sweeps"]] == ["features", "λ", "leaves", "trees", "epochs", "samples"]
     assert found == json.loads((empty / "here" / "advice.json").read_text())
     for one in found["sweeps"]:
         assert len(one["gain"]["interval"]) == 2

@@ -86,6 +86,8 @@ class Advice:
         'Stop after 40 epochs rather than 200: of new samples 2.0 points fewer would be answered wrongly (90 % interval
         1.0 points more to 5.0 fewer), and the loss would fall by 0.1 (0.05 to 0.15).'
         """
+        if self.keep and self.over == "samples":
+            return "More labels promise nothing: from half of them to all, the risk did not fall."
         if self.keep:
             here = "out a ridge" if self.over == "λ" and self.default < _NONE else f" {place(self.default, self.over)}"
             return f"Stay with{here}: nothing else is better with a chance of 85 % or more."
