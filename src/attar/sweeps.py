@@ -310,7 +310,8 @@ def _more_samples(curves: Sequence[Sequence[Curve]], default: float, *, share: f
     found = gain(lambda c: c)
     if found is None:
         return Advice("samples", default, default, Gain(0.0, (0.0, 0.0), 0.0))
-    return Advice("samples", default, 2 * default, found, mean.zero_one and gain(lambda c: c.zero_one or c))
+    errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c)
+    return Advice("samples", default, 2 * default, found, errors)
 
 
 def _fewer_wrong(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:
