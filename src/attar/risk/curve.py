@@ -147,7 +147,7 @@ class Curve:
         name = self.over
 
         def at(i: int) -> str:
-            return f"{self.test_risk[i]:.3g} at {self.axis[i]:g} {name}"
+            return f"{_three(self.test_risk[i])} at {self.axis[i]:g} {name}"
 
         if not peaks:
             i = int(np.argmin(self.test_risk))
@@ -165,7 +165,7 @@ class Curve:
         after = min((i for i in minima if i > peak), key=lambda i: self.test_risk[i])
         better = "below" if self.test_risk[after] < self.test_risk[before] else "not below"
         return (
-            f"Test risk falls to {at(before)}, peaks at {self.test_risk[peak]:.3g} at {where}, and falls again "
+            f"Test risk falls to {at(before)}, peaks at {_three(self.test_risk[peak])} at {where}, and falls again "
             f"to {at(after)}, {better} the first minimum."
         )
 
@@ -286,6 +286,11 @@ class Curve:
 
 def _finite(values: Doubles) -> list[Any]:
     return [_finite(v) if v.ndim else (float(v) if np.isfinite(v) else None) for v in values]
+
+
+def _three(value: float) -> str:
+    """Three digits, of thousands with zeros after them."""
+    return f"{value:.0f}" if 1e3 <= (value := float(f"{value:.3g}")) < 1e6 else f"{value:g}"
 
 
 def _near(axis: Doubles, i: int, value: float) -> bool:

@@ -18,6 +18,8 @@ Doubles = npt.NDArray[np.float64]
 
 # Left, right, top and bottom of the plot.
 _MARGINS = 64, 16, 56, 46
+# From one row of the legend to the next.
+_ROW = 18
 # From this ratio of the ends on, an axis is logarithmic.
 _WIDE = 15.0
 # A risk that is zero stands this far below the smallest that is not, on a logarithmic axis, but no further than this
@@ -29,6 +31,8 @@ _STYLE = (
     "polyline{fill:none;stroke-width:2;stroke-linejoin:round}.test{stroke:var(--c0,#0072b2)}"
     ".train{stroke:var(--c5,#d55e00);stroke-dasharray:6 4}.theory{stroke:var(--text,#1b1f24);stroke-dasharray:1 4}"
     ".bias2{stroke:var(--c2,#009e73);stroke-width:1.5}.variance{stroke:var(--c3,#c4609a);stroke-width:1.5}"
+    ".noise{stroke:var(--muted,#5a636d);stroke-width:1.5;stroke-dasharray:8 3}"
+    ".dots{fill:none;stroke:var(--text,#1b1f24);stroke-width:6;stroke-linecap:round}"
     "polygon{fill:var(--c0,#0072b2);fill-opacity:.15}polygon.of-train{fill:var(--c5,#d55e00)}"
     "circle{fill:var(--page,#fff);stroke:var(--c0,#0072b2);stroke-width:2.5}"
 )
@@ -68,6 +72,23 @@ class _Scale:
         return found[:: math.ceil(len(found) / 7)]
 
 
+@dataclass(frozen=True)
+class Line:
+    """One line of a picture.
+
+    Arguments:
+        name: in the legend.
+        values: `(k,)`; what is missing is left out, and what is infinite stands at the top.
+        look: "test", "train", "theory", "bias2", "variance" or "noise"; "dots" are not joined.
+        band: `(k, 2)` around it.
+    """
+
+    name: str
+    values: Doubles
+    look: str
+    band: Doubles | None = None
+
+
 def picture(curve: Curve, width: int = 720, height: int = 400) -> str:
     """Draw a curve: test and train risk with their bands, what is known of them, the threshold and the best place.
 
@@ -78,18 +99,52 @@ def picture(curve: Curve, width: int = 720, height: int = 400) -> str:
     Returns:
         an SVG element. Classes and variables are those of attar's pages; elsewhere their defaults hold.
     """
+    noise = None if curve.noise is None else np.full(len(curve.axis), curve.noise)
+    known = (
+        ("test risk", curve.test_risk, "test", curve.test_interval),
+        ("training risk", curve.train_risk, "train", curve.train_interval),
+        ("theory", curve.theory, "theory", None),
+        ("bias²", curve.bias2, "bias2", None),
+        ("variance", curve.variance, "variance", None),
+        ("noise", noise, "noise", None),
+    )
+    lines = [Line(name, values, look, band) for name, values, look, band in known if values is not None]
+    marks = [] if curve.threshold is None else [("interpolation threshold", curve.threshold)]
+    if curve.over == "epochs":
+        marks = [(name, t) for name, t in (("t_min", curve.t_min), ("t_int", curve.t_int)) if t is not None]
+    said = f"{curve.loss.capitalize()} over {curve.over}. {curve.verdict()}"
+    return draw(curve.axis, lines, curve.over, curve.loss, marks, said, width, height, best="lowest test risk")
+
+
+def draw(
+    axis: Doubles,
+    lines: Sequence[Line],
+    over: str,
+    measure: str,
+    marks: Sequence[tuple[str, float]] = (),
+    said: str = "",
+    width: int = 720,
+    height: int = 400,
+    best: str = "",
+) -> str:
+    """Draw lines over one axis.
+
+    Arguments:
+        axis: `(k,)`, ascending.
+        lines: the first one decides whether the axis that goes up is logarithmic.
+        over, measure: names of the axes.
+        marks: places on the axis, and what they are called.
+        said: what the picture shows, for who cannot see it.
+        width, height: in pixels.
+        best: what the lowest place of the first line is, where it is to be ringed.
+    """
     left, right, top, bottom = _MARGINS
-    across = _across(curve.axis, left + 8, width - right - 8)
-    lines = {
-        "test": ("test risk", curve.test_risk),
-        "train": ("training risk", curve.train_risk),
-        "theory": ("theory", curve.theory),
-        "bias2": ("bias²", curve.bias2),
-        "variance": ("variance", curve.variance),
-    }
-    shown = {key: (name, values) for key, (name, values) in lines.items() if values is not None}
-    up = _up([values for _, values in shown.values()], curve.test_risk, height - bottom, top + 8)
-    x = across.at(curve.axis)
+    legend, rows = _legend(lines, width - right)
+    top += _ROW * (rows - 1)
+    across = _across(axis, left + 8, width - right - 8)
+    first = lines[0].values
+    up = _up([line.values for line in lines], first, height - bottom, top + 8)
+    x = across.at(axis)
     parts = [f'<rect width="{width}" height="{height}" style="fill:var(--page,#fff)"/>']
     for tick, y in zip(up.ticks(), up.at(up.ticks())):
         parts.append(f'<line class="g" x1="{left}" x2="{width - right}" y1="{y}" y2="{y}"/>')
@@ -99,35 +154,37 @@ def picture(curve: Curve, width: int = 720, height: int = 400) -> str:
             f'<text class="m" x="{place}" y="{height - bottom + 18}" text-anchor="middle">{_number(tick)}</text>'
         )
     parts.append(
-        f'<text class="m" x="{width - right}" y="{height - 8}" text-anchor="end">{html.escape(curve.over)}</text>'
-        f'<text class="m" x="8" y="{top - 16}">{html.escape(curve.loss)}</text>'
+        f'<text class="m" x="{width - right}" y="{height - 8}" text-anchor="end">{html.escape(over)}</text>'
+        f'<text class="m" x="8" y="{top - 16}">{html.escape(measure)}</text>'
     )
-    if curve.threshold is not None and across.low <= curve.threshold <= across.high:
-        place = float(across.at(curve.threshold))
-        end = place > width / 2
+    shown = [(name, place) for name, place in marks if across.low <= place <= across.high]
+    for name, value in shown:
+        place = float(across.at(value))
+        # Of two marks, the first one's name stands on the left, so that they do not meet.
+        end = place > width / 2 if len(shown) == 1 else (name, value) == shown[0] and place > left + 80
         parts.append(
             f'<line class="t" x1="{place}" x2="{place}" y1="{top - 14}" y2="{height - bottom}"/>'
             f'<text class="m" x="{place + (-6 if end else 6)}" y="{top - 4}" text-anchor="{"end" if end else "start"}">'
-            f"interpolation threshold {_number(curve.threshold)}</text>"
+            f"{html.escape(name)} {_number(float(f'{value:.3g}') if value % 1 else value)}</text>"
         )
-    for key, band in (("train", curve.train_interval), ("test", curve.test_interval)):
-        if band is not None:
-            around = [*zip(x, up.at(band[:, 1])), *reversed([*zip(x, up.at(band[:, 0]))])]
-            parts.append(f'<polygon class="of-{key}" points="{_points(around)}"/>')
-    for key, (_, values) in reversed(shown.items()):
-        seen = np.isfinite(values) if key != "test" else np.ones(len(x), dtype=bool)
-        parts.append(f'<polyline class="{key}" points="{_points([*zip(x[seen], up.at(_high(values[seen], up)))])}"/>')
-    best = int(np.nanargmin(curve.test_risk))
-    parts.append(
-        f'<circle cx="{x[best]}" cy="{up.at(curve.test_risk[best])}" r="5"><title>lowest test risk: '
-        f"{curve.test_risk[best]:.4g} at {curve.axis[best]:g} {html.escape(curve.over)}</title></circle>"
-    )
-    parts.append(_legend([(key, name) for key, (name, _) in shown.items()], width - right, 18))
-    label = html.escape(f"{curve.loss.capitalize()} over {curve.over}. {curve.verdict()}")
+    for line in lines:
+        if line.band is not None:
+            around = [*zip(x, up.at(line.band[:, 1])), *reversed([*zip(x, up.at(line.band[:, 0]))])]
+            parts.append(f'<polygon class="of-{line.look}" points="{_points(around)}"/>')
+    for line in reversed(lines):
+        seen = ~np.isnan(line.values)
+        places = [*zip(x[seen], up.at(_high(line.values[seen], up)))]
+        parts.append(_stroke(line.look, places))
+    if best and not np.isnan(first).all():
+        i = int(np.nanargmin(first))
+        parts.append(
+            f'<circle cx="{x[i]}" cy="{up.at(first[i])}" r="5"><title>{html.escape(best)}: {first[i]:.4g} at '
+            f"{axis[i]:g} {html.escape(over)}</title></circle>"
+        )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="risk" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img" aria-label="{label}" style="max-width:100%;height:auto">'
-        f"<style>{''.join(_scoped())}</style>{''.join(parts)}</svg>"
+        f'height="{height}" role="img" aria-label="{html.escape(said)}" style="max-width:100%;height:auto">'
+        f"<style>{''.join(_scoped())}</style>{''.join(parts)}{legend}</svg>"
     )
 
 
@@ -147,7 +204,7 @@ def _up(lines: Sequence[Doubles], test: Doubles, start: float, end: float) -> _S
         return _Scale(0.0, 1.0, False, start, end)
     known = test[np.isfinite(test) & (test > 0)]
     high = float(values.max())
-    if len(known) and known.max() > _WIDE * known.min():
+    if len(known) and known.max() > _WIDE * known.min() and not (test < 0).any():
         floor = max(float(known.min()) / _DEPTH, 1e-300)
         low = max(float(values[values > 0].min()) / _BELOW, floor)
         return _Scale(low, min(high * 1.1, 1e300), True, start, end)
@@ -163,15 +220,31 @@ def _points(places: list[tuple[float, float]]) -> str:
     return " ".join(f"{a:g},{b:g}" for a, b in places)
 
 
-def _legend(names: list[tuple[str, str]], end: float, y: float) -> str:
-    parts, x = [], end
-    for key, name in reversed(names):
-        x -= 7 * len(name)
-        parts.append(
-            f'<text x="{x}" y="{y}">{name}</text><polyline class="{key}" points="{x - 28},{y - 4} {x - 6},{y - 4}"/>'
-        )
-        x -= 44
-    return "".join(parts)
+def _stroke(look: str, places: list[tuple[float, float]]) -> str:
+    if look == "dots":
+        return f'<path class="dots" d="{"".join(f"M{a:g},{b:g}h0" for a, b in places)}"/>'
+    return f'<polyline class="{look}" points="{_points(places)}"/>'
+
+
+def _legend(lines: Sequence[Line], end: float) -> tuple[str, int]:
+    """Names from left to right, against the right side, in as many rows as they need."""
+    rows: list[list[Line]] = [[]]
+    for line in lines:
+        if rows[-1] and sum(map(_room, [*rows[-1], line])) > end:
+            rows.append([])
+        rows[-1].append(line)
+    parts = []
+    for i, row in enumerate(rows):
+        x, y = end, 18 + _ROW * i
+        for line in reversed(row):
+            x -= _room(line)
+            parts.append(f'<text x="{x + 44}" y="{y}">{html.escape(line.name)}</text>')
+            parts.append(_stroke(line.look, [(x + 16, y - 4), (x + 38, y - 4)]))
+    return "".join(parts), len(rows)
+
+
+def _room(line: Line) -> float:
+    return 44 + 7 * len(line.name)
 
 
 def _number(value: float) -> str:
