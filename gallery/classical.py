@@ -74,10 +74,10 @@ def _waves(x: Doubles, k: npt.NDArray[np.int_]) -> Doubles:
 
 
 def _drawn_fit(facts: dict[str, Any], p: int, width: int, height: int) -> str:
-    """Samples, truth and fit, on one axis; what leaves the picture is cut off."""
+    """Samples, truth and fit, on one axis."""
     grid, x = np.array(facts["grid"]), np.array(facts["x"])
     axis = np.unique(np.r_[grid, x])
-    fit = np.interp(axis, grid, np.clip(facts["fits"][str(p)]["fit"], -2.5, 2.5))
+    fit = np.interp(axis, grid, facts["fits"][str(p)]["fit"])
     at = np.searchsorted(axis, x)
     dots = np.full(len(axis), np.nan)
     dots[at] = facts["y"]
@@ -101,7 +101,7 @@ def page(measured: Measured) -> Page:
             partial(_drawn_fit, facts, p),
             f"p = {p}{says}: mean squared distance from the truth {facts['fits'][str(p)]['risk']:.2g}",
         )
-        for p, says in zip(_FITS, (", fewer features than samples", " = n (cut off at ±2.5)", ", far more"))
+        for p, says in zip(_FITS, (", fewer features than samples", " = n", ", far more"))
     ]
     return Page(
         "classical",
@@ -148,7 +148,8 @@ At p = n, X is square and the fit is X⁻¹y: there is exactly one way through a
 harmless one. The variance is σ² times a mean of 1/sᵢ², with sᵢ the singular values of X. A random square matrix almost
 surely has one very small singular value: along that direction the features of the training samples hardly differ, and to
 pass through all of them, β must be huge there. A new sample feels it: here the risk reaches {whole.test_risk[peak]:.3g},
-of which {whole.variance[peak]:.3g} is variance. Bias² has a peak as well, though there is no noise in it: what the first
+of which {whole.variance[peak]:.3g} is variance. (Of so steep a peak a mean of {whole.draws} draws says the order of magnitude and
+no more; for Gaussian features the mean over all draws is infinite there.) Bias² has a peak as well, though there is no noise in it: what the first
 p features cannot express acts on the fit just as noise does.
 
 ## Right of it: why the risk falls again
@@ -166,7 +167,7 @@ cosines whose k-th pair is divided by k:
             side_by_side(*fits, columns=3),
             prose(
                 """
-At p = n the only interpolant swings wildly between the samples. With many features the shortest one goes through all
+At p = n the only interpolant swings between the samples. With many features the shortest one goes through all
 samples too, by the smoothest way it has, since a wave of high frequency costs a large weight.
 
 ## Two warnings

@@ -77,7 +77,7 @@ class Line:
     """One line of a picture.
 
     Arguments:
-        name: in the legend.
+        name: in the legend; without one it is not there.
         values: `(k,)`; what is missing is left out, and what is infinite stands at the top.
         look: "test", "train", "theory", "bias2", "variance" or "noise"; "dots" are not joined.
         band: `(k, 2)` around it.
@@ -230,6 +230,8 @@ def _legend(lines: Sequence[Line], end: float) -> tuple[str, int]:
     """Names from left to right, against the right side, in as many rows as they need."""
     rows: list[list[Line]] = [[]]
     for line in lines:
+        if not line.name:
+            continue
         if rows[-1] and sum(map(_room, [*rows[-1], line])) > end:
             rows.append([])
         rows[-1].append(line)
