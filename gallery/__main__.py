@@ -1,8 +1,8 @@
 """Measure and draw the pages.
 
-    python -m gallery                        # everything, as `make figures` does
-    python -m gallery networks forests       # these alone are measured anew, and all are drawn
-    python -m gallery --redraw               # nothing is measured: from the JSON files beside the pages
+python -m gallery                        # everything, as `make figures` does
+python -m gallery networks forests       # these alone are measured anew, and all are drawn
+python -m gallery --redraw               # nothing is measured: from the JSON files beside the pages
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     for name in () if asked.redraw else asked.pages or PAGES:
         print(f"{name} …", end=" ", flush=True)
-        start = time.perf_counter()
+        start = time.process_time()
         found = PAGES[name].measure()
-        found = replace(found, seconds=time.perf_counter() - start)
+        found = replace(found, seconds=time.process_time() - start)
         found.save(asked.out / f"{name}.json")
-        print(f"{found.seconds:.0f} s", flush=True)
+        print(f"{found.seconds:.0f} CPU seconds", flush=True)
     for name, content in drawn({name: Measured.load(asked.out / f"{name}.json") for name in PAGES}):
         (asked.out / name).write_text(content, encoding="utf-8")
     print(asked.out / "index.html")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from attar.risk import Curve, least_squares_path
 from attar.risk.picture import Line, draw
-from gallery.frame import Page, figure, prose, references, side_by_side
+from gallery.frame import Page, number, side_by_side
 from gallery.measured import Measured
 
 Doubles = npt.NDArray[np.float64]
@@ -92,115 +92,35 @@ def _drawn_fit(facts: dict[str, Any], p: int, width: int, height: int) -> str:
 def page(measured: Measured) -> Page:
     """The page."""
     whole, classical, facts = measured.curves["whole"], measured.curves["classical"], measured.facts
-    risk = dict(zip(whole.axis, whole.test_risk))
-    assert whole.bias2 is not None
     assert whole.variance is not None
-    peak, first = int(np.argmax(whole.test_risk)), int(np.argmin(classical.test_risk))
-    fits = [
+    low, end, peak = classical.test_risk.min(), whole.test_risk[-1], int(np.argmax(whole.test_risk))
+    words = {
+        "n": str(_N),
+        "draws": str(whole.draws),
+        "low": number(low),
+        "best": f"{classical.best:.0f}",
+        "peak": number(whole.test_risk[peak]),
+        "peak_variance": number(whole.variance[peak]),
+        "most": f"{whole.axis[-1]:.0f}",
+        "end": number(end),
+        "than": "lower" if end < low else "not lower",
+        "verdict": whole.verdict(),
+    }
+    top = side_by_side(
         (
-            partial(_drawn_fit, facts, p),
-            f"p = {p}{says}: mean squared distance from the truth {facts['fits'][str(p)]['risk']:.2g}",
-        )
-        for p, says in zip(_FITS, (", fewer features than samples", " = n", ", far more"))
-    ]
-    return Page(
-        "classical",
-        "The classical U, and what comes after it",
-        f"Risk falls, rises to a peak where p = n, and falls again: {classical.test_risk[first]:.2g}, then "
-        f"{whole.test_risk[peak]:.3g}, then {whole.test_risk[-1]:.2g}. Bias², variance and noise, each exact.",
-        f"Synthetic data: y = sin x₁ + x₂/2 + ε, x standard normal in {_D} dimensions, σ = {_SIGMA}; least squares on p "
-        f"random Fourier features; n = {_N}, 1 000 test samples; means over {whole.draws} draws of features and samples "
-        "(seed 0), each exact over all noise.",
-        whole,
-        [
-            side_by_side(
-                (classical, f"(a) Up to p = {classical.axis[-1]:.0f}: the classical picture. Lowest at p = {classical.best:.0f}."),
-                (whole, "(b) The same curve, from 1 to 3 000 features. Both axes are logarithmic."),
-            ),
-            prose(
-                f"""
-The two figures are those of the lecture (figure 9.1), but measured. {whole.verdict()} The training risk is zero from
-p = n = {_N} on: there the model interpolates, that is, it passes through every training sample, noise included.
-
-## What the risk is made of
-
-For a new sample with y = f(x) + ε, the mean over the noise ε splits into three parts:
-
-    R(p) = E[(E f̂(x) − f(x))²]  +  E[Var f̂(x)]  +  σ²
-                bias²               variance      noise
-
-Least squares predicts x X⁺ y, where X⁺ is the pseudo-inverse of the n × p matrix X: for p < n that is
-(XᵀX)⁻¹Xᵀ, and for p > n it gives, among all β that interpolate, the one of least length ‖β‖. Because the prediction is
-linear in y, no noise needs to be drawn to know the parts:
-
-    bias² = E (x X⁺ f(X) − f(x))²      variance = σ² E ‖x X⁺‖²
-
-## Left of the threshold: the classical regime
-
-With few features the model cannot express f: bias is large, and more features lower it. But each feature is one more
-number to estimate from the same n noisy samples. For p well below n the variance is about σ² p/(n − p): it grows slowly
-at first, and without bound as p comes close to n. The sum of a falling and a rising curve is the U. Its lowest place,
-here p = {classical.best:.0f} with R = {classical.test_risk[first]:.3g}, is what model selection has always looked for.
-
-## At the threshold: why the variance blows up
-
-At p = n, X is square and the fit is X⁻¹y: there is exactly one way through all samples, and no freedom to choose a
-harmless one. The variance is σ² times a mean of 1/sᵢ², with sᵢ the singular values of X. A random square matrix almost
-surely has one very small singular value: along that direction the features of the training samples hardly differ, and to
-pass through all of them, β must be huge there. A new sample feels it: here the risk reaches {whole.test_risk[peak]:.3g},
-of which {whole.variance[peak]:.3g} is variance. (Of so steep a peak a mean of {whole.draws} draws says the order of magnitude and
-no more; for Gaussian features the mean over all draws is infinite there.) Bias² has a peak as well, though there is no noise in it: what the first
-p features cannot express acts on the fit just as noise does.
-
-## Right of it: why the risk falls again
-
-For p > n there are infinitely many interpolants, and X⁺y is the shortest. A further feature can only make it shorter,
-and the smallest singular value of X grows: with many features to share the work, none of them needs a large weight.
-The noise is still fitted exactly, but in small bumps spread over many directions, around the samples, and little of it is
-left where new samples fall. With {whole.axis[-1]:.0f} features R = {risk[whole.axis[-1]]:.3g},
-{"below" if risk[whole.axis[-1]] < classical.test_risk[first] else "not below"} the bottom of the U.
-
-The same is seen with one coordinate, where the fit can be drawn. Fifteen noisy samples of a sine, fitted with sines and
-cosines whose k-th pair is divided by k:
-"""
-            ),
-            side_by_side(*fits, columns=3),
-            prose(
-                """
-At p = n the only interpolant swings between the samples. With many features the shortest one goes through all
-samples too, by the smoothest way it has, since a wave of high frequency costs a large weight.
-
-## Two warnings
-
-The second descent is not a law. Whether it ends below the U depends on the noise, and on whether short β are good ones
-for the data at hand: that is the *inductive bias* of the features. And the number of parameters is a measure of capacity
-only along one family of models; the length ‖β‖, which falls right of the threshold, tells more.
-
-## Repeat it
-
-    from attar.risk import least_squares_path
-    curve = least_squares_path(X, f_of_X, T, f_of_T, noise=0.09)
-    curve.bias2, curve.variance, curve.noise, curve.threshold
-    curve.verdict()  # in words; and in a notebook, `curve` shows itself as the figure
-
-One call yields the whole curve, from one factorisation. Where f is not known, `decompose` and `decomposition_curve`
-estimate the parts for any model, by repeated draws.
-"""
-            ),
-            references(
-                (
-                    "Belkin, Hsu, Ma, Mandal, Reconciling modern machine-learning practice and the classical bias-variance "
-                    "trade-off, 2019",
-                    "https://arxiv.org/abs/1812.11118",
-                ),
-                (
-                    "Geman, Bienenstock, Doursat, Neural networks and the bias/variance dilemma, 1992",
-                    "https://doi.org/10.1162/neco.1992.4.1.1",
-                ),
-                (
-                    "Belkin, Hsu, Xu, Two models of double descent for weak features, 2020",
-                    "https://arxiv.org/abs/1903.07571",
-                ),
-            ),
-        ],
+            classical,
+            f"(a) The classical picture, up to p = {classical.axis[-1]:.0f}. Lowest at p = {classical.best:.0f}.",
+        ),
+        (whole, "(b) The same curve, from 1 to 3 000 features. Both axes are logarithmic."),
     )
+    fits = side_by_side(
+        *(
+            (
+                partial(_drawn_fit, facts, p),
+                f"p = {p}{says}: mean squared distance from the truth {facts['fits'][str(p)]['risk']:.2g}.",
+            )
+            for p, says in zip(_FITS, (", fewer features than samples", " = n", ", far more"))
+        ),
+        columns=3,
+    )
+    return Page("classical", whole, words, {"top": top, "fits": fits})

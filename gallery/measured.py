@@ -20,7 +20,7 @@ _DIGITS = 6
 
 @dataclass(frozen=True)
 class Measured:
-    """Curves by name, numbers by name, and how long they took in seconds of the clock."""
+    """Curves by name, numbers by name, and how many seconds of the CPU they took."""
 
     curves: dict[str, Curve]
     facts: dict[str, Any] = field(default_factory=dict)
