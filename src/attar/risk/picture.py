@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from attar.risk._scale import Doubles, Scale, across, number, up
 
 if TYPE_CHECKING:
     from attar.risk.curve import Curve
-
-Doubles = npt.NDArray[np.float64]
 
 # Left, right, top and bottom of the plot.
 _MARGINS = 64, 16, 56, 46
 # From one row of the legend to the next.
 _ROW = 18
-# From this ratio of the ends on, an axis is logarithmic.
-_WIDE = 15.0
-# A risk that is zero stands this far below the smallest that is not, on a logarithmic axis, but no further than this
-# below the test risks.
-_BELOW, _DEPTH = 2.0, 30.0
 _STYLE = (
     "text{fill:var(--text,#1b1f24);font:12px system-ui,sans-serif}.m{fill:var(--muted,#5a636d)}"
     ".g{stroke:var(--rule,#dde1e5)}.t{stroke:var(--muted,#5a636d);stroke-dasharray:2 4}"
@@ -36,40 +29,6 @@ _STYLE = (
     "polygon{fill:var(--c0,#0072b2);fill-opacity:.15}polygon.of-train{fill:var(--c5,#d55e00)}"
     "circle{fill:var(--page,#fff);stroke:var(--c0,#0072b2);stroke-width:2.5}"
 )
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """From values to places between two ends; logarithmic where it says so."""
-
-    low: float
-    high: float
-    logarithmic: bool
-    start: float
-    end: float
-
-    def at(self, values: npt.ArrayLike) -> Doubles:
-        clipped = np.clip(np.nan_to_num(np.asarray(values, dtype=float), nan=self.low), self.low, self.high)
-        low, high = self.low, self.high
-        if self.logarithmic:
-            clipped, low, high = np.log(clipped), math.log(low), math.log(high)
-        share = (clipped - low) / (high - low) if high > low else np.full_like(clipped, 0.5)
-        places: Doubles = np.round(self.start + share * (self.end - self.start), 1)
-        return places
-
-    def ticks(self) -> list[float]:
-        """Round values within the ends, at most seven."""
-        if not self.logarithmic:
-            span = max(self.high - self.low, 1e-12 * max(abs(self.high), 1))
-            step = 10.0 ** math.floor(math.log10(span))
-            step *= next((f for f in (0.1, 0.2, 0.25, 0.5, 1, 2) if span / (step * f) <= 6), 2)
-            return [i * step for i in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1)]
-        decades = range(math.floor(math.log10(self.low)) - 1, math.ceil(math.log10(self.high)) + 2)
-        for digits in ((1, 2, 5), (1, 3), (1,)):
-            found = [d * 10.0**e for e in decades for d in digits if self.low <= d * 10.0**e * 1.0000001 <= self.high]
-            if len(found) <= 7:
-                return found
-        return found[:: math.ceil(len(found) / 7)]
 
 
 @dataclass(frozen=True)
@@ -141,44 +100,44 @@ def draw(
     left, right, top, bottom = _MARGINS
     legend, rows = _legend(lines, width - right)
     top += _ROW * (rows - 1)
-    across = _across(axis, left + 8, width - right - 8)
+    horizontal = across(axis, left + 8, width - right - 8)
     first = lines[0].values
-    up = _up([line.values for line in lines], first, height - bottom, top + 8)
-    x = across.at(axis)
+    vertical = up([line.values for line in lines], first, height - bottom, top + 8)
+    x = horizontal.at(axis)
     parts = [f'<rect width="{width}" height="{height}" style="fill:var(--page,#fff)"/>']
-    for tick, y in zip(up.ticks(), up.at(up.ticks())):
+    for tick, y in zip(vertical.ticks(), vertical.at(vertical.ticks())):
         parts.append(f'<line class="g" x1="{left}" x2="{width - right}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="m" x="{left - 8}" y="{y + 4}" text-anchor="end">{_number(tick)}</text>')
-    for tick, place in zip(across.ticks(), across.at(across.ticks())):
+        parts.append(f'<text class="m" x="{left - 8}" y="{y + 4}" text-anchor="end">{number(tick)}</text>')
+    for tick, place in zip(horizontal.ticks(), horizontal.at(horizontal.ticks())):
         parts.append(
-            f'<text class="m" x="{place}" y="{height - bottom + 18}" text-anchor="middle">{_number(tick)}</text>'
+            f'<text class="m" x="{place}" y="{height - bottom + 18}" text-anchor="middle">{number(tick)}</text>'
         )
     parts.append(
         f'<text class="m" x="{width - right}" y="{height - 8}" text-anchor="end">{html.escape(over)}</text>'
         f'<text class="m" x="8" y="{top - 16}">{html.escape(measure)}</text>'
     )
-    shown = [(name, place) for name, place in marks if across.low <= place <= across.high]
+    shown = [(name, place) for name, place in marks if horizontal.low <= place <= horizontal.high]
     for name, value in shown:
-        place = float(across.at(value))
+        place = float(horizontal.at(value))
         # Of two marks, the first one's name stands on the left, so that they do not meet.
         end = place > width / 2 if len(shown) == 1 else (name, value) == shown[0] and place > left + 80
         parts.append(
             f'<line class="t" x1="{place}" x2="{place}" y1="{top - 14}" y2="{height - bottom}"/>'
             f'<text class="m" x="{place + (-6 if end else 6)}" y="{top - 4}" text-anchor="{"end" if end else "start"}">'
-            f"{html.escape(name)} {_number(float(f'{value:.3g}') if value % 1 else value)}</text>"
+            f"{html.escape(name)} {number(float(f'{value:.3g}') if value % 1 else value)}</text>"
         )
     for line in lines:
         if line.band is not None:
-            around = [*zip(x, up.at(line.band[:, 1])), *reversed([*zip(x, up.at(line.band[:, 0]))])]
+            around = [*zip(x, vertical.at(line.band[:, 1])), *reversed([*zip(x, vertical.at(line.band[:, 0]))])]
             parts.append(f'<polygon class="of-{line.look}" points="{_points(around)}"/>')
     for line in reversed(lines):
         seen = ~np.isnan(line.values)
-        places = [*zip(x[seen], up.at(_high(line.values[seen], up)))]
+        places = [*zip(x[seen], vertical.at(_high(line.values[seen], vertical)))]
         parts.append(_stroke(line.look, places))
     if best and not np.isnan(first).all():
         i = int(np.nanargmin(first))
         parts.append(
-            f'<circle cx="{x[i]}" cy="{up.at(first[i])}" r="5"><title>{html.escape(best)}: {first[i]:.4g} at '
+            f'<circle cx="{x[i]}" cy="{vertical.at(first[i])}" r="5"><title>{html.escape(best)}: {first[i]:.4g} at '
             f"{axis[i]:g} {html.escape(over)}</title></circle>"
         )
     return (
@@ -193,27 +152,9 @@ def _scoped() -> list[str]:
     return [f".risk {rule}}}" for rule in _STYLE.split("}") if rule]
 
 
-def _across(axis: Doubles, start: float, end: float) -> _Scale:
-    positive = axis[0] > 0 and axis[-1] > _WIDE * axis[0]
-    return _Scale(float(axis[0]), float(axis[-1]), bool(positive), start, end)
-
-
-def _up(lines: Sequence[Doubles], test: Doubles, start: float, end: float) -> _Scale:
-    values = np.concatenate([line[np.isfinite(line)] for line in lines])
-    if not len(values):
-        return _Scale(0.0, 1.0, False, start, end)
-    known = test[np.isfinite(test) & (test > 0)]
-    high = float(values.max())
-    if len(known) and known.max() > _WIDE * known.min() and not (test < 0).any():
-        floor = max(float(known.min()) / _DEPTH, 1e-300)
-        low = max(float(values[values > 0].min()) / _BELOW, floor)
-        return _Scale(low, min(high * 1.1, 1e300), True, start, end)
-    return _Scale(min(0.0, float(values.min())), high * 1.05 or 1.0, False, start, end)
-
-
-def _high(values: Doubles, up: _Scale) -> Doubles:
+def _high(values: Doubles, vertical: Scale) -> Doubles:
     """What is infinite stands at the top."""
-    return np.where(np.isfinite(values), values, up.high)
+    return np.where(np.isfinite(values), values, vertical.high)
 
 
 def _points(places: list[tuple[float, float]]) -> str:
@@ -247,15 +188,3 @@ def _legend(lines: Sequence[Line], end: float) -> tuple[str, int]:
 
 def _room(line: Line) -> float:
     return 44 + 7 * len(line.name)
-
-
-def _number(value: float) -> str:
-    """As short as can be, and as a person writes it.
-
-    >>> _number(20000.0), _number(0.25), _number(1e-7), _number(1234.0)
-    ('20 000', '0.25', '1e-7', '1 234')
-    """
-    if value and not 1e-3 <= abs(value) < 1e7:
-        digits, power = f"{value:.1e}".split("e")
-        return f"{float(digits):g}e{int(power)}"
-    return f"{value:,.7g}".replace(",", " ")
