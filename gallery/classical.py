@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.risk import Curve, least_squares_path
+from attar.risk._words import number
 from attar.risk.picture import Line, draw
-from gallery.frame import Page, number, side_by_side
+from gallery.frame import Page, side_by_side
 from gallery.measured import Measured
 
 Doubles = npt.NDArray[np.float64]

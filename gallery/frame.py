@@ -66,15 +66,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<div class="scroll"><table><thead>{first}</thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
-def number(value: float) -> str:
-    """Three digits, without an exponent.
-
-    >>> number(3869.4), number(0.12345), number(1e6)
-    ('3\u202f870', '0.123', '1\u202f000\u202f000')
-    """
-    return f"{float(f'{value:.3g}'):,.9g}".replace(",", "\u202f")
-
-
 def prose(text: str, words: Mapping[str, str], figures: Mapping[str, str] | None = None) -> str:
     r"""Markdown as HTML, as far as the pages use it: a block of text each between blank lines.
 

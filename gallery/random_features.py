@@ -6,8 +6,9 @@ from functools import partial
 
 from attar.report.words import percent
 from attar.risk import Curve, feature_curve
+from attar.risk._words import number
 from attar.risk.picture import Line, draw
-from gallery.frame import Page, number, side_by_side
+from gallery.frame import Page, side_by_side
 from gallery.measured import Measured, digits
 
 _N, _DRAWS, _NOISE = 800, 5, 0.1

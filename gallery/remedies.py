@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.risk import Curve, gradient_descent_path, least_squares_path, ridge_path, tuned_path
+from attar.risk._words import number
 from attar.risk.picture import Line, draw
-from gallery.frame import Page, number, side_by_side, table
+from gallery.frame import Page, side_by_side, table
 from gallery.measured import Measured, digits
 
 Doubles = npt.NDArray[np.float64]

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from attar.adapt.validate import LearningPoint, correctness
-from attar.data.dataset import Floats
+from attar.data.dataset import Floats, Ints
 from attar.errors import TrainingError
 from attar.represent import (
     BYOL,
@@ -73,6 +73,9 @@ class Candidate:
         points: representation of the samples shown.
         points_of: name of that representation.
         members: of a committee.
+        components: of the representation, at some of the labelled samples `(k, up to k)`; None where there is none.
+        components_of: places of those among the labelled samples `(k,)`.
+        penalty: of a linear head on it by ridge regression.
     """
 
     name: str
@@ -89,6 +92,9 @@ class Candidate:
     points: Floats
     points_of: str
     members: tuple[Candidate, ...] = ()
+    components: Floats | None = None
+    components_of: Ints | None = None
+    penalty: float | None = None
 
 
 def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[Candidate]:
@@ -123,6 +129,9 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
                 seconds=facts["seconds"],
                 points=result.arrays["points"],
                 points_of=result.facts["points_of"],
+                components=result.arrays.get("components"),
+                components_of=result.arrays.get("components_of"),
+                penalty=result.facts["penalty"],
             )
             ahead.pass_by(candidate.name, correctness(candidate.held_out, job.codes))
             yield candidate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +69,7 @@ def findings(
     run: Run,
     budget: Budget,
     *,
+    risk: dict[str, Any],
     source: str,
     command: str,
     started: float,
@@ -113,6 +115,7 @@ def findings(
         confusion=confusion,
         confusion_of="cross-validation on the labelled samples" if tested is None else "test split",
         curve=_curve(chosen, right[choice.index]),
+        risk=risk,
         latent=_latent(job, chosen, said, dataset),
         latent_of=chosen.points_of,
         compression=steps,

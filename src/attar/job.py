@@ -24,6 +24,7 @@ from attar.report.facts import Facts
 from attar.report.saved import write_report
 from attar.run import MODEL, Result, Run
 from attar.ship import Shipped, as_it_is, distilled, largest_student, smallest
+from attar.standing import standing
 from attar.training.progress import Progress, Silent
 from attar.trials.base import Job
 
@@ -110,11 +111,12 @@ def run_job(
     for step in shipped.steps:
         progress.say(f"{step.name:<12}{readable(step.bytes)}, {step.latency_ms:.3g} ms per sample")
     decided = Decided(tried, right, choice, left_out, shipped, model)
+    risk = run.stage("risk", lambda _: Result(facts=standing(job, chosen))).facts
     facts = run.stage(
         "facts",
         lambda _: Result(
             facts=findings(
-                job, test, decided, dataset, run, budget, source=source, command=command, started=started
+                job, test, decided, dataset, run, budget, risk=risk, source=source, command=command, started=started
             ).model_dump(mode="json")
         ),
     ).facts

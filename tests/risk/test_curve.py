@@ -161,8 +161,3 @@ def test_other_files_are_refused(tmp_path: Path, written: str) -> None:
 def test_bad_curves_are_refused(changed: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         descending_twice(**changed)
-
-
-def test_thousands_are_said_without_an_exponent() -> None:
-    assert "to 12300 at" in Curve([1, 2, 3], np.zeros(3), [5e7, 20_000, 12_345.6]).verdict()
-    assert "to 1.23e+07 at" in Curve([1, 2, 3], np.zeros(3), [5e9, 2e8, 12_345_678.0]).verdict()

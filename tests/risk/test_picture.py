@@ -109,7 +109,7 @@ def test_dots_are_where_the_values_are_and_missing_ones_are_nowhere() -> None:
     root = ElementTree.fromstring(svg)
     drawn_dots = [path.get("d", "").count("M") for path in root.iter(f"{SVG}path")]
     assert drawn_dots == [2, 2]  # those of the legend too
-    assert "<title>lowest: 1 at 0 x</title>" in svg
+    assert "<title>lowest: 1 at x = 0</title>" in svg
 
 
 def test_what_goes_below_zero_is_never_logarithmic() -> None:

@@ -87,7 +87,7 @@ def test_scale_has_the_lowest_leave_one_out_error() -> None:
     scales = np.median(distances[distances > 0]) * 2.0 ** np.arange(-4, 2)
 
     def left_out(scale: float) -> float:
-        k = np.exp(-0.5 * (distances / scale) ** 2) + 1e-8 * np.eye(30)
+        k = np.exp(-0.5 * (distances / scale) ** 2)
         rest = [np.delete(np.arange(30), i) for i in range(30)]
         made = [k[i, r] @ np.linalg.solve(k[np.ix_(r, r)], y[r]) for i, r in enumerate(rest)]
         return float(np.square(y - np.array(made)).sum())

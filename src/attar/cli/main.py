@@ -11,6 +11,7 @@ from attar.cli.explore import explore
 from attar.cli.fit import fit
 from attar.cli.predict import predict
 from attar.cli.report import report
+from attar.cli.risk import risk
 from attar.errors import AttarError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.command()(fit)
 app.command()(explore)
 app.command()(compress)
 app.command()(unpack)
+app.command()(risk)
 app.command()(predict)
 app.command()(report)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -92,6 +92,7 @@ class Facts(_Fact):
     confusion: tuple[tuple[int, ...], ...]  # [true][predicted], in the order of `classes`; empty where there is none
     confusion_of: str  # "test split" where there is one, or "cross-validation on the labelled samples"
     curve: tuple[CurvePoint, ...]
+    risk: dict[str, Any] = {}  # "regime": a sentence on the chosen model; "sweeps": `report.swept.Shown` as JSON
     latent: tuple[LatentPoint, ...]
     latent_of: str  # which representation the map shows
     compression: tuple[Step, ...]

@@ -15,6 +15,7 @@ from attar.report.facts import Facts
 from attar.report.latent import latent
 from attar.report.leaderboard import leaderboard
 from attar.report.style import Axis
+from attar.report.swept import standing
 from attar.report.words import clean, count, duration, interval, milliseconds, percent, plural, prose, size, text, width
 
 
@@ -34,7 +35,7 @@ def render(facts: Facts) -> str:
     chosen = next((row.name for row in facts.leaderboard if row.chosen), None)
     return Template(resource("page.html")).substitute(
         digest=digest,
-        style=resource("page.css"),
+        style=resource("page.css") + resource("risks.css"),
         script=script,
         title=text(facts.run),
         what=" · ".join((text(facts.source), text(facts.kind), plural(facts.n, "sample"))),
@@ -45,6 +46,7 @@ def render(facts: Facts) -> str:
         leaderboard=leaderboard(facts),
         confusion=confusion(facts),
         curve=curve(facts),
+        risk=standing(facts),
         latent=latent(facts),
         compression=compression(facts),
         data=_data(facts),

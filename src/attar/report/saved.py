@@ -12,9 +12,11 @@ from attar.report.explored import Explored
 from attar.report.exploring import render_explored
 from attar.report.facts import Facts
 from attar.report.page import render
+from attar.report.risks import Risks, render_risks
 from attar.report.shrunk import Shrunk, render_shrunk
 
-FACTS, REPORT, EXPLORED, SHRUNK = "facts.json", "report.html", "explore.html", "compress.html"
+FACTS, REPORT = "facts.json", "report.html"
+EXPLORED, SHRUNK, RISKS = "explore.html", "compress.html", "risk.html"
 
 
 def write_report(folder: Path, facts: Facts) -> Path:
@@ -31,6 +33,11 @@ def write_explored(folder: Path, facts: Explored) -> Path:
 def write_shrunk(folder: Path, facts: Shrunk) -> Path:
     """Write the page of a compression into its run folder, whole or not at all."""
     return _write(folder / SHRUNK, render_shrunk(facts))
+
+
+def write_risks(folder: Path, facts: Risks) -> Path:
+    """Write the page of risk curves into its run folder, whole or not at all."""
+    return _write(folder / RISKS, render_risks(facts))
 
 
 def render_run(folder: Path, out: Path | None = None) -> Path:
@@ -52,6 +59,8 @@ def render_run(folder: Path, out: Path | None = None) -> Path:
         raise RunError(f"{folder}: an exploration; its page is {EXPLORED}, and `attar explore` writes it again")
     if (folder / SHRUNK).is_file():
         raise RunError(f"{folder}: a compression; its page is {SHRUNK}, and `attar compress` writes it again")
+    if (folder / RISKS).is_file():
+        raise RunError(f"{folder}: risk curves; their page is {RISKS}, and `attar risk` writes it again")
     if not file.is_file():
         raise RunError(f"{folder}: the run is not finished; start its `attar fit` again, and it goes on")
     try:

@@ -16,6 +16,8 @@ _WIDE = 15.0
 # A risk that is zero stands this far below the smallest that is not, on a logarithmic axis, but no further than this
 # below the test risks.
 _BELOW, _DEPTH = 2.0, 30.0
+# A band may make the plot so many times as high as its lines need.
+_PRESSED = 2.5
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def across(axis: Doubles, start: float, end: float) -> Scale:
     return Scale(float(axis[0]), float(axis[-1]), bool(positive), start, end)
 
 
-def up(lines: Sequence[Doubles], test: Doubles, start: float, end: float) -> Scale:
+def up(lines: Sequence[Doubles], bands: Sequence[Doubles], test: Doubles, start: float, end: float) -> Scale:
     values = np.concatenate([line[np.isfinite(line)] for line in lines])
     if not len(values):
         return Scale(0.0, 1.0, False, start, end)
@@ -67,16 +69,7 @@ def up(lines: Sequence[Doubles], test: Doubles, start: float, end: float) -> Sca
         floor = max(float(known.min()) / _DEPTH, 1e-300)
         low = max(float(values[values > 0].min()) / _BELOW, floor)
         return Scale(low, min(high * 1.1, 1e300), True, start, end)
+    # Bands are seen whole unless they would press the lines together.
+    ends = [float(band[np.isfinite(band)].max(initial=0.0)) for band in bands]
+    high = max([high, *(min(one, _PRESSED * high) for one in ends)])
     return Scale(min(0.0, float(values.min())), high * 1.05 or 1.0, False, start, end)
-
-
-def number(value: float) -> str:
-    """As short as can be, and as a person writes it.
-
-    >>> number(20000.0), number(0.25), number(1e-7), number(1234.0)
-    ('20 000', '0.25', '1e-7', '1 234')
-    """
-    if value and not 1e-3 <= abs(value) < 1e7:
-        digits, power = f"{value:.1e}".split("e")
-        return f"{float(digits):g}e{int(power)}"
-    return f"{value:,.7g}".replace(",", " ")

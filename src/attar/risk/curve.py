@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from attar._files import write_whole
 from attar.errors import DataError
+from attar.risk._words import number, place
 
 Doubles = npt.NDArray[np.float64]
 
@@ -24,6 +25,8 @@ _CLEAR, _ERRORS = 0.05, 2.0
 _NEAR = 2
 # Standard deviations between the ends of a 90 % interval of normally distributed values.
 _WIDTH = 3.29
+# Axes along which a model does not grow: there is no threshold to be passed.
+_NO_CAPACITY = ("λ", "samples", "label noise")
 _ARRAYS = (
     "axis",
     "train_risk",
@@ -102,7 +105,7 @@ class Curve:
                 object.__setattr__(self, name, array)
         if not len(self.axis) or (np.diff(self.axis) <= 0).any():
             raise DataError("the axis of a curve must ascend and hold at least one value")
-        if self.threshold is None:
+        if self.threshold is None and self.over not in _NO_CAPACITY:
             zero = np.flatnonzero(self.train_risk <= _ZERO * self.train_risk.max())
             object.__setattr__(self, "threshold", float(self.axis[zero[0]]) if len(zero) else None)
 
@@ -144,28 +147,29 @@ class Curve:
     def verdict(self) -> str:
         """What the curve shows, in a sentence."""
         minima, peaks = self._extremes()
-        name = self.over
 
         def at(i: int) -> str:
-            return f"{_three(self.test_risk[i])} at {self.axis[i]:g} {name}"
+            return f"{number(self.test_risk[i])} at {place(self.axis[i], self.over)}"
 
         if not peaks:
             i = int(np.argmin(self.test_risk))
-            if self.test_risk.max() <= self.test_risk[i] * (1 + _CLEAR):
+            small = self.test_risk <= self.test_risk[i] * (1 + _CLEAR)
+            if small.all():
                 return f"Test risk hardly changes: it is lowest with {at(i)}."
             if i == len(self.axis) - 1:
-                return f"Test risk falls all the way, to {at(i)}: a larger model may be better still."
+                return f"Test risk falls all the way, to {at(i)}: it may fall further still."
             if i == 0:
-                return f"Test risk rises from {at(i)} on: a smaller model may be better still."
-            return f"Test risk falls to {at(i)} and rises after it."
+                return f"Test risk rises from {at(i)} on."
+            return f"Test risk falls to {at(i)} and {'hardly changes' if small[-1] else 'rises'} after it."
         peak = max(peaks, key=lambda i: self.test_risk[i])
         near = self.threshold is not None and _near(self.axis, peak, self.threshold)
-        where = f"the interpolation threshold of {self.threshold:g} {name}" if near else f"{self.axis[peak]:g} {name}"
+        where = place(self.threshold if near and self.threshold is not None else self.axis[peak], self.over)
         before = min((i for i in minima if i < peak), key=lambda i: self.test_risk[i])
         after = min((i for i in minima if i > peak), key=lambda i: self.test_risk[i])
         better = "below" if self.test_risk[after] < self.test_risk[before] else "not below"
         return (
-            f"Test risk falls to {at(before)}, peaks at {_three(self.test_risk[peak])} at {where}, and falls again "
+            f"Test risk falls to {at(before)}, peaks at {number(self.test_risk[peak])} at "
+            f"{'the interpolation threshold of ' if near else ''}{where}, and falls again "
             f"to {at(after)}, {better} the first minimum."
         )
 
@@ -286,11 +290,6 @@ class Curve:
 
 def _finite(values: Doubles) -> list[Any]:
     return [_finite(v) if v.ndim else (float(v) if np.isfinite(v) else None) for v in values]
-
-
-def _three(value: float) -> str:
-    """Three digits, of thousands with zeros after them."""
-    return f"{value:.0f}" if 1e3 <= (value := float(f"{value:.3g}")) < 1e6 else f"{value:g}"
 
 
 def _near(axis: Doubles, i: int, value: float) -> bool:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attar.risk._scale import Doubles, Scale, across, number, up
+from attar.risk._scale import Doubles, Scale, across, up
+from attar.risk._words import number
+from attar.risk._words import place as place_of
 
 if TYPE_CHECKING:
     from attar.risk.curve import Curve
@@ -102,7 +104,10 @@ def draw(
     top += _ROW * (rows - 1)
     horizontal = across(axis, left + 8, width - right - 8)
     first = lines[0].values
-    vertical = up([line.values for line in lines], first, height - bottom, top + 8)
+    # Shares of wrong answers are seen best as they are.
+    judged = first if "zero-one" not in measure else np.zeros(0)
+    bands = [line.band for line in lines if line.band is not None]
+    vertical = up([line.values for line in lines], bands, judged, height - bottom, top + 8)
     x = horizontal.at(axis)
     parts = [f'<rect width="{width}" height="{height}" style="fill:var(--page,#fff)"/>']
     for tick, y in zip(vertical.ticks(), vertical.at(vertical.ticks())):
@@ -137,8 +142,8 @@ def draw(
     if best and not np.isnan(first).all():
         i = int(np.nanargmin(first))
         parts.append(
-            f'<circle cx="{x[i]}" cy="{vertical.at(first[i])}" r="5"><title>{html.escape(best)}: {first[i]:.4g} at '
-            f"{axis[i]:g} {html.escape(over)}</title></circle>"
+            f'<circle cx="{x[i]}" cy="{vertical.at(first[i])}" r="5"><title>{html.escape(best)}: '
+            f"{number(first[i])} at {html.escape(place_of(axis[i], over))}</title></circle>"
         )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="risk" viewBox="0 0 {width} {height}" width="{width}" '

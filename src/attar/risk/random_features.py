@@ -20,9 +20,8 @@ Doubles = npt.NDArray[np.float64]
 
 # Features that are drawn at once, each block from a seed of its own: the first N are the same for every list of sizes.
 _DRAWN = 256
-# Scales that are tried, as shares of the median distance; on so many samples; with so much added to the diagonal that
-# samples which are there twice can be told apart.
-_SCALES, _SAMPLES, _JITTER = 2.0 ** np.arange(-4, 2), 1000, 1e-8
+# Scales that are tried, as shares of the median distance; on so many samples.
+_SCALES, _SAMPLES = 2.0 ** np.arange(-4, 2), 1000
 # Sizes where none are given, as shares of the number of samples.
 _BELOW, _NEAR, _ABOVE = np.geomspace(0.005, 0.8, 18), np.array([0.9, 0.95, 0.98, 0.99, 1, 1.01, 1.02, 1.05, 1.1]), 4.0
 
@@ -99,14 +98,15 @@ def feature_curve(
         raise DataError(f"scale is {scale}: give a positive number")
     x, t = (a.reshape(len(a), -1).astype(np.float64) for a in (task.x, task.x_test))
     # Samples that are there c times are one of weight c: as rows, they would depend on one another.
-    x, place, counts = np.unique(x, axis=0, return_inverse=True, return_counts=True)
-    place, root = place.ravel(), np.sqrt(counts)[:, None]
+    x, place = _different(x)
+    counts = np.bincount(place)[:, None]
+    root = np.sqrt(counts)
     asked = _sizes(sizes, len(x))
 
     def means(y: Doubles) -> Doubles:
         sums = np.zeros((len(x), y.shape[1]))
         np.add.at(sums, place, y)
-        return np.asarray(sums / counts[:, None])
+        return np.asarray(sums / counts)
 
     if scale is None:
         scale = _scale(x, means(task.y), np.random.default_rng(random_state)) if features == "fourier" else 1.0
@@ -136,6 +136,13 @@ def feature_curve(
         norm=np.mean(norms, axis=0),
         threshold=threshold if np.isfinite(threshold) else None,
     )
+
+
+def _different(x: Doubles) -> tuple[Doubles, npt.NDArray[np.intp]]:
+    """Samples without those that were there before, and for every sample its place among them."""
+    _, first, place = np.unique(x, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return x[first[order]], np.argsort(order)[place.ravel()]
 
 
 def _weighted(root: Doubles, columns: Columns) -> Columns:
@@ -179,10 +186,10 @@ def _scale(x: Doubles, y: Doubles, rng: np.random.Generator) -> float:
     median = float(np.median(distances[distances > 0])) if distances.any() else 1.0
 
     def error(share: float) -> float:
-        kernel = np.exp(-0.5 * (distances / (share * median)) ** 2) + _JITTER * np.eye(len(y))
+        kernel = np.exp(-0.5 * (distances / (share * median)) ** 2)
         try:
             inverse = cho_solve(cho_factor(kernel), np.eye(len(y)))
-        except LinAlgError:
+        except LinAlgError:  # so wide that rounding cannot tell samples apart
             return np.inf
         return float(np.square(inverse @ y / np.diag(inverse)[:, None]).sum())
 

@@ -33,6 +33,8 @@ Indices = npt.NDArray[np.intp]
 
 # Samples that go through a module at once, where the kind has no other wish.
 _CHUNK = 64
+# Labelled samples whose representation is kept, for risk curves of the head.
+_COMPONENTS = 300
 # Samples on which a file is checked.
 _CHECKED = 64
 # Largest difference in probability between a candidate and its file: float32 sums in another order, no more.
@@ -107,12 +109,17 @@ def finished(
     *,
     baseline: bool,
     z_shown: Floats | None = None,
+    z: Floats | None = None,
+    penalty: float | None = None,
 ) -> Result:
     """Validate, export, check and measure the candidates of one stage."""
     plan, codes = job.plan, job.codes
     arrays: dict[str, npt.NDArray[Any]] = {
         "points": z_shown if placed is None and z_shown is not None else np.asarray(placed)[job.shown]
     }
+    if z is not None:
+        some = np.sort(np.random.default_rng(job.seed).permutation(len(z))[:_COMPONENTS])
+        arrays["components"], arrays["components_of"] = _components(z[some]), some
     facts: list[dict[str, Any]] = []
     left_out: list[str] = []
     checked = job.labelled[:_CHECKED]
@@ -147,7 +154,13 @@ def finished(
                 "seconds": (time.perf_counter() - start) / len(fitted),
             }
         )
-    return Result(arrays, {"candidates": facts, "left_out": left_out, "points_of": points_of})
+    return Result(arrays, {"candidates": facts, "left_out": left_out, "points_of": points_of, "penalty": penalty})
+
+
+def _components(z: Floats) -> Floats:
+    """Samples on all their principal axes, those of most variance first: to a linear head the same as z itself."""
+    u, s, _ = np.linalg.svd(np.asarray(z, dtype=np.float64) - z.mean(0, dtype=np.float64), full_matrices=False)
+    return np.asarray(u * s, dtype=np.float32)
 
 
 def writer(job: Job, module: nn.Module, head: nn.Module) -> Callable[[Path], None]:

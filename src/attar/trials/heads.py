@@ -35,6 +35,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     labelled, codes = job.labelled, job.codes
     z = apply(module, job.x[labelled], job.at_once)
     linear = LinearProbe(random_state=job.seed).fit(z, codes)
+    penalty = float(linear.penalty_) if linear.loss_ == "squared" else None
     others = np.random.default_rng(job.seed).permutation(np.setdiff1d(np.arange(len(job.x)), labelled))
     pooled = np.sort(np.concatenate([labelled, others[: max(0, _POOL - len(labelled))]]))
     z_pooled = apply(module, job.x[pooled], job.at_once)
@@ -72,7 +73,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
 
     by_linear = Fitted(f"{name} + linear", answer_linear, np.concatenate(said), writer(job, module, linear.to_module()))
     if name in ("raw", "tf-idf"):
-        return finished(job, [by_linear], folder, placed, name, start, baseline=True)
+        return finished(job, [by_linear], folder, placed, name, start, baseline=True, z=z, penalty=penalty)
     in_pool = np.searchsorted(pooled, labelled)
 
     @cache
@@ -133,6 +134,8 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         name,
         start,
         baseline=baseline,
+        z=z,
+        penalty=penalty,
     )
 
 

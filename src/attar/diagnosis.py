@@ -1,0 +1,177 @@
+"""From a source and a few labels to a page of risk curves, and what they say to do."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attar import kinds
+from attar._files import write_whole
+from attar.data.dataset import UNLABELLED, Dataset
+from attar.data.sources import read
+from attar.errors import DataError
+from attar.fit import Options, default_folder, fingerprint_of, prepared, summary
+from attar.plan import on_threads, versions
+from attar.report.risks import Risks
+from attar.report.saved import write_risks
+from attar.report.swept import Shown
+from attar.risk import Curve
+from attar.run import Result, Run, free_folder
+from attar.sweeps import OVER, Labelled, sweep
+from attar.training.progress import Progress, Silent
+
+USUAL = ("features", "leaves", "samples")
+"""What is varied where nothing is asked for: what takes seconds."""
+SUMMARY = "advice.json"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What finished risk curves leave.
+
+    Arguments:
+        page: to open.
+        facts: what it shows.
+    """
+
+    page: Path
+    facts: Risks
+
+
+def diagnose(
+    source: str,
+    options: Options | None = None,
+    *,
+    over: Sequence[str] = USUAL,
+    progress: Progress | None = None,
+    command: str | None = None,
+) -> Diagnosis:
+    """Draw risk curves of models of a source, and say what to do; for curves of arrays see `attar.risk`.
+
+    Every curve is the mean of repeated cross-validation on the labelled samples. Where the source has a test part, or
+    one is set aside, default and advised setting are looked at on it, once, after every choice is made.
+
+    Arguments:
+        source: as `attar fit` takes it.
+        options: labels, test part, seed and run folder, as `attar fit` takes them.
+        over: names of `attar.sweeps.OVER`.
+        progress: where to report.
+        command: what the person typed, for the page.
+
+    Raises:
+        AttarError: what a person can mend.
+    """
+    started, progress, options = time.perf_counter(), progress or Silent(), options or Options()
+    unknown = [name for name in over if name not in OVER]
+    if unknown or not over:
+        raise DataError(f"cannot vary {', '.join(unknown) or 'nothing'}: give some of {', '.join(OVER)}")
+    dataset = prepared(
+        read(
+            source, kind=options.kind, labels=options.labels, label_column=options.label_column, strict=options.strict
+        ),
+        options,
+    )
+    progress.say(summary(dataset))
+    for note in dataset.notes:
+        progress.say(f"note        {note}")
+    settings: dict[str, Any] = {
+        "over": ", ".join(over),
+        **{key: str(v) if isinstance(v, Path) else v for key, v in asdict(options).items() if key in _OPTIONS},
+    }
+    asked = {"source": source, "settings": {"risk": True, **settings}, "data": fingerprint_of(dataset)}
+    folder = options.out or free_folder(default_folder(source, "-risk"), asked)
+    with Run(folder, asked, versions()) as run, on_threads(1):
+        shown = _measured(dataset, over, options.seed, run, progress)
+        gains = [
+            (one.advice.errors or one.advice.gain).mean
+            if not one.advice.keep and one.curve.over not in ("samples", "label noise")
+            else 0.0
+            for one in shown
+        ]
+        facts = Risks(
+            run=run.folder.name,
+            source=source,
+            kind=dataset.kind,
+            n=len(dataset),
+            n_labelled=int((_trained(dataset)[1] != UNLABELLED).sum()),
+            n_test=0 if dataset.test is None else len(dataset.test),
+            sweeps=tuple(shown),
+            best=int(np.argmax(gains)) if max(gains) > 0 else None,
+            notes=dataset.notes,
+            settings=settings,
+            versions=run.versions,
+            command=command or shlex.join(sys.argv),
+            seconds=time.perf_counter() - started,
+        )
+        for one in shown:
+            for ending in ("json", "arrow", "svg"):
+                one.curve.save(run.folder / "curves" / f"{_file(one.curve.over)}.{ending}")
+        write_whole(run.folder / SUMMARY, json.dumps(summary_of(facts), indent=1) + "\n")
+        return Diagnosis(write_risks(run.folder, facts), facts)
+
+
+_OPTIONS = ("kind", "labels", "label_column", "labels_per_class", "label_fraction", "holdout", "seed", "strict")
+
+
+def summary_of(facts: Risks) -> dict[str, Any]:
+    """The advice as JSON values."""
+    return {
+        "run": facts.run,
+        "verdict": facts.verdict,
+        "best": None if facts.best is None else facts.sweeps[facts.best].curve.over,
+        "sweeps": [
+            {
+                "over": one.curve.over,
+                "loss": one.curve.loss,
+                "threshold": one.curve.threshold,
+                "advice": one.advice.sentence,
+                **asdict(one.advice),
+                "test": None if one.test is None else [_risks_of(curve) for curve in one.test],
+            }
+            for one in facts.sweeps
+        ],
+    }
+
+
+def _risks_of(curve: Curve) -> dict[str, float]:
+    wrong = {} if curve.zero_one is None else {"errors": float(curve.zero_one.test_risk[0])}
+    return {"setting": float(curve.axis[0]), "loss": float(curve.test_risk[0]), **wrong}
+
+
+def _trained(dataset: Dataset) -> tuple[Any, Any]:
+    kept = np.ones(len(dataset), dtype=bool)
+    if dataset.test is not None:
+        kept[dataset.test] = False
+    return dataset.x[kept], dataset.y[kept]
+
+
+def _measured(dataset: Dataset, over: Sequence[str], seed: int, run: Run, progress: Progress) -> list[Shown]:
+    x, y = _trained(dataset)
+    labelled = np.flatnonzero(y != UNLABELLED)
+    data = Labelled(kinds.of(dataset.kind).learn(x, dataset.columns), x, labelled, y[labelled], seed)
+    # A class that training has not seen is one that no answer can hit; it keeps its code.
+    test = None if dataset.test is None else (dataset.x[dataset.test], dataset.y[dataset.test])
+
+    def measure(name: str, _: Path) -> Result:
+        found = sweep(data, name, progress, test)
+        return Result(facts=Shown(found.curve, found.advice, found.looked_at).to_json())
+
+    shown = []
+    for name in dict.fromkeys(axis for group in over for axis in OVER[group]):
+        found = Shown.from_json(run.stage(_file(name), partial(measure, name)).facts)
+        progress.say(f"{name:<12}{found.advice.sentence}")
+        shown.append(found)
+    return shown
+
+
+def _file(over: str) -> str:
+    return {"λ": "ridge"}.get(over, over.replace(" ", "-"))

@@ -1,0 +1,135 @@
+"""The page of risk curves: what was varied, what that does to the risk, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from attar.report.page import card, described
+from attar.report.sections import sectioned
+from attar.report.swept import Shown, section, title
+from attar.report.words import NONE, count, plural, prose, text
+from attar.risk._words import number
+from attar.risk.advice import Advice
+
+
+@dataclass(frozen=True)
+class Risks:
+    """What the page of risk curves shows.
+
+    Arguments:
+        run: name of the folder.
+        source, kind: of the samples.
+        n, n_labelled, n_test: how many.
+        sweeps: in order.
+        best: place of the advice that gains most in them; None where all say to change nothing.
+        notes: sentences on the data.
+        settings, versions, command, seconds: to repeat it.
+    """
+
+    run: str
+    source: str
+    kind: str
+    n: int
+    n_labelled: int
+    n_test: int
+    sweeps: tuple[Shown, ...]
+    best: int | None
+    notes: tuple[str, ...] = ()
+    settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """The advice that counts most, in a sentence."""
+        if self.best is None:
+            return (
+                "Nothing that was varied is better than the default with a chance of 85 % or more: leave it as it is."
+            )
+        return self.sweeps[self.best].advice.sentence
+
+
+def render_risks(risks: Risks) -> str:
+    """Render risk curves as one HTML page that needs nothing else.
+
+    Arguments:
+        risks: what was found.
+
+    Returns:
+        the page, to be written as UTF-8.
+    """
+    sections = [(f"over-{i}", title(one), section(one)) for i, one in enumerate(risks.sweeps)]
+    return sectioned(
+        risks,
+        [("advice", "Advice", _advice(risks)), *sections, ("data", "Data", _data(risks))],
+        kind="risks",
+        what=" · ".join((text(risks.source), text(risks.kind), plural(risks.n_labelled, "label"))),
+        figures=_figures(risks),
+        scripts=("page",),
+        styles=("page", "explore", "risks"),
+    )
+
+
+def _figures(risks: Risks) -> str:
+    cards = [card("Labels", count(risks.n_labelled), f"of {plural(risks.n, 'sample')}")]
+    if risks.best is not None:
+        best = risks.sweeps[risks.best].advice
+        gain = best.errors or best.gain
+        low, high = gain.interval
+        if best.errors is None:
+            cards.append(
+                card("Expected gain", f"{gain.mean:.2g}", f"of the loss, 90\u00a0% interval {low:.2g} to {high:.2g}")
+            )
+        else:
+            ends = f"{100 * low:+.1f} to {100 * high:+.1f}"
+            cards.append(
+                card("Expected gain", f"{100 * gain.mean:.1f} points", f"of accuracy, 90\u00a0% interval {ends}")
+            )
+    threshold = next((s.curve.threshold for s in risks.sweeps if s.curve.over == "features"), None)
+    if threshold is not None:
+        cards.append(card("Interpolation threshold", count(round(threshold)), "features"))
+    return "".join(cards)
+
+
+def _advice(risks: Risks) -> str:
+    rows = "".join(
+        f"<tr{' class=chosen' if i == risks.best else ''}><td>{text(one.curve.over)}</td>"
+        f"<td>{number(one.advice.default)}</td><td>{'stay' if one.advice.keep else number(one.advice.setting)}</td>"
+        f"<td>{_gain(one.advice)}</td><td>{_errors(one.advice)}</td></tr>"
+        for i, one in enumerate(risks.sweeps)
+        if one.curve.over != "label noise"
+    )
+    return (
+        '<div class="scroll"><table><thead><tr><th>Varied</th><th>Default</th><th>Advice</th><th>Loss falls by</th>'
+        f"<th>Points fewer wrong</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        '<p class="key">In brackets 90\u00a0% intervals, for a choice made by folds that do not judge it (Nadeau and '
+        "Bengio, 2003). What is better with a chance below 85\u00a0% is left as it is.</p>"
+    )
+
+
+def _gain(advice: Advice) -> str:
+    low, high = advice.gain.interval
+    return NONE if advice.keep else f"{number(advice.gain.mean, 2)} ({number(low, 2)} to {number(high, 2)})"
+
+
+def _errors(advice: Advice) -> str:
+    if advice.keep or advice.errors is None:
+        return NONE
+    low, high = advice.errors.interval
+    mean, low, high = (round(100 * value, 1) + 0.0 for value in (advice.errors.mean, low, high))
+    return f"{mean} ({low} to {high})"
+
+
+def _data(risks: Risks) -> str:
+    pairs = {
+        "Source": risks.source,
+        "Kind": risks.kind,
+        "Samples": count(risks.n),
+        "Labelled": count(risks.n_labelled),
+        "Held out for the test": count(risks.n_test) if risks.n_test else "none",
+    }
+    notes = "".join(f"<li>{prose(note)}</li>" for note in risks.notes)
+    listed = f'<ul class="notes">{notes}</ul>' if notes else '<p class="muted">Nothing unusual was found.</p>'
+    return f'<div class="columns"><div>{described(pairs)}</div><div><h3>Notes</h3>{listed}</div></div>'

@@ -1,0 +1,31 @@
+"""Numbers as a person writes them."""
+
+from __future__ import annotations
+
+import math
+
+_COUNTED = ("features", "steps", "epochs", "leaves", "leaves of all trees", "trees", "samples", "parameters")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number with so many digits that count, or all of a whole one, and gaps between thousands.
+
+    >>> number(20000.0), number(0.254), number(1e-7), number(1234.4), number(float("inf"))
+    ('20 000', '0.254', '1e-7', '1 230', '∞')
+    """
+    if not math.isfinite(value):
+        return "unknown" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    if value and not 1e-4 <= abs(value) < 1e7:
+        mantissa, power = f"{value:.1e}".split("e")
+        return f"{float(mantissa):g}e{int(power)}"
+    rounded = value if value == round(value) else float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}".replace(",", " ") if rounded == round(rounded) else f"{rounded:g}"
+
+
+def place(value: float, over: str) -> str:
+    """Where on an axis: a symbol equals it, of things there are so many.
+
+    >>> place(0.46, "λ"), place(2048, "features"), place(0.05, "label noise")
+    ('λ = 0.46', '2 048 features', 'label noise = 0.05')
+    """
+    return f"{number(value)} {over}" if over in _COUNTED else f"{over} = {number(value)}"

@@ -1,0 +1,323 @@
+"""Which risk curves suit which data: what is varied, from where, and what the curve advises, by cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from attar.adapt.folds import stratified_folds
+from attar.data.dataset import Floats, Ints
+from attar.errors import DataError, LabelError
+from attar.represent import RandomConvolutions, RandomFeatures, Raw, TfIdf
+from attar.risk import Curve, epoch_curve, forest_curve, network_curve
+from attar.risk.advice import Advice, Gain, advise, gained, mean_of
+from attar.risk.columns import PENALTIES, columns_curve, noise_curve, penalty_curve, samples_curve
+from attar.trials.base import apply
+
+if TYPE_CHECKING:
+    from attar.kinds.base import Kind
+    from attar.training.progress import Progress
+
+Doubles = npt.NDArray[np.float64]
+
+FOLDS = 5
+# Rounds of cross-validation of what is quick, of trees, and of networks.
+_ROUNDS, _TREE_ROUNDS, _NETWORK_ROUNDS = 6, 3, 2
+# Where models stand without advice: attar's numbers of features without a ridge, scikit-learn's number of trees with
+# as many leaves as there are samples, and its network (of images and series one of convolutions, narrower).
+_KERNELS, _FEATURES, _TREES, _EPOCHS = 256, 2048, 100, 200
+_WIDTH = {"mlp": 100, "conv": 16}
+_RECIPE = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-4, "batch_size": 200, "seeds": 2}
+_WIDTHS = {"mlp": (2, 5, 10, 20, 50, 100, 200), "conv": (2, 4, 8, 16, 32)}
+_MOST_EPOCHS = 1600
+_NOISE = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+_SAMPLE = np.geomspace(0.15, 1, 8)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled samples, in the views that models have of them.
+
+    Arguments:
+        kind: that has learnt from all training samples.
+        x: raw training samples, with a label or without.
+        labelled: which have one.
+        codes: their classes.
+        seed: of everything random.
+    """
+
+    kind: Kind
+    x: Floats
+    labelled: Ints
+    codes: Ints
+    seed: int
+
+    @cached_property
+    def _features(self) -> nn.Module:
+        tried: dict[str, Callable[[], Any]] = {
+            "random-convolutions": lambda: RandomConvolutions(_KERNELS, kind=self.kind, random_state=self.seed),
+            "tf-idf-svd": lambda: TfIdf(kind=self.kind, random_state=self.seed),
+            "random-features": lambda: RandomFeatures(_FEATURES, kind=self.kind, random_state=self.seed),
+        }
+        own = self.kind.own_baselines()
+        if own:
+            return next(iter(own.values()))
+        make = next((make for name, make in tried.items() if name in self.kind.baselines), None)
+        representation = Raw(kind=self.kind) if make is None else make()
+        module: nn.Module = representation.fit(self.x).module_
+        return module
+
+    @cached_property
+    def _inputs(self) -> nn.Module:
+        if "raw" not in self.kind.baselines:
+            return self._features
+        preprocess = self.kind.preprocess().eval()
+        shaped = len(self.kind.shape) > 1
+        return preprocess if shaped else nn.Sequential(preprocess, self.kind.flat()).eval()
+
+    def seen(self, view: str, x: Floats | None = None) -> Doubles:
+        """Samples as "features" of a linear model or "inputs" of a network; the labelled ones where none are given."""
+        module = self._features if view == "features" else self._inputs
+        given = self.x[self.labelled] if x is None else x
+        return apply(module, given, self.kind.batch(64)).astype(np.float64)
+
+
+# From training samples and classes, test samples and classes, and a seed.
+Measure = Callable[[Doubles, Ints, Doubles, Ints, int], Curve]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Something to vary.
+
+    Arguments:
+        view: of the samples.
+        default: where the model stands without advice.
+        measure: the curve.
+        rounds: of cross-validation.
+    """
+
+    view: str
+    default: float
+    measure: Measure
+    rounds: int = _ROUNDS
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One axis, measured.
+
+    Arguments:
+        curve: the mean over the folds.
+        advice: what it says to do.
+        looked_at: risks of default and advised setting on test samples, squared error or whatever the curve measures
+            and share of wrong answers; None where there are none.
+    """
+
+    curve: Curve
+    advice: Advice
+    looked_at: tuple[Curve, Curve] | None = None
+
+
+AXES = ("features", "λ", "leaves", "trees", "width", "epochs", "samples", "label noise")
+"""What can be varied."""
+
+OVER = {
+    "features": ("features", "λ"),
+    "leaves": ("leaves", "trees"),
+    "width": ("width",),
+    "epochs": ("epochs",),
+    "samples": ("samples",),
+    "label-noise": ("label noise",),
+}
+"""Axes of each name that a person may ask for."""
+
+
+def sweep(data: Labelled, over: str, progress: Progress, test: tuple[Floats, Ints] | None = None) -> Sweep:
+    """Vary one thing, by repeated cross-validation on the labelled samples.
+
+    Arguments:
+        data: labelled samples.
+        over: one of `AXES`.
+        progress: where to report.
+        test: raw samples and classes that are looked at once, at the default and at the advised setting.
+
+    Raises:
+        DataError: an axis that there is not.
+        LabelError: too few labels to leave some out.
+    """
+    axis = axis_of(over, data, least_training(data.codes))
+    samples = data.seen(axis.view)
+    found = cross_validated(axis, over, samples, data.codes, data.seed, progress)
+    if test is None:
+        return found
+    curve = axis.measure(samples, data.codes, data.seen(axis.view, test[0]), test[1], data.seed)
+    return replace(found, looked_at=(_at(curve, found.advice.default), _at(curve, found.advice.setting)))
+
+
+def cross_validated(axis: Axis, over: str, samples: Doubles, codes: Ints, seed: int, progress: Progress) -> Sweep:
+    """An axis by repeated cross-validation.
+
+    Arguments:
+        axis: what to vary.
+        over: its name.
+        samples: labelled ones, as the axis sees them.
+        codes: their classes.
+        seed: of folds and curves.
+        progress: where to report.
+    """
+    rng, everything = np.random.default_rng(seed), np.arange(len(codes))
+    rounds: list[list[Curve]] = []
+    with progress.task(f"over {over}", axis.rounds * FOLDS) as task:
+        for r in range(axis.rounds):
+            rounds.append([])
+            for fold in stratified_folds(codes, FOLDS, rng):
+                others = np.setdiff1d(everything, fold)
+                rounds[-1].append(axis.measure(samples[others], codes[others], samples[fold], codes[fold], seed + r))
+                task.advance()
+    n_train = least_training(codes)
+    advice = _ADVISERS.get(over, advise)(rounds, axis.default, share=(len(codes) - n_train) / n_train)
+    return Sweep(mean_of(rounds), advice)
+
+
+def axis_of(over: str, data: Labelled, n: int) -> Axis:
+    """The axis of a name, for models of so many training samples.
+
+    Raises:
+        DataError: there is none.
+    """
+    if over in ("features", "λ"):
+        p = data.seen("features").shape[1]
+        if over == "features":
+            sizes = sizes_around(n, p)
+            return Axis("features", p, lambda x, y, t, u, seed: columns_curve(x, y, t, u, sizes, random_state=seed))
+        return Axis("features", float(PENALTIES[0]), lambda x, y, t, u, _: penalty_curve(x, y, t, u))
+    if over == "leaves":
+        leaves = _whole(np.geomspace(2, n, 12), n)
+        return Axis("inputs", n, lambda *a: _forest(a, leaves, _TREES), _TREE_ROUNDS)
+    if over == "trees":
+        trees = _whole(np.concatenate([np.geomspace(1, 400, 14), [_TREES]]), 400)
+        return Axis("inputs", _TREES, lambda *a: _forest(a, n, trees), _TREE_ROUNDS)
+    net = "conv" if data.seen("inputs").ndim > 2 else "mlp"
+    how: dict[str, Any] = {"net": net, **_RECIPE}
+    if over == "width":
+        how |= {"values": _WIDTHS[net], "epochs": _EPOCHS}
+        return Axis("inputs", _WIDTH[net], lambda *a: _network(network_curve, a, how), _NETWORK_ROUNDS)
+    if over == "epochs":
+        how |= {"width": _WIDTH[net], "epochs": _MOST_EPOCHS, "points": 30}
+        places = np.unique(np.append(np.geomspace(1, _MOST_EPOCHS, 25).round(), _EPOCHS))
+        return Axis("inputs", _EPOCHS, lambda *a: _on(_network(epoch_curve, a, how), places), _NETWORK_ROUNDS)
+    if over == "samples":
+        sizes = [max(2, int(v)) for v in _whole(_SAMPLE * n, n)]
+        return Axis(
+            "features", n, lambda x, y, t, u, seed: samples_curve(x, y, t, u, np.unique(sizes), random_state=seed)
+        )
+    if over == "label noise":
+        return Axis("features", 0.0, lambda x, y, t, u, seed: noise_curve(x, y, t, u, _NOISE, random_state=seed))
+    raise DataError(f"over is {over!r}: give one of {', '.join(AXES)}")
+
+
+def sizes_around(n: int, p: int) -> list[int]:
+    """Numbers of features from few to all p, close together where there are as many as samples."""
+    near = n * np.array([0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1, 1.05, 1.2, 1.5, 2])
+    return _whole(np.concatenate([near, np.geomspace(2 * n, max(p, 2 * n), 10), [p]]), p)
+
+
+def least_training(codes: Ints) -> int:
+    """Samples that every fold leaves to train on.
+
+    Raises:
+        LabelError: too few labels to leave some out.
+    """
+    if len(np.unique(codes)) < 2:
+        raise LabelError("all labels are of one class; label samples of at least two")
+    folds = stratified_folds(codes, FOLDS, np.random.default_rng(0))
+    if len(folds) < 2 or len(codes) - max(map(len, folds)) < 2:
+        raise LabelError(f"{len(codes)} labels are too few to leave some out: give two of each class or more")
+    return len(codes) - max(map(len, folds))
+
+
+def _whole(values: npt.ArrayLike, most: int) -> list[int]:
+    return [int(v) for v in np.unique(np.clip(np.round(np.asarray(values)), 1, most))]
+
+
+def _forest(a: tuple[Any, ...], leaves: Any, trees: Any) -> Curve:
+    x, y, t, u, seed = a
+    flat, on = x.reshape(len(x), -1), t.reshape(len(t), -1)
+    return forest_curve(flat, y, on, u, leaves=leaves, trees=trees, bootstrap=True, random_state=seed)
+
+
+def _network(curve: Callable[..., Curve], a: tuple[Any, ...], how: dict[str, Any]) -> Curve:
+    return curve(*a[:4], **how, random_state=a[4])
+
+
+def _on(curve: Curve, places: Doubles) -> Curve:
+    """A curve over epochs at these, between those measured: with other numbers of samples, epochs end elsewhere."""
+
+    def between(values: Doubles) -> Doubles:
+        found: Doubles = np.interp(np.log(places), np.log(curve.axis), values)
+        return found
+
+    inner = None if curve.zero_one is None else _on(curve.zero_one, places)
+    return Curve(
+        places,
+        between(curve.train_risk),
+        between(curve.test_risk),
+        over=curve.over,
+        loss=curve.loss,
+        threshold=curve.threshold,
+        zero_one=inner,
+    )
+
+
+def _at(curve: Curve, place: float) -> Curve:
+    i = [int(np.argmin(np.abs(curve.axis - place)))]
+    inner = None if curve.zero_one is None else _at(curve.zero_one, place)
+    return Curve(
+        curve.axis[i], curve.train_risk[i], curve.test_risk[i], over=curve.over, loss=curve.loss, zero_one=inner
+    )
+
+
+def _more_samples(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:
+    """Twice as many labels, if the risk goes on falling as a power of their number.
+
+    With R the risk with all, R₀ that with half or nearly half, and d doublings between the two, the next doubling takes
+    off R (1 − (R/R₀)^(1/d)). The uncertainty is that of R₀ − R.
+    """
+    mean = mean_of(curves)
+    half = int(np.argmin(np.abs(mean.axis - mean.axis[-1] / 2)))
+    doublings = float(np.log2(mean.axis[-1] / mean.axis[half])) or 1.0
+
+    def gain(pick: Callable[[Curve], Curve]) -> Gain:
+        risks = [np.stack([pick(c).test_risk[[half, -1]] for c in folds]) for folds in curves]
+        ends = [np.full(len(risk), 1) for risk in risks]
+        before, now = np.concatenate(risks).mean(0)
+        fallen = gained(risks, ends, 0, share)
+        ratio = now * (1 - (now / before) ** (1 / doublings)) / (before - now) if 0 < now < before else 0.0
+        low, high = (ratio * end for end in fallen.interval)
+        return Gain(ratio * fallen.mean, (low, high), fallen.chance)
+
+    errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c)
+    return Advice("samples", default, 2 * default, gain(lambda c: c), errors)
+
+
+def _fewer_wrong(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:
+    """What one label in twenty costs if it is wrong: the default is 0, and the setting 0.05 has a gain below zero."""
+    i = 1
+
+    def gain(pick: Callable[[Curve], Curve]) -> Gain:
+        risks = [np.stack([pick(c).test_risk for c in folds]) for folds in curves]
+        return gained(risks, [np.full(len(risk), i) for risk in risks], 0, share)
+
+    mean = mean_of(curves)
+    errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c)
+    return Advice("label noise", default, float(mean.axis[i]), gain(lambda c: c), errors)
+
+
+_ADVISERS: dict[str, Callable[..., Advice]] = {"samples": _more_samples, "label noise": _fewer_wrong}
