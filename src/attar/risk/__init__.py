@@ -28,7 +28,6 @@ __getattr__, __dir__, __all__ = attach(
         "ridge_path": "ridge",
         "ridge_risk": "theory",
         "ridgeless_risk": "theory",
-        "train_together": "together",
         "tuned_path": "ridge",
         "weak_features_risk": "theory",
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -12,15 +13,16 @@ import numpy.typing as npt
 
 from attar._files import write_whole
 from attar.errors import DataError
+from attar.risk._extremes import CLEAR, extremes, near
+from attar.risk._kept import KEY, as_arrow, json_of
 from attar.risk._words import number, place
 
 Doubles = npt.NDArray[np.float64]
 
 # A training risk below this share of the largest on the curve is zero.
 _ZERO = 1e-9
-# A minimum or peak counts if the risk rises, or falls, by this share of it on both sides, and by so many standard
-# errors.
-_CLEAR, _ERRORS = 0.05, 2.0
+# So many standard errors must a minimum or peak stand out by.
+_ERRORS = 2.0
 # Over epochs, the mean over a place and so many on each side of it counts.
 _NEAR = 2
 # Standard deviations between the ends of a 90 % interval of normally distributed values.
@@ -131,7 +133,7 @@ class Curve:
 
     @property
     def t_int(self) -> float | None:
-        """Where, from `t_min` on, the training error first is zero; None where it never is."""
+        """Where, from `t_min` on, the training error first is zero, on an axis along which it falls; None: nowhere."""
         return None if self.threshold is None else max(self.t_min, self.threshold)
 
     @property
@@ -153,7 +155,7 @@ class Curve:
 
         if not peaks:
             i = int(np.argmin(self.test_risk))
-            small = self.test_risk <= self.test_risk[i] * (1 + _CLEAR)
+            small = self.test_risk <= self.test_risk[i] * (1 + CLEAR)
             if small.all():
                 return f"Test risk hardly changes: it is lowest with {at(i)}."
             if i == len(self.axis) - 1:
@@ -162,14 +164,14 @@ class Curve:
                 return f"Test risk rises from {at(i)} on."
             return f"Test risk falls to {at(i)} and {'hardly changes' if small[-1] else 'rises'} after it."
         peak = max(peaks, key=lambda i: self.test_risk[i])
-        near = self.threshold is not None and _near(self.axis, peak, self.threshold)
-        where = place(self.threshold if near and self.threshold is not None else self.axis[peak], self.over)
+        there = self.threshold is not None and near(self.axis, peak, self.threshold)
+        where = place(self.threshold if there and self.threshold is not None else self.axis[peak], self.over)
         before = min((i for i in minima if i < peak), key=lambda i: self.test_risk[i])
         after = min((i for i in minima if i > peak), key=lambda i: self.test_risk[i])
         better = "below" if self.test_risk[after] < self.test_risk[before] else "not below"
         return (
             f"Test risk falls to {at(before)}, peaks at {number(self.test_risk[peak])} at "
-            f"{'the interpolation threshold of ' if near else ''}{where}, and falls again "
+            f"{'the interpolation threshold of ' if there else ''}{where}, and falls again "
             f"to {at(after)}, {better} the first minimum."
         )
 
@@ -189,10 +191,10 @@ class Curve:
             error = (self.test_interval[:, 1] - self.test_interval[:, 0]) / _WIDTH / self.draws**0.5
         slack = _ERRORS * np.nan_to_num(error)
         if self.over != "epochs":
-            return _extremes(self.test_risk, slack)
+            return extremes(self.test_risk, slack)
         # Neighbours are one training a few steps apart, and what lasts for one or two of them is chance.
         reach = [min(i, len(self.axis) - 1 - i, _NEAR) for i in range(len(self.axis))]
-        return _extremes(np.array([self.test_risk[i - r : i + r + 1].mean() for i, r in enumerate(reach)]), slack)
+        return extremes(np.array([self.test_risk[i - r : i + r + 1].mean() for i, r in enumerate(reach)]), slack)
 
     def to_json(self) -> str:
         """As JSON; what is infinite or missing is null."""
@@ -245,7 +247,7 @@ class Curve:
                     columns[prefix + name] = value
                 elif value is not None:
                     columns |= {f"{prefix}{name}_{end}": value[:, i] for i, end in enumerate(("low", "high"))}
-        return pa.table(columns, metadata={"attar.curve": self.to_json()})
+        return pa.table(columns, metadata={KEY: self.to_json()})
 
     def save(self, path: str | Path) -> None:
         """Write a file, whole or not at all: `.json`, `.arrow` (Feather) or a picture, `.svg`.
@@ -253,21 +255,15 @@ class Curve:
         Raises:
             DataError: another ending.
         """
-        import pyarrow as pa
-
+        ways: dict[str, Callable[[], bytes | str]] = {
+            ".json": self.to_json,
+            ".svg": self.svg,
+            ".arrow": lambda: as_arrow(self.to_arrow()),
+        }
         path = Path(path)
-        if path.suffix == ".json":
-            written = self.to_json().encode()
-        elif path.suffix == ".svg":
-            written = self.svg().encode()
-        elif path.suffix == ".arrow":
-            sink, table = pa.BufferOutputStream(), self.to_arrow()
-            with pa.ipc.new_file(sink, table.schema) as writer:
-                writer.write_table(table)
-            written = sink.getvalue().to_pybytes()
-        else:
+        if path.suffix not in ways:
             raise DataError(f"{path} ends in {path.suffix or 'nothing'}: a curve is written as .json, .arrow or .svg")
-        write_whole(path, written)
+        write_whole(path, ways[path.suffix]())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -276,45 +272,11 @@ class Curve:
         Raises:
             DataError: the file holds something else.
         """
-        import pyarrow as pa
-
-        path = Path(path)
         try:
-            if path.suffix != ".arrow":
-                return cls.from_json(path.read_text("utf-8"))
-            with pa.ipc.open_file(path) as reader:
-                return cls.from_json((reader.schema.metadata or {})[b"attar.curve"].decode())
-        except (DataError, UnicodeDecodeError, pa.ArrowInvalid, KeyError) as error:
+            return cls.from_json(json_of(Path(path)))
+        except DataError as error:
             raise DataError(f"{path} holds no curve that attar wrote: {error}") from None
 
 
 def _finite(values: Doubles) -> list[Any]:
     return [_finite(v) if v.ndim else (float(v) if np.isfinite(v) else None) for v in values]
-
-
-def _near(axis: Doubles, i: int, value: float) -> bool:
-    """Whether a value lies within two places of the i-th."""
-    return bool(axis[max(i - 2, 0)] <= value <= axis[min(i + 2, len(axis) - 1)])
-
-
-def _extremes(risk: Doubles, slack: Doubles) -> tuple[list[int], list[int]]:
-    """Indices of the minima and of the peaks between them; a change of less than `_CLEAR` or the slack is a ripple."""
-    risk = np.where(np.isfinite(risk), risk, np.finfo(float).max / 4)
-    minima: list[int] = []
-    peaks: list[int] = []
-    lowest = highest = 0
-    falling = True
-    for i in range(1, len(risk)):
-        if falling:
-            if risk[i] < risk[lowest]:
-                lowest = i
-            elif risk[i] > risk[lowest] + max(_CLEAR * risk[lowest], np.hypot(slack[i], slack[lowest])):
-                minima.append(lowest)
-                falling, highest = False, i
-        else:
-            if risk[i] > risk[highest]:
-                highest = i
-            elif risk[i] < risk[highest] - max(_CLEAR * risk[highest], np.hypot(slack[i], slack[highest])):
-                peaks.append(highest)
-                falling, lowest = True, i
-    return ([*minima, lowest], peaks) if falling else (minima, peaks)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.errors import DataError
+from attar.risk._trained import Progress, Setting, curve_of, measure, settled, steps_of
 from attar.risk.curve import Curve
-from attar.risk.network import Progress, Setting, curve_of, measure, settled, steps_of
 from attar.risk.task import Task
 
 
@@ -43,22 +43,22 @@ def epoch_curve(
         https://arxiv.org/abs/2007.10099 (why: parts of a network that learn at different speeds)
 
     Arguments:
-        X: see `network_curve`, and so for all others but `points`.
-        y: …
-        X_test: …
-        y_test: …
-        net: …
-        width: …
-        depth: …
-        epochs: …
-        batch_size: …
-        lr: …
-        label_noise: …
-        seeds: …
-        points: how often the risks are measured at most, closer together at first.
-        random_state: …
-        on_step: …
-        **recipe: …
+        X: training samples `(n, *shape)`; of images `(n, c, h, w)` and series `(n, c, t)` for "conv".
+        y: `(n,)` classes or numbers, or `(n, m)` numbers.
+        X_test: `(n_test, *shape)`.
+        y_test: like `y`.
+        net: "mlp" or "conv"; this and what is not described here is as in `network_curve`.
+        width: units of a layer, or channels of the first.
+        depth: hidden layers.
+        epochs: how long to train.
+        batch_size: samples of a step.
+        lr: learning rate.
+        label_noise: share of training samples given another class.
+        seeds: networks that the risks are means over.
+        points: how often the risks are measured at most, at equal ratios.
+        random_state: of all that is random.
+        on_step: is told how many steps of all are done, now and then.
+        **recipe: loss, optimizer, momentum, weight_decay, schedule.
 
     Returns:
         A curve over epochs, parts of an epoch included.

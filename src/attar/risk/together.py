@@ -14,8 +14,9 @@ from attar.risk.stacked import Stack
 
 # Batches are drawn, and losses judged, for so many steps at a time.
 _BLOCK = 100
-# Networks no wider than this are padded to one width: below it, time goes into calls rather than into arithmetic.
-_NARROW = 16
+# Networks no wider than this, or of no more channels, are padded to one width: below it, time goes into calls rather
+# than into arithmetic.
+_NARROW, _FEW = 16, 4
 # Samples times networks that are answered at a time where risks are measured.
 _CHUNK = 8192
 # Of the step t and its share of all steps.
@@ -127,8 +128,8 @@ def train_together(
     buckets: dict[tuple[object, ...], list[int]] = {}
     for i, (net, training) in enumerate(zip(networks, trainings)):
         first = next(net.parameters())
-        # Padding to the next power of two at most wastes a quarter of the arithmetic on average.
-        width = max(_NARROW, 1 << (len(first) - 1).bit_length())
+        # Up to the next power of two, so that little of the arithmetic is wasted on padding.
+        width = max(_NARROW if first.ndim == 2 else _FEW, 1 << (len(first) - 1).bit_length())
         key = (len(net), first.ndim, width, training.batch_size, training.steps)
         buckets.setdefault(key, []).append(i)
     total = sum(trainings[ids[0]].steps for ids in buckets.values())
