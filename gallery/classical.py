@@ -13,7 +13,7 @@ from attar.risk import Curve, least_squares_path
 from attar.risk._words import number
 from attar.risk.picture import Line, draw
 from gallery.frame import Page, side_by_side
-from gallery.measured import Measured
+from gallery.measured import Measured, part
 
 Doubles = npt.NDArray[np.float64]
 # Samples, coordinates of one, most features, standard deviation of the noise, repetitions.
@@ -34,7 +34,7 @@ def measure() -> Measured:
         curves.append(least_squares_path(*data, _SIZES, noise=_SIGMA**2))
     whole = _mean(curves)
     small = int(np.searchsorted(_SIZES, 0.75 * _N))
-    return Measured({"whole": whole, "classical": _part(whole, small)}, _fits(np.random.default_rng(3)))
+    return Measured({"whole": whole, "classical": part(whole, slice(small))}, _fits(np.random.default_rng(3)))
 
 
 def _truth(x: Doubles) -> Doubles:
@@ -46,12 +46,6 @@ def _mean(curves: list[Curve]) -> Curve:
     names = ("train_risk", "test_risk", "bias2", "variance", "norm")
     means: dict[str, Any] = {name: np.mean([getattr(one, name) for one in curves], axis=0) for name in names}
     return replace(curves[0], draws=len(curves), condition=None, **means)
-
-
-def _part(curve: Curve, k: int) -> Curve:
-    names = ("axis", "train_risk", "test_risk", "bias2", "variance", "norm")
-    cut: dict[str, Any] = {name: getattr(curve, name)[:k] for name in names}
-    return replace(curve, threshold=None, **cut)
 
 
 def _fits(rng: np.random.Generator) -> dict[str, Any]:

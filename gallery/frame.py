@@ -49,10 +49,10 @@ def side_by_side(*pairs: tuple[Curve | Draw, str], columns: int = 2) -> str:
     """
     figures = []
     for drawn, caption in pairs:
-        draw = drawn.svg if isinstance(drawn, Curve) else drawn
-        narrow = draw(*_NARROW)
+        made = drawn.svg if isinstance(drawn, Curve) else drawn
+        narrow = made(*_NARROW)
         if columns == 2:
-            narrow = f'<div class="wide">{draw(*_HALF)}</div><div class="narrow">{narrow}</div>'
+            narrow = f'<div class="wide">{made(*_HALF)}</div><div class="narrow">{narrow}</div>'
         figures.append(f'<figure>{narrow}<figcaption class="key">{_inline(caption)}</figcaption></figure>')
     return f'<div class="panels of-{columns}">{"".join(figures)}</div>'
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,16 @@ def digits(n: int) -> Digits:
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order] / 16, y[order]
     return x[:n], y[:n], x[n:], y[n:]
+
+
+def part(curve: Curve, places: slice) -> Curve:
+    """Some places of a curve, without its threshold and its other loss."""
+    cut: dict[str, Any] = {
+        one.name: getattr(curve, one.name)[places]
+        for one in fields(curve)
+        if isinstance(getattr(curve, one.name), np.ndarray)
+    }
+    return replace(curve, threshold=None, zero_one=None, **cut)
 
 
 def _rounded(value: Any) -> Any:

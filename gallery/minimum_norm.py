@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attar.report.words import count
+from attar.report.words import count, percent
 from attar.risk import (
     Curve,
     effective_ranks,
@@ -173,8 +173,8 @@ def page(measured: Measured) -> Page:
     at_threshold = curves["ridge"].test_risk[curves["ridge"].axis == _N][0]
     words = {
         "draws": str(_DRAWS),
-        "away_left": f"{facts['away 0']:.1%}",
-        "away_right": f"{facts['away 1']:.1%}",
+        "away_left": percent(facts["away 0"]),
+        "away_right": percent(facts["away 1"]),
         "formula": f"{1 + 1 / ((_SIGNAL / _NOISE) ** 0.5 - 1):.2f}",
         "lowest": f"{isotropic.axis[after][int(np.argmin(isotropic.test_risk[after]))]:.2f}",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,14 @@ import numpy as np
 from attar.report.words import percent
 from attar.risk import Curve, epoch_curve, network_curve
 from gallery.frame import Page, side_by_side, table
-from gallery.measured import Measured, digits
+from gallery.measured import Measured, digits, part
 
 _N, _NOISE = 600, 0.2
 _WIDTHS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 64, 128, 256)
 _SGD: dict[str, Any] = {"batch_size": 50, "lr": 0.05, "label_noise": _NOISE}
 _EPOCHS: dict[str, Any] = {"width": 64, "depth": 2, "weight_decay": 2e-3, **_SGD}
+# The first epoch that is drawn.
+_FROM = 3
 _CHANGES: dict[str, dict[str, Any]] = {
     "as above": {},
     "one hidden layer": {"depth": 1},
@@ -68,8 +71,11 @@ def page(measured: Measured) -> Page:
     top_row = side_by_side(
         (by_width, "One hidden layer of 1 to 256 units, 400 epochs: share of wrong answers."),
         (width, "The same: cross-entropy."),
-        (by_epoch, "Two hidden layers of 64 units, after more and more epochs: share of wrong answers."),
-        (epochs, "The same: cross-entropy, with a t_min of its own."),
+        (
+            _later(by_epoch),
+            f"Two hidden layers of 64 units, from epoch {_FROM} on: share of wrong answers.",
+        ),
+        (_later(epochs), "The same: cross-entropy, with a t_min of its own."),
     )
     rows = [
         [
@@ -83,7 +89,12 @@ def page(measured: Measured) -> Page:
         for name, t_min, first, t_int, highest, end in measured.facts["settings"]
     ]
     settings = table(["changed", "t_min", "error at t_min", "t_int", "highest after", "at the end"], rows)
-    return Page("networks", by_epoch, words, {"top": top_row, "settings": settings})
+    return Page("networks", _later(by_epoch), words, {"top": top_row, "settings": settings})
+
+
+def _later(curve: Curve) -> Curve:
+    """Without the first epochs, beside whose errors all that follows would be flat."""
+    return replace(part(curve, slice(int(np.searchsorted(curve.axis, _FROM)), None)), threshold=curve.threshold)
 
 
 def _top(curve: Curve) -> int:

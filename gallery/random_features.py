@@ -34,6 +34,18 @@ def _norm(curve: Curve, width: int, height: int) -> str:
     return draw(curve.axis, [line], "features", "norm", marks, "Length of the coefficients", width, height)
 
 
+def _shares(curve: Curve, width: int, height: int) -> str:
+    """Shares of wrong answers on a logarithmic axis, where three in a hundred and one in a hundred are apart."""
+    assert curve.threshold is not None
+    lines = [
+        Line("test samples", curve.test_risk, "test", curve.test_interval),
+        Line("training samples", curve.train_risk, "train", curve.train_interval),
+    ]
+    marks = [("interpolation threshold", curve.threshold)]
+    said, best = curve.verdict(), "fewest wrong answers"
+    return draw(curve.axis, lines, "features", "share of wrong answers", marks, said, width, height, best)
+
+
 def page(measured: Measured) -> Page:
     """The page."""
     fourier, noisy, relu = (measured.curves[name] for name in ("fourier", "noisy", "relu"))
@@ -56,14 +68,14 @@ def page(measured: Measured) -> Page:
         "verdict_noisy": wrong_noisy.verdict(),
     }
     top = side_by_side(
-        (wrong, "Fourier features: share of wrong answers."),
+        (partial(_shares, wrong), "Fourier features: share of wrong answers."),
         (fourier, "Fourier features: squared error, summed over the ten classes."),
         (partial(_norm, fourier), "Fourier features: length of the coefficients of these fits."),
         (relu, "ReLU features: squared error. The peak is lower."),
     )
     few = side_by_side(
         (
-            wrong_noisy,
+            partial(_shares, wrong_noisy),
             "10 % of the training labels wrong: share of wrong answers on test samples, whose labels are right.",
         ),
         (noisy, "The same in squared error."),

@@ -119,7 +119,7 @@ def draw(
         )
     parts.append(
         f'<text class="m" x="{width - right}" y="{height - 8}" text-anchor="end">{html.escape(over)}</text>'
-        f'<text class="m" x="8" y="{top - 16}">{html.escape(measure)}</text>'
+        f'<text class="m" x="8" y="{top - 20}">{html.escape(measure)}</text>'
     )
     shown = [(name, place) for name, place in marks if horizontal.low <= place <= horizontal.high]
     for name, value in shown:
