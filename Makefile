@@ -19,7 +19,7 @@ demo: $(VENV)/.core
 	$(BIN)/attar fit digits --labels-per-class 5 --budget 50KB --out runs/demo
 
 figures: $(VENV)/.core
-	$(BIN)/python -m gallery
+	OMP_NUM_THREADS=1 $(BIN)/python -m gallery
 
 test: $(VENV)/.dev
 	$(PYTEST) -m "not slow"

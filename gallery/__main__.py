@@ -3,6 +3,8 @@
 python -m gallery                        # everything, as `make figures` does
 python -m gallery networks forests       # these alone are measured anew, and all are drawn
 python -m gallery --redraw               # nothing is measured: from the JSON files beside the pages
+
+With OMP_NUM_THREADS=1, since the matrices are small and threads get into each other's way.
 """
 
 from __future__ import annotations
