@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from attar import kinds, sweeps
+from attar import kinds
 from attar.data.arrays import from_arrays
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.sources import read
 from attar.errors import DataError, LabelError
 from attar.fit import Options, prepared
+from attar.risk import Curve
 from attar.risk.columns import PENALTIES, noise_curve, penalty_curve
 from attar.sweeps import AXES, OVER, Axis, Labelled, axis_of, cross_validated, least_training, sizes_around, sweep
 from attar.training.progress import Silent
@@ -22,24 +23,6 @@ from tests.test_graph_job import karate
 from tests.test_text import letters
 
 NETWORKS = ("width", "epochs")
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer rounds, folds, features, trees, epochs and widths than a person would get."""
-    monkeypatch.setattr(sweeps, "axis_of", lambda *a: replace(axis_of(*a), rounds=1))
-    settings: dict[str, Any] = {
-        "FOLDS": 3,
-        "_KERNELS": 16,
-        "_FEATURES": 128,
-        "_TREES": 5,
-        "_MOST_TREES": 8,
-        "_EPOCHS": 4,
-        "_MOST_EPOCHS": 8,
-    }
-    settings |= {"_WIDTH": {"mlp": 4, "conv": 2}, "_WIDTHS": {"mlp": (2, 4), "conv": (1, 2)}}
-    for name, value in settings.items():
-        monkeypatch.setattr(sweeps, name, value)
 
 
 def few(dataset: Dataset, per_class: int, seed: int = 0) -> Labelled:
@@ -64,7 +47,7 @@ def of_kind(kind: str) -> Labelled:
     return few(from_arrays(*karate()), 6)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick_sweeps")
 @pytest.mark.parametrize("kind", ["table", "image", "series", "text", "graph"])
 def test_every_axis_of_every_kind(kind: str) -> None:
     data = of_kind(kind)
@@ -86,7 +69,7 @@ def test_every_axis_of_every_kind(kind: str) -> None:
         assert advice.sentence.endswith(".")
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick_sweeps")
 def test_a_seed_decides_everything() -> None:
     data = of_kind("table")
     for over in ("features", "trees", "width"):
@@ -96,7 +79,7 @@ def test_a_seed_decides_everything() -> None:
         assert first.curve.to_json() != other.curve.to_json()
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick_sweeps")
 def test_the_test_part_is_looked_at_where_the_model_stands_and_where_it_should() -> None:
     data = of_kind("table")
     wine = read("wine")
@@ -120,7 +103,7 @@ def test_the_test_part_is_looked_at_where_the_model_stands_and_where_it_should()
     assert strange.looked_at[0].zero_one.test_risk[0] == 1
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick_sweeps")
 def test_more_labels_are_advised_as_twice_those_there_are() -> None:
     data = of_kind("series")
     advice = sweep(data, "samples", Silent()).advice
@@ -135,7 +118,7 @@ def test_a_risk_that_falls_as_a_power_of_the_labels_is_foretold() -> None:
 
     def measure(*_: Any) -> Any:
         risk = sizes**-0.5
-        return sweeps.Curve(sizes, risk, risk, over="samples")
+        return Curve(sizes, risk, risk, over="samples")
 
     advice = cross_validated(Axis("", 160, measure), "samples", z, codes, 0, Silent()).advice
     expected = 160**-0.5 * (1 - 2**-0.5)
@@ -145,7 +128,7 @@ def test_a_risk_that_falls_as_a_power_of_the_labels_is_foretold() -> None:
 
 def test_a_risk_that_does_not_fall_promises_nothing_of_more_labels() -> None:
     def measure(*_: Any) -> Any:
-        return sweeps.Curve([5, 10], [0, 0], [1.0, 1.2], over="samples")
+        return Curve([5, 10], [0, 0], [1.0, 1.2], over="samples")
 
     advice = cross_validated(Axis("", 10, measure), "samples", np.zeros((12, 1)), np.arange(12) % 2, 0, Silent()).advice
     assert advice.gain.mean == 0
@@ -220,7 +203,7 @@ def test_an_axis_that_there_is_not_is_named() -> None:
     assert {axis for group in OVER.values() for axis in group} == set(AXES)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick_sweeps")
 @pytest.mark.parametrize("case", ["three labels", "a single label of a class", "more classes than folds", "constant"])
 def test_little_to_learn_from_is_enough(case: str) -> None:
     wine = read("wine")
