@@ -123,8 +123,8 @@ def _advice(risks: Risks) -> str:
         '<div class="scroll"><table><thead><tr><th>Varied</th><th>Default</th><th>Advice</th><th>Loss falls by</th>'
         f"<th>Points fewer wrong</th></tr></thead><tbody>{rows}</tbody></table></div>"
         '<p class="key">In brackets 90\u00a0% intervals, for a choice made by folds that do not judge it (Nadeau and '
-        "Bengio, 2003). What is better with a chance below 85\u00a0% is left as it is, and so is what would answer more "
-        "wrongly.</p>"
+        "Bengio, 2003). What is better with a chance below 85\u00a0% is left as it is, and so is what would answer "
+        "more wrongly.</p>"
     )
 
 
