@@ -146,3 +146,17 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
     frame, y = people()
     return finish_in(tmp_path_factory.mktemp("table") / "run", from_arrays(frame, hide(y, 2)))
+
+
+@pytest.fixture
+def quick_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Risk curves with fewer rounds, folds, features, trees, epochs and widths than a person would get."""
+    from attar import sweeps
+
+    axis_of = sweeps.axis_of
+    monkeypatch.setattr(sweeps, "axis_of", lambda *a: replace(axis_of(*a), rounds=1))
+    settings: dict[str, Any] = {"FOLDS": 3, "_KERNELS": 16, "_FEATURES": 128}
+    settings |= {"_TREES": 5, "_MOST_TREES": 8, "_EPOCHS": 4, "_MOST_EPOCHS": 8}
+    settings |= {"_WIDTH": {"mlp": 4, "conv": 2}, "_WIDTHS": {"mlp": (2, 4), "conv": (1, 2)}}
+    for name, value in settings.items():
+        monkeypatch.setattr(sweeps, name, value)

@@ -16,7 +16,7 @@ import numpy as np
 
 from attar import kinds
 from attar._files import write_whole
-from attar.data.dataset import UNLABELLED, Dataset
+from attar.data.dataset import UNLABELLED, Dataset, Ints
 from attar.data.sources import read
 from attar.errors import DataError
 from attar.fit import Options, default_folder, fingerprint_of, prepared, summary
@@ -25,12 +25,13 @@ from attar.report.risks import Risks
 from attar.report.saved import write_risks
 from attar.report.swept import Shown
 from attar.risk import Curve
+from attar.risk.advice import best_of
 from attar.run import Result, Run, free_folder
-from attar.sweeps import OVER, Labelled, sweep
+from attar.sweeps import OVER, Labelled, least_training, sweep
 from attar.training.progress import Progress, Silent
 
-USUAL = ("features", "leaves", "samples")
-"""What is varied where nothing is asked for: what takes seconds."""
+USUAL = ("features", "leaves", "epochs", "samples")
+"""What is varied where nothing is asked for."""
 SUMMARY = "advice.json"
 
 
@@ -80,6 +81,7 @@ def diagnose(
         ),
         options,
     )
+    least_training(_labels(dataset))
     progress.say(summary(dataset))
     for note in dataset.notes:
         progress.say(f"note        {note}")
@@ -91,21 +93,15 @@ def diagnose(
     folder = options.out or free_folder(default_folder(source, "-risk"), asked)
     with Run(folder, asked, versions()) as run, on_threads(1):
         shown = _measured(dataset, over, options.seed, run, progress)
-        gains = [
-            (one.advice.errors or one.advice.gain).mean
-            if not one.advice.keep and one.curve.over not in ("samples", "label noise")
-            else 0.0
-            for one in shown
-        ]
         facts = Risks(
             run=run.folder.name,
             source=source,
             kind=dataset.kind,
             n=len(dataset),
-            n_labelled=int((_trained(dataset)[1] != UNLABELLED).sum()),
+            n_labelled=len(_labels(dataset)),
             n_test=0 if dataset.test is None else len(dataset.test),
             sweeps=tuple(shown),
-            best=int(np.argmax(gains)) if max(gains) > 0 else None,
+            best=best_of([one.advice for one in shown]),
             notes=dataset.notes,
             settings=settings,
             versions=run.versions,
@@ -152,6 +148,12 @@ def _trained(dataset: Dataset) -> tuple[Any, Any]:
     if dataset.test is not None:
         kept[dataset.test] = False
     return dataset.x[kept], dataset.y[kept]
+
+
+def _labels(dataset: Dataset) -> Ints:
+    y = _trained(dataset)[1]
+    known: Ints = y[y != UNLABELLED]
+    return known
 
 
 def _measured(dataset: Dataset, over: Sequence[str], seed: int, run: Run, progress: Progress) -> list[Shown]:

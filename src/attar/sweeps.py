@@ -15,7 +15,7 @@ from attar.adapt.folds import stratified_folds
 from attar.data.dataset import Floats, Ints
 from attar.errors import DataError, LabelError
 from attar.represent import RandomConvolutions, RandomFeatures, Raw, TfIdf
-from attar.risk import Curve, epoch_curve, forest_curve, network_curve
+from attar.risk import Curve, epoch_curve, forest_grid, network_curve
 from attar.risk.advice import Advice, Gain, advise, gained, mean_of
 from attar.risk.columns import PENALTIES, columns_curve, noise_curve, penalty_curve, samples_curve
 from attar.trials.base import apply
@@ -33,9 +33,9 @@ _ROUNDS, _TREE_ROUNDS, _NETWORK_ROUNDS = 6, 3, 2
 # as many leaves as there are samples, and its network (of images and series one of convolutions, narrower).
 _KERNELS, _FEATURES, _TREES, _EPOCHS = 256, 2048, 100, 200
 _WIDTH = {"mlp": 100, "conv": 16}
-_RECIPE = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-4, "batch_size": 200, "seeds": 2}
+_RECIPE = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-4, "batch_size": 200, "seeds": 1}
 _WIDTHS = {"mlp": (2, 5, 10, 20, 50, 100, 200), "conv": (2, 4, 8, 16, 32)}
-_MOST_EPOCHS = 1600
+_MOST_TREES, _MOST_EPOCHS = 400, 1600
 _NOISE = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 _SAMPLE = np.geomspace(0.15, 1, 8)
 
@@ -175,11 +175,13 @@ def cross_validated(axis: Axis, over: str, samples: Doubles, codes: Ints, seed: 
     rng, everything = np.random.default_rng(seed), np.arange(len(codes))
     rounds: list[list[Curve]] = []
     with progress.task(f"over {over}", axis.rounds * FOLDS) as task:
-        for r in range(axis.rounds):
+        for _ in range(axis.rounds):
             rounds.append([])
             for fold in stratified_folds(codes, FOLDS, rng):
                 others = np.setdiff1d(everything, fold)
-                rounds[-1].append(axis.measure(samples[others], codes[others], samples[fold], codes[fold], seed + r))
+                # A seed for each fold: what chance favours in one, such as an order of features, chooses in no other.
+                own = int(rng.integers(2**31))
+                rounds[-1].append(axis.measure(samples[others], codes[others], samples[fold], codes[fold], own))
                 task.advance()
     n_train = least_training(codes)
     advice = _ADVISERS.get(over, advise)(rounds, axis.default, share=(len(codes) - n_train) / n_train)
@@ -202,7 +204,7 @@ def axis_of(over: str, data: Labelled, n: int) -> Axis:
         leaves = _whole(np.geomspace(2, n, 12), n)
         return Axis("inputs", n, lambda *a: _forest(a, leaves, _TREES), _TREE_ROUNDS)
     if over == "trees":
-        trees = _whole(np.concatenate([np.geomspace(1, 400, 14), [_TREES]]), 400)
+        trees = _whole(np.concatenate([np.geomspace(1, _MOST_TREES, 14), [_TREES]]), _MOST_TREES)
         return Axis("inputs", _TREES, lambda *a: _forest(a, n, trees), _TREE_ROUNDS)
     net = "conv" if data.seen("inputs").ndim > 2 else "mlp"
     how: dict[str, Any] = {"net": net, **_RECIPE}
@@ -247,10 +249,11 @@ def _whole(values: npt.ArrayLike, most: int) -> list[int]:
     return [int(v) for v in np.unique(np.clip(np.round(np.asarray(values)), 1, most))]
 
 
-def _forest(a: tuple[Any, ...], leaves: Any, trees: Any) -> Curve:
+def _forest(a: tuple[Any, ...], leaves: int | list[int], trees: int | list[int]) -> Curve:
     x, y, t, u, seed = a
     flat, on = x.reshape(len(x), -1), t.reshape(len(t), -1)
-    return forest_curve(flat, y, on, u, leaves=leaves, trees=trees, bootstrap=True, random_state=seed)
+    grid = forest_grid(flat, y, on, u, leaves=leaves, trees=trees, bootstrap=True, random_state=seed)
+    return grid.over_leaves(trees) if isinstance(trees, int) else grid.over_trees(int(grid.leaves[0]))
 
 
 def _network(curve: Callable[..., Curve], a: tuple[Any, ...], how: dict[str, Any]) -> Curve:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from sklearn.datasets import load_digits
 from sklearn.semi_supervised import LabelSpreading
 
 from attar.report.facts import CurvePoint, Facts, LatentPoint, Row, Step
+from attar.report.swept import Shown
+from attar.risk import Curve
+from attar.risk.advice import Advice, Gain
 
 SETTINGS: dict[str, str | int | float | bool | None] = {
     "source": "digits",
@@ -57,6 +61,16 @@ def row(
         seconds=seconds,
         note=note,
     )
+
+
+def shown(over: str = "features", *, keep: bool = False, classes: bool = True) -> Shown:
+    """A curve with a double descent, and advice on it."""
+    axis = np.array([10.0, 20, 40, 80, 160])
+    wrong = Curve(axis, [0.1, 0.05, 0, 0, 0], [0.2, 0.18, 0.4, 0.2, 0.15], over=over, loss="zero-one loss", draws=15)
+    loss = Curve(axis, [2, 1, 0, 0, 0], [3, 2, 9, 2, 1], over=over, draws=15, zero_one=wrong if classes else None)
+    gain, errors = Gain(1.0, (0.5, 1.5), 0.99), Gain(0.05, (-0.01, 0.11), 0.93)
+    advice = Advice(over, 20.0, 160.0, gain, errors if classes else None)
+    return Shown(loss, Advice(over, 20.0, 20.0, Gain(0.0, (0.0, 0.0), 0.0)) if keep else advice)
 
 
 def digits() -> Facts:
@@ -151,6 +165,10 @@ def digits() -> Facts:
                 (50, 0.951, 0.034),
             )
         ),
+        risk={
+            "regime": "The chosen model is right on 100 % of the 50 labels it learnt from.",
+            "sweeps": [json.loads(json.dumps(one.to_json())) for one in (shown(), shown("λ", keep=True))],
+        },
         latent=latent,
         latent_of="PCA of the pixels, first two components",
         compression=(

@@ -9,7 +9,7 @@ import pytest
 
 from attar.errors import DataError
 from attar.risk import Curve
-from attar.risk.advice import advise, mean_of
+from attar.risk.advice import Advice, Gain, advise, best_of, mean_of
 
 AXIS = np.array([1.0, 2.0, 4.0, 8.0])
 
@@ -46,6 +46,27 @@ def test_of_noise_alone_nothing_is_promised_on_the_whole() -> None:
     assert np.mean([advice.gain.mean for advice in found]) < 0.02
     assert np.mean([advice.keep for advice in found]) > 0.9
     assert all(advice.gain.mean == 0 for advice in found if advice.keep)
+
+
+@pytest.mark.parametrize(("wrong", "stays"), [([0.1, 0.2, 0.2, 0.2], True), ([0.1, 0.1, 0.1, 0.1], False)])
+def test_a_loss_that_falls_while_more_is_answered_wrongly_advises_nothing(wrong: list[float], stays: bool) -> None:
+    curve = Curve(AXIS, AXIS, [9, 1, 1, 1], zero_one=Curve(AXIS, AXIS, wrong))
+    assert advise([[curve] * 5], default=1.0, share=0.25).keep == stays
+
+
+def test_the_best_of_several_is_that_of_fewest_wrong() -> None:
+    def of(over: str, loss: float, wrong: float | None, setting: float = 2.0) -> Advice:
+        gain, errors = (None if value is None else Gain(value, (0.0, 1.0), 0.9) for value in (loss, wrong))
+        assert gain is not None
+        return Advice(over, 1.0, setting, gain, errors)
+
+    large, small = of("features", 0.1, 0.3), of("epochs", 5.0, 0.1)
+    assert best_of([small, large]) == 1
+    assert best_of([of("λ", 0.2, None), of("leaves", 0.4, None)]) == 1
+    # What stays, what cannot be set, and what makes it worse.
+    assert best_of([of("λ", 1.0, 1.0, setting=1.0), of("samples", 1.0, 1.0), of("label noise", 1.0, 1.0)]) is None
+    assert best_of([of("λ", 1.0, -0.1)]) is None
+    assert best_of([]) is None
 
 
 def test_the_best_default_stays() -> None:

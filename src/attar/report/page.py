@@ -15,7 +15,6 @@ from attar.report.facts import Facts
 from attar.report.latent import latent
 from attar.report.leaderboard import leaderboard
 from attar.report.style import Axis
-from attar.report.swept import standing
 from attar.report.words import clean, count, duration, interval, milliseconds, percent, plural, prose, size, text, width
 
 
@@ -46,7 +45,7 @@ def render(facts: Facts) -> str:
         leaderboard=leaderboard(facts),
         confusion=confusion(facts),
         curve=curve(facts),
-        risk=standing(facts),
+        risk=_risk(facts),
         latent=latent(facts),
         compression=compression(facts),
         data=_data(facts),
@@ -62,6 +61,15 @@ def render(facts: Facts) -> str:
 def resource(name: str) -> str:
     """A file of this package."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _risk(facts: Facts) -> str:
+    if not facts.risk:
+        return '<p class="muted">Not measured in this run.</p>'
+    # Curves are arrays, and a page without any needs none.
+    from attar.report.swept import standing
+
+    return standing(facts.risk)
 
 
 def _figures(facts: Facts) -> str:

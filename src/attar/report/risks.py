@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from attar.report.page import card, described
 from attar.report.sections import sectioned
 from attar.report.swept import Shown, section, title
-from attar.report.words import NONE, count, plural, prose, text
-from attar.risk._words import number
+from attar.report.words import NONE, count, percent, plural, prose, text
+from attar.risk._words import number, place
 from attar.risk.advice import Advice
 
 
@@ -87,10 +89,26 @@ def _figures(risks: Risks) -> str:
             cards.append(
                 card("Expected gain", f"{100 * gain.mean:.1f} points", f"of accuracy, 90\u00a0% interval {ends}")
             )
+    lowest = _lowest(risks)
+    if lowest is not None:
+        cards.append(lowest)
     threshold = next((s.curve.threshold for s in risks.sweeps if s.curve.over == "features"), None)
     if threshold is not None:
         cards.append(card("Interpolation threshold", count(round(threshold)), "features"))
     return "".join(cards)
+
+
+def _lowest(risks: Risks) -> str | None:
+    """The card of the smallest share of wrong answers, of all models as they are advised to be."""
+    found = []
+    for one in risks.sweeps:
+        if one.curve.zero_one is not None and one.curve.over not in ("samples", "label noise"):
+            i = int(np.argmin(np.abs(one.curve.axis - one.advice.setting)))
+            found.append((float(one.curve.zero_one.test_risk[i]), place(one.advice.setting, one.curve.over)))
+    if len(found) < 2:
+        return None
+    error, where = min(found)
+    return card("Lowest error", percent(error), f"of all that was varied, with {text(where)}")
 
 
 def _advice(risks: Risks) -> str:
@@ -105,7 +123,8 @@ def _advice(risks: Risks) -> str:
         '<div class="scroll"><table><thead><tr><th>Varied</th><th>Default</th><th>Advice</th><th>Loss falls by</th>'
         f"<th>Points fewer wrong</th></tr></thead><tbody>{rows}</tbody></table></div>"
         '<p class="key">In brackets 90\u00a0% intervals, for a choice made by folds that do not judge it (Nadeau and '
-        "Bengio, 2003). What is better with a chance below 85\u00a0% is left as it is.</p>"
+        "Bengio, 2003). What is better with a chance below 85\u00a0% is left as it is, and so is what would answer "
+        "more wrongly.</p>"
     )
 
 

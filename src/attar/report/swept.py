@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from attar.report.facts import Facts
 from attar.report.words import percent, plural, prose
 from attar.risk.advice import Advice, Gain
 from attar.risk.curve import Curve
@@ -153,22 +152,20 @@ def title(shown: Shown) -> str:
     return _ABOUT.get(shown.curve.over, (f"Over {shown.curve.over}", ""))[0]
 
 
-def standing(facts: Facts) -> str:
+def standing(risk: Mapping[str, Any]) -> str:
     """Where the chosen model of a run stands, and what its risk curves advise, as HTML.
 
     Arguments:
-        facts: of the run.
+        risk: of the facts of a run.
     """
-    if not facts.risk:
-        return '<p class="muted">Not measured in this run.</p>'
-    sweeps = [Shown.from_json(one) for one in facts.risk["sweeps"]]
+    sweeps = [Shown.from_json(one) for one in risk["sweeps"]]
     if not sweeps:
         more = "The chosen model has no linear head: attar risk SOURCE --over epochs, width or leaves draws its curves."
-        return f"<p>{prose(facts.risk['regime'])}</p><p>{prose(more)}</p>"
+        return f"<p>{prose(risk['regime'])}</p><p>{prose(more)}</p>"
     told = "".join(f'<p class="do">{prose(one.advice.sentence)}</p>' for one in sweeps)
     drawn = "".join(f"<h3>{prose(title(one))}</h3>{section(one, _OF_HEAD.get(one.curve.over))}" for one in sweeps)
     return (
-        f"<p>{prose(facts.risk['regime'])}</p>"
+        f"<p>{prose(risk['regime'])}</p>"
         "<p>Risk curves of a linear head on the chosen representation say:</p>"
         f'{told}<details class="drawn"><summary>The curves</summary>{drawn}</details>'
     )

@@ -89,9 +89,9 @@ class Advice:
         if self.keep:
             here = "out a ridge" if self.over == "λ" and self.default < _NONE else f" {place(self.default, self.over)}"
             return f"Stay with{here}: nothing else is better with a chance of 85 % or more."
-        smaller, larger = _DO.get(self.over, (f"Set {self.over} to {{setting}} rather than {{default}}",) * 2)
+        smaller, larger = _DO.get(self.over, ("Set {over} to {setting} rather than {default}",) * 2)
         do = smaller if self.setting < self.default else larger
-        said = do.format(setting=number(self.setting), default=number(self.default))
+        said = do.format(over=self.over, setting=number(self.setting), default=number(self.default))
         low, high = self.gain.interval
         way = "fall" if self.gain.mean >= 0 else "rise"
         sign = 1 if self.gain.mean >= 0 else -1
@@ -114,7 +114,7 @@ def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -
 
     Its interval allows for the overlap of the training sets, with J curves in all and ρ test samples for each
     training sample: s² (1/J + ρ) is the variance of the mean. The default stays where the chance of a gain, by the same
-    t distribution, is below 85 %.
+    t distribution, is below 85 %, and where of classes more would be answered wrongly.
 
     References:
         Nadeau, Bengio, Inference for the generalization error, 2003, https://doi.org/10.1023/A:1024068626366
@@ -149,14 +149,29 @@ def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -
     chosen = [_by_others(risk) for risk in risks]
     gain = gained(risks, chosen, start, share)
     best = int(np.argmin(np.concatenate(risks).mean(0)))
-    if gain.chance < _SURE or best == start:
-        return Advice(curves[0][0].over, default, default, Gain(0.0, (0.0, 0.0), 0.0))
     wrong = [[curve.zero_one for curve in folds] for folds in curves]
     errors = None
     if all(curve is not None for folds in wrong for curve in folds):
         shares = [np.stack([curve.test_risk for curve in folds if curve is not None]) for folds in wrong]
         errors = gained(shares, chosen, start, share)
+    # A loss may fall by confidence alone, or from one that a few samples had blown up.
+    if gain.chance < _SURE or best == start or (errors is not None and errors.mean < 0):
+        return Advice(curves[0][0].over, default, default, Gain(0.0, (0.0, 0.0), 0.0))
     return Advice(curves[0][0].over, default, float(axis[best]), gain, errors)
+
+
+def best_of(advices: Sequence[Advice]) -> int | None:
+    """Which advice gains most, by the share of wrong answers where there are classes; None where all say to stay.
+
+    More labels and wrong ones are left out, for neither is a setting.
+
+    Arguments:
+        advices: of models that can be compared.
+    """
+    gains = [
+        0.0 if one.keep or one.over in ("samples", "label noise") else (one.errors or one.gain).mean for one in advices
+    ]
+    return int(np.argmax(gains)) if gains and max(gains) > 0 else None
 
 
 def mean_of(curves: Sequence[Sequence[Curve]]) -> Curve:

@@ -1,0 +1,115 @@
+"""Where a chosen model stands: beyond the threshold if it fits its labels, and curves of its own head."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attar.report.swept import Shown
+from attar.risk.columns import PENALTIES
+from attar.standing import standing
+from attar.training.progress import Silent
+
+
+def given(n: int = 30, p: int = 12, wrong: int = 0, **changed: Any) -> tuple[Any, Any]:
+    """Labelled samples of two classes, so many of them answered wrongly by the chosen model; and that model."""
+    rng = np.random.default_rng(0)
+    codes = np.arange(n) % 2
+    z = rng.standard_normal((n, p)).astype(np.float32)
+    z[:, 0] += 2 * codes
+    said = codes.copy()
+    said[:wrong] = 1 - said[:wrong]
+    job = SimpleNamespace(labelled=np.arange(n), codes=codes, seed=0, progress=Silent())
+    chosen = {"members": (), "everything": np.eye(2)[said], "components": z, "components_of": np.arange(n)}
+    return job, SimpleNamespace(**(chosen | {"penalty": 1e-3} | changed))
+
+
+def curves(found: dict[str, Any]) -> dict[str, Shown]:
+    shown = [Shown.from_json(one) for one in found["sweeps"]]
+    return {one.curve.over: one for one in shown}
+
+
+def test_the_regime_is_told_by_the_labels_it_learnt_from() -> None:
+    fits = standing(*given())["regime"]
+    assert "right on 100 % of the 30 labels" in fits
+    assert "beyond the interpolation threshold" in fits
+    misses = standing(*given(wrong=3))["regime"]
+    assert "right on 90.0 % of the 30 labels" in misses
+    assert "before the interpolation threshold" in misses
+
+
+def test_the_head_is_varied_from_where_it_stands() -> None:
+    found = curves(standing(*given(penalty=0.013)))
+    assert set(found) == {"features", "samples", "λ"}
+    assert found["features"].advice.default == 12
+    assert found["features"].curve.axis[-1] == 12
+    nearest = PENALTIES[np.abs(np.log(PENALTIES) - np.log(0.013)).argmin()]
+    assert found["λ"].advice.default == nearest
+    # A fifth of the labels is left out.
+    assert found["samples"].advice.default == 24
+    assert found["samples"].advice.setting == 48
+    assert all(one.test is None and one.curve.draws == 15 for one in found.values())
+    assert standing(*given()) == standing(*given())
+
+
+@pytest.mark.parametrize("penalty", [1e-30, 1e30])
+def test_a_penalty_beyond_those_tried_is_the_last_of_them(penalty: float) -> None:
+    advice = curves(standing(*given(penalty=penalty)))["λ"].advice
+    assert advice.default == (PENALTIES[0] if penalty < 1 else PENALTIES[-1])
+
+
+def test_without_a_ridge_there_is_no_curve_over_it() -> None:
+    assert set(curves(standing(*given(penalty=None)))) == {"features", "samples"}
+
+
+def test_of_a_committee_the_first_member_is_looked_at() -> None:
+    job, member = given()
+    _, second = given(components=None)
+    committee = SimpleNamespace(
+        members=(member, second), everything=member.everything, components=None, components_of=None, penalty=None
+    )
+    assert standing(job, committee)["sweeps"] == standing(job, member)["sweeps"]
+
+
+def test_components_of_some_labelled_samples_have_the_codes_of_those() -> None:
+    job, chosen = given()
+    some = np.array([0, 1, 4, 5, 8, 9, 12, 13, 20, 21])
+    chosen.components, chosen.components_of = chosen.components[some], some
+    sub = SimpleNamespace(labelled=np.arange(10), codes=job.codes[some], seed=0, progress=Silent())
+    whole = SimpleNamespace(**{**vars(chosen), "components_of": np.arange(10), "everything": chosen.everything[some]})
+    assert standing(job, chosen)["sweeps"] == standing(sub, whole)["sweeps"]
+
+
+@pytest.mark.parametrize(
+    "case", ["no components", "one column", "one class", "single labels", "three labels", "constant", "more classes"]
+)
+def test_little_is_enough_or_gives_no_curves(case: str) -> None:
+    job, chosen = given()
+    some = {"one class": np.arange(0, 30, 2), "single labels": np.arange(2), "three labels": np.arange(3)}.get(case)
+    if case == "no components":
+        chosen.components = chosen.components_of = None
+    elif case == "one column":
+        chosen.components = chosen.components[:, :1]
+    elif case == "constant":
+        chosen.components = np.zeros_like(chosen.components)
+    elif case == "more classes":
+        job.codes = np.arange(30) // 2
+        chosen.everything = np.eye(15)[job.codes]
+    elif some is not None:
+        chosen.components, chosen.components_of = chosen.components[some], some
+    found = standing(job, chosen)
+    none = case in ("no components", "one column", "one class", "single labels")
+    assert bool(found["sweeps"]) != none
+    for one in curves(found).values():
+        assert np.isfinite(one.curve.test_risk).all()
+
+
+def test_a_finished_job_says_where_its_model_stands(table: Any) -> None:
+    risk = table.outcome.facts.risk
+    assert "interpolation threshold" in risk["regime"]
+    assert "Too small or too large?" in (table.folder / "report.html").read_text(encoding="utf-8")
+    for one in curves(risk).values():
+        assert one.curve.zero_one is not None
