@@ -5,17 +5,21 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # Small networks on small batches: more threads than test processes only get into each other's way.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
-.PHONY: help demo test check format clean
+.PHONY: help demo figures test check format clean
 
 help:
 	@echo "make demo     install, and run the main job on scikit-learn's digits"
+	@echo "make figures  install, and measure and draw anew what is in docs/gallery, in some minutes"
 	@echo "make test     install all that is needed for development, and run the tests"
 	@echo "make check    what must pass before a commit: format, lint, types, imports, all tests"
 	@echo "make format   format the code, and mend what the linter can mend"
-	@echo "make clean    delete what the other targets made, except for runs/"
+	@echo "make clean    delete what the other targets made, except for runs/ and docs/gallery/"
 
 demo: $(VENV)/.core
 	$(BIN)/attar fit digits --labels-per-class 5 --budget 50KB --out runs/demo
+
+figures: $(VENV)/.core
+	OMP_NUM_THREADS=1 $(BIN)/python -m gallery
 
 test: $(VENV)/.dev
 	$(PYTEST) -m "not slow"
@@ -33,7 +37,7 @@ format: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks gallery -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is younger than what decides the packages, so a second call installs nothing.
 $(VENV)/.core: pyproject.toml constraints.txt

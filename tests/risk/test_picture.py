@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from attar.risk import Curve
+from attar.risk.picture import Line, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -76,3 +77,42 @@ def test_numbers_are_written_as_a_person_would() -> None:
     root = drawn(Curve(np.geomspace(1, 1e5, 6), np.ones(6), np.geomspace(1e-5, 1e3, 6)))
     for text in root.iter(f"{SVG}text"):
         assert not re.search(r"0000000|e-0|e\+|\d{5}", text.text or "")
+
+
+def test_over_epochs_t_min_and_t_int_are_marked() -> None:
+    curve = Curve(np.arange(1.0, 8), [4, 2, 1, 0.5, 0, 0, 0], [5, 3, 4, 6, 9, 5, 4], over="epochs")
+    assert (curve.t_min, curve.t_int) == (2, 5)
+    places = {
+        (text.text or "").split()[0]: float(text.get("x", ""))
+        for text in drawn(curve).iter(f"{SVG}text")
+        if (text.text or "").startswith("t_")
+    }
+    marks = sorted(float(line.get("x1", "")) for line in drawn(curve).iter(f"{SVG}line") if line.get("class") == "t")
+    assert places["t_min"] < marks[0] < marks[1] < places["t_int"]
+
+
+def test_a_legend_takes_as_many_rows_as_it_needs_and_the_rest_moves_down() -> None:
+    names = ["a line with a name", "another", "a third one, longer still", ""]
+    lines = [Line(name, np.arange(3.0), "test") for name in names]
+    for width, rows in ((900, 1), (240, 3)):
+        root = ElementTree.fromstring(draw(np.arange(3.0), lines, "x", "y", width=width))
+        legend = {text.text: float(text.get("y", "")) for text in root.iter(f"{SVG}text") if text.text in names}
+        assert len(legend) == 3
+        assert len(set(legend.values())) == rows
+        assert all(float(text.get("x", "")) > 0 for text in root.iter(f"{SVG}text"))
+        (measure,) = (text for text in root.iter(f"{SVG}text") if text.text == "y")
+        assert float(measure.get("y", "")) > max(legend.values())
+
+
+def test_dots_are_where_the_values_are_and_missing_ones_are_nowhere() -> None:
+    svg = draw(np.arange(4.0), [Line("dots", np.array([1, np.nan, 3, np.nan]), "dots")], "x", "y", best="lowest")
+    root = ElementTree.fromstring(svg)
+    drawn_dots = [path.get("d", "").count("M") for path in root.iter(f"{SVG}path")]
+    assert drawn_dots == [2, 2]  # those of the legend too
+    assert "<title>lowest: 1 at x = 0</title>" in svg
+
+
+def test_what_goes_below_zero_is_never_logarithmic() -> None:
+    root = ElementTree.fromstring(draw(np.arange(3.0), [Line("", np.array([-0.01, 5.0, 1000.0]), "test")], "x", "y"))
+    said = [text.text for text in root.iter(f"{SVG}text")]
+    assert {"0", "200", "400", "600", "800", "1 000"} <= set(said)
