@@ -30,7 +30,7 @@ from attar.run import Result, Run, free_folder
 from attar.sweeps import OVER, Labelled, least_training, sweep
 from attar.training.progress import Progress, Silent
 
-USUAL = ("features", "leaves", "epochs", "samples")
+USUAL = ("features", "leaves", "epochs", "width", "samples")
 """What is varied where nothing is asked for."""
 SUMMARY = "advice.json"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,9 @@ from attar.data.dataset import Floats, Ints
 from attar.errors import DataError, LabelError
 from attar.represent import RandomConvolutions, RandomFeatures, Raw, TfIdf
 from attar.risk import Curve, epoch_curve, forest_grid, network_curve
-from attar.risk.advice import Advice, Gain, advise, gained, mean_of
+from attar.risk.advice import Advice, advise, mean_of
 from attar.risk.columns import PENALTIES, columns_curve, noise_curve, penalty_curve, samples_curve
+from attar.risk.labels import more_labels, wrong_labels
 from attar.trials.base import apply
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _WIDTH = {"mlp": 100, "conv": 16}
 _RECIPE = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-4, "batch_size": 200, "seeds": 1}
 _WIDTHS = {"mlp": (2, 5, 10, 20, 50, 100, 200), "conv": (2, 4, 8, 16, 32)}
 _MOST_TREES, _MOST_EPOCHS = 400, 1600
+# Samples seen in all epochs, at most; but at least twice as many epochs as the default.
+_SEEN = 320_000
 _NOISE = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 _SAMPLE = np.geomspace(0.15, 1, 8)
 
@@ -184,7 +187,9 @@ def cross_validated(axis: Axis, over: str, samples: Doubles, codes: Ints, seed: 
                 rounds[-1].append(axis.measure(samples[others], codes[others], samples[fold], codes[fold], own))
                 task.advance()
     n_train = least_training(codes)
-    advice = _ADVISERS.get(over, advise)(rounds, axis.default, share=(len(codes) - n_train) / n_train)
+    advice = {"samples": more_labels, "label noise": wrong_labels}.get(over, advise)(
+        rounds, axis.default, share=(len(codes) - n_train) / n_train
+    )
     return Sweep(mean_of(rounds), advice)
 
 
@@ -212,8 +217,9 @@ def axis_of(over: str, data: Labelled, n: int) -> Axis:
         how |= {"values": _WIDTHS[net], "epochs": _EPOCHS}
         return Axis("inputs", _WIDTH[net], lambda *a: _network(network_curve, a, how), _NETWORK_ROUNDS)
     if over == "epochs":
-        how |= {"width": _WIDTH[net], "epochs": _MOST_EPOCHS, "points": 30}
-        places = np.unique(np.append(np.geomspace(1, _MOST_EPOCHS, 25).round(), _EPOCHS))
+        most = int(np.clip(_SEEN / n, 2 * _EPOCHS, _MOST_EPOCHS))
+        how |= {"width": _WIDTH[net], "epochs": most, "points": 30}
+        places = np.unique(np.append(np.geomspace(1, most, 25).round(), _EPOCHS))
         return Axis("inputs", _EPOCHS, lambda *a: _on(_network(epoch_curve, a, how), places), _NETWORK_ROUNDS)
     if over == "samples":
         sizes = [max(2, int(v)) for v in _whole(_SAMPLE * n, n)]
@@ -285,46 +291,3 @@ def _at(curve: Curve, place: float) -> Curve:
     return Curve(
         curve.axis[i], curve.train_risk[i], curve.test_risk[i], over=curve.over, loss=curve.loss, zero_one=inner
     )
-
-
-def _more_samples(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:
-    """Twice as many labels, if the risk goes on falling as a power of their number; where it does not, as many as now.
-
-    With R the risk with all, R₀ that with half or nearly half, and d doublings between the two, the next doubling takes
-    off R (1 − (R/R₀)^(1/d)). The uncertainty is that of R₀ − R.
-    """
-    mean = mean_of(curves)
-    half = int(np.argmin(np.abs(mean.axis - mean.axis[-1] / 2)))
-    doublings = float(np.log2(mean.axis[-1] / mean.axis[half])) or 1.0
-
-    def gain(pick: Callable[[Curve], Curve]) -> Gain | None:
-        risks = [np.stack([pick(c).test_risk[[half, -1]] for c in folds]) for folds in curves]
-        before, now = np.concatenate(risks).mean(0)
-        if not 0 < now < before:
-            return None
-        fallen = gained(risks, [np.full(len(risk), 1) for risk in risks], 0, share)
-        ratio = now * (1 - (now / before) ** (1 / doublings)) / (before - now)
-        low, high = (ratio * end for end in fallen.interval)
-        return Gain(ratio * fallen.mean, (low, high), fallen.chance)
-
-    found = gain(lambda c: c)
-    if found is None:
-        return Advice("samples", default, default, Gain(0.0, (0.0, 0.0), 0.0))
-    errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c)
-    return Advice("samples", default, 2 * default, found, errors)
-
-
-def _fewer_wrong(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:
-    """What one label in twenty costs if it is wrong: the default is 0, and the setting 0.05 has a gain below zero."""
-    i = 1
-
-    def gain(pick: Callable[[Curve], Curve]) -> Gain:
-        risks = [np.stack([pick(c).test_risk for c in folds]) for folds in curves]
-        return gained(risks, [np.full(len(risk), i) for risk in risks], 0, share)
-
-    mean = mean_of(curves)
-    errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c)
-    return Advice("label noise", default, float(mean.axis[i]), gain(lambda c: c), errors)
-
-
-_ADVISERS: dict[str, Callable[..., Advice]] = {"samples": _more_samples, "label noise": _fewer_wrong}

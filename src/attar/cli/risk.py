@@ -26,7 +26,7 @@ def risk(
         str | None,
         typer.Option(
             help="What to vary: features, leaves, width, epochs, samples, label-noise, or several with commas; "
-            "without it features, leaves, epochs and samples."
+            "without it all but label-noise."
         ),
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="File of id (or file name) and label.")] = None,
