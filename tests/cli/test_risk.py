@@ -39,7 +39,15 @@ def test_json_is_all_there_is_where_it_is_asked_for(empty):
     found = json.loads(called.out)
     assert list(found) == ["run", "verdict", "best", "sweeps"]
     # Without --over what is usual is varied.
-    assert [one["over"] for one in found["sweeps"]] == ["features", "λ", "leaves", "trees", "epochs", "width", "samples"]
+    assert [one["over"] for one in found["sweeps"]] == [
+        "features",
+        "λ",
+        "leaves",
+        "trees",
+        "epochs",
+        "width",
+        "samples",
+    ]
     assert found == json.loads((empty / "here" / "advice.json").read_text())
     for one in found["sweeps"]:
         assert len(one["gain"]["interval"]) == 2

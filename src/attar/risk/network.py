@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.errors import DataError
+from attar.risk._regression import numbers
 from attar.risk._trained import Progress, Setting, curve_of, measure, settled
 from attar.risk.curve import Curve
 from attar.risk.stacked import plain_network
@@ -101,7 +102,7 @@ def network_curve(
         raise DataError(f"over is {over!r}: give one of {', '.join(_VALUES)}")
     base = Setting(width, batch_size, lr, n, label_noise)
     field = {"parameters": "width", "learning rate": "lr"}.get(over, over.replace(" ", "_"))
-    tried = np.unique(np.asarray(_VALUES[over](n) if values is None else values, dtype=np.float64))
+    tried = np.unique(numbers("values", _VALUES[over](n) if values is None else values))
     if not len(tried):
         raise DataError("values is empty: give at least one")
     # What is no whole number and must be one is refused by `measure`.
