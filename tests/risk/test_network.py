@@ -86,7 +86,7 @@ def test_little_to_learn_from_has_a_curve(x: np.ndarray[Any, Any], y: list[Any])
         ({"values": []}, "values is empty"),
         ({"values": [0, 4]}, "width is 0"),
         ({"values": [1.5]}, "width is 1.5"),
-        ({"values": [float("nan")]}, "width is nan"),
+        ({"values": [float("nan")]}, "values has a missing"),
         ({"over": "samples", "values": [31]}, "samples is 31: .* to 30"),
         ({"over": "batch size", "values": [0]}, "batch size is 0"),
         ({"over": "learning rate", "values": [-0.1]}, "learning rate is -0.1"),
