@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attar import kinds
 from attar.report.swept import Shown
 from attar.risk.columns import PENALTIES
 from attar.standing import standing
@@ -24,7 +25,7 @@ def given(n: int = 30, p: int = 12, wrong: int = 0, **changed: Any) -> tuple[Any
     said[:wrong] = 1 - said[:wrong]
     job = SimpleNamespace(labelled=np.arange(n), codes=codes, seed=0, progress=Silent())
     chosen = {"members": (), "everything": np.eye(2)[said], "components": z, "components_of": np.arange(n)}
-    return job, SimpleNamespace(**(chosen | {"penalty": 1e-3} | changed))
+    return job, SimpleNamespace(**(chosen | {"name": "raw + linear", "penalty": 1e-3} | changed))
 
 
 def curves(found: dict[str, Any]) -> dict[str, Shown]:
@@ -113,3 +114,19 @@ def test_a_finished_job_says_where_its_model_stands(table: Any) -> None:
     assert "Too small or too large?" in (table.folder / "report.html").read_text(encoding="utf-8")
     for one in curves(risk).values():
         assert one.curve.zero_one is not None
+
+
+def test_a_network_is_trained_for_fewer_and_for_more_steps() -> None:
+    rng = np.random.default_rng(0)
+    codes = np.arange(40) % 2
+    x = rng.standard_normal((40, 6)).astype(np.float32)
+    x[:, 0] += 3 * codes
+    job, chosen = given(40, name="from scratch", components=None)
+    job.x, job.kind, job.at_once = x, kinds.of("table").learn(x), 64
+    job.plan, job.meta = SimpleNamespace(tune_steps=20), SimpleNamespace(classes=("a", "b"))
+    found = curves(standing(job, chosen))
+    assert set(found) == {"steps"}
+    assert found["steps"].curve.axis.tolist() == [5, 10, 20, 40]
+    assert found["steps"].advice.default == 20
+    # Five steps of a network that starts at random say less than forty.
+    assert found["steps"].curve.test_risk[-1] < found["steps"].curve.test_risk[0]

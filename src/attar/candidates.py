@@ -36,7 +36,7 @@ from attar.represent.pretrained import translate
 from attar.run import Result, Run
 from attar.trials.base import Job
 from attar.trials.heads import heads, probed
-from attar.trials.networks import networks
+from attar.trials.networks import SCRATCH, networks
 from attar.trials.trees import trees
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
     for own, module in kind.own_baselines().items():
         stages[own.replace(" ", "-")] = partial(heads, job, own, module, baseline=True)
     if plan.tune_steps:
-        stages["from-scratch"] = lambda folder: networks(job, "from scratch", None, folder)
+        stages["from-scratch"] = lambda folder: networks(job, SCRATCH, None, folder)
     if plan.backbone is not None:
         stages["pretrained"] = lambda folder: _backbone(job, folder)
     for name, representation in _pretexts(job).items():

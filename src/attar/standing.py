@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from torch import nn
 
+from attar.adapt.finetune import train_from_scratch
 from attar.candidates import Candidate
+from attar.data.dataset import Ints
 from attar.report.swept import Shown
+from attar.risk._measured import losses, measured_curve
 from attar.risk.columns import PENALTIES, columns_curve, penalty_curve, samples_curve
+from attar.risk.curve import Curve
+from attar.risk.task import Task
 from attar.sweeps import Axis, cross_validated, least_training, sizes_around
-from attar.trials.base import Job
+from attar.trials.base import Job, apply
+from attar.trials.networks import SCRATCH
 
 # Of cross-validation: what is chosen here changes nothing that is shipped.
 _ROUNDS = 3
+# Steps of training that are tried, as shares of those taken.
+_STEPS = (0.25, 0.5, 1, 2)
 # From this share of its own labels on, a model fits them all.
 _FITTED = 0.995
 
@@ -45,14 +54,14 @@ def _regime(job: Job, chosen: Candidate) -> str:
 
 def _sweeps(job: Job, member: Candidate) -> list[Shown]:
     z = member.components
+    if member.name == SCRATCH and _can_be_split(job.codes):
+        return [_over_steps(job)]
     if z is None or member.components_of is None or z.shape[1] < 2:
         return []
     codes = job.codes[member.components_of]
-    if len(np.unique(codes)) < 2 or np.bincount(codes).max() < 2:
+    if not _can_be_split(codes):
         return []
     n, p = least_training(codes), z.shape[1]
-    if n < 2:
-        return []
     sizes = sizes_around(n, p)
     labels = np.unique(np.maximum(2, np.round(np.geomspace(0.2, 1, 6) * n))).astype(int)
     axes = {
@@ -67,3 +76,29 @@ def _sweeps(job: Job, member: Candidate) -> list[Shown]:
         found = cross_validated(axis, over, z.astype(np.float64), codes, job.seed, job.progress)
         shown.append(Shown(found.curve, found.advice))
     return shown
+
+
+def _can_be_split(codes: Ints) -> bool:
+    return len(np.unique(codes)) > 1 and np.bincount(codes).max() > 1 and least_training(codes) > 1
+
+
+def _over_steps(job: Job) -> Shown:
+    """A network trained on the labels alone, for fewer and for more steps than it was, each time anew."""
+    default, n_classes = job.plan.tune_steps, len(job.meta.classes)
+    steps = sorted({max(1, round(share * default)) for share in _STEPS})
+    preprocess = job.kind.preprocess().eval()
+
+    def measure(x: Any, y: Ints, t: Any, u: Ints, _: int) -> Curve:
+        said = []
+        for some in steps:
+            trained = train_from_scratch(job.kind, n_classes, x, y, steps=some, seed=job.seed)
+            network = nn.Sequential(preprocess, trained, nn.Softmax(dim=1)).eval()
+            said.append([apply(network, a, job.at_once).astype(np.float64) for a in (x, t)])
+        hot = np.eye(n_classes)
+        found = losses(Task(x, hot[y], t, hot[u]), *(np.stack(part) for part in zip(*said)))
+        return measured_curve(steps, found[None], "steps", classes=True)
+
+    found = cross_validated(
+        Axis("", default, measure, 1), "steps", job.x[job.labelled], job.codes, job.seed, job.progress
+    )
+    return Shown(found.curve, found.advice)

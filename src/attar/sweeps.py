@@ -164,7 +164,7 @@ def sweep(data: Labelled, over: str, progress: Progress, test: tuple[Floats, Int
     return replace(found, looked_at=(_at(curve, found.advice.default), _at(curve, found.advice.setting)))
 
 
-def cross_validated(axis: Axis, over: str, samples: Doubles, codes: Ints, seed: int, progress: Progress) -> Sweep:
+def cross_validated(axis: Axis, over: str, samples: Any, codes: Ints, seed: int, progress: Progress) -> Sweep:
     """An axis by repeated cross-validation.
 
     Arguments:

@@ -39,6 +39,11 @@ _ABOUT = {
         "Over the epochs of training",
         "A network while it is trained. The test risk may fall, rise where noise is being fitted, and fall again.",
     ),
+    "steps": (
+        "Over the steps of training",
+        "The same network trained on the labels for fewer and for more steps, each time anew, its learning rate "
+        "falling to zero at the last.",
+    ),
     "samples": (
         "Over the number of labels",
         "Ridge regression on more and more of the labelled samples, λ chosen for each by leaving one out.",
@@ -162,10 +167,11 @@ def standing(risk: Mapping[str, Any]) -> str:
     if not sweeps:
         more = "The chosen model has no linear head: attar risk SOURCE --over epochs, width or leaves draws its curves."
         return f"<p>{prose(risk['regime'])}</p><p>{prose(more)}</p>"
+    of = "the chosen network" if sweeps[0].curve.over == "steps" else "a linear head on the chosen representation"
     told = "".join(f'<p class="do">{prose(one.advice.sentence)}</p>' for one in sweeps)
     drawn = "".join(f"<h3>{prose(title(one))}</h3>{section(one, _OF_HEAD.get(one.curve.over))}" for one in sweeps)
     return (
         f"<p>{prose(risk['regime'])}</p>"
-        "<p>Risk curves of a linear head on the chosen representation say:</p>"
+        f"<p>Risk curves of {of} say:</p>"
         f'{told}<details class="drawn"><summary>The curves</summary>{drawn}</details>'
     )

@@ -35,6 +35,10 @@ _DO = {
         "Stop after {setting} epochs rather than {default}",
         "Train on, for {setting} epochs rather than {default}",
     ),
+    "steps": (
+        "Stop after {setting} steps rather than {default}",
+        "Train on, for {setting} steps rather than {default}",
+    ),
     "samples": ("", "Get twice as many labels"),
     "label noise": ("", "Check the labels, for if one in twenty were wrong"),
 }

@@ -14,6 +14,9 @@ from attar.deploy.onnx import export
 from attar.run import Result
 from attar.trials.base import Doubles, Fitted, Indices, Job, apply, finished
 
+SCRATCH = "from scratch"
+"""Name of the candidate that is trained on the labels alone."""
+
 
 def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path) -> Result:
     """A network trained on the labels alone, or a pretrained encoder trained on."""
