@@ -23,7 +23,15 @@ def test_the_error_is_kept_also_by_samples_unlike_those_learnt_from(digits, erro
     train, test = digits
     coder = LossyCoder(PCA(8).fit(train) if latent else None).fit(train)
     for x in (test, 16 - test, 50 * np.random.default_rng(0).standard_normal((20, 64))):
-        assert np.sqrt(np.mean((coder.decode(coder.encode(x, error)) - x) ** 2)) <= 1.02 * error
+        assert np.sqrt(np.mean((coder.decode(coder.encode(x, error)) - x) ** 2)) <= error * (1 + 1e-9)
+
+
+def test_values_halfway_between_two_steps_keep_the_error_too():
+    """A constant column has no spread to learn, and all samples may lie at the worst place of it."""
+    coder = LossyCoder().fit(np.random.default_rng(0).standard_normal((50, 2)) * [1, 0])
+    for error in (0.1, 1.0):
+        x = np.tile([0.0, np.sqrt(3) * error], (20, 1))
+        assert np.sqrt(np.mean((coder.decode(coder.encode(x, error)) - x) ** 2)) <= error * (1 + 1e-9)
 
 
 def test_bits_are_near_the_rate_of_a_laplace_source():

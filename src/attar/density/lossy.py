@@ -104,7 +104,7 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         return self
 
     def encode(self, X: npt.ArrayLike, error: float) -> bytes:
-        """Samples `(n, *shape_)` as bytes, with a root mean squared error of about `error` at most.
+        """Samples `(n, *shape_)` as bytes, with a root mean squared error of `error` at most, over all of them.
 
         Samples that are unlike those learnt from keep it too, at the cost of more bits.
 
@@ -117,7 +117,12 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         x = self._checked(np.asarray(X, dtype=np.float64))
         step = float(np.sqrt(12)) * error
         latent = self._rounded(self._latent(x) / self.latent_steps_)
-        residual = self._rounded((x - self._guess(latent) - self.mean_) @ self.axes_ / step)
+        along = (x - self._guess(latent) - self.mean_) @ self.axes_
+        residual = self._rounded(along / step)
+        # Rounding is off by step/√12 where values are spread over many steps, and by up to step/2 where they are not.
+        while (off := float(np.linalg.norm(along - step * residual)) / max(along.size, 1) ** 0.5) > error:
+            step *= 0.99 * error / off
+            residual = self._rounded(along / step)
         encoder = constriction.stream.queue.RangeEncoder()
         family = constriction.stream.model.QuantizedLaplace(-_BOUND, _BOUND)
         for symbols, means, scales in self._streams(len(x), step, latent, residual):
