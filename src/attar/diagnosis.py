@@ -143,21 +143,14 @@ def _risks_of(curve: Curve) -> dict[str, float]:
     return {"setting": float(curve.axis[0]), "loss": float(curve.test_risk[0]), **wrong}
 
 
-def _trained(dataset: Dataset) -> tuple[Any, Any]:
-    kept = np.ones(len(dataset), dtype=bool)
-    if dataset.test is not None:
-        kept[dataset.test] = False
-    return dataset.x[kept], dataset.y[kept]
-
-
 def _labels(dataset: Dataset) -> Ints:
-    y = _trained(dataset)[1]
+    y = dataset.y[dataset.trained]
     known: Ints = y[y != UNLABELLED]
     return known
 
 
 def _measured(dataset: Dataset, over: Sequence[str], seed: int, run: Run, progress: Progress) -> list[Shown]:
-    x, y = _trained(dataset)
+    x, y = dataset.x[dataset.trained], dataset.y[dataset.trained]
     labelled = np.flatnonzero(y != UNLABELLED)
     data = Labelled(kinds.of(dataset.kind).learn(x, dataset.columns), x, labelled, y[labelled], seed)
     # A class that training has not seen is one that no answer can hit; it keeps its code.

@@ -232,10 +232,7 @@ def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice)
 
 
 def _latent(job: Job, chosen: Candidate, said: Floats, dataset: Dataset) -> tuple[LatentPoint, ...]:
-    trained = np.ones(len(dataset), dtype=bool)
-    if dataset.test is not None:
-        trained[dataset.test] = False
-    ids, classes = dataset.ids[trained], job.meta.classes
+    ids, classes = dataset.ids[dataset.trained], job.meta.classes
     return tuple(
         LatentPoint(
             id=str(ids[i]),

@@ -14,7 +14,7 @@ import numpy as np
 
 from attar import kinds
 from attar.compress.budget import Budget, readable
-from attar.data.dataset import UNLABELLED, Dataset, Ints
+from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
 from attar.data.sources import read
@@ -183,7 +183,7 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
         share = HOLDOUT if options.holdout is None else options.holdout
         dataset = replace(dataset, test=holdout(dataset, share, options.seed))
     y, notes = dataset.y, dataset.notes
-    trained = _trained(dataset)
+    trained = dataset.trained
     if drawn:
         if options.labels_per_class is not None and options.labels_per_class >= 1:
             notes += shortfall(y, dataset.classes, options.labels_per_class, trained)
@@ -209,7 +209,7 @@ def default_folder(source: str, suffix: str = "") -> Path:
 
 def summary(dataset: Dataset) -> str:
     """One line on what the samples are."""
-    n_labelled = int((dataset.y[_trained(dataset)] != UNLABELLED).sum())
+    n_labelled = int((dataset.y[dataset.trained] != UNLABELLED).sum())
     unit = UNITS.get(dataset.kind, "samples")
     size = {
         "series": "{} channels × {} steps",
@@ -225,11 +225,6 @@ def summary(dataset: Dataset) -> str:
         f"{dataset.kind} · {len(dataset):,} {unit}, {size.format(*sizes)} · "
         f"{n_labelled:,} labelled, {len(dataset.classes)} classes{test}"
     )
-
-
-def _trained(dataset: Dataset) -> Ints:
-    everything = np.arange(len(dataset))
-    return everything if dataset.test is None else np.setdiff1d(everything, dataset.test)
 
 
 def fingerprint_of(dataset: Dataset) -> str:
@@ -276,7 +271,7 @@ def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
 
 
 def _plan(dataset: Dataset, options: Options) -> dict[str, object]:
-    trained = _trained(dataset)
+    trained = dataset.trained
     x, n_labelled = dataset.x[trained], int((dataset.y[trained] != UNLABELLED).sum())
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     if options.seconds is None:

@@ -145,10 +145,7 @@ def smallest_models(dataset: Dataset, folder: Path) -> tuple[tuple[int, float], 
 
 
 def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> tuple[Job, TestPart | None]:
-    trained = np.ones(len(dataset), dtype=bool)
-    if dataset.test is not None:
-        trained[dataset.test] = False
-    x, y = dataset.x[trained], dataset.y[trained]
+    x, y = dataset.x[dataset.trained], dataset.y[dataset.trained]
     # Classes of which no label may be used cannot be learnt.
     known = np.unique(y[y != UNLABELLED])
     code = np.full(len(dataset.classes) + 1, UNLABELLED)

@@ -60,6 +60,12 @@ class Dataset:
         return len(self.x)
 
     @property
+    def trained(self) -> Ints:
+        """Indices of the samples that are not set aside for testing."""
+        everything = np.arange(len(self))
+        return everything if self.test is None else np.setdiff1d(everything, self.test)
+
+    @property
     def labelled(self) -> Ints:
         """Indices of the samples that have a label."""
         return np.flatnonzero(self.y != UNLABELLED)
