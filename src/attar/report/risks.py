@@ -13,6 +13,7 @@ from attar.report.swept import Shown, section, title
 from attar.report.words import NONE, count, percent, plural, prose, text
 from attar.risk._words import number, place
 from attar.risk.advice import Advice
+from attar.risk.curve import OF_LABELS
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _lowest(risks: Risks) -> str | None:
     """The card of the smallest share of wrong answers, of all models as they are advised to be."""
     found = []
     for one in risks.sweeps:
-        if one.curve.zero_one is not None and one.curve.over not in ("samples", "label noise"):
+        if one.curve.zero_one is not None and one.curve.over not in OF_LABELS:
             i = int(np.argmin(np.abs(one.curve.axis - one.advice.setting)))
             found.append((float(one.curve.zero_one.test_risk[i]), place(one.advice.setting, one.curve.over)))
     if len(found) < 2:

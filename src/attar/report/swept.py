@@ -10,7 +10,7 @@ import numpy as np
 
 from attar.report.words import percent, plural, prose
 from attar.risk.advice import Advice, Gain
-from attar.risk.curve import Curve
+from attar.risk.curve import NO_CAPACITY, OF_LABELS, Curve
 
 # What each axis is, for a person.
 _ABOUT = {
@@ -127,7 +127,7 @@ def regime(curve: Curve, place: float) -> str:
         curve: over a capacity.
         place: of the model on its axis.
     """
-    if curve.over in ("λ", "samples", "label noise"):
+    if curve.over in NO_CAPACITY:
         return ""
     judged = curve if curve.zero_one is None else curve.zero_one
     stands = judged.regimes[int(np.argmin(np.abs(judged.axis - place)))]
@@ -145,7 +145,7 @@ def _looked(test: tuple[Curve, Curve], advice: Advice) -> str:
         wrong = "" if one.zero_one is None else f" and {percent(one.zero_one.test_risk[0])} wrong"
         return f"a loss of {one.test_risk[0]:.3g}{wrong}"
 
-    if advice.over in ("samples", "label noise"):
+    if advice.over in OF_LABELS:
         return f"On the test part, looked at once, the default has {said(before)}."
     if advice.keep:
         return f"On the test part, looked at once, it has {said(before)}."

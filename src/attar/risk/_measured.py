@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from attar.risk._regression import interval_of
 from attar.risk.curve import Curve
 from attar.risk.task import Task
 
@@ -29,16 +30,14 @@ def measured_curve(axis: npt.ArrayLike, risks: Doubles, over: str, classes: bool
     """Means of `losses` over draws `(draws, 4, k)`, with 90 % intervals, and what else a curve has."""
 
     def curve(train: Doubles, test: Doubles, **more: Any) -> Curve:
-        several = len(risks) > 1
-        intervals = [np.quantile(risk, [0.05, 0.95], axis=0).T if several else None for risk in (train, test)]
         return Curve(
             np.asarray(axis, dtype=np.float64),
             train.mean(0),
             test.mean(0),
             over=over,
             draws=len(risks),
-            train_interval=intervals[0],
-            test_interval=intervals[1],
+            train_interval=interval_of(train.T),
+            test_interval=interval_of(test.T),
             **more,
         )
 

@@ -56,13 +56,19 @@ def checked(
 
 
 def sizes_of(sizes: npt.ArrayLike | None, p_max: int) -> npt.NDArray[np.intp]:
+    """Numbers of columns, ascending; all where none are given.
+
+    Raises:
+        DataError: out of range.
+    """
     if sizes is None:
         return np.arange(1, p_max + 1)
     asked = np.unique(np.asarray(sizes))
     if not len(asked) or not np.issubdtype(asked.dtype, np.integer) or asked[0] < 1 or asked[-1] > p_max:
-        raise DataError(f"sizes must be whole numbers from 1 to {p_max}, the number of columns of X")
+        raise DataError(f"sizes must be whole numbers from 1 to {p_max}, the number of columns")
     return asked.astype(np.intp)
 
 
 def interval_of(draws: Doubles) -> Doubles | None:
+    """What holds 90 % of the draws `(k, draws)` at each place `(k, 2)`; None where there is one."""
     return np.quantile(draws, [0.05, 0.95], axis=1).T if draws.shape[1] > 1 else None

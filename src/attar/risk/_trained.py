@@ -14,7 +14,7 @@ from torch import Tensor
 
 from attar.errors import DataError
 from attar.risk._measured import measured_curve
-from attar.risk.curve import Curve
+from attar.risk.curve import OF_LABELS, Curve
 from attar.risk.stacked import plain_network
 from attar.risk.task import Task
 from attar.risk.together import Recipe, Training, losses, train_together
@@ -24,8 +24,6 @@ Progress = Callable[[int, int], None]
 
 # Training errors up to here, or this share of the targets' variance, are zero: the ε of effective model complexity.
 _ZERO = 0.01
-# Fewer samples, and fewer wrong ones, are easier to interpolate: there the threshold is the last such place.
-_HARDER = ("samples", "label noise")
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,8 @@ def curve_of(task: Task, axis: Doubles, risks: Doubles, over: str, loss: str) ->
     classes = task.classes is not None
     train = risks[:, :, 2 if classes else 0].mean(1)
     zero = np.flatnonzero(train <= _ZERO * (1.0 if classes else float(task.y.var(0).sum())))
-    threshold = float(axis[zero[-1 if over in _HARDER else 0]]) if len(zero) else None
+    # Fewer samples, and fewer wrong ones, are easier to interpolate: there the threshold is the last such place.
+    threshold = float(axis[zero[-1 if over in OF_LABELS else 0]]) if len(zero) else None
     return measured_curve(axis, risks.transpose(1, 2, 0), over, classes, loss=loss, threshold=threshold)
 
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from scipy.stats import t
 
 from attar.errors import DataError
+from attar.risk._regression import interval_of
 from attar.risk._words import number, place
-from attar.risk.curve import Curve
+from attar.risk.curve import OF_LABELS, Curve
 
 Doubles = npt.NDArray[np.float64]
 Interval = tuple[float, float]
@@ -174,9 +175,7 @@ def best_of(advices: Sequence[Advice]) -> int | None:
     Arguments:
         advices: of models that can be compared.
     """
-    gains = [
-        0.0 if one.keep or one.over in ("samples", "label noise") else (one.errors or one.gain).mean for one in advices
-    ]
+    gains = [0.0 if one.keep or one.over in OF_LABELS else (one.errors or one.gain).mean for one in advices]
     return int(np.argmax(gains)) if gains and max(gains) > 0 else None
 
 
@@ -193,7 +192,6 @@ def mean_of(curves: Sequence[Sequence[Curve]]) -> Curve:
     inner = [[curve.zero_one] for curve in flat if curve.zero_one is not None]
     norms = [curve.norm for curve in flat if curve.norm is not None]
     train, test = (np.stack([getattr(curve, name) for curve in flat]) for name in ("train_risk", "test_risk"))
-    several = len(flat) > 1
     return Curve(
         flat[0].axis,
         train.mean(0),
@@ -201,8 +199,8 @@ def mean_of(curves: Sequence[Sequence[Curve]]) -> Curve:
         over=flat[0].over,
         loss=flat[0].loss,
         draws=len(flat),
-        train_interval=np.quantile(train, [0.05, 0.95], axis=0).T if several else None,
-        test_interval=np.quantile(test, [0.05, 0.95], axis=0).T if several else None,
+        train_interval=interval_of(train.T),
+        test_interval=interval_of(test.T),
         norm=np.mean(norms, axis=0) if len(norms) == len(flat) else None,
         threshold=float(np.median(thresholds)) if len(thresholds) == len(flat) else None,
         zero_one=mean_of(inner) if len(inner) == len(flat) else None,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk._prefixes import fits
+from attar.risk._regression import sizes_of
 from attar.risk.curve import Curve
 from attar.risk.task import Task
 
@@ -52,9 +53,7 @@ def columns_curve(
     """
     task = _flat(Task.of(Z, y, Z_test, y_test))
     p_max = task.x.shape[1]
-    asked = np.unique(np.asarray(sizes))
-    if not len(asked) or not np.issubdtype(asked.dtype, np.integer) or asked[0] < 1 or asked[-1] > p_max:
-        raise DataError(f"sizes must be whole numbers from 1 to {p_max}, the number of columns")
+    asked = sizes_of(sizes, p_max)
     order = np.arange(p_max) if random_state is None else np.random.default_rng(random_state).permutation(p_max)
     order = order[: asked[-1]]
     x, t, constant = _centred(task, order)

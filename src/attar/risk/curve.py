@@ -27,8 +27,10 @@ _ERRORS = 2.0
 _NEAR = 2
 # Standard deviations between the ends of a 90 % interval of normally distributed values.
 _WIDTH = 3.29
-# Axes along which a model does not grow: there is no threshold to be passed.
-_NO_CAPACITY = ("λ", "samples", "label noise")
+OF_LABELS = ("samples", "label noise")
+"""Axes of the data and not of the model: nothing on them is a setting."""
+NO_CAPACITY = ("λ", *OF_LABELS)
+"""Axes along which a model does not grow: there is no threshold to be passed."""
 _ARRAYS = (
     "axis",
     "train_risk",
@@ -107,7 +109,7 @@ class Curve:
                 object.__setattr__(self, name, array)
         if not len(self.axis) or (np.diff(self.axis) <= 0).any():
             raise DataError("the axis of a curve must ascend and hold at least one value")
-        if self.threshold is None and self.over not in _NO_CAPACITY:
+        if self.threshold is None and self.over not in NO_CAPACITY:
             zero = np.flatnonzero(self.train_risk <= _ZERO * self.train_risk.max())
             object.__setattr__(self, "threshold", float(self.axis[zero[0]]) if len(zero) else None)
 
