@@ -11,6 +11,12 @@ import numpy as np
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests, and README.md, first: the last one to be started is the one that the others wait for."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.suffix == ".md"}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @dataclass(frozen=True)
 class Finished:
     """A finished job and what it was made from."""

@@ -43,10 +43,13 @@ def test_baselines_are_always_there_and_names_are_unique(everything) -> None:
     assert not any(c.baseline for c in found if "simclr" in c.name or "propagation" in c.name)
     assert ({"random forest", "gradient boosting"} <= set(names)) == (job.kind.name == "table")
     rank = {c.name: c.rank for c in found}
-    assert len({rank // 3 for rank in rank.values()}) == len(
+    assert len({rank // 4 for rank in rank.values()}) == len(
         {name.split(" + ")[0] for name in names} - {"gradient boosting"}
     )
-    assert rank["raw + linear"] < rank["pca + self-trained"] < rank["pca + linear"] < rank["pca + propagation"]
+    # What learns from all samples comes first where these are many.
+    linear = ["linear", "self-trained"][:: -1 if len(job.x) >= 10 * len(job.codes) else 1]
+    heads = [rank[f"pca + {head}"] for head in (*linear, "propagation")]
+    assert rank["raw + linear"] < heads[0] < heads[1] < heads[2]
 
 
 def test_probabilities(everything) -> None:

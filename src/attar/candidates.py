@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 Doubles = npt.NDArray[np.float64]
 
 # Of the heads on one representation.
-_RANKS = 3
+_RANKS = 4
 # A pretext is looked at after this share of its training. It goes on unless a linear head on it is behind the best
 # candidate so far by more than it may still gain (in accuracy), and by more than chance (in standard errors).
 _FIRST_LOOK, _MAY_GAIN, _CHANCE = 0.25, 0.05, 2.0
@@ -60,8 +60,8 @@ class Candidate:
         name: as in "simclr + propagation".
         baseline: True where nothing is learnt from the unlabelled samples by training on them.
         rank: what is usual for the kind first, then by simplicity: by representation, and a linear map before what
-            looks samples up. Of two linear maps the one learnt from all samples comes first: it depends less on which
-            of them have a label.
+            looks samples up. Of two linear maps the one learnt from all samples comes first where these are many: it
+            depends less on which of them have a label.
         held_out: cross-validated probabilities of the labelled samples `(repeats, n_labelled, n_classes)`.
         everything: probabilities of all training samples `(n, n_classes)`.
         curve: accuracy over the number of labels.

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 # Samples beyond so many are left out by chance: the neighbours of each are looked for among all.
 MOST = 70_000
-# Seconds that the autoencoder is trained for, where nothing else is asked.
-SECONDS = 120.0
+# Seconds that the autoencoder is trained for, where nothing else is asked: at least, at most, and for each sample.
+SECONDS, PER_SAMPLE = (30.0, 120.0), 1 / 500
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def explore(
         kind: "image", "series", "table" or "text" where the guess would be wrong.
         labels: file of id and label, to colour by.
         label_column: of a table.
-        seconds: that the autoencoder is trained for, where there are enough samples for one; None: two minutes at
-            most.
+        seconds: that the autoencoder is trained for, where there are enough samples for one; None: half a minute, and
+            up to two for many samples.
         seed: of everything random.
         strict: refuse unreadable files rather than skip them.
         progress: where to report.
@@ -106,7 +106,7 @@ def explore(
     asked = {"source": where, "settings": {"explore": True, **settings}, "data": fingerprint_of(dataset)}
     folder = free_folder(default_folder(where, "-explored"), asked) if out is None else Path(out)
     with Run(folder, asked, versions()) as run:
-        plan = run.stage("plan", lambda _: Result(facts=_plan(dataset, SECONDS if seconds is None else seconds))).facts
+        plan = run.stage("plan", lambda _: Result(facts=_plan(dataset, seconds))).facts
         with on_threads(plan["threads"]):
             facts = _explored(dataset, n, plan, settings, seed, run, progress, where, command or shlex.join(sys.argv))
         return Exploration(write_explored(run.folder, facts), facts)
@@ -137,9 +137,10 @@ def _fewer(dataset: Dataset, seed: int) -> Dataset:
     )
 
 
-def _plan(dataset: Dataset, seconds: float) -> dict[str, Any]:
+def _plan(dataset: Dataset, seconds: float | None) -> dict[str, Any]:
     from attar.latents import epochs_for
 
+    seconds = float(np.clip(len(dataset) * PER_SAMPLE, *SECONDS)) if seconds is None else seconds
     kind = kinds.of(dataset.kind).learn(dataset.x, dataset.columns)
     threads = default_plan(dataset.x, 0).threads
     with on_threads(threads):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image as Picture
 
+from attar.errors import DataError
 from attar.kinds.image import Image, _blurred
 
 RNG = np.random.default_rng(0)
@@ -17,6 +18,13 @@ def test_preprocess_equals_numpy():
     x64 = x.astype(np.float64)
     expected = (x64 - x64.mean(axis=(0, 1, 2))) / x64.std(axis=(0, 1, 2))
     np.testing.assert_allclose(z, expected.transpose(0, 3, 1, 2), atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_come_last(channels):
+    with pytest.raises(DataError, match="transpose"):
+        Image.learn(np.zeros((5, channels, 8, 9), np.float32))
+    assert Image.learn(np.zeros((5, 3, 8, 4), np.float32)).layout[0] == 4
 
 
 def test_a_missing_pixel_becomes_the_mean():

@@ -30,7 +30,7 @@ def explore(
     labels: Annotated[Path | None, typer.Option(help="File of id (or file name) and label, to colour by.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of a table that holds the labels.")] = None,
     time: Annotated[
-        str | None, typer.Option(help="Train the autoencoder for this time: 30s, 5m; two minutes at most without it.")
+        str | None, typer.Option(help="Train the autoencoder for this time: 30s, 5m; half a minute to two without it.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,

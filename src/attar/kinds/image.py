@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
+from attar.errors import DataError
 from attar.kinds.base import Standardise, moments, normal, uniform
 from attar.kinds.patched import Patched
 from attar.nets.convnet import ConvDecoder, ConvNet
@@ -39,6 +40,8 @@ _PICTURE = 32
 _LUMA = (0.299, 0.587, 0.114)
 # Most patches along a side, so that attention over all of them stays cheap.
 _PATCHES = 8
+# Channels that an image may have where its first axis could be those of grey or of colour.
+_FEW_CHANNELS = 4
 # Images that suffice for the median of a border.
 _BORDER_SAMPLES = 4096
 
@@ -64,8 +67,15 @@ class Image(Patched):
 
     @classmethod
     def learn(cls, x: Floats, columns: Sequence[Column] = ()) -> Self:
-        """Learn the statistics of raw images `(n, h, w)` or `(n, h, w, c)`."""
+        """Learn the statistics of raw images `(n, h, w)` or `(n, h, w, c)`.
+
+        Raises:
+            DataError: channels come first, as far as can be told.
+        """
         del columns
+        if x.ndim == 4 and x.shape[1] in (1, 3) and min(x.shape[2:]) > _FEW_CHANNELS:
+            size = " × ".join(map(str, x.shape[1:]))
+            raise DataError(f"images of {size} seem to have their channels first; give x.transpose(0, 2, 3, 1)")
         pixels = x[..., None] if x.ndim == 3 else x
         mean, std = moments(pixels, axis=3)
         some = pixels[:_BORDER_SAMPLES]

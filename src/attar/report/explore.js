@@ -30,7 +30,7 @@
   const px = Float32Array.from(layouts[0].subarray(0, n)), py = Float32Array.from(layouts[0].subarray(n));
   const order = shuffled(), tint = new Uint8Array(3 * n), seen = new Uint8Array(n).fill(1);
   const starts = new Uint32Array(CELLS * CELLS + 1), members = new Uint32Array(n);
-  let layout = 0, chosen = 0, hidden = new Set(), current = -1, pending = 0, moving = 0;
+  let layout = 0, chosen = 0, hidden = new Set(), current = -1, pending = 0, moving = 0, middle = null;
   let zoom = 1, middleX = 0, middleY = 0, width = 0, height = 0, ratio = 1, unit = 1;
 
   // What is drawn last covers the rest: by chance, so that no class is always on top.
@@ -67,6 +67,7 @@
   }
 
   function paint() {
+    middle = null;
     const colour = data.colours[chosen], column = values[chosen];
     const absent = rgb(css("--rule"));
     const palette = colour.classes.map((_, k) => rgb(colourOf(k)));
@@ -87,6 +88,7 @@
   }
 
   function grid() {
+    middle = null;
     starts.fill(0);
     const cell = (i) => (Math.min(py[i] / FAR, 0.9999) * CELLS | 0) * CELLS + (Math.min(px[i] / FAR, 0.9999) * CELLS | 0);
     for (let i = 0; i < n; i++) starts[cell(i) + 1]++;
@@ -145,24 +147,31 @@
     if (current >= 0) show(current);
   }
 
-  // Classes are named in their middle, the largest first; a name that would cover another is left to the legend.
+  // The member nearest to the middle of each class, since between two parts of one there may be nothing; the largest
+  // class first. Kept, as it takes longer than drawing all samples.
+  function middles() {
+    const groups = data.colours[chosen].classes.map(() => []);
+    for (let i = 0; i < n; i++) if (seen[i] && values[chosen][i] >= 0) groups[values[chosen][i]].push(i);
+    const median = (of, at) => Float32Array.from(of, (i) => at[i]).sort()[of.length >> 1];
+    return [...groups.keys()].filter((k) => groups[k].length).sort((a, b) => groups[b].length - groups[a].length).map((k) => {
+      const [mx, my] = [median(groups[k], px), median(groups[k], py)], far = (i) => Math.hypot(px[i] - mx, py[i] - my);
+      return [k, groups[k].reduce((best, i) => (far(i) < far(best) ? i : best))];
+    });
+  }
+
+  // A name that would cover another is left to the legend.
   function name(pen) {
     const classes = data.colours[chosen].classes;
     if (!classes.length || classes.length > 40 || moving) return;
-    const groups = classes.map(() => []), taken = [];
-    for (let i = 0; i < n; i++) if (seen[i] && values[chosen][i] >= 0) groups[values[chosen][i]].push(i);
-    const median = (of, at) => Float32Array.from(of, (i) => at[i]).sort()[of.length >> 1];
+    middle ??= middles();
+    const taken = [];
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     const [ink, page] = [css("--text"), css("--page")];
-    for (const k of [...groups.keys()].sort((a, b) => groups[b].length - groups[a].length)) {
-      if (!groups[k].length) continue;
+    for (const [k, at] of middle) {
       const half = pen.measureText(classes[k]).width / 2 + 5;
-      // At the member that is nearest: between two parts of a class there may be nothing.
-      const [mx, my] = [median(groups[k], px), median(groups[k], py)], far = (i) => Math.hypot(px[i] - mx, py[i] - my);
-      const at = groups[k].reduce((best, i) => (far(i) < far(best) ? i : best));
       const x = toX(px[at]), y = toY(py[at]);
       if (x < half || x > width - half || y < 12 || y > height - 12) continue;
       if (taken.some((t) => Math.abs(t.x - x) < t.half + half && Math.abs(t.y - y) < 20)) continue;

@@ -96,7 +96,7 @@ class Fitted:
     write: Callable[[Path], None]
     network: bool = False  # costly to train: validated and drawn less often
     memory: bool = False  # looks samples up: among those alike, rounding decides which
-    pooled: bool = False  # learnt from all samples, with a label or without
+    rank: int = 1  # the simplest head on a representation first
 
 
 def finished(
@@ -150,7 +150,7 @@ def finished(
                 "bytes": measured.bytes,
                 "latency_ms": measured.latency_ms,
                 "difference": difference,
-                "rank": 2 if one.memory else 0 if one.pooled else 1,
+                "rank": one.rank,
                 "seconds": (time.perf_counter() - start) / len(fitted),
             }
         )

@@ -24,6 +24,8 @@ _PART = 1024
 _POOL = 8192
 # Numbers that labels are spread over at once.
 _SPREAD = 2**25
+# Samples for each label from which learning from all of them helps more than it errs.
+_PER_LABEL = 10
 
 
 def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: bool = False) -> Result:
@@ -109,7 +111,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         answer_trained,
         np.concatenate(said_trained),
         writer(job, module, trained.to_module()),
-        pooled=True,
+        rank=0 if len(pooled) >= _PER_LABEL * len(labelled) else 2,
     )
     memory = propagation.to_module()
     by_propagation = Fitted(
@@ -118,6 +120,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         propagation.answer(placed),
         writer(job, module, memory),
         memory=True,
+        rank=3,
     )
     both = Fitted(
         f"{name} + self-trained and propagation",
@@ -125,6 +128,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         (by_training.everything + by_propagation.everything) / 2,
         writer(job, module, MeanOfHeads([trained.to_module(), memory])),
         memory=True,
+        rank=3,
     )
     return finished(
         job,
