@@ -177,6 +177,20 @@ class TestPrediction:
         with pytest.raises(DataError, match="a graph; the model takes table"):
             read_for_prediction(source, kind="table", shape=(3,))
 
+    def test_features_are_found_by_name(self, tmp_path) -> None:
+        (tmp_path / "edges.csv").write_text("from,to\n0,1\n")
+        (tmp_path / "nodes.csv").write_text("age,size,label\n1,2,x\n3,4,y\n")
+        columns = read(str(tmp_path)).columns
+        assert [column.name for column in columns] == ["age", "size"]
+        # In another order, and with a column of labels by a name that is not one of labels.
+        (tmp_path / "nodes.csv").write_text("outcome,size,age\n0,2,1\n1,4,3\n")
+        dataset = read_for_prediction(str(tmp_path), kind="graph", shape=(2,), columns=columns)
+        np.testing.assert_array_equal(dataset.x.links.features, [[1, 2], [3, 4]])
+        assert any("1 columns are not used (outcome)" in note for note in dataset.notes)
+        (tmp_path / "nodes.csv").write_text("size,weight\n2,5\n4,6\n")
+        with pytest.raises(DataError, match="no column 'age', which the model needs"):
+            read_for_prediction(str(tmp_path), kind="graph", shape=(2,), columns=columns)
+
 
 @pytest.fixture(scope="module")
 def cora():

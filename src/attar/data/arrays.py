@@ -171,7 +171,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         raise DataError(f"{where}: column '{text}' holds texts, which make no {kind}; leave it out")
     if guessed and kind == "image" and x.ndim == 3 and x.dtype != np.uint8:
         notes.append("square samples are taken for images; if they are series, give their kind")
-    columns = raw.columns if kind == "table" else ()
+    columns = raw.columns if kind in ("table", "graph") else ()
     if kind == "table" and not columns:
         columns = tuple(Column(f"x{j}") for j in range(x.shape[1]))
     if isinstance(x, Nodes):

@@ -34,7 +34,7 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
     array([[2., 1.]], dtype=float32)
     """
     if isinstance(raw.x, Nodes):
-        return _graph(raw, kind, shape, where)
+        return _graph(raw, kind, shape, columns, where)
     if kind == "text":
         if raw.kind not in (None, "text"):
             raise DataError(f"{where}: of kind {raw.kind}; the model takes texts")
@@ -63,10 +63,15 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
     return replace(dataset, x=np.ascontiguousarray(x), notes=tuple(notes))
 
 
-def _graph(raw: Raw, kind: str, shape: tuple[int, ...], where: str) -> Dataset:
-    features = raw.x.links.features.shape[1] if isinstance(raw.x, Nodes) and raw.x.links is not None else 0
+def _graph(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str) -> Dataset:
+    links = raw.x.links if isinstance(raw.x, Nodes) else None
     if kind != "graph":
         raise DataError(f"{where}: a graph; the model takes {kind}, each {' × '.join(map(str, shape))}")
+    if links is not None and raw.columns and columns:
+        place, notes = _places(raw.columns, columns, where)
+        x = replace(links, features=links.features[:, place]).all()
+        return build(replace(raw, x=x, columns=tuple(columns), notes=(*raw.notes, *notes)), where=where, learn=False)
+    features = links.features.shape[1] if links is not None else 0
     if features != shape[0]:
         raise DataError(f"{where}: nodes of {features} features; the model takes {shape[0]}")
     return build(raw, where=where, learn=False)
@@ -95,18 +100,12 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
         if x.shape[1] != shape[0]:
             raise DataError(f"{where}: {x.shape[1]} columns; the model takes {shape[0]}")
         return replace(raw, columns=tuple(columns), kind="table")
-    place = {column.name: j for j, column in enumerate(raw.columns)}
-    absent = [column.name for column in columns if column.name not in place]
-    if absent:
-        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-        raise DataError(
-            f"{where}: no column '{absent[0]}'{more}, which the model needs; it has {', '.join(list(place)[:8])}"
-        )
+    place, unused = _places(raw.columns, columns, where)
     notes = list(raw.notes)
     values = np.empty((len(x), len(columns)), dtype=np.float64)
     for j, column in enumerate(columns):
-        source = raw.columns[place[column.name]]
-        cells = np.asarray(x[:, place[column.name]], dtype=np.float64)
+        source = raw.columns[place[j]]
+        cells = np.asarray(x[:, place[j]], dtype=np.float64)
         if column.categories:
             cells, unseen = recode(cells, source.categories, column.categories)
             if unseen:
@@ -120,8 +119,19 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
                 f"{where}: row {row}, column '{column.name}' is '{text}' where the model needs a number; mend it"
             )
         values[:, j] = cells
-    known = {column.name for column in columns}
+    return replace(raw, x=values, columns=tuple(columns), kind="table", notes=(*notes, *unused))
+
+
+def _places(given: Sequence[Column], needed: Sequence[Column], where: str) -> tuple[list[int], list[str]]:
+    """Where the columns of the model are among those given, by name, and a note on those that it does not use."""
+    place = {column.name: j for j, column in enumerate(given)}
+    absent = [column.name for column in needed if column.name not in place]
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        raise DataError(
+            f"{where}: no column '{absent[0]}'{more}, which the model needs; it has {', '.join(list(place)[:8])}"
+        )
+    known = {column.name for column in needed}
     extra = [name for name in place if name not in known]
-    if extra:
-        notes.append(f"{len(extra)} columns are not used ({', '.join(extra[:5])}{', …' if len(extra) > 5 else ''})")
-    return replace(raw, x=values, columns=tuple(columns), kind="table", notes=tuple(notes))
+    shown = f"{', '.join(extra[:5])}{', …' if len(extra) > 5 else ''}"
+    return [place[column.name] for column in needed], [f"{len(extra)} columns are not used ({shown})"] if extra else []

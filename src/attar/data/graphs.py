@@ -118,7 +118,8 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> R
         raise DataError(f"{table}: two nodes are called '{twice}'; give each an id of its own")
     graph = nodes.links(values[:, numbers], _ends(edges, place, table), str(edges))
     y = None if predicted else raw.y
-    return replace(raw, x=graph.all(), y=y, ids=ids, columns=(), kind="graph")
+    columns = tuple(raw.columns[j] for j in numbers)
+    return replace(raw, x=graph.all(), y=y, ids=ids, columns=columns, kind="graph")
 
 
 def _ends(path: Path, place: Mapping[str, int], table: Path) -> Ints:

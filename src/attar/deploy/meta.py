@@ -25,7 +25,8 @@ class ModelMeta:
         shape: of one raw sample: image `(h, w)` or `(h, w, c)`, series `(channels, steps)`, table and node of
             a graph `(features,)`, text `(tokens,)`.
         classes: the labels, in the order of the columns of "probabilities".
-        columns: of a table, in the order of its features; of texts, one with their tokenizer; else empty.
+        columns: of a table or of nodes, in the order of their features, where they have names; of texts, one with their
+            tokenizer; else empty.
         version: of attar, that wrote the file.
         extra: anything small that the writer wants to be found again.
         format: of this description itself.
