@@ -34,12 +34,13 @@ def text(value: str) -> str:
 
 
 def prose(value: str) -> str:
-    """Escape a sentence, and keep its numbers on one line with their units.
+    """Escape a sentence, write its numbers as `count` does, and keep them on one line with their units.
 
-    >>> prose("95.7 % in 46.8 KB")
-    '95.7\xa0% in 46.8\xa0KB'
+    >>> prose("95.7 % of 1,797 in 46.8 KB")
+    '95.7\xa0% of 1\u202f797 in 46.8\xa0KB'
     """
-    return re.sub(r"(?<=\d) (?=(?:%|B|KB|MB|ms|s|min)(?!\w))", NBSP, text(value))
+    spaced = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "\u202f", text(value))
+    return re.sub(r"(?<=\d) (?=(?:%|B|KB|MB|ms|s|min)(?!\w))", NBSP, spaced)
 
 
 def width(value: str) -> float:
