@@ -10,11 +10,13 @@ import torch
 from attar.adapt.finetune import train_from_scratch
 from attar.adapt.validate import LearningPoint
 from attar.candidates import Ahead, _pca, candidates
+from attar.compress.budget import Budget
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.errors import ExportError
-from attar.job import _job
+from attar.job import _job, run_job
 from attar.run import Run
+from attar.training.progress import Silent
 from attar.trials.base import TOLERANCE
 from attar.trials.heads import heads
 from attar.trials.networks import networks
@@ -118,7 +120,7 @@ def test_networks_see_only_their_own_part(images, monkeypatch) -> None:
     assert result.facts["candidates"][0]["name"] == "from scratch"
 
 
-def test_a_memory_that_hangs_on_rounding_is_left_out(plan, hidden, tmp_path, monkeypatch) -> None:
+def test_a_memory_that_hangs_on_rounding_is_left_out(plan, hidden, tmp_path) -> None:
     # One feature: seen from the mean, there are two directions only.
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
@@ -129,10 +131,13 @@ def test_a_memory_that_hangs_on_rounding_is_left_out(plan, hidden, tmp_path, mon
         "pca + propagation",
         "pca + self-trained and propagation",
     ]
-    # A head that looks nothing up has no such excuse.
+
+
+def test_what_cannot_be_exported_is_left_out_and_nothing_left_is_an_error(plan, hidden, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr("attar.trials.base.TOLERANCE", -1.0)
-    with pytest.raises(ExportError, match="differs from its original"):
-        heads(job, "pca", _pca(job), tmp_path)
+    dataset = from_arrays(np.random.default_rng(0).standard_normal((60, 3)), hidden(np.arange(60) % 2, 4))
+    with Run(tmp_path / "run", {}, {}) as run, pytest.raises(ExportError, match="nothing that was tried could be"):
+        run_job(dataset, plan, Budget(), run, Silent(), seed=0, source="x", command="")
 
 
 def test_global_random_state_is_left_alone(images) -> None:

@@ -26,7 +26,7 @@ def convolved(series):
 
 def test_the_most_filters_that_fit(convolved, tmp_path) -> None:
     job, linear = convolved
-    budget = Budget(bytes=8000)
+    budget = Budget(bytes=8800)
     filters = filters_within(job, budget, tmp_path)
     assert not list(tmp_path.iterdir())
     for more, fits in ((0, True), (8, False)):
@@ -64,7 +64,7 @@ def test_the_head_is_ridge_regression_on_the_centred_logarithms(convolved) -> No
 
 def test_series_ship_fewer_filters(convolved, tmp_path) -> None:
     job, linear = convolved
-    budget = Budget(bytes=8000)
+    budget = Budget(bytes=8800)
     with Run(tmp_path / "r", {}, {}) as run:
         file = distilled(job, linear, None, budget, run)
         assert [step.name for step in file.steps] == ["original", "fewer filters"]

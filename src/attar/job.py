@@ -17,7 +17,7 @@ from attar.committee import committee
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.deploy.meta import ModelMeta
-from attar.errors import BudgetError
+from attar.errors import BudgetError, ExportError
 from attar.findings import Decided, TestPart, findings, line_of, percent
 from attar.plan import Plan
 from attar.report.facts import Facts
@@ -70,7 +70,7 @@ def run_job(
 
     Raises:
         BudgetError: nothing that was tried fits the budget.
-        ExportError: a file differs from its original.
+        ExportError: nothing that was tried could be exported.
     """
     started = time.perf_counter()
     job, test = _job(dataset, plan, seed, progress)
@@ -83,6 +83,8 @@ def run_job(
         if student is not None or file is not None:
             tried.append(candidate)
             ready.append(file)
+    if not tried and budget == Budget():
+        raise ExportError(f"nothing that was tried could be exported: {left_out[0]}")
     if not tried:
         raise BudgetError(f"nothing that was tried fits the budget of {budget}; allow more")
     right = np.stack([correctness(c.held_out, job.codes) for c in tried])

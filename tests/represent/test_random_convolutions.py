@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,7 @@ def naive(filters, x):
                 if 0 <= at < steps:
                     for c in range(channels):
                         answers[:, k, place] += seen[k // 8, c, 0] * weight[k, 0, tap] * x[:, c, at]
+    answers += filters.bias.double().numpy()[:, None]
     # The mean of the sign is the share above, but for scale and origin.
     above = [2 * (answers > b[:, None]).mean(2) - 1 for b in thresholds.T]
     strength = np.zeros((n, len(weight)))
@@ -55,9 +58,15 @@ def test_features_equal_a_naive_loop(dilation, difference) -> None:
     x = samples((3, 36), n=4)
     generator = torch.Generator().manual_seed(0)
     filters = room._Filters(torch.tensor(x), 16, 2, dilation, difference, generator)
-    # Away from the answers themselves, from which the thresholds are quantiles: rounding must not decide.
-    filters.thresholds += 1e-4
     np.testing.assert_allclose(filters(torch.tensor(x)).numpy(), naive(filters, x), atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(2, 8), (1, 40), (8, 8)])
+def test_rounding_decides_nothing_where_samples_are_whole_numbers(shape) -> None:
+    x = np.random.default_rng(0).integers(0, 101, (300, *shape)).astype(np.float32)
+    module = RandomConvolutions(128, random_state=0).fit(x).module_
+    exact = copy.deepcopy(module).double()(torch.tensor(x, dtype=torch.float64))
+    np.testing.assert_allclose(module(torch.tensor(x)), exact, atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -32,6 +32,9 @@ _LEARNT = 512
 _ANSWERS_AT_ONCE = 2**20
 # Steps of a weight in one.
 _GRID = 128
+# What is added to the answers of a group, one after the other, and to thresholds: samples that are whole numbers have
+# answers that are equal, and rounding must not decide which is the larger. Far above rounding, far below what matters.
+_APART, _OFF = 1e-5, 4e-5
 # Weights of a filter, whichever its shape, and the standard deviation of what is added to them.
 _TAPS, _NOISE = 9, 0.5
 
@@ -152,6 +155,7 @@ class _Filters(nn.Module):
     """The filters of one dilation."""
 
     weight: Tensor
+    bias: Tensor
     channels: Tensor
     thresholds: Tensor
     cells: Tensor
@@ -178,6 +182,7 @@ class _Filters(nn.Module):
         weight = weight - weight.mean(1, keepdim=True)
         weight = _on_grid(weight / weight.abs().sum(1, keepdim=True))
         self.register_buffer("weight", weight.reshape(n, 1, *(_LENGTH[dims],) * dims))
+        self.register_buffer("bias", _APART * torch.arange(_GROUP).repeat(self.groups))
         # A group sees the sum of its channels: one convolution of few channels to groups, and one within each group.
         self.register_buffer("channels", self._channels(channels, generator).reshape(-1, channels, *(1,) * dims))
         self._learn(x, generator)
@@ -187,7 +192,7 @@ class _Filters(nn.Module):
         answers = self._convolve(x[:_REFERENCE]).transpose(0, 1).reshape(n, -1)
         answers = answers[:, :: -(-answers.shape[1] // _ANSWERS)]
         at = torch.rand(n, n_thresholds, generator=generator)
-        self.register_buffer("thresholds", torch.stack([torch.quantile(a, q) for a, q in zip(answers, at)]))
+        self.register_buffer("thresholds", torch.stack([torch.quantile(a, q) for a, q in zip(answers, at)]) + _OFF)
 
     def _channels(self, channels: int, generator: torch.Generator) -> Tensor:
         """Which channels each group of filters sees `(groups, channels)`: few more often than many."""
@@ -213,7 +218,8 @@ class _Filters(nn.Module):
         padding = self.dilation * (self.weight.shape[-1] // 2)
         convolve = F.conv1d if x.ndim == 3 else F.conv2d
         groups = sums.shape[1]
-        return convolve(sums, self.weight, padding=padding, dilation=self.dilation, groups=groups).flatten(2)
+        answers = convolve(sums, self.weight, self.bias, padding=padding, dilation=self.dilation, groups=groups)
+        return answers.flatten(2)
 
     def forward(self, x: Tensor) -> Tensor:
         a = self._convolve(x)

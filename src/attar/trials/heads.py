@@ -119,7 +119,6 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         answer_propagation,
         propagation.answer(placed),
         writer(job, module, memory),
-        memory=True,
         rank=3,
     )
     both = Fitted(
@@ -127,7 +126,6 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         answer_both,
         (by_training.everything + by_propagation.everything) / 2,
         writer(job, module, MeanOfHeads([trained.to_module(), memory])),
-        memory=True,
         rank=3,
     )
     return finished(
