@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -34,5 +35,11 @@ def write_whole(path: Path, data: bytes | str) -> None:
 
 
 def beside(path: Path) -> Path:
-    """Where a file is while it is being written; what a killed process left there is overwritten by the next."""
+    """Where a file is while it is being written; what a killed process left there is overwritten by the next.
+
+    Raises:
+        IsADirectoryError: it is a folder by its name.
+    """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     return path.with_name(f".{path.name}.part")

@@ -158,3 +158,10 @@ def test_wrong_arguments_are_refused(wrong) -> None:
     with pytest.raises(CompressionError) as error:
         factorize(nn.Sequential(nn.Linear(4, 4)), **wrong)
     assert "\n" not in str(error.value)
+
+
+def test_global_random_state_is_left_alone() -> None:
+    net, x = nn.Sequential(nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 3)), torch.randn(50, 20)
+    state = torch.get_rng_state()
+    factorize(net, x, share=0.7)
+    assert torch.equal(state, torch.get_rng_state())

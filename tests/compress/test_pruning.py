@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from attar.compress.parametrizations import Coded, Masked, frozen, store
 from attar.compress.places import places
 from attar.compress.pruning import prune
-from attar.errors import CompressionError
+from attar.errors import AttarError, CompressionError
 from attar.training.loop import train
 from tests.compress.zoo import SHAPES, zoo
 
@@ -175,3 +178,29 @@ def test_channels_go_and_are_recovered() -> None:
     less = prune(net, 0.5, x=x.numpy(), structure="channels", epochs=1)
     assert less.fc1.out_features < 32
     assert not any(isinstance(layer, Masked) for layer in less.modules())
+
+
+def test_computed_weights_are_pruned_as_what_they_are() -> None:
+    net = nn.Sequential(weight_norm(nn.Linear(8, 16)), nn.ReLU(), nn.Linear(16, 3))
+    pruned = prune(net, 0.5)
+    assert sum(int((layer.weight == 0).sum()) for layer in pruned[::2]) == (8 * 16 + 16 * 3) // 2
+    assert hasattr(net[0].parametrizations.weight, "original1")
+
+
+def test_a_recurrent_network_is_pruned_and_copied_again() -> None:
+    net, x = nn.LSTM(3, 4, batch_first=True), torch.randn(8, 5, 3)
+    pruned = prune(net, 0.5)
+    pruned(x)
+    assert (copy.deepcopy(prune(pruned, 0.7)).weight_ih_l0 == 0).float().mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        (nn.ReLU(), "no weight of two axes"),
+        (nn.Linear(3, 2).requires_grad_(False), "nothing to train"),
+    ],
+)
+def test_nothing_to_prune_or_to_train(net, message) -> None:
+    with pytest.raises(AttarError, match=message):
+        prune(net, 0.5, x=torch.randn(8, 3), epochs=1)

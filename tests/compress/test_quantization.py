@@ -233,3 +233,8 @@ def test_hostile_arguments() -> None:
         net.grouped.weight[1, 0, 0] = torch.nan
     with pytest.raises(CompressionError, match=r"grouped\.weight: some weights are not finite"):
         quantize(net)
+
+
+def test_samples_are_no_number_of_bits() -> None:
+    with pytest.raises(CompressionError, match="4 is none"):
+        quantize(nn.Linear(8, 8), 4)

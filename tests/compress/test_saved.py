@@ -14,6 +14,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from attar.compress import container
 from attar.compress.parametrizations import Codebook, Coded, Masked, Rounded, codes_of, store
 from attar.compress.places import places
+from attar.compress.quantization import quantize
 from attar.compress.saved import load, opened, save
 from attar.errors import CompressionError
 from tests.compress.networks import NETWORKS, Transformer
@@ -218,3 +219,10 @@ def test_an_integer_outside_its_codebook(tmp_path) -> None:
     text, payload = container.read(tmp_path / "a.attar")
     with pytest.raises(CompressionError):
         opened(text.replace('"k6"', '"k5"'), payload, "a.attar")
+
+
+def test_codes_of_other_floats_are_refused(tmp_path) -> None:
+    net = quantize(nn.Linear(8, 8).double(), bits=4)
+    with pytest.raises(CompressionError, match="float64, and a file to"):
+        save(net, tmp_path / "net.attar", torch.zeros(1, 8, dtype=torch.float64))
+    assert not list(tmp_path.iterdir())

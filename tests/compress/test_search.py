@@ -182,3 +182,9 @@ def test_a_time_that_is_met_is_kept_to(task) -> None:
     found = compress(net, Budget(bytes=3000, latency_ms=1000.0), x, epochs=2)
     assert found.chosen.latency_ms is not None
     assert found.chosen.bytes <= 3000
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_floats_are_refused(dtype) -> None:
+    with pytest.raises(CompressionError, match=str(dtype)):
+        compress(nn.Linear(8, 3).to(dtype), Budget(bytes=600), torch.zeros(10, 8, dtype=dtype))

@@ -106,3 +106,11 @@ def test_an_empty_parquet_table(tmp_path):
     parquet.write_table(pa.table({"a": pa.array([], pa.int64())}), tmp_path / "t.parquet")
     with pytest.raises(DataError, match="no row"):
         read_file(tmp_path / "t.parquet")
+
+
+def test_labels_that_read_as_missing_are_noted(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x, label\n" + "1,NA\n2,EU\n3,US\n4,\n5,NA\n")
+    raw = read_file(path)
+    assert list(raw.y) == [None, "EU", "US", None, None]
+    assert "2 labels are 'NA': taken as unlabelled; if it is a class, call it otherwise" in raw.notes

@@ -107,3 +107,19 @@ def test_ten_thousand_small_images_in_well_under_a_second(tmp_path):
     images, _, _ = read_images([str(path)] * 2_000, ["a"] * 2_000, strict=False)
     stack(images)
     assert time.process_time() - start < 1  # five times what it takes
+
+
+def test_images_of_sixteen_bits_among_others_are_brought_to_their_units():
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    pictures = [Image.fromarray(grey), Image.fromarray(grey.astype(np.uint16) * 257)]
+    contents = []
+    for picture in pictures:
+        file = io.BytesIO()
+        picture.save(file, "png")
+        contents.append(file.getvalue())
+    images, _, notes = read_images(contents, ["a", "b"], strict=True)
+    np.testing.assert_array_equal(images[0], images[1])
+    assert notes == ["1 of 2 images have 16 bits a value: brought to the 8 of the others"]
+    images, _, notes = read_images(contents[1:], ["b"], strict=True)
+    assert images[0].max() == 252 * 257
+    assert not notes

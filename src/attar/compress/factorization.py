@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +11,8 @@ from torch import Tensor, nn
 from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import Samples, View, distill, rows
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
+from attar.compress.parametrizations import settle
+from attar.compress.places import copied
 from attar.compress.vbmf import vbmf_rank
 from attar.errors import CompressionError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _BATCH = 128
 
 
+@torch.random.fork_rng(devices=[])  # new layers draw weights, which are then replaced
 def factorize(
     model: nn.Module,
     x: Samples | None = None,
@@ -74,7 +76,8 @@ def factorize(
         )
     """
     _judge(model, x, ranks, energy, share, epochs)
-    smaller = copy.deepcopy(model).eval()
+    smaller = copied(model).eval()
+    settle(smaller)
     found, left = sites(smaller, x)
     if progress is not None:
         for name in left:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.distillation import Samples, rows
-from attar.compress.places import places
+from attar.compress.places import copied, places
 from attar.data.dataset import UNLABELLED
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
     Returns:
         For each batch g ⊙ w by the name of its place, for all that have a gradient.
     """
-    model = copy.deepcopy(model).eval()
+    model = copied(model).eval()
     of = {place.name: place.original() for place in places(model)}
     trained = {name: w.requires_grad_() for name, w in of.items() if w.is_floating_point()}
     labels = torch.full((len(x),), UNLABELLED) if y is None else torch.as_tensor(y).long()

@@ -50,6 +50,8 @@ class Thinning(nn.Module):
         self.amount, self.threshold, self.pattern, self.scope = amount, threshold, pattern, scope
         self.scores, self.steps = scores or {}, steps
         self.masks = {place: _mask(place) for place in places(model) if place.value.ndim > 1}
+        if not self.masks:
+            raise CompressionError(f"{type(model).__name__} has no weight of two axes or more, and none to prune")
         self.step: Tensor
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor, nn
@@ -10,6 +9,8 @@ from torch import Tensor, nn
 from attar.compress.distillation import Samples, View, distill
 from attar.compress.importance import sensitivities
 from attar.compress.masks import Scope, Thinning
+from attar.compress.parametrizations import settle
+from attar.compress.places import copied
 from attar.compress.structure import Criterion, narrowed
 from attar.errors import CompressionError
 
@@ -79,13 +80,16 @@ def prune(
         (90, 40)
     """
     _judge(amount, threshold, structure, criterion, epochs, gradual, x)
+    # Weights that are computed from others, as by weight_norm, are pruned as what they are.
+    model = copied(model)
+    settle(model)
     if structure == "channels":
         assert amount is not None
         assert x is not None
         pruned = narrowed(model, amount, x, y, scope=scope, criterion=criterion, seed=seed, progress=progress)
         student = pruned
     else:
-        pruned = copy.deepcopy(model)
+        pruned = copied(model)
         thinning = Thinning(
             pruned,
             amount=amount,
@@ -100,7 +104,8 @@ def prune(
         student = thinning if gradual else pruned
     if epochs and x is not None:
         distill(student, model, x, y, epochs=epochs, batch_size=_BATCH, lr=lr, view=view, seed=seed, progress=progress)
-    return pruned.eval()
+    # A recurrent layer that was trained cannot be copied as it is.
+    return copied(pruned).eval()
 
 
 def _judge(

@@ -103,6 +103,8 @@ def quantize(
         raise CompressionError(f"clipping {clipping!r} is unknown: take one of {', '.join(CLIPPINGS)}")
     if granularity not in ("channel", "tensor") and not (isinstance(granularity, int) and granularity > 0):
         raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
+    if x is not None and not hasattr(x, "shape"):
+        raise CompressionError(f"x are samples, a tensor or an array, and {x!r} is none; give other arguments by name")
     if (activations is not None or epochs) and (x is None or not len(x)):
         raise CompressionError("ranges of activations and training need samples: give `x`")
     small = copied(model).eval()

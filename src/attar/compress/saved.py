@@ -152,6 +152,9 @@ def _place(program: Program, name: str) -> Place:
 def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
     place = _place(program, name)
     decoder = place.chain()[-1] if place.chain() else None
+    values = decoder.scale if isinstance(decoder, Coded) else decoder.values if isinstance(decoder, Codebook) else None
+    if values is not None and values.dtype != torch.float32:
+        raise CompressionError(f"{name} is decoded to {values.dtype}, and a file to torch.float32: save model.float()")
     if isinstance(decoder, Coded):
         codes = place.original()
         fitting.encode(writer, _whole(codes))

@@ -128,6 +128,9 @@ def compress(
     """
     if budget == Budget():
         raise BudgetError("the budget allows everything: say bytes, milliseconds or what may be lost")
+    other = next((p.dtype for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
+    if other is not None:
+        raise CompressionError(f"the network has weights of {other}: give model.float(), and samples of float32")
     if len(x) < 2:
         raise CompressionError(f"{len(x)} samples: some are set aside to judge by; give at least two")
     progress = progress or Silent()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +17,7 @@ from attar.compress.importance import effects
 from attar.compress.marks import floats
 from attar.compress.masks import Scope
 from attar.compress.narrow import narrow, silence
+from attar.compress.places import copied
 from attar.compress.reconstruct import drop_biases, give_biases, reconstruct
 from attar.compress.widths import is_wall
 from attar.errors import CompressionError
@@ -32,6 +32,7 @@ _SAMPLES, _TOLERANCE = 4, 1e-4
 _WHY = "the network says its width elsewhere too"
 
 
+@torch.random.fork_rng(devices=[])  # new layers draw weights, which are then replaced
 def narrowed(
     model: nn.Module,
     amount: float,
@@ -73,7 +74,7 @@ def narrowed(
     Raises:
         CompressionError: there is nothing that could go.
     """
-    original, model = model, copy.deepcopy(model).eval()
+    original, model = model, copied(model).eval()
     split_heads(model)
     give_biases(model)
     few = rows(x, torch.arange(min(_SAMPLES, len(x))))
@@ -154,7 +155,7 @@ class _Group:
 def _without(model: nn.Module, coupled: Coupling, groups: Sequence[_Group], x: Tensor) -> nn.Module | None:
     """A copy without what is gone of some groups; None if it is not the network in which nothing reads that."""
     components = [one for group in groups for one in group.components[: group.gone]]
-    silent, less = copy.deepcopy(model), copy.deepcopy(model)
+    silent, less = copied(model), copied(model)
     silence(silent, coupled, components)
     narrow(less, coupled, components)
     for group in groups:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,26 +70,11 @@ def read_delimited(path: Path, *, text: Collection[str] = ()) -> tuple[ArrowTabl
         DataError: the file is empty or not a table.
     """
     import pyarrow as pa
-    import pyarrow.csv as arrow_csv
 
     found = layout(path)
     notes = [] if found.names else [f"{path.name} has no header line: its columns are called x0, x1, …"]
-    # Types are guessed from the first block, and a guess that a later block refutes is an error: so, one block.
-    block = min(max(path.stat().st_size + 1, 1 << 20), _LARGEST_BLOCK)
     try:
-        table = arrow_csv.read_csv(
-            path,
-            read_options=arrow_csv.ReadOptions(
-                use_threads=False, block_size=block, autogenerate_column_names=not found.names
-            ),
-            parse_options=arrow_csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types={name: pa.string() for name in text},
-                null_values=list(MISSING),
-                strings_can_be_null=True,
-                decimal_point=found.decimal,
-            ),
-        )
+        table = _read(path, found, text)
     except (pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}; mend the file") from None
     if table.num_rows == 0:
@@ -96,3 +82,33 @@ def read_delimited(path: Path, *, text: Collection[str] = ()) -> tuple[ArrowTabl
     if not found.names:
         table = table.rename_columns([f"x{i}" for i in range(table.num_columns)])
     return table.rename_columns([str(name).strip() for name in table.column_names]), notes
+
+
+def words_for_missing(path: Path, column: str) -> dict[str, int]:
+    """How often each word that is read as a missing value, blank ones aside, stands in a column."""
+    table = _read(path, layout(path), [column], missing=())
+    cells = [
+        str(cell) for cell in table.column([name.strip() for name in table.column_names].index(column)).to_pylist()
+    ]
+    return {word: n for word, n in Counter(cells).items() if word in MISSING and word}
+
+
+def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[str] = MISSING) -> ArrowTable:
+    import pyarrow as pa
+    import pyarrow.csv as arrow_csv
+
+    # Types are guessed from the first block, and a guess that a later block refutes is an error: so, one block.
+    block = min(max(path.stat().st_size + 1, 1 << 20), _LARGEST_BLOCK)
+    return arrow_csv.read_csv(
+        path,
+        read_options=arrow_csv.ReadOptions(
+            use_threads=False, block_size=block, autogenerate_column_names=not found.names
+        ),
+        parse_options=arrow_csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types={name: pa.string() for name in text},
+            null_values=list(missing),
+            strings_can_be_null=True,
+            decimal_point=found.decimal,
+        ),
+    )

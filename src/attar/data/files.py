@@ -12,7 +12,7 @@ import numpy as np
 
 from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column
-from attar.data.delimited import layout, read_delimited
+from attar.data.delimited import layout, read_delimited, words_for_missing
 from attar.data.images import is_image, read_images
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import ArrowColumn, ArrowTable, from_arrow
@@ -84,6 +84,9 @@ def read_table(
         label = _label(names, label_column, path)
         written = {label, *(name for name in names if name.lower() in _ID_NAMES), *text} - {None}
         table, notes = read_delimited(path, text=[str(name) for name in written])
+        if label is not None and table.column(label).null_count:
+            for word, n in words_for_missing(path, label).items():
+                notes.append(f"{n} labels are '{word}': taken as unlabelled; if it is a class, call it otherwise")
     else:
         table, notes = read_json(path) if path.suffix.lower() in JSON else read_parquet(path), []
         label = _label(table.column_names, label_column, path)

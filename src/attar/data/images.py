@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from PIL import Image as PillowImage
 
 _COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
+# Greatest value of 16 bits over that of 8.
+_DEPTHS = 257
 _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in grey: ITU-R BT.601, as in Pillow
 
 
@@ -73,10 +75,20 @@ def read_images(
                 broken.append(names[i])
     if not images:
         raise DataError(f"none of {len(sources)} images can be read ({', '.join(broken[:3])}); mend or remove them")
+    images, notes = _one_depth(images)
     if not broken:
-        return images, kept, []
+        return images, kept, notes
     shown = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
-    return images, kept, [f"{len(broken)} of {len(sources)} images cannot be read and are skipped ({shown})"]
+    return images, kept, [f"{len(broken)} of {len(sources)} images cannot be read and are skipped ({shown})", *notes]
+
+
+def _one_depth(images: list[Array]) -> tuple[list[Array], list[str]]:
+    """Images of 16 bits among images of 8 in the units of these, and a note; of one depth, as they are."""
+    deep = [image.dtype.kind in "iu" and image.dtype.itemsize > 1 for image in images]
+    if all(deep) or not any(deep):
+        return images, []
+    scaled = [image.astype(np.float32) / _DEPTHS if more else image for image, more in zip(images, deep)]
+    return scaled, [f"{sum(deep)} of {len(images)} images have 16 bits a value: brought to the 8 of the others"]
 
 
 def _content(path: str) -> bytes:

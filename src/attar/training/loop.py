@@ -175,6 +175,8 @@ def _own_random_state(seed: int) -> Iterator[None]:
 
 def _optimizer(module: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
     trained = [p for p in module.parameters() if p.requires_grad]
+    if not trained:
+        raise TrainingError("there is nothing to train: no parameter has requires_grad")
     # Decay of a bias or of a batch normalisation's scale regularises nothing.
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
