@@ -100,3 +100,12 @@ def test_an_estimator_of_scikit_learn() -> None:
             getattr(learner, method)(np.zeros((2, 3)))
     with pytest.raises(NotFittedError):
         learner.export("m.onnx")
+
+
+@pytest.mark.parametrize("y", [np.arange(40) % 2 == 1, (np.arange(40) % 2) * 0.5])
+def test_truth_values_and_fractions_come_back_as_they_are(y) -> None:
+    X = np.random.default_rng(0).standard_normal((40, 3)) + 3 * np.eye(2, 3)[np.arange(40) % 2]
+    learner = Learner(time=0.1).fit(X, y)
+    assert learner.classes_.dtype == y.dtype
+    assert learner.predict(X).dtype == y.dtype
+    assert (learner.predict(X) == y).mean() > 0.8

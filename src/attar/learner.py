@@ -117,7 +117,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._bytes = outcome.model.read_bytes()
             self.model_: Model = load(outcome.model)
         self.facts_: Facts = outcome.facts
-        self.classes_ = self.model_.classes
+        self.classes_ = _as_given(self.model_.classes, y)
         self.n_features_in_ = int(np.prod(self.facts_.shape))
         self.accuracy_, self.accuracy_interval_ = self.facts_.accuracy, self.facts_.interval
         self.leaderboard_: tuple[Row, ...] = self.facts_.leaderboard
@@ -131,7 +131,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The most probable label of each sample `(n,)`."""
         check_is_fitted(self)
-        return self.model_.predict(X)
+        labels: npt.NDArray[Any] = self.classes_[self.model_.predict_proba(X).argmax(axis=1)]
+        return labels
 
     def export(self, path: str | Path) -> Path:
         """Write the model file, to be read with `attar.load`, `attar predict` or plain onnxruntime."""
@@ -157,3 +158,11 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _as_given(classes: npt.NDArray[Any], y: Any) -> npt.NDArray[Any]:
+    """Labels as they came: a file writes truth values and fractions as texts."""
+    kind = np.asarray(y).dtype
+    if classes.dtype.kind != "U" or kind.kind not in "bf":
+        return classes
+    return classes == "True" if kind.kind == "b" else classes.astype(kind)
