@@ -99,6 +99,8 @@ def test_another_command_is_refused_and_named(tmp_path) -> None:
     with opened(tmp_path / "r"):
         pass
     before = (tmp_path / "r" / "run.json").read_bytes()
+    with pytest.raises(RunError, match=r"another command \(seed was 0, is 1\)"):
+        opened(tmp_path / "r", {**ASKED, "settings": {"seed": 1}})
     with pytest.raises(RunError, match=r"another command \(source was 'digits', is 'wine'\)"):
         opened(tmp_path / "r", {**ASKED, "source": "wine"})
     assert (tmp_path / "r" / "run.json").read_bytes() == before

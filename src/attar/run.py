@@ -202,5 +202,7 @@ def _locked(folder: Path) -> int:
 
 
 def _difference(found: Json, asked: Json) -> str:
-    keys = [key for key in {**found, **asked} if found.get(key) != asked.get(key)]
-    return "; ".join(f"{key} was {found.get(key)!r}, is {asked.get(key)!r}" for key in keys[:2])[:160]
+    """The first two things that differ, each setting being one."""
+    before, now = ({**one, **one.get("settings", {}), "settings": None} for one in (found, asked))
+    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return "; ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in keys[:2])[:160]
