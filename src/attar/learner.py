@@ -162,7 +162,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _as_given(classes: npt.NDArray[Any], y: Any) -> npt.NDArray[Any]:
     """Labels as they came: a file writes truth values and fractions as texts."""
-    kind = np.asarray(y).dtype
-    if classes.dtype.kind != "U" or kind.kind not in "bf":
+    given = np.asarray(y).dtype
+    if classes.dtype.kind != "U" or given.kind not in "bf":
         return classes
-    return classes == "True" if kind.kind == "b" else classes.astype(kind)
+    return classes == "True" if given.kind == "b" else classes.astype(given)

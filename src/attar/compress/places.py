@@ -80,13 +80,18 @@ def places(model: nn.Module) -> list[Place]:
     return [Place(name, tuple(owners)) for name, owners in found.values()]
 
 
-def copied(model: nn.Module) -> nn.Module:
-    """A deep copy, also of a recurrent layer that has just computed its weights: torch refuses to copy what it keeps
-    of them while they carry a gradient."""
+def copyable(model: nn.Module) -> nn.Module:
+    """The network itself, in which recurrent layers let go of the weights that they have just computed: torch refuses
+    to copy what they keep of them while these carry a gradient."""
     for layer in model.modules():
         if isinstance(layer, nn.RNNBase) and parametrize.is_parametrized(layer):
             layer._flat_weights = [None if one is None else one.detach() for one in layer._flat_weights]
-    return copy.deepcopy(model)
+    return model
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy, also of a recurrent layer that has just computed its weights."""
+    return copy.deepcopy(copyable(model))
 
 
 def bare(layer: nn.Module, name: str) -> None:

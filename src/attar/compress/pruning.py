@@ -10,7 +10,7 @@ from attar.compress.distillation import Samples, View, distill
 from attar.compress.importance import sensitivities
 from attar.compress.masks import Scope, Thinning
 from attar.compress.parametrizations import settle
-from attar.compress.places import copied
+from attar.compress.places import copied, copyable
 from attar.compress.structure import Criterion, narrowed
 from attar.errors import CompressionError
 
@@ -104,8 +104,7 @@ def prune(
         student = thinning if gradual else pruned
     if epochs and x is not None:
         distill(student, model, x, y, epochs=epochs, batch_size=_BATCH, lr=lr, view=view, seed=seed, progress=progress)
-    # A recurrent layer that was trained cannot be copied as it is.
-    return copied(pruned).eval()
+    return copyable(pruned).eval()
 
 
 def _judge(
