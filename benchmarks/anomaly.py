@@ -31,6 +31,7 @@ from scipy.stats import ks_2samp, kstest, rankdata
 from sklearn.metrics import roc_auc_score
 
 from attar.density import AnomalyDetector
+from attar.density._ensemble import Ensemble
 
 Floats = npt.NDArray[np.float64]
 
@@ -100,12 +101,13 @@ def peer(name: str) -> Callable[[Floats, npt.NDArray[np.int64], int], dict[str, 
 
 
 def attar(x: Floats, y: npt.NDArray[np.int64], seed: int) -> dict[str, float]:
-    """ROC AUC of the whole, and of each score in it."""
+    """ROC AUC of the whole, and of each score of an ensemble that has seen all samples."""
     detector = AnomalyDetector(random_state=seed).fit(x)
-    views = detector.ensemble_.views(x)
+    ensemble = Ensemble.learn(x, seed)
+    views = ensemble.views(x)
     alone = {
         f"{type(score).__name__}, {view}": float(roc_auc_score(y, score(views[view])))
-        for family in detector.ensemble_.families
+        for family in ensemble.families
         for score, view, _ in family.scores
     }
     return {"auc": float(roc_auc_score(y, -detector.score_samples(x))), **alone}
@@ -114,13 +116,15 @@ def attar(x: Floats, y: npt.NDArray[np.int64], seed: int) -> dict[str, float]:
 def clean(x: Floats, y: npt.NDArray[np.int64], seed: int) -> dict[str, float]:
     """How far p-values are from uniform, in two tests, and how many are at most 0.05.
 
-    All p-values of a detector share its calibration scores, so together they stray farther from uniform than as many
-    independent ones. The test of two samples, of calibration scores and new ones, allows for that.
+    All p-values of a detector share the samples that it compares with, so together they stray farther from uniform than
+    as many independent ones: with as many to compare with as are judged, the test of uniformity rejects 31 % of perfect
+    detectors at 5 %. The test of two samples, of the possible p-values and those there are, allows for that.
     """
     normal = x[y == 0]
     detector = AnomalyDetector(random_state=seed).fit(normal[::2])
     p = detector.p_values(normal[1::2])
-    two = ks_2samp(detector.calibration_, detector.score_samples(normal[1::2]))
+    n = detector.n_calibration_ + 1
+    two = ks_2samp(np.arange(1, n + 1) / n, p)
     return {
         "uniform": float(kstest(p, "uniform").pvalue),
         "two": float(two.pvalue),

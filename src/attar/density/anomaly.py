@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
@@ -19,22 +21,50 @@ FOLDS = 5
 FEWEST = 5
 # Of more samples, so many drawn at random are learnt from.
 MOST = 10_000
+# Scores that differ by less, in standard deviations, are those of equal samples, up to rounding.
+SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class Fold:
+    """An ensemble, and how normal it finds samples that it has not seen, ascending `(m,)`."""
+
+    ensemble: Ensemble
+    unseen: Floats
+
+    @classmethod
+    def learn(cls, seen: Floats, unseen: Floats, seed: int) -> Self:
+        """From samples `(n, d)`, at least four, and others `(m, d)`, at least one."""
+        ensemble = Ensemble.learn(seen, seed)
+        return cls(ensemble, np.sort(_normality(ensemble, unseen)))
+
+    def __call__(self, x: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+        """How normal each sample is `(n,)`, and how many of the unseen ones are at least as odd `(n,)`."""
+        normality = _normality(self.ensemble, x)
+        return normality, np.searchsorted(self.unseen, normality, side="right")
+
+
+def _normality(ensemble: Ensemble, x: Floats) -> Floats:
+    normality: Floats = np.round(-ensemble(x) / SAME) * SAME
+    return normality
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     r"""Samples unlike the others, found by density, neighbours, reconstruction and isolation together, without labels.
 
-    The score is the mean of six scores, each as the normal quantile of its rank; five of them learn from the half of
-    the samples that a first round finds most normal. Nothing in it is set by hand, by a label or for a data set.
+    An ensemble s is the mean of seven scores, each as the normal quantile of its rank; all but one of them learn from
+    the half of the samples that a first round finds most normal. Nothing in it is set by hand, by a label or for a
+    data set. There are five, each learnt without a fifth of the samples, which it is then compared with.
 
     The p-value of a sample x is that of "x comes from the distribution of the samples in `fit`":
 
-    .. math:: p(x) = \frac{1 + |\{i : s_{-k(i)}(x_i) \leq s(x)\}|}{n + 1}
+    .. math:: p(x) = \frac{1 + |\{i : s_{-k(i)}(x_i) \leq s_{-k(i)}(x)\}|}{n + 1}
 
-    where s is the score (higher is more normal) and :math:`s_{-k(i)}` the score learnt without the fifth of the
-    samples that holds x_i. So every sample is both learnt from and compared with. Of a sample from that distribution
-    it is uniform as far as leaving out a fifth does not change the score, which is checked on data in `docs/density.md`
-    and not guaranteed. Where the samples in `fit` hold anomalies, p-values are too large rather than too small.
+    where s is higher for more normal samples and :math:`s_{-k(i)}` has not seen the fifth that holds x_i. So every
+    sample is both learnt from and compared with, and x and x_i are judged by the same ensemble, which knows neither. Of
+    a sample from that distribution p is uniform up to what five ensembles differ by; what is guaranteed is that it is
+    at most α with a probability of at most about 2α. Where samples are equal, p comes in steps. Where the samples in
+    `fit` hold anomalies, p-values are too large rather than too small.
 
     What `predict` calls an anomaly is a p-value of at most `alpha`: of samples like those in `fit`, that share is
     called so in the mean, by default 1 in 20. Nothing is supposed about how many anomalies there are, unless
@@ -43,7 +73,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     References:
         Testing for outliers with conformal p-values (Bates, Candès, Lei, Romano, Sesia, 2023).
         https://doi.org/10.1214/22-AOS2244
-        Cross-conformal predictors (Vovk, 2015). https://doi.org/10.1007/s10472-013-9368-4
+        Cross-conformal predictors (Vovk, 2015), equation 10. https://doi.org/10.1007/s10472-013-9368-4
+        Predictive inference with the jackknife+ (Barber, Candès, Ramdas, Tibshirani, 2021), section 4, for 2α.
+        https://doi.org/10.1214/20-AOS1965
         ADBench: Anomaly Detection Benchmark (Han, Hu, Huang, Jiang, Zhao, 2022). https://arxiv.org/abs/2206.09426
 
     Arguments:
@@ -56,7 +88,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         offset_: what `decision_function` takes off the score; −∞ where `alpha` is below 1 / (n + 1).
-        calibration_: ascending scores of the samples in `fit`, each of an ensemble that had not seen it `(n,)`.
+        folds_: ensembles, each with what it says of the samples that it has not seen.
+        n_calibration_: n, the samples that were learnt from.
         representation_: the fitted transformer, or None.
         shape_: shape of one sample, where there is no representation.
         n_features_in_: number of values in one sample, where there is no representation.
@@ -104,31 +137,29 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         generator = check_random_state(self.random_state)
         seed = int(generator.randint(2**31 - 1))
         order = generator.permutation(len(x))[:MOST]
-        self.ensemble_ = Ensemble.learn(x[order], seed)
-        held_out = []
-        for fold in range(FOLDS):
-            rest = np.delete(order, np.s_[fold::FOLDS])
-            held_out.append(Ensemble.learn(x[rest], seed)(x[order[fold::FOLDS]]))
-        self.calibration_ = np.sort(-np.concatenate(held_out))
+        self.folds_ = tuple(
+            Fold.learn(x[np.delete(order, np.s_[fold::FOLDS])], x[order[fold::FOLDS]], seed) for fold in range(FOLDS)
+        )
+        self.n_calibration_ = len(order)
         self.offset_ = self._offset(x)
         return self
 
     def score_samples(self, X: Any) -> Floats:
-        """How normal samples are; without a unit.
+        """How normal samples are: log p(x), told apart also where p is the same, by how far out they are.
 
         Arguments:
             X: samples as in `fit`. One copy of a sample among those learnt from does not make it more normal, so that
                 samples from `fit` are scored as if each had been left out of its own neighbours.
 
         Returns:
-            Scores `(n,)`, higher for more normal samples.
+            Scores `(n,)`, higher for more normal samples; at most 0.
 
         Raises:
             NotFittedError: `fit` was not called.
             ValueError: samples of another shape than in `fit`, or values that `fit` would not accept.
         """
         check_is_fitted(self)
-        return -self.ensemble_(self._vectors(X, reset=False))
+        return self._scores(self._vectors(X, reset=False))
 
     def decision_function(self, X: Any) -> Floats:
         """The score minus `offset_`: negative for anomalies; as `score_samples` otherwise.
@@ -165,16 +196,24 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def p_of_scores(self, scores: Floats) -> Floats:
         """`p_values` of samples whose `score_samples` `(n,)` are there already."""
-        as_odd = np.searchsorted(self.calibration_, scores, side="right")
-        return (1 + as_odd) / (1 + len(self.calibration_))
+        as_odd: Floats = np.floor(np.exp(scores) * (self.n_calibration_ + 1))
+        return (1 + as_odd) / (1 + self.n_calibration_)
+
+    def _scores(self, x: Floats) -> Floats:
+        judged = [fold(x) for fold in self.folds_]
+        as_odd = np.sum([counts for _, counts in judged], axis=0)
+        # Above 0 and below 1: it tells those apart that as many are as odd as.
+        within = expit(np.mean([normality for normality, _ in judged], axis=0))
+        scores: Floats = np.log((as_odd + within) / (self.n_calibration_ + 1))
+        return scores
 
     def _offset(self, x: Floats) -> float:
         if self.contamination is not None:
-            return float(np.quantile(-self.ensemble_(x), self.contamination))
-        # p ≤ α exactly where fewer than `flagged` of the calibration scores are as low.
-        possible = np.arange(1, len(self.calibration_) + 2) / (len(self.calibration_) + 1)
+            return float(np.quantile(self._scores(x), self.contamination))
+        # p ≤ α exactly where fewer than `flagged` samples are as odd.
+        possible = np.arange(1, self.n_calibration_ + 2) / (self.n_calibration_ + 1)
         flagged = int(np.searchsorted(possible, self.alpha, side="right"))
-        return float(self.calibration_[flagged - 1]) if flagged else -np.inf
+        return float(np.log(possible[flagged - 1])) if flagged else -np.inf
 
     def _vectors(self, X: Any, *, reset: bool) -> Floats:
         x: Floats
