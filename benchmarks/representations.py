@@ -26,7 +26,7 @@ from attar.represent.base import Representation
 
 # Name of a row and what makes the representation.
 HAR: dict[str, Callable[[], Representation]] = {
-    "tstcc": lambda: TSTCC(256, epochs=80, random_state=0),
+    "tstcc": lambda: TSTCC(256, epochs=56, random_state=0),
     "simclr": lambda: SimCLR(512, epochs=60, random_state=0),
     "moco": lambda: MoCo(512, epochs=60, random_state=0),
     "byol": lambda: BYOL(512, epochs=60, random_state=0),

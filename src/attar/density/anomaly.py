@@ -73,8 +73,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     References:
         Testing for outliers with conformal p-values (Bates, Candès, Lei, Romano, Sesia, 2023).
         https://doi.org/10.1214/22-AOS2244
-        Cross-conformal predictors (Vovk, 2015), equation 10. https://doi.org/10.1007/s10472-013-9368-4
-        Predictive inference with the jackknife+ (Barber, Candès, Ramdas, Tibshirani, 2021), section 4, for 2α.
+        Cross-conformal predictors (Vovk, 2015). https://doi.org/10.1007/s10472-013-9368-4
+        Predictive inference with the jackknife+ (Barber, Candès, Ramdas, Tibshirani, 2021), for 2α.
         https://doi.org/10.1214/20-AOS1965
         ADBench: Anomaly Detection Benchmark (Han, Hu, Huang, Jiang, Zhao, 2022). https://arxiv.org/abs/2206.09426
 

@@ -158,7 +158,10 @@ class TSTCC(Pretext):
 def _context(networks: nn.ModuleDict, z: Tensor) -> Tensor:
     """What the transformer sums up of `(n, steps, channels)`, at a token of its own before the first step: `(n, c)`."""
     import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
 
     token = cast("nn.Embedding", networks["summary"]).weight.expand(len(z), 1, -1)
-    c: Tensor = networks["transformer"](torch.cat([token, networks["embed"](z)], dim=1))[:, 0]
+    # A few steps each: the blocks of the fused kernel would be mostly empty.
+    with sdpa_kernel(SDPBackend.MATH):
+        c: Tensor = networks["transformer"](torch.cat([token, networks["embed"](z)], dim=1))[:, 0]
     return c
