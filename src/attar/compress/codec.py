@@ -80,15 +80,16 @@ def passed(
     if model.signed:
         told = None if given is None else (given < 0).astype(np.int64)
         negative = _signs(coder, model, elements[symbols[elements] > 0], values, told, signs)
-        values = np.where(negative, -values, values)
+        np.negative(values, out=values, where=negative)
     return values
 
 
-def _symbols(coder: Coder, model: Model, elements: Ints, given: Ints | None, watch: Watch | None) -> Ints:
+def _symbols(coder: Coder, model: Model, elements: Ints, given: Ints | None, watch: Watch | None) -> AnyInts:
     layout = model.layout
     used = [i for i, weight in enumerate(model.weights) if weight]
     context, distributions = Magnitudes(layout, model.mean_magnitude, used), Distributions(_first(model))
-    symbols = np.zeros(layout.size, np.int64)
+    # Small types: these are looked up in an order that suits no cache.
+    symbols = np.zeros(layout.size, np.uint8)
     sets = min(_SETS if model.sparse else _DENSE, math.isqrt(layout.size) // 4)
     for start, end in itertools.pairwise(_ends(layout.size, sets)):
         which = elements[start:end]
@@ -106,25 +107,28 @@ def _symbols(coder: Coder, model: Model, elements: Ints, given: Ints | None, wat
 
 def _signs(
     coder: Coder, model: Model, elements: Ints, magnitudes: Ints, given: Ints | None, watch: Watch | None
-) -> Ints:
-    """1 where a number is negative."""
+) -> npt.NDArray[np.bool_]:
+    """Which numbers are negative."""
     layout, mean = model.layout, model.mean_of_others
     used = [i for i, weight in enumerate(model.sign_weights) if weight]
     context, agreement = Signs(layout, mean, used), Agreement()
-    negative = np.zeros(layout.size, np.int64)
+    negative = np.zeros(layout.size, np.bool_)
     sets = min(_SIGN_SETS if model.sparse else _SIGN_DENSE, math.isqrt(len(elements)) // 4)
     for start, end in itertools.pairwise(_ends(len(elements), sets)):
         which = elements[start:end]
-        size = magnitudes[which]
+        size = magnitudes[which] if used else which
         groups, padded = _found(layout, which, used)
-        strength = np.minimum((size << 4) // mean, _STRONG << 4)
-        features = [one * strength >> 4 for one in context.features(groups, padded)]
+        features = []
+        if used:
+            strength = np.minimum((size << 4) // mean, _STRONG << 4)
+            features = [one * strength >> 4 for one in context.features(groups, padded)]
         score = _weighed(features, model.sign_weights, used, len(which))
         classes, expected = sign_classes_of(score), (score < 0).astype(np.int64)
         against = _by_class(coder, agreement, classes, None if given is None else given[which] ^ expected)
         agreement.learn(classes, against)
         negative[which] = against ^ expected
-        context.learn(groups, padded, np.where(negative[which], -size, size))
+        if used:
+            context.learn(groups, padded, np.where(negative[which], -size, size))
         if watch is not None:
             watch(which, features, classes)
     return negative

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from attar.compress.coder import Coder, Ints
 
@@ -46,7 +49,7 @@ FIRSTS = np.array([_smallest(one) for one in range(SYMBOLS)], np.int64)
 MIDDLES = FIRSTS + (1 << WIDTHS >> 1)
 
 
-def code_places(coder: Coder, symbols: Ints, given: Ints | None) -> Ints:
+def code_places(coder: Coder, symbols: npt.NDArray[np.integer[Any]], given: Ints | None) -> Ints:
     """Write, count or read the magnitudes whose symbols are known; the frequencies of places are learnt meanwhile.
 
     Arguments:
@@ -57,7 +60,7 @@ def code_places(coder: Coder, symbols: Ints, given: Ints | None) -> Ints:
     Returns:
         The magnitudes.
     """
-    magnitudes = FIRSTS[symbols]
+    magnitudes: Ints = FIRSTS[symbols]
     together = np.argsort(symbols.astype(np.uint8), kind="stable")
     ends = np.cumsum(np.bincount(symbols, minlength=SYMBOLS)).tolist()
     for symbol in range(_EXACT, SYMBOLS):
