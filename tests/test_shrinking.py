@@ -120,3 +120,22 @@ def test_errors_are_of_the_tree(here) -> None:
         shrink(here / "none.attar", "2KB")
     with pytest.raises(DataError):
         shrink(here / "net.attar", "2KB")
+
+
+def test_an_onnx_file_of_others_is_judged_on_samples(here, tmp_path) -> None:
+    done = shrink(here / "net.onnx", "4KB,5%", data=str(here / "rows.npz"), out=tmp_path / "run")
+    assert done.facts.tried[1].quality > 0.95
+    assert "attar.compress.load" not in done.page.read_text()
+    np.savez(tmp_path / "narrow.npz", x=np.zeros((5, 3), np.float32))
+    with pytest.raises(DataError, match="takes 12 numbers a sample"):
+        shrink(here / "net.onnx", "4KB", data=str(tmp_path / "narrow.npz"), out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_samples_with_gaps_are_refused_before_there_is_a_folder(here, tmp_path) -> None:
+    x = np.load(here / "rows.npz")["x"]
+    x[4, 2] = np.nan
+    np.savez(tmp_path / "gap.npz", x=x)
+    with pytest.raises(DataError, match="missing or infinite"):
+        shrink(here / "net.attar", "1200B", data=str(tmp_path / "gap.npz"), out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()

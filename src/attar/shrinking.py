@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Iterable
@@ -10,17 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+import onnxruntime
 import torch
 
 from attar._files import write_whole
 from attar.compress import compress as search
 from attar.compress import load
 from attar.compress.budget import Budget, readable
-from attar.compress.packed import pack, unpack
+from attar.compress.packed import pack, size_of, unpack
 from attar.compress.program import Program, listed
 from attar.compress.saved import save
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.sources import read
+from attar.deploy.meta import KEY
 from attar.deploy.session import load as load_session
 from attar.errors import BudgetError, CompressionError, DataError, ExportError, ModelError
 from attar.fit import fingerprint_of
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
     from attar.compress.search import Compressed
 
 SMALL, RESTORED = "model.attar", "model.onnx"
+# Samples that a model of others is asked about at once.
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -108,14 +114,16 @@ def shrink(
             )
             save(found.model, run.folder / SMALL)
             shrunk = _of_network(found, file, limits)
-            return _finished(run, shrunk, settings, command, started)
+            return _finished(
+                run, shrunk, settings, command, started, "for attar unpack, and attar.compress.load in Python"
+            )
     with tempfile.TemporaryDirectory() as scratch:
         small, tried = Path(scratch, SMALL), _packed(file, Path(scratch, SMALL), dataset)
         _hold(limits, tried, file)
         with Run(folder, asked, versions()) as run:
             write_whole(run.folder / SMALL, small.read_bytes())
             shrunk = _of_file(file, tried, 0 if dataset is None else len(dataset))
-            return _finished(run, shrunk, settings, command, started)
+            return _finished(run, shrunk, settings, command, started, "for attar unpack")
 
 
 def _samples(network: Program, dataset: Dataset, where: str) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -129,6 +137,8 @@ def _samples(network: Program, dataset: Dataset, where: str) -> tuple[torch.Tens
             f"{where}: a sample is {' × '.join(map(str, x.shape[1:]))}, and the network takes "
             f"{' × '.join(map(str, wanted))}; give the samples as it was trained on them, as arrays in an .npz file"
         )
+    if not torch.isfinite(x).all():
+        raise DataError(f"{where}: some samples have missing or infinite values; fill them in or leave these out")
     x = x.to(example.dtype)
     with torch.no_grad():
         answers = network(x[:2])
@@ -169,16 +179,38 @@ def _packed(file: Path, target: Path, dataset: Dataset | None) -> tuple[Tried, .
     unpack(target, restored)
     agreement = None
     if dataset is not None:
-        try:
-            before, after = (load_session(one).predict_proba(dataset.x) for one in (file, restored))
-        except ModelError as error:
-            raise DataError(f"{file}: cannot be run on these samples: {error}; leave --data away") from error
+        before, after = (_said(one, dataset.x, file) for one in (file, restored))
         agreement = float((before.argmax(1) == after.argmax(1)).mean())
     full = None if agreement is None else 1.0
     return (
-        Tried("as it is", file.stat().st_size, None, full, None, True),
+        Tried("as it is", size_of(file), None, full, None, True),
         Tried("eight bits a weight", target.stat().st_size, None, agreement, None, True),
     )
+
+
+def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
+    """Answers `(n, n_classes)` of a model that attar wrote, or of another with one input of numbers."""
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    taken, *others = session.get_inputs()
+    if KEY in session.get_modelmeta().custom_metadata_map:
+        try:
+            return load_session(model).predict_proba(x)
+        except ModelError as error:
+            raise DataError(f"{file}: cannot be run on these samples: {error}; leave --data away") from error
+    n, *sizes = taken.shape
+    if taken.type != "tensor(float)" or others or not all(isinstance(size, int) for size in sizes):
+        raise DataError(f"{file}: samples are given to models with one input of floats, of one size; leave --data away")
+    if x[0].size != math.prod(sizes):
+        raise DataError(
+            f"{file}: takes {' × '.join(map(str, sizes))} numbers a sample; give as many, as in an .npz file"
+        )
+    at_once = n if isinstance(n, int) else _AT_ONCE
+    samples = x.reshape(-1, *sizes).astype(np.float32)
+    whole = len(samples) // n * n if isinstance(n, int) else len(samples)
+    parts = [session.run(None, {taken.name: samples[i : i + at_once]})[0] for i in range(0, whole, at_once)]
+    if not parts or parts[0].ndim != 2:
+        raise DataError(f"{file}: does not answer with one row of numbers a sample; leave --data away")
+    return np.concatenate(parts)
 
 
 def _hold(budget: Budget, tried: Iterable[Tried], file: Path) -> None:
@@ -210,8 +242,10 @@ def _of_file(file: Path, tried: tuple[Tried, ...], n: int) -> Shrunk:
     )
 
 
-def _finished(run: Run, shrunk: Shrunk, settings: dict[str, Any], command: str, started: float) -> Shrinking:
-    files = {SMALL: "for attar unpack, and attar.compress.load in Python"}
+def _finished(
+    run: Run, shrunk: Shrunk, settings: dict[str, Any], command: str, started: float, purpose: str
+) -> Shrinking:
+    files = {SMALL: purpose}
     notes = list(shrunk.notes)
     try:
         unpack(run.folder / SMALL, run.folder / RESTORED)

@@ -3,19 +3,20 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import nn
 
 from attar.compress import container
-from attar.compress.packed import pack, unpack
+from attar.compress.packed import pack, size_of, unpack
 from attar.compress.parametrizations import Codebook, Coded, store
 from attar.compress.places import places
 from attar.compress.saved import load, save
 from attar.compress.weights import quantize_weights
-from attar.errors import CompressionError
+from attar.errors import CompressionError, ExportError
 from tests.compress.networks import NETWORKS
 
 
@@ -92,16 +93,6 @@ def graph(nodes, initializers=(), domain=""):
     return helper.make_model(helper.make_graph(nodes, "g", [x], [y], initializers), opset_imports=opsets, ir_version=9)
 
 
-def outside():
-    tensor = numpy_helper.from_array(np.ones((8, 8), np.float32), "w")
-    model = graph([helper.make_node("MatMul", ["x", "w"], ["y"])], [tensor])
-    kept = model.graph.initializer[0]
-    kept.ClearField("raw_data")
-    kept.data_location = TensorProto.EXTERNAL
-    kept.external_data.add(key="location", value="w.bin")
-    return model
-
-
 def branching():
     then = helper.make_graph(
         [helper.make_node("Relu", ["x"], ["z"])], "t", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]
@@ -113,16 +104,14 @@ def branching():
 @pytest.mark.parametrize(
     ("model", "what"),
     [
-        (graph([helper.make_node("Relu", ["x"], ["y"])]), "could be quantised"),
+        (graph([helper.make_node("Relu", ["x"], ["y"])]), "of at least 64 weights"),
         (graph([helper.make_node("Odd", ["x"], ["y"], domain="com.someone")], domain="com.someone"), "com.someone"),
-        (outside(), "other files"),
         (branching(), "branch or loop"),
         (b"not ONNX at all", "not a valid ONNX file"),
         (None, "cannot be read"),
     ],
 )
 def test_what_cannot_be_packed(model, what, tmp_path) -> None:
-    (tmp_path / "w.bin").write_bytes(b"\0" * 256)
     if model is not None:
         (tmp_path / "a.onnx").write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
     with pytest.raises(CompressionError, match=what):
@@ -146,3 +135,37 @@ def test_what_nobody_packed_is_refused(told, tmp_path) -> None:
     with pytest.raises(CompressionError, match=r"a\.attar"):
         unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
     assert not (tmp_path / "a.onnx").exists()
+
+
+def test_weights_in_a_file_beside_it_are_read(tmp_path, quiet) -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(40, 80), nn.ReLU(), nn.Linear(80, 3)), torch.randn(5, 40)
+    exported(net, x, tmp_path / "one.onnx")
+    beside = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 100}
+    onnx.save(onnx.load(tmp_path / "one.onnx"), tmp_path / "two.onnx", **beside)
+    assert size_of(tmp_path / "two.onnx") > 4 * 40 * 80 > (tmp_path / "two.onnx").stat().st_size
+    for name in ("one", "two"):
+        pack(tmp_path / f"{name}.onnx", tmp_path / f"{name}.attar")
+        unpack(tmp_path / f"{name}.attar", tmp_path / "back.onnx")
+        np.testing.assert_allclose(run(tmp_path / "back.onnx", x.numpy()), net(x).detach(), atol=0.02)
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(CompressionError, match=r"two.onnx: (cannot be read|is not a valid)"):
+        pack(tmp_path / "two.onnx", tmp_path / "c.attar")
+
+
+def test_damaged_weights_and_names_are_told(tmp_path, quiet) -> None:
+    exported(nn.Linear(20, 30), torch.randn(2, 20), tmp_path / "a.onnx")
+    model = onnx.load(tmp_path / "a.onnx")
+    model.graph.initializer[0].dims[0] += 1
+    (tmp_path / "dims.onnx").write_bytes(model.SerializeToString())
+    data = (tmp_path / "a.onnx").read_bytes()
+    (tmp_path / "name.onnx").write_bytes(data.replace(b"Gemm", b"Ge\xc2m"))
+    for name in ("dims", "name"):
+        with pytest.raises(CompressionError, match=f"{name}.onnx: is not a valid ONNX file"):
+            pack(tmp_path / f"{name}.onnx", tmp_path / "a.attar")
+
+
+def test_a_target_that_cannot_be_written(tmp_path) -> None:
+    save(nn.Linear(3, 2), tmp_path / "a.attar", torch.randn(1, 3))
+    with pytest.raises(ExportError, match="cannot be written"):
+        unpack(tmp_path / "a.attar", tmp_path)

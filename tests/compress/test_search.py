@@ -188,3 +188,25 @@ def test_a_time_that_is_met_is_kept_to(task) -> None:
 def test_other_floats_are_refused(dtype) -> None:
     with pytest.raises(CompressionError, match=str(dtype)):
         compress(nn.Linear(8, 3).to(dtype), Budget(bytes=600), torch.zeros(10, 8, dtype=dtype))
+
+
+def test_answers_that_are_not_finite_are_refused(task) -> None:
+    model, x, y = task
+    gap = x.clone()
+    gap[3, 0] = torch.nan
+    with pytest.raises(CompressionError, match="NaN or infinity"):
+        compress(model, Budget(bytes=2000), gap, y, epochs=2)
+
+
+def test_what_fits_is_kept_where_nothing_smaller_can_be_made(task, monkeypatch) -> None:
+    model, x, y = task
+    monkeypatch.setattr("attar.compress.search._Search._trained", lambda *_: None)
+    found = compress(model, Budget(accuracy_drop=0.05), x, y, epochs=2)
+    assert found.chosen.quality >= found.dense.quality - 0.05
+    assert found.chosen.bytes < found.dense.bytes
+
+
+def test_a_time_that_nothing_meets_is_said(task) -> None:
+    model, x, y = task
+    with pytest.raises(BudgetError, match=r"the fastest takes [\d.e-]+ ms"):
+        compress(model, Budget(latency_ms=1e-9), x, y, epochs=2)

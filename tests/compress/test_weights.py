@@ -122,3 +122,20 @@ def test_nothing_to_quantise(tmp_path) -> None:
     with pytest.raises(ExportError, match="no convolution"):
         quantize_weights(tmp_path / "a.onnx", tmp_path / "b.onnx")
     assert not (tmp_path / "b.onnx").exists()
+
+
+@pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU])
+def test_recurrent_layers(layer, tmp_path) -> None:
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer(40, 24, batch_first=True, bidirectional=True)
+
+        def forward(self, x):
+            return self.layer(x)[0][:, -1]
+
+    torch.manual_seed(0)
+    model, before, after = written(nn.Sequential(Last(), nn.Linear(48, 2)), tmp_path)
+    assert all(array.size < 64 or array.ndim < 3 for array in constants(model, np.float32))
+    np.testing.assert_allclose(after, before, atol=0.01)
+    assert (after != before).any()

@@ -42,12 +42,12 @@ def pack(source: str | Path, target: str | Path) -> None:
     Weights are rounded as by `quantize_weights`; those that are integers already are kept. All else is kept as it is.
 
     Arguments:
-        source: an ONNX file, by whomever.
+        source: an ONNX file, by whomever; weights in a file beside it, as torch writes them, are read too.
         target: written beside and renamed; `unpack` gives the ONNX file that was rounded, byte for byte.
 
     Raises:
         CompressionError: it is not a valid ONNX file, it has no weights that could be in eight bits, or has parts that
-            a file cannot keep: branches and loops, data in other files, operators of other domains.
+            a file cannot keep: branches and loops, operators of other domains.
     """
     source, target = Path(source), Path(target)
     model = _judged(source)
@@ -87,14 +87,25 @@ def unpack(source: str | Path, target: str | Path) -> None:
 
     Raises:
         CompressionError: the file cannot be read.
-        ExportError: an operation has no ONNX form, or the ONNX file differs.
+        ExportError: an operation has no ONNX form, the ONNX file differs, or cannot be written.
     """
     source, target = Path(source), Path(target)
     description, payload = container.read(source)
     if description.startswith("{"):
-        write(_restored(description, payload, str(source)), target)
-        return
-    write(exported(opened(description, payload, str(source)), str(source)), target)
+        model = _restored(description, payload, str(source))
+    else:
+        model = exported(opened(description, payload, str(source)), str(source))
+    try:
+        write(model, target)
+    except OSError as error:
+        raise ExportError(f"{target}: cannot be written ({error.strerror}); choose another file") from None
+
+
+def size_of(source: Path) -> int:
+    """Bytes of an ONNX file and of the files beside it that hold its weights."""
+    model = onnx.load(source, load_external_data=False)
+    files = {entry.value for one in model.graph.initializer for entry in one.external_data if entry.key == "location"}
+    return sum(file.stat().st_size for file in (source, *(source.parent / name for name in files)))
 
 
 def exported(program: Program, name: str) -> ModelProto:
@@ -110,13 +121,13 @@ def exported(program: Program, name: str) -> ModelProto:
 
 def _judged(source: Path) -> ModelProto:
     try:
-        model = onnx.load(source, load_external_data=False)
-        if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
-            raise CompressionError(f"{source}: keeps weights in other files; save it as one file")
+        model = onnx.load(source)
         onnx.checker.check_model(model)
+        for tensor in model.graph.initializer:
+            numpy_helper.to_array(tensor)
     except OSError as error:
         raise CompressionError(f"{source}: cannot be read: {error.strerror or error}") from error
-    except (DecodeError, onnx.checker.ValidationError) as error:
+    except (DecodeError, onnx.checker.ValidationError, ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CompressionError(f"{source}: is not a valid ONNX file: {reason}") from error
     for node in model.graph.node:

@@ -162,6 +162,10 @@ class _Search:
         self.told = answers(self.model, self.x)
         judged = rows(x, aside)
         judge = Judge(judged, answers(self.model, judged), labels[aside])
+        if not all(torch.isfinite(said).all() for said in (self.told, judge.told)):
+            raise CompressionError(
+                "the network answers some samples with NaN or infinity: give samples without missing or infinite values"
+            )
         self.attempts = Attempts(folder, judge, rows(x, aside[:1]), progress)
         # Traced once: what is written of it many times need not be traced again.
         self.whole = as_program(self.model, self.attempts.example)
@@ -181,7 +185,8 @@ class _Search:
         if not self._satisfied(dense):
             sizes = [self.budget.bytes] if self.budget.bytes is not None else self._ladder(dense)
             for size in sizes:
-                if self._trained(int(size)).quality < dense.quality - self._may_lose():
+                trained = self._trained(int(size))
+                if trained is None or trained.quality < dense.quality - self._may_lose():
                     break
         chosen = self._best(dense)
         judge = self.attempts.judge
@@ -217,9 +222,11 @@ class _Search:
             fit = [one for one in fit if one.quality >= dense.quality - self.budget.accuracy_drop]
         if not fit:
             closest = min(self.attempts.all, key=lambda a: a.bytes)
+            times = [one.latency_ms for one in self.attempts.all if one.latency_ms is not None]
+            fastest = f", and the fastest takes {min(times):.2g} ms" if self.budget.latency_ms and times else ""
             raise BudgetError(
                 f"nothing that was tried fits the budget of {self.budget}; the smallest has {readable(closest.bytes)} "
-                f"and {closest.quality:.1%} {self.attempts.judge.what}: allow more, or more epochs"
+                f"and {closest.quality:.1%} {self.attempts.judge.what}{fastest}: allow more, or more epochs"
             )
         if self.budget.bytes is None:
             return min(fit, key=lambda a: (a.bytes, -a.quality))
@@ -235,8 +242,8 @@ class _Search:
             yield size
             size *= _SMALLER
 
-    def _trained(self, size: int) -> Attempt:
-        """The best of the ways to train a network to so many bytes."""
+    def _trained(self, size: int) -> Attempt | None:
+        """The best of the ways to train a network to so many bytes; None where there is none."""
         weights = sum(place.value.numel() for place in places(self.model))
         of_a_code = _FEW if 8 * size < _BETWEEN * weights else _MANY
         some = rows(self.x, torch.arange(min(len(self.x), _SOME)))
@@ -250,10 +257,7 @@ class _Search:
                 if look is not None:
                     looks.append((look, network, bits, title))
         if not looks:
-            raise BudgetError(
-                f"no network of {readable(size)} could be made; the smallest that was tried has "
-                f"{readable(min(one.bytes for one in self.attempts.all))}: allow more"
-            )
+            return None
         _, network, bits, title = max(looks, key=lambda one: (one[0].quality, -one[0].bytes))
         whole = self._try(title, partial(self._train, network, size, bits, self.epochs))
         tried = [whole, *(look for look, _, _, _ in looks)]

@@ -14,6 +14,8 @@ from attar.errors import ExportError
 
 # Layers whose second input is their weight.
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
+# Layers with two of them, for their inputs and for their states.
+_RECURRENT = ("LSTM", "GRU", "RNN")
 # Fewer numbers than this are not worth the operations.
 _LEAST = 64
 _STEPS = 127
@@ -45,26 +47,30 @@ def quantize_weights(source: Path, target: Path) -> None:
     model = onnx.load(source)
     _fold_standardisation(model)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    weights = {node.input[1] for node in model.graph.node if node.op_type in _WEIGHTED and node.input[1] in constants}
+    weights = {node.input[1] for node in model.graph.node if node.op_type in _WEIGHTED}
+    recurrent = {one for node in model.graph.node if node.op_type in _RECURRENT for one in node.input[1:3]}
     before: list[NodeProto] = []
-    for name in sorted(weights):
+    for name in sorted((weights | recurrent) & constants.keys()):
         values = numpy_helper.to_array(constants[name])
         if values.dtype == np.float32 and values.size >= _LEAST:
-            before += _decoded(model, constants[name], values)
+            before += _decoded(model, constants[name], values, of_rows=name in recurrent)
     if not before:
-        raise ExportError(f"{source}: has no convolution, linear layer or matrix product that could be quantised")
+        raise ExportError(
+            f"{source}: has no convolution, linear or recurrent layer of at least {_LEAST} weights in float32"
+        )
     nodes = [*before, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     write(compact(model), target)
 
 
-def _decoded(model: ModelProto, tensor: onnx.TensorProto, values: Floats) -> list[NodeProto]:
-    """Replace a weight by its codes, and return the operations that yield it again."""
+def _decoded(model: ModelProto, tensor: onnx.TensorProto, values: Floats, *, of_rows: bool) -> list[NodeProto]:
+    """Replace a weight by its codes, and return the operations that yield it again; a scale for each row, or filter."""
     name = tensor.name
     exact = _exact_unit(values)
     # Neighbours along the last axis, whichever of both a linear layer's outputs are on.
-    grouped = values.reshape(-1, values[0].size if values.ndim != 2 else _divisor(values.shape[1]))
+    linear = of_rows or values.ndim == 2
+    grouped = values.reshape(-1, _divisor(values.shape[-1]) if linear else values[0].size)
     scale = np.abs(grouped).max(1, keepdims=True) / np.float32(_STEPS) if exact is None else np.float32(exact)
     scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
     codes = np.rint(grouped / scale).astype(np.int8)
