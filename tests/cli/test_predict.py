@@ -40,6 +40,25 @@ def test_quiet_writes_the_same_and_says_nothing(finished, empty, samples):
     assert (empty / "q.csv").read_bytes() == (empty / "predictions.csv").read_bytes()
 
 
+@pytest.mark.parametrize("out", ["m.onnx", "new.npz", "./new.npz", "link"])
+def test_neither_the_model_nor_the_samples_are_overwritten(finished, empty, samples, out):
+    del samples
+    (empty / "m.onnx").write_bytes(finished.model.read_bytes())
+    (empty / "link").symlink_to("m.onnx")
+    before = {name: (empty / name).read_bytes() for name in ("m.onnx", "new.npz")}
+    called = call("predict", "m.onnx", "new.npz", "-o", out)
+    assert called.code != 0
+    assert "which would be overwritten; choose another file with --out" in called.err
+    assert before == {name: (empty / name).read_bytes() for name in before}
+
+
+def test_nodes_and_edges_are_not_overwritten(finished, empty):
+    (empty / "nodes.csv").write_text("a\n1\n")
+    (empty / "edges.csv").write_text("0,0\n")
+    assert "choose another file with --out" in call("predict", finished.model, ".", "-o", "edges.csv").err
+    assert (empty / "edges.csv").read_text() == "0,0\n"
+
+
 def not_there(_):
     return "none.onnx", "new.npz", "attar: none.onnx: no such model file; "
 

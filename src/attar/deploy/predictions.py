@@ -30,8 +30,13 @@ def write_predictions(
 
     Raises:
         ModelError: not a model of attar's.
-        DataError: the samples cannot be used, or the file cannot be written.
+        DataError: the samples cannot be used, or the file cannot be written, or is the model or among the samples.
     """
+    given = Path(source).expanduser()
+    # Of a folder, only those files that a graph is in.
+    for kept in (model, given, *([given / out.name] if out.stem in ("nodes", "edges") else [])):
+        if _same(kept, out):
+            raise DataError(f"{out}: is {kept}, which would be overwritten; choose another file with --out")
     loaded = load(model)
     dataset = read_for_prediction(source, kind=loaded.kind, shape=loaded.shape, columns=loaded.columns, strict=strict)
     with progress.task("predict", len(dataset)) as task:
@@ -47,3 +52,10 @@ def write_predictions(
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}); choose another file with --out") from None
     return len(dataset), dataset.notes
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there
+        return False
