@@ -100,6 +100,21 @@ class TestFolder:
         dataset = read(str(tmp_path))
         assert dataset.x.links.edge_index.tolist() == [[1, 0], [0, 1]]
         assert "1 edges lead from a node to itself: left out" in dataset.notes
+        assert "edges name nodes by row number, counted from 0: nodes.csv has no column 'id'" in dataset.notes
+
+    @pytest.mark.parametrize("name", ["node_id", "nodeID", "Node"])
+    def test_ids_by_other_names(self, tmp_path, name) -> None:
+        # Beside the row names of pandas, which are not what edges name nodes by.
+        (tmp_path / "nodes.csv").write_text(f",{name},age\n0,2,5\n1,0,6\n2,1,7\n")
+        (tmp_path / "edges.csv").write_text("from,to\n2,0\n")
+        dataset = read(str(tmp_path))
+        assert dataset.ids.tolist() == ["2", "0", "1"]
+        assert [column.name for column in dataset.columns] == ["age"]
+        assert dataset.x.links.edge_index.tolist() == [[1, 0], [0, 1]]
+        assert f"column '{name}' names the rows, and is no feature" in dataset.notes
+        same = read_for_prediction(str(tmp_path), kind="graph", shape=(1,), columns=dataset.columns)
+        assert same.ids.tolist() == dataset.ids.tolist()
+        assert same.x.links.edge_index.tolist() == dataset.x.links.edge_index.tolist()
 
     def test_dangling_edge_is_named(self, tmp_path) -> None:
         with pytest.raises(DataError, match="row 1 leads to node 'z'"):

@@ -22,7 +22,8 @@ from attar.data.wav import read_wav
 from attar.errors import DataError, LabelError
 
 LABEL_NAMES = ("label", "target", "class", "y")
-_ID_NAMES = ("id", "", "unnamed: 0")  # pandas writes its row names under an empty one
+ID_NAMES = ("id",)
+_ROW_NAMES = ("", "unnamed: 0")  # of pandas
 JSON, TEXT = (".json", ".jsonl", ".ndjson"), ".txt"
 TABLES = (".csv", ".tsv", ".parquet", ".pq", *JSON)
 FORMS = "CSV, TSV, Parquet, JSON, NPZ, NPY, .ts, WAV, .txt or an image"
@@ -76,13 +77,18 @@ def read_file(
 
 
 def read_table(
-    path: Path, *, label_column: str | None = None, text: Collection[str] = (), kind: str | None = None
+    path: Path,
+    *,
+    label_column: str | None = None,
+    text: Collection[str] = (),
+    kind: str | None = None,
+    ids: Sequence[str] = ID_NAMES,
 ) -> Raw:
-    """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file`."""
+    """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file` and `from_table`."""
     if path.suffix.lower() in (".csv", ".tsv"):
         names: Sequence[str] = layout(path).names
         label = _label(names, label_column, path)
-        written = {label, *(name for name in names if name.lower() in _ID_NAMES), *text} - {None}
+        written = {label, *(name for name in names if name.lower() in (*ids, *_ROW_NAMES)), *text} - {None}
         table, notes = read_delimited(path, text=[str(name) for name in written])
         if label is not None and table.column(label).null_count:
             for word, n in words_for_missing(path, label).items():
@@ -90,7 +96,9 @@ def read_table(
     else:
         table, notes = read_json(path) if path.suffix.lower() in JSON else read_parquet(path), []
         label = _label(table.column_names, label_column, path)
-    return from_table(table, label, where=str(path), notes=notes, said=bool(label_column), text=text, kind=kind)
+    return from_table(
+        table, label, where=str(path), notes=notes, said=bool(label_column), text=text, kind=kind, ids=ids
+    )
 
 
 def from_table(
@@ -102,6 +110,7 @@ def from_table(
     said: bool = True,
     text: Collection[str] = (),
     kind: str | None = None,
+    ids: Sequence[str] = ID_NAMES,
 ) -> Raw:
     """Split a table into samples, labels and ids.
 
@@ -113,6 +122,7 @@ def from_table(
         said: True where the person named the label column.
         text: columns that are categories even where they look like numbers.
         kind: as `read_file`.
+        ids: what a column that names the rows may be called, in lower case, the likeliest first.
 
     Raises:
         DataError: no column is left for the samples, or none of texts where the kind is text.
@@ -126,11 +136,13 @@ def from_table(
         table = table.drop_columns([label])
         if not said:
             notes.append(f"column '{label}' is taken for the labels")
-    ids: list[str] | None = None
-    name = next((name for name in table.column_names if str(name).lower() in _ID_NAMES), None)
+    named: list[str] | None = None
+    lower = {str(name).lower(): name for name in reversed(table.column_names)}
+    name = next((lower[wanted] for wanted in (*ids, *_ROW_NAMES) if wanted in lower), None)
     if name is not None:
-        ids = [str(i) if value is None else str(value) for i, value in enumerate(table.column(name).to_pylist())]
-        table = table.drop_columns([name])
+        named = [str(i) if value is None else str(value) for i, value in enumerate(table.column(name).to_pylist())]
+        # Beside ids, the row names of pandas are neither ids nor features.
+        table = table.drop_columns([name, *(lower[row] for row in _ROW_NAMES if row in lower and lower[row] != name)])
         notes.append(f"column '{name}' names the rows, and is no feature")
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
@@ -139,13 +151,15 @@ def from_table(
         others = [name for name in table.column_names if name != texts]
         notes += [f"column '{texts}' is taken for the texts", *_unused(others)]
         cells = np.array(table.column(texts).to_pylist(), dtype=object)
-        return Raw(cells, y, ids=ids, columns=(Column(texts),), kind="text", test=test_part(table), notes=tuple(notes))
+        return Raw(
+            cells, y, ids=named, columns=(Column(texts),), kind="text", test=test_part(table), notes=tuple(notes)
+        )
     for column in text:
         if column in table.column_names and pa.types.is_integer(table.schema.field(column).type):
             i = table.column_names.index(column)
             table = table.set_column(i, column, table.column(column).cast(pa.string()))
     values, columns, found = from_arrow(table, where=where)
-    return Raw(values, y, ids=ids, columns=columns, kind="table", notes=(*notes, *found))
+    return Raw(values, y, ids=named, columns=columns, kind="table", notes=(*notes, *found))
 
 
 def _unused(names: Sequence[str]) -> list[str]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 EDGES = "edge_index"
 # Arrays of a sparse matrix of features, row by row.
 _SPARSE = ("x_data", "x_indices", "x_indptr", "x_shape")
+# What a column that names the nodes may be called.
+_ID_NAMES = ("id", "node_id", "nodeid", "node")
 _TABLES = (".csv", ".tsv", ".parquet", ".pq")
 
 
@@ -88,10 +90,11 @@ def find(folder: Path) -> tuple[Path, Path] | None:
 
 
 def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> Raw:
-    """Read a table with a node a row and, where edges name nodes otherwise than by row number, a column `id`.
+    """Read a table with a node a row and, where edges name nodes otherwise than by row number, a column of ids.
 
     Arguments:
-        table: CSV, TSV or Parquet; columns are features, but for `id` and the labels, and are numbers.
+        table: CSV, TSV or Parquet; columns are features, but for the labels and ids, and are numbers. Ids are in a
+            column called id, node_id, nodeid or node; where there is none, edges name nodes by row number.
         edges: CSV, TSV or Parquet of two columns, the ends of each edge.
         label_column: of the table. Where None, one called label, target, class or y is taken, and said; where "", the
             nodes are to be predicted: such a column, and any of texts, which can only be labels, is left out.
@@ -102,7 +105,7 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> R
     from attar.data.files import read_table
 
     predicted = label_column == ""
-    raw = read_table(table, label_column=None if predicted else label_column, kind="table")
+    raw = read_table(table, label_column=None if predicted else label_column, kind="table", ids=_ID_NAMES)
     values: Any = raw.x
     texts = [column.name for column in raw.columns if column.categories]
     if texts and not predicted:
@@ -119,7 +122,10 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> R
     graph = nodes.links(values[:, numbers], _ends(edges, place, table), str(edges))
     y = None if predicted else raw.y
     columns = tuple(raw.columns[j] for j in numbers)
-    return replace(raw, x=graph.all(), y=y, ids=ids, columns=columns, kind="graph")
+    notes = list(raw.notes)
+    if raw.ids is None:
+        notes.append(f"edges name nodes by row number, counted from 0: {table.name} has no column 'id'")
+    return replace(raw, x=graph.all(), y=y, ids=ids, columns=columns, kind="graph", notes=tuple(notes))
 
 
 def _ends(path: Path, place: Mapping[str, int], table: Path) -> Ints:
