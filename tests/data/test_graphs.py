@@ -116,6 +116,14 @@ class TestFolder:
         assert same.ids.tolist() == dataset.ids.tolist()
         assert same.x.links.edge_index.tolist() == dataset.x.links.edge_index.tolist()
 
+    @pytest.mark.parametrize(
+        ("edges", "names"),
+        [("from,to,weight,kind\nb,a,1,2\n", "weight, kind"), ("b,a,0.5\nb,c,1\n", "x2")],
+    )
+    def test_further_columns_of_edges_are_named(self, tmp_path, edges, names) -> None:
+        assert f"columns of edges.csv that are not used: {names}" in read(self.fill(tmp_path, edges)).notes
+        assert not any("edges.csv" in note for note in read(self.fill(tmp_path)).notes)
+
     def test_dangling_edge_is_named(self, tmp_path) -> None:
         with pytest.raises(DataError, match="row 1 leads to node 'z'"):
             read(self.fill(tmp_path, "from,to\na,b\na,z\n"))

@@ -119,17 +119,18 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> R
     if len(place) < len(ids):
         twice = next(name for i, name in enumerate(ids) if place[name] != i)
         raise DataError(f"{table}: two nodes are called '{twice}'; give each an id of its own")
-    graph = nodes.links(values[:, numbers], _ends(edges, place, table), str(edges))
+    ends, found = _ends(edges, place, table)
+    graph = nodes.links(values[:, numbers], ends, str(edges))
     y = None if predicted else raw.y
     columns = tuple(raw.columns[j] for j in numbers)
-    notes = list(raw.notes)
+    notes = [*raw.notes, *found]
     if raw.ids is None:
         notes.append(f"edges name nodes by row number, counted from 0: {table.name} has no column 'id'")
     return replace(raw, x=graph.all(), y=y, ids=ids, columns=columns, kind="graph", notes=tuple(notes))
 
 
-def _ends(path: Path, place: Mapping[str, int], table: Path) -> Ints:
-    """Row numbers of the ends of each edge `(2, m)`."""
+def _ends(path: Path, place: Mapping[str, int], table: Path) -> tuple[Ints, list[str]]:
+    """Row numbers of the ends of each edge `(2, m)`, and notes."""
     from attar.data.delimited import layout, read_delimited
     from attar.data.files import read_parquet
 
@@ -143,8 +144,10 @@ def _ends(path: Path, place: Mapping[str, int], table: Path) -> Ints:
     if rows.num_columns < 2:
         raise DataError(f"{path}: one column only; give two, the ends of each edge")
     columns = [rows.column(side).to_pylist() for side in range(2)]
+    others = rows.column_names[2:]
     if all(name in place for name in named[:2]) and named:
         columns = [[name, *column] for name, column in zip(named, columns)]
+        others = [f"x{i}" for i in range(2, rows.num_columns)]
     ends = np.empty((2, len(columns[0])), dtype=np.int64)
     for side, column in enumerate(columns):
         for i, name in enumerate(column):
@@ -157,7 +160,7 @@ def _ends(path: Path, place: Mapping[str, int], table: Path) -> Ints:
                     "the edge out"
                 )
             ends[side, i] = at
-    return ends
+    return ends, [f"columns of {path.name} that are not used: {', '.join(others)}"] if others else []
 
 
 def _features(arrays: Mapping[str, Array], path: Path) -> Array:
