@@ -124,6 +124,27 @@ class TestFolder:
         assert f"columns of edges.csv that are not used: {names}" in read(self.fill(tmp_path, edges)).notes
         assert not any("edges.csv" in note for note in read(self.fill(tmp_path)).notes)
 
+    @pytest.mark.parametrize(("edges", "n"), [("from,to\n", 0), ("b,a\n", 2)])
+    def test_no_edge_and_one_without_header(self, tmp_path, edges, n) -> None:
+        dataset = read(self.fill(tmp_path, edges))
+        assert dataset.x.links.edge_index.shape == (2, n)
+        assert f"{3 - n} of 3 nodes have no edge" in dataset.notes
+
+    def test_no_edge_in_parquet(self, tmp_path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+
+        self.fill(tmp_path)
+        (tmp_path / "edges.csv").unlink()
+        parquet.write_table(
+            pa.table({"from": pa.array([], pa.string()), "to": pa.array([], pa.string())}), tmp_path / "edges.parquet"
+        )
+        assert read(str(tmp_path)).x.links.edge_index.shape == (2, 0)
+
+    def test_an_empty_file_of_edges(self, tmp_path) -> None:
+        with pytest.raises(DataError, match="give two nodes a line"):
+            read(self.fill(tmp_path, ""))
+
     def test_dangling_edge_is_named(self, tmp_path) -> None:
         with pytest.raises(DataError, match="row 1 leads to node 'z'"):
             read(self.fill(tmp_path, "from,to\na,b\na,z\n"))

@@ -56,12 +56,13 @@ def layout(path: Path) -> Layout:
     return Layout(delimiter, tuple(first) if header else (), "," if comma else ".")
 
 
-def read_delimited(path: Path, *, text: Collection[str] = ()) -> tuple[ArrowTable, list[str]]:
+def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = False) -> tuple[ArrowTable, list[str]]:
     """Read a CSV or TSV file.
 
     Arguments:
         path: of the file; the delimiter (comma, semicolon, tab), the header line and a decimal comma are found out.
         text: columns that are read as written, not as numbers.
+        empty: take a header line without a row too.
 
     Returns:
         Table and notes. Columns of a file without a header line are called x0, x1, ….
@@ -77,7 +78,7 @@ def read_delimited(path: Path, *, text: Collection[str] = ()) -> tuple[ArrowTabl
         table = _read(path, found, text)
     except (pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}; mend the file") from None
-    if table.num_rows == 0:
+    if table.num_rows == 0 and not empty:
         raise DataError(f"{path}: a header line and no row; give one sample per line")
     if not found.names:
         table = table.rename_columns([f"x{i}" for i in range(table.num_columns)])

@@ -181,8 +181,8 @@ def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
     return next((lower[name] for name in LABEL_NAMES if name in lower and not (name == "y" and "x" in lower)), None)
 
 
-def read_parquet(path: Path) -> ArrowTable:
-    """Read a Parquet file."""
+def read_parquet(path: Path, *, empty: bool = False) -> ArrowTable:
+    """Read a Parquet file; one without a row where `empty` is set."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -192,7 +192,7 @@ def read_parquet(path: Path) -> ArrowTable:
             table = file.read()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({_first(error)}); write it again") from None
-    if table.num_rows == 0:
+    if table.num_rows == 0 and not empty:
         raise DataError(f"{path}: the table has no row; give one sample per row")
     return table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
 

@@ -135,12 +135,16 @@ def _ends(path: Path, place: Mapping[str, int], table: Path) -> tuple[Ints, list
     from attar.data.files import read_parquet
 
     named: tuple[str, ...] = ()
+    if path.stat().st_size == 0:
+        raise DataError(
+            f"{path}: the file is empty; give two nodes a line, or a header line alone where none are joined"
+        )
     if path.suffix.lower() in (".csv", ".tsv"):
         # Names, be they numbers, as they are written; and a first line of two nodes is an edge, not a header.
         named = layout(path).names
-        rows, _ = read_delimited(path, text=named or ("f0", "f1"))
+        rows, _ = read_delimited(path, text=named or ("f0", "f1"), empty=True)
     else:
-        rows = read_parquet(path)
+        rows = read_parquet(path, empty=True)
     if rows.num_columns < 2:
         raise DataError(f"{path}: one column only; give two, the ends of each edge")
     columns = [rows.column(side).to_pylist() for side in range(2)]
