@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from attar.data.arrays import from_arrays
+from attar.data.dataset import Column
 from attar.data.quality import copies, findings, intrinsic_dimension, near_copies
 
 
@@ -76,6 +77,17 @@ def test_columns_that_number_the_rows_or_tell_the_label_are_found():
     assert not named["Ids among the columns"].fine
     assert named["Ids among the columns"].said.startswith("'x1'")
     assert named["Labels among the columns"].said.startswith("'x2': alone")
+
+
+@pytest.mark.parametrize(("values", "fine"), [(12, False), (11, True), (2, True)])
+def test_a_category_of_its_own_in_every_row_is_found_in_any_order(values, fine):
+    rng = np.random.default_rng(0)
+    column = Column("code", tuple(f"c{i:02d}" for i in range(values)))
+    x = np.column_stack([rng.permutation(12) % values, rng.standard_normal(12)])
+    dataset = replace(from_arrays(x), columns=(column, Column("x1")))
+    finding = found(dataset)["Ids among the columns"]
+    assert finding.fine is fine
+    assert finding.said.startswith("No column" if fine else "'code'")
 
 
 def test_labels_that_can_be_guessed_by_the_most_common_one_do_not_accuse_a_column():

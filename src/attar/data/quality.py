@@ -201,7 +201,8 @@ def _contradicted(dataset: Dataset, first: Ints) -> Finding:
 def _columns(dataset: Dataset) -> list[Finding]:
     """Columns that number or name the rows, and columns that give the label away."""
     x, names = dataset.x, [f"'{column.name}'" for column in dataset.columns]
-    naming = [names[j] for j in range(x.shape[1]) if _names_rows(x[:, j])]
+    coded = [bool(column.categories) for column in dataset.columns]
+    naming = [names[j] for j in range(x.shape[1]) if _names_rows(x[:, j], coded[j])]
     said = f"{_listed(naming)}: another value in every row, like an id." if naming else "No column is like an id."
     found = [Finding("Ids among the columns", said, not naming)]
     telling = [names[j] for j in _telling(dataset)]
@@ -213,10 +214,12 @@ def _columns(dataset: Dataset) -> list[Finding]:
     return found
 
 
-def _names_rows(column: Floats) -> bool:
-    """Whether whole numbers are all different, and count up or down with the rows."""
+def _names_rows(column: Floats, coded: bool) -> bool:
+    """Whether values are all different and either codes of categories or whole numbers that count with the rows."""
     if len(column) < 10 or np.isnan(column).any() or (column != np.rint(column)).any():
         return False
+    if coded:
+        return len(np.unique(column)) == len(column)
     step = np.diff(column)
     return bool((step > 0).all() or (step < 0).all())
 
