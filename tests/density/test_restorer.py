@@ -53,6 +53,29 @@ def test_denoising_a_normal_distribution_is_its_wiener_filter(normal):
     assert np.square(found - x).mean() < 1.05 * np.square(exact - x).mean()
 
 
+@pytest.mark.parametrize("kind", ["table", "series", "image"])
+def test_a_constant_column_or_channel_has_no_say_in_how_noisy_samples_are(kind):
+    rng = np.random.default_rng(4)
+    x = 1000 * rng.standard_normal({"table": (200, 3), "series": (40, 2, 30), "image": (40, 9, 7, 3)}[kind])
+    constant = {"table": np.s_[:, 1], "series": np.s_[:, 1], "image": np.s_[..., 1]}[kind]
+    x[constant] = 5
+    restorer = small().fit(x)
+    y = x[:3].copy()
+    clean = restorer.denoise(y, 100.0)
+    y[constant] += 100 * rng.standard_normal(y[constant].shape)
+    np.testing.assert_array_equal(restorer.denoise(y, 100.0), clean)
+    with pytest.raises(DataError, match="standard deviations of the samples"):
+        restorer.denoise(y, 2000.0)
+
+
+def test_a_deviation_of_one_is_no_constant():
+    x = np.tile([[-1.0, 0.0], [1.0, 0.0]], (20, 1))
+    restorer = small().fit(x)
+    assert restorer.varies_.tolist() == [[1, 0]]
+    with pytest.raises(DataError, match="sigma=2 is 2 standard deviations"):
+        restorer.denoise(x, 2.0)
+
+
 def test_inpainting_a_normal_distribution_is_its_regression(normal):
     x = np.random.default_rng(3).multivariate_normal(MEAN, COVARIANCE, 2000)
     slope = np.linalg.solve(COVARIANCE[1:, 1:], COVARIANCE[1:, 0])

@@ -61,6 +61,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
     Attributes:
         kind_: what was learnt about the kind of data.
         network_: f on normalised samples.
+        varies_: which columns or channels of normalised samples are not the same in all, `(1, channels, 1, …)`.
         shape_: of one sample.
         loss_curve_: mean loss of each epoch.
         n_features_in_: number of values in one sample.
@@ -130,7 +131,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         given: Any = sigma
         if not isinstance(given, Real) or not given >= 0:  # type: ignore[operator]
             raise DataError(f"denoise needs sigma to be a number from 0; got sigma={sigma!r}")
-        level = float(self.kind_.noise_level(float(sigma)).max())
+        level = float((self.kind_.noise_level(float(sigma)) * self.varies_).max())
         if level > self.noise * (1 + 1e-6):
             raise DataError(
                 f"sigma={sigma:g} is {level:.3g} standard deviations of the samples, and noise={self.noise:g} was "
@@ -225,6 +226,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
             name="restorer",
         )
         self.network_ = network
+        self.varies_ = _varying(kind, X)
         self.damages_ = damages
         self.loss_curve_ = list(history.losses)
 
@@ -249,7 +251,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         import torch
 
         kind = self.kind_
-        level, out = kind.noise_level(sigma), np.empty_like(X)
+        level, out = kind.noise_level(sigma) * self.varies_, np.empty_like(X)
         with torch.inference_mode():
             for start in range(0, len(X), BATCH):
                 raw = torch.tensor(X[start : start + BATCH])
@@ -259,7 +261,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
 
     def _repaired(self, y: Tensor, share: Tensor, level: Tensor) -> Tensor:
         """Normalised samples, as far as they are known, to repaired raw ones."""
-        return self.kind_.restore(self.network_(y * (share > 0), share, level))
+        # Any noise on a constant is beyond what was learnt; what it was is known, 0 in normalised samples.
+        return self.kind_.restore(self.network_(y * (share > 0) * self.varies_, share, level))
 
     def _checked(self, X: npt.ArrayLike, *, reset: bool) -> Floats:
         x = _floats(X)
@@ -291,6 +294,18 @@ def _floats(X: npt.ArrayLike) -> Floats:
             "(n, features), (n, channels, steps), (n, h, w) or (n, h, w, c)"
         )
     return x
+
+
+def _varying(kind: Kind, X: Floats) -> Tensor:
+    """Which columns or channels of normalised samples are not constant: float, 1 or 0."""
+    import torch
+
+    preprocess, largest = kind.preprocess(), torch.zeros(1)
+    for start in range(0, len(X), BATCH):
+        x = preprocess(torch.tensor(X[start : start + BATCH])).abs()
+        largest = torch.maximum(largest, x.amax(dim=(0, *range(2, x.ndim)), keepdim=True))
+    # The largest of standardised values is at least 1, and of a constant's 0, both up to rounding.
+    return (largest > 0.5).float()
 
 
 def _damaged(
