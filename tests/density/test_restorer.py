@@ -219,6 +219,9 @@ class TestHostileInput:
             restorer.denoise(np.zeros((2, 4, 16)), 0.1)
         with pytest.raises(DataError, match="mask"):
             restorer.inpaint(SAMPLES["image"], np.zeros((8, 8)))
+        for shape in [(3, 8), (2, 40, 8, 8)]:
+            with pytest.raises(DataError, match="inpaint needs mask to be bool and to suit X"):
+                restorer.inpaint(SAMPLES["image"], np.zeros(shape, dtype=bool))
         with pytest.raises(ValueError, match="minimum of 1"):
             restorer.denoise(np.zeros((0, 8, 8)), 0.1)
 

@@ -156,7 +156,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         x = self._checked(X, reset=False)
         if mask is not None:
             missing = np.asarray(mask)
-            if missing.dtype != bool or np.broadcast_shapes(missing.shape, x.shape) != x.shape:
+            if missing.dtype != bool or not _broadcasts(missing.shape, x.shape):
                 raise DataError(
                     f"inpaint needs mask to be bool and to suit X of shape {x.shape}; "
                     f"got {missing.dtype} of shape {missing.shape}"
@@ -294,6 +294,13 @@ def _floats(X: npt.ArrayLike) -> Floats:
             "(n, features), (n, channels, steps), (n, h, w) or (n, h, w, c)"
         )
     return x
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, to) == to
+    except ValueError:
+        return False
 
 
 def _varying(kind: Kind, X: Floats) -> Tensor:
