@@ -197,6 +197,8 @@ class TestHostileInput:
         [
             ({"alpha": 0.0}, "alpha between 0 and 1; got alpha=0.0"),
             ({"alpha": np.nan}, "alpha between 0 and 1"),
+            ({"alpha": "x"}, "alpha between 0 and 1; got alpha='x'"),
+            ({"contamination": "auto"}, "at most 0.5; got contamination='auto'"),
             ({"contamination": 0.6}, "at most 0.5; got contamination=0.6"),
         ],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -238,9 +239,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return x
 
     def _check_parameters(self) -> None:
-        if not 0 < self.alpha < 1:
+        alpha: Any = self.alpha
+        share: Any = 0.5 if self.contamination is None else self.contamination
+        if not isinstance(alpha, Real) or not 0 < alpha < 1:  # type: ignore[operator]
             raise DataError(f"AnomalyDetector needs alpha between 0 and 1; got alpha={self.alpha!r}")
-        if self.contamination is not None and not 0 < self.contamination <= 0.5:
+        if not isinstance(share, Real) or not 0 < share <= 0.5:  # type: ignore[operator]
             raise DataError(
                 f"AnomalyDetector needs contamination above 0 and at most 0.5; got contamination={self.contamination!r}"
             )
