@@ -114,6 +114,12 @@ def test_the_smallest_budget_is_named_and_works(tmp_path, monkeypatch) -> None:
     assert "10 B" in str(raised.value)
 
 
+@pytest.mark.parametrize("options", [{}, {"labels_per_class": 5}, {"label_fraction": 0.5}, {"holdout": 0.2}])
+def test_prepared_says_that_no_sample_is_labelled(options) -> None:
+    with pytest.raises(LabelError, match="no sample is labelled; give --labels FILE"):
+        prepared(from_arrays(np.zeros((20, 2))), Options(**options))
+
+
 def test_prepared_hides_labels_of_the_training_part_only() -> None:
     x, y = rows(100)
     data = prepared(from_arrays(x, y), Options(labels_per_class=3, seed=1))

@@ -178,6 +178,8 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
     Raises:
         LabelError: too few labels, or of one class only.
     """
+    # Before labels are held out or drawn, which would say less about why they cannot be.
+    validate_labels(dataset.y[dataset.trained], dataset.classes)
     drawn = options.labels_per_class is not None or options.label_fraction is not None
     if dataset.test is None and (options.holdout or (drawn and options.holdout is None)):
         share = HOLDOUT if options.holdout is None else options.holdout
