@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -75,8 +77,9 @@ def test_broken_images(tmp_path):
     assert raw.y == ["x", "z"]
     assert raw.ids == ["x/a.png", "z/c.png"]
     assert "y/b.png" in raw.notes[0]
-    with pytest.raises(DataError, match=r"y/b.png: unreadable"):
+    with pytest.raises(DataError, match=r"y/b.png: unreadable") as caught:
         read_folder(tmp_path, strict=True)
+    assert str(caught.value).startswith(f"{tmp_path}{os.sep}y/b.png: unreadable image (in no format that Pillow reads)")
 
 
 def test_recordings_of_any_form(tmp_path):

@@ -47,7 +47,7 @@ def read_images(
     Arguments:
         sources: paths or contents.
         names: of each, for messages.
-        strict: refuse an unreadable image rather than skip it.
+        strict: refuse an unreadable image, by its path where it has one, rather than skip it.
 
     Returns:
         Images `(h, w)` or `(h, w, 3)`, the positions in `sources` of those that could be read, and notes.
@@ -71,7 +71,8 @@ def read_images(
                 kept.append(i)
             except Exception as error:  # Pillow's plugins raise whatever a corrupt file leads them to
                 if strict:
-                    raise DataError(f"{names[i]}: unreadable image ({_first(error)}); mend or remove it") from None
+                    where = names[i] if isinstance(source, bytes) else source
+                    raise DataError(f"{where}: unreadable image ({_first(error)}); mend or remove it") from None
                 broken.append(names[i])
     if not images:
         raise DataError(f"none of {len(sources)} images can be read ({', '.join(broken[:3])}); mend or remove them")
@@ -179,4 +180,8 @@ def resize(image: Array, height: int, width: int) -> Array:
 
 
 def _first(error: Exception) -> str:
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):  # Pillow names the buffer that the content is in
+        return "in no format that Pillow reads"
     return str(error).split("\n")[0][:120] or type(error).__name__
