@@ -150,6 +150,9 @@ def test_the_spectrum_says_what_holds_the_variance():
     page = render_explored(petals())
     assert "50\u00a0% in 1\u00a0component, 90\u00a0% in 4\u00a0components." in page
     assert "3.1 equal directions" in page
+    assert "3\u00a0components vary more" in page
+    one = replace(petals(), spectrum=replace(petals().spectrum, above_chance=1))
+    assert "1\u00a0component varies more" in render_explored(one)
     assert "All samples are the same" in render_explored(
         replace(petals(), spectrum=Spectrum((0.0,), 0.0, np.nan, None, 4))
     )

@@ -53,9 +53,8 @@ def _said(spectrum: Spectrum) -> str:
     sentences = [f"Of the variance of {plural(spectrum.values, 'value')} lie {', '.join(parts)}." if parts else ""]
     sentences.append(f"It is as spread out as over {spectrum.effective:.1f} equal directions.")
     if spectrum.above_chance is not None:
-        sentences.append(
-            f"{plural(spectrum.above_chance, 'component')} vary more than independent values would (parallel analysis)."
-        )
+        vary = f"{plural(spectrum.above_chance, 'component')} {'varies' if spectrum.above_chance == 1 else 'vary'}"
+        sentences.append(f"{vary} more than independent values would (parallel analysis).")
     if math.isfinite(spectrum.intrinsic):
         sentences.append(
             f"From their neighbours, samples seem to lie on a surface of about {spectrum.intrinsic:.1f} dimensions."
