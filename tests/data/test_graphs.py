@@ -116,6 +116,12 @@ class TestFolder:
         assert same.ids.tolist() == dataset.ids.tolist()
         assert same.x.links.edge_index.tolist() == dataset.x.links.edge_index.tolist()
 
+    def test_row_names_of_pandas_are_no_ends(self, tmp_path) -> None:
+        dataset = read(self.fill(tmp_path, ",from,to\n0,b,a\n1,b,c\n"))
+        plain = read(self.fill(tmp_path, "from,to\nb,a\nb,c\n"))
+        assert dataset.x.links.edge_index.tolist() == plain.x.links.edge_index.tolist()
+        assert not any("edges.csv" in note for note in dataset.notes)
+
     @pytest.mark.parametrize(
         ("edges", "names"),
         [("from,to,weight,kind\nb,a,1,2\n", "weight, kind"), ("b,a,0.5\nb,c,1\n", "x2")],

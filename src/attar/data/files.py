@@ -23,7 +23,7 @@ from attar.errors import DataError, LabelError
 
 LABEL_NAMES = ("label", "target", "class", "y")
 ID_NAMES = ("id",)
-_ROW_NAMES = ("", "unnamed: 0")  # of pandas
+ROW_NAMES = ("", "unnamed: 0")  # of pandas
 JSON, TEXT = (".json", ".jsonl", ".ndjson"), ".txt"
 TABLES = (".csv", ".tsv", ".parquet", ".pq", *JSON)
 FORMS = "CSV, TSV, Parquet, JSON, NPZ, NPY, .ts, WAV, .txt or an image"
@@ -88,7 +88,7 @@ def read_table(
     if path.suffix.lower() in (".csv", ".tsv"):
         names: Sequence[str] = layout(path).names
         label = _label(names, label_column, path)
-        written = {label, *(name for name in names if name.lower() in (*ids, *_ROW_NAMES)), *text} - {None}
+        written = {label, *(name for name in names if name.lower() in (*ids, *ROW_NAMES)), *text} - {None}
         table, notes = read_delimited(path, text=[str(name) for name in written])
         if label is not None and table.column(label).null_count:
             for word, n in words_for_missing(path, label).items():
@@ -138,11 +138,11 @@ def from_table(
             notes.append(f"column '{label}' is taken for the labels")
     named: list[str] | None = None
     lower = {str(name).lower(): name for name in reversed(table.column_names)}
-    name = next((lower[wanted] for wanted in (*ids, *_ROW_NAMES) if wanted in lower), None)
+    name = next((lower[wanted] for wanted in (*ids, *ROW_NAMES) if wanted in lower), None)
     if name is not None:
         named = [str(i) if value is None else str(value) for i, value in enumerate(table.column(name).to_pylist())]
         # Beside ids, the row names of pandas are neither ids nor features.
-        table = table.drop_columns([name, *(lower[row] for row in _ROW_NAMES if row in lower and lower[row] != name)])
+        table = table.drop_columns([name, *(lower[row] for row in ROW_NAMES if row in lower and lower[row] != name)])
         notes.append(f"column '{name}' names the rows, and is no feature")
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")

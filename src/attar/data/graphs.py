@@ -132,7 +132,7 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> R
 def _ends(path: Path, place: Mapping[str, int], table: Path) -> tuple[Ints, list[str]]:
     """Row numbers of the ends of each edge `(2, m)`, and notes."""
     from attar.data.delimited import layout, read_delimited
-    from attar.data.files import read_parquet
+    from attar.data.files import ROW_NAMES, read_parquet
 
     named: tuple[str, ...] = ()
     if path.stat().st_size == 0:
@@ -145,6 +145,8 @@ def _ends(path: Path, place: Mapping[str, int], table: Path) -> tuple[Ints, list
         rows, _ = read_delimited(path, text=named or ("f0", "f1"), empty=True)
     else:
         rows = read_parquet(path, empty=True)
+    if rows.num_columns > 2 and rows.column_names[0].lower() in ROW_NAMES:
+        rows, named = rows.drop_columns(rows.column_names[:1]), named[1:]
     if rows.num_columns < 2:
         raise DataError(f"{path}: one column only; give two, the ends of each edge")
     columns = [rows.column(side).to_pylist() for side in range(2)]
