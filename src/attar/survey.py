@@ -21,8 +21,8 @@ from attar.training.progress import Progress
 
 # Principal components that neighbours are looked for among, and how many neighbours.
 _COMPONENTS, _NEIGHBOURS = 50, 15
-# Fewer different samples have no neighbourhoods.
-_FEW = 8
+# Fewer different samples have no neighbourhoods, and are not judged by each other.
+_FEW, _JUDGED = 8, 10
 # Up to so many values or samples, all principal components are found, else so many; and compared with chance.
 _ALL, _LARGEST, _CHANCE = 1024, 128, 512
 # Steps of the map over all samples together, and epochs at most and at least.
@@ -118,7 +118,7 @@ def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, p
     for finding in found:
         progress.say(f"{finding.name.lower():<32}{finding.said}")
     density = run.stage("density", lambda _: _density(z[:, :DIM], seed)).arrays["log_density"]
-    odd = run.stage("oddness", lambda _: _oddness(z, unique, seed, progress)).arrays
+    odd = run.stage("oddness", lambda _: _oddness(z, unique, position, seed, progress)).arrays
     groups = run.stage("groups", lambda _: _groups(z, seed)).arrays
     shown, ends = _chosen(groups["group"], unique, seed)
     latents = _latents(kind, x, v, epochs, precision, shown, ends, seed, run, progress)
@@ -186,19 +186,21 @@ def _density(z: Floats, seed: int) -> Result:
     return Result({"log_density": np.concatenate(scores).astype(np.float32)})
 
 
-def _oddness(z: Floats, unique: Ints, seed: int, progress: Progress) -> Result:
-    """How usual each sample is, judged by others; copies of one do not make it usual."""
-    if len(unique) < _FEW:
-        return Result({"normality": np.zeros(len(z), np.float32), "p_value": np.ones(len(z), np.float32)})
-    detector = AnomalyDetector(random_state=seed).fit(z[unique[_some(len(unique), _DETECTOR, seed)]])
-    normality = np.empty(len(z))
+def _oddness(z: Floats, unique: Ints, position: Ints, seed: int, progress: Progress) -> Result:
+    """How usual each sample is to a detector that has learnt from the other half; copies share a half."""
+    normality, p_value = np.zeros(len(z), np.float32), np.ones(len(z), np.float32)
+    if len(unique) < _JUDGED:
+        return Result({"normality": normality, "p_value": p_value})
+    halves = np.array_split(np.random.default_rng(seed).permutation(len(unique)), 2)
     with progress.task("oddest samples", len(z)) as task:
-        for start in range(0, len(z), _AT_ONCE):
-            part = z[start : start + _AT_ONCE]
-            normality[start : start + len(part)] = detector.score_samples(part)
-            task.advance(len(part))
-    p_value = detector.p_of_scores(normality)
-    return Result({"normality": normality.astype(np.float32), "p_value": p_value.astype(np.float32)})
+        for half, other in (halves, halves[::-1]):
+            detector = AnomalyDetector(random_state=seed).fit(z[unique[half[:_DETECTOR]]])
+            judged = np.flatnonzero(np.isin(position, other))
+            for part in np.split(judged, range(_AT_ONCE, len(judged), _AT_ONCE)):
+                scores = detector.score_samples(z[part])
+                normality[part], p_value[part] = scores, detector.p_of_scores(scores)
+                task.advance(len(part))
+    return Result({"normality": normality, "p_value": p_value})
 
 
 def _groups(z: Floats, seed: int) -> Result:

@@ -1,0 +1,37 @@
+"""How odd samples are to others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attar import survey
+from attar.training.progress import Silent
+
+
+def oddness(z, copied=()):
+    """Arrays of the stage; the samples whose numbers are in `copied` are copies of sample 0."""
+    first = np.arange(len(z))
+    first[list(copied)] = 0
+    unique, position = np.unique(first, return_inverse=True)
+    return survey._oddness(z.astype(np.float32), unique, position, 0, Silent()).arrays
+
+
+def test_of_few_samples_in_many_directions_p_values_are_those_of_new_ones() -> None:
+    # Judged by what has seen them, each of 42 samples in 30 directions would look usual.
+    p = oddness(np.random.default_rng(0).standard_normal((42, 30)))["p_value"]
+    assert 0.4 < p.mean() < 0.6
+    assert p.min() < 0.1
+
+
+def test_copies_of_an_odd_sample_do_not_make_each_other_usual() -> None:
+    z = np.random.default_rng(0).standard_normal((120, 3))
+    z[[0, 7, 8, 9]] = 9.0
+    found = oddness(z, copied=(7, 8, 9))
+    assert set(np.argsort(found["normality"])[:4]) == {0, 7, 8, 9}
+    np.testing.assert_allclose(found["p_value"][[0, 7, 8, 9]], 1 / 60, rtol=0.03)
+
+
+def test_too_few_are_not_judged() -> None:
+    found = oddness(np.eye(9))
+    assert (found["p_value"] == 1).all()
+    assert (found["normality"] == 0).all()
