@@ -221,7 +221,9 @@ def _hold(budget: Budget, tried: Iterable[Tried], file: Path) -> None:
             "be trained: allow more, or save the network itself with attar.compress.save"
         )
     if budget.latency_ms is not None:
-        raise BudgetError(f"{file}: eight bits a weight make no model faster; give bytes or what may be lost")
+        raise BudgetError(
+            f"{file}: an ONNX file stays as fast as it is, and is not measured; give bytes or what may be lost"
+        )
     if budget.accuracy_drop is not None and small.quality is None:
         raise DataError(f"{file}: what is lost is judged on samples; give some with --data")
     if budget.accuracy_drop is not None and 1 - (small.quality or 0.0) > budget.accuracy_drop:
