@@ -116,10 +116,10 @@ def _signs(
     sets = min(_SIGN_SETS if model.sparse else _SIGN_DENSE, math.isqrt(len(elements)) // 4)
     for start, end in itertools.pairwise(_ends(len(elements), sets)):
         which = elements[start:end]
-        size = magnitudes[which] if used else which
         groups, padded = _found(layout, which, used)
         features = []
         if used:
+            size = magnitudes[which]
             strength = np.minimum((size << 4) // mean, _STRONG << 4)
             features = [one * strength >> 4 for one in context.features(groups, padded)]
         score = _weighed(features, model.sign_weights, used, len(which))
