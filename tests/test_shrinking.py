@@ -139,3 +139,13 @@ def test_samples_with_gaps_are_refused_before_there_is_a_folder(here, tmp_path) 
     with pytest.raises(DataError, match="missing or infinite"):
         shrink(here / "net.attar", "1200B", data=str(tmp_path / "gap.npz"), out=tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_an_onnx_file_that_onnxruntime_refuses_is_not_judged(here, tmp_path, monkeypatch) -> None:
+    def refuses(*_args, **_kwargs):
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr("attar.shrinking.onnxruntime.InferenceSession", refuses)
+    with pytest.raises(DataError, match="cannot be run in onnxruntime"):
+        shrink(here / "net.onnx", "4KB", data=str(here / "rows.npz"), out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -190,7 +190,10 @@ def _packed(file: Path, target: Path, dataset: Dataset | None) -> tuple[Tried, .
 
 def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
     """Answers `(n, n_classes)` of a model that attar wrote, or of another with one input of numbers."""
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no public base
+        raise DataError(f"{file}: cannot be run in onnxruntime; leave --data away") from error
     taken, *others = session.get_inputs()
     if KEY in session.get_modelmeta().custom_metadata_map:
         try:
