@@ -13,7 +13,7 @@ from torch import nn
 
 from attar.compress import load, save
 from attar.errors import BudgetError, CompressionError, DataError
-from attar.shrinking import shrink
+from attar.shrinking import _said, shrink
 from tests.cli.conftest import call
 
 
@@ -130,6 +130,15 @@ def test_an_onnx_file_of_others_is_judged_on_samples(here, tmp_path) -> None:
     with pytest.raises(DataError, match="takes 12 numbers a sample"):
         shrink(here / "net.onnx", "4KB", data=str(tmp_path / "narrow.npz"), out=tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_the_last_batch_of_a_fixed_size_is_judged_too(here, n) -> None:
+    x = np.load(here / "rows.npz")["x"][:n]
+    of_two = here / "net.onnx"
+    assert onnxruntime.InferenceSession(of_two).get_inputs()[0].shape == [2, 12]
+    one_by_one = [_said(of_two, np.repeat(x[i : i + 1], 2, axis=0), of_two)[0] for i in range(n)]
+    np.testing.assert_allclose(_said(of_two, x, of_two), one_by_one, atol=1e-5)
 
 
 def test_samples_with_gaps_are_refused_before_there_is_a_folder(here, tmp_path) -> None:

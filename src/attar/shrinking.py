@@ -209,11 +209,13 @@ def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
         )
     at_once = n if isinstance(n, int) else _AT_ONCE
     samples = x.reshape(-1, *sizes).astype(np.float32)
-    whole = len(samples) // n * n if isinstance(n, int) else len(samples)
-    parts = [session.run(None, {taken.name: samples[i : i + at_once]})[0] for i in range(0, whole, at_once)]
-    if not parts or parts[0].ndim != 2:
+    # A batch of a fixed size that is not full is filled up from the first sample on.
+    more = -len(samples) % n if isinstance(n, int) else 0
+    filled = samples[np.arange(len(samples) + more) % len(samples)] if more else samples
+    parts = [session.run(None, {taken.name: filled[i : i + at_once]})[0] for i in range(0, len(filled), at_once)]
+    if parts[0].ndim != 2:
         raise DataError(f"{file}: does not answer with one row of numbers a sample; leave --data away")
-    return np.concatenate(parts)
+    return np.concatenate(parts)[: len(samples)]
 
 
 def _hold(budget: Budget, tried: Iterable[Tried], file: Path) -> None:

@@ -84,3 +84,25 @@ def test_recode_of_numbers_by_their_text():
     codes, unseen = recode(np.array([np.nan]), ("a",), ())
     assert np.isnan(codes).all()
     assert unseen == 0
+
+
+@pytest.mark.parametrize(
+    ("texts", "seconds"),
+    [
+        (["1970-01-02", None, "1970-01-01"], [86400, np.nan, 0]),
+        (["1970-01-01 00:01", "1970-01-01T00:00:02.5"], [60, 2.5]),
+        (["1970-01-01T00:00:01Z", "1970-01-01T02:00:00+01:00"], [1, 3600]),
+    ],
+)
+def test_texts_that_are_dates_are_what_a_csv_file_makes_of_them(texts, seconds) -> None:
+    for kind in (pa.string(), pa.large_string()):
+        values, (column,), notes = from_arrow(pa.table({"when": pa.array(texts, kind)}), where="t")
+        np.testing.assert_array_equal(values[:, 0], seconds)
+        assert column.categories == ()
+        assert notes == ["column 'when' holds dates: taken as seconds since 1970"]
+
+
+@pytest.mark.parametrize("texts", [["1970-01-02", "soon"], ["1970-13-02", "1970-01-02"], ["1970-01-02x", "1970-01-02"]])
+def test_texts_some_of_which_are_no_dates_stay_categories(texts) -> None:
+    _, (column,), _ = from_arrow(pa.table({"when": texts}), where="t")
+    assert sorted(column.categories) == sorted(texts)

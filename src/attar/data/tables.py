@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 
 _TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part of all different cells
 _MANY = 50
+_DATE = r"^\d{4}-\d{2}-\d{2}([ T]|$)"
 
 
 def from_arrow(table: ArrowTable, *, where: str) -> tuple[Doubles, tuple[Column, ...], list[str]]:
@@ -50,8 +52,11 @@ def from_arrow(table: ArrowTable, *, where: str) -> tuple[Doubles, tuple[Column,
 def _column(column: ArrowColumn, name: str, where: str) -> tuple[Doubles, tuple[str, ...], list[str]]:
     import pyarrow as pa
 
-    kind = column.type
     is_type = pa.types
+    if is_type.is_large_string(column.type) or is_type.is_string_view(column.type):
+        column = column.cast(pa.string())
+    column = _dated(column) if is_type.is_string(column.type) else column
+    kind = column.type
     if is_type.is_null(kind):
         return np.full(len(column), np.nan), (), []
     if is_type.is_boolean(kind):
@@ -64,11 +69,22 @@ def _column(column: ArrowColumn, name: str, where: str) -> tuple[Doubles, tuple[
     if is_type.is_time(kind) or is_type.is_duration(kind):
         whole = column.cast(pa.time64("us")) if is_type.is_time(kind) else column.cast(pa.duration("us"))
         return doubles(whole.cast(pa.int64())) / 1e6, (), [f"column '{name}' holds times: taken as seconds"]
-    if is_type.is_large_string(kind) or is_type.is_string_view(kind):
-        column = column.cast(pa.string())
-    elif not (is_type.is_string(kind) or is_type.is_dictionary(kind)):
+    if not (is_type.is_string(kind) or is_type.is_dictionary(kind)):
         raise DataError(f"{where}: column '{name}' holds {kind}; give numbers, texts or dates, one per cell")
     return _codes(column, name, where)
+
+
+def _dated(column: ArrowColumn) -> ArrowColumn:
+    """Texts all of which are dates as dates, which they are in a CSV file too; others as they are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = column.drop_null()
+    if len(known) and pc.all(pc.match_substring_regex(known, _DATE)).as_py():
+        for zone in (None, "UTC"):
+            with contextlib.suppress(pa.ArrowInvalid):
+                return column.cast(pa.timestamp("us", zone))
+    return column
 
 
 def doubles(column: ArrowColumn) -> Doubles:
