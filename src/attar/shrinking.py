@@ -215,7 +215,8 @@ def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
     parts = [session.run(None, {taken.name: filled[i : i + at_once]})[0] for i in range(0, len(filled), at_once)]
     if parts[0].ndim != 2:
         raise DataError(f"{file}: does not answer with one row of numbers a sample; leave --data away")
-    return np.concatenate(parts)[: len(samples)]
+    answers: npt.NDArray[Any] = np.concatenate(parts)[: len(samples)]
+    return answers
 
 
 def _hold(budget: Budget, tried: Iterable[Tried], file: Path) -> None:
