@@ -103,7 +103,7 @@ def test_an_estimator_of_scikit_learn() -> None:
 
 
 @pytest.mark.parametrize("y", [np.arange(40) % 2 == 1, (np.arange(40) % 2) * 0.5])
-def test_truth_values_and_fractions_come_back_as_they_are(y) -> None:
+def test_truth_values_and_fractions_come_back_as_they_are(y, small) -> None:
     X = np.random.default_rng(0).standard_normal((40, 3)) + 3 * np.eye(2, 3)[np.arange(40) % 2]
     learner = Learner(time=0.1).fit(X, y)
     assert learner.classes_.dtype == y.dtype
