@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import attar
+from attar.data.arrays import from_arrays
 from attar.errors import BudgetError, DataError, LabelError, RunError
-from attar.learner import Learner
+from attar.learner import Learner, _as_given
 
 
 @pytest.fixture(autouse=True)
@@ -102,10 +107,44 @@ def test_an_estimator_of_scikit_learn() -> None:
         learner.export("m.onnx")
 
 
-@pytest.mark.parametrize("y", [np.arange(40) % 2 == 1, (np.arange(40) % 2) * 0.5])
-def test_truth_values_and_fractions_come_back_as_they_are(y, small) -> None:
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        (np.array([True, False] * 9), np.array([False, True])),
+        ([True, None, False] * 6, np.array([False, True])),
+        (pd.array([True, None, False] * 6, dtype="boolean"), np.array([False, True])),
+        (np.array([0.5, 0, np.nan] * 6), np.array([0, 0.5])),
+        ([0.5, None, 1.0] * 6, np.array([0.5, 1.0])),
+        (["2", "", "10"] * 6, np.array(["2", "10"])),
+        (pd.Series(["1.0", "2.0"] * 9), np.array(["1.0", "2.0"])),
+        (pd.Categorical([" a ", "b"] * 9), np.array([" a ", "b"])),
+        (np.array([[10**18 + 1], [10**18 + 2], [-1]] * 6), np.array([10**18 + 1, 10**18 + 2])),
+    ],
+)
+def test_labels_are_those_that_were_given(y, classes) -> None:
+    dataset = from_arrays(np.zeros((18, 2)), y)
+    found = _as_given(dataset.classes, dataset, y)
+    np.testing.assert_array_equal(found, classes)
+    assert found.dtype.kind == classes.dtype.kind
+
+
+def test_a_copy_predicts_the_same_labels() -> None:
+    y = np.where(np.arange(40) % 5, np.arange(40) % 2 == 1, None)
     X = np.random.default_rng(0).standard_normal((40, 3)) + 3 * np.eye(2, 3)[np.arange(40) % 2]
-    learner = Learner(time=0.1).fit(X, y)
-    assert learner.classes_.dtype == y.dtype
-    assert learner.predict(X).dtype == y.dtype
-    assert (learner.predict(X) == y).mean() > 0.8
+    learner = Learner(random_state=np.int64(0), time=np.float32(0.1)).fit(X, y)
+    known = y != None  # noqa: E711  element by element
+    assert learner.predict(X).dtype == bool
+    assert learner.score(X[known], y[known].astype(bool)) > 0.8
+    again = pickle.loads(pickle.dumps(learner))
+    np.testing.assert_array_equal(again.predict(X), learner.predict(X))
+    clone(copy.deepcopy(learner))
+    assert not hasattr(pickle.loads(pickle.dumps(Learner())), "model_")
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [Learner(random_state=np.random.RandomState(0)), Learner(random_state=-1), Learner(time=-1.0), Learner(time="10s")],
+)
+def test_a_seed_and_a_time_are_numbers(learner) -> None:
+    with pytest.raises(DataError, match="must be a"):
+        learner.fit(*rhythms())

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import attar.run
 from attar.errors import RunError
 from attar.run import Result, Run, fingerprint, free_folder, read_run, write_json
 
@@ -83,8 +84,26 @@ def test_a_corrupt_result_is_a_run_error(tmp_path, damage) -> None:
             file.write_bytes(save({"a": np.zeros(1)}))
         else:
             file.write_bytes(b"" if damage == "empty" else b"hello, this is no tensor")
-        with pytest.raises(RunError, match=r"result\.safetensors: is corrupt; delete the folder .*stages/s"):
+        with pytest.raises(RunError, match=r"result\.safetensors: is missing or corrupt; delete the folder .*stages/s"):
             run.stage("s", lambda _: Result())
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "missing"])
+def test_a_corrupt_file_of_a_stage_is_a_run_error(tmp_path, damage) -> None:
+    def compute(folder):
+        (folder / "0.onnx").write_bytes(b"a model")
+        return Result(facts={"file": "0.onnx"})
+
+    with opened(tmp_path / "r") as run:
+        run.stage("s", compute)
+        assert run.stage("s", lambda _: pytest.fail("computed twice")).facts == {"file": "0.onnx"}
+        file = tmp_path / "r" / "stages" / "s" / "0.onnx"
+        if damage == "missing":
+            file.unlink()
+        else:
+            file.write_bytes(b"a mod" if damage == "truncated" else b"a mode?")
+        with pytest.raises(RunError, match=r"0\.onnx: is missing or corrupt; delete the folder .*stages/s"):
+            run.stage("s", compute)
 
 
 def test_a_run_goes_on_with_its_own_versions(tmp_path) -> None:
@@ -117,6 +136,28 @@ def test_a_folder_in_use_is_refused_and_free_afterwards(tmp_path) -> None:
     with opened(tmp_path / "r"), pytest.raises(RunError, match="another attar is at work"):
         opened(tmp_path / "r")
     opened(tmp_path / "r").close()
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"), [(False, "another attar is at work"), (True, r"another command \(seed was 1, is 0\)")]
+)
+def test_of_two_that_begin_at_once_one_has_the_folder(tmp_path, monkeypatch, closed, said) -> None:
+    other = []
+
+    def overtaken(folder):
+        monkeypatch.setattr("attar.run._locked", locked)
+        other.append(opened(folder, {**ASKED, "settings": {"seed": 1}}))
+        if closed:
+            other[0].close()
+        return locked(folder)
+
+    locked = attar.run._locked
+    monkeypatch.setattr("attar.run._locked", overtaken)
+    with pytest.raises(RunError, match=said):
+        opened(tmp_path / "r")
+    assert read_run(tmp_path / "r")["asked"]["settings"] == {"seed": 1}
+    other[0].close()
+    opened(tmp_path / "r", {**ASKED, "settings": {"seed": 1}}).close()
 
 
 def test_the_lock_ends_with_its_process(tmp_path) -> None:

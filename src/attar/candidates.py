@@ -106,6 +106,10 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
         notes: gets a sentence for each candidate that is left out, and why.
     """
     notes = [] if notes is None else notes
+    for name, pretext in _wanted(job).items():
+        if not pretext.epochs and job.plan.pretexts is not None:
+            notes.append(f"{name} is left out: there is no time to train it; allow more")
+            job.progress.say(notes[-1])
     ahead = Ahead()
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
@@ -194,15 +198,17 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
         stages["from-scratch"] = lambda folder: networks(job, SCRATCH, None, folder)
     if plan.backbone is not None:
         stages["pretrained"] = lambda folder: _backbone(job, folder)
-    for name, representation in _pretexts(job).items():
+    for name, representation in _wanted(job).items():
+        if not representation.epochs:
+            continue
         stages[name] = partial(_on, job, run, ahead, name, representation, heads)
         if name == "simclr" and plan.tune_steps:
             stages["simclr-fine-tuned"] = partial(_on, job, run, ahead, name, representation, networks)
     return stages
 
 
-def _pretexts(job: Job) -> dict[str, Pretext]:
-    """What is to be trained, by name, the cheapest first."""
+def _wanted(job: Job) -> dict[str, Pretext]:
+    """What is to be trained, by name, the cheapest first; for no epochs where there is no time."""
     plan, kind = job.plan, job.kind
     shared: dict[str, Any] = {
         "kind": kind,
@@ -222,8 +228,7 @@ def _pretexts(job: Job) -> dict[str, Pretext]:
         "ts-tcc": lambda: TSTCC(128, **contrast),
     }
     wanted = kind.pretexts if plan.pretexts is None else plan.pretexts
-    made = {name: make() for name, make in makers.items() if name in wanted}
-    return {name: representation for name, representation in made.items() if representation.epochs}
+    return {name: make() for name, make in makers.items() if name in wanted}
 
 
 def _fit(representation: Representation, x: Floats) -> nn.Module:

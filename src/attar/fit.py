@@ -21,7 +21,7 @@ from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall
 from attar.errors import BudgetError, DataError
 from attar.plan import Plan, default_plan, faster_precision, on_threads, plan_for_time, versions
-from attar.run import FILE, Result, Run, fingerprint, free_folder
+from attar.run import FILE, Result, Run, fingerprint, free_folder, kept
 from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def fit_dataset(
     if not (folder / FILE).exists():
         _refuse_hopeless(dataset, budget)
     with Run(folder, asked, versions()) as run:
-        plan = Plan.model_validate(run.stage("plan", lambda _: Result(facts=_plan(dataset, options))).facts)
+        plan = kept(Plan, run.stage("plan", lambda _: Result(facts=_plan(dataset, options))).facts)
         with on_threads(plan.threads):
             from attar.job import run_job  # loads torch: not before the input has been found good
 

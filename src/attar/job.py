@@ -22,7 +22,7 @@ from attar.findings import Decided, TestPart, findings, line_of, percent
 from attar.plan import Plan
 from attar.report.facts import Facts
 from attar.report.saved import write_report
-from attar.run import MODEL, Result, Run
+from attar.run import MODEL, Result, Run, kept
 from attar.ship import Shipped, as_it_is, distilled, largest_student, smallest
 from attar.standing import standing
 from attar.training.progress import Progress, Silent
@@ -122,7 +122,7 @@ def run_job(
             ).model_dump(mode="json")
         ),
     ).facts
-    outcome = Outcome(Facts.model_validate(facts), model)
+    outcome = Outcome(kept(Facts, facts), model)
     write_report(run.folder, outcome.facts)
     return outcome
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +12,10 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from attar.errors import DataError
+
 if TYPE_CHECKING:
+    from attar.data.dataset import Dataset
     from attar.deploy.session import Model
     from attar.report.facts import Facts, Row
     from attar.training.progress import Progress
@@ -79,13 +83,13 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X: images `(n, h, w[, c])`, series `(n, channels, steps)` or a list of series of different lengths,
                 a table `(n, features)` or DataFrame, a list of texts, or a graph as an object with `x` and
                 `edge_index`, such as torch-geometric's `Data`, whose samples are its nodes.
-            y: labels `(n,)`; -1, None, NaN or "" where unlabelled.
+            y: labels `(n,)`; -1, None, NaN or "" where unlabelled. `predict` gives them back as they are.
 
         Returns:
             The learner itself.
 
         Raises:
-            DataError: the samples cannot be used; LabelError: the labels cannot.
+            DataError: the samples or arguments cannot be used; LabelError: the labels cannot.
             BudgetError: nothing fits the budget.
         """
         from attar.data.arrays import from_arrays
@@ -93,9 +97,10 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from attar.fit import Options, fit_dataset, prepared
         from attar.training.progress import Silent
 
+        seed, seconds = self._numbers()
         options = Options(
-            seed=self.random_state,
-            seconds=self.time,
+            seed=seed,
+            seconds=seconds,
             budget=self.budget,
             kind=self.kind,
             pretexts=self.pretexts,
@@ -117,11 +122,21 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._bytes = outcome.model.read_bytes()
             self.model_: Model = load(outcome.model)
         self.facts_: Facts = outcome.facts
-        self.classes_ = _as_given(self.model_.classes, y)
+        self.classes_ = _as_given(self.model_.meta.classes, dataset, y)
         self.n_features_in_ = int(np.prod(self.facts_.shape))
         self.accuracy_, self.accuracy_interval_ = self.facts_.accuracy, self.facts_.interval
         self.leaderboard_: tuple[Row, ...] = self.facts_.leaderboard
         return self
+
+    def _numbers(self) -> tuple[int, float | None]:
+        """Seed and seconds, also where they are numbers of numpy."""
+        seed: Any = self.random_state
+        seconds: Any = self.time
+        if not isinstance(seed, Integral) or int(seed) < 0:
+            raise DataError(f"random_state must be a whole number from 0 on; got {seed!r}")
+        if seconds is not None and not (isinstance(seconds, Real) and float(seconds) > 0):
+            raise DataError(f"time must be a number of seconds above 0, or None; got {seconds!r}")
+        return int(seed), None if seconds is None else float(seconds)
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
         """Probability of each class `(n, n_classes)`."""
@@ -153,6 +168,17 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         write_whole(path, render(self.facts_))
         return path
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Sessions of onnxruntime cannot be copied; the file can.
+        return {name: value for name, value in super().__getstate__().items() if name != "model_"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from attar.deploy.session import loads
+
+        super().__setstate__(state)
+        if "_bytes" in state:
+            self.model_ = loads(self._bytes)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -160,9 +186,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _as_given(classes: npt.NDArray[Any], y: Any) -> npt.NDArray[Any]:
-    """Labels as they came: a file writes truth values and fractions as texts."""
-    given = np.asarray(y).dtype
-    if classes.dtype.kind != "U" or given.kind not in "bf":
-        return classes
-    return classes == "True" if given.kind == "b" else classes.astype(given)
+def _as_given(classes: tuple[str, ...], dataset: Dataset, y: Any) -> npt.NDArray[Any]:
+    """Labels as they came, one of each class, where a file has their names."""
+    codes = [dataset.classes.index(name) for name in classes]
+    labels: npt.NDArray[Any] = np.asarray(y).reshape(len(dataset.y))[[np.argmax(dataset.y == code) for code in codes]]
+    return np.array(labels.tolist()) if labels.dtype == object else labels

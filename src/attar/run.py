@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
 
 from attar._files import beside, write_whole
 from attar.errors import RunError
@@ -20,9 +21,10 @@ from attar.errors import RunError
 FILE = "run.json"
 FORMAT = 1
 MODEL = "model.onnx"
-_RESULT, _LOCK = "result.safetensors", ".lock"
+_RESULT, _CHECKPOINT, _LOCK = "result.safetensors", "checkpoint.safetensors", ".lock"
 
 Json = dict[str, Any]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -50,24 +52,34 @@ class Run:
 
     def __init__(self, folder: Path, asked: Json, versions: dict[str, str]) -> None:
         self.folder = folder
-        asked = json.loads(json.dumps(asked))
-        if folder.exists() and not _is_new(folder):
-            found = read_run(folder)
-            if found["asked"] != asked:
-                raise RunError(
-                    f"{folder}: belongs to another command ({_difference(found['asked'], asked)}); "
-                    "choose another folder with --out, or delete this one"
-                )
-            self.versions = found["versions"]
-        else:
-            self.versions = versions
+        self.asked = json.loads(json.dumps(asked))
+        if not folder.exists():
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                write_json(folder / FILE, {"format": FORMAT, "asked": asked, "versions": versions})
             except OSError as error:
                 raise RunError(f"{folder}: cannot be made ({error.strerror}); choose another with --out") from None
-        self.asked = asked
+        if not _is_new(folder):
+            # What is no run, or another's, is left as it is.
+            self._begun()
         self._lock = _locked(folder)
+        try:
+            # Of two commands that begin at once, the one that holds the folder writes down what it was asked.
+            if _is_new(folder):
+                write_json(folder / FILE, {"format": FORMAT, "asked": self.asked, "versions": versions})
+            self.versions: dict[str, str] = self._begun()["versions"]
+        except BaseException:
+            self.close()
+            raise
+
+    def _begun(self) -> Json:
+        """What `run.json` says, where it was written by this very command."""
+        found = read_run(self.folder)
+        if found["asked"] != self.asked:
+            raise RunError(
+                f"{self.folder}: belongs to another command ({_difference(found['asked'], self.asked)}); "
+                "choose another folder with --out, or delete this one"
+            )
+        return found
 
     def close(self) -> None:
         """Let other processes use the folder."""
@@ -91,8 +103,9 @@ class Run:
         file = folder / _RESULT
         if not file.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            _write(file, compute(folder))
-            (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+            result = compute(folder)
+            _write(file, result, _files_of(folder))
+            (folder / _CHECKPOINT).unlink(missing_ok=True)
         # Read back also what was just computed, so that a run that was killed here sees the very same.
         return _read(file)
 
@@ -127,6 +140,21 @@ def read_run(folder: Path) -> Json:
     return dict(found)
 
 
+def kept(model: type[Model], facts: Json) -> Model:
+    """Facts of a stage as what they were when they were kept.
+
+    Raises:
+        RunError: they are of another version of attar.
+    """
+    try:
+        return model.model_validate(facts)
+    except ValidationError as error:
+        raise RunError(
+            "the run was begun by another version of attar, whose stages this one does not read; "
+            "choose another folder with --out, or delete it"
+        ) from error
+
+
 def free_folder(wanted: Path, asked: Json) -> Path:
     """`wanted`, or the first of `wanted-2`, `wanted-3`, … that is new or belongs to this very command."""
     asked = json.loads(json.dumps(asked))
@@ -159,12 +187,22 @@ def fingerprint(*arrays: npt.NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def _write(file: Path, result: Result) -> None:
+def _files_of(folder: Path) -> dict[str, str]:
+    """A hash of each file that a stage leaves beside its result."""
+    return {
+        file.name: fingerprint(np.fromfile(file, np.uint8))
+        for file in sorted(folder.iterdir())
+        if file.is_file() and file.name not in (_RESULT, _CHECKPOINT) and not file.name.startswith(".")
+    }
+
+
+def _write(file: Path, result: Result, files: dict[str, str]) -> None:
     from safetensors.numpy import save
 
     # Not by `ascontiguousarray`, which gives a number without axes one.
     arrays = {name: np.asarray(array, order="C") for name, array in result.arrays.items()}
-    write_whole(file, save(arrays or {"": np.zeros(0, np.uint8)}, {"facts": json.dumps(result.facts)}))
+    words = {"facts": json.dumps(result.facts), "files": json.dumps(files)}
+    write_whole(file, save(arrays or {"": np.zeros(0, np.uint8)}, words))
 
 
 def _read(file: Path) -> Result:
@@ -172,15 +210,26 @@ def _read(file: Path) -> Result:
 
     try:
         with safe_open(file, "np") as opened:
-            facts = json.loads((opened.metadata() or {})["facts"])
-            return Result({name: opened.get_tensor(name) for name in opened.keys() if name}, facts)  # noqa: SIM118
+            words = opened.metadata() or {}
+            facts, files = json.loads(words["facts"]), json.loads(words.get("files", "{}"))
+            arrays = {name: opened.get_tensor(name) for name in opened.keys() if name}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, KeyError):
-        raise RunError(f"{file}: is corrupt; delete the folder {file.parent} and start the command again") from None
+        raise _corrupt(file) from None
+    there = _files_of(file.parent)
+    for name, hashed in files.items():
+        if there.get(name) != hashed:
+            raise _corrupt(file.with_name(name))
+    return Result(arrays, facts)
+
+
+def _corrupt(file: Path) -> RunError:
+    return RunError(f"{file}: is missing or corrupt; delete the folder {file.parent} and start the command again")
 
 
 def _is_new(folder: Path) -> bool:
     """Whether nothing is in it but what a run leaves that was killed before it had written down what was asked."""
-    return folder.is_dir() and all(file == beside(folder / FILE) for file in folder.iterdir())
+    left = (beside(folder / FILE), folder / _LOCK)
+    return folder.is_dir() and all(file in left for file in folder.iterdir())
 
 
 def _locked(folder: Path) -> int:
@@ -203,6 +252,6 @@ def _locked(folder: Path) -> int:
 
 def _difference(found: Json, asked: Json) -> str:
     """The first two things that differ, each setting being one."""
-    before, now = ({**one, **one.get("settings", {}), "settings": None} for one in (found, asked))
+    before, now = ({**one.get("settings", {}), **one, "settings": None} for one in (found, asked))
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     return "; ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in keys[:2])[:160]

@@ -22,7 +22,7 @@ from attar.deploy.onnx import export
 from attar.deploy.session import load
 from attar.errors import BudgetError, ExportError
 from attar.report.facts import Step
-from attar.run import Result, Run
+from attar.run import Result, Run, kept
 from attar.thinner import filters_within, thinner, write
 from attar.trials.base import Job
 
@@ -85,7 +85,7 @@ def as_it_is(job: Job, candidate: Candidate, budget: Budget, run: Run) -> Shippe
     result = run.stage(stage, lambda folder: _in_eight_bits(job, candidate, folder))
     if result.facts["step"] is None:
         return None
-    step = Step.model_validate(result.facts["step"])
+    step = kept(Step, result.facts["step"])
     if not budget.allows(step.bytes, step.latency_ms) or (step.agreement or 0.0) < _SAME:
         return None
     return Shipped(run.folder / "stages" / stage / result.facts["file"], (own, step), result.facts["difference"])
@@ -108,11 +108,11 @@ def distilled(job: Job, chosen: Candidate, student: Student, budget: Budget, run
     if job.kind.usual == _CONVOLUTIONS:
         fewer = run.stage("fewer-filters", lambda folder: _fewer_filters(job, chosen, budget, folder))
         if fewer.facts["step"] is not None:
-            step = Step.model_validate(fewer.facts["step"])
+            step = kept(Step, fewer.facts["step"])
             path = run.folder / "stages" / "fewer-filters" / fewer.facts["file"]
             return Shipped(path, (_original(chosen), step), float(fewer.facts["difference"]))
     result = run.stage("student", lambda folder: _student(job, chosen, student, budget, folder))
-    steps = (_original(chosen), *(Step.model_validate(step) for step in result.facts["steps"]))
+    steps = (_original(chosen), *(kept(Step, step) for step in result.facts["steps"]))
     return Shipped(run.folder / "stages" / "student" / result.facts["file"], steps, float(result.facts["difference"]))
 
 

@@ -108,7 +108,7 @@ class TestRunFolder:
         stage.write_bytes(stage.read_bytes()[:-10])
         called = call(*finished.command, "--quiet", "--out", "run")
         assert called.code == 2
-        assert called.complaint.startswith("attar: run/stages/raw/result.safetensors: is corrupt; ")
+        assert called.complaint.startswith("attar: run/stages/raw/result.safetensors: is missing or corrupt; ")
 
     def test_a_folder_with_something_else_in_it_is_left_alone(self, finished, empty):
         (empty / "mine").mkdir()

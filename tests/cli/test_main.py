@@ -43,7 +43,13 @@ def test_what_cannot_be_parsed_is_a_usage_error(arguments):
     ("raised", "code", "said"),
     [
         (errors.DataError("a.csv: empty; fill it"), 2, "attar: a.csv: empty; fill it\n"),
-        (KeyboardInterrupt(), 130, "attar: interrupted; the same command goes on from here\n"),
+        (SystemExit(130), 130, "attar: interrupted; the same command goes on from here\n"),
+        (
+            OSError(28, "No space left", "a"),
+            2,
+            "attar: a: cannot be written or read (No space left); what was finished is kept\n",
+        ),
+        (OSError(27, "Too large"), 2, "attar: cannot be written or read (Too large); what was finished is kept\n"),
         (MemoryError(), 2, "attar: not enough memory; use fewer samples, or a machine with more\n"),
     ],
 )
@@ -56,13 +62,24 @@ def test_what_a_person_can_mend_is_one_line(monkeypatch, raised, code, said):
     assert (called.code, called.err, called.out) == (code, said, "")
 
 
-def test_a_defect_of_attar_is_not_hidden(monkeypatch):
+@pytest.mark.parametrize("defect", [ZeroDivisionError, FileNotFoundError(2, "no such file", "a")])
+def test_a_defect_of_attar_is_not_hidden(monkeypatch, defect):
     def app():
-        raise ZeroDivisionError
+        raise defect
 
     monkeypatch.setattr(module, "app", app)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(type(defect) if isinstance(defect, Exception) else defect):
         call()
+
+
+def test_an_interruption_is_said(monkeypatch, tmp_path):
+    def interrupted(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("attar.fit.fit_source", interrupted)
+    called = call("fit", "digits", "--quiet")
+    assert (called.code, called.err) == (130, "attar: interrupted; the same command goes on from here\n")
 
 
 def test_errors_are_one_tree():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -13,6 +15,9 @@ from attar.cli.predict import predict
 from attar.cli.report import report
 from attar.cli.risk import risk
 from attar.errors import AttarError
+
+_INTERRUPTED = 130
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 app = typer.Typer(
     name="attar",
@@ -48,11 +53,21 @@ def main() -> None:
     try:
         app()
     except AttarError as error:
-        typer.echo(f"attar: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("attar: interrupted; the same command goes on from here", err=True)
-        sys.exit(130)
+        _leave(str(error), 2)
+    except SystemExit as left:
+        # typer makes one of a KeyboardInterrupt, without a word.
+        if left.code != _INTERRUPTED:
+            raise
+        _leave("interrupted; the same command goes on from here", _INTERRUPTED)
     except MemoryError:
-        typer.echo("attar: not enough memory; use fewer samples, or a machine with more", err=True)
-        sys.exit(2)
+        _leave("not enough memory; use fewer samples, or a machine with more", 2)
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        where = "" if error.filename is None else f"{error.filename}: "
+        _leave(f"{where}cannot be written or read ({error.strerror}); what was finished is kept", 2)
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    typer.echo(f"attar: {message}", err=True)
+    sys.exit(code)

@@ -164,6 +164,11 @@ def load(path: str | Path, *, threads: int = 0) -> Model:
         raise ModelError(f"{path}: is a folder, not a model file; name the model.onnx in it") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}; check its permissions") from None
+    return loads(data, path, threads=threads)
+
+
+def loads(data: bytes, name: str | Path = "model", *, threads: int = 0) -> Model:
+    """A model from the bytes of its file; `name` is what an error calls it, and all else as of `load`."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
@@ -173,13 +178,13 @@ def load(path: str | Path, *, threads: int = 0) -> Model:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise ModelError(
-            f"{path}: not an ONNX model that onnxruntime can run; give a model file that attar wrote"
+            f"{name}: not an ONNX model that onnxruntime can run; give a model file that attar wrote"
         ) from error
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
-        raise ModelError(f"{path}: an ONNX model, but not one of attar's; give a model file that attar wrote")
+        raise ModelError(f"{name}: an ONNX model, but not one of attar's; give a model file that attar wrote")
     try:
         meta = ModelMeta.from_json(text)
     except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
+        raise ModelError(f"{name}: {error}") from None
     return Model(meta, session)
