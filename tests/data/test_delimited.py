@@ -28,6 +28,35 @@ def test_ways_to_write_a_table(tmp_path, text, names, rows):
     assert bool(notes) == (names[0] == "x0")
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (",0,1,2\n0,5.1,3.5,a\n1,4.9,3.0,b\n", ["", "0", "1", "2"]),
+        ("2019,2020\n5.1,3.5\n", ["2019", "2020"]),
+        (",2019,2020\n0,5.1,3.5\n", ["", "2019", "2020"]),
+        ("2019,2020\n2020,2021\n", None),
+        ("7,8\n5.1,3.5\n", None),
+        (",1,2,3\n0,5.1,3.5,2\n", None),
+        ("5.1,3.5,setosa\n4.9,3.0,setosa\n", None),
+        ("Amy,5.1,3.5\nBob,4.9,nan\n", None),
+        ("9.5,8,7.5,6,5.5,a\n1,2,3,4,5,a\n", None),
+        ("5.1,nan,setosa\n", None),
+        ("2019,2020,grain\n1.5,2,oats\n", ["2019", "2020", "grain"]),
+        ("0.25,0.5,mean\n1.5,2,3\n", ["0.25", "0.5", "mean"]),
+        ("400.5,401,401.5,402,402.5,grain\n1,2,3,4,5,oats\n", ["400.5", "401", "401.5", "402", "402.5", "grain"]),
+        ("\n\na,b\n1,2\n", ["a", "b"]),
+    ],
+)
+def test_first_lines_that_are_names_and_those_that_are_samples(tmp_path, text, names):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    found, lines = layout(path), [line for line in text.splitlines() if line]
+    assert (list(found.names) if found.header else None) == names
+    table, _ = read_delimited(path)
+    assert table.num_rows == len(lines) - found.header
+    assert tuple(table.column_names) == found.names
+
+
 def test_a_type_that_changes_late(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a\n" + "1\n" * 600_000 + "1.5\n")

@@ -69,6 +69,16 @@ def test_columns_of_the_wrong_name(tmp_path):
         read_file(tmp_path / "a.npy", label_column="a")
 
 
+def test_the_label_column_of_a_file_without_a_header_line(tmp_path):
+    path = csv(tmp_path / "iris.data.csv", "5.1,3.5,Iris-setosa\n4.9,3.0,Iris-setosa\n")
+    raw = read_file(path, label_column="x2")
+    assert raw.y == ["Iris-setosa", "Iris-setosa"]
+    assert [column.name for column in raw.columns] == ["x0", "x1"]
+    assert raw.notes[0] == "iris.data.csv has no header line: its columns are called x0, x1, …"
+    with pytest.raises(LabelError, match="no column is called 'species'; it has 'x0', 'x1', 'x2'"):
+        read_file(path, label_column="species")
+
+
 def test_text_columns(tmp_path):
     raw = read_file(csv(tmp_path / "t.csv", "a,b\n01,1\n1,2\n"), text=["a"])
     assert raw.columns[0].categories == ("01", "1")

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from attar.data.tables import ArrowTable, is_number
 from attar.errors import DataError
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "nan", "NaN", "NAN", "-nan", "-NaN", "null", "NULL", "None", "<NA>")
-_HEAD = 1 << 16
+_HEAD, _ROWS = 1 << 16, 20  # bytes, and rows, that a file is judged by
+_YEARS = range(1000, 3000)
+_PLACES = 5  # as many numbers in order are where something was measured, such as wavelengths
 _LARGEST_BLOCK = 1 << 30
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a delimited file is written: `names` is empty where the file has no header line."""
+    """How a delimited file is written: `names` are those of its `header` line, x0, x1, … where it has none."""
 
     delimiter: str
     names: tuple[str, ...]
+    header: bool = True
     decimal: str = "."
 
 
@@ -40,20 +46,47 @@ def layout(path: Path) -> Layout:
         raise DataError(f"{path}: not a text file; give comma- or tab-separated UTF-8 text")
     try:
         # The end of the head may cut a character in two.
-        text = head.decode("utf-8-sig", "strict" if len(head) < _HEAD else "ignore")
+        text = head.decode("utf-8-sig", "strict" if len(head) < _HEAD else "ignore").lstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    lines = text.splitlines()
+    lines = list(io.StringIO(text, newline=""))
     delimiter = max("\t,;" if path.suffix.lower() == ".tsv" else ",;\t", key=lines[0].count)
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
-        first = [cell.strip() for cell in next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))]
+        first = [cell.strip() for cell in next(rows)]
     except (csv.Error, StopIteration) as error:
         raise DataError(f"{path}, line 1: not a line of a table ({error}); give comma- or tab-separated text") from None
-    counted = first == [str(i) for i in range(len(first))]
-    header = counted or not all(is_number(cell) or cell in MISSING for cell in first)
-    body = "".join(lines[1:20])
+    below: list[list[str]] = []
+    with suppress(csv.Error):  # a cell too long for this reader is not too long for Arrow
+        below += ([cell.strip() for cell in row] for row in islice(rows, _ROWS))
+    header = _is_header(first, below)
+    body = "".join(lines[1:_ROWS])
     comma = delimiter == ";" and re.search(r"\d,\d", body) and not re.search(r"\d\.\d", body)
-    return Layout(delimiter, tuple(first) if header else (), "," if comma else ".")
+    names = first if header else [f"x{i}" for i in range(len(first))]
+    return Layout(delimiter, tuple(names), header, "," if comma else ".")
+
+
+def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether the cells of a file's first line are names, and not those of a sample."""
+    words = [i for i, cell in enumerate(first) if cell not in MISSING and not is_number(cell)]
+    if not words:
+        start = _counts_from(first)
+        return start == 0 or (start in _YEARS and not (below and _counts_from(below[0]) in _YEARS))
+    numbers = [float(cell) for cell in first if cell not in MISSING and is_number(cell)]
+    if all(number.is_integer() for number in numbers):
+        return True
+    columns = {i: {row[i] for row in below if i < len(row)} - set(MISSING) for i in words}
+    if any(cells and all(map(is_number, cells)) for cells in columns.values()):
+        return True
+    in_order = sorted(set(numbers)) in (numbers, numbers[::-1])
+    return in_order and len(numbers) >= _PLACES and not any(first[i] in cells for i, cells in columns.items())
+
+
+def _counts_from(cells: Sequence[str]) -> int | None:
+    """Where cells count up by one, perhaps after the blank one of pandas' row names: the first of them."""
+    counted = cells[1:] if cells and not cells[0] else cells
+    start = int(counted[0]) if counted and counted[0].isdecimal() else 0
+    return start if counted and list(counted) == [str(start + i) for i in range(len(counted))] else None
 
 
 def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = False) -> tuple[ArrowTable, list[str]]:
@@ -73,15 +106,13 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     import pyarrow as pa
 
     found = layout(path)
-    notes = [] if found.names else [f"{path.name} has no header line: its columns are called x0, x1, …"]
+    notes = [] if found.header else [f"{path.name} has no header line: its columns are called x0, x1, …"]
     try:
         table = _read(path, found, text)
     except (pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}; mend the file") from None
     if table.num_rows == 0 and not empty:
         raise DataError(f"{path}: a header line and no row; give one sample per line")
-    if not found.names:
-        table = table.rename_columns([f"x{i}" for i in range(table.num_columns)])
     return table.rename_columns([str(name).strip() for name in table.column_names]), notes
 
 
@@ -103,7 +134,7 @@ def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[
     return arrow_csv.read_csv(
         path,
         read_options=arrow_csv.ReadOptions(
-            use_threads=False, block_size=block, autogenerate_column_names=not found.names
+            use_threads=False, block_size=block, column_names=None if found.header else list(found.names)
         ),
         parse_options=arrow_csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(

@@ -174,7 +174,7 @@ def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
         if wanted not in names:
             close = difflib.get_close_matches(wanted, names, 1) or list(names[:5])
             listed = ", ".join(f"'{name}'" for name in close)
-            raise LabelError(f"{path}: no column is called '{wanted}'; it has {listed or 'no header line'}")
+            raise LabelError(f"{path}: no column is called '{wanted}'; it has {listed or 'none'}")
         return wanted
     lower = {name.lower(): name for name in reversed(names)}
     # Beside an x, a y is more likely the other coordinate.

@@ -141,8 +141,9 @@ def _ends(path: Path, place: Mapping[str, int], table: Path) -> tuple[Ints, list
         )
     if path.suffix.lower() in (".csv", ".tsv"):
         # Names, be they numbers, as they are written; and a first line of two nodes is an edge, not a header.
-        named = layout(path).names
-        rows, _ = read_delimited(path, text=named or ("f0", "f1"), empty=True)
+        found = layout(path)
+        named = found.names if found.header else ()
+        rows, _ = read_delimited(path, text=found.names, empty=True)
     else:
         rows = read_parquet(path, empty=True)
     if rows.num_columns > 2 and rows.column_names[0].lower() in ROW_NAMES:
