@@ -57,6 +57,13 @@ def test_first_lines_that_are_names_and_those_that_are_samples(tmp_path, text, n
     assert tuple(table.column_names) == found.names
 
 
+def test_a_header_line_of_any_length(tmp_path):
+    names = [f"gäne_{i:06}" for i in range(20_000)]
+    path = tmp_path / "t.csv"
+    path.write_text(",".join([*names, "label"]) + "\n" + "1," * 20_000 + "a\n", encoding="utf-8")
+    assert layout(path).names == (*names, "label")
+
+
 def test_a_type_that_changes_late(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a\n" + "1\n" * 600_000 + "1.5\n")

@@ -39,14 +39,14 @@ def layout(path: Path) -> Layout:
         DataError: the file is empty, binary, or not UTF-8.
     """
     with path.open("rb") as file:
-        head = file.read(_HEAD)
+        # To the end of a line, and on beyond a header line that is longer than the head.
+        head = file.read(_HEAD) + b"".join(islice(file, _ROWS))
     if not head.strip():
         raise DataError(f"{path}: the file is empty; give a table with one sample per line")
     if b"\0" in head:
         raise DataError(f"{path}: not a text file; give comma- or tab-separated UTF-8 text")
     try:
-        # The end of the head may cut a character in two.
-        text = head.decode("utf-8-sig", "strict" if len(head) < _HEAD else "ignore").lstrip("\r\n")
+        text = head.decode("utf-8-sig").lstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     lines = list(io.StringIO(text, newline=""))
