@@ -57,6 +57,26 @@ def test_first_lines_that_are_names_and_those_that_are_samples(tmp_path, text, n
     assert tuple(table.column_names) == found.names
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a;b\n5,1;01.03.2024\n", 5.1),
+        ("a;b\n5,1;2024-03-01 10:00:00.500\n", 5.1),
+        ("a\tb\n-5,1\tx\n", -5.1),
+        ('a,b\n"5,1",x\n', 5.1),
+        ("a;b\n1,350;x\n", 1.35),
+        ("a\tb\n1,350\tx\n", "1,350"),
+        ('a,b\n"5,1",2.5\n', "5,1"),
+        ("a;b\n5,1;2.5\n", "5,1"),
+        ("5,1;x\n4,9;x\n", 5.1),
+    ],
+)
+def test_decimal_commas(tmp_path, text, value):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    assert read_delimited(path)[0].column(0)[0].as_py() == value
+
+
 def test_a_header_line_of_any_length(tmp_path):
     names = [f"gäne_{i:06}" for i in range(20_000)]
     path = tmp_path / "t.csv"

@@ -64,6 +64,22 @@ def test_a_typing_error_in_a_column_of_numbers():
     assert notes == ["column 'a' holds numbers and texts (row 3: '3+'): taken as categories"]
 
 
+@pytest.mark.parametrize("written", ["{},5", "1.{:03},5", "${}.00", "{} %", "-{},25 €", "1'{:03}"])
+def test_numbers_that_are_not_written_as_such_are_said(written):
+    cells = [written.format(i) for i in (3, 1, 12)]
+    _, columns, notes = from_arrow(pa.table({"a": cells}), where="f")
+    assert sorted(columns[0].categories) == sorted(cells)
+    assert notes == [
+        f"column 'a' looks like numbers, and is taken as categories, as '{cells[0]}' is none: write numbers with a"
+        " point, and without other signs"
+    ]
+
+
+@pytest.mark.parametrize("cells", [["01.03.2024", "02.03.2024"], ["1.2.3", "1.2.4"], ["192.168.1.1", "10.0.0.1"]])
+def test_categories_with_digits_are_no_numbers(cells):
+    assert from_arrow(pa.table({"a": cells}), where="f")[2] == []
+
+
 def test_free_text_is_said():
     _, _, notes = from_arrow(pa.table({"a": [f"text {i}" for i in range(200)]}), where="f")
     assert "200 categories in 200 rows" in notes[0]

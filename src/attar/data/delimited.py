@@ -19,6 +19,8 @@ MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "nan", "NaN", "NAN", "-nan", "-N
 _HEAD, _ROWS = 1 << 16, 20  # bytes, and rows, that a file is judged by
 _YEARS = range(1000, 3000)
 _PLACES = 5  # as many numbers in order are where something was measured, such as wavelengths
+_FRACTION = {sign: re.compile(rf"[+-]?\d+[{sign}]\d+([eE][+-]?\d+)?") for sign in ",."}
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _LARGEST_BLOCK = 1 << 30
 
 
@@ -50,7 +52,10 @@ def layout(path: Path) -> Layout:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     lines = list(io.StringIO(text, newline=""))
-    delimiter = max("\t,;" if path.suffix.lower() == ".tsv" else ",;\t", key=lines[0].count)
+    # Beside semicolons, commas all of which stand between digits are part of numbers.
+    decimals = ";" in lines[0] and not re.search(r"(?<!\d),|,(?!\d)", lines[0])
+    counted = lines[0].replace(",", "") if decimals else lines[0]
+    delimiter = max("\t,;" if path.suffix.lower() == ".tsv" else ",;\t", key=counted.count)
     rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
         first = [cell.strip() for cell in next(rows)]
@@ -59,11 +64,22 @@ def layout(path: Path) -> Layout:
     below: list[list[str]] = []
     with suppress(csv.Error):  # a cell too long for this reader is not too long for Arrow
         below += ([cell.strip() for cell in row] for row in islice(rows, _ROWS))
-    header = _is_header(first, below)
-    body = "".join(lines[1:_ROWS])
-    comma = delimiter == ";" and re.search(r"\d,\d", body) and not re.search(r"\d\.\d", body)
+    cells = [first, *below]
+    if comma := _has_decimal_commas(cells, delimiter):
+        cells = [[cell.replace(",", ".") for cell in row] for row in cells]
+    header = _is_header(cells[0], cells[1:])
     names = first if header else [f"x{i}" for i in range(len(first))]
     return Layout(delimiter, tuple(names), header, "," if comma else ".")
+
+
+def _has_decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
+    """Whether numbers are written as 5,1, and none as 5.1."""
+    cells = [cell for row in rows for cell in row if "," in cell or "." in cell]
+    if any(map(_FRACTION["."].fullmatch, cells)):
+        return False
+    # Where semicolons part the cells it is for the sake of the commas; elsewhere 1,350 may be a thousand and more.
+    commas = (cell for cell in cells if _FRACTION[","].fullmatch(cell))
+    return any(delimiter == ";" or not _THOUSANDS.fullmatch(cell) for cell in commas)
 
 
 def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

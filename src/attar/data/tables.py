@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ ArrowColumn: TypeAlias = Any
 Doubles: TypeAlias = npt.NDArray[np.float64]
 
 _TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part of all different cells
+_DRESSED = re.compile(r"[+-]?[$€£¥]? ?[+-]?(\d+|\d{1,3}([.,' ]\d{3})+)([.,]\d+)? ?[%$€£¥]?")
 _MANY = 50
 _DATE = r"^\d{4}-\d{2}-\d{2}([ T]|$)"
 
@@ -141,9 +143,10 @@ def is_number(text: str) -> bool:
 
 
 def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]:
-    """Tell a typing error in a column of numbers from a column of categories, some of which are numbers."""
+    """Tell a typing error in a column of numbers from a column of categories, some of which look like numbers."""
     numbers = sum(map(is_number, found))
-    if numbers in (0, len(found)):
+    dressed = [i for i, text in enumerate(found) if _DRESSED.fullmatch(text) and not is_number(text)]
+    if numbers == len(found) or not (numbers or dressed):
         return []
     first = next(i for i, text in enumerate(found) if not is_number(text))
     row = int(np.argmax(codes == first))
@@ -152,7 +155,13 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
             f"{where}: row {row}, column '{name}' is '{found[first]}' where a number is expected;"
             " mend it, or leave it empty"
         )
-    return [f"column '{name}' holds numbers and texts (row {row}: '{found[first]}'): taken as categories"]
+    if dressed and numbers + len(dressed) >= _TYPO_SHARE * len(found):
+        return [
+            f"column '{name}' looks like numbers, and is taken as categories, as '{found[dressed[0]]}' is none:"
+            " write numbers with a point, and without other signs"
+        ]
+    mixed = f"column '{name}' holds numbers and texts (row {row}: '{found[first]}'): taken as categories"
+    return [mixed] if numbers else []
 
 
 def recode(values: Doubles, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[Doubles, int]:
