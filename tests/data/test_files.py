@@ -124,3 +124,11 @@ def test_labels_that_read_as_missing_are_noted(tmp_path):
     raw = read_file(path)
     assert list(raw.y) == [None, "EU", "US", None, None]
     assert "2 labels are 'NA': taken as unlabelled; if it is a class, call it otherwise" in raw.notes
+
+
+def test_labels_that_are_minus_one_are_noted(tmp_path):
+    note = "2 labels are '-1': taken as unlabelled; if it is a class, call it otherwise"
+    parquet.write_table(pa.table({"x": [1, 2, 3], "label": [-1, 1, -1]}), tmp_path / "t.parquet")
+    for path in (csv(tmp_path / "t.csv", "x,label\n1,-1\n2,1\n3,-1\n"), tmp_path / "t.parquet"):
+        assert note in read_file(path).notes
+        assert note not in read_file(path, label_column="").notes

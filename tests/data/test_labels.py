@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attar.data.labels import encode_labels, match_labels, read_labels, validate_labels
+from attar.data.labels import encode_labels, validate_labels, words_for_none
 from attar.errors import LabelError
 
 
@@ -52,59 +52,15 @@ def test_labels_that_name_no_class(labels, message):
         encode_labels(labels)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a,1\nb,2\n", {"a": "1", "b": "2"}),
-        ("id,label\na,cat\nb,\n", {"a": "cat", "b": None}),
-        ("\ufefffilename;class\nx y.png;cat\n", {"x y.png": "cat"}),
-        ("a\tcat\n\nb\tdog\n", {"a": "cat", "b": "dog"}),
-        ("when,label,id\n3,cat,a\n", {"a": "cat"}),
-        ('"a,1.png",cat\r\na,cat\r\na,cat\r\n', {"a,1.png": "cat", "a": "cat"}),
-    ],
-)
-def test_labels_files(tmp_path, text, expected):
-    path = tmp_path / "labels.csv"
-    path.write_text(text, encoding="utf-8")
-    assert read_labels(path) == expected
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "empty"),
-        (b"\n \n", "empty"),
-        (b"id,label\n", "no label"),
-        (b"a\nb\n", "line 1: 1 cells"),
-        (b"a,1\nb,2,3\n", "line 2: 3 cells"),
-        (b"a,1\na,2\n", "line 2: 'a' is labelled '1' and '2'"),
-        (b"\xff\xfe\x00", "UTF-8"),
-    ],
-)
-def test_bad_labels_files(tmp_path, content, message):
-    path = tmp_path / "labels.csv"
-    path.write_bytes(content)
-    with pytest.raises(LabelError, match=message) as caught:
-        read_labels(path)
-    assert str(path) in str(caught.value)
-
-
-def test_a_missing_labels_file(tmp_path):
-    with pytest.raises(LabelError, match="no such labels file"):
-        read_labels(tmp_path / "labels.csv")
-    with pytest.raises(LabelError, match="cannot be read"):
-        read_labels(tmp_path)
-
-
-def test_matching(tmp_path):
-    ids = ["x/a.png", "x/b.png", "y/b.png", "y/c.tar.gz"]
-    assert match_labels({"a": "1", "x/b": "2", "y/b.png": "3", "c.tar.gz": "4"}, ids, tmp_path) == ["1", "2", "3", "4"]
-    assert match_labels({"./x\\a.png": "1"}, ids, tmp_path) == ["1", None, None, None]
-    with pytest.raises(LabelError, match=r"2 of 3 ids name no sample \('b', 'zz'\)"):
-        match_labels({"a": "1", "b": "2", "zz": "3"}, ids, tmp_path)
-    with pytest.raises(LabelError, match=r"'x/a.png' is labelled '1' and '2'"):
-        match_labels({"a": "1", "a.png": "2"}, ids, tmp_path)
-    assert match_labels({"p": "1"}, ["p", "p", "q"], tmp_path) == ["1", "1", None]
+def test_labels_that_may_be_meant_for_a_class_are_said():
+    assert words_for_none([-1, 0, None, 1, -1.0]) == [
+        "2 labels are '-1': taken as unlabelled; if it is a class, call it otherwise"
+    ]
+    assert words_for_none(["-1.0", "0.5"]) == words_for_none(["", None, "1"]) == []
+    assert [note[:17] for note in words_for_none(["NA", "", "-1.0", "NA"], ("", "NA"))] == [
+        "2 labels are 'NA'",
+        "1 labels are '-1'",
+    ]
 
 
 def test_what_suffices_to_learn_from():

@@ -35,12 +35,13 @@ def test_a_folder_with_a_labels_file_inside(tmp_path):
 
 def test_a_labels_file_replaces_other_labels(tmp_path):
     (tmp_path / "t.csv").write_text("id,a,label\nr,1,u\ns,2,v\n")
-    (tmp_path / "l.csv").write_text("r,w\n")
+    (tmp_path / "l.csv").write_text("r,w\ns,NA\n")
     dataset = read(str(tmp_path / "t.csv"), labels=tmp_path / "l.csv")
     assert dataset.y.tolist() == [0, -1]
     assert dataset.classes == ("w",)
     assert [c.name for c in dataset.columns] == ["a"]
     assert any("set aside" in note for note in dataset.notes)
+    assert any("1 labels are 'NA'" in note for note in dataset.notes)
     with pytest.raises(LabelError, match="give one of the two"):
         read(str(tmp_path / "t.csv"), labels=tmp_path / "l.csv", label_column="label")
     with pytest.raises(LabelError, match="no such labels file"):

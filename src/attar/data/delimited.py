@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -132,13 +131,11 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     return table.rename_columns([str(name).strip() for name in table.column_names]), notes
 
 
-def words_for_missing(path: Path, column: str) -> dict[str, int]:
-    """How often each word that is read as a missing value, blank ones aside, stands in a column."""
+def words_for_missing(path: Path, column: str) -> list[str]:
+    """The cells of a column that are read as a missing value, as they are written."""
     table = _read(path, layout(path), [column], missing=())
-    cells = [
-        str(cell) for cell in table.column([name.strip() for name in table.column_names].index(column)).to_pylist()
-    ]
-    return {word: n for word, n in Counter(cells).items() if word in MISSING and word}
+    cells = table.column([name.strip() for name in table.column_names].index(column)).to_pylist()
+    return [str(cell) for cell in cells if str(cell) in MISSING]
 
 
 def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[str] = MISSING) -> ArrowTable:

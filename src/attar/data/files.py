@@ -12,8 +12,9 @@ import numpy as np
 
 from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column
-from attar.data.delimited import layout, read_delimited, words_for_missing
+from attar.data.delimited import MISSING, layout, read_delimited, words_for_missing
 from attar.data.images import is_image, read_images
+from attar.data.labels import words_for_none
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import ArrowColumn, ArrowTable, from_arrow
 from attar.data.texts import test_part, text_column
@@ -91,8 +92,7 @@ def read_table(
         written = {label, *(name for name in names if name.lower() in (*ids, *ROW_NAMES)), *text} - {None}
         table, notes = read_delimited(path, text=[str(name) for name in written])
         if label is not None and table.column(label).null_count:
-            for word, n in words_for_missing(path, label).items():
-                notes.append(f"{n} labels are '{word}': taken as unlabelled; if it is a class, call it otherwise")
+            notes += words_for_none(words_for_missing(path, label), MISSING)
     else:
         table, notes = read_json(path) if path.suffix.lower() in JSON else read_parquet(path), []
         label = _label(table.column_names, label_column, path)
@@ -136,6 +136,7 @@ def from_table(
         table = table.drop_columns([label])
         if not said:
             notes.append(f"column '{label}' is taken for the labels")
+        notes += words_for_none(y)
     named: list[str] | None = None
     lower = {str(name).lower(): name for name in reversed(table.column_names)}
     name = next((lower[wanted] for wanted in (*ids, *ROW_NAMES) if wanted in lower), None)

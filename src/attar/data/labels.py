@@ -1,12 +1,10 @@
-"""Labels: from what a person wrote to class codes, and from a labels file to samples."""
+"""Labels: from what a person wrote to class codes."""
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -17,8 +15,6 @@ from attar.errors import LabelError
 # What numpy and pandas make of a missing value when they turn it into text.
 _MISSING_TEXT = frozenset({"", "-1", "nan", "NaN", "<NA>"})
 _WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?")
-_ID_NAMES = frozenset({"id", "ids", "file", "filename", "file_name", "file name", "name", "path", "sample", "row"})
-_LABEL_NAMES = frozenset({"label", "labels", "class", "target", "y"})
 _MOST_CONTINUOUS = 20
 
 
@@ -108,106 +104,20 @@ def whole(names: Sequence[str | None]) -> list[str | None]:
     return [None if name is None or (match := short[name]) is None else match[1] for name in names]
 
 
-def read_labels(path: Path) -> dict[str, str | None]:
-    """Read a labels file: two columns, id (or file name) and label; a header line is optional.
+def words_for_none(labels: Iterable[object], words: Collection[str] = ("",)) -> list[str]:
+    """Note labels that may be meant for a class, and are taken as unlabelled: -1, and some words.
 
-    Arguments:
-        path: comma-, semicolon- or tab-separated text, UTF-8.
-
-    Returns:
-        The label of each id, None where it is blank.
-
-    Raises:
-        LabelError: the file is missing, unreadable or empty, a line has one cell, or an id has two different labels.
+    >>> words_for_none(["-1", "1", "", "-1"])
+    ["2 labels are '-1': taken as unlabelled; if it is a class, call it otherwise"]
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise LabelError(f"{path}: no such labels file; give a CSV file with two columns, id and label") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelError(f"{path}: the labels file cannot be read ({_brief(error)}); save it as UTF-8 text") from None
-    lines = text.splitlines()
-    separator = max(",;\t", key=lines[0].count) if lines else ","
-    try:
-        rows = [(i, row) for i, row in enumerate(csv.reader(lines, delimiter=separator), 1) if any(map(str.strip, row))]
-    except csv.Error as error:
-        raise LabelError(f"{path}: not a CSV file ({error}); give two columns, id and label") from None
-    if not rows:
-        raise LabelError(f"{path}: the labels file is empty; give two columns, id and label")
-    at_id, at_label, header = _header(rows[0][1])
-    labels: dict[str, str | None] = {}
-    for line, row in rows[header:]:
-        if len(row) <= max(at_id, at_label) or (not header and len(row) != 2):
-            raise LabelError(f"{path}, line {line}: {len(row)} cells where two are expected, id and label")
-        key, value = row[at_id].strip(), row[at_label].strip()
-        name = None if value in _MISSING_TEXT else value
-        if labels.get(key, name) != name:
-            raise LabelError(
-                f"{path}, line {line}: '{key}' is labelled '{labels[key]}' and '{value}'; keep one of them"
-            )
-        labels[key] = name
-    if not labels:
-        raise LabelError(f"{path}: the labels file holds a header and no label; add lines of id and label")
-    return labels
-
-
-def _header(row: Sequence[str]) -> tuple[int, int, int]:
-    """Position of the id, of the label, and 1 where the row is a header, else 0."""
-    cells = [cell.strip().lower() for cell in row]
-    ids = [i for i, cell in enumerate(cells) if cell in _ID_NAMES]
-    labels = [i for i, cell in enumerate(cells) if cell in _LABEL_NAMES]
-    if ids and labels:
-        return ids[0], labels[0], 1
-    if len(cells) == 2 and (ids[:1] == [0] or labels[:1] == [1]):
-        return 0, 1, 1
-    return 0, 1, 0
-
-
-def match_labels(labels: Mapping[str, str | None], ids: Sequence[str], path: Path) -> list[str | None]:
-    """Give each sample the label of its id.
-
-    Arguments:
-        labels: from `read_labels`.
-        ids: name of each sample `(n,)`. A file is also known by its name without folder and extension,
-            where only one file has it.
-        path: the labels file, for messages.
-
-    Returns:
-        One label per sample, None where the file has none for it.
-
-    Raises:
-        LabelError: the file names ids that are not there, or labels one sample twice and differently.
-
-    >>> match_labels({"a.png": "cat", "b": "dog"}, ["train/a.png", "train/b.png", "train/c.png"], Path("labels.csv"))
-    ['cat', 'dog', None]
-    """
-    places: dict[str, list[int]] = {}
-    for i, name in enumerate(ids):
-        places.setdefault(name, []).append(i)
-    for shorten in (lambda p: p.name, lambda p: str(p.with_suffix("")), lambda p: p.stem):
-        short: dict[str, list[int]] = {}
-        for i, name in enumerate(ids):
-            short.setdefault(shorten(PurePosixPath(name)) if name else name, []).append(i)
-        for name, found in short.items():
-            if len(found) == 1:
-                places.setdefault(name, found)
-    unknown = [key for key in labels if _posix(key) not in places]
-    if unknown:
-        shown = ", ".join(f"'{key}'" for key in unknown[:3]) + (", …" if len(unknown) > 3 else "")
-        raise LabelError(
-            f"{path}: {len(unknown)} of {len(labels)} ids name no sample ({shown}); samples are called '{ids[0]}', …"
-        )
-    result: list[str | None] = [None] * len(ids)
-    for key, label in labels.items():
-        for i in places[_posix(key)]:
-            if label is not None and result[i] not in (None, label):
-                raise LabelError(f"{path}: sample '{ids[i]}' is labelled '{result[i]}' and '{label}'; keep one of them")
-            result[i] = label if label is not None else result[i]
-    return result
-
-
-def _posix(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("./")
+    texts = [str(label).strip() for label in labels if label is not None]
+    counts = Counter(text for text in texts if text and text in words)
+    counts[str(UNLABELLED)] = whole([text for text in texts if text not in words]).count(str(UNLABELLED))
+    return [
+        f"{n} labels are '{word}': taken as unlabelled; if it is a class, call it otherwise"
+        for word, n in counts.items()
+        if n
+    ]
 
 
 def validate_labels(y: Ints, classes: Sequence[str]) -> tuple[str, ...]:
@@ -248,7 +158,3 @@ def validate_labels(y: Ints, classes: Sequence[str]) -> tuple[str, ...]:
     return (
         f"{len(single)} classes have a single label ({names}): they are used, but their accuracy cannot be estimated",
     )
-
-
-def _brief(error: Exception) -> str:
-    return str(error.strerror) if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]

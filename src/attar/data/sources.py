@@ -12,7 +12,7 @@ from attar.data.conform import conform
 from attar.data.dataset import Column, Dataset
 from attar.data.files import read_file
 from attar.data.folders import read_folder
-from attar.data.labels import match_labels, read_labels
+from attar.data.labels_file import match_labels, read_labels
 from attar.data.raw import Raw
 from attar.errors import DataError, LabelError
 
@@ -44,11 +44,11 @@ def read(
     """
     if labels is not None and label_column is not None:
         raise LabelError(f"labels from {labels} and from column '{label_column}'; give one of the two")
-    given = None if labels is None else read_labels(Path(labels))
+    given, found = (None, []) if labels is None else read_labels(Path(labels))
     raw = _raw(source, label_column=label_column, strict=strict, leave_out=labels, kind=kind)
     if labels is None or given is None:
         return build(raw, where=source, kind=kind)
-    notes = list(raw.notes)
+    notes = [*raw.notes, *found]
     if raw.y is not None:
         notes.append(f"the source's own labels are set aside: those of {labels} count")
     dataset = build(replace(raw, y=None, notes=tuple(notes)), where=source, kind=kind)
