@@ -39,6 +39,13 @@ def test_which_column_is_the_label(tmp_path, head, column, label):
         assert any("taken for the labels" in note for note in raw.notes) == (label is not None and not column)
 
 
+def test_other_columns_that_are_called_like_labels_are_said(tmp_path):
+    path = csv(tmp_path / "t.csv", "x,y,Class,target,label\n1,2,u,v,w\n")
+    note = "columns called like labels stay features (target, Class): leave out what tells the label"
+    assert note in read_file(path).notes
+    assert read_file(path, label_column="label").notes == ()
+
+
 def test_labels_and_ids_are_read_as_written(tmp_path):
     raw = read_file(csv(tmp_path / "t.csv", "id,a,label\n007,1,01\n008,2,\n"))
     assert raw.ids == ["007", "008"]

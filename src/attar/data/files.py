@@ -155,6 +155,9 @@ def from_table(
         return Raw(
             cells, y, ids=named, columns=(Column(texts),), kind="text", test=test_part(table), notes=tuple(notes)
         )
+    beside = _like_labels(table.column_names) if label is not None and not said else []
+    if beside:
+        notes.append(f"columns called like labels stay features ({', '.join(beside)}): leave out what tells the label")
     for column in text:
         if column in table.column_names and pa.types.is_integer(table.schema.field(column).type):
             i = table.column_names.index(column)
@@ -177,9 +180,14 @@ def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
             listed = ", ".join(f"'{name}'" for name in close)
             raise LabelError(f"{path}: no column is called '{wanted}'; it has {listed or 'none'}")
         return wanted
+    return next(iter(_like_labels(names)), None)
+
+
+def _like_labels(names: Sequence[str]) -> list[str]:
+    """Columns that are called as labels are, the likeliest first."""
     lower = {name.lower(): name for name in reversed(names)}
     # Beside an x, a y is more likely the other coordinate.
-    return next((lower[name] for name in LABEL_NAMES if name in lower and not (name == "y" and "x" in lower)), None)
+    return [lower[name] for name in LABEL_NAMES if name in lower and not (name == "y" and "x" in lower)]
 
 
 def read_parquet(path: Path, *, empty: bool = False) -> ArrowTable:
