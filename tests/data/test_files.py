@@ -86,6 +86,14 @@ def test_the_label_column_of_a_file_without_a_header_line(tmp_path):
         read_file(path, label_column="species")
 
 
+@pytest.mark.parametrize("names", [["a", "label", "label"], ["id", "a", "id"], ["", "a", ""]])
+def test_a_column_of_labels_or_ids_that_is_there_twice(tmp_path, names):
+    parquet.write_table(pa.table([pa.array([1, 2])] * 3, names=names), tmp_path / "t.parquet")
+    for path in (csv(tmp_path / "t.csv", ",".join(names) + "\n1,2,3\n4,5,6\n"), tmp_path / "t.parquet"):
+        with pytest.raises(DataError, match=f"{path.name}: two columns are called '{names[2]}'; rename one"):
+            read_file(path)
+
+
 def test_text_columns(tmp_path):
     raw = read_file(csv(tmp_path / "t.csv", "a,b\n01,1\n1,2\n"), text=["a"])
     assert raw.columns[0].categories == ("01", "1")

@@ -16,7 +16,7 @@ from attar.data.delimited import MISSING, layout, read_delimited, words_for_miss
 from attar.data.images import is_image, read_images
 from attar.data.labels import words_for_none
 from attar.data.raw import Raw, RawLabels
-from attar.data.tables import ArrowColumn, ArrowTable, from_arrow
+from attar.data.tables import ArrowColumn, ArrowTable, each_once, from_arrow
 from attar.data.texts import test_part, text_column
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
@@ -88,6 +88,7 @@ def read_table(
     """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file` and `from_table`."""
     if path.suffix.lower() in (".csv", ".tsv"):
         names: Sequence[str] = layout(path).names
+        each_once(names, str(path))
         label = _label(names, label_column, path)
         written = {label, *(name for name in names if name.lower() in (*ids, *ROW_NAMES)), *text} - {None}
         table, notes = read_delimited(path, text=[str(name) for name in written])
@@ -95,6 +96,7 @@ def read_table(
             notes += words_for_none(words_for_missing(path, label), MISSING)
     else:
         table, notes = read_json(path) if path.suffix.lower() in JSON else read_parquet(path), []
+        each_once(table.column_names, str(path))
         label = _label(table.column_names, label_column, path)
     return from_table(
         table, label, where=str(path), notes=notes, said=bool(label_column), text=text, kind=kind, ids=ids

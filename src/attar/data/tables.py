@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -38,9 +40,7 @@ def from_arrow(table: ArrowTable, *, where: str) -> tuple[Doubles, tuple[Column,
             a column of numbers holds a text.
     """
     names = [str(name) for name in table.column_names]
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
-        raise DataError(f"{where}: two columns are called '{twice}'; rename one")
+    each_once(names, where)
     # Column by column into one array: a table is often wide, and is never held twice.
     values = np.empty((table.num_rows, len(names)), dtype=np.float64, order="F")
     columns, notes = [], []
@@ -49,6 +49,13 @@ def from_arrow(table: ArrowTable, *, where: str) -> tuple[Doubles, tuple[Column,
         columns.append(Column(name, categories))
         notes += note
     return values, tuple(columns), notes
+
+
+def each_once(names: Sequence[str], where: str) -> None:
+    """Refuse a name that two columns have."""
+    twice = next((name for name, n in Counter(names).items() if n > 1), None)
+    if twice is not None:
+        raise DataError(f"{where}: two columns are called '{twice}'; rename one")
 
 
 def _column(column: ArrowColumn, name: str, where: str) -> tuple[Doubles, tuple[str, ...], list[str]]:
