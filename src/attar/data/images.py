@@ -50,7 +50,8 @@ def read_images(
         strict: refuse an unreadable image, by its path where it has one, rather than skip it.
 
     Returns:
-        Images `(h, w)` or `(h, w, 3)`, the positions in `sources` of those that could be read, and notes.
+        Images `(h, w)` or `(h, w, 3)`, from 0 to 255 but for those of floats, the positions in `sources` of those that
+        could be read, and notes.
 
     Raises:
         DataError: no image can be read, or one cannot and `strict` is set.
@@ -76,20 +77,20 @@ def read_images(
                 broken.append(names[i])
     if not images:
         raise DataError(f"none of {len(sources)} images can be read ({', '.join(broken[:3])}); mend or remove them")
-    images, notes = _one_depth(images)
+    images, notes = _in_bytes(images)
     if not broken:
         return images, kept, notes
     shown = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
     return images, kept, [f"{len(broken)} of {len(sources)} images cannot be read and are skipped ({shown})", *notes]
 
 
-def _one_depth(images: list[Array]) -> tuple[list[Array], list[str]]:
-    """Images of 16 bits among images of 8 in the units of these, and a note; of one depth, as they are."""
+def _in_bytes(images: list[Array]) -> tuple[list[Array], list[str]]:
+    """Images of 16 bits in the units of 8, so that a file is the same whichever lie beside it; and a note."""
     deep = [image.dtype.kind in "iu" and image.dtype.itemsize > 1 for image in images]
-    if all(deep) or not any(deep):
+    if not any(deep):
         return images, []
     scaled = [image.astype(np.float32) / _DEPTHS if more else image for image, more in zip(images, deep)]
-    return scaled, [f"{sum(deep)} of {len(images)} images have 16 bits a value: brought to the 8 of the others"]
+    return scaled, [f"{sum(deep)} of {len(images)} images have 16 bits a value: brought to the units of 8, 0 to 255"]
 
 
 def _content(path: str) -> bytes:
