@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import wavfile
 
 from attar.data.folders import read_folder
 from attar.errors import DataError
@@ -98,6 +99,23 @@ def test_images_and_recordings_do_not_mix(tmp_path):
     with pytest.raises(DataError, match=r"1 images and 1 recordings \(labels.csv\)"):
         read_folder(tmp_path)
     assert len(read_folder(tmp_path, leave_out=tmp_path / "labels.csv").x) == 1
+
+
+@pytest.mark.parametrize("suffix", ["png", "txt", "wav"])
+def test_lists_of_labels_and_predictions_are_no_samples(tmp_path, suffix):
+    write = {
+        "png": picture,
+        "txt": lambda path: path.write_text("some words"),
+        "wav": lambda path: wavfile.write(path, 8000, rng.integers(-99, 99, 50).astype(np.int16)),
+    }[suffix]
+    write(tmp_path / f"a.{suffix}")
+    write(tmp_path / f"b.{suffix}")
+    (tmp_path / "labels.csv").write_text("file,class\na,cat\n")
+    (tmp_path / "predictions.csv").write_text("id,label,probability\na.png,cat,0.9\n")
+    raw = read_folder(tmp_path, strict=True)
+    assert raw.ids == [f"a.{suffix}", f"b.{suffix}"]
+    assert "labels.csv lists labels, and is no sample: --labels takes them" in raw.notes
+    assert "predictions.csv lists labels, and is no sample: --labels takes them" in raw.notes
 
 
 def test_folders_without_samples(tmp_path):

@@ -209,7 +209,7 @@ def test_a_whole_number_in_json_that_no_column_can_hold_is_refused(tmp_path, val
 def test_texts_among_recordings_are_refused(tmp_path):
     for i in range(3):
         (tmp_path / f"{i}.txt").write_text("a bee")
-    (tmp_path / "labels.csv").write_text("id,label\n0,1\n")
+    (tmp_path / "a.csv").write_text("left,right\n0,1\n")
     with pytest.raises(DataError, match="keep them in folders apart"):
         read(str(tmp_path))
 

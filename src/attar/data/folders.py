@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from attar.data.dataset import Ints
 from attar.data.files import TEXT, read_texts
 from attar.data.images import is_image, read_images, stack
+from attar.data.labels_file import is_labels_file
 from attar.data.raw import Raw
 from attar.data.recordings import SUFFIXES, read_recordings
 from attar.errors import DataError
@@ -25,7 +26,8 @@ def read_folder(
     """Read a folder of images, of recordings or of texts.
 
     Where every file lies in a sub-folder, the sub-folder is its label, and one called `unlabelled` holds those without.
-    Two sub-folders called `train` and `test` are the source's own split.
+    Two sub-folders called `train` and `test` are the source's own split. Beside images, texts or WAV files, a table
+    in the folder itself whose header line names ids and labels is no sample.
 
     Arguments:
         folder: hidden files are ignored; files come in the order of their names.
@@ -38,7 +40,8 @@ def read_folder(
     """
     names = sorted(_files(folder, leave_out))
     suffix = {name: "." + name.rpartition(".")[2].lower() for name in names}
-    recordings = [name for name in names if suffix[name] in SUFFIXES]
+    lists = _lists_of_labels(folder, suffix)
+    recordings = [name for name in names if suffix[name] in SUFFIXES and name not in lists]
     images = [name for name in names if suffix[name] not in SUFFIXES and is_image(suffix[name])]
     if images and recordings:
         raise DataError(
@@ -58,10 +61,11 @@ def read_folder(
             f"{folder}: no image, recording or text ({found}); give images, or CSV, Parquet, NPY, WAV or .txt files"
         )
     notes = []
-    if len(names) > len(samples):
-        other = sorted(set(names) - set(samples))
+    other = sorted(set(names) - set(samples) - set(lists))
+    if other:
         shown = ", ".join(other[:3]) + (", …" if len(other) > 3 else "")
         notes.append(f"{len(other)} other files are ignored ({shown})")
+    notes += [f"{name} lists labels, and is no sample: --labels takes them" for name in lists]
     if images:
         pixels, kept, found_notes = read_images([f"{folder}{os.sep}{name}" for name in images], images, strict=strict)
         stacked, more = stack(pixels, shape)
@@ -76,6 +80,13 @@ def read_folder(
     samples = [samples[i] for i in kept]
     y, test, said = _labels(samples)
     return Raw(series, y, True, samples, (), "series", test, (*notes, *found_notes, *said))
+
+
+def _lists_of_labels(folder: Path, suffix: Mapping[str, str]) -> list[str]:
+    """Files of labels or predictions beside the samples, where these are images, texts or sounds."""
+    others = [end for end in suffix.values() if end in (TEXT, ".wav") or (end not in SUFFIXES and is_image(end))]
+    tables = [name for name, end in suffix.items() if end in (".csv", ".tsv") and "/" not in name]
+    return [name for name in tables if is_labels_file(folder / name)] if len(tables) <= len(others) else []
 
 
 def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None, list[str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from attar.data.dataset import UNLABELLED
-from attar.data.delimited import MISSING
+from attar.data.delimited import MISSING, layout
 from attar.data.labels import words_for_none
-from attar.errors import LabelError
+from attar.errors import DataError, LabelError
 
 _ID_NAMES = frozenset({"id", "ids", "file", "filename", "file_name", "file name", "name", "path", "sample", "row"})
 _LABEL_NAMES = frozenset({"label", "labels", "class", "target", "y"})
@@ -72,6 +73,14 @@ def _header(row: Sequence[str]) -> tuple[int, int, int]:
     if len(cells) == 2 and (ids[:1] == [0] or labels[:1] == [1]):
         return 0, 1, 1
     return 0, 1, 0
+
+
+def is_labels_file(path: Path) -> bool:
+    """Whether a header line names ids and labels, as of the predictions that attar writes."""
+    with suppress(DataError, OSError):
+        cells = {name.lower() for name in layout(path).names}
+        return bool(cells & _ID_NAMES and cells & _LABEL_NAMES)
+    return False
 
 
 def match_labels(labels: Mapping[str, str | None], ids: Sequence[str], path: Path) -> list[str | None]:
