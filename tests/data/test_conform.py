@@ -68,6 +68,21 @@ def test_series_are_cut_and_padded():
         fit(x, "series", (3, 6))
 
 
+def test_a_table_of_one_column_is_one_recording():
+    column = np.arange(6.0)[:, None]
+    dataset = conform(
+        Raw(column, ids=list("abcdef"), columns=(Column("v"),), kind="table"),
+        kind="series",
+        shape=(1, 6),
+        columns=(),
+        where="f",
+    )
+    assert np.array_equal(dataset.x, column.T[None])
+    assert dataset.ids.tolist() == ["0"]
+    assert dataset.notes == ("the only column is taken for one recording of 6 steps",)
+    assert fit(column, "series", (1, 1), (), (Column("v"),), "table").x.shape == (6, 1, 1)
+
+
 @pytest.mark.parametrize("source", [(9, 9), (8, 8), (9, 9, 3), (8, 8, 1), (8, 8, 4)])
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3), (8, 8, 1)])
 def test_images_of_any_size(source, shape):

@@ -46,7 +46,7 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
         x = raw.x if raw.x.shape[1:] != shape[1:] or kind != "series" else raw.x[:, None]
         raw = replace(raw, x=x, kind=kind)
     elif raw.kind == "table" and kind == "series" and shape[0] == 1 and not any(c.categories for c in raw.columns):
-        raw = replace(raw, kind="series", columns=())
+        raw = _as_series(raw, shape[1])
     dataset = build(raw, where=where, learn=False)
     if dataset.kind != kind:
         form = " × ".join(map(str, shape))
@@ -75,6 +75,14 @@ def _graph(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Column
     if features != shape[0]:
         raise DataError(f"{where}: nodes of {features} features; the model takes {shape[0]}")
     return build(raw, where=where, learn=False)
+
+
+def _as_series(raw: Raw, steps: int) -> Raw:
+    """A recording a row; of a single column, as a file of one channel is, one recording."""
+    if len(raw.columns) > 1 or steps == 1 or isinstance(raw.x, list):
+        return replace(raw, kind="series", columns=())
+    note = f"the only column is taken for one recording of {len(raw.x)} steps"
+    return replace(raw, x=raw.x.reshape(1, 1, -1), ids=None, kind="series", columns=(), notes=(*raw.notes, note))
 
 
 def _fit(x: Floats, shape: tuple[int, ...], where: str) -> tuple[Floats, list[str]]:
