@@ -99,6 +99,10 @@ def test_text_columns(tmp_path):
     assert raw.columns[0].categories == ("01", "1")
     parquet.write_table(pa.table({"a": [1, 2]}), tmp_path / "t.parquet")
     assert read_file(tmp_path / "t.parquet", text=["a"]).columns[0].categories == ("1", "2")
+    parquet.write_table(pa.table({"a": [True, None, False], "b": [1, 2, 3]}), tmp_path / "t.parquet")
+    raw = read_file(tmp_path / "t.parquet", text=["a"])
+    assert raw.columns[0].categories == ("False", "True")
+    np.testing.assert_array_equal(raw.x[:, 0], [1, np.nan, 0])
 
 
 def test_a_single_image(tmp_path):

@@ -16,7 +16,7 @@ from attar.data.delimited import MISSING, layout, read_delimited, words_for_miss
 from attar.data.images import is_image, read_images
 from attar.data.labels import words_for_none
 from attar.data.raw import Raw, RawLabels
-from attar.data.tables import ArrowColumn, ArrowTable, each_once, from_arrow
+from attar.data.tables import ArrowColumn, ArrowTable, as_text, each_once, from_arrow
 from attar.data.texts import test_part, text_column
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
@@ -129,8 +129,6 @@ def from_table(
     Raises:
         DataError: no column is left for the samples, or none of texts where the kind is text.
     """
-    import pyarrow as pa
-
     notes = list(notes)
     y: RawLabels | None = None
     if label is not None:
@@ -160,10 +158,9 @@ def from_table(
     beside = _like_labels(table.column_names) if label is not None and not said else []
     if beside:
         notes.append(f"columns called like labels stay features ({', '.join(beside)}): leave out what tells the label")
-    for column in text:
-        if column in table.column_names and pa.types.is_integer(table.schema.field(column).type):
-            i = table.column_names.index(column)
-            table = table.set_column(i, column, table.column(column).cast(pa.string()))
+    for i, name in enumerate(table.column_names):
+        if name in text:
+            table = table.set_column(i, name, as_text(table.column(i)))
     values, columns, found = from_arrow(table, where=where)
     return Raw(values, y, ids=named, columns=columns, kind="table", notes=(*notes, *found))
 

@@ -58,6 +58,16 @@ def each_once(names: Sequence[str], where: str) -> None:
         raise DataError(f"{where}: two columns are called '{twice}'; rename one")
 
 
+def as_text(column: ArrowColumn) -> ArrowColumn:
+    """Integers and booleans as they are written in a CSV file; other columns as they are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_boolean(column.type):
+        return pc.if_else(column, "True", "False")
+    return column.cast(pa.string()) if pa.types.is_integer(column.type) else column
+
+
 def _column(column: ArrowColumn, name: str, where: str) -> tuple[Doubles, tuple[str, ...], list[str]]:
     import pyarrow as pa
 
