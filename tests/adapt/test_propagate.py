@@ -5,10 +5,11 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 
 from attar.adapt import propagate as room
 from attar.adapt.propagate import Frame, LabelPropagation, label_distributions, neighbour_graph, spread
-from attar.errors import LabelError
+from attar.errors import DataError, LabelError
 
 
 def samples(n=40, d=6, seed=0):
@@ -163,3 +164,28 @@ def test_fitting_on_a_graph_that_is_there() -> None:
 def test_too_few_classes() -> None:
     with pytest.raises(LabelError, match="fewer than two classes"):
         LabelPropagation().fit(samples(), np.where(np.arange(40) == 0, 5, -1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"alpha": 1.0}, "alpha=1.0"),
+        ({"alpha": 2}, "alpha=2"),
+        ({"alpha": 0}, "alpha=0"),
+        ({"n_neighbors": 0}, "n_neighbors=0"),
+        ({"n_neighbors": 2.5}, "n_neighbors=2.5"),
+    ],
+)
+def test_settings_out_of_their_range_are_refused_by_name(settings, complaint) -> None:
+    with pytest.raises(DataError, match=f"LabelPropagation needs .* got {complaint}"):
+        LabelPropagation(**settings).fit(samples(), some_labels(40))
+
+
+def test_a_single_sample_has_no_neighbour() -> None:
+    with pytest.raises(ValueError, match="minimum of 2"):
+        LabelPropagation().fit(samples()[:1], [0])
+
+
+def test_not_fitted() -> None:
+    with pytest.raises(NotFittedError):
+        LabelPropagation().predict(samples())

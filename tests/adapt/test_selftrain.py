@@ -8,7 +8,7 @@ from sklearn.datasets import make_blobs
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import principal_axes
 from attar.adapt.selftrain import Pool, SelfTrainedProbe, _ridge
-from attar.errors import LabelError
+from attar.errors import DataError, LabelError
 
 
 def some(n=200, d=12, k=3, known=4, seed=0):
@@ -93,3 +93,9 @@ def test_fewer_than_two_classes_are_refused():
 def test_samples_that_are_all_the_same_give_finite_probabilities(z):
     hidden = np.array([0, 1] + [-1] * 18)
     assert np.isfinite(SelfTrainedProbe().fit(z, hidden).predict_proba(z)).all()
+
+
+@pytest.mark.parametrize("rounds", [0, 1.5])
+def test_a_number_of_rounds_that_cannot_be_is_refused(rounds):
+    with pytest.raises(DataError, match=f"SelfTrainedProbe needs rounds .* got rounds={rounds}"):
+        SelfTrainedProbe(rounds=rounds).fit(np.eye(4), [0, 1, -1, -1])

@@ -12,8 +12,9 @@ from scipy.linalg import eigh
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from attar.data.dataset import UNLABELLED
-from attar.errors import LabelError
+from attar._settings import check_counts, is_positive
+from attar.adapt.labels import known_classes
+from attar.errors import DataError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -172,8 +173,15 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Arguments:
             X: representations `(n, dim)` of labelled and unlabelled samples.
             y: integer labels `(n,)`, -1 where unlabelled.
+
+        Raises:
+            LabelError: labels are no whole numbers, or those known are of fewer than two classes.
+            DataError: a setting is out of its range.
         """
-        z, labels = validate_data(self, X, y, dtype=np.float32)
+        check_counts(self, "n_neighbors")
+        if not is_positive(self.alpha) or self.alpha >= 1:
+            raise DataError(f"LabelPropagation needs alpha to be between 0 and 1; got alpha={self.alpha!r}")
+        z, labels = validate_data(self, X, y, dtype=np.float32, ensure_min_samples=2)
         frame = Frame.learn(z)
         return self.fit_graph(frame, neighbour_graph(frame.place(z), self.n_neighbors), labels)
 
@@ -181,9 +189,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Spread labels `(n,)`, -1 where unlabelled, over a graph that is already there."""
         self.frame_, self.graph_ = frame, graph
         self.n_features_in_ = len(frame.mean)
-        self.classes_ = np.unique(y[y != UNLABELLED])
-        if len(self.classes_) < 2:
-            raise LabelError("y has labels of fewer than two classes; label samples of at least two")
+        self.classes_ = known_classes(y)
         seeds = (y[:, None] == self.classes_).astype(np.float64)
         self.label_distributions_ = label_distributions(spread(graph.weights, seeds, self.alpha))
         return self
@@ -205,7 +211,8 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """The most probable label of each sample `(n,)`."""
-        labels: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(1)]
+        best = self.predict_proba(X).argmax(1)
+        labels: npt.NDArray[np.int64] = self.classes_[best]
         return labels
 
     def to_module(self) -> nn.Module:

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
+from attar._settings import check_counts
+from attar.adapt.labels import known_classes
 from attar.adapt.probe import LinearProbe, temperature
 from attar.adapt.propagate import Frame, principal_axes
 from attar.data.dataset import UNLABELLED
-from attar.errors import LabelError
 
 Doubles = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -90,17 +91,18 @@ class SelfTrainedProbe(LinearProbe):
             y: integer labels `(n,)`, -1 where unlabelled.
 
         Raises:
-            LabelError: fewer than two classes have a label.
+            LabelError: labels are no whole numbers, or those known are of fewer than two classes.
+            DataError: `rounds` is below 1.
         """
+        check_counts(self, "rounds")
         z, labels = validate_data(self, X, y, dtype=np.float32)
         return self.fit_pool(Pool.learn(z), labels)
 
     def fit_pool(self, pool: Pool, y: npt.NDArray[np.integer]) -> Self:
         """Learn from a pool and its labels `(n,)`, -1 where unlabelled."""
         known = np.flatnonzero(y != UNLABELLED)
-        self.classes_, codes = np.unique(y[known], return_inverse=True)
-        if len(self.classes_) < 2:
-            raise LabelError("y has labels of fewer than two classes; label samples of at least two")
+        self.classes_ = known_classes(y)
+        codes = np.searchsorted(self.classes_, y[known])
         points = pool.points
         first = LinearProbe("squared", random_state=self.random_state).fit(points[known], codes)
         answers = first.predict_proba(points).argmax(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
@@ -142,16 +141,6 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = False
         return tags
-
-
-def is_count(value: Any, least: int = 1) -> bool:
-    """Whether a setting is a whole number, and at least so large."""
-    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least
-
-
-def is_positive(value: Any) -> bool:
-    """Whether a setting is a finite number above 0."""
-    return not isinstance(value, bool) and isinstance(value, Real) and 0 < float(value) < np.inf
 
 
 def _location(x: Floats64, one_scale: bool) -> tuple[Floats64, Floats64]:

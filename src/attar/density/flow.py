@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from attar.density.base import Density, Floats64, RandomState, is_count, is_positive
+from attar._settings import check_counts, is_positive
+from attar.density.base import Density, Floats64, RandomState
 from attar.density.gaussian import factor, whitened
 from attar.errors import DataError, MissingExtraError
 
@@ -151,10 +152,7 @@ class Flow(Density):
         return drawn
 
     def _check_parameters(self) -> None:
-        for name in ("transforms", "width", "steps", "batch_size"):
-            value: Any = getattr(self, name)
-            if not is_count(value):
-                raise DataError(f"Flow needs {name} to be a number from 1; got {name}={value!r}")
+        check_counts(self, "transforms", "width", "steps", "batch_size")
         if not is_positive(self.lr):
             raise DataError(f"Flow needs lr to be above 0; got lr={self.lr!r}")
 

@@ -10,7 +10,8 @@ from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 from sklearn.utils import check_random_state
 
-from attar.density.base import BLOCK, Density, Floats64, RandomState, is_positive
+from attar._settings import is_positive
+from attar.density.base import BLOCK, Density, Floats64, RandomState
 from attar.density.gaussian import factor, log_normal, whitened
 from attar.errors import DataError
 

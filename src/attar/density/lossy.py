@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from attar.density.base import is_positive
+from attar._settings import is_positive
 from attar.errors import DataError
 
 Doubles = npt.NDArray[np.float64]

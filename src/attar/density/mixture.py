@@ -10,7 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 
-from attar.density.base import Density, Floats64, RandomState, is_count
+from attar._settings import check_counts
+from attar.density.base import Density, Floats64, RandomState
 from attar.errors import DataError
 
 COVARIANCES = ("full", "tied", "diag")
@@ -109,11 +110,11 @@ class Mixture(Density):
         return drawn[random.permutation(n)]
 
     def _check_parameters(self, n: int) -> None:
-        for name, k in (("n_components", self.n_components), ("max_components", self.max_components)):
-            if not is_count(k) and (k is not None or name == "max_components"):
-                raise DataError(f"Mixture needs {name} to be a number from 1; got {name}={k!r}")
-        if self.n_components is not None and self.n_components > n:
-            raise DataError(f"Mixture of {self.n_components} components needs as many samples; got n_samples = {n}")
+        check_counts(self, "max_components")
+        if self.n_components is not None:
+            check_counts(self, "n_components")
+            if self.n_components > n:
+                raise DataError(f"Mixture of {self.n_components} components needs as many samples; got n_samples = {n}")
         if self.covariance not in (*COVARIANCES, "bic"):
             names = ", ".join((*COVARIANCES, "bic"))
             raise DataError(f"Mixture needs covariance to be one of {names}; got covariance={self.covariance!r}")

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from attar.density.base import FLOOR, Density, Floats64, is_count
+from attar._settings import is_count
+from attar.density.base import FLOOR, Density, Floats64
 from attar.density.gaussian import log_normal
 from attar.errors import DataError
 

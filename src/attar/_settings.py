@@ -1,0 +1,33 @@
+"""Settings of an estimator that cannot be, each refused by its name."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+from attar.errors import DataError
+
+
+def is_count(value: Any, least: int = 1) -> bool:
+    """Whether a setting is a whole number, and at least so large."""
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least
+
+
+def is_positive(value: Any) -> bool:
+    """Whether a setting is a finite number above 0."""
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 < float(value) < math.inf
+
+
+def check_counts(estimator: object, *names: str, least: int = 1) -> None:
+    """Hold settings of an estimator to whole numbers, none below `least`.
+
+    Raises:
+        DataError: one is something else.
+    """
+    for name in names:
+        value = getattr(estimator, name)
+        if not is_count(value, least):
+            raise DataError(
+                f"{type(estimator).__name__} needs {name} to be a whole number from {least}; got {name}={value!r}"
+            )
