@@ -12,17 +12,20 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from attar.errors import DataError
 from attar.represent.base import Representation
 from attar.represent.kmeans_convolutions import KMeansConvolutions
 from attar.represent.pca import PCA
 from attar.represent.random_convolutions import RandomConvolutions
 from attar.represent.random_features import RandomFeatures
 from attar.represent.raw import Raw
+from attar.represent.tfidf import TfIdf
 
 # Those that take a table, kept small and quick: scikit-learn's checks run each of them some fifty times.
 TABLE: list[Representation] = [
@@ -78,6 +81,10 @@ class TestContract:
         assert z.dtype == np.float32
         assert np.isfinite(z).all()
         assert len(estimator.get_feature_names_out()) == estimator.dim_
+
+    def test_there_is_no_module_before_fit(self, make, kind, grid) -> None:
+        with pytest.raises(NotFittedError):
+            _ = make().module_
 
     def test_clone_and_parameters(self, make, kind, grid) -> None:
         estimator = make()
@@ -169,6 +176,22 @@ def test_column_names_are_kept_and_checked(estimator: Representation) -> None:
     with pytest.raises(ValueError, match="feature names"):
         fitted.transform(table[table.columns[::-1]])
     assert not hasattr(fitted.fit(samples("series")), "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "complaint"),
+    [
+        (RandomFeatures(0), "RandomFeatures needs dim"),
+        (RandomConvolutions(0), "RandomConvolutions needs n_kernels"),
+        (KMeansConvolutions(8, 1.5), "KMeansConvolutions needs n_thresholds"),
+        (TfIdf(0), "TfIdf needs dim"),
+        (TfIdf(terms=0), "TfIdf needs terms"),
+    ],
+    ids=repr,
+)
+def test_sizes_that_cannot_be_are_refused_by_name(estimator: Representation, complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint):
+        estimator.fit(samples("table"))
 
 
 def test_five_axes_are_refused() -> None:

@@ -69,11 +69,28 @@ def test_a_pretext_of_two_short_methods_works_on_every_kind(name):
         (partial(MoCo, queue=0), "queue is 0; give at least 1"),
         (partial(TSTCC, context=6), "context is 6; give a multiple of 4"),
         (partial(TSTCC, context=0), "context is 0; give a multiple of 4"),
+        *[
+            (partial(make, **{name: value}), f"needs {name} to be a whole number from 1; got {name}={value}")
+            for make in (SimCLR, MoCo, BYOL, TSTCC)
+            for name, value in (("dim", 0), ("width", 2.5), ("batch_size", 0))
+        ],
+        (partial(SimCLR, projection=0), "SimCLR needs projection"),
+        (partial(BYOL, hidden=0), "BYOL needs hidden"),
     ],
 )
 def test_arguments_that_mean_nothing_are_refused_by_name(make, complaint):
     with pytest.raises(DataError, match=complaint):
         make(epochs=1).fit(SERIES)
+
+
+@pytest.mark.parametrize("epochs", [-1, 1.5])
+def test_epochs_that_cannot_be_are_refused_by_name(epochs):
+    with pytest.raises(DataError, match=f"needs epochs to be a whole number from 0; got epochs={epochs}"):
+        Centre(epochs=epochs).fit(SERIES)
+
+
+def test_no_epochs_are_an_encoder_that_learnt_nothing():
+    assert Centre(epochs=0).fit(SERIES).loss_curve_ == []
 
 
 def test_samples_of_three_axes_are_images():

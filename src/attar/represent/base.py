@@ -27,8 +27,9 @@ BATCH = 512
 class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """A scikit-learn transformer from raw samples to vectors, x → z = f_θ(x), which can also be had as a module.
 
-    A subclass writes `__init__` (which only stores), `_fit` (which learns and sets `dim_`) and `module_`. It
-    overrides `_transform` only where that is faster or more precise than running the module.
+    A subclass writes `__init__` (which only stores) and `_fit` (which learns, and sets `dim_` and `_module`). It
+    overrides `module_` where that is made of other things, and `_transform` only where that is faster or more precise
+    than running the module.
 
     Attributes:
         shape_: shape of one sample as seen by `fit`.
@@ -49,18 +50,20 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     dim_: int
     n_features_in_: int
 
+    _module: nn.Module
     _accepts_nan: ClassVar[bool] = True
     _dtypes: ClassVar[tuple[type[np.floating[Any]], ...]] = (np.float32,)
     _at_once: int = BATCH
 
     @property
-    @abstractmethod
     def module_(self) -> nn.Module:
         """The same map as a plain module in evaluation mode: raw float32 `(n, *shape_)` to float32 `(n, dim_)`."""
+        check_is_fitted(self)
+        return self._module
 
     @abstractmethod
     def _fit(self, X: FloatArray) -> None:
-        """Learn from validated samples, and set `dim_`."""
+        """Learn from validated samples, and set `dim_` and `_module`."""
 
     def fit(self, X: npt.ArrayLike, y: object = None) -> Self:  # noqa: ARG002
         """Learn the representation without labels.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from attar.errors import DataError
 from attar.represent.pretext import Pretext
@@ -56,6 +56,8 @@ class BYOL(Pretext):
         >>> BYOL(dim=16, width=4, epochs=2, random_state=0).fit(images).transform(images).shape
         (64, 16)
     """
+
+    _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "hidden", "projection")
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from attar.errors import DataError
 from attar.represent.pretext import Pretext
@@ -61,6 +61,8 @@ class MoCo(Pretext):
         >>> MoCo(dim=16, width=4, epochs=2, random_state=0).fit(images).transform(images).shape
         (64, 16)
     """
+
+    _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "projection")
 
     def __init__(
         self,

@@ -6,12 +6,14 @@ import math
 import warnings
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
+from attar._settings import check_counts
 from attar.errors import CollapseWarning
 from attar.kinds import kind_of
 from attar.represent.base import FloatArray, Representation
@@ -54,6 +56,9 @@ class Pretext(Representation):
     n_samples_: int
     collapsed_: str
 
+    # Settings that are whole numbers from 1.
+    _counts: ClassVar[tuple[str, ...]] = ("dim", "width", "batch_size")
+
     @abstractmethod
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         """Everything that is trained, with fresh weights; "encoder" is what remains."""
@@ -71,6 +76,7 @@ class Pretext(Representation):
         """Preprocessing and encoder, in evaluation mode: raw float32 `(n, *shape_)` to float32 `(n, dim_)`."""
         from torch import nn
 
+        check_is_fitted(self)
         return nn.Sequential(self.kind_.preprocess(), self.encoder_).eval()
 
     def fit(self, X: npt.ArrayLike, y: object = None) -> Self:
@@ -84,7 +90,7 @@ class Pretext(Representation):
             The estimator itself; with a `CollapseWarning` where `collapsed_` says something.
 
         Raises:
-            ValueError: X is empty, not numeric, or infinite.
+            ValueError: X is empty, not numeric, or infinite; or a setting is out of its range.
             TrainingError: the loss became NaN or infinite.
         """
         super().fit(X, y)
@@ -114,6 +120,9 @@ class Pretext(Representation):
         from attar.represent._watch import PROBED, Watch
         from attar.training.loop import train
 
+        check_counts(self, *self._counts)
+        # An encoder may be wanted that nothing was learnt by.
+        check_counts(self, "epochs", least=0)
         self.shape_, self.n_samples_ = tuple(X.shape[1:]), len(X)
         self.dim_ = self.dim
         self.kind_ = kind = kind or kind_of(self.kind, X)

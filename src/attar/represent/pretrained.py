@@ -55,6 +55,7 @@ class Pretrained(Pretext):
     """
 
     dim = width = 0  # those of the backbone
+    _counts = ("batch_size",)
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attar._settings import check_counts
 from attar.kinds import kind_of
 from attar.represent.base import FloatArray, Representation
 from attar.training.memory import kept_memory
@@ -90,6 +91,7 @@ class RandomConvolutions(Representation):
         self.random_state = random_state
 
     def _fit(self, X: FloatArray) -> None:
+        check_counts(self, "n_kernels", "n_thresholds")
         seed = np.random.default_rng(self.random_state).integers(2**31)
         generator = torch.Generator().manual_seed(int(seed))
         kind = kind_of("series" if X.ndim == 2 else self.kind, X[:, None] if X.ndim == 2 else X)
@@ -106,11 +108,6 @@ class RandomConvolutions(Representation):
 
     def _filters(self) -> type[_Filters]:
         return _Filters
-
-    @property
-    def module_(self) -> nn.Module:
-        """From raw samples `(n, *shape_)` to `(n, dim_)`."""
-        return self._module
 
 
 class _Channel(nn.Module):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from attar._settings import check_counts
 from attar.represent.base import FloatArray, Representation
 from attar.represent.raw import normalised
 
@@ -51,6 +52,7 @@ class RandomFeatures(Representation):
         self.random_state = random_state
 
     def _fit(self, X: FloatArray) -> None:
+        check_counts(self, "dim")
         rng = np.random.default_rng(self.random_state)
         flat = normalised(self.kind, X)
         pairs = rng.integers(len(X), size=(2, min(_PAIRS, len(X) ** 2)))
@@ -62,11 +64,6 @@ class RandomFeatures(Representation):
         weight = rng.standard_normal((self.dim, a.shape[1])) / self.length_scale_
         self.dim_ = self.dim
         self._module = nn.Sequential(flat, _Cosine(weight, rng.uniform(0, 2 * np.pi, self.dim))).eval()
-
-    @property
-    def module_(self) -> nn.Module:
-        """From raw samples `(n, *shape_)` to `(n, dim_)`."""
-        return self._module
 
 
 class _Cosine(nn.Module):

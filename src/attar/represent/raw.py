@@ -36,11 +36,6 @@ class Raw(Representation):
         with torch.no_grad():
             self.dim_ = int(self._module(torch.tensor(X[:1])).shape[1])
 
-    @property
-    def module_(self) -> nn.Module:
-        """From raw samples `(n, *shape_)` to `(n, dim_)`."""
-        return self._module
-
 
 def normalised(kind: str | Kind | None, x: FloatArray) -> nn.Module:
     """A module from raw samples to flat normalised ones."""

@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from torch import Tensor, nn
 
+from attar._settings import check_counts
 from attar.errors import DataError
 from attar.kinds import kind_of
 from attar.represent.base import FloatArray, Representation
@@ -72,6 +73,7 @@ class TfIdf(Representation):
         self.random_state = random_state
 
     def _fit(self, X: FloatArray) -> None:
+        check_counts(self, "terms", *(() if self.dim is None else ("dim",)))
         kind = kind_of(self.kind, X)
         found = nn.Sequential(kind.preprocess(), kind.terms()).eval()
         rows, codes, often = _counted(found, X)
@@ -95,11 +97,6 @@ class TfIdf(Representation):
         self.dim_ = max(1, min(self.dim, len(X) - 1, len(kept) - 1))
         components = TruncatedSVD(self.dim_, random_state=self.random_state).fit(u).components_
         self._module = nn.Sequential(lookup, _Projection(components)).eval()
-
-    @property
-    def module_(self) -> nn.Module:
-        """From raw samples `(n, length)` to `(n, dim_)`."""
-        return self._module
 
 
 def _counted(found: nn.Module, X: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
