@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -54,6 +55,27 @@ def case(request: pytest.FixtureRequest) -> tuple[Kind, np.ndarray]:
 def test_every_kind_is_listed_under_its_own_name():
     for name in kinds.KINDS:
         assert kinds.of(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "layouts"),
+    [
+        ("image", (6, 5), "(n, h, w) or (n, h, w, c)"),
+        ("table", (6, 5, 4), "(n, features)"),
+        ("series", (6, 5), "(n, channels, steps)"),
+        ("series", (6, 5, 4, 3), "(n, channels, steps)"),
+    ],
+)
+def test_samples_with_other_axes_than_their_kind_are_refused(kind, shape, layouts):
+    complaint = re.escape(f"X has shape {shape}; give samples of kind {kind} as {layouts}")
+    with pytest.raises(DataError, match=complaint):
+        kinds.kind_of(kind, np.ones(shape, dtype=np.float32))
+
+
+def test_a_kind_that_has_learnt_refuses_other_axes_too():
+    learnt = kinds.of("image").learn(np.ones((2, 3, 3), dtype=np.float32))
+    with pytest.raises(DataError, match="give samples of kind image"):
+        kinds.kind_of(learnt, np.ones((6, 5), dtype=np.float32))
 
 
 def test_an_unknown_kind_is_refused():

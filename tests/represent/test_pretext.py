@@ -9,7 +9,7 @@ from attar import kinds
 from attar.data.nodes import links
 from attar.errors import DataError
 from attar.kinds.series import Series
-from attar.represent import BYOL, TSTCC, MoCo, SimCLR
+from attar.represent import BYOL, TSTCC, MoCo, RandomFeatures, Raw, SimCLR
 from attar.represent.pretext import Pretext
 
 RNG = np.random.default_rng(0)
@@ -91,6 +91,15 @@ def test_epochs_that_cannot_be_are_refused_by_name(epochs):
 
 def test_no_epochs_are_an_encoder_that_learnt_nothing():
     assert Centre(epochs=0).fit(SERIES).loss_curve_ == []
+
+
+@pytest.mark.parametrize("make", [Raw, partial(RandomFeatures, 8, random_state=0), partial(Centre, epochs=1)])
+def test_two_axes_are_series_of_one_channel_where_they_are_said_to_be(make):
+    x = SERIES[:, 0]
+    for kind in ("series", Series.learn(SERIES[:, :1])):
+        flat, series = make(kind=kind).fit(x), make(kind=kind).fit(x[:, None])
+        assert flat.shape_ == (1, 30)
+        np.testing.assert_array_equal(flat.transform(x), series.transform(x[:, None]))
 
 
 def test_samples_of_three_axes_are_images():

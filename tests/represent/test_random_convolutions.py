@@ -12,6 +12,7 @@ from attar import kinds
 from attar.deploy.check import check
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
+from attar.errors import DataError
 from attar.represent import random_convolutions as room
 from attar.represent.kmeans_convolutions import KMeansConvolutions
 from attar.represent.random_convolutions import RandomConvolutions
@@ -158,6 +159,13 @@ def test_two_axes_are_series_of_one_channel() -> None:
     x = samples((1, 30))
     flat, series = (RandomConvolutions(8, random_state=0) for _ in range(2))
     np.testing.assert_allclose(flat.fit_transform(x[:, 0]), series.fit_transform(x), atol=1e-5)
+
+
+def test_a_kind_that_cannot_be_is_refused_on_two_axes_too() -> None:
+    x = samples((30,))
+    for kind, complaint in (("nonsense", "unknown kind"), ("image", "as .n, h, w"), ("table", "no axis")):
+        with pytest.raises(DataError, match=complaint):
+            RandomConvolutions(8, kind=kind).fit(x)
 
 
 def test_it_tells_rhythms_apart() -> None:

@@ -45,11 +45,31 @@ def kind_of(kind: str | Kind | None, x: npt.NDArray[Any]) -> Kind:
     """A kind that knows raw samples `(n, ...)`: as given, or learnt by name, or by the number of axes.
 
     Two axes are a table, four images, and three a series, unless a sample is square.
+
+    Raises:
+        DataError: there is no such kind, or its samples have another number of axes.
     """
     if kind is None:
         square = x.ndim == 3 and x.shape[1] == x.shape[2]
         kind = "table" if x.ndim == 2 else "image" if square or x.ndim == 4 else "series"
-    return of(kind).learn(x) if isinstance(kind, str) else kind
+    known = of(kind) if isinstance(kind, str) else kind
+    if x.ndim not in known.layouts:
+        raise DataError(
+            f"X has shape {x.shape}; give samples of kind {known.name} as {' or '.join(known.layouts.values())}"
+        )
+    return known.learn(x) if isinstance(known, type) else known
+
+
+def with_channel(kind: str | Kind | None, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Raw samples, with the axis of the channel where series of a single one leave it out.
+
+    Example:
+        >>> import numpy as np
+        >>> with_channel("series", np.zeros((5, 20))).shape, with_channel("table", np.zeros((5, 20))).shape
+        ((5, 1, 20), (5, 20))
+    """
+    alone = x.ndim == 2 and (kind if isinstance(kind, str) else getattr(kind, "name", None)) == "series"
+    return x[:, None] if alone else x
 
 
 def from_json(state: dict[str, Any]) -> Kind:

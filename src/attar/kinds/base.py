@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, ClassVar, Self, TypeAlias
@@ -63,6 +63,8 @@ class Kind(Parts, Restorable, Translated, ABC):
     """
 
     name: ClassVar[str]
+    # How raw samples lie in an array, by its number of axes.
+    layouts: ClassVar[Mapping[int, str]]
     # What is tried on it: representations that are not trained on its samples, and pretexts.
     baselines: ClassVar[tuple[str, ...]] = ("raw", "pca", "random-convolutions")
     pretexts: ClassVar[tuple[str, ...]] = ("autoencoder", "simclr")

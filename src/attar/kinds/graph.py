@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import cos, pi, sin
 from typing import Any, ClassVar, Self
@@ -71,6 +71,7 @@ class Graph(Kind):
     """
 
     name: ClassVar[str] = "graph"
+    layouts: ClassVar[Mapping[int, str]] = {2: "(n, 1)"}
     baselines: ClassVar[tuple[str, ...]] = ("raw", "pca")
     pretexts: ClassVar[tuple[str, ...]] = ("cca-ssg", "simclr")
     possible: ClassVar[tuple[str, ...]] = ("autoencoder", "masked", "cca-ssg", "simclr", "moco", "byol")

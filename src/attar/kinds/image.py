@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -59,6 +59,7 @@ class Image(Patched):
     """
 
     name: ClassVar[str] = "image"
+    layouts: ClassVar[Mapping[int, str]] = {3: "(n, h, w)", 4: "(n, h, w, c)"}
     masking_ratio: ClassVar[float] = 0.75
 
     mean: tuple[float, ...]

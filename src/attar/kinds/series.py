@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self, cast
 
@@ -50,6 +50,7 @@ class Series(Patched):
     """
 
     name: ClassVar[str] = "series"
+    layouts: ClassVar[Mapping[int, str]] = {3: "(n, channels, steps)"}
     possible: ClassVar[tuple[str, ...]] = (*Patched.possible, "ts-tcc")
     # With 5 labels a class, on the training parts of 38 UCR sets, better than the simplest by 1.6 points in the mean.
     usual: ClassVar[str] = "random-convolutions"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import ClassVar, Self
@@ -49,6 +49,7 @@ class Table(Kind):
     """
 
     name: ClassVar[str] = "table"
+    layouts: ClassVar[Mapping[int, str]] = {2: "(n, features)"}
     baselines: ClassVar[tuple[str, ...]] = ("raw", "pca", "trees", "random-features")
 
     names: tuple[str, ...]

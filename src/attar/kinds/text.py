@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -49,6 +49,7 @@ class Text(Kind):
     """
 
     name: ClassVar[str] = "text"
+    layouts: ClassVar[Mapping[int, str]] = {2: "(n, length)"}
     baselines: ClassVar[tuple[str, ...]] = ("tf-idf", "tf-idf-svd")
     pretexts: ClassVar[tuple[str, ...]] = ("simclr",)
     # With 10 labels a class, on training questions of TREC: 51.9 % self-trained, where all terms have 46.2 %.

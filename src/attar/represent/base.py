@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from attar.errors import DataError
+from attar.kinds import with_channel
 from attar.training.memory import kept_memory
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Learn the representation without labels.
 
         Arguments:
-            X: samples `(n, features)`, `(n, channels, steps)`, `(n, h, w)` or `(n, h, w, c)`.
+            X: samples `(n, features)`, `(n, channels, steps)`, `(n, h, w)` or `(n, h, w, c)`; with `kind="series"`, two
+                axes are series of one channel.
             y: not used; for pipelines.
 
         Returns:
@@ -135,6 +137,7 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     )
                 # On the flat view, so that scikit-learn counts every value of a sample as a feature.
                 validate_data(self, x.reshape(len(x), -1), reset=reset, skip_check_array=True)
+        x = with_channel(getattr(self, "kind", None), x)
         shape = tuple(x.shape[1:])
         if reset:
             self.shape_ = shape

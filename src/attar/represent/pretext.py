@@ -83,7 +83,8 @@ class Pretext(Representation):
         """Learn the representation without labels.
 
         Arguments:
-            X: samples `(n, features)`, `(n, channels, steps)`, `(n, h, w)` or `(n, h, w, c)`.
+            X: samples `(n, features)`, `(n, channels, steps)`, `(n, h, w)` or `(n, h, w, c)`; with `kind="series"`, two
+                axes are series of one channel.
             y: not used; for pipelines.
 
         Returns:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar._settings import check_counts
+from attar.errors import DataError
 from attar.kinds import kind_of
 from attar.represent.base import FloatArray, Representation
 from attar.training.memory import kept_memory
@@ -94,12 +95,17 @@ class RandomConvolutions(Representation):
         check_counts(self, "n_kernels", "n_thresholds")
         seed = np.random.default_rng(self.random_state).integers(2**31)
         generator = torch.Generator().manual_seed(int(seed))
-        kind = kind_of("series" if X.ndim == 2 else self.kind, X[:, None] if X.ndim == 2 else X)
-        preprocess = nn.Sequential(_Channel(), kind.preprocess()) if X.ndim == 2 else kind.preprocess()
+        flat = self.kind is None and X.ndim == 2
+        kind = kind_of("series", X[:, None]) if flat else kind_of(self.kind, X)
+        preprocess = nn.Sequential(_Channel(), kind.preprocess()) if flat else kind.preprocess()
         some = torch.randperm(len(X), generator=generator)[:_SCALED]
         reference = torch.tensor(X[some.numpy()])
         with kept_memory(), torch.no_grad():
             normalised = preprocess(reference)
+            if normalised.ndim < 3:
+                raise DataError(
+                    f"samples of kind {kind.name} lie along no axis to convolve over; use another representation"
+                )
             bank = _Bank(normalised[:_LEARNT], self.n_kernels, self.n_thresholds, generator, self._filters())
             self._module = nn.Sequential(preprocess, bank).eval()
             self._at_once = max(1, _ANSWERS_AT_ONCE // (self.n_kernels * normalised[0, 0].numel()))
