@@ -192,3 +192,15 @@ def test_features_that_do_not_go_together(pairs) -> None:
         distill(thin, wide, x, epochs=1, features=pairs)
     with pytest.raises(CompressionError, match="itself"):
         distill(thin, wide(x).detach(), x, epochs=1, features={"1": "1"})
+
+
+@pytest.mark.parametrize("features", [None, {"0": "0"}])
+def test_a_teacher_in_a_mixed_mode_is_left_as_it_is(features) -> None:
+    teacher = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout()).train()
+    teacher[1].eval()
+    before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
+    distill(nn.Sequential(nn.Linear(4, 4)), teacher, torch.randn(8, 4), epochs=1, features=features)
+    assert [layer.training for layer in teacher] == [True, False, True]
+    teacher.train()
+    distill(nn.Sequential(nn.Linear(4, 4)), teacher, torch.randn(8, 4), epochs=1, features=features)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())

@@ -12,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from attar.compress.distillation import Samples, rows
+from attar.training.modes import evaluating
 
 
 def macs(model: nn.Module, x: Samples) -> int:
@@ -44,15 +45,13 @@ def macs_of_layers(model: nn.Module, x: Samples) -> dict[str, int]:
 @contextmanager
 def evaluated(model: nn.Module) -> Iterator[None]:
     """Evaluation without gradients, in which a transformer calls all of its layers, and attention is its formula."""
-    training, fast = model.training, torch.backends.mha.get_fastpath_enabled()
-    model.eval()
+    fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        with evaluating(model), torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-        model.train(training)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from attar.compress.features import Guides
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.loop import History, LossOfBatch, train
+from attar.training.modes import evaluating
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
@@ -181,7 +182,7 @@ def lesson(
         else:
             with guides.watched() as features:
                 said = student(seen)
-                with torch.no_grad():
+                with torch.no_grad(), evaluating(guides.teacher):
                     guides.teacher(seen)
             led = beta * guides(features)
         if variance is not None:
@@ -200,21 +201,16 @@ def answers(model: nn.Module, x: Samples) -> Tensor:
     Raises:
         CompressionError: it does not give one tensor with a row for each sample.
     """
-    training = model.training
-    model.eval()
     said = []
-    try:
-        with torch.no_grad():
-            for part in torch.split(torch.arange(len(x)), _AT_ONCE):
-                one = model(rows(x, part))
-                if not isinstance(one, Tensor) or not one.ndim or len(one) != len(part):
-                    raise CompressionError(
-                        f"{type(model).__name__} does not give one tensor with a row for each sample; wrap it in a "
-                        "module that does"
-                    )
-                said.append(one)
-    finally:
-        model.train(training)
+    with torch.no_grad(), evaluating(model):
+        for part in torch.split(torch.arange(len(x)), _AT_ONCE):
+            one = model(rows(x, part))
+            if not isinstance(one, Tensor) or not one.ndim or len(one) != len(part):
+                raise CompressionError(
+                    f"{type(model).__name__} does not give one tensor with a row for each sample; wrap it in a "
+                    "module that does"
+                )
+            said.append(one)
     return torch.cat(said)
 
 

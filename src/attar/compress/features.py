@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.errors import CompressionError
+from attar.training.modes import evaluating
 
 _Pool = Callable[..., Tensor]
 _POOLS: dict[int, _Pool] = {3: F.adaptive_avg_pool1d, 4: F.adaptive_avg_pool2d, 5: F.adaptive_avg_pool3d}
@@ -46,12 +47,9 @@ class Guides(nn.Module):
                     raise CompressionError(
                         f"{type(network).__name__} has no layer {name!r}; it has {', '.join(known)[2:200]}"
                     )
-        states = [network.training for network in self._networks]
-        with self.watched() as seen, torch.no_grad():
+        with self.watched() as seen, torch.no_grad(), evaluating(*self._networks):
             for network in self._networks:
-                network.eval()(x)
-        for network, state in zip(self._networks, states):
-            network.train(state)
+                network(x)
         self.maps = nn.ModuleList()
         for (own, other), (f_s, f_t) in zip(self.pairs.items(), seen.pairs()):
             if f_s.ndim != f_t.ndim or f_s.ndim not in (2, *_POOLS):

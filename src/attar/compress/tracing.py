@@ -16,6 +16,7 @@ from torch.fx import Node
 from attar.compress.operations import CHECKS, IDLE, known, name_of
 from attar.compress.program import Listing, Program, Result, Step, Stored, hold, references, stored_names
 from attar.errors import CompressionError
+from attar.training.modes import evaluating
 
 # Not 1, which tracing takes for a constant.
 _TRACED = 3
@@ -47,14 +48,9 @@ def traced(module: nn.Module, example: Tensor) -> Program:
     if not isinstance(example, Tensor) or example.ndim < 1 or not len(example):
         raise CompressionError("the example must be a tensor with at least one sample: give example=x[:1]")
     x = example[:1].detach().cpu().expand(_TRACED, *example.shape[1:]).contiguous()
-    was = {one: one.training for one in module.modules()}
-    try:
-        module.eval()
+    with evaluating(module):
         program = _made(module, _exported(module, x), x[:1])
         _compared(module, program, example.detach().cpu())
-    finally:
-        for one, training in was.items():
-            one.training = training
     return program.eval()
 
 

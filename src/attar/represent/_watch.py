@@ -9,6 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from attar.training.modes import evaluating
+
 # Samples that are looked at, and looks during training.
 PROBED = 256
 _LOOKS = 10
@@ -109,9 +111,8 @@ class Watch(nn.Module):
 
     @torch.no_grad()
     def _look(self, encoder: nn.Module, place: int) -> None:
-        training = encoder.training
-        z = encoder.eval()(self.x)
-        encoder.train(training)
+        with evaluating(encoder):
+            z = encoder(self.x)
         if torch.isfinite(z).all():
             spread = z.double().var(dim=0, correction=0).mean().sqrt()
             length = z.double().mean(dim=0).square().mean().sqrt()
