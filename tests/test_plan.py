@@ -45,6 +45,13 @@ def test_plan_for_time() -> None:
     assert much == default_plan(x, 20, 3.0)
 
 
+def test_random_numbers_are_those_of_before() -> None:
+    x = np.random.default_rng(0).standard_normal((30, 4)).astype(np.float32)
+    before = torch.get_rng_state()
+    plan_for_time(1.0, kinds.of("table").learn(x), x, 20)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_plan_is_frozen_and_comes_back() -> None:
     plan = default_plan(rows(100), 10)
     assert Plan.model_validate(plan.model_dump()) == plan
