@@ -151,6 +151,8 @@ def test_recovery_and_the_same_seed() -> None:
         {"ranks": {"0": 0}},
         {"ranks": {"0": 2}, "epochs": 1},
         {"energy": 1 - 1e-12},
+        {"energy": 0.5, "of": "xx"},
+        {"ranks": {"0": 2}, "schemes": ("xx",)},
     ],
 )
 def test_wrong_arguments_are_refused(wrong) -> None:

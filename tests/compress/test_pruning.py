@@ -173,6 +173,19 @@ def test_wrong_arguments_are_refused(wrong) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"criterion": "xx"}, "magnitude, taylor, scale"),
+        ({"scope": "xx"}, "global, layer"),
+        ({"structure": "filters"}, "'channels' or"),
+    ],
+)
+def test_a_word_that_is_unknown_is_refused_with_those_that_are_known(wrong, words) -> None:
+    with pytest.raises(CompressionError, match=rf"is unknown: take (one of )?{words}"):
+        prune(nn.Linear(4, 4), 0.5, **wrong)
+
+
 def test_channels_go_and_are_recovered() -> None:
     net, x = zoo("mnist", 300)
     less = prune(net, 0.5, x=x.numpy(), structure="channels", epochs=1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from attar.compress.choices import check_choice
 from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import Samples, View, distill, rows
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
@@ -75,7 +76,7 @@ def factorize(
           (1): Linear(in_features=5, out_features=30, bias=True)
         )
     """
-    _judge(model, x, ranks, energy, share, epochs)
+    _judge(model, x, ranks, energy, share, of, schemes, epochs)
     smaller = copied(model).eval()
     settle(smaller)
     found, left = sites(smaller, x)
@@ -162,8 +163,13 @@ def _judge(
     ranks: Mapping[str, Ranks] | Literal["vbmf"] | None,
     energy: float | None,
     share: float | None,
+    of: str,
+    schemes: Sequence[str],
     epochs: int,
 ) -> None:
+    check_choice("of", of, ("macs", "weights"))
+    for scheme in schemes:
+        check_choice("schemes", scheme, get_args(Scheme))
     if [ranks, energy, share].count(None) != 2:
         raise CompressionError("give one of ranks=, energy= and share=: how far the layers are split")
     for name, value in (("energy", energy), ("share", share)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from torch import Tensor, nn
 
+from attar.compress.choices import check_choice
 from attar.compress.distillation import Samples, View, distill
 from attar.compress.importance import sensitivities
 from attar.compress.masks import Scope, Thinning
@@ -79,7 +80,7 @@ def prune(
         >>> int((prune(layer, 0.9).weight == 0).sum()), int((prune(layer, structure=(2, 4)).weight == 0).sum())
         (90, 40)
     """
-    _judge(amount, threshold, structure, criterion, epochs, gradual, x)
+    _judge(amount, threshold, structure, scope, criterion, epochs, gradual, x)
     # Weights that are computed from others, as by weight_norm, are pruned as what they are.
     model = copied(model)
     settle(model)
@@ -111,12 +112,17 @@ def _judge(
     amount: float | None,
     threshold: float | None,
     structure: str | tuple[int, int] | None,
+    scope: str,
     criterion: str,
     epochs: int,
     gradual: bool,
     x: Samples | None,
 ) -> None:
+    check_choice("scope", scope, get_args(Scope))
+    check_choice("criterion", criterion, get_args(Criterion))
     pattern = structure if isinstance(structure, tuple) else None
+    if pattern is None and structure not in (None, "channels"):
+        raise CompressionError(f"structure={structure!r} is unknown: take 'channels' or (n, m)")
     if [amount, threshold, pattern].count(None) != 2:
         raise CompressionError("give one of amount=, threshold= and structure=(n, m): how much is to be pruned")
     if amount is not None and not 0 <= amount < 1:

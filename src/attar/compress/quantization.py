@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from attar.compress import activations as inputs
 from attar.compress import codebooks
 from attar.compress.aciq import corrected
+from attar.compress.choices import check_choice
 from attar.compress.distillation import Samples, View, distill
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
 from attar.compress.merging import merge_batch_norm
@@ -99,8 +100,7 @@ def quantize(
         >>> small[0].parametrizations.weight.original.unique().tolist()[-1]
         7
     """
-    if clipping not in CLIPPINGS:
-        raise CompressionError(f"clipping {clipping!r} is unknown: take one of {', '.join(CLIPPINGS)}")
+    check_choice("clipping", clipping, CLIPPINGS)
     if granularity not in ("channel", "tensor") and not (isinstance(granularity, int) and granularity > 0):
         raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
     if x is not None and not hasattr(x, "shape"):
