@@ -85,6 +85,22 @@ def test_other_samples_are_refused(image_file: Path, x: object) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
+def test_infinite_values_and_those_beyond_float32_are_refused_by_their_row(
+    image_file: Path, series_file: Path, table_file: Path, value: float
+) -> None:
+    image, series, coded = np.zeros((3, 8, 8)), np.zeros((3, 3, 40)), np.zeros((3, 5))
+    image[2, 1, 1] = series[2, 0, 5] = coded[2, 2] = value
+    rows = [[1.5, "red", 2.0, "blue", "S"], [1.5, "red", 2.0, "blue", "S"], [1.5, "red", value, "blue", "S"]]
+    frame = pd.DataFrame(rows, columns=["age", "color", "height", "shade", "size"])
+    for file, x in ((image_file, image), (series_file, series), (series_file, list(series))):
+        with pytest.raises(ModelError, match="sample 2: a value is infinite, or too large"):
+            load(file).predict(x)
+    for table in (coded, rows, frame):
+        with pytest.raises(ModelError, match="column 'height', row 2: a value is infinite, or too large"):
+            load(table_file).predict(table)
+
+
 def test_shorter_series_end_in_nan(series_file: Path, samples: Samples) -> None:
     model, x = load(series_file), samples(4, 3, 40)
     x[:, :, 30:] = np.nan

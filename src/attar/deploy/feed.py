@@ -22,8 +22,12 @@ def numbers(X: object, shape: tuple[int, ...]) -> Floats:
     """Return `X` as float32 `(n, *shape)`.
 
     Raises:
-        ModelError: it has another shape, or is not made of numbers.
+        ModelError: it has another shape, or is not made of finite numbers and NaN.
     """
+    return _finite(_shaped(X, shape))
+
+
+def _shaped(X: object, shape: tuple[int, ...]) -> Floats:
     array = _floats(X)
     if array.shape[1:] != shape or array.ndim == 0:
         wanted = f"(n, {', '.join(map(str, shape))})"
@@ -37,13 +41,13 @@ def series(X: object, shape: tuple[int, int]) -> Floats:
     """Return `X` as float32 `(n, channels, steps)`, shorter series ending in NaN.
 
     Raises:
-        ModelError: a series is longer than the model's, or has other channels.
+        ModelError: a series is longer than the model's, has other channels, or holds an infinite value.
     """
     channels, steps = shape
     if not isinstance(X, list | tuple):
         array = _floats(X)
         if array.ndim == 3 and array.shape[1:] == shape:
-            return array
+            return _finite(array)
         if array.ndim != 3:
             return numbers(array, shape)
         X = list(array)
@@ -55,7 +59,7 @@ def series(X: object, shape: tuple[int, int]) -> Floats:
                 "on longer series"
             )
         result[i, :, : one.shape[1]] = one
-    return result
+    return _finite(result)
 
 
 def graph(X: object, features: int, hops: int) -> tuple[Feed, Ints]:
@@ -121,7 +125,7 @@ def table(X: object, columns: Sequence[Column], features: int) -> Feed:
         features: number of columns.
 
     Raises:
-        ModelError: a column is missing, or a numeric one holds something else.
+        ModelError: a column is missing, or a numeric one holds something else or an infinite value.
     """
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         if not columns:
@@ -135,9 +139,9 @@ def table(X: object, columns: Sequence[Column], features: int) -> Feed:
         return _split([np.asarray(X.iloc[:, named[column.name]]) for column in columns], columns, coded=False)
     array = np.asarray(X)
     if array.dtype.kind in "biuf" or not columns:
-        array = numbers(array, (features,))
+        array = _shaped(array, (features,))
         if all(not column.categories for column in columns):
-            return {"x": array}
+            return {"x": _finite(array)}
     elif array.ndim != 2 or array.shape[1] != features:
         raise ModelError(
             f"the table has shape {array.shape} and the model wants (n, {features}): one column per feature"
@@ -162,20 +166,41 @@ def _floats(X: object) -> Floats:
         array = np.asarray(X)
         if array.dtype.kind not in "biufO" or (array.dtype.kind == "O" and _holds_text(array)):
             raise ModelError("the samples are not numbers: give an array of int or float, NaN where a value is missing")
-        return np.ascontiguousarray(array, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused once its place is known
+            return np.ascontiguousarray(array, dtype=np.float32)
     except (TypeError, ValueError) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError("the samples are not one array of numbers: give all of them the same shape") from None
 
 
+def _finite(x: Floats, which: str = "sample") -> Floats:
+    """The samples `(n, …)` as they are.
+
+    Raises:
+        ModelError: a value is infinite.
+    """
+    infinite = np.isinf(x)
+    if infinite.any():
+        row = np.argwhere(infinite)[0, 0]
+        raise ModelError(
+            f"{which} {row}: a value is infinite, or too large for float32: mend it, or make it NaN where it is unknown"
+        )
+    return x
+
+
 def _number_column(values: _Any, column: Column) -> Floats:
+    with np.errstate(over="ignore"):
+        return _finite(_column_values(values, column).astype(np.float32), f"column {column.name!r}, row")
+
+
+def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
     if values.dtype.kind in "biuf":
-        return values.astype(np.float32)
+        return values
     if values.dtype.kind == "M":  # in training too, dates were seconds since 1970
         seconds = values.astype("datetime64[us]").astype(np.int64) / 1e6
-        return np.where(np.isnat(values), np.nan, seconds).astype(np.float32)
-    result = np.empty(len(values), dtype=np.float32)
+        return np.where(np.isnat(values), np.nan, seconds)
+    result = np.empty(len(values))
     for row, value in enumerate(values):
         try:
             result[row] = np.nan if _is_missing(value) else float(value)
