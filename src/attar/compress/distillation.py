@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.features import Guides
+from attar.compress.given import class_codes, samples_for
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.loop import History, LossOfBatch, train
@@ -125,6 +126,7 @@ def distill(
         >>> bool((student(x).argmax(1) == teacher(x).argmax(1)).float().mean() > 0.9)
         True
     """
+    x = samples_for(student, x)
     guides = None
     if features:
         if not isinstance(teacher, nn.Module):
@@ -166,10 +168,9 @@ def lesson(
     if not n:
         raise CompressionError("there are no samples to learn from: give at least one")
     told = answers(teacher, x) if isinstance(teacher, nn.Module) else torch.as_tensor(teacher)
-    labels = torch.full((n,), UNLABELLED) if y is None else torch.as_tensor(y).long()
-    for what, values in (("answers of the teacher", told), ("labels", labels)):
-        if len(values) != n:
-            raise CompressionError(f"{len(values)} {what} for {n} samples: give one for each")
+    if len(told) != n:
+        raise CompressionError(f"{len(told)} answers of the teacher for {n} samples: give one for each")
+    labels = class_codes(y, n)
     known = (labels != UNLABELLED).nonzero()[:, 0]
     variance = told.var().clamp(min=torch.finfo(told.dtype).tiny) if told.ndim != 2 else None
 

@@ -12,6 +12,7 @@ from attar.compress.choices import check_choice
 from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import Samples, View, distill, rows
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
+from attar.compress.given import samples_for
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied
 from attar.compress.vbmf import vbmf_rank
@@ -76,6 +77,7 @@ def factorize(
           (1): Linear(in_features=5, out_features=30, bias=True)
         )
     """
+    x = None if x is None else samples_for(model, x)
     _judge(model, x, ranks, energy, share, of, schemes, epochs)
     smaller = copied(model).eval()
     settle(smaller)

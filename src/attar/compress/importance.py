@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.distillation import Samples, rows
+from attar.compress.given import class_codes
 from attar.compress.places import copied, places
 from attar.data.dataset import UNLABELLED
 
@@ -42,7 +43,7 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
     model = copied(model).eval()
     of = {place.name: place.original() for place in places(model)}
     trained = {name: w.requires_grad_() for name, w in of.items() if w.is_floating_point()}
-    labels = torch.full((len(x),), UNLABELLED) if y is None else torch.as_tensor(y).long()
+    labels = class_codes(y, len(x))
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(x), generator=generator)[: _BATCHES * _SIZE]
     for batch in torch.split(order, _SIZE):

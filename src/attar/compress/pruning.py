@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from attar.compress.choices import check_choice
 from attar.compress.distillation import Samples, View, distill
+from attar.compress.given import samples_for
 from attar.compress.importance import sensitivities
 from attar.compress.masks import Scope, Thinning
 from attar.compress.parametrizations import settle
@@ -80,6 +81,7 @@ def prune(
         >>> int((prune(layer, 0.9).weight == 0).sum()), int((prune(layer, structure=(2, 4)).weight == 0).sum())
         (90, 40)
     """
+    x = None if x is None else samples_for(model, x)
     _judge(amount, threshold, structure, scope, criterion, epochs, gradual, x)
     # Weights that are computed from others, as by weight_norm, are pruned as what they are.
     model = copied(model)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, readable
 from attar.compress.distillation import Samples, View, answers, distill, rows
+from attar.compress.given import class_codes, samples_for
 from attar.compress.parametrizations import frozen
 from attar.compress.places import places
 from attar.compress.program import Program
@@ -82,7 +83,7 @@ class Compressed:
 
 def compress(
     model: nn.Module,
-    budget: Budget,
+    budget: Budget | str,
     x: Samples,
     y: Ints | Tensor | None = None,
     *,
@@ -106,7 +107,7 @@ def compress(
     Arguments:
         model: any network from a batch to one tensor; it is not changed.
         budget: bytes of the file that `save` writes; milliseconds in onnxruntime of what `unpack` writes; with an
-            `accuracy_drop` alone, the smallest file that loses no more.
+            `accuracy_drop` alone, the smallest file that loses no more; or as text, such as "50KB,1%".
         x: samples `(n, *shape)`, none of which needs a label.
         y: class codes `(n,)`, -1 where unlabelled; None: no labels.
         epochs: of training the one that is chosen, at least 2.
@@ -126,11 +127,13 @@ def compress(
         >>> small.chosen.bytes <= 1500, small.dense.bytes > 4000, small.chosen.quality > 0.9
         (True, True, True)
     """
+    budget = Budget.parse(budget) if isinstance(budget, str) else budget
     if budget == Budget():
         raise BudgetError("the budget allows everything: say bytes, milliseconds or what may be lost")
     other = next((p.dtype for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
     if other is not None:
         raise CompressionError(f"the network has weights of {other}: give model.float(), and samples of float32")
+    x = samples_for(model, x)
     if len(x) < 2:
         raise CompressionError(f"{len(x)} samples: some are set aside to judge by; give at least two")
     progress = progress or Silent()
@@ -154,9 +157,7 @@ class _Search:
     ) -> None:
         self.budget, self.epochs, self.view, self.seed, self.progress = budget, epochs, view, seed, progress
         self.model = fold_batch_norm(frozen(model))
-        labels = torch.full((len(x),), UNLABELLED) if y is None else torch.as_tensor(y).long()
-        if len(labels) != len(x):
-            raise CompressionError(f"{len(labels)} labels for {len(x)} samples: give one for each, -1 where unknown")
+        labels = class_codes(y, len(x))
         aside, rest = _apart(labels, seed)
         self.x, self.labels = rows(x, rest), labels[rest]
         self.told = answers(self.model, self.x)
