@@ -53,7 +53,7 @@ def kind_of(kind: str | Kind | None, x: npt.NDArray[Any]) -> Kind:
         square = x.ndim == 3 and x.shape[1] == x.shape[2]
         kind = "table" if x.ndim == 2 else "image" if square or x.ndim == 4 else "series"
     known = of(kind) if isinstance(kind, str) else kind
-    if x.ndim not in known.layouts:
+    if known.layouts and x.ndim not in known.layouts:
         raise DataError(
             f"X has shape {x.shape}; give samples of kind {known.name} as {' or '.join(known.layouts.values())}"
         )

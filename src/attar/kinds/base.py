@@ -63,8 +63,8 @@ class Kind(Parts, Restorable, Translated, ABC):
     """
 
     name: ClassVar[str]
-    # How raw samples lie in an array, by its number of axes.
-    layouts: ClassVar[Mapping[int, str]]
+    # How raw samples lie in an array, by its number of axes; empty: however they like.
+    layouts: ClassVar[Mapping[int, str]] = {}
     # What is tried on it: representations that are not trained on its samples, and pretexts.
     baselines: ClassVar[tuple[str, ...]] = ("raw", "pca", "random-convolutions")
     pretexts: ClassVar[tuple[str, ...]] = ("autoencoder", "simclr")
