@@ -203,6 +203,11 @@ class TestHostileInput:
         with pytest.raises(DataError, match="standard deviations of the samples"):
             restorer.denoise(SAMPLES["image"], 10.0)
 
+    @pytest.mark.parametrize(("name", "value"), [("width", 0), ("batch_size", 0), ("epochs", 1.5)])
+    def test_sizes_that_cannot_be(self, name, value):
+        with pytest.raises(DataError, match=f"Restorer needs {name} to be a whole number"):
+            small(**{name: value}).fit(SAMPLES["table"])
+
     @pytest.mark.parametrize("sigma", [-1.0, np.nan, "much"])
     def test_sigma(self, sigma):
         with pytest.raises(DataError, match="sigma"):

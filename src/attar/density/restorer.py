@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from attar._settings import check_counts
 from attar.errors import DataError
 from attar.kinds import kind_of
 
@@ -199,6 +200,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
 
         from attar.training.loop import train
 
+        check_counts(self, "width", "batch_size")
+        check_counts(self, "epochs", least=0)
         self.kind_ = kind = kind_of(self.kind, X)
         damages = self._damages(kind)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
