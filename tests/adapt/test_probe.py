@@ -110,6 +110,21 @@ def test_where_it_starts_changes_nothing() -> None:
     np.testing.assert_allclose(cold[0], warm[0], atol=2e-3)
 
 
+def test_logistic_regression_is_searched_for_where_the_samples_lie(monkeypatch) -> None:
+    z, y = blobs(60, 5)
+    z -= z.mean(0)
+    spread = np.linalg.qr(np.random.default_rng(1).standard_normal((90, 5)))[0].T
+    folds = [np.arange(0, 60, 2), np.arange(1, 60, 2)]
+    penalty, w, b, held_out = room._logistic(z, y, 3, folds)
+    sizes, search = set(), room._fit_logistic
+    monkeypatch.setattr(room, "_fit_logistic", lambda z, *rest: sizes.add(z.shape[1]) or search(z, *rest))
+    wide = room._logistic(z @ spread, y, 3, folds)
+    assert sizes == {5}
+    assert wide[0] == penalty
+    for found, expected in zip(wide[1:], (w @ spread, b, held_out)):
+        np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
 @pytest.mark.parametrize(("d", "loss"), [(4, "logistic"), (120, "logistic"), (121, "squared"), (200, "squared")])
 def test_loss_by_the_number_of_labels(d, loss) -> None:
     assert LinearProbe().fit(*blobs(30, d)).loss_ == loss
