@@ -25,6 +25,11 @@ def test_the_check_after_the_export_is_said_where_there_was_one(digits, wide):
     assert "largest difference" not in compression(wide)
 
 
+def test_accuracy_is_that_on_the_test_part_or_unknown(digits, wide):
+    assert "Accuracy: share of the 539\u00a0test samples that is answered rightly." in compression(digits)
+    assert "Accuracy: unknown, for there is no test part." in compression(wide)
+
+
 def test_no_step_one_step_and_zeros_are_drawn(digits):
     assert "nothing was compressed" in compression(digits.model_copy(update={"compression": ()}))
     assert "nothing needed" in compression(digits.model_copy(update={"compression": (_step(100, 1.0),)}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attar.report.facts import Facts, Step
-from attar.report.words import NONE, milliseconds, percent, size, text, times
+from attar.report.words import NONE, milliseconds, percent, plural, size, text, times
 
 
 def compression(facts: Facts) -> str:
@@ -28,7 +28,7 @@ def compression(facts: Facts) -> str:
         '<span role="columnheader">Latency per sample</span>'
         '<span class="number" role="columnheader">Accuracy</span>'
         f'<span class="number" role="columnheader">Agreement</span></div>{rows}</div>'
-        '<p class="key">Latency: one sample, onnxruntime, one thread. Accuracy: estimated from the labelled samples. '
+        f'<p class="key">Latency: one sample, onnxruntime, one thread. Accuracy: {_judged(facts.n_test)}. '
         "Agreement: share of unlabelled samples that are given the same class as before compression.</p>"
     )
 
@@ -50,6 +50,14 @@ def sentence(steps: tuple[Step, ...]) -> str:
     return (
         f"{size(first.bytes)} → {size(last.bytes)}: {gained}. "
         f"{milliseconds(first.latency_ms)} → {milliseconds(last.latency_ms)} per sample: {sped}."
+    )
+
+
+def _judged(n_test: int) -> str:
+    return (
+        f"share of the {plural(n_test, 'test sample')} that is answered rightly"
+        if n_test
+        else ("unknown, for there is no test part")
     )
 
 
