@@ -19,7 +19,7 @@ def curve(facts: Facts) -> str:
         an HTML fragment.
     """
     line = sorted(facts.curve, key=lambda p: p.labels)
-    if not line:
+    if len(line) < 2:
         return f"<p>{sentence(line)}</p>"
     vertical = axis_of_shares([v for p in line for v in (p.accuracy, p.low, p.high)])
     across = _horizontal(line)
