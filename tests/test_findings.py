@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from attar.adapt.validate import binomial_interval, choose, correctness
 from attar.candidates import candidates
 from attar.deploy.session import load
-from attar.findings import _confusion, _plane, line_of, percent
+from attar.findings import _confusion, _cross_validated, _plane, line_of, percent
 from attar.report.facts import Facts
 
 
@@ -89,6 +91,24 @@ def test_the_map_shows_trained_samples_under_their_own_names(finished) -> None:
 def test_confusion() -> None:
     table = _confusion(np.array([0, 0, 1, -1]), np.array([0, 1, 1, 0]), 2)
     assert table == ((1, 1), (0, 1))
+
+
+def test_a_name_does_not_touch_its_figure(table) -> None:
+    job, run = table.reopen()
+    with run:
+        one = next(candidates(job, run))
+    right = replace(one, name="n" * 60, held_out=np.eye(len(job.meta.classes))[job.codes][None])
+    assert line_of(right, job.codes).startswith("n" * 60 + " 100.0 %")
+
+
+def test_the_confusions_of_all_repeats_are_right_as_often_as_the_leaderboard_says() -> None:
+    rng = np.random.default_rng(0)
+    codes, held_out = np.arange(20) % 3, rng.dirichlet(np.ones(3), (4, 20))
+    held_out[:, 7] = np.nan
+    table, of = _cross_validated(held_out, codes, 3)
+    assert np.trace(table) / np.sum(table) == pytest.approx(np.nanmean(correctness(held_out, codes)))
+    assert of == "cross-validation on the labelled samples, each answered 4 times"
+    assert _cross_validated(held_out[:1], codes, 3)[1] == "cross-validation on the labelled samples"
 
 
 @pytest.mark.parametrize("points", [np.ones((20, 5)), np.ones((3, 5)), np.arange(20.0)[:, None], np.eye(12)])

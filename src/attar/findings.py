@@ -83,12 +83,10 @@ def findings(
         tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
         test_accuracy = float((tested == test.y).mean())
         steps = _tested(steps, chosen, job.kind.given(test.x), test.y, test_accuracy)
-    held_out = chosen.held_out.mean(axis=0)
-    known = ~np.isnan(held_out).any(1)
-    confusion = (
-        _confusion(job.codes[known], held_out[known].argmax(1), len(classes))
+    confusion, confusion_of = (
+        _cross_validated(chosen.held_out, job.codes, len(classes))
         if tested is None or test is None
-        else _confusion(test.y, tested, len(classes))
+        else (_confusion(test.y, tested, len(classes)), "test split")
     )
     counts = np.bincount(job.codes, minlength=len(classes))
     last = steps[-1]
@@ -113,7 +111,7 @@ def findings(
         test_interval=None if test_accuracy is None else binomial_interval(test_accuracy, n_test),
         leaderboard=tuple(rows),
         confusion=confusion,
-        confusion_of="cross-validation on the labelled samples" if tested is None else "test split",
+        confusion_of=confusion_of,
         curve=_curve(chosen, right[choice.index]),
         risk=risk,
         latent=_latent(job, chosen, said, dataset),
@@ -138,7 +136,7 @@ def line_of(candidate: Candidate, codes: Ints) -> str:
     """One line of the leaderboard for a terminal."""
     right = correctness(candidate.held_out, codes)
     accuracy, (low, high) = _estimate(right)
-    return f"{candidate.name:<46}{percent(accuracy):>7}  ({100 * low:.0f}–{100 * high:.0f})"
+    return f"{candidate.name:<50} {percent(accuracy):>7}  ({100 * low:.0f}–{100 * high:.0f})"
 
 
 def percent(share: float) -> str:
@@ -188,6 +186,15 @@ def _confusion(y: Ints, predicted: npt.NDArray[np.integer], n: int) -> tuple[tup
     seen = y != UNLABELLED
     np.add.at(table, (y[seen], predicted[seen]), 1)
     return tuple(tuple(int(v) for v in row) for row in table)
+
+
+def _cross_validated(held_out: npt.NDArray[np.float64], codes: Ints, n: int) -> tuple[tuple[tuple[int, ...], ...], str]:
+    """The confusions of every repeat, as often right as the leaderboard says, and where they are from."""
+    repeats = len(held_out)
+    known = ~np.isnan(held_out).any(axis=(0, 2))
+    table = _confusion(np.tile(codes[known], repeats), held_out[:, known].argmax(2).ravel(), n)
+    each = f", each answered {repeats} times" if repeats > 1 else ""
+    return table, f"cross-validation on the labelled samples{each}"
 
 
 def _curve(chosen: Candidate, right: npt.NDArray[np.float64]) -> tuple[CurvePoint, ...]:

@@ -34,7 +34,7 @@ def confusion(facts: Facts) -> str:
     """Draw counts on a heat map whose colour is the share of the true class, beside the most frequent confusions.
 
     Arguments:
-        facts: of the run; `confusion` counts samples as [true][predicted].
+        facts: of the run; `confusion` counts answers as [true][predicted].
 
     Returns:
         an HTML fragment; above 60 classes, the list of confusions alone.

@@ -90,7 +90,7 @@ class Facts(_Fact):
     test_interval: tuple[float, float] | None
     leaderboard: tuple[Row, ...]
     confusion: tuple[tuple[int, ...], ...]  # [true][predicted], in the order of `classes`; empty where there is none
-    confusion_of: str  # "test split" where there is one, or "cross-validation on the labelled samples"
+    confusion_of: str  # "test split" where there is one, or "cross-validation on the labelled samples" and how often
     curve: tuple[CurvePoint, ...]
     risk: dict[str, Any] = {}  # "regime": a sentence on the chosen model; "sweeps": `report.swept.Shown` as JSON
     latent: tuple[LatentPoint, ...]
