@@ -56,6 +56,11 @@ def test_the_head_is_varied_from_where_it_stands() -> None:
     assert standing(*given()) == standing(*given())
 
 
+def test_a_network_with_too_few_labels_is_not_said_to_lack_a_head() -> None:
+    job, chosen = given(3, name="from scratch", components=None)
+    assert "Fewer than two classes" in standing(job, chosen)["without"]
+
+
 @pytest.mark.parametrize("penalty", [1e-30, 1e30])
 def test_a_penalty_beyond_those_tried_is_the_last_of_them(penalty: float) -> None:
     advice = curves(standing(*given(penalty=penalty)))["λ"].advice
@@ -102,8 +107,13 @@ def test_little_is_enough_or_gives_no_curves(case: str) -> None:
     elif some is not None:
         chosen.components, chosen.components_of = chosen.components[some], some
     found = standing(job, chosen)
-    none = case in ("no components", "one column", "one class", "single labels")
-    assert bool(found["sweeps"]) != none
+    why = {
+        "no components": "no linear head",
+        "one column": "a single number",
+        **dict.fromkeys(("one class", "single labels", "three labels"), "Fewer than two classes"),
+    }.get(case, "")
+    assert bool(found["sweeps"]) != bool(why)
+    assert (why in found["without"]) if why else not found["without"]
     for one in curves(found).values():
         assert np.isfinite(one.curve.test_risk).all()
 

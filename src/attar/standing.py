@@ -23,6 +23,10 @@ from attar.trials.networks import SCRATCH
 _ROUNDS = 3
 # Steps of training that are tried, as shares of those taken.
 _STEPS = (0.25, 0.5, 1, 2)
+# Why there are no curves.
+_NO_HEAD = "The chosen model has no linear head: attar risk SOURCE --over epochs, width or leaves draws its curves."
+_ONE = "The chosen representation is a single number: there is no risk curve over how many there are."
+_FEW = "Fewer than two classes have two labels: what could be left out does not suffice for a risk curve."
 # From this share of its own labels on, a model fits them all.
 _FITTED = 0.995
 
@@ -35,7 +39,8 @@ def standing(job: Job, chosen: Candidate) -> dict[str, Any]:
         chosen: the candidate; of a committee the first member is looked at.
     """
     member = chosen.members[0] if chosen.members else chosen
-    return {"regime": _regime(job, chosen), "sweeps": [shown.to_json() for shown in _sweeps(job, member)]}
+    sweeps, without = _sweeps(job, member)
+    return {"regime": _regime(job, chosen), "sweeps": [shown.to_json() for shown in sweeps], "without": without}
 
 
 def _regime(job: Job, chosen: Candidate) -> str:
@@ -52,15 +57,18 @@ def _regime(job: Job, chosen: Candidate) -> str:
     )
 
 
-def _sweeps(job: Job, member: Candidate) -> list[Shown]:
+def _sweeps(job: Job, member: Candidate) -> tuple[list[Shown], str]:
+    """Risk curves; where there are none, a sentence that says why."""
+    if member.name == SCRATCH:
+        return ([_over_steps(job)], "") if _can_be_split(job.codes) else ([], _FEW)
     z = member.components
-    if member.name == SCRATCH and _can_be_split(job.codes):
-        return [_over_steps(job)]
-    if z is None or member.components_of is None or z.shape[1] < 2:
-        return []
+    if z is None or member.components_of is None:
+        return [], _NO_HEAD
+    if z.shape[1] < 2:
+        return [], _ONE
     codes = job.codes[member.components_of]
     if not _can_be_split(codes):
-        return []
+        return [], _FEW
     n, p = least_training(codes), z.shape[1]
     sizes = sizes_around(n, p)
     labels = np.unique(np.maximum(2, np.round(np.geomspace(0.2, 1, 6) * n))).astype(int)
@@ -75,11 +83,12 @@ def _sweeps(job: Job, member: Candidate) -> list[Shown]:
     for over, axis in axes.items():
         found = cross_validated(axis, over, z.astype(np.float64), codes, job.seed, job.progress)
         shown.append(Shown(found.curve, found.advice))
-    return shown
+    return shown, ""
 
 
 def _can_be_split(codes: Ints) -> bool:
-    return len(np.unique(codes)) > 1 and np.bincount(codes).max() > 1 and least_training(codes) > 1
+    # What is left out is then of several classes; a single label of a class never is.
+    return int((np.bincount(codes) > 1).sum()) > 1
 
 
 def _over_steps(job: Job) -> Shown:

@@ -79,10 +79,11 @@ def test_where_a_model_stands() -> None:
         assert regime(shown(over).curve, 20) == ""
 
 
-def test_a_model_without_a_linear_head_is_told_what_draws_its_curves() -> None:
-    html = standing({"regime": NASTY, "sweeps": []})
-    assert "attar risk SOURCE" in html
-    assert structure(html).tags == structure(standing({"regime": "It stands.", "sweeps": []})).tags
+def test_why_there_are_no_curves_is_said() -> None:
+    html = standing({"regime": NASTY, "sweeps": [], "without": f"So it is. {NASTY}"})
+    assert "<p>So it is. " in html
+    plain = standing({"regime": "It stands.", "sweeps": [], "without": "So it is."})
+    assert structure(html).tags == structure(plain).tags
 
 
 def test_nothing_is_said_of_a_gain_in_words_of_another_sign() -> None:

@@ -92,7 +92,8 @@ class Facts(_Fact):
     confusion: tuple[tuple[int, ...], ...]  # [true][predicted], in the order of `classes`; empty where there is none
     confusion_of: str  # "test split" where there is one, or "cross-validation on the labelled samples" and how often
     curve: tuple[CurvePoint, ...]
-    risk: dict[str, Any] = {}  # "regime": a sentence on the chosen model; "sweeps": `report.swept.Shown` as JSON
+    # "regime": a sentence on the chosen model; "sweeps": `report.swept.Shown` as JSON; "without": why there are none
+    risk: dict[str, Any] = {}
     latent: tuple[LatentPoint, ...]
     latent_of: str  # which representation the map shows
     compression: tuple[Step, ...]

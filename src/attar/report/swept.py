@@ -165,8 +165,7 @@ def standing(risk: Mapping[str, Any]) -> str:
     """
     sweeps = [Shown.from_json(one) for one in risk["sweeps"]]
     if not sweeps:
-        more = "The chosen model has no linear head: attar risk SOURCE --over epochs, width or leaves draws its curves."
-        return f"<p>{prose(risk['regime'])}</p><p>{prose(more)}</p>"
+        return f"<p>{prose(risk['regime'])}</p><p>{prose(risk.get('without', ''))}</p>"
     of = "the chosen network" if sweeps[0].curve.over == "steps" else "a linear head on the chosen representation"
     told = "".join(f'<p class="do">{prose(one.advice.sentence)}</p>' for one in sweeps)
     drawn = "".join(f"<h3>{prose(title(one))}</h3>{section(one, _OF_HEAD.get(one.curve.over))}" for one in sweeps)
