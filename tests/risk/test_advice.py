@@ -48,10 +48,25 @@ def test_of_noise_alone_nothing_is_promised_on_the_whole() -> None:
     assert all(advice.gain.mean == 0 for advice in found if advice.keep)
 
 
-@pytest.mark.parametrize(("wrong", "stays"), [([0.1, 0.2, 0.2, 0.2], True), ([0.1, 0.1, 0.1, 0.1], False)])
-def test_a_loss_that_falls_while_more_is_answered_wrongly_advises_nothing(wrong: list[float], stays: bool) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "stays"),
+    [([0.1, 0.2, 0.2, 0.2], True), ([0.1, 0.1, 0.1, 0.1], True), ([0.1, 0.05, 0.05, 0.05], False)],
+)
+def test_a_loss_that_falls_while_no_fewer_are_answered_wrongly_advises_nothing(wrong: list[float], stays: bool) -> None:
     curve = Curve(AXIS, AXIS, [9, 1, 1, 1], zero_one=Curve(AXIS, AXIS, wrong))
     assert advise([[curve] * 5], default=1.0, share=0.25).keep == stays
+
+
+def test_a_default_that_a_few_folds_blow_up_does_not_stay_for_that() -> None:
+    rng = np.random.default_rng(4)
+
+    def one() -> Curve:
+        blown = np.array([10.0 ** rng.uniform(-1, 8), 1, 0.2, 0.3]) * rng.uniform(0.8, 1.2, 4)
+        return Curve(AXIS, AXIS, blown, zero_one=Curve(AXIS, AXIS, [0.3, 0.25, 0.2, 0.2]))
+
+    advice = advise([[one() for _ in range(5)] for _ in range(6)], default=1.0, share=0.25)
+    assert advice.setting == 4
+    assert advice.gain.interval[0] < 0 < 0.85 < advice.gain.chance
 
 
 def test_the_best_of_several_is_that_of_fewest_wrong() -> None:

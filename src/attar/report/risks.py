@@ -109,7 +109,7 @@ def _lowest(risks: Risks) -> str | None:
     if len(found) < 2:
         return None
     error, where = min(found)
-    return card("Lowest error", percent(error), f"of all that was varied, with {text(where)}")
+    return card("Lowest error", percent(error), f"of all models as advised, with {text(where)}")
 
 
 def _advice(risks: Risks) -> str:
@@ -125,7 +125,7 @@ def _advice(risks: Risks) -> str:
         f"<th>Points fewer wrong</th></tr></thead><tbody>{rows}</tbody></table></div>"
         '<p class="key">In brackets 90\u00a0% intervals, for a choice made by folds that do not judge it (Nadeau and '
         "Bengio, 2003). What is better with a chance below 85\u00a0% is left as it is, and so is what would answer "
-        "more wrongly.</p>"
+        "no fewer wrongly.</p>"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -121,7 +121,8 @@ def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -
 
     Its interval allows for the overlap of the training sets, with J curves in all and ρ test samples for each
     training sample: s² (1/J + ρ) is the variance of the mean. The default stays where the chance of a gain, by the same
-    t distribution, is below 85 %, and where of classes more would be answered wrongly.
+    t distribution, is below 85 %, and where of classes no fewer would be answered wrongly. The chance is that of the
+    gain as a share of both risks, between −1 and 1: a few folds with enormous risks would hide any gain.
 
     References:
         Nadeau, Bengio, Inference for the generalization error, 2003, https://doi.org/10.1023/A:1024068626366
@@ -154,7 +155,8 @@ def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -
     start = int(places[0])
     risks = [np.stack([curve.test_risk for curve in folds]) for folds in curves]
     chosen = [_by_others(risk) for risk in risks]
-    gain = gained(risks, chosen, start, share)
+    sure = gained([_relative(risk, at, start) for risk, at in zip(risks, chosen)], chosen, start, share).chance
+    gain = replace(gained(risks, chosen, start, share), chance=sure)
     best = int(np.argmin(np.concatenate(risks).mean(0)))
     wrong = [[curve.zero_one for curve in folds] for folds in curves]
     errors = None
@@ -162,7 +164,7 @@ def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -
         shares = [np.stack([curve.test_risk for curve in folds if curve is not None]) for folds in wrong]
         errors = gained(shares, chosen, start, share)
     # A loss may fall by confidence alone, or from one that a few samples had blown up.
-    if gain.chance < _SURE or best == start or (errors is not None and errors.mean < 0):
+    if gain.chance < _SURE or best == start or (errors is not None and errors.mean <= 0):
         return Advice(curves[0][0].over, default, default, Gain(0.0, (0.0, 0.0), 0.0))
     return Advice(curves[0][0].over, default, float(axis[best]), gain, errors)
 
@@ -211,6 +213,13 @@ def _by_others(risk: Doubles) -> npt.NDArray[np.intp]:
     """For each fold the place that the other folds prefer."""
     places: npt.NDArray[np.intp] = (risk.sum(0) - risk).argmin(1)
     return places
+
+
+def _relative(risk: Doubles, chosen: npt.NDArray[np.intp], start: int) -> Doubles:
+    """Risks of each fold in units of what it has at the default and at the place chosen for it, both together."""
+    both = (np.abs(risk[:, start]) + np.abs(risk[np.arange(len(risk)), chosen]))[:, None]
+    shares: Doubles = np.divide(risk, both, out=np.zeros_like(risk), where=both > 0)
+    return shares
 
 
 def gained(risks: Sequence[Doubles], chosen: Sequence[npt.NDArray[np.integer]], start: int, share: float) -> Gain:
