@@ -52,11 +52,14 @@ class Frame:
         mean = z.mean(0, dtype=np.float64).astype(np.float32)
         return cls(mean, principal_axes(z - mean, max_axes))
 
+    def coordinates(self, z: npt.ArrayLike) -> Singles:
+        """Representations `(n, dim)` on the axes `(n, k)`."""
+        return np.asarray((np.asarray(z, np.float32) - self.mean) @ self.axes, np.float32)
+
     def place(self, z: npt.ArrayLike) -> Singles:
         """Unit vectors `(n, k)` of representations `(n, dim)`."""
-        points = (np.asarray(z, dtype=np.float32) - self.mean) @ self.axes
-        placed: Singles = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
-        return placed
+        points = self.coordinates(z)
+        return np.asarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,25 +102,36 @@ def finished(
     job: Job,
     fitted: list[Fitted],
     folder: Path,
-    placed: Floats | None,
+    points: Floats,
     points_of: str,
     start: float,
     *,
     baseline: bool,
-    z_shown: Floats | None = None,
     z: Floats | None = None,
     penalty: float | None = None,
+    left_out: Sequence[str] = (),
 ) -> Result:
-    """Validate, export, check and measure the candidates of one stage."""
+    """Validate, export, check and measure the candidates of one stage.
+
+    Arguments:
+        job: the data.
+        fitted: the candidates.
+        folder: for their files.
+        points: where the map shows samples, `(n_shown, k)`.
+        points_of: what these are.
+        start: when the stage began.
+        baseline: whether nothing is learnt from unlabelled samples.
+        z: representation of the labelled samples, where there is a linear head on it.
+        penalty: of that head, where it has a ridge.
+        left_out: a sentence for each that is no candidate, and why.
+    """
     plan, codes = job.plan, job.codes
-    arrays: dict[str, npt.NDArray[Any]] = {
-        "points": z_shown if placed is None and z_shown is not None else np.asarray(placed)[job.shown]
-    }
+    arrays: dict[str, npt.NDArray[Any]] = {"points": points}
     if z is not None:
         some = np.sort(np.random.default_rng(job.seed).permutation(len(z))[:_COMPONENTS])
         arrays["components"], arrays["components_of"] = _components(z[some]), some
     facts: list[dict[str, Any]] = []
-    left_out: list[str] = []
+    reasons = list(left_out)
     checked = job.labelled[:_CHECKED]
     for one in fitted:
         i = len(facts)
@@ -130,7 +141,7 @@ def finished(
             difference = check(file, job.x[checked], one.everything[checked], TOLERANCE)
         except ExportError as error:
             # Where most samples are alike, a look-up hangs on rounding: no model to ship, and no reason to stop.
-            left_out.append(f"{one.name} is left out: {error}")
+            reasons.append(f"{one.name} is left out: {error}")
             continue
         repeats = plan.network_repeats if one.network else plan.repeats
         arrays[f"{i}.held_out"] = cross_validate(one.answer, codes, folds=plan.folds, repeats=repeats, seed=job.seed)
@@ -151,7 +162,7 @@ def finished(
                 "seconds": (time.perf_counter() - start) / len(fitted),
             }
         )
-    return Result(arrays, {"candidates": facts, "left_out": left_out, "points_of": points_of, "penalty": penalty})
+    return Result(arrays, {"candidates": facts, "left_out": reasons, "points_of": points_of, "penalty": penalty})
 
 
 def _components(z: Floats) -> Floats:

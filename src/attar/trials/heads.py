@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,9 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
             points.append(frame.place(chunk))
             task.advance(len(chunk))
     placed = np.concatenate(points)
+    # Directions in a plane all lie on a circle: there the map shows the coordinates themselves.
+    flat = frame.axes.shape[1] < 3
+    shown = frame.coordinates(apply(module, job.x[job.shown], job.at_once)) if flat else placed[job.shown]
 
     # Ridge regression on part of the samples lies in the span of them all: a rotation to it changes nothing.
     compact = z - z.mean(0)
@@ -74,8 +77,9 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         return [linear_on(part.astype(np.intp).tobytes()) for part in parts]
 
     by_linear = Fitted(f"{name} + linear", answer_linear, np.concatenate(said), writer(job, module, linear.to_module()))
+    finish = partial(finished, job, folder=folder, points=shown, points_of=name, start=start, z=z, penalty=penalty)
     if name in ("raw", "tf-idf"):
-        return finished(job, [by_linear], folder, placed, name, start, baseline=True, z=z, penalty=penalty)
+        return finish(fitted=[by_linear], baseline=True)
     in_pool = np.searchsorted(pooled, labelled)
 
     @cache
@@ -88,6 +92,16 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     def answer_trained(parts: list[Indices]) -> list[Doubles]:
         return [trained_on(part.astype(np.intp).tobytes()) for part in parts]
 
+    by_training = Fitted(
+        f"{name} + self-trained",
+        answer_trained,
+        np.concatenate(said_trained),
+        writer(job, module, trained.to_module()),
+        rank=0 if len(pooled) >= _PER_LABEL * len(labelled) else 2,
+    )
+    if frame.axes.shape[1] < 2:
+        reason = f"{name} + propagation is left out: on one axis there are two directions only, and no neighbours"
+        return finish(fitted=[by_linear, by_training], baseline=baseline, left_out=[reason])
     graph = neighbour_graph(placed)
     propagation = LabelPropagation().fit_graph(frame, graph, job.y)
     n_classes = len(job.meta.classes)
@@ -106,13 +120,6 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     def answer_both(parts: list[Indices]) -> list[Doubles]:
         return [(a + b) / 2 for a, b in zip(answer_trained(parts), answer_propagation(parts))]
 
-    by_training = Fitted(
-        f"{name} + self-trained",
-        answer_trained,
-        np.concatenate(said_trained),
-        writer(job, module, trained.to_module()),
-        rank=0 if len(pooled) >= _PER_LABEL * len(labelled) else 2,
-    )
     memory = propagation.to_module()
     by_propagation = Fitted(
         f"{name} + propagation",
@@ -128,17 +135,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         writer(job, module, MeanOfHeads([trained.to_module(), memory])),
         rank=3,
     )
-    return finished(
-        job,
-        [by_linear, by_training, by_propagation, both],
-        folder,
-        placed,
-        name,
-        start,
-        baseline=baseline,
-        z=z,
-        penalty=penalty,
-    )
+    return finish(fitted=[by_linear, by_training, by_propagation, both], baseline=baseline)
 
 
 def probed(job: Job, module: nn.Module) -> Doubles:

@@ -54,4 +54,4 @@ def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path
         )
         shown = final[:2] if encoder is None else nn.Sequential(preprocess, encoder)
         z_shown = apply(shown, job.x[job.shown], job.at_once)
-        return finished(job, [fitted], folder, None, name, start, baseline=encoder is None, z_shown=z_shown)
+        return finished(job, [fitted], folder, z_shown, name, start, baseline=encoder is None)

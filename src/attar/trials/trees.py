@@ -47,4 +47,4 @@ def trees(job: Job, folder: Path) -> Result:
 
         fitted.append(Fitted(name, answer, final.predict_proba(job.x), write, network=True))
     z = apply(Raw(kind=job.kind).fit(job.x).module_, job.x[job.shown])
-    return finished(job, fitted, folder, None, "raw", start, baseline=True, z_shown=z)
+    return finished(job, fitted, folder, z, "raw", start, baseline=True)
