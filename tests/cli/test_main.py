@@ -88,8 +88,9 @@ def test_errors_are_one_tree():
     assert all(e.__name__ in errors.__doc__ for e in tree)
 
 
-def test_the_installed_command(tmp_path):
-    command = [sys.executable, "-c", "from attar.cli.main import main; main()", "fit", "nowhere", "--quiet"]
+@pytest.mark.parametrize("way", [("-c", "from attar.cli.main import main; main()"), ("-m", "attar")])
+def test_the_installed_command(tmp_path, way):
+    command = [sys.executable, *way, "fit", "nowhere", "--quiet"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("attar: nowhere: no such file or folder; ")
