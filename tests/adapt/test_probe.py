@@ -115,7 +115,8 @@ def test_logistic_regression_is_searched_for_where_the_samples_lie(monkeypatch) 
     z -= z.mean(0)
     spread = np.linalg.qr(np.random.default_rng(1).standard_normal((90, 5)))[0].T
     folds = [np.arange(0, 60, 2), np.arange(1, 60, 2)]
-    penalty, w, b, held_out = room._logistic(z, y, 3, folds)
+    penalty, w, b, held_out, codes = room._logistic(z, y, 3, folds)
+    np.testing.assert_array_equal(codes, np.r_[y[::2], y[1::2]])
     sizes, search = set(), room._fit_logistic
     monkeypatch.setattr(room, "_fit_logistic", lambda z, *rest: sizes.add(z.shape[1]) or search(z, *rest))
     wide = room._logistic(z @ spread, y, 3, folds)
@@ -123,6 +124,20 @@ def test_logistic_regression_is_searched_for_where_the_samples_lie(monkeypatch) 
     assert wide[0] == penalty
     for found, expected in zip(wide[1:], (w @ spread, b, held_out)):
         np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_of_many_labels_one_fold_chooses_the_penalty(monkeypatch) -> None:
+    z, y = blobs(300, 4, apart=0.7)
+    every = LinearProbe("logistic").fit(z, y)
+    searches, search = [], room._fit_logistic
+    monkeypatch.setattr(room, "_fit_logistic", lambda *a: searches.append(len(a[0])) or search(*a))
+    monkeypatch.setattr(room, "_MANY", 299)
+    one = LinearProbe("logistic").fit(z, y)
+    # A search for each penalty on all but a fold, and one on all.
+    assert set(searches[:-1]) == {240}
+    assert searches[-1] == 300
+    assert len(searches) <= 1 + len(room._INVERSE)
+    assert (one.predict(z) == every.predict(z)).mean() > 0.97
 
 
 @pytest.mark.parametrize(("d", "loss"), [(4, "logistic"), (120, "logistic"), (121, "squared"), (200, "squared")])

@@ -28,6 +28,8 @@ _INVERSE = np.logspace(-3, 3, 7)
 _TEMPERATURES = np.logspace(-1, 1.5, 26)
 # Weaker penalties in a row that are no better, after which none is: the weakest take the longest to fit.
 _WORSE = 2
+# Folds that choose the penalty; of more labels than this the first alone does, which then has hundreds.
+_FOLDS, _MANY = 5, 2000
 # Numbers in the training data up to which logistic regression takes seconds.
 _LOGISTIC = 2_000_000
 # A spread below this share of the mean is float32 rounding and no signal.
@@ -44,9 +46,9 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     With more than four values a label, W is ridge regression on ±1 targets, the penalty chosen by its exact
     leave-one-out error at the best scale; where a model can fit any labels, squared loss needs fewer of them than
-    logistic loss. Else it is multinomial logistic regression, the penalty chosen by stratified cross-validation (on
-    very large data it is ridge regression again, for its speed). The scale t makes the probabilities of held-out labels
-    likely (temperature scaling).
+    logistic loss. Else it is multinomial logistic regression, the penalty chosen by stratified cross-validation (of
+    more than 2 000 labels by one fold of it; on very large data it is ridge regression again, for its speed). The scale
+    t makes the probabilities of held-out labels likely (temperature scaling).
 
     References:
         Golub, Heath, Wahba, Generalized cross-validation as a method for choosing a good ridge parameter, 1979,
@@ -97,8 +99,11 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             # One unit for all columns: in a representation the narrow ones are narrow for a reason.
             spread = float(np.sqrt(z.var(0).mean()))
             scale = 1 / spread if spread > _NOISE * float(np.abs(centre).max()) else 0.0
-            folds = stratified_folds(codes, 5, np.random.default_rng(self.random_state))
-            self.penalty_, w, offset, held_out = _logistic((z - centre) * scale, codes, len(self.classes_), folds)
+            folds = stratified_folds(codes, _FOLDS, np.random.default_rng(self.random_state))
+            folds = folds if len(z) <= _MANY else folds[:1]
+            self.penalty_, w, offset, held_out, codes = _logistic(
+                (z - centre) * scale, codes, len(self.classes_), folds
+            )
             w = w * scale
         else:
             raise LabelError(f"loss is {self.loss!r}; use 'auto', 'squared' or 'logistic'")
@@ -179,8 +184,8 @@ def _ridge(z: Doubles, codes: npt.NDArray[np.intp], n_classes: int) -> tuple[tup
 
 def _logistic(
     z: Doubles, codes: npt.NDArray[np.intp], n_classes: int, folds: list[npt.NDArray[np.intp]]
-) -> tuple[float, Doubles, Doubles, Doubles]:
-    """Multinomial logistic regression: inverse penalty, W, b, and the held-out scores `(n, n_classes)`.
+) -> tuple[float, Doubles, Doubles, Doubles, npt.NDArray[np.intp]]:
+    """Multinomial logistic regression: inverse penalty, W, b, and of what is held out the scores and the codes.
 
     The rows of W lie in the span of the samples, so they are searched for on its axes: of 512 random features of a few
     columns these are some thirty.
@@ -189,23 +194,24 @@ def _logistic(
     wide = lengths > _NARROW * lengths[0]
     z, axes = left[:, wide] * lengths[wide], axes[wide]
     ones = (codes[:, None] == np.arange(n_classes)).astype(np.float64)
-    everything = np.arange(len(z))
+    everything, judged = np.arange(len(z)), np.concatenate([np.empty(0, np.intp), *folds])
     fits = [(np.zeros((n_classes, z.shape[1])), np.zeros(n_classes)) for _ in folds]
-    best, best_loss, best_held_out = 0, np.inf, np.zeros((len(z), n_classes))
+    best, best_loss, best_held_out = 0, np.inf, np.zeros((len(judged), n_classes))
     for i, inverse in enumerate(_INVERSE):
         # From the strongest penalty to the weakest, each from where the one before ended.
-        held_out = np.zeros_like(best_held_out)
+        held_out = [np.empty((0, n_classes))]
         for f, fold in enumerate(folds):
             rest = np.setdiff1d(everything, fold)
-            w, b = fits[f] = _fit_logistic(z[rest], ones[rest], float(inverse), *fits[f])
-            held_out[fold] = z[fold] @ w.T + b
-        loss = -float(log_softmax(held_out, axis=1)[everything, codes].mean())
+            fits[f] = _fit_logistic(z[rest], ones[rest], float(inverse), *fits[f])
+            held_out.append(z[fold] @ fits[f][0].T + fits[f][1])
+        scores = np.concatenate(held_out)
+        loss = -float((log_softmax(scores, axis=1) * ones[judged]).sum())
         if loss < best_loss * (1 - _TIE):
-            best, best_loss, best_held_out = i, loss, held_out
+            best, best_loss, best_held_out = i, loss, scores
         elif i - best == _WORSE:
             break
     w, b = _fit_logistic(z, ones, float(_INVERSE[best]), np.zeros((n_classes, z.shape[1])), np.zeros(n_classes))
-    return float(_INVERSE[best]), w @ axes, b, best_held_out
+    return float(_INVERSE[best]), w @ axes, b, best_held_out, codes[judged]
 
 
 def _fit_logistic(z: Doubles, ones: Doubles, inverse: float, w: Doubles, b: Doubles) -> tuple[Doubles, Doubles]:
