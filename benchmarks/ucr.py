@@ -8,9 +8,9 @@
 
 Every set of $ATTAR_DATA/ucr (or ../shared/data/ucr) with its official split; the test part is looked at once for each
 line. A line that the file holds already is not computed again. PATH is a checkout of the authors' TS2Vec
-(https://github.com/zhihanyue/ts2vec), whose own training and evaluation protocol (an RBF-SVM on the representation of
-the whole series, chosen by cross-validation on the labels) is run. Peers get missing values filled with the mean of
-their series, which aeon's transformers need.
+(https://github.com/zhihanyue/ts2vec; it needs the package bottleneck), whose own training and evaluation protocol (an
+RBF-SVM on the representation of the whole series, chosen by cross-validation on the labels) is run. Peers get missing
+values filled with the mean of their series, which aeon's transformers need.
 """
 
 from __future__ import annotations
