@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from attar._settings import is_count, is_positive
 from attar.errors import DataError
 
 if TYPE_CHECKING:
@@ -132,9 +132,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Seed and seconds, also where they are numbers of numpy."""
         seed: Any = self.random_state
         seconds: Any = self.time
-        if not isinstance(seed, Integral) or int(seed) < 0:
+        if not is_count(seed, 0):
             raise DataError(f"random_state must be a whole number from 0 on; got {seed!r}")
-        if seconds is not None and not (isinstance(seconds, Real) and float(seconds) > 0):
+        if seconds is not None and not is_positive(seconds):
             raise DataError(f"time must be a number of seconds above 0, or None; got {seconds!r}")
         return int(seed), None if seconds is None else float(seconds)
 
