@@ -33,7 +33,7 @@ from attar.represent import (
     TfIdf,
 )
 from attar.represent.pretrained import translate
-from attar.run import Result, Run
+from attar.run import CHECKPOINT, Result, Run
 from attar.trials.base import Job
 from attar.trials.heads import heads, probed
 from attar.trials.networks import SCRATCH, networks
@@ -106,10 +106,6 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
         notes: gets a sentence for each candidate that is left out, and why.
     """
     notes = [] if notes is None else notes
-    for name, pretext in _wanted(job).items():
-        if not pretext.epochs and job.plan.pretexts is not None:
-            notes.append(f"{name} is left out: there is no time to train it; allow more")
-            job.progress.say(notes[-1])
     ahead = Ahead()
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
@@ -198,17 +194,15 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
         stages["from-scratch"] = lambda folder: networks(job, SCRATCH, None, folder)
     if plan.backbone is not None:
         stages["pretrained"] = lambda folder: _backbone(job, folder)
-    for name, representation in _wanted(job).items():
-        if not representation.epochs:
-            continue
+    for name, representation in _pretexts(job).items():
         stages[name] = partial(_on, job, run, ahead, name, representation, heads)
         if name == "simclr" and plan.tune_steps:
             stages["simclr-fine-tuned"] = partial(_on, job, run, ahead, name, representation, networks)
     return stages
 
 
-def _wanted(job: Job) -> dict[str, Pretext]:
-    """What is to be trained, by name, the cheapest first; for no epochs where there is no time."""
+def _pretexts(job: Job) -> dict[str, Pretext]:
+    """What is to be trained, by name, the cheapest first; what was asked for also where there is no time for it."""
     plan, kind = job.plan, job.kind
     shared: dict[str, Any] = {
         "kind": kind,
@@ -228,7 +222,8 @@ def _wanted(job: Job) -> dict[str, Pretext]:
         "ts-tcc": lambda: TSTCC(128, **contrast),
     }
     wanted = kind.pretexts if plan.pretexts is None else plan.pretexts
-    return {name: make() for name, make in makers.items() if name in wanted}
+    made = {name: make() for name, make in makers.items() if name in wanted}
+    return {name: pretext for name, pretext in made.items() if pretext.epochs or plan.pretexts is not None}
 
 
 def _fit(representation: Representation, x: Floats) -> nn.Module:
@@ -261,7 +256,10 @@ def _on(
     folder: Path,
 ) -> Result:
     """The candidates on a representation that is trained in a stage of its own, or why there are none."""
-    checkpoint = run.folder / "stages" / f"{name}-training" / "checkpoint.safetensors"
+    if not representation.epochs:
+        reason = f"{name} is left out: there is no time to train it; allow more"
+        return Result(facts={"candidates": [], "left_out": [reason]})
+    checkpoint = run.folder / "stages" / f"{name}-training" / CHECKPOINT
 
     def first_look(_: Path) -> Result:
         start = time.perf_counter()

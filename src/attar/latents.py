@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from attar.represent import PCA, Autoencoder, Raw, TfIdf
-from attar.run import Result, Run
+from attar.run import CHECKPOINT, Result, Run
 from attar.trials.base import apply
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def autoencoder(
     )
 
     def train(folder: Any) -> Result:
-        model._fit(x, kind, folder / "checkpoint.safetensors", progress)
+        model._fit(x, kind, folder / CHECKPOINT, progress)
         weights = {f"encoder.{key}": value.numpy() for key, value in model.encoder_.state_dict().items()}
         weights |= {f"decoder.{key}": value.numpy() for key, value in model.decoder_.state_dict().items()}
         return Result(weights)

@@ -21,7 +21,9 @@ from attar.errors import RunError
 FILE = "run.json"
 FORMAT = 1
 MODEL = "model.onnx"
-_RESULT, _CHECKPOINT, _LOCK = "result.safetensors", "checkpoint.safetensors", ".lock"
+# What a stage that is under way keeps there; no part of what it leaves.
+CHECKPOINT = "checkpoint.safetensors"
+_RESULT, _LOCK = "result.safetensors", ".lock"
 
 Json = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -105,7 +107,7 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             result = compute(folder)
             _write(file, result, _files_of(folder))
-            (folder / _CHECKPOINT).unlink(missing_ok=True)
+            (folder / CHECKPOINT).unlink(missing_ok=True)
         # Read back also what was just computed, so that a run that was killed here sees the very same.
         return _read(file)
 
@@ -192,7 +194,7 @@ def _files_of(folder: Path) -> dict[str, str]:
     return {
         file.name: fingerprint(np.fromfile(file, np.uint8))
         for file in sorted(folder.iterdir())
-        if file.is_file() and file.name not in (_RESULT, _CHECKPOINT) and not file.name.startswith(".")
+        if file.is_file() and file.name not in (_RESULT, CHECKPOINT) and not file.name.startswith(".")
     }
 
 

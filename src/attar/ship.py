@@ -22,7 +22,7 @@ from attar.deploy.onnx import export
 from attar.deploy.session import load
 from attar.errors import BudgetError, ExportError
 from attar.report.facts import Step
-from attar.run import Result, Run, kept
+from attar.run import CHECKPOINT, Result, Run, kept
 from attar.thinner import filters_within, thinner, write
 from attar.trials.base import Job
 
@@ -179,7 +179,7 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
         view=lambda x, generator: job.kind.view(preprocess(x), generator, _STRENGTH),
         epochs=job.plan.student_epochs,
         seed=job.seed,
-        checkpoint=folder / "checkpoint.safetensors",
+        checkpoint=folder / CHECKPOINT,
         progress=job.progress,
     )
     whole = _whole(job.kind, network)
