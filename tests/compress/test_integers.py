@@ -81,13 +81,18 @@ def test_is_nearly_four_times_smaller(trained: Path, quantised: Path) -> None:
     assert quantised.stat().st_size < 33_000
 
 
-def test_integer_kernels_run(quantised: Path, tmp_path: Path) -> None:
+def operators(file: Path, folder: Path) -> list[str]:
+    """What onnxruntime makes of a file."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
-    onnxruntime.InferenceSession(str(quantised), options)
-    kinds = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    onnxruntime.InferenceSession(str(file), options)
+    return [node.op_type for node in onnx.load(folder / "optimised.onnx").graph.node]
+
+
+def test_integer_kernels_run(quantised: Path, tmp_path: Path) -> None:
+    kinds = operators(quantised, tmp_path)
     assert kinds.count("QLinearConv") == 5
     assert kinds.count("QGemm") == 1
     assert kinds.count("QLinearGlobalAveragePool") == 1
@@ -100,6 +105,22 @@ def test_weights_take_seven_bits(quantised: Path) -> None:
     weights = [array for array in tensors if array.dtype == np.int8 and array.ndim > 1]
     assert len(weights) == 6
     assert max(np.abs(array).max() for array in weights) == 64
+
+
+def test_fits_into_fewer_bytes(trained: Path, quantised: Path, digits: Floats, tmp_path: Path) -> None:
+    before = load(trained).predict_proba(digits[1200:])
+    whole = quantised.stat().st_size
+    for size in (whole, whole - 1, whole - 8_000):
+        target = tmp_path / f"{size}.onnx"
+        quantize_static(trained, target, digits[:256], bytes=size)
+        assert target.stat().st_size <= size
+        after = load(target).predict_proba(digits[1200:])
+        assert np.mean(before.argmax(1) == after.argmax(1)) >= 0.98
+        assert operators(target, tmp_path).count("QLinearConv") == 5
+    assert (tmp_path / f"{whole}.onnx").read_bytes() == quantised.read_bytes()
+    with pytest.raises(ExportError, match=r"float\.onnx: .* bytes, its large weights in four bits, and 9,000"):
+        quantize_static(trained, tmp_path / "none.onnx", digits[:256], bytes=9_000)
+    assert not (tmp_path / "none.onnx").exists()
 
 
 def test_same_samples_give_the_same_bytes(trained: Path, quantised: Path, digits: Floats, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from attar.compress.nibbles import within
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
 from attar.deploy.graph import compact, write
@@ -48,11 +49,13 @@ def quantize_static(
     calibration: Floats,
     *,
     method: Literal["minmax", "percentile", "entropy"] = "minmax",
+    bytes: int | None = None,
 ) -> None:
     """Write the model with weights in int8 and activations in uint8, as standard ONNX QDQ operators.
 
     The ranges of the activations are learnt from the calibration samples. Inputs, outputs and the stored description
-    stay as they are; the same files and samples give the same bytes.
+    stay as they are; the same files and samples give the same bytes. Where a size is given that they do not fit into,
+    the weights that matter least take four bits in the file; they are unpacked when it is loaded, and it is as fast.
 
     References:
         Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference (Jacob et al.,
@@ -64,14 +67,16 @@ def quantize_static(
         calibration: raw samples `(n, *shape)`, a few hundred suffice; a table with the code of the category
             in categorical columns.
         method: how a range is chosen: all of it, 99.99 % of it, or the part that keeps most information.
+        bytes: that the file may take; None: as many as weights in int8 need.
 
     Raises:
-        ExportError: the model has no layer that could be quantised, or there are no samples.
+        ExportError: the model has no layer that could be quantised, there are no samples, or it takes more bytes.
         ModelError: the source cannot be loaded, or the samples do not suit it.
     """
     if not len(calibration):
         raise ExportError("there are no calibration samples to learn the ranges from: give at least one")
-    feed = load(source, threads=1).feed(calibration)
+    original = load(source, threads=1)
+    feed = original.feed(calibration)
     model = onnx.load(source)
     for i, node in enumerate(model.graph.node):
         node.name = f"node{i}"
@@ -82,6 +87,11 @@ def quantize_static(
     _keep_logits_float(quantised, chosen)
     _round_tables(quantised)
     _drop_zero_points(quantised)
+    if bytes is not None:
+        try:
+            quantised = within(quantised, bytes, feed, original.run(feed))
+        except ExportError as error:
+            raise ExportError(f"{source}: {error}") from None
     write(compact(quantised), target)
 
 
