@@ -116,7 +116,7 @@ def test_the_smallest_budget_is_named_and_works(tmp_path, monkeypatch) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"labels_per_class": 5}, {"label_fraction": 0.5}, {"holdout": 0.2}])
 def test_prepared_says_that_no_sample_is_labelled(options) -> None:
-    with pytest.raises(LabelError, match="no sample is labelled; give --labels FILE"):
+    with pytest.raises(LabelError, match="no sample is labelled; give two labels per class"):
         prepared(from_arrays(np.zeros((20, 2))), Options(**options))
 
 

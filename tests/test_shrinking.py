@@ -103,11 +103,11 @@ def test_bad_input_is_one_line_and_leaves_nothing(here, tmp_path, monkeypatch) -
         (("nowhere.onnx", "--budget", "2KB"), "no such file"),
         (("broken.onnx", "--budget", "2KB"), "not a valid ONNX file"),
         (("broken.attar", "--budget", "2KB"), "not an .attar file"),
-        ((here / "net.attar", "--budget", "2KB"), "--data"),
+        ((here / "net.attar", "--budget", "2KB"), "give some as data"),
         ((here / "net.attar", "--budget", "2KB", "--data", "digits"), "the network takes 12"),
         ((here / "net.onnx", "--budget", "much"), "not understood"),
         ((here / "net.onnx", "--budget", "1ms"), "stays as fast as it is"),
-        ((here / "net.onnx", "--budget", "1%"), "--data"),
+        ((here / "net.onnx", "--budget", "1%"), "give some as data"),
     ):
         called = call("compress", *arguments)
         assert called.code == 2, arguments

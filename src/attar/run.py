@@ -59,7 +59,7 @@ class Run:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise RunError(f"{folder}: cannot be made ({error.strerror}); choose another with --out") from None
+                raise RunError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from None
         if not _is_new(folder):
             # What is no run, or another's, is left as it is.
             self._begun()
@@ -79,7 +79,7 @@ class Run:
         if found["asked"] != self.asked:
             raise RunError(
                 f"{self.folder}: belongs to another command ({_difference(found['asked'], self.asked)}); "
-                "choose another folder with --out, or delete this one"
+                "choose another folder, or delete this one"
             )
         return found
 
@@ -153,7 +153,7 @@ def kept(model: type[Model], facts: Json) -> Model:
     except ValidationError as error:
         raise RunError(
             "the run was begun by another version of attar, whose stages this one does not read; "
-            "choose another folder with --out, or delete it"
+            "choose another folder, or delete this one"
         ) from error
 
 
@@ -239,7 +239,7 @@ def _locked(folder: Path) -> int:
     try:
         handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another with --out") from None
+        raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
     try:
         import fcntl
 
@@ -248,7 +248,7 @@ def _locked(folder: Path) -> int:
         pass
     except BlockingIOError:
         os.close(handle)
-        raise RunError(f"{folder}: another attar is at work in it; wait for it, or choose another with --out") from None
+        raise RunError(f"{folder}: another attar is at work in it; wait for it, or choose another folder") from None
     return handle
 
 

@@ -96,7 +96,7 @@ def shrink(
     dataset = None if data is None else read(data)
     network = None if file.suffix.lower() == ".onnx" else load(file)
     if network is not None and dataset is None:
-        raise DataError(f"{file}: what a network may lose is judged on samples; give some with --data")
+        raise DataError(f"{file}: what a network may lose is judged on samples; give some as data")
     settings: dict[str, Any] = {"budget": str(limits), "data": data, "epochs": epochs, "seed": seed}
     asked = {
         "source": str(file),
@@ -193,16 +193,18 @@ def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
     try:
         session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base
-        raise DataError(f"{file}: cannot be run in onnxruntime; leave --data away") from error
+        raise DataError(f"{file}: cannot be run in onnxruntime; leave the data away") from error
     taken, *others = session.get_inputs()
     if KEY in session.get_modelmeta().custom_metadata_map:
         try:
             return load_session(model).predict_proba(x)
         except ModelError as error:
-            raise DataError(f"{file}: cannot be run on these samples: {error}; leave --data away") from error
+            raise DataError(f"{file}: cannot be run on these samples: {error}; leave the data away") from error
     n, *sizes = taken.shape
     if taken.type != "tensor(float)" or others or not all(isinstance(size, int) for size in sizes):
-        raise DataError(f"{file}: samples are given to models with one input of floats, of one size; leave --data away")
+        raise DataError(
+            f"{file}: samples are given to models with one input of floats, of one size; leave the data away"
+        )
     if x[0].size != math.prod(sizes):
         raise DataError(
             f"{file}: takes {' × '.join(map(str, sizes))} numbers a sample; give as many, as in an .npz file"
@@ -214,7 +216,7 @@ def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
     filled = samples[np.arange(len(samples) + more) % len(samples)] if more else samples
     parts = [session.run(None, {taken.name: filled[i : i + at_once]})[0] for i in range(0, len(filled), at_once)]
     if parts[0].ndim != 2:
-        raise DataError(f"{file}: does not answer with one row of numbers a sample; leave --data away")
+        raise DataError(f"{file}: does not answer with one row of numbers a sample; leave the data away")
     answers: npt.NDArray[Any] = np.concatenate(parts)[: len(samples)]
     return answers
 
@@ -231,7 +233,7 @@ def _hold(budget: Budget, tried: Iterable[Tried], file: Path) -> None:
             f"{file}: an ONNX file stays as fast as it is, and is not measured; give bytes or what may be lost"
         )
     if budget.accuracy_drop is not None and small.quality is None:
-        raise DataError(f"{file}: what is lost is judged on samples; give some with --data")
+        raise DataError(f"{file}: what is lost is judged on samples; give some as data")
     if budget.accuracy_drop is not None and 1 - (small.quality or 0.0) > budget.accuracy_drop:
         raise BudgetError(f"{file}: eight bits a weight change {1 - (small.quality or 0.0):.2%} of the answers")
 

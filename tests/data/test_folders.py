@@ -114,8 +114,8 @@ def test_lists_of_labels_and_predictions_are_no_samples(tmp_path, suffix):
     (tmp_path / "predictions.csv").write_text("id,label,probability\na.png,cat,0.9\n")
     raw = read_folder(tmp_path, strict=True)
     assert raw.ids == [f"a.{suffix}", f"b.{suffix}"]
-    assert "labels.csv lists labels, and is no sample: --labels takes them" in raw.notes
-    assert "predictions.csv lists labels, and is no sample: --labels takes them" in raw.notes
+    assert "labels.csv lists labels, and is no sample: give it as the labels to have them" in raw.notes
+    assert "predictions.csv lists labels, and is no sample: give it as the labels to have them" in raw.notes
 
 
 def test_folders_without_samples(tmp_path):

@@ -54,7 +54,7 @@ def test_each_attempt_is_drawn_and_listed() -> None:
 
 def test_without_samples_nothing_is_drawn() -> None:
     shrunk = replace(small(), tried=tuple(replace(one, quality=None) for one in small().tried), sensitivities={})
-    assert "--data" in front(shrunk)
+    assert "give some as data" in front(shrunk)
     assert "<circle" not in render_shrunk(shrunk)
 
 

@@ -46,14 +46,14 @@ def read_folder(
     if images and recordings:
         raise DataError(
             f"{folder}: {len(images)} images and {len(recordings)} recordings ({recordings[0]}); keep them in folders"
-            " apart, and a file of labels outside, or give it as --labels"
+            " apart, and a file of labels outside, or give that as the labels"
         )
     texts = [name for name in names if suffix[name] == TEXT]
     samples = images or recordings or texts
     if recordings and len(texts) > len(recordings):
         raise DataError(
             f"{folder}: {len(texts)} texts and {len(recordings)} recordings ({recordings[0]}); keep them in folders"
-            " apart, and a file of labels outside, or give it as --labels"
+            " apart, and a file of labels outside, or give that as the labels"
         )
     if not samples:
         found = f"{len(names)} other files, like {names[0]}" if names else "it is empty"
@@ -65,7 +65,7 @@ def read_folder(
     if other:
         shown = ", ".join(other[:3]) + (", …" if len(other) > 3 else "")
         notes.append(f"{len(other)} other files are ignored ({shown})")
-    notes += [f"{name} lists labels, and is no sample: --labels takes them" for name in lists]
+    notes += [f"{name} lists labels, and is no sample: give it as the labels to have them" for name in lists]
     if images:
         pixels, kept, found_notes = read_images([f"{folder}{os.sep}{name}" for name in images], images, strict=strict)
         stacked, more = stack(pixels, shape)

@@ -139,7 +139,7 @@ def validate_labels(y: Ints, classes: Sequence[str]) -> tuple[str, ...]:
     counts = Counter(y[y != UNLABELLED].tolist())
     if not counts:
         raise LabelError(
-            "no sample is labelled; give --labels FILE, --label-column NAME or sub-folders, two labels per class"
+            "no sample is labelled; give two labels per class: as y, as a labels file, a label column or sub-folders"
         )
     if len(counts) == 1:
         name, n = classes[next(iter(counts))], next(iter(counts.values()))

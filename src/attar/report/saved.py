@@ -75,5 +75,5 @@ def _write(path: Path, text: str) -> Path:
     try:
         write_whole(path, text)
     except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
+        raise RunError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
     return path

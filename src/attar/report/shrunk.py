@@ -97,7 +97,7 @@ def front(shrunk: Shrunk) -> str:
     """Draw all attempts by bytes, on a scale of doublings, and quality; what nothing else beats is joined by a line."""
     seen = [(one, one.quality, i == shrunk.chosen) for i, one in enumerate(shrunk.tried) if one.quality is not None]
     if len(seen) < 2:
-        return '<p class="muted">There were no samples to judge by; give some with --data.</p>'
+        return '<p class="muted">There were no samples to judge by; give some as data.</p>'
     vertical = axis_of_shares([quality for _, quality, _ in seen])
     low, high = (math.log2(end(one.bytes for one, _, _ in seen)) for end in (min, max))
     wide = max(high - low, 1e-9)
