@@ -108,8 +108,14 @@ class Run:
             result = compute(folder)
             _write(file, result, _files_of(folder))
             (folder / CHECKPOINT).unlink(missing_ok=True)
-        # Read back also what was just computed, so that a run that was killed here sees the very same.
-        return _read(file)
+            # Read back also what was just computed, so that a run that was killed here sees the very same.
+            return _read(file)[0]
+        result, files = _read(file)
+        there = _files_of(folder)
+        for left, hashed in files.items():
+            if there.get(left) != hashed:
+                raise _corrupt(folder / left)
+        return result
 
     def place(self, source: Path, name: str) -> Path:
         """Copy a file of a stage into the run folder, whole or not at all."""
@@ -207,7 +213,8 @@ def _write(file: Path, result: Result, files: dict[str, str]) -> None:
     write_whole(file, save(arrays or {"": np.zeros(0, np.uint8)}, words))
 
 
-def _read(file: Path) -> Result:
+def _read(file: Path) -> tuple[Result, dict[str, str]]:
+    """The result, and the hashes of the files that were left beside it."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -217,11 +224,7 @@ def _read(file: Path) -> Result:
             arrays = {name: opened.get_tensor(name) for name in opened.keys() if name}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, KeyError):
         raise _corrupt(file) from None
-    there = _files_of(file.parent)
-    for name, hashed in files.items():
-        if there.get(name) != hashed:
-            raise _corrupt(file.with_name(name))
-    return Result(arrays, facts)
+    return Result(arrays, facts), files
 
 
 def _corrupt(file: Path) -> RunError:
