@@ -24,8 +24,8 @@ from attar.compress.program import Program, listed
 from attar.compress.saved import save
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.sources import read
-from attar.deploy.meta import KEY
-from attar.deploy.session import load as load_session
+from attar.deploy.meta import KEY, ModelMeta
+from attar.deploy.session import Model
 from attar.errors import BudgetError, CompressionError, DataError, ExportError, ModelError
 from attar.fit import fingerprint_of
 from attar.plan import on_threads, versions
@@ -194,12 +194,13 @@ def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
         session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise DataError(f"{file}: cannot be run in onnxruntime; leave the data away") from error
-    taken, *others = session.get_inputs()
-    if KEY in session.get_modelmeta().custom_metadata_map:
+    described = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if described is not None:
         try:
-            return load_session(model).predict_proba(x)
+            return Model(ModelMeta.from_json(described), session).predict_proba(x)
         except ModelError as error:
             raise DataError(f"{file}: cannot be run on these samples: {error}; leave the data away") from error
+    taken, *others = session.get_inputs()
     n, *sizes = taken.shape
     if taken.type != "tensor(float)" or others or not all(isinstance(size, int) for size in sizes):
         raise DataError(
