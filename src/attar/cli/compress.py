@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from attar.cli.fit import _terminal as terminal
+from attar.cli.options import AsJson, Quiet, Seed, shown, typed
 
 
 def compress(
@@ -27,18 +24,17 @@ def compress(
         typer.Option(help="Samples to learn from and to judge by, as attar fit takes them; a network needs them."),
     ] = None,
     epochs: Annotated[int, typer.Option(min=2, help="Passes over the samples in training.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder; runs/NAME-compressed where not given.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="End standard output with one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make a model smaller, down to a budget, and show what that costs."""
     from attar.shrinking import shrink
-    from attar.training.progress import Silent
 
-    with nullcontext(Silent()) if quiet else terminal() as progress:
+    with shown(quiet) as progress:
         done = shrink(
             model,
             budget,
@@ -47,7 +43,7 @@ def compress(
             seed=seed,
             out=out,
             progress=progress,
-            command=shlex.join(["attar", *sys.argv[1:]]),
+            command=typed(),
         )
     if as_json:
         facts = asdict(done.facts)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from attar.cli.options import Quiet, Strict, shown
 
 
 def predict(
@@ -15,22 +16,16 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV file of id, label and probability.")] = Path(
         "predictions.csv"
     ),
-    strict: Annotated[bool, typer.Option(help="Refuse unreadable files rather than skip them.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a label and its probability for each sample."""
     from attar.deploy.predictions import write_predictions
-    from attar.training.progress import Silent
 
+    with shown(quiet) as progress:
+        n, notes = write_predictions(model, source, out, strict=strict, progress=progress)
     if quiet:
-        shown: nullcontext[Silent] = nullcontext(Silent())
-        with shown as progress:
-            write_predictions(model, source, out, strict=strict, progress=progress)
         return
-    from attar.cli.show import Terminal
-
-    with Terminal() as terminal:
-        n, notes = write_predictions(model, source, out, strict=strict, progress=terminal)
     for note in notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"{out}: {n:,} predictions")

@@ -1,0 +1,79 @@
+"""What several commands ask for, and how it is read."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from attar.training.progress import Progress
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A folder of images, recordings or texts, a file, a built-in set such as digits, or hf:owner/name."
+    ),
+]
+Labels = Annotated[Path | None, typer.Option(help="File of id (or file name) and label.")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column of a table that holds the labels.")]
+LabelsPerClass = Annotated[int | None, typer.Option(help="Draw so many labels of each class and hide the rest.")]
+LabelFraction = Annotated[float | None, typer.Option(help="Or draw this part of the labels.")]
+Holdout = Annotated[
+    float | None,
+    typer.Option(
+        help="Part of the labelled samples set aside for one look at the end; 0.3 where labels are drawn from a "
+        "source without a test part of its own, else 0."
+    ),
+]
+Kind = Annotated[str | None, typer.Option(help="image, series, table, text or graph, where the guess would be wrong.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
+AsJson = Annotated[bool, typer.Option("--json", help="End standard output with one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Strict = Annotated[bool, typer.Option(help="Refuse unreadable files rather than skip them.")]
+
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)", re.IGNORECASE)
+
+
+def seconds_of(text: str) -> float:
+    """A time such as 90s, 10m or 1h in seconds.
+
+    Raises:
+        BadParameter: the text is no time above zero.
+    """
+    match = _TIME.fullmatch(text.strip())
+    seconds = float(match[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600}[match[2].lower()] if match else 0.0
+    if seconds <= 0:
+        raise typer.BadParameter(f"{text!r} is not a time; write it as 90s, 10m or 1h")
+    return seconds
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """The names in a list with commas; "none" is none.
+
+    >>> names_of("simclr, masked"), names_of("none")
+    (('simclr', 'masked'), ())
+    """
+    names = (name.strip() for name in text.split(","))
+    return tuple(name for name in names if name not in ("", "none"))
+
+
+def typed() -> str:
+    """The command as it was typed, for the page of a run."""
+    return shlex.join(["attar", *sys.argv[1:]])
+
+
+def shown(quiet: bool) -> AbstractContextManager[Progress]:
+    """Where progress goes: to the terminal, or nowhere."""
+    if quiet:
+        from attar.training.progress import Silent
+
+        return nullcontext(Silent())
+    from attar.cli.show import Terminal
+
+    return Terminal()
