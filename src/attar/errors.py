@@ -16,6 +16,13 @@ And one warning, `CollapseWarning`: a representation that was learnt, and that i
 Each message is one line: what was wrong, where (file, row, column or argument), and what to do.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class AttarError(Exception):
     """Base of every error that attar raises on purpose."""
@@ -59,3 +66,21 @@ class MissingExtraError(AttarError, ImportError):
 
 class CollapseWarning(UserWarning):
     """A learnt representation no longer keeps samples apart, or the loss broke away."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library says, in at most 160 characters; its type where it says nothing.
+
+    >>> first_line(ValueError("no such column\\nat row 3")), first_line(EOFError())
+    ('no such column', 'EOFError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first five names, and an ellipsis where there are more.
+
+    >>> listed(["a", "b"]), listed("abcdefg")
+    ('a, b', 'a, b, c, d, e, …')
+    """
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

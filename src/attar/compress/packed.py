@@ -24,7 +24,7 @@ from attar.compress.saved import opened
 from attar.compress.weights import quantize_weights
 from attar.deploy.graph import compact, write
 from attar.deploy.onnx import traced
-from attar.errors import CompressionError, ExportError
+from attar.errors import CompressionError, ExportError, first_line
 
 # Tensors of fewer numbers stay in the graph.
 _LEAST = 64
@@ -128,8 +128,7 @@ def _judged(source: Path) -> ModelProto:
     except OSError as error:
         raise CompressionError(f"{source}: cannot be read: {error.strerror or error}") from error
     except (DecodeError, onnx.checker.ValidationError, ValueError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CompressionError(f"{source}: is not a valid ONNX file: {reason}") from error
+        raise CompressionError(f"{source}: is not a valid ONNX file: {first_line(error)}") from error
     for node in model.graph.node:
         if any(one.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for one in node.attribute):
             raise CompressionError(f"{source}: has a branch or loop ({node.op_type}), which is not compressed")

@@ -14,7 +14,7 @@ from attar.data import graphs
 from attar.data.dataset import Array
 from attar.data.labels import whole
 from attar.data.raw import Raw, join
-from attar.errors import DataError, LabelError
+from attar.errors import DataError, LabelError, first_line
 
 
 def read_npy(path: Path) -> Array:
@@ -53,7 +53,9 @@ def read_npz(path: Path) -> Raw:
             wanted = _keys(keys, path)
             arrays = {role: np.asarray(archive[key]) for role, key in wanted.items()}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, MemoryError, NotImplementedError) as error:
-        raise DataError(f"{path}: truncated or corrupt NPZ file ({_first(error)}); copy or write it again") from None
+        raise DataError(
+            f"{path}: truncated or corrupt NPZ file ({first_line(error)}); copy or write it again"
+        ) from None
     except (ValueError, SyntaxError, TypeError, tokenize.TokenError) as error:
         if isinstance(error, DataError):
             raise
@@ -121,8 +123,4 @@ def _named(x: Array, y: Array | None, names: Array | None, notes: tuple[str, ...
 def _numpy_complaint(error: Exception) -> str:
     if "pickle" in str(error) or "Object arrays" in str(error):
         return "holds pickled Python objects, which attar never loads; save plain arrays of numbers"
-    return f"truncated or corrupt ({_first(error)}); copy or write it again"
-
-
-def _first(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+    return f"truncated or corrupt ({first_line(error)}); copy or write it again"

@@ -14,7 +14,7 @@ from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
 from attar.data.raw import Raw, RawLabels
 from attar.data.texts import are_texts, test_part, text_column, tokenize
-from attar.errors import DataError, LabelError
+from attar.errors import DataError, LabelError, first_line
 
 KINDS = ("image", "series", "table", "text", "graph")
 _LEAST_SIDE = 5
@@ -111,7 +111,7 @@ def _complaint(x: Any, error: Exception) -> str:
             return (
                 f"row {row}, column '{name}' is '{cells[row]}' among numbers; make the column all numbers or all text"
             )
-    return f"not a table of numbers, texts and dates ({str(error).splitlines()[0]}); convert its columns"
+    return f"not a table of numbers, texts and dates ({first_line(error)}); convert its columns"
 
 
 def _as_array(x: Any) -> Array | list[Array]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.dataset import Array, Column, Floats, Ints
-from attar.errors import DataError
+from attar.data.dataset import Array, Column, Floats, Ints, is_missing
+from attar.errors import DataError, listed
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _LEVELS = 1000  # a column whose range float32 divides into fewer steps than this has lost some of its information
@@ -48,7 +48,7 @@ def numeric(x: Array, kind: str, ids: Sequence[str], columns: Sequence[Column], 
 
 
 def _number(cell: object) -> float:
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+    if is_missing(cell):
         return np.nan
     if isinstance(cell, str):
         return float(cell) if cell.strip() else np.nan
@@ -177,7 +177,7 @@ def _constant(
         return []
     if kind == "image":
         return [f"{len(same)} of {low.size} pixel values are the same in every image"]
-    names = ", ".join(name_of(int(i), kind, columns) for i in same[:5]) + (", …" if len(same) > 5 else "")
+    names = listed([name_of(int(i), kind, columns) for i in same])
     return [f"{len(same)} of {low.size} {'columns' if kind == 'table' else 'channels'} never change ({names})"]
 
 

@@ -13,7 +13,7 @@ from attar.data.images import stack
 from attar.data.nodes import Nodes
 from attar.data.raw import Raw
 from attar.data.tables import recode
-from attar.errors import DataError
+from attar.errors import DataError, listed
 
 
 def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str) -> Dataset:
@@ -141,5 +141,5 @@ def _places(given: Sequence[Column], needed: Sequence[Column], where: str) -> tu
         )
     known = {column.name for column in needed}
     extra = [name for name in place if name not in known]
-    shown = f"{', '.join(extra[:5])}{', …' if len(extra) > 5 else ''}"
-    return [place[column.name] for column in needed], [f"{len(extra)} columns are not used ({shown})"] if extra else []
+    notes = [f"{len(extra)} columns are not used ({listed(extra)})"] if extra else []
+    return [place[column.name] for column in needed], notes

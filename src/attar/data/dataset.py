@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +15,18 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Strings: TypeAlias = npt.NDArray[np.str_]
 
 UNLABELLED = -1
+
+
+def is_missing(cell: object) -> bool:
+    """Whether a cell holds no value: None, NaN, or what pandas has for a gap.
+
+    >>> is_missing(None), is_missing(np.float32("nan")), is_missing("")
+    (True, True, False)
+    """
+    # pandas' values are told by their names, so that pandas is not loaded here; NaN alone is unlike itself.
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(cell, Number | np.datetime64) and bool(cell != cell)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from attar.data.labels import MISSING
 from attar.data.tables import ArrowTable, is_number
-from attar.errors import DataError
+from attar.errors import DataError, first_line
 
-MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "nan", "NaN", "NAN", "-nan", "-NaN", "null", "NULL", "None", "<NA>")
 _HEAD, _ROWS = 1 << 16, 20  # bytes, and rows, that a file is judged by
 _YEARS = range(1000, 3000)
 _PLACES = 5  # as many numbers in order are where something was measured, such as wavelengths
@@ -125,7 +125,7 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     try:
         table = _read(path, found, text)
     except (pa.ArrowException, ValueError) as error:
-        raise DataError(f"{path}: {str(error).splitlines()[0]}; mend the file") from None
+        raise DataError(f"{path}: {first_line(error)}; mend the file") from None
     if table.num_rows == 0 and not empty:
         raise DataError(f"{path}: a header line and no row; give one sample per line")
     return table.rename_columns([str(name).strip() for name in table.column_names]), notes

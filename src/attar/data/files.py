@@ -12,15 +12,15 @@ import numpy as np
 
 from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column
-from attar.data.delimited import MISSING, layout, read_delimited, words_for_missing
+from attar.data.delimited import layout, read_delimited, words_for_missing
 from attar.data.images import is_image, read_images
-from attar.data.labels import words_for_none
+from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import ArrowColumn, ArrowTable, as_text, each_once, from_arrow
 from attar.data.texts import test_part, text_column
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
-from attar.errors import DataError, LabelError
+from attar.errors import DataError, LabelError, first_line, listed
 
 LABEL_NAMES = ("label", "target", "class", "y")
 ID_NAMES = ("id",)
@@ -166,8 +166,7 @@ def from_table(
 
 
 def _unused(names: Sequence[str]) -> list[str]:
-    shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-    return [f"{len(names)} columns beside the texts are not learnt from ({shown})"] if names else []
+    return [f"{len(names)} columns beside the texts are not learnt from ({listed(names)})"] if names else []
 
 
 def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
@@ -199,7 +198,7 @@ def read_parquet(path: Path, *, empty: bool = False) -> ArrowTable:
         with parquet.ParquetFile(path) as file:
             table = file.read()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({_first(error)}); write it again") from None
+        raise DataError(f"{path}: not a readable Parquet file ({first_line(error)}); write it again") from None
     if table.num_rows == 0 and not empty:
         raise DataError(f"{path}: the table has no row; give one sample per row")
     return table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
@@ -219,7 +218,7 @@ def read_json(path: Path) -> ArrowTable:
     except DataError:
         raise
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not readable as JSON ({_first(error)}); give one object per line") from None
+        raise DataError(f"{path}: not readable as JSON ({first_line(error)}); give one object per line") from None
     if table.num_rows == 0:
         raise DataError(f"{path}: no row; give one object per line")
     return table
@@ -259,11 +258,6 @@ def read_texts(paths: Sequence[Path], names: Sequence[str], *, strict: bool) -> 
                 raise DataError(f"{name}: not UTF-8 (byte {error.start}); save it as UTF-8 or remove it") from None
             texts.append(path.read_text(encoding="utf-8-sig", errors="replace"))
             odd.append(name)
-    shown = ", ".join(odd[:5]) + (", …" if len(odd) > 5 else "")
     are = "is" if len(odd) == 1 else "are"
-    notes = [f"{len(odd)} of {len(paths)} files {are} not UTF-8 ({shown})"] if odd else []
+    notes = [f"{len(odd)} of {len(paths)} files {are} not UTF-8 ({listed(odd)})"] if odd else []
     return np.array(texts, dtype=object), notes
-
-
-def _first(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

@@ -14,7 +14,7 @@ from attar.data.images import is_image, read_images, stack
 from attar.data.labels_file import is_labels_file
 from attar.data.raw import Raw
 from attar.data.recordings import SUFFIXES, read_recordings
-from attar.errors import DataError
+from attar.errors import DataError, listed
 
 _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
@@ -63,8 +63,7 @@ def read_folder(
     notes = []
     other = sorted(set(names) - set(samples) - set(lists))
     if other:
-        shown = ", ".join(other[:3]) + (", …" if len(other) > 3 else "")
-        notes.append(f"{len(other)} other files are ignored ({shown})")
+        notes.append(f"{len(other)} other files are ignored ({listed(other)})")
     notes += [f"{name} lists labels, and is no sample: give it as the labels to have them" for name in lists]
     if images:
         pixels, kept, found_notes = read_images([f"{folder}{os.sep}{name}" for name in images], images, strict=strict)

@@ -13,7 +13,7 @@ from attar.data.files import LABEL_NAMES, from_table
 from attar.data.images import read_images, stack
 from attar.data.raw import Raw, RawLabels
 from attar.data.wav import read_wav
-from attar.errors import DataError, LabelError, MissingExtraError
+from attar.errors import DataError, LabelError, MissingExtraError, first_line
 
 
 def read_hub(
@@ -103,9 +103,9 @@ def _load(datasets: Any, name: str, where: str) -> dict[str, Any]:
     try:
         return dict(datasets.load_dataset(str(local.resolve()) if local.is_dir() else name))
     except Exception as error:  # network, hub, cache and parsers each raise their own
-        cause = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(
-            f"{where}: cannot be loaded ({cause}); check the name and the connection, or download it and give hf:FOLDER"
+            f"{where}: cannot be loaded ({first_line(error)}); "
+            "check the name and the connection, or download it and give hf:FOLDER"
         ) from None
     finally:
         if not shown:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attar.data.dataset import Array
-from attar.errors import DataError
+from attar.errors import DataError, first_line, listed
 
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
@@ -80,8 +80,8 @@ def read_images(
     images, notes = _in_bytes(images)
     if not broken:
         return images, kept, notes
-    shown = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
-    return images, kept, [f"{len(broken)} of {len(sources)} images cannot be read and are skipped ({shown})", *notes]
+    skipped = f"{len(broken)} of {len(sources)} images cannot be read and are skipped ({listed(broken)})"
+    return images, kept, [skipped, *notes]
 
 
 def _in_bytes(images: list[Array]) -> tuple[list[Array], list[str]]:
@@ -185,4 +185,4 @@ def _first(error: Exception) -> str:
 
     if isinstance(error, UnidentifiedImageError):  # Pillow names the buffer that the content is in
         return "in no format that Pillow reads"
-    return str(error).split("\n")[0][:120] or type(error).__name__
+    return first_line(error)

@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from attar.data.dataset import UNLABELLED, Ints
+from attar.data.dataset import UNLABELLED, Ints, is_missing
 from attar.data.raw import RawLabels
-from attar.errors import LabelError
+from attar.errors import LabelError, listed
 
-# What numpy and pandas make of a missing value when they turn it into text.
-_MISSING_TEXT = frozenset({"", "-1", "nan", "NaN", "<NA>"})
+# A missing value, where numpy or pandas made text of it, and where a person or a program wrote it into a file.
+_AS_TEXT = ("", "nan", "NaN", "<NA>")
+MISSING = (*_AS_TEXT, "?", "NA", "N/A", "n/a", "#N/A", "NAN", "-nan", "-NaN", "null", "NULL", "None")
 _WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?")
 _MOST_CONTINUOUS = 20
 
@@ -71,18 +72,17 @@ def sort_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _name(value: object, exact: bool, where: str) -> str | None:
-    # bool is an int; pandas' NA is equal to nothing, not even usable as a condition, so it is told by its type.
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+    if is_missing(value):
         return None
     if isinstance(value, str):
         text = value.strip()
-        return (text or None) if exact else (None if text in _MISSING_TEXT else text)
-    if isinstance(value, (bool, np.bool_)):
+        return (text or None) if exact else (None if text in (*_AS_TEXT, str(UNLABELLED)) else text)
+    if isinstance(value, (bool, np.bool_)):  # bool is an int
         return str(bool(value))
     if isinstance(value, (int, np.integer)):
         return None if value == UNLABELLED and not exact else str(int(value))
     if isinstance(value, (float, np.floating)):
-        if np.isnan(value) or (value == UNLABELLED and not exact):
+        if value == UNLABELLED and not exact:
             return None
         if np.isinf(value):
             raise LabelError(f"{where}: a label is infinite; give a class, or leave it empty")
@@ -154,7 +154,7 @@ def validate_labels(y: Ints, classes: Sequence[str]) -> tuple[str, ...]:
     if len(single) == 1:
         who = f"class '{classes[single[0]]}' has a single label: it is"
         return (f"{who} used, but its accuracy cannot be estimated",)
-    names = ", ".join(f"'{classes[code]}'" for code in single[:5]) + (", …" if len(single) > 5 else "")
+    names = listed([f"'{classes[code]}'" for code in single])
     return (
         f"{len(single)} classes have a single label ({names}): they are used, but their accuracy cannot be estimated",
     )

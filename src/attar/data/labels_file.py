@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from attar.data.dataset import UNLABELLED
-from attar.data.delimited import MISSING, layout
-from attar.data.labels import words_for_none
-from attar.errors import DataError, LabelError
+from attar.data.delimited import layout
+from attar.data.labels import MISSING, words_for_none
+from attar.errors import DataError, LabelError, listed
 
 _ID_NAMES = frozenset({"id", "ids", "file", "filename", "file_name", "file name", "name", "path", "sample", "row"})
 _LABEL_NAMES = frozenset({"label", "labels", "class", "target", "y"})
@@ -113,7 +113,7 @@ def match_labels(labels: Mapping[str, str | None], ids: Sequence[str], path: Pat
                 places.setdefault(name, found)
     unknown = [key for key in labels if _posix(key) not in places]
     if unknown:
-        shown = ", ".join(f"'{key}'" for key in unknown[:3]) + (", …" if len(unknown) > 3 else "")
+        shown = listed([f"'{key}'" for key in unknown])
         raise LabelError(
             f"{path}: {len(unknown)} of {len(labels)} ids name no sample ({shown}); samples are called '{ids[0]}', …"
         )

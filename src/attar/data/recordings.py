@@ -12,7 +12,7 @@ from attar.data.delimited import read_delimited
 from attar.data.files import read_parquet
 from attar.data.tables import from_arrow
 from attar.data.wav import read_wav
-from attar.errors import DataError
+from attar.errors import DataError, listed
 
 SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".npy", ".wav"})
 
@@ -83,9 +83,8 @@ def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[list[Array]
         raise DataError(f"none of {len(paths)} recordings can be read; the first: {first_error}")
     notes = []
     if broken:
-        shown = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
         notes.append(
-            f"{len(broken)} of {len(paths)} recordings cannot be read and are skipped ({shown}); {first_error}"
+            f"{len(broken)} of {len(paths)} recordings cannot be read and are skipped ({listed(broken)}); {first_error}"
         )
     x = [_ordered(item, found[0], paths[kept[i]], paths[kept[0]]) for i, item in enumerate(found)]
     rates = sorted({item.rate for item in found if item.rate is not None})

@@ -14,7 +14,7 @@ from attar.data.files import read_file
 from attar.data.folders import read_folder
 from attar.data.labels_file import match_labels, read_labels
 from attar.data.raw import Raw
-from attar.errors import DataError, LabelError
+from attar.errors import DataError, LabelError, first_line
 
 
 def read(
@@ -120,6 +120,6 @@ def _raw(
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        reason = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
         raise DataError(f"{source}: cannot be read ({reason}); check the name and the permissions") from None
     raise DataError(f"{source}: no such file or folder; {builtin.suggest(source)}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from attar.data.dataset import Array, Column, Floats, Ints
+from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.tables import ArrowTable, is_number
 from attar.data.tokens import Tokenizer, padded
 from attar.errors import DataError
@@ -71,7 +71,7 @@ def are_texts(x: object) -> bool:
     if not isinstance(cells, list | tuple) or not cells:
         return False
     strings = [cell for cell in cells if isinstance(cell, str)]
-    others = any(not isinstance(cell, str) and not _is_missing(cell) for cell in cells)
+    others = any(not isinstance(cell, str) and not is_missing(cell) for cell in cells)
     return bool(strings) and not others and not all(is_number(cell) for cell in strings if cell.strip())
 
 
@@ -135,17 +135,12 @@ def tokenize(
 def _clean(x: Array | Sequence[object], where: str) -> list[str]:
     texts = []
     for i, cell in enumerate(x.ravel().tolist() if isinstance(x, np.ndarray) else x):
-        if not isinstance(cell, str) and not _is_missing(cell):
+        if not isinstance(cell, str) and not is_missing(cell):
             raise DataError(
                 f"{where}: text {i} is of type {type(cell).__name__}; give texts as strings, None where one is missing"
             )
         texts.append(cell.strip() if isinstance(cell, str) else "")
     return texts
-
-
-def _is_missing(cell: Any) -> bool:
-    # NaN is unlike itself; pandas' NA has no truth value.
-    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
 
 
 def _are_texts(cells: Sequence[str | None], named: bool) -> bool:

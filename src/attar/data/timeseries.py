@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from attar.data.raw import Raw, RawLabels
-from attar.errors import DataError, LabelError, MissingExtraError
+from attar.errors import DataError, LabelError, MissingExtraError, first_line
 
 
 def read_ts(path: Path) -> Raw:
@@ -20,7 +20,7 @@ def read_ts(path: Path) -> Raw:
     try:
         x, y, meta = load_from_ts_file(str(path), return_meta_data=True)
     except (OSError, ValueError, IndexError, KeyError) as error:
-        raise DataError(f"{path}: not a readable .ts file ({_first(error)}); download it again") from None
+        raise DataError(f"{path}: not a readable .ts file ({first_line(error)}); download it again") from None
     if not len(x):
         raise DataError(f"{path}: no series after @data; download the file again")
     samples = x if isinstance(x, np.ndarray) else [np.asarray(item) for item in x]
@@ -54,7 +54,3 @@ def _ts_header(path: Path) -> list[str]:
         # aeon's reader drops the signs of the values in such files.
         raise DataError(f"{path}: .ts files with time stamps are not read; write the values alone, or as NPZ")
     return tags.get("@classlabel", ["false"])[1:]
-
-
-def _first(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

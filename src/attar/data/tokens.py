@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from attar.data.dataset import Floats
-from attar.errors import DataError, MissingExtraError
+from attar.errors import DataError, MissingExtraError, first_line
 
 # Ids that are no token: what follows the end of a text, and what takes the place of a hidden token.
 PAD, MASK = 0, 1
@@ -86,7 +86,7 @@ class Tokenizer:
             fast = _package().Tokenizer.from_file(str(path))
         except Exception as error:  # the package raises plain Exception
             raise DataError(
-                f"{path}: not a tokenizer ({str(error).splitlines()[0]:.80}); save the model with its fast tokenizer"
+                f"{path}: not a tokenizer ({first_line(error)}); save the model with its fast tokenizer"
             ) from None
         fast.no_padding()
         fast.no_truncation()

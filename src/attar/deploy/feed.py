@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.dataset import Array, Column, Floats, Ints
+from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
 from attar.data.nodes import neighbourhood
 from attar.data.tokens import Tokenizer
@@ -104,7 +104,7 @@ def texts(X: object, tokenizer: Tokenizer, length: int) -> Feed:
     if array.dtype.kind in "biuf" and array.ndim == 2:
         ids = numbers(array, (length,))
     elif array.ndim == 1 and array.dtype.kind in "OUT":
-        odd = next((cell for cell in array.tolist() if not isinstance(cell, str) and not _is_missing(cell)), None)
+        odd = next((cell for cell in array.tolist() if not isinstance(cell, str) and not is_missing(cell)), None)
         if odd is not None:
             raise ModelError(
                 f"a sample is of type {type(odd).__name__}: give texts as strings, None where one is missing"
@@ -203,7 +203,7 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
     result = np.empty(len(values))
     for row, value in enumerate(values):
         try:
-            result[row] = np.nan if _is_missing(value) else float(value)
+            result[row] = np.nan if is_missing(value) or value == "" else float(value)
         except (TypeError, ValueError):
             raise ModelError(
                 f"column {column.name!r}, row {row}: {value!r:.40} is not a number, as it was in training: mend it"
@@ -213,7 +213,7 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
 
 def _strings(values: _Any, column: Column) -> _Any:
     del column
-    return np.array(["" if _is_missing(value) else _text(value) for value in values], dtype=object)
+    return np.array(["" if is_missing(value) else _text(value) for value in values], dtype=object)
 
 
 def _text(value: object) -> str:
@@ -235,8 +235,3 @@ def _decoded(codes: Floats, column: Column) -> _Any:
 
 def _holds_text(array: _Any) -> bool:
     return any(isinstance(value, str | bytes) for value in array.flat)
-
-
-def _is_missing(value: object) -> bool:
-    # pandas' missing values are known by their names, so that pandas is not loaded here; NA has no truth value.
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value == "" or value != value

@@ -12,7 +12,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 from attar._files import write_whole
 from attar.deploy.meta import KEY, ModelMeta
-from attar.errors import ExportError
+from attar.errors import ExportError, first_line
 
 # onnxruntime 1.20, the oldest that attar supports, reads up to IR version 10.
 IR_VERSION = 10
@@ -85,7 +85,7 @@ def write(model: ModelProto, path: Path) -> None:
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"{path}: not a valid ONNX model: {str(error).splitlines()[0]}") from error
+        raise ExportError(f"{path}: not a valid ONNX model: {first_line(error)}") from error
     write_whole(path, model.SerializeToString(deterministic=True))
 
 

@@ -19,7 +19,7 @@ from attar.deploy.folding import fold_batch_norm
 from attar.deploy.graph import compact, describe, write
 from attar.deploy.meta import ModelMeta
 from attar.deploy.trees import ML_OPSET, OPSET, tree_model
-from attar.errors import ExportError
+from attar.errors import ExportError, first_line
 
 NUMBERS, CATEGORIES, EDGES, IDS, PROBABILITIES = "x", "categories", "edge_index", "input_ids", "probabilities"
 
@@ -151,8 +151,7 @@ def traced(
                 dynamo=False,
             )
         except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ExportError(f"{name} has no ONNX form: {reason}; replace that operation") from error
+            raise ExportError(f"{name} has no ONNX form: {first_line(error)}; replace that operation") from error
         return onnx.load(file)
 
 

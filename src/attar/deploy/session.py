@@ -17,7 +17,7 @@ from attar.data.dataset import Column, Floats
 from attar.data.tokens import Tokenizer
 from attar.deploy.feed import Feed, graph, numbers, series, table, texts
 from attar.deploy.meta import KEY, ModelMeta
-from attar.errors import DataError, ModelError
+from attar.errors import DataError, ModelError, first_line
 
 # Inner layers of a small network hold some thirty times the numbers of its input: this keeps them under 200 MB.
 _NUMBERS_PER_BATCH = 2**20
@@ -128,7 +128,7 @@ class Model:
             taken = {one.name: feed[one.name] for one in self._session.get_inputs()}
             (probabilities,) = self._session.run(["probabilities"], taken)
         except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise ModelError(f"the model does not run: {str(error).splitlines()[0]}; export it again") from error
+            raise ModelError(f"the model does not run: {first_line(error)}; export it again") from error
         return np.asarray(probabilities, dtype=np.float32)
 
     @cached_property

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attar.errors import DataError, MissingExtraError
+from attar.errors import DataError, MissingExtraError, first_line
 from attar.kinds.backbone import Translated
 from attar.represent.ntxent import nt_xent
 from attar.represent.pretext import Pretext
@@ -185,8 +185,9 @@ def _readable(backbone: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise DataError(f"{backbone}: cannot be loaded ({reason}); check the name, or give hf:FOLDER") from None
+        raise DataError(
+            f"{backbone}: cannot be loaded ({first_line(error)}); check the name, or give hf:FOLDER"
+        ) from None
 
 
 @contextmanager

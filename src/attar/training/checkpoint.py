@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from attar._files import write_whole
-from attar.errors import RunError
+from attar.errors import RunError, first_line
 
 # Names in the file: what a tensor belongs to, and its own name there.
 _MODULE = "module."
@@ -130,8 +130,7 @@ def read(
         generator.set_state(tensors[_RNG_LOSS])
         torch.set_rng_state(tensors[_RNG_GLOBAL])
     except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
-        first = str(error).splitlines()[0]
-        raise RunError(f"checkpoint {path} belongs to another network ({first}); {remedy}") from error
+        raise RunError(f"checkpoint {path} belongs to another network ({first_line(error)}); {remedy}") from error
     return Position(step, losses)
 
 
