@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -42,24 +40,6 @@ def test_dead_pixels_are_kept_and_dead_colours_refused():
     x[..., 1] = np.nan
     with pytest.raises(DataError, match="channel 1 has no value"):
         checks.to_float32(x, "image", list("012"), [], "f")
-
-
-def test_duplicates_count_every_copy_but_the_first():
-    x = np.repeat(rng.normal(size=(5, 3)), [1, 2, 3, 1, 1], axis=0).astype(np.float32)
-    assert checks.duplicates(x) == ["3 of 8 samples are exact copies of another one"]
-    assert checks.duplicates(x, test=np.array([1, 7])) == [
-        "2 of 6 samples are exact copies of another one",
-        "1 of 2 test samples also occur in the training part",
-    ]
-    assert checks.duplicates(x[:1]) == []
-
-
-def test_duplicates_among_many_images_take_no_time():
-    x = rng.integers(0, 255, (20_000, 784)).astype(np.float32)
-    x[7] = x[9_000]
-    start = time.process_time()
-    assert checks.duplicates(x) == ["1 of 20000 samples are exact copies of another one"]
-    assert time.process_time() - start < 2
 
 
 def test_whole_samples_without_value_are_counted():

@@ -12,6 +12,7 @@ from attar.data import checks, graphs
 from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings
 from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
+from attar.data.quality import duplicates
 from attar.data.raw import Raw, RawLabels
 from attar.data.texts import are_texts, test_part, text_column, tokenize
 from attar.errors import DataError, LabelError, first_line
@@ -181,7 +182,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     elif learn:
         x = checks.numeric(x, kind, ids, columns, where)
         values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)
-        notes += [*found, *checks.missing(values, kind), *checks.duplicates(values, raw.test)]
+        notes += [*found, *checks.missing(values, kind), *duplicates(values, raw.test)]
     else:
         values = checks.cast(checks.numeric(x, kind, ids, columns, where), kind, ids, columns, where)
         notes += checks.missing(values, kind)
@@ -207,7 +208,7 @@ def _texts(raw: Raw, ids: Sequence[str], notes: list[str], where: str) -> Datase
         shape = "of different lengths" if isinstance(raw.x, list) else f"{raw.x.dtype} of shape {raw.x.shape}"
         raise DataError(f"{where}: {shape} is no list of texts; give strings, one per sample")
     x, column, found = tokenize(raw.x, raw.columns, raw.test, where, raw.length)
-    notes += found if raw.length is not None else [*found, *checks.duplicates(x, raw.test)]
+    notes += found if raw.length is not None else [*found, *duplicates(x, raw.test)]
     y, classes = _labels(raw, len(x), where, notes)
     return Dataset("text", x, y, classes, np.array(ids, dtype=np.str_), (column,), raw.test, tuple(notes))
 

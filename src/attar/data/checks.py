@@ -240,21 +240,3 @@ def missing(x: Floats, kind: str) -> list[str]:
     if count:
         notes.append(f"{count} of {x.size} values are missing ({100 * count / x.size:.2g} %)")
     return notes
-
-
-def duplicates(x: Floats, test: Ints | None = None) -> list[str]:
-    """Count samples that are exactly equal to an earlier one, and test samples that training has seen.
-
-    >>> duplicates(np.array([[1, 2], [3, 4], [1, 2]], dtype=np.float32), test=np.array([2]))
-    ['1 of 1 test samples also occur in the training part']
-    """
-    rows = np.ascontiguousarray(x).reshape(len(x), -1)
-    # Equal hashes of 64 bits are taken for equal samples: among a million the odds of one mistake are 1 in 10 million.
-    hashes = np.array([hash(row.tobytes()) for row in rows], dtype=np.int64)
-    known = hashes if test is None else np.delete(hashes, test)
-    again = len(known) - len(np.unique(known))
-    notes = [f"{again} of {len(known)} samples are exact copies of another one"] if again else []
-    if test is not None:
-        seen = int(np.isin(hashes[test], known).sum())
-        notes += [f"{seen} of {len(test)} test samples also occur in the training part"] if seen else []
-    return notes

@@ -16,7 +16,7 @@ from attar.data.delimited import layout, read_delimited, words_for_missing
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
-from attar.data.tables import ArrowColumn, ArrowTable, as_text, each_once, from_arrow
+from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, as_text, each_once, from_arrow
 from attar.data.texts import test_part, text_column
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
@@ -26,7 +26,7 @@ LABEL_NAMES = ("label", "target", "class", "y")
 ID_NAMES = ("id",)
 ROW_NAMES = ("", "unnamed: 0")  # of pandas
 JSON, TEXT = (".json", ".jsonl", ".ndjson"), ".txt"
-TABLES = (".csv", ".tsv", ".parquet", ".pq", *JSON)
+TABLES = (*DELIMITED, *PARQUET, *JSON)
 FORMS = "CSV, TSV, Parquet, JSON, NPZ, NPY, .ts, WAV, .txt or an image"
 
 
@@ -86,7 +86,7 @@ def read_table(
     ids: Sequence[str] = ID_NAMES,
 ) -> Raw:
     """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file` and `from_table`."""
-    if path.suffix.lower() in (".csv", ".tsv"):
+    if path.suffix.lower() in DELIMITED:
         names: Sequence[str] = layout(path).names
         each_once(names, str(path))
         label = _label(names, label_column, path)

@@ -14,6 +14,7 @@ from attar.data.images import is_image, read_images, stack
 from attar.data.labels_file import is_labels_file
 from attar.data.raw import Raw
 from attar.data.recordings import SUFFIXES, read_recordings
+from attar.data.tables import DELIMITED
 from attar.errors import DataError, listed
 
 _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
@@ -84,7 +85,7 @@ def read_folder(
 def _lists_of_labels(folder: Path, suffix: Mapping[str, str]) -> list[str]:
     """Files of labels or predictions beside the samples, where these are images, texts or sounds."""
     others = [end for end in suffix.values() if end in (TEXT, ".wav") or (end not in SUFFIXES and is_image(end))]
-    tables = [name for name, end in suffix.items() if end in (".csv", ".tsv") and "/" not in name]
+    tables = [name for name, end in suffix.items() if end in DELIMITED and "/" not in name]
     return [name for name in tables if is_labels_file(folder / name)] if len(tables) <= len(others) else []
 
 

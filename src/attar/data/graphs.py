@@ -12,6 +12,7 @@ import numpy as np
 from attar.data import nodes
 from attar.data.dataset import UNLABELLED, Array, Ints
 from attar.data.nodes import Links, Nodes
+from attar.data.tables import DELIMITED, PARQUET
 from attar.errors import DataError, LabelError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ EDGES = "edge_index"
 _SPARSE = ("x_data", "x_indices", "x_indptr", "x_shape")
 # What a column that names the nodes may be called.
 _ID_NAMES = ("id", "node_id", "nodeid", "node")
-_TABLES = (".csv", ".tsv", ".parquet", ".pq")
 
 
 def is_graph(x: object) -> bool:
@@ -82,7 +82,9 @@ def find(folder: Path) -> tuple[Path, Path] | None:
     """The node table and the edge list of a folder that holds a graph: files called nodes and edges."""
     found = []
     for name in ("nodes", "edges"):
-        files = [folder / f"{name}{suffix}" for suffix in _TABLES if (folder / f"{name}{suffix}").is_file()]
+        files = [
+            folder / f"{name}{suffix}" for suffix in (*DELIMITED, *PARQUET) if (folder / f"{name}{suffix}").is_file()
+        ]
         if len(files) != 1:
             return None
         found += files
@@ -139,7 +141,7 @@ def _ends(path: Path, place: Mapping[str, int], table: Path) -> tuple[Ints, list
         raise DataError(
             f"{path}: the file is empty; give two nodes a line, or a header line alone where none are joined"
         )
-    if path.suffix.lower() in (".csv", ".tsv"):
+    if path.suffix.lower() in DELIMITED:
         # Names, be they numbers, as they are written; and a first line of two nodes is an edge, not a header.
         found = layout(path)
         named = found.names if found.header else ()

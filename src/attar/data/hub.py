@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def read_hub(
     """
     try:
         import datasets
+        import pyarrow as pa
     except ImportError:
         raise MissingExtraError(f"hf:{name}: needs datasets; pip install 'attar[hub]'") from None
     where = f"hf:{name}"
@@ -87,13 +89,10 @@ def read_hub(
         ]
         return Raw(series, y, exact, None, (), "series", test, tuple(notes))
     for column in [column for column in table.column_names if hasattr(features[column], "names")]:
-        table = table.set_column(
-            table.column_names.index(column),
-            column,
-            _strings(_labels(table.column(column).to_pylist(), features[column])),
-        )
+        words = pa.array(_labels(table.column(column).to_pylist(), features[column]), pa.string())
+        table = table.set_column(table.column_names.index(column), column, words)
     raw = from_table(table, None, where=where, notes=notes, text=text, kind=kind)
-    return Raw(raw.x, y, exact, raw.ids, raw.columns, raw.kind, test, raw.notes)
+    return replace(raw, y=y, exact=exact, test=test)
 
 
 def _load(datasets: Any, name: str, where: str) -> dict[str, Any]:
@@ -129,12 +128,6 @@ def _labels(values: Sequence[Any], feature: Any) -> list[Any]:
     if names is None:
         return list(values)
     return [None if value is None or value < 0 else names[value] for value in values]
-
-
-def _strings(values: Sequence[Any]) -> Any:
-    import pyarrow as pa
-
-    return pa.array(values, pa.string())
 
 
 def _images(

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 # Greatest value of 16 bits over that of 8.
 _DEPTHS = 257
-_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in grey: ITU-R BT.601, as in Pillow
+# Parts of red, green and blue in grey, of ITU-R BT.601, as in Pillow.
+LUMA = (0.299, 0.587, 0.114)
 
 
 @lru_cache(maxsize=256)
@@ -148,7 +149,7 @@ def _recolour(image: Array, depth: tuple[int, ...]) -> Array:
         return image
     grey = image
     if image.ndim == 3:
-        grey = image[:, :, 0] if image.shape[2] < 3 else image[:, :, :3] @ np.array(_LUMA, dtype=np.float32)
+        grey = image[:, :, 0] if image.shape[2] < 3 else image[:, :, :3] @ np.array(LUMA, dtype=np.float32)
     if not depth:
         return grey
     if depth[0] == 3 and image.shape[2:] == (4,):

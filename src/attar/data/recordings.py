@@ -10,11 +10,11 @@ from attar.data.archives import read_npy
 from attar.data.dataset import Array
 from attar.data.delimited import read_delimited
 from attar.data.files import read_parquet
-from attar.data.tables import from_arrow
+from attar.data.tables import DELIMITED, PARQUET, from_arrow
 from attar.data.wav import read_wav
 from attar.errors import DataError, listed
 
-SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".npy", ".wav"})
+SUFFIXES = frozenset({*DELIMITED, *PARQUET, ".npy", ".wav"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def read_recording(path: Path) -> Recording:
                 f"{path}: {x.dtype} of shape {x.shape}; give numbers of shape (steps,) or (channels, steps)"
             )
         return Recording(x[None] if x.ndim == 1 else x)
-    table = read_delimited(path)[0] if suffix in (".csv", ".tsv") else read_parquet(path)
+    table = read_delimited(path)[0] if suffix in DELIMITED else read_parquet(path)
     values, columns, _ = from_arrow(table, where=str(path))
     text = next((column for column in columns if column.categories), None)
     if text is not None:

@@ -19,6 +19,8 @@ ArrowTable: TypeAlias = Any  # pyarrow carries no types
 ArrowColumn: TypeAlias = Any
 Doubles: TypeAlias = npt.NDArray[np.float64]
 
+DELIMITED, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
+
 _TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part of all different cells
 _DRESSED = re.compile(r"[+-]?[$€£¥]? ?[+-]?(\d+|\d{1,3}([.,' ]\d{3})+)([.,]\d+)? ?[%$€£¥]?")
 _MANY = 50

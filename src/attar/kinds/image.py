@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
+from attar.data.images import LUMA
 from attar.errors import DataError
 from attar.kinds.base import Standardise, moments, normal, uniform
 from attar.kinds.patched import Patched
@@ -36,8 +37,6 @@ _SHARP = 64  # shortest side of what is blurred: in smaller ones, the papers lea
 _PHOTOGRAPH = 16
 _THUMBNAIL = 48
 _PICTURE = 32
-# Luma of ITU-R BT.601.
-_LUMA = (0.299, 0.587, 0.114)
 # Most patches along a side, so that attention over all of them stays cheap.
 _PATCHES = 8
 # Channels that an image may have where its first axis could be those of grey or of colour.
@@ -123,7 +122,7 @@ class Image(Patched):
             https://arxiv.org/abs/2002.05709
         """
         background = ((x.new_tensor(self.background) - x.new_tensor(self.mean)) / x.new_tensor(self.std))[:, None, None]
-        photograph = x.shape[1] == len(_LUMA) and min(x.shape[2:]) >= _PHOTOGRAPH
+        photograph = x.shape[1] == len(LUMA) and min(x.shape[2:]) >= _PHOTOGRAPH
         grid = F.affine_grid(_affine(x, generator, strength), list(x.shape), align_corners=False)
         # Sampling pads with zeros: with the background at zero, that is what comes in over the edge.
         x = F.grid_sample(x - background, grid, padding_mode="zeros", align_corners=False) + background
@@ -148,7 +147,7 @@ class Image(Patched):
         from PIL import Image as Picture
 
         pixels = np.nan_to_num(sample.astype(np.float64))
-        if pixels.ndim == 3 and pixels.shape[2] != len(_LUMA):
+        if pixels.ndim == 3 and pixels.shape[2] != len(LUMA):
             pixels = pixels.mean(axis=2)
         low, high = pixels.min(), pixels.max()
         grey = np.rint((pixels - low) / max(high - low, np.finfo(float).tiny) * 255).astype(np.uint8)
@@ -163,7 +162,7 @@ class Image(Patched):
     def pictures(self, x: Floats) -> npt.NDArray[np.uint8]:
         """At most 32 pixels wide and high, each from black for its least value to white for its largest."""
         pixels = torch.tensor(np.nan_to_num(x)).reshape(len(x), *self.shape[:2], -1).permute(0, 3, 1, 2)
-        if pixels.shape[1] != len(_LUMA):
+        if pixels.shape[1] != len(LUMA):
             pixels = pixels.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
         shrunk = min(1.0, _PICTURE / max(self.shape[:2]))
         size = (max(1, round(shrunk * self.shape[0])), max(1, round(shrunk * self.shape[1])))
@@ -180,7 +179,7 @@ class Image(Patched):
         if strength > 0:
             x = torch.where(uniform(generator, one, 0, 1, x) < 0.5, x.flip(3), x)
         x = x + uniform(generator, one, -_BRIGHTNESS, _BRIGHTNESS, x) * strength
-        luma = (x * x.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True)
+        luma = (x * x.new_tensor(LUMA)[:, None, None]).sum(dim=1, keepdim=True)
         colour = 1 + uniform(generator, one, -_SATURATION, _SATURATION, x) * strength
         grey = uniform(generator, one, 0, 1, x) < _GREY * strength
         return torch.lerp(luma, x, torch.where(grey, 0.0, colour))
