@@ -1,4 +1,3 @@
-import json
 import re
 
 import numpy as np
@@ -81,11 +80,6 @@ def test_a_kind_that_has_learnt_refuses_other_axes_too():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(DataError, match="use one of image, series, table"):
         kinds.of("smell")
-
-
-def test_json_brings_back_the_same_kind(case):
-    kind, _ = case
-    assert kinds.from_json(json.loads(json.dumps(kind.to_json()))) == kind
 
 
 def test_normalised_samples_are_finite_and_restored_where_known(case):

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import networkx as nx
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ import torch.nn.functional as F
 
 from attar.data.nodes import links
 from attar.errors import DataError
-from attar.kinds import from_json, graph
+from attar.kinds import graph
 from attar.kinds.graph import Graph
 from attar.nets.nodes import Nodes
 from attar.training import processes
@@ -195,16 +193,6 @@ def test_drawing_shows_the_neighbours() -> None:
     svg = Graph.learn(nodes).draw(nodes[11])
     assert svg.count("<circle") == 2
     assert svg.count("M") == 1
-
-
-def test_json_keeps_all_but_the_graph() -> None:
-    kind = Graph.learn(karate().all())
-    back = from_json(kind.to_json())
-    assert back == replace(kind, links=None)
-    with pytest.raises(DataError, match="without its graph"):
-        back.preprocess()(torch.zeros(1, 1))
-    with pytest.raises(DataError, match="without its graph"):
-        back.draw(np.zeros(1, dtype=np.float32))
 
 
 def test_samples_that_are_no_nodes() -> None:

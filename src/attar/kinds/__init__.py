@@ -70,12 +70,3 @@ def with_channel(kind: str | Kind | None, x: npt.NDArray[Any]) -> npt.NDArray[An
     """
     alone = x.ndim == 2 and (kind if isinstance(kind, str) else getattr(kind, "name", None)) == "series"
     return x[:, None] if alone else x
-
-
-def from_json(state: dict[str, Any]) -> Kind:
-    """The kind that `Kind.to_json` wrote down.
-
-    Raises:
-        DataError: `state` names no kind.
-    """
-    return of(str(state.get("kind"))).from_json(state)

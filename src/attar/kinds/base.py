@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -187,27 +187,6 @@ class Kind(Parts, Restorable, Translated, ABC):
 
     def _classifier(self, n_classes: int, dim: int, width: int) -> nn.Module:
         return nn.Sequential(self.encoder(dim, width), nn.Linear(dim, n_classes))
-
-    def to_json(self) -> dict[str, Any]:
-        """What was learnt, as plain JSON values; `attar.kinds.from_json` is the way back."""
-        return {"kind": self.name} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-
-    @classmethod
-    def from_json(cls, state: dict[str, Any]) -> Self:
-        """The kind that `to_json` wrote down."""
-        return cls(**{f.name: _tuples(state[f.name]) for f in fields(cls)})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_tuples(v) for v in value)
-    return value
 
 
 class Standardise(nn.Module):

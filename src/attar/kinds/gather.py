@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from attar.data.nodes import Links, neighbourhood
-from attar.errors import DataError
 from attar.kinds.base import Standardise
 from attar.nets.nodes import Nodes, bound, neighbour_sum, normalised_adjacency
 
@@ -18,19 +17,19 @@ class Gather(nn.Module):
     """Numbers of nodes `(b, 1)`, or `Nodes` of any graph with raw features, to `Nodes` with normalised features.
 
     Arguments:
-        links: the graph that numbers are of; None: there is none, and only `Nodes` are taken.
+        links: the graph that numbers are of.
         standardise: of the features; None: they count something, and each row is brought to the length √d.
         fan_out: in training, most edges that are followed to each node, hop by hop; None: the whole graph is taken.
         hops: how far around a node the others have an influence on it.
     """
 
     def __init__(
-        self, links: Links | None, standardise: Standardise | None, fan_out: tuple[int, ...] | None, hops: int
+        self, links: Links, standardise: Standardise | None, fan_out: tuple[int, ...] | None, hops: int
     ) -> None:
         super().__init__()
         self.links, self.fan_out, self.hops = links, fan_out, hops
         self.standardise = standardise
-        if links is not None and fan_out is None:
+        if fan_out is None:
             self.everything = self._normalised(torch.tensor(links.features))
             self.edge_index = torch.tensor(links.edge_index)
 
@@ -38,8 +37,6 @@ class Gather(nn.Module):
         """Gather what a network needs to answer for the nodes."""
         if isinstance(x, Nodes):
             return x.like(self._normalised(x.features))
-        if self.links is None:
-            raise DataError("this kind was read back without its graph; learn it again from the nodes")
         rows = x.reshape(-1).long()
         if self.fan_out is None:
             return Nodes.of(self.everything, self.edge_index, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import cos, pi, sin
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -59,8 +59,8 @@ class Graph(Kind):
         counts: whether they count something.
         mean: of each feature over all nodes.
         std: of each feature, likewise.
+        links: the graph.
         layer: of the encoder, "gcn" or "gin".
-        links: the graph; None where only what was learnt about it is known.
 
     Example:
         >>> from attar.data.nodes import links
@@ -74,7 +74,6 @@ class Graph(Kind):
     layouts: ClassVar[Mapping[int, str]] = {2: "(n, 1)"}
     baselines: ClassVar[tuple[str, ...]] = ("raw", "pca")
     pretexts: ClassVar[tuple[str, ...]] = ("cca-ssg", "simclr")
-    possible: ClassVar[tuple[str, ...]] = ("autoencoder", "masked", "cca-ssg", "simclr", "moco", "byol")
     # Ranges of activations are learnt from batches of samples, and a graph cannot be cut into batches.
     integers: ClassVar[bool] = False
     # Two layers, and the number of neighbours of those at their edge.
@@ -84,8 +83,8 @@ class Graph(Kind):
     counts: bool
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    links: Links = field(compare=False, repr=False)
     layer: str = "gcn"
-    links: Links | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def learn(cls, x: Floats, columns: Sequence[Column] = ()) -> Self:
@@ -103,12 +102,12 @@ class Graph(Kind):
         features = links.features
         counts = bool(np.nanmin(features, initial=0) >= 0 and np.mean(features == 0) >= _COUNTS)
         mean, std = moments(features, axis=1)
-        return cls(tuple(features.shape[1:]), counts, mean, std, links=links)
+        return cls(tuple(features.shape[1:]), counts, mean, std, links)
 
     def preprocess(self) -> nn.Module:
         """From numbers of nodes `(b, 1)`, or from `attar.nets.nodes.Nodes`, to nodes with normalised features."""
         standardise = None if self.counts else Standardise(self.mean, self.std, axes=2)
-        return Gather(self.links, standardise, None if self.links is None or self.whole else _FAN_OUT, self.hops)
+        return Gather(self.links, standardise, None if self.whole else _FAN_OUT, self.hops)
 
     def restore(self, x: Tensor) -> Tensor:
         """Normalised features back to raw units `(n, d)`; of counts, what length a row had is not known any more."""
@@ -154,7 +153,7 @@ class Graph(Kind):
         features, ends = torch.split(x_hat, [self.shape[0], _LINK], dim=1)
         loss = F.mse_loss(features, nodes.asked)
         seeds = torch.arange(len(nodes), device=x.device) if nodes.seeds is None else nodes.seeds
-        if self.links is not None and self.whole:
+        if self.whole:
             # Rows of one graph in all processes, so that pairs of their nodes can be told.
             ends, seeds = whole_batch(ends), whole_batch(seeds)
         linked = _linked(nodes, seeds)
@@ -230,22 +229,11 @@ class Graph(Kind):
     @property
     def whole(self) -> bool:
         """Whether a batch is the whole graph, with some of its nodes asked about."""
-        return self.graph.features.size <= _WHOLE
-
-    @property
-    def graph(self) -> Links:
-        """The graph.
-
-        Raises:
-            DataError: only what was learnt about it is known.
-        """
-        if self.links is None:
-            raise DataError("this kind was read back without its graph; learn it again from the nodes")
-        return self.links
+        return self.links.features.size <= _WHOLE
 
     def batch(self, usual: int) -> int:
         """All nodes where the network looks at all of them anyway."""
-        return min(_BATCH, max(usual, len(self.graph.features))) if self.whole else usual
+        return min(_BATCH, max(usual, len(self.links.features))) if self.whole else usual
 
     def example(self, x: Floats) -> Tensor:
         """Three nodes in a row."""
@@ -264,18 +252,9 @@ class Graph(Kind):
         """
         return {"propagated features": nn.Sequential(self.preprocess(), Spread(2)).eval()}
 
-    def to_json(self) -> dict[str, Any]:
-        """What was learnt; the graph itself is left out."""
-        return {key: value for key, value in super().to_json().items() if key != "links"}
-
-    @classmethod
-    def from_json(cls, state: dict[str, Any]) -> Self:
-        """The kind that `to_json` wrote down, without its graph."""
-        return super().from_json({**state, "links": None})
-
     def _neighbours(self, node: int) -> list[int]:
-        start, stop = self.graph.starts[node : node + 2]
-        found: list[int] = self.graph.edge_index[0, start:stop][:_NEIGHBOURS].tolist()
+        start, stop = self.links.starts[node : node + 2]
+        found: list[int] = self.links.edge_index[0, start:stop][:_NEIGHBOURS].tolist()
         return found
 
 
