@@ -1,4 +1,4 @@
-"""Settings of an estimator that cannot be, each refused by its name."""
+"""Checks on the settings of an estimator: what it cannot work with is refused, by the name of the setting."""
 
 from __future__ import annotations
 
@@ -30,4 +30,17 @@ def check_counts(estimator: object, *names: str, least: int = 1) -> None:
         if not is_count(value, least):
             raise DataError(
                 f"{type(estimator).__name__} needs {name} to be a whole number from {least}; got {name}={value!r}"
+            )
+
+
+def check_positive(estimator: object, *names: str) -> None:
+    """Hold settings of an estimator to finite numbers above 0.
+
+    Raises:
+        DataError: one is something else.
+    """
+    for name in names:
+        if not is_positive(value := getattr(estimator, name)):
+            raise DataError(
+                f"{type(estimator).__name__} needs {name} to be a finite number above 0; got {name}={value!r}"
             )

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils import check_random_state
 
-from attar._settings import check_counts, is_positive
+from attar._settings import check_counts, check_positive
 from attar.density.base import Density, Floats64, RandomState
 from attar.density.gaussian import factor, whitened
-from attar.errors import DataError, MissingExtraError
+from attar.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import torch
@@ -153,8 +153,7 @@ class Flow(Density):
 
     def _check_parameters(self) -> None:
         check_counts(self, "transforms", "width", "steps", "batch_size")
-        if not is_positive(self.lr):
-            raise DataError(f"Flow needs lr to be above 0; got lr={self.lr!r}")
+        check_positive(self, "lr")
 
 
 def _network(features: int, transforms: int, width: int) -> nn.Module:

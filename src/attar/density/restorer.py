@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from attar._settings import check_counts
+from attar._settings import check_counts, check_positive
 from attar.errors import DataError
 from attar.kinds import kind_of
 
@@ -240,9 +240,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
             raise DataError(
                 f"damages={self.damages!r}; of kind {kind.name} some of {', '.join(suited)} can be repaired"
             )
-        noise: Any = self.noise
-        if not isinstance(noise, Real) or not 0 < noise < np.inf:  # type: ignore[operator]
-            raise DataError(f"Restorer needs noise to be a number above 0; got noise={self.noise!r}")
+        check_positive(self, "noise")
         return asked
 
     def _ready(self, damage: str) -> None:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from attar.errors import DataError
-from attar.represent.base import BATCH, FloatArray
+from attar.represent._parts import FloatArray
+from attar.represent.base import BATCH
 from attar.represent.pretext import Pretext
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from attar.errors import DataError
 from attar.kinds import with_channel
+from attar.represent._parts import FloatArray
 from attar.training.memory import kept_memory
 
 if TYPE_CHECKING:
     from torch import nn
 
-FloatArray = npt.NDArray[np.floating[Any]]
 
 # A table has one axis per sample, a recording two, an image two or three.
 MAX_AXES = 4

@@ -10,7 +10,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from attar.errors import DataError
-from attar.represent.base import BATCH, FloatArray
+from attar.represent._parts import FloatArray
+from attar.represent.base import BATCH
 from attar.represent.pretext import Pretext
 
 if TYPE_CHECKING:

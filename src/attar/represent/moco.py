@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from attar._settings import check_positive
 from attar.errors import DataError
 from attar.represent.pretext import Pretext
 
@@ -62,7 +62,7 @@ class MoCo(Pretext):
         (64, 16)
     """
 
-    _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "projection")
+    _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "projection", "queue")
 
     def __init__(
         self,
@@ -101,12 +101,9 @@ class MoCo(Pretext):
         from attar.represent._momentum import Momentum
         from attar.represent._queue import Queue
 
-        if self.queue < 1:
-            raise DataError(f"queue is {self.queue}; give at least 1 negative")
         if not 0 <= self.momentum <= 1:
             raise DataError(f"momentum is {self.momentum}; give the share that is kept in a step, from 0 to 1")
-        if not 0 < self.temperature < math.inf:
-            raise DataError(f"temperature is {self.temperature}; give a finite number above 0, such as 0.2")
+        check_positive(self, "temperature")
         encoder = kind.encoder(self.dim, self.width)
         projector = nn.Sequential(nn.Linear(self.dim, self.dim), nn.ReLU(), nn.Linear(self.dim, self.projection))
         key = Momentum(nn.Sequential(encoder, projector))

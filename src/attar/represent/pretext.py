@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from attar._settings import check_counts
 from attar.errors import CollapseWarning
 from attar.kinds import kind_of
-from attar.represent.base import FloatArray, Representation
+from attar.represent._parts import FloatArray
+from attar.represent.base import Representation
 
 if TYPE_CHECKING:
     import torch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from attar._settings import check_counts
 from attar.errors import DataError
 from attar.kinds import kind_of
-from attar.represent.base import FloatArray, Representation
+from attar.represent._parts import FloatArray
+from attar.represent.base import Representation
 from attar.training.memory import kept_memory
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ class RandomConvolutions(Representation):
         >>> RandomConvolutions(16, random_state=0).fit_transform(recordings).shape
         (20, 256)
     """
-
-    _accepts_nan: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from attar._settings import check_counts
-from attar.represent.base import FloatArray, Representation
+from attar.represent._parts import FloatArray
+from attar.represent.base import Representation
 from attar.represent.raw import normalised
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ class RandomFeatures(Representation):
         >>> RandomFeatures(32, random_state=0).fit_transform(X).shape
         (50, 32)
     """
-
-    _accepts_nan: ClassVar[bool] = True
 
     def __init__(self, dim: int = 512, *, kind: str | Kind | None = None, random_state: int | None = None) -> None:
         self.dim = dim

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from attar.kinds import kind_of
-from attar.represent.base import FloatArray, Representation
+from attar.represent._parts import FloatArray
+from attar.represent.base import Representation
 
 if TYPE_CHECKING:
     from attar.kinds.base import Kind
@@ -25,8 +26,6 @@ class Raw(Representation):
         >>> Raw().fit_transform(np.array([[1.0, np.nan], [3.0, 5.0], [2.0, 5.0]])).shape
         (3, 3)
     """
-
-    _accepts_nan: ClassVar[bool] = True
 
     def __init__(self, *, kind: str | Kind | None = None) -> None:
         self.kind = kind

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, ClassVar
 
-from attar.errors import DataError
+from attar._settings import check_positive
 from attar.represent.pretext import Pretext
 
 if TYPE_CHECKING:
@@ -86,8 +85,7 @@ class SimCLR(Pretext):
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
-        if not 0 < self.temperature < math.inf:
-            raise DataError(f"temperature is {self.temperature}; give a finite number above 0, such as 0.2")
+        check_positive(self, "temperature")
         # As in the paper's section 2.1, without batch normalisation: with it, labels spread less well over digits.
         projector = nn.Sequential(nn.Linear(self.dim, self.dim), nn.ReLU(), nn.Linear(self.dim, self.projection))
         return nn.ModuleDict({"encoder": kind.encoder(self.dim, self.width), "projector": projector})

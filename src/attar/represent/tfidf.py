@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from attar._settings import check_counts
 from attar.errors import DataError
 from attar.kinds import kind_of
-from attar.represent.base import FloatArray, Representation
+from attar.represent._parts import FloatArray
+from attar.represent.base import Representation
 
 if TYPE_CHECKING:
     from attar.kinds.base import Kind

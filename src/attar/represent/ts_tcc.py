@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, cast
 
+from attar._settings import check_positive
 from attar.errors import DataError
 from attar.represent.pretext import Pretext
 
@@ -105,8 +105,7 @@ class TSTCC(Pretext):
 
         if self.context < 1 or self.context % _HEADS:
             raise DataError(f"context is {self.context}; give a multiple of {_HEADS}")
-        if not 0 < self.temperature < math.inf:
-            raise DataError(f"temperature is {self.temperature}; give a finite number above 0, such as 0.2")
+        check_positive(self, "temperature")
         encoder = kind.encoder(self.dim, self.width).eval()
         with torch.no_grad():
             _, steps, channels = kind.sequence(encoder, kind.preprocess()(torch.zeros(1, *kind.shape))).shape
