@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
@@ -66,32 +67,23 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     if linear.loss_ == "squared" and len(z) < z.shape[1]:
         compact = compact @ np.linalg.svd(compact, full_matrices=False)[2].T
 
-    # Every head is asked about the same parts.
-    @cache
-    def linear_on(part: bytes) -> Doubles:
-        chosen = np.frombuffer(part, dtype=np.intp)
+    def linear_on(part: Indices) -> Doubles:
         probe = LinearProbe(linear.loss_, random_state=job.seed)
-        return probe.fit(compact[chosen], codes[chosen]).predict_proba(compact)
+        return probe.fit(compact[part], codes[part]).predict_proba(compact)
 
-    def answer_linear(parts: list[Indices]) -> list[Doubles]:
-        return [linear_on(part.astype(np.intp).tobytes()) for part in parts]
-
+    answer_linear = _remembered(linear_on)
     by_linear = Fitted(f"{name} + linear", answer_linear, np.concatenate(said), writer(job, module, linear.to_module()))
     finish = partial(finished, job, folder=folder, points=shown, points_of=name, start=start, z=z, penalty=penalty)
     if name in ("raw", "tf-idf"):
         return finish(fitted=[by_linear], baseline=True)
     in_pool = np.searchsorted(pooled, labelled)
 
-    @cache
-    def trained_on(part: bytes) -> Doubles:
-        chosen = np.frombuffer(part, dtype=np.intp)
+    def trained_on(part: Indices) -> Doubles:
         y = np.full(len(pooled), UNLABELLED)
-        y[in_pool[chosen]] = codes[chosen]
+        y[in_pool[part]] = codes[part]
         return SelfTrainedProbe(random_state=job.seed).fit_pool(pool, y).predict_proba(z)
 
-    def answer_trained(parts: list[Indices]) -> list[Doubles]:
-        return [trained_on(part.astype(np.intp).tobytes()) for part in parts]
-
+    answer_trained = _remembered(trained_on)
     by_training = Fitted(
         f"{name} + self-trained",
         answer_trained,
@@ -136,6 +128,12 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         rank=3,
     )
     return finish(fitted=[by_linear, by_training, by_propagation, both], baseline=baseline)
+
+
+def _remembered(answer: Callable[[Indices], Doubles]) -> Callable[[list[Indices]], list[Doubles]]:
+    """What a head says after each part: several heads are asked about the same parts, and each is fitted once."""
+    known = cache(lambda part: answer(np.frombuffer(part, dtype=np.intp)))
+    return lambda parts: [known(part.astype(np.intp).tobytes()) for part in parts]
 
 
 def probed(job: Job, module: nn.Module) -> Doubles:
