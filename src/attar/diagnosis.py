@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import time
@@ -15,18 +14,16 @@ from typing import Any
 import numpy as np
 
 from attar import kinds
-from attar._files import write_whole
 from attar.data.dataset import UNLABELLED, Dataset, Ints
-from attar.data.sources import read
 from attar.errors import DataError
-from attar.fit import Options, default_folder, fingerprint_of, prepared, summary
+from attar.fit import Options, default_folder, fingerprint_of, read_prepared, summary
 from attar.plan import on_threads, versions
 from attar.report.risks import Risks
 from attar.report.saved import write_risks
 from attar.report.swept import Shown
 from attar.risk import Curve
 from attar.risk.advice import best_of
-from attar.run import Result, Run, free_folder
+from attar.run import Result, Run, free_folder, write_json
 from attar.sweeps import OVER, Labelled, least_training, sweep
 from attar.training.progress import Progress, Silent
 
@@ -75,12 +72,7 @@ def diagnose(
     unknown = [name for name in over if name not in OVER]
     if unknown or not over:
         raise DataError(f"cannot vary {', '.join(unknown) or 'nothing'}: give some of {', '.join(OVER)}")
-    dataset = prepared(
-        read(
-            source, kind=options.kind, labels=options.labels, label_column=options.label_column, strict=options.strict
-        ),
-        options,
-    )
+    dataset = read_prepared(source, options)
     least_training(_labels(dataset))
     progress.say(summary(dataset))
     for note in dataset.notes:
@@ -111,7 +103,7 @@ def diagnose(
         for one in shown:
             for ending in ("json", "arrow", "svg"):
                 one.curve.save(run.folder / "curves" / f"{_file(one.curve.over)}.{ending}")
-        write_whole(run.folder / SUMMARY, json.dumps(summary_of(facts), indent=1) + "\n")
+        write_json(run.folder / SUMMARY, summary_of(facts))
         return Diagnosis(write_risks(run.folder, facts), facts)
 
 

@@ -15,6 +15,7 @@ from attar import kinds
 from attar.data.arrays import from_arrays
 from attar.data.dataset import Dataset
 from attar.data.sources import read
+from attar.data.split import some
 from attar.errors import DataError
 from attar.fit import default_folder, fingerprint_of
 from attar.plan import default_plan, faster_precision, on_threads, versions
@@ -124,7 +125,7 @@ def _fewer(dataset: Dataset, seed: int) -> Dataset:
     n = len(dataset)
     if n <= MOST:
         return dataset
-    kept = np.sort(np.random.default_rng(seed).permutation(n)[:MOST])
+    kept = some(n, MOST, seed)
     test = None if dataset.test is None else np.flatnonzero(np.isin(kept, dataset.test))
     note = f"{MOST:,} of {n:,} samples, drawn at random, are looked at"
     return replace(

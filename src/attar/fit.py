@@ -101,16 +101,7 @@ def fit_source(source: str, options: Options, progress: Progress | None = None, 
     """
     progress = progress or Silent()
     budget = options.limits()
-    dataset = prepared(
-        read(
-            source,
-            kind=options.kind,
-            labels=options.labels,
-            label_column=options.label_column,
-            strict=options.strict,
-        ),
-        options,
-    )
+    dataset = read_prepared(source, options)
     folder = options.out or default_folder(source)
     return fit_dataset(
         dataset,
@@ -156,7 +147,7 @@ def fit_dataset(
         "settings": {
             key: str(value) if isinstance(value, Path) else value
             for key, value in asdict(options).items()
-            if key not in ("out",)
+            if key != "out"
         },
         "data": fingerprint_of(dataset),
     }
@@ -170,6 +161,19 @@ def fit_dataset(
             from attar.job import run_job  # loads torch: not before the input has been found good
 
             return run_job(dataset, plan, budget, run, progress, seed=options.seed, source=source, command=command)
+
+
+def read_prepared(source: str, options: Options) -> Dataset:
+    """What a source holds, as `prepared`.
+
+    Raises:
+        DataError: the source cannot be read.
+        LabelError: too few labels, or of one class only.
+    """
+    found = read(
+        source, kind=options.kind, labels=options.labels, label_column=options.label_column, strict=options.strict
+    )
+    return prepared(found, options)
 
 
 def prepared(dataset: Dataset, options: Options) -> Dataset:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from attar._files import write_whole
 from attar._settings import is_count, is_positive
 from attar.errors import DataError
 
@@ -151,8 +152,6 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def export(self, path: str | Path) -> Path:
         """Write the model file, to be read with `attar.load`, `attar predict` or plain onnxruntime."""
-        from attar._files import write_whole
-
         check_is_fitted(self)
         path = Path(path)
         write_whole(path, self._bytes)
@@ -160,7 +159,6 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def report(self, path: str | Path) -> Path:
         """Write the report as one self-contained HTML page."""
-        from attar._files import write_whole
         from attar.report.page import render
 
         check_is_fitted(self)

@@ -30,6 +30,8 @@ _SMALL = 20_000_000
 _FEW = 200
 # Share of the time that bfloat16 must stay below to be worth its rounding.
 _CLEARLY = 0.8
+# Sizes of the training set in the learning curve of a network, and draws of each.
+NETWORK_CURVE = 3, 2
 # Below this share of the default schedule a network learns too little to be worth its time.
 _WORTHWHILE = 0.1
 
@@ -72,6 +74,12 @@ class Plan(BaseModel):
     backbone_epochs: int = Field(default=0, ge=0)
     precision: str = "32-true"
     threads: int = Field(default=1, ge=1)
+
+    @property
+    def network_fits(self) -> int:
+        """How often a network is trained: once in each fold, once for each point of its curve, and once on all."""
+        sizes, draws = NETWORK_CURVE
+        return self.folds * self.network_repeats + sizes * draws + 1
 
 
 def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
@@ -116,14 +124,13 @@ def plan_for_time(
     pretexts = kind.pretexts if pretexts is None else pretexts
     per_sample = _seconds_per_sample(kind, x)
     n, passes = len(x), default_plan(x, n_labelled)
-    network_fits = 2 * (passes.folds * passes.network_repeats + 1 + 6)
     rebuilding = sum(name in ("autoencoder", "masked") for name in pretexts)
     samples = (
         2 * (len(pretexts) - rebuilding) * passes.simclr_epochs * n
         + 2 * rebuilding * passes.autoencoder_epochs * n
         + passes.student_epochs * n
         # A step on fewer samples hardly takes less.
-        + network_fits * passes.tune_steps * 64
+        + 2 * passes.network_fits * passes.tune_steps * 64
     )
     factor = _SHARE * (seconds - _FIXED) / max(samples * per_sample, 1e-9)
     return default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))

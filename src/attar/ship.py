@@ -16,6 +16,7 @@ from attar.compress.distillation import distill
 from attar.compress.integers import quantize_static
 from attar.compress.weights import quantize_weights
 from attar.data.dataset import Floats
+from attar.data.split import some
 from attar.deploy.check import check
 from attar.deploy.measure import measure
 from attar.deploy.onnx import export
@@ -23,7 +24,7 @@ from attar.deploy.session import load
 from attar.errors import BudgetError, ExportError
 from attar.report.facts import Step
 from attar.run import CHECKPOINT, Result, Run, kept
-from attar.thinner import filters_within, thinner, write
+from attar.thinner import ROOM, filters_within, thinner, write
 from attar.trials.base import Job
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ _EXPORTED = 1e-3
 _CONVOLUTIONS, _IMITATES = "random-convolutions", 0.97
 # Probabilities below this count as this in logarithms; and how strong the views are that a student learns from.
 _TINY, _STRENGTH = 1e-6, 0.5
-_ROOM = 1.01
 
 
 def largest_student(job: Job, budget: Budget, run: Run) -> Student | None:
@@ -134,9 +134,9 @@ def _in_eight_bits(job: Job, candidate: Candidate, folder: Path) -> Result:
         quantize_weights(candidate.path, file)
     except ExportError:  # trees have no weights
         return Result(facts={"step": None})
-    some = np.sort(np.random.default_rng(job.seed).permutation(len(job.x))[:_COMPARED])
+    drawn = some(len(job.x), _COMPARED, job.seed)
     # As a user has them: a candidate may see samples in terms of its own.
-    said, expected = load(file).predict_proba(job.kind.given(job.x[some])), candidate.everything[some]
+    said, expected = load(file).predict_proba(job.kind.given(job.x[drawn])), candidate.everything[drawn]
     measured = measure(file, job.kind.given(job.x[:1]))
     step = Step(
         name="int8 weights",
@@ -259,7 +259,7 @@ def trial(job: Job, rung: Student, folder: Path) -> tuple[int, float]:
     measured = measure(integers if job.kind.integers else floats, job.x)
     for path in (floats, integers):
         path.unlink(missing_ok=True)
-    return int(_ROOM * measured.bytes), measured.latency_ms
+    return int(ROOM * measured.bytes), measured.latency_ms
 
 
 def _built(rung: Student, seed: int) -> nn.Module:
@@ -282,5 +282,4 @@ def _whole(kind: Kind, network: nn.Module) -> nn.Module:
 
 
 def _calibration(job: Job) -> Floats:
-    some = np.random.default_rng(job.seed).permutation(len(job.x))[:_CALIBRATION]
-    return job.x[np.sort(some)]
+    return job.x[some(len(job.x), _CALIBRATION, job.seed)]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from attar import kinds
 from attar.data.dataset import Dataset, Floats, Ints
 from attar.data.quality import Finding, copies, findings, intrinsic_dimension, near_copies
+from attar.data.split import some
 from attar.density import AnomalyDetector, Mixture, interpolate, sample
 from attar.kinds.base import Kind
 from attar.latents import DIM, Components, autoencoder, flat, has_way_back
@@ -176,12 +177,8 @@ def _map(z: Floats, distance: Floats, index: Ints, seed: int, progress: Progress
     return Result({"places": umap(distance, index, start, epochs, np.random.default_rng(seed), progress)})
 
 
-def _some(n: int, most: int, seed: int) -> Ints:
-    return np.sort(np.random.default_rng(seed).permutation(n)[:most])
-
-
 def _density(z: Floats, seed: int) -> Result:
-    fitted = Mixture(random_state=seed).fit(z[_some(len(z), _DENSITY, seed)])
+    fitted = Mixture(random_state=seed).fit(z[some(len(z), _DENSITY, seed)])
     scores = [fitted.score_samples(z[i : i + _AT_ONCE]) for i in range(0, len(z), _AT_ONCE)]
     return Result({"log_density": np.concatenate(scores).astype(np.float32)})
 
@@ -208,14 +205,14 @@ def _groups(z: Floats, seed: int) -> Result:
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
-    some = z[_some(len(z), _GROUPED, seed)]
-    different = len(np.unique(some, axis=0))
-    best, middles = -np.inf, some.mean(axis=0, keepdims=True)
+    drawn = z[some(len(z), _GROUPED, seed)]
+    different = len(np.unique(drawn, axis=0))
+    best, middles = -np.inf, drawn.mean(axis=0, keepdims=True)
     for k in _GROUPS:
         if k >= different:
             break
-        means = KMeans(k, n_init=3, random_state=seed).fit(some)
-        score = float(silhouette_score(some, means.labels_))
+        means = KMeans(k, n_init=3, random_state=seed).fit(drawn)
+        score = float(silhouette_score(drawn, means.labels_))
         if score > best:
             best, middles = score, means.cluster_centers_
     square = ((z**2).sum(axis=1)[:, None] - 2 * z @ middles.T) + (middles**2).sum(axis=1)
@@ -257,7 +254,7 @@ def _latents(
     if not has_way_back(kind):
         return []
     # Copies of what is set aside were learnt; what was learnt is set aside for no figure.
-    aside = _some(len(x), min(round(_ASIDE * len(x)), _MOST_ASIDE), seed + 2)
+    aside = some(len(x), min(round(_ASIDE * len(x)), _MOST_ASIDE), seed + 2)
     learnt = np.setdiff1d(np.arange(len(x)), aside)
     dim = min(DIM, len(learnt) - 1, max(1, v.shape[1] // 2))
     made: list[tuple[str, Components | Autoencoder]] = [
@@ -285,7 +282,7 @@ def _seen(
     ends: Ints,
     seed: int,
 ) -> Result:
-    z = model.transform(x[learnt[_some(len(learnt), _DENSITY, seed)]])
+    z = model.transform(x[learnt[some(len(learnt), _DENSITY, seed)]])
     density = Mixture(random_state=seed).fit(z)
     alpha = np.linspace(0, 1, STEPS)
     tested = aside if len(aside) else learnt

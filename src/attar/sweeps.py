@@ -128,9 +128,6 @@ class Sweep:
     looked_at: tuple[Curve, Curve] | None = None
 
 
-AXES = ("features", "λ", "leaves", "trees", "width", "epochs", "samples", "label noise")
-"""What can be varied."""
-
 OVER = {
     "features": ("features", "λ"),
     "leaves": ("leaves", "trees"),
@@ -140,6 +137,8 @@ OVER = {
     "label-noise": ("label noise",),
 }
 """Axes of each name that a person may ask for."""
+AXES = tuple(axis for group in OVER.values() for axis in group)
+"""What can be varied."""
 
 
 def sweep(data: Labelled, over: str, progress: Progress, test: tuple[Floats, Ints] | None = None) -> Sweep:

@@ -8,6 +8,15 @@ from attar.data.dataset import UNLABELLED, Dataset, Ints
 from attar.errors import DataError, LabelError
 
 
+def some(n: int, most: int, seed: int) -> Ints:
+    """Indices of `n` samples, in order: all, or so many drawn at random.
+
+    >>> some(3, 5, seed=0), some(5, 3, seed=0)
+    (array([0, 1, 2]), array([2, 3, 4]))
+    """
+    return np.sort(np.random.default_rng(seed).permutation(n)[:most])
+
+
 def draw_labels(
     y: Ints,
     *,

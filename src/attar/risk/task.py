@@ -11,7 +11,6 @@ import numpy.typing as npt
 from attar.errors import DataError
 
 Doubles = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)

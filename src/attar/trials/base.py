@@ -15,10 +15,12 @@ from torch import nn
 
 from attar.adapt.validate import Answer, cross_validate, learning_curve
 from attar.data.dataset import UNLABELLED, Floats, Ints
+from attar.data.split import some
 from attar.deploy.check import check
 from attar.deploy.measure import measure
 from attar.deploy.onnx import export
 from attar.errors import ExportError
+from attar.plan import NETWORK_CURVE
 from attar.run import Result
 from attar.training.memory import kept_memory
 
@@ -128,8 +130,8 @@ def finished(
     plan, codes = job.plan, job.codes
     arrays: dict[str, npt.NDArray[Any]] = {"points": points}
     if z is not None:
-        some = np.sort(np.random.default_rng(job.seed).permutation(len(z))[:_COMPONENTS])
-        arrays["components"], arrays["components_of"] = _components(z[some]), some
+        drawn = some(len(z), _COMPONENTS, job.seed)
+        arrays["components"], arrays["components_of"] = _components(z[drawn]), drawn
     facts: list[dict[str, Any]] = []
     reasons = list(left_out)
     checked = job.labelled[:_CHECKED]
@@ -146,7 +148,7 @@ def finished(
         repeats = plan.network_repeats if one.network else plan.repeats
         arrays[f"{i}.held_out"] = cross_validate(one.answer, codes, folds=plan.folds, repeats=repeats, seed=job.seed)
         arrays[f"{i}.everything"] = one.everything
-        sizes, draws = (3, 2) if one.network else (5, plan.draws)
+        sizes, draws = NETWORK_CURVE if one.network else (5, plan.draws)
         curve = learning_curve(one.answer, codes, sizes=sizes, draws=draws, seed=job.seed)
         measured = measure(file, job.x)
         facts.append(

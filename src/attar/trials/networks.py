@@ -26,9 +26,7 @@ def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path
     preprocess = job.kind.preprocess().eval()
     encoder = None if pretrained is None else pretrained[1]
     z = None if pretrained is None else apply(pretrained, x, job.at_once)
-    fits = plan.folds * plan.network_repeats + 1 + 6
-
-    with job.progress.task(name, fits) as task:
+    with job.progress.task(name, plan.network_fits) as task:
 
         def network(part: Indices) -> nn.Sequential:
             if encoder is None or z is None:
