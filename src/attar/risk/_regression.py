@@ -55,6 +55,13 @@ def checked(
     return x, targets, t, expected
 
 
+def thin_svd(x: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """U `(n, r)`, s `(r,)` and Vᵀ `(r, p)` with x = U diag(s) Vᵀ, r being the numerical rank of x `(n, p)`."""
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    kept = s > s[0] * max(x.shape) * np.finfo(float).eps
+    return u[:, kept], s[kept], vt[kept]
+
+
 def sizes_of(sizes: npt.ArrayLike | None, p_max: int) -> npt.NDArray[np.intp]:
     """Numbers of columns, ascending; all where none are given.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk._prefixes import fits
-from attar.risk._regression import sizes_of
+from attar.risk._regression import sizes_of, thin_svd
 from attar.risk.curve import Curve
 from attar.risk.task import Task
 
@@ -218,9 +218,8 @@ class _Ridge:
     @classmethod
     def of(cls, task: Task) -> _Ridge:
         x, t, _ = _centred(task, np.arange(task.x.shape[1]))
-        u, s, vt = np.linalg.svd(x, full_matrices=False)
-        kept = s > s[0] * max(x.shape) * np.finfo(float).eps
-        return cls(u[:, kept], s[kept], t @ vt[kept].T)
+        u, s, vt = thin_svd(x)
+        return cls(u, s, t @ vt.T)
 
     def answers(self, y: Doubles, penalty: float) -> tuple[Doubles, Doubles]:
         """For training and for test samples."""

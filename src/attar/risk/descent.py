@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.errors import DataError
-from attar.risk._regression import Doubles, checked, interval_of, numbers
+from attar.risk._regression import Doubles, checked, interval_of, numbers, thin_svd
 from attar.risk.curve import Curve
 
 
@@ -57,9 +57,7 @@ def gradient_descent_path(
     beta = np.zeros(p) if start is None else numbers("start", start)
     if beta.shape != (p,):
         raise DataError(f"start has shape {beta.shape}: give one number for each of the {p} features")
-    u, s, vt = np.linalg.svd(x, full_matrices=False)
-    kept = s > s[0] * max(x.shape) * np.finfo(float).eps
-    u, s, vt = u[:, kept], s[kept], vt[kept]
+    u, s, vt = thin_svd(x)
     largest = float(s[0] ** 2) if len(s) else 1.0
     eta = 1 / largest if rate is None else rate
     if not 0 < eta < 2 / largest:

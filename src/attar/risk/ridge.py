@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.errors import DataError
-from attar.risk._regression import Doubles, checked, interval_of, numbers, sizes_of
+from attar.risk._regression import Doubles, checked, interval_of, numbers, sizes_of, thin_svd
 from attar.risk.curve import Curve
 
 # Values of λ where none are given, from this share of the largest squared singular value up.
@@ -64,9 +64,7 @@ def ridge_path(
         raise DataError("give X_test and y_test together, or neither")
     left_out = X_test is None
     x, targets, t, expected = checked(X, y, X if X_test is None else X_test, y if y_test is None else y_test)
-    u, s, vt = np.linalg.svd(x, full_matrices=False)
-    kept = s > s[0] * max(x.shape) * np.finfo(float).eps
-    u, s, vt = u[:, kept], s[kept], vt[kept]
+    u, s, vt = thin_svd(x)
     asked = _ridges(ridges, float(s[0] ** 2) if len(s) else 1.0)
     along, on_test = u.T @ targets, t @ vt.T
     n, m = targets.shape
@@ -90,7 +88,7 @@ def ridge_path(
         train_interval=interval_of(train),
         test_interval=interval_of(test),
         norm=norm.mean(1),
-        threshold=float(asked[0]) if asked[0] == 0 and kept.sum() == n else None,
+        threshold=float(asked[0]) if asked[0] == 0 and len(s) == n else None,
     )
 
 
