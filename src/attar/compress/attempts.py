@@ -157,4 +157,4 @@ class Attempts:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-        return latency(lambda: session.run(None, {"x": self.example.numpy()}))[0]
+        return latency(lambda: session.run(None, {"x": self.example.numpy()}))

@@ -22,12 +22,10 @@ class Measurement:
     Arguments:
         bytes: size of the file.
         latency_ms: median time of one sample, one thread, in milliseconds.
-        repeats: how often it was run for that.
     """
 
     bytes: int
     latency_ms: float
-    repeats: int
 
 
 def measure(path: Path, x: Any, repeats: int = 100) -> Measurement:
@@ -46,12 +44,11 @@ def measure(path: Path, x: Any, repeats: int = 100) -> Measurement:
     """
     model = load(path, threads=1)
     feed = model.feed(x[:1])
-    milliseconds, repeats = latency(lambda: model.run(feed), repeats)
-    return Measurement(path.stat().st_size, milliseconds, repeats)
+    return Measurement(path.stat().st_size, latency(lambda: model.run(feed), repeats))
 
 
-def latency(run: Callable[[], object], repeats: int = 100) -> tuple[float, int]:
-    """Milliseconds of a call, as `measure` takes them, and how often it was made for that."""
+def latency(run: Callable[[], object], repeats: int = 100) -> float:
+    """Milliseconds of a call, as `measure` takes them."""
     per_block = max(1, -(-repeats // _BLOCKS))
     for _ in range(min(10, per_block)):
         run()
@@ -63,4 +60,4 @@ def latency(run: Callable[[], object], repeats: int = 100) -> tuple[float, int]:
             run()
             times.append(time.perf_counter() - start)
         medians.append(float(np.median(times)))
-    return 1000 * min(medians), per_block * _BLOCKS
+    return 1000 * min(medians)

@@ -61,7 +61,6 @@ def train(
     until: int | None = None,
     progress: Progress | None = None,
     name: str = "train",
-    accelerator: str = "cpu",
     precision: str = "32-true",
 ) -> History:
     """Train by AdamW with a warm-up, a cosine to zero, and clipped gradients.
@@ -93,7 +92,6 @@ def train(
         until: step to stop at for now, where not None; from the checkpoint it goes on as if it had not stopped.
         progress: where each step is reported.
         name: of the task in `progress`.
-        accelerator: of Lightning Fabric: "cpu", "cuda", "auto".
         precision: of Lightning Fabric: "32-true", or "bf16-mixed": products and convolutions of the loss in bfloat16.
 
     Returns:
@@ -110,7 +108,7 @@ def train(
         >>> len(history.losses), history.losses[-1] < 1e-3
         (200, True)
     """
-    fabric = _fabric(accelerator, precision)
+    fabric = _fabric(precision)
     with ExitStack() as stack:
         stack.enter_context(kept_memory())
         stack.enter_context(together.process_group())
@@ -122,7 +120,7 @@ def train(
         plan = Plan(n, steps, batch_size, lr, weight_decay, seed, precision)
         generator = torch.Generator().manual_seed(seed)
         # Convolutions on a CPU are quickest where the channels of a pixel lie side by side.
-        _lay_out(module.to(fabric.device), torch.channels_last)
+        _lay_out(module, torch.channels_last)
         optimizer = _optimizer(module, lr, weight_decay)
         position = Position(0, [])
         if checkpoint is not None:
@@ -147,16 +145,16 @@ def train(
                     checkpoints.write(checkpoint, plan, position, module, optimizer, generator)
                     written = time.monotonic()
     module.eval()
-    _lay_out(module.to("cpu"), torch.contiguous_format)
+    _lay_out(module, torch.contiguous_format)
     epoch_losses = (position.losses[i : i + per_epoch] for i in range(0, len(position.losses), per_epoch))
     return History(tuple(math.fsum(losses) / len(losses) for losses in epoch_losses), position.step)
 
 
-def _fabric(accelerator: str, precision: str) -> Fabric:
+def _fabric(precision: str) -> Fabric:
     # Here, because the import takes as long as that of torch.
     from lightning_fabric import Fabric
 
-    return Fabric(accelerator=accelerator, devices=1, precision=cast(Any, precision))
+    return Fabric(accelerator="cpu", devices=1, precision=cast(Any, precision))
 
 
 def _lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
