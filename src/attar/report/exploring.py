@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from attar.report.explored import Explored
-from attar.report.page import card, described
+from attar.report.page import card, described, noted
 from attar.report.panels import panel, quality
 from attar.report.places import places
 from attar.report.scree import holding, scree
 from attar.report.sections import sectioned
-from attar.report.words import NONE, clean, count, plural, prose, text
+from attar.report.words import NONE, count, plural, text
 
 
 def render_explored(explored: Explored) -> str:
@@ -72,8 +72,5 @@ def _data(explored: Explored) -> str:
         "Samples": count(explored.n),
         "Shape of one sample": " × ".join(map(count, explored.shape)),
     }
-    notes = "".join(f"<li>{prose(clean(note))}</li>" for note in explored.notes)
-    listed = (
-        f'<ul class="notes">{notes}</ul>' if notes else '<p class="muted">Nothing unusual was found on reading.</p>'
-    )
+    listed = noted(explored.notes, "Nothing unusual was found on reading.")
     return f'<div class="columns"><div>{described(about)}</div><div><h3>Notes on reading</h3>{listed}</div></div>'

@@ -66,7 +66,7 @@ class LatentPoint(_Fact):
     predicted: str
     probability: float
     label: str | None  # None where unlabelled
-    thumbnail: str  # drawn by the kind: inline SVG, a data: URI or an img element of one; empty for none
+    thumbnail: str  # drawn by the kind: inline SVG or a data: URI; empty for none
 
 
 class Facts(_Fact):

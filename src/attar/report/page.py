@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -30,10 +31,9 @@ def render(facts: Facts) -> str:
         the page, to be written as UTF-8.
     """
     script = resource("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     chosen = next((row.name for row in facts.leaderboard if row.chosen), None)
     return Template(resource("page.html")).substitute(
-        digest=digest,
+        digest=digest(script),
         style=resource("page.css") + resource("risks.css"),
         script=script,
         title=text(facts.run),
@@ -131,10 +131,8 @@ def _data(facts: Facts) -> str:
         "Labelled": count(facts.n_labelled),
         "Held out for the test": count(facts.n_test) if facts.n_test else "none: accuracy is estimated, not tested",
     }
-    notes = "".join(f"<li>{prose(note)}</li>" for note in facts.notes)
-    listed = f'<ul class="notes">{notes}</ul>' if notes else '<p class="muted">Nothing unusual was found.</p>'
     return (
-        f'<div class="columns"><div>{described(pairs)}</div><div><h3>Notes</h3>{listed}</div></div>'
+        f'<div class="columns"><div>{described(pairs)}</div><div><h3>Notes</h3>{noted(facts.notes)}</div></div>'
         f"<h3>Labels per class</h3>{_per_class(facts)}"
     )
 
@@ -148,6 +146,17 @@ def _per_class(facts: Facts) -> str:
     )
     longest = min(max(map(width, facts.classes), default=0.0) * 1.15, 10.0)
     return f'<ul class="classes" style="--name:{longest:.1f}em">{lines}</ul>'
+
+
+def noted(notes: Sequence[str], nothing: str = "Nothing unusual was found.") -> str:
+    """Sentences as a list, or one that says that there are none."""
+    items = "".join(f"<li>{prose(note)}</li>" for note in notes)
+    return f'<ul class="notes">{items}</ul>' if notes else f'<p class="muted">{nothing}</p>'
+
+
+def digest(script: str) -> str:
+    """The SHA-256 of a script in base64, by which a content security policy knows it."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def setting(value: str | int | float | bool | None) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from attar.report.page import card, described
+from attar.report.page import card, described, noted
 from attar.report.sections import sectioned
 from attar.report.swept import Shown, section, title
-from attar.report.words import NONE, count, percent, plural, prose, text
+from attar.report.words import NONE, count, percent, plural, text
 from attar.risk._words import number, place
 from attar.risk.advice import Advice
 from attar.risk.curve import OF_LABELS
@@ -150,6 +150,4 @@ def _data(risks: Risks) -> str:
         "Labelled": count(risks.n_labelled),
         "Held out for the test": count(risks.n_test) if risks.n_test else "none",
     }
-    notes = "".join(f"<li>{prose(note)}</li>" for note in risks.notes)
-    listed = f'<ul class="notes">{notes}</ul>' if notes else '<p class="muted">Nothing unusual was found.</p>'
-    return f'<div class="columns"><div>{described(pairs)}</div><div><h3>Notes</h3>{listed}</div></div>'
+    return f'<div class="columns"><div>{described(pairs)}</div><div><h3>Notes</h3>{noted(risks.notes)}</div></div>'

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Protocol
 
-from attar.report.page import described, resource, setting
+from attar.report.page import described, digest, resource, setting
 from attar.report.words import duration, prose, text
 
 
@@ -25,11 +23,11 @@ class Shown(Protocol):
 
     @property
     def command(self) -> str:
-        """What repeats it."""
+        """The command that repeats it."""
 
     @property
     def seconds(self) -> float:
-        """That it took."""
+        """How long it took."""
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool | None]:
@@ -62,9 +60,8 @@ def sectioned(
         styles: likewise, any number.
     """
     code = [resource(f"{name}.js") for name in scripts]
-    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in code)
     return Template(resource("explore.html")).substitute(
-        digests=" ".join(f"'sha256-{digest}'" for digest in digests),
+        digests=" ".join(f"'sha256-{digest(script)}'" for script in code),
         style="".join(resource(f"{name}.css") for name in styles),
         page=code[0],
         explore="".join(code[1:]),

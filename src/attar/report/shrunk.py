@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from attar.report.page import card, described
+from attar.report.page import card, described, noted
 from attar.report.sections import sectioned
 from attar.report.style import axis_of_shares
-from attar.report.words import NONE, milliseconds, percent, plural, prose, size, text, times
+from attar.report.words import NONE, milliseconds, percent, plural, size, text, times
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def render_shrunk(shrunk: Shrunk) -> str:
         ("front", "Size and " + shrunk.judged, front(shrunk)),
         ("attempts", "What was tried", _attempts(shrunk)),
         ("tensors", "Which tensors matter", _tensors(shrunk)),
-        ("files", "Files", described(dict(shrunk.files)) + _notes(shrunk)),
+        ("files", "Files", described(dict(shrunk.files)) + (noted(shrunk.notes) if shrunk.notes else "")),
     ]
     return sectioned(
         shrunk,
@@ -201,7 +201,3 @@ def _shade(loss: float | None) -> str:
         return ""
     share = min(max((math.log10(max(loss, 1e-9)) + 3) / 3, 0.0), 1.0)
     return f' style="--share:{100 * share:.0f}%"'
-
-
-def _notes(shrunk: Shrunk) -> str:
-    return f'<ul class="notes">{"".join(f"<li>{prose(one)}</li>" for one in shrunk.notes)}</ul>' if shrunk.notes else ""
