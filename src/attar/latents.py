@@ -61,15 +61,10 @@ class Components:
 
 def flat(kind: Kind, x: Floats, seed: int = 0) -> Floats:
     """Samples as vectors: normalised values, or what stands for texts, `(n, d)`."""
-    if has_way_back(kind):
+    if kind.quantities:
         raw = Raw(kind=kind).fit(x[:1])
         return apply(raw.module_, x, kind.batch(512))
     return np.asarray(TfIdf(_TOPICS, kind=kind, random_state=seed).fit_transform(x), dtype=np.float32)
-
-
-def has_way_back(kind: Kind) -> bool:
-    """Whether a vector of normalised values is a sample: that of a text is one of counts of its words."""
-    return "raw" in kind.baselines
 
 
 def unflattened(kind: Kind, v: Floats) -> Floats:
@@ -81,7 +76,7 @@ def unflattened(kind: Kind, v: Floats) -> Floats:
 
 def epochs_for(kind: Kind, x: Floats, seconds: float) -> int:
     """Epochs of an autoencoder: as many as the time allows, by that of a few steps; 0 where there is no need of one."""
-    if len(x) < _FEW or not has_way_back(kind) or x[0].size < _NARROW:
+    if len(x) < _FEW or not kind.quantities or x[0].size < _NARROW:
         return 0
     encoder, decoder = kind.encoder(DIM, _WIDTH), kind.decoder(DIM, _WIDTH)
     optimizer = torch.optim.AdamW([*encoder.parameters(), *decoder.parameters()], fused=True)

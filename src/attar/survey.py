@@ -13,7 +13,7 @@ from attar.data.quality import Finding, copies, findings, intrinsic_dimension, n
 from attar.data.split import some
 from attar.density import AnomalyDetector, Mixture, interpolate, sample
 from attar.kinds.base import Kind
-from attar.latents import DIM, Components, autoencoder, flat, has_way_back
+from attar.latents import DIM, Components, autoencoder, flat
 from attar.report.explored import Spectrum
 from attar.represent import PCA, Autoencoder
 from attar.represent.umap import nearest, umap
@@ -251,7 +251,7 @@ def _latents(
     progress: Progress,
 ) -> list[Latent]:
     """What principal components, and where there is time an autoencoder, rebuild, draw, and go through."""
-    if not has_way_back(kind):
+    if not kind.quantities:
         return []
     # Copies of what is set aside were learnt; what was learnt is set aside for no figure.
     aside = some(len(x), min(round(_ASIDE * len(x)), _MOST_ASIDE), seed + 2)

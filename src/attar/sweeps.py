@@ -78,7 +78,7 @@ class Labelled:
 
     @cached_property
     def _inputs(self) -> nn.Module:
-        if "raw" not in self.kind.baselines:
+        if not self.kind.quantities:
             return self._features
         preprocess = self.kind.preprocess().eval()
         shaped = len(self.kind.shape) > 1

@@ -74,6 +74,8 @@ class Kind(Parts, Restorable, Translated, ABC):
     possible: ClassVar[tuple[str, ...]] = ("autoencoder", "masked", "cca-ssg", "simclr", "moco", "byol")
     # Whether students are worth having in integers.
     integers: ClassVar[bool] = True
+    # Whether normalised values are quantities, so that a mean of two samples is a sample; else they are names of words.
+    quantities: ClassVar[bool] = True
     # How far around a sample others have an influence on it.
     hops: ClassVar[int] = 0
     # Widths of the students; what each encodes to is four times as long.
