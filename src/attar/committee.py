@@ -50,7 +50,12 @@ def committee(members: Sequence[Candidate], lead: Candidate) -> Candidate:
 
 
 def predicted(candidate: Candidate, x: object) -> Floats:
-    """Probabilities of samples, as `Kind.given` has them, by the file of a candidate, or by those of its members."""
+    """Class probabilities `(n, n_classes)` by the file of a candidate; of a committee, the mean over its members.
+
+    Arguments:
+        candidate: with a file of its own, or with members that have one each.
+        x: samples as `Kind.given` returns them.
+    """
     said: Floats = np.mean([load(one.path).predict_proba(x) for one in candidate.members or (candidate,)], axis=0)
     return said
 

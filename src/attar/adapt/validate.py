@@ -21,10 +21,9 @@ _BOOTSTRAPS = 400
 # A candidate that is a hair simpler is not preferred over one that is a hair better by rounding.
 _TIE = 1e-9
 
-
-# Trained on some of the labelled samples at a time, given by their positions: the class probabilities of them all,
-# `(n, n_classes)` for each.
 Answer = Callable[[list[Indices]], list[Doubles]]
+"""A candidate under validation: it is trained once on each of several parts of the n labelled samples, each part given
+by the positions of its samples, and returns after each training the class probabilities of all n, `(n, n_classes)`."""
 
 
 def cross_validate(answer: Answer, codes: npt.NDArray[np.integer], *, folds: int, repeats: int, seed: int) -> Doubles:

@@ -69,8 +69,11 @@ class Judge:
     def quality(self, model: nn.Module) -> float:
         """Accuracy where all classes are known, else the share of samples that get the class that they got before.
 
-        Where a network does not answer with one row of logits a sample, the share of the variance of the answers
-        before that its answers have.
+        A network whose answers are not a row of logits for each sample is judged by R² instead: 1 less the mean squared
+        difference from the answers it gave before, over the variance of these; 0 at the least.
+
+        Raises:
+            CompressionError: the answers have another shape than before.
         """
         said = answers(model, self.x)
         if said.shape != self.told.shape:

@@ -44,7 +44,7 @@ def macs_of_layers(model: nn.Module, x: Samples) -> dict[str, int]:
 
 @contextmanager
 def evaluated(model: nn.Module) -> Iterator[None]:
-    """Evaluation without gradients, in which a transformer calls all of its layers, and attention is its formula."""
+    """Evaluation without gradients and without fused kernels: transformers call each of their layers one by one."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

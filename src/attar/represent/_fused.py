@@ -15,7 +15,8 @@ Answer = TypeVar("Answer")
 class Fused(Generic[Answer]):
     """A function of a tensor and more, compiled at its first call on a GPU; on a CPU it runs one operation at a time.
 
-    So it does on a GPU where nothing can be compiled. The answers are the same but for rounding.
+    Where the GPU's machine has no compiler, it runs one operation at a time there too. The answers are the same either
+    way, up to rounding.
 
     Arguments:
         function: without state. It may overwrite its first argument, and what is left in there is not defined.

@@ -14,7 +14,7 @@ from attar.adapt.heads import MeanOfHeads
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
-from attar.adapt.validate import correctness, cross_validate
+from attar.adapt.validate import Answer, correctness, cross_validate
 from attar.data.dataset import UNLABELLED
 from attar.run import Result
 from attar.trials.base import Doubles, Fitted, Indices, Job, apply, finished, writer
@@ -130,7 +130,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     return finish(fitted=[by_linear, by_training, by_propagation, both], baseline=baseline)
 
 
-def _remembered(answer: Callable[[Indices], Doubles]) -> Callable[[list[Indices]], list[Doubles]]:
+def _remembered(answer: Callable[[Indices], Doubles]) -> Answer:
     """What a head says after each part: several heads are asked about the same parts, and each is fitted once."""
     known = cache(lambda part: answer(np.frombuffer(part, dtype=np.intp)))
     return lambda parts: [known(part.astype(np.intp).tobytes()) for part in parts]
