@@ -30,7 +30,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     from the very ONNX file that `export` writes.
 
     Arguments:
-        budget: what the file may cost, as "100KB", "0.5ms" or "100KB,0.5ms"; None: as much as it likes.
+        budget: what the file may cost, as "100KB", "0.5ms" or "100KB,0.5ms"; None: no limit.
         kind: "image", "series", "table", "text" or "graph"; None: from X.
         time: seconds that `fit` may take; None: the default schedule.
         pretexts: to try, as ("simclr", "masked"); None: those that suit the kind of data.
@@ -40,12 +40,14 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         progress: where to report, as in `attar.training.progress`; None: nowhere.
 
     Attributes:
-        classes_: labels, sorted.
-        accuracy_: estimated from the labelled samples alone, corrected for the choice among candidates.
-        accuracy_interval_: 90 %.
+        classes_: labels `(n_classes,)`, sorted, as they were given in y.
+        accuracy_: share of new samples that the model gets right, estimated by cross-validation on the labelled
+            samples and corrected for the choice among candidates.
+        accuracy_interval_: low and high end of its 90 % confidence interval.
         leaderboard_: every candidate that was tried, baselines included, the best first.
         facts_: everything that the report shows.
-        model_: the shipped file, loaded.
+        model_: the exported file, opened as by `attar.load`.
+        n_features_in_: numbers in one sample.
 
     Example:
         >>> from sklearn.datasets import load_digits
@@ -78,7 +80,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.progress = progress
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Learn.
+        """Learn from all samples and the labels that are known.
 
         Arguments:
             X: images `(n, h, w[, c])`, series `(n, channels, steps)` or a list of series of different lengths,
@@ -140,25 +142,39 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return int(seed), None if seconds is None else float(seconds)
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
-        """Probability of each class `(n, n_classes)`."""
+        """Probability of each class.
+
+        Arguments:
+            X: samples of the shape of those in `fit`.
+
+        Returns:
+            float32 `(n, n_classes)`, in the order of `classes_`.
+
+        Raises:
+            ModelError: the samples are unlike those in `fit`.
+        """
         check_is_fitted(self)
         return self.model_.predict_proba(X)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The most probable label of each sample `(n,)`."""
+        """The most probable label of each sample `(n,)`, one of `classes_`; arguments and errors as `predict_proba`."""
         check_is_fitted(self)
         labels: npt.NDArray[Any] = self.classes_[self.model_.predict_proba(X).argmax(axis=1)]
         return labels
 
     def export(self, path: str | Path) -> Path:
-        """Write the model file, to be read with `attar.load`, `attar predict` or plain onnxruntime."""
+        """Write the ONNX file, to be read with `attar.load`, `attar predict` or plain onnxruntime.
+
+        Returns:
+            The path, whose folder is made where it does not exist.
+        """
         check_is_fitted(self)
         path = Path(path)
         write_whole(path, self._bytes)
         return path
 
     def report(self, path: str | Path) -> Path:
-        """Write the report as one self-contained HTML page."""
+        """Write the report as one self-contained HTML page; returns as `export`."""
         from attar.report.page import render
 
         check_is_fitted(self)

@@ -106,7 +106,11 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
     def encode(self, X: npt.ArrayLike, error: float) -> bytes:
         """Samples `(n, *shape_)` as bytes, with a root mean squared error of `error` at most, over all of them.
 
-        Samples that are unlike those learnt from keep it too, at the cost of more bits.
+        Samples that are unlike those learnt from keep to that error too, at the cost of more bits.
+
+        Arguments:
+            X: samples `(n, *shape_)`.
+            error: above 0, in the units of the samples.
 
         Raises:
             DataError: another shape, a missing or infinite value, or an error too small for values so large.
