@@ -208,5 +208,5 @@ class TestHostileInput:
 
     def test_samples_of_another_shape(self) -> None:
         detector = AnomalyDetector(random_state=0).fit(np.random.default_rng(0).random((10, 4, 3)))
-        with pytest.raises(DataError, match=r"shape \(3, 4\).* expecting samples of \(4, 3\)"):
+        with pytest.raises(DataError, match=r"shape \(3, 4\).* expecting samples of shape \(4, 3\)"):
             detector.score_samples(np.zeros((2, 3, 4)))

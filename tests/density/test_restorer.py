@@ -220,7 +220,9 @@ class TestHostileInput:
                 restorer.denoise(bad, 0.1)
         with pytest.raises(ValueError, match="X has 56 features, but Restorer is expecting 64"):
             restorer.denoise(np.zeros((2, 8, 7)), 0.1)
-        with pytest.raises(DataError, match=r"samples of shape \(4, 16\), but Restorer is expecting \(8, 8\)"):
+        with pytest.raises(
+            DataError, match=r"samples of shape \(4, 16\), but Restorer is expecting samples of shape \(8, 8\)"
+        ):
             restorer.denoise(np.zeros((2, 4, 16)), 0.1)
         with pytest.raises(DataError, match="mask"):
             restorer.inpaint(SAMPLES["image"], np.zeros((8, 8)))

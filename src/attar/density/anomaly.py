@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from attar.density._ensemble import Ensemble
 from attar.errors import DataError
+from attar.kinds.samples import hold_shape
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -226,17 +227,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             x = validate_data(self, X, reset=reset, **options)
         else:
             x = check_array(X, allow_nd=True, estimator=self, input_name="X", **options)
-        shape = x.shape[1:]
-        if reset:
-            self.shape_ = shape
-        elif shape != self.shape_:
-            raise DataError(
-                f"X has samples of shape {shape}, but AnomalyDetector is expecting samples of {self.shape_}"
-            )
-        x = x.reshape(len(x), -1)
-        if len(shape) > 1:
-            validate_data(self, x, reset=reset, skip_check_array=True)
-        return x
+        hold_shape(self, x, reset=reset)
+        flat = x.reshape(len(x), -1)
+        if x.ndim > 2:
+            validate_data(self, flat, reset=reset, skip_check_array=True)
+        return flat
 
     def _check_parameters(self) -> None:
         alpha: Any = self.alpha

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from attar._settings import check_counts, check_positive
 from attar.errors import DataError
 from attar.kinds import kind_of
+from attar.kinds.samples import as_features, as_floats, hold_shape
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 DAMAGES = ("noise", "holes", "blocks")
-# A table has one axis per sample, an image two or three.
-MAX_AXES = 4
 BATCH = 512
 
 
@@ -182,7 +181,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         self._ready("blocks")
         kind = self.kind_
         half = tuple(kind.restore(kind.halved(kind.preprocess()(torch.zeros(1, *self.shape_)))).shape[1:])
-        x: Floats = _floats(X)
+        x: Floats = as_floats(self, X, dtype=np.float32, ensure_all_finite="allow-nan")
         if x.shape[1:] != half:
             raise DataError(f"X has samples of shape {x.shape[1:]}; upscale to {self.shape_} needs {half}")
         out = np.empty((len(x), *self.shape_), dtype=np.float32)
@@ -266,14 +265,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         return self.kind_.restore(self.network_(y * (share > 0) * self.varies_, share, level))
 
     def _checked(self, X: npt.ArrayLike, *, reset: bool) -> Floats:
-        x = _floats(X)
-        # On the flat view, so that scikit-learn counts every value of a sample as a feature.
-        flat = X if x.ndim == 2 else x.reshape(len(x), -1)
-        validate_data(self, flat, reset=reset, skip_check_array=True)
-        if reset:
-            self.shape_ = tuple(x.shape[1:])
-        elif x.shape[1:] != self.shape_:
-            raise DataError(f"X has samples of shape {x.shape[1:]}, but Restorer is expecting {self.shape_}")
+        x: Floats = as_features(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")
+        hold_shape(self, x, reset=reset)
         return x
 
     def __sklearn_tags__(self) -> Any:
@@ -281,20 +274,6 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _floats(X: npt.ArrayLike) -> Floats:
-    # A float64 value beyond float32 becomes infinite, which the check itself then refuses by name.
-    with np.errstate(over="ignore"):
-        x: Floats = check_array(
-            X, dtype=np.float32, allow_nd=True, ensure_all_finite="allow-nan", estimator="Restorer", input_name="X"
-        )
-    if x.ndim > MAX_AXES or x[:1].size == 0:
-        raise DataError(
-            f"X has shape {x.shape}; give samples that hold at least one value on at most {MAX_AXES - 1} axes: "
-            "(n, features), (n, channels, steps), (n, h, w) or (n, h, w, c)"
-        )
-    return x
 
 
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from attar.errors import DataError
 from attar.kinds import with_channel
+from attar.kinds.samples import as_features, hold_shape
 from attar.represent._parts import FloatArray
 from attar.training.memory import kept_memory
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-# A table has one axis per sample, a recording two, an image two or three.
-MAX_AXES = 4
 # Large enough to keep the cores busy, small enough that the activations of a convolutional encoder stay small.
 BATCH = 512
 
@@ -116,36 +114,16 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Without `finite`, the subclass looks for NaN and infinity itself, while it reads the samples anyway.
         """
-        options = {
-            "dtype": self._dtypes,
-            "order": "C",
-            "ensure_all_finite": "allow-nan" if finite and self._accepts_nan else finite,
-        }
-        x: FloatArray
-        # A float64 value beyond float32 becomes infinite, which the check itself then refuses by name.
-        with np.errstate(over="ignore"):
-            # What has neither an `ndim` nor is a list of lists is scikit-learn's to convert, or to refuse.
-            axes = np.ndim(X) if isinstance(X, list | tuple) else getattr(X, "ndim", 2)
-            if axes <= 2:
-                x = validate_data(self, X, reset=reset, **options)
-            else:
-                x = check_array(X, allow_nd=True, estimator=self, input_name="X", **options)
-                if x.ndim > MAX_AXES or x[:1].size == 0:
-                    raise DataError(
-                        f"X has shape {x.shape}; give samples that hold at least one value on at most {MAX_AXES - 1} "
-                        "axes: (n, features), (n, channels, steps), (n, h, w) or (n, h, w, c)"
-                    )
-                # On the flat view, so that scikit-learn counts every value of a sample as a feature.
-                validate_data(self, x.reshape(len(x), -1), reset=reset, skip_check_array=True)
+        x: FloatArray = as_features(
+            self,
+            X,
+            reset=reset,
+            dtype=self._dtypes,
+            order="C",
+            ensure_all_finite="allow-nan" if finite and self._accepts_nan else finite,
+        )
         x = with_channel(getattr(self, "kind", None), x)
-        shape = tuple(x.shape[1:])
-        if reset:
-            self.shape_ = shape
-        elif shape != self.shape_:
-            raise DataError(
-                f"X has samples of shape {shape}, but {type(self).__name__} is expecting samples of shape "
-                f"{self.shape_} as input"
-            )
+        hold_shape(self, x, reset=reset)
         return x
 
     @property
