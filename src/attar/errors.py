@@ -69,12 +69,13 @@ class CollapseWarning(UserWarning):
 
 
 def first_line(error: Exception) -> str:
-    """What an error of another library says, in at most 160 characters; its type where it says nothing.
+    """What an error of the system or another library says, in at most 160 characters; its type where it says nothing.
 
-    >>> first_line(ValueError("no such column\\nat row 3")), first_line(EOFError())
-    ('no such column', 'EOFError')
+    >>> first_line(ValueError("no such column\\nat row 3")), first_line(EOFError()), first_line(OSError(28, "no room"))
+    ('no such column', 'EOFError', 'no room')
     """
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (said.strip().splitlines() or [type(error).__name__])[0][:160]
 
 
 def listed(names: Sequence[str]) -> str:

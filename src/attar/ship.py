@@ -185,15 +185,15 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
     whole = _whole(job.kind, network)
     floats, integers = folder / "float32.onnx", folder / "int8.onnx"
     export(whole, job.example, floats, job.meta)
-    some = job.x[:_CHECKED]
+    few = job.x[:_CHECKED]
     with torch.inference_mode():
-        difference = check(floats, some, whole(torch.tensor(some)).numpy(), _EXPORTED)
+        difference = check(floats, few, whole(torch.tensor(few)).numpy(), _EXPORTED)
     of_float = load(floats).predict_proba(job.x)
     if not job.kind.integers:
         _hold(budget, floats)
         step = _step("distilled", floats, of_float, job, teacher, rung)
         return Result(facts={"steps": [step], "file": floats.name, "difference": difference})
-    quantize_static(floats, integers, _calibration(job))
+    quantize_static(floats, integers, job.x[some(len(job.x), _CALIBRATION, job.seed)])
     of_integers = load(integers).predict_proba(job.x)
     agreement = float((of_float.argmax(1) == of_integers.argmax(1)).mean())
     if agreement < _AGREEMENT:
@@ -279,7 +279,3 @@ def _as_if_trained(network: nn.Module) -> nn.Module:
 
 def _whole(kind: Kind, network: nn.Module) -> nn.Module:
     return nn.Sequential(kind.preprocess(), network, nn.Softmax(dim=1)).eval()
-
-
-def _calibration(job: Job) -> Floats:
-    return job.x[some(len(job.x), _CALIBRATION, job.seed)]

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from attar.data.dataset import UNLABELLED
 from attar.data.delimited import layout
 from attar.data.labels import MISSING, words_for_none
-from attar.errors import DataError, LabelError, listed
+from attar.errors import DataError, LabelError, first_line, listed
 
 _ID_NAMES = frozenset({"id", "ids", "file", "filename", "file_name", "file name", "name", "path", "sample", "row"})
 _LABEL_NAMES = frozenset({"label", "labels", "class", "target", "y"})
@@ -34,7 +34,9 @@ def read_labels(path: Path) -> tuple[dict[str, str | None], list[str]]:
     except FileNotFoundError:
         raise LabelError(f"{path}: no such labels file; give a CSV file with two columns, id and label") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise LabelError(f"{path}: the labels file cannot be read ({_brief(error)}); save it as UTF-8 text") from None
+        raise LabelError(
+            f"{path}: the labels file cannot be read ({first_line(error)}); save it as UTF-8 text"
+        ) from None
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.lstrip().partition("\n")[0].count)
     )
@@ -128,7 +130,3 @@ def match_labels(labels: Mapping[str, str | None], ids: Sequence[str], path: Pat
 
 def _posix(name: str) -> str:
     return name.replace("\\", "/").removeprefix("./")
-
-
-def _brief(error: Exception) -> str:
-    return str(error.strerror) if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]

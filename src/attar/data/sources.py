@@ -120,6 +120,5 @@ def _raw(
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        reason = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
-        raise DataError(f"{source}: cannot be read ({reason}); check the name and the permissions") from None
+        raise DataError(f"{source}: cannot be read ({first_line(error)}); check the name and the permissions") from None
     raise DataError(f"{source}: no such file or folder; {builtin.suggest(source)}")

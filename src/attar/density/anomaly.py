@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from attar._settings import is_positive
 from attar.density._ensemble import Ensemble
 from attar.errors import DataError
 from attar.kinds.samples import hold_shape
@@ -234,11 +234,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return flat
 
     def _check_parameters(self) -> None:
-        alpha: Any = self.alpha
-        share: Any = 0.5 if self.contamination is None else self.contamination
-        if not isinstance(alpha, Real) or not 0 < alpha < 1:  # type: ignore[operator]
+        if not is_positive(self.alpha) or self.alpha >= 1:
             raise DataError(f"AnomalyDetector needs alpha between 0 and 1; got alpha={self.alpha!r}")
-        if not isinstance(share, Real) or not 0 < share <= 0.5:  # type: ignore[operator]
+        share = 0.5 if self.contamination is None else self.contamination
+        if not is_positive(share) or share > 0.5:
             raise DataError(
                 f"AnomalyDetector needs contamination above 0 and at most 0.5; got contamination={self.contamination!r}"
             )
