@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from attar.adapt.validate import LearningPoint, correctness
-from attar.data.dataset import Floats, Ints
+from attar.data.dataset import Doubles, Floats, Ints
 from attar.errors import TrainingError
 from attar.represent import (
     BYOL,
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from attar.represent.base import Representation
     from attar.represent.pretext import Pretext
 
-Doubles = npt.NDArray[np.float64]
 
 # Of the heads on one representation.
 _RANKS = 4

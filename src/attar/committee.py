@@ -6,13 +6,10 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from attar.candidates import Candidate
-from attar.data.dataset import Floats
+from attar.data.dataset import Doubles, Floats
 from attar.deploy.session import load
-
-Doubles = npt.NDArray[np.float64]
 
 
 def committee(members: Sequence[Candidate], lead: Candidate) -> Candidate:

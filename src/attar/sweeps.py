@@ -12,7 +12,7 @@ import numpy.typing as npt
 from torch import nn
 
 from attar.adapt.folds import stratified_folds
-from attar.data.dataset import Floats, Ints
+from attar.data.dataset import Doubles, Floats, Ints
 from attar.errors import DataError, LabelError
 from attar.represent import RandomConvolutions, RandomFeatures, Raw, TfIdf
 from attar.risk import Curve, epoch_curve, forest_grid, network_curve
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from attar.kinds.base import Kind
     from attar.training.progress import Progress
 
-Doubles = npt.NDArray[np.float64]
 
 FOLDS = 5
 # Rounds of cross-validation of what is quick, of trees, and of networks.

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import log_softmax
@@ -14,12 +13,11 @@ from torch import nn
 
 from attar.compress.budget import Budget
 from attar.compress.weights import quantize_weights
+from attar.data.dataset import Doubles
 from attar.deploy.measure import measure
 from attar.deploy.onnx import export
 from attar.represent import RandomConvolutions
 from attar.trials.base import Job, apply
-
-Doubles = npt.NDArray[np.float64]
 
 # Filters come in groups of eight.
 _GROUP = 8

@@ -13,12 +13,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from attar.adapt.folds import stratified_folds
+from attar.data.dataset import Doubles
 from attar.errors import LabelError
 
 if TYPE_CHECKING:
     from torch import nn
 
-Doubles = npt.NDArray[np.float64]
 
 # Ridge penalties, in units of the mean squared length of a centred sample. Stronger ones only look at the means of the
 # classes: with few labels they are chosen by chance, and with many never.

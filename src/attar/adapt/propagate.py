@@ -14,12 +14,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from attar._settings import check_counts, is_positive
 from attar.adapt.labels import known_classes
+from attar.data.dataset import Doubles
 from attar.errors import DataError
 
 if TYPE_CHECKING:
     from torch import nn
 
-Doubles = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
 # A neighbour weighs by how much nearer it is than the first that is not asked: so nothing jumps where two of them

@@ -13,9 +13,8 @@ from attar._settings import check_counts
 from attar.adapt.labels import known_classes
 from attar.adapt.probe import LinearProbe, temperature
 from attar.adapt.propagate import Frame, principal_axes
-from attar.data.dataset import UNLABELLED
+from attar.data.dataset import UNLABELLED, Doubles
 
-Doubles = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
 # Ridge penalties, in units of the mean squared length of a centred sample.

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from scipy.stats import beta
 
 from attar.adapt.folds import stratified_folds
+from attar.data.dataset import Doubles
 
-Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Interval = tuple[float, float]
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[np.generic]
 Floats: TypeAlias = npt.NDArray[np.float32]
+Doubles: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Strings: TypeAlias = npt.NDArray[np.str_]
 

@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from attar.data.dataset import Column
+from attar.data.dataset import Column, Doubles
 from attar.data.labels import sort_names
 from attar.errors import DataError
 
 ArrowTable: TypeAlias = Any  # pyarrow carries no types
 ArrowColumn: TypeAlias = Any
-Doubles: TypeAlias = npt.NDArray[np.float64]
 
 DELIMITED, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
 

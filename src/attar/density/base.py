@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
 
-Floats64: TypeAlias = npt.NDArray[np.float64]
 RandomState: TypeAlias = int | np.random.RandomState | None
 
 # Least variance of a direction against that of a column, so that a degenerate normal still has a density.
@@ -50,23 +50,23 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         ((3, 2), (500,))
     """
 
-    center_: Floats64
-    scale_: Floats64
+    center_: Doubles
+    scale_: Doubles
     n_features_in_: int
 
     # One scale for all columns, where directions and not columns are what the model speaks of.
     _one_scale: ClassVar[bool] = False
 
     @abstractmethod
-    def _fit(self, u: Floats64) -> None:
+    def _fit(self, u: Doubles) -> None:
         """Learn q from standardised samples."""
 
     @abstractmethod
-    def _score(self, u: Floats64) -> Floats64:
+    def _score(self, u: Doubles) -> Doubles:
         """log q(u) of standardised samples `(n, d)`."""
 
     @abstractmethod
-    def _sample(self, n: int, random: np.random.RandomState) -> Floats64:
+    def _sample(self, n: int, random: np.random.RandomState) -> Doubles:
         """Standardised samples `(n, d)` from q."""
 
     def fit(self, X: npt.ArrayLike, y: object = None) -> Self:  # noqa: ARG002
@@ -82,7 +82,7 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         Raises:
             ValueError: fewer than 2 samples, NaN, infinite or huge values, or a setting that is not known.
         """
-        x: Floats64 = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        x: Doubles = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         largest = float(np.abs(x).max())
         if largest > _LARGEST:
             raise DataError(f"X has a value of magnitude {largest:g}, too large to square; divide X by a constant")
@@ -90,7 +90,7 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         self._fit(self._standardised(x))
         return self
 
-    def score_samples(self, X: npt.ArrayLike) -> Floats64:
+    def score_samples(self, X: npt.ArrayLike) -> Doubles:
         """The logarithm of the density.
 
         Arguments:
@@ -104,15 +104,15 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
             ValueError: X has NaN, infinite values, or another number of columns.
         """
         check_is_fitted(self)
-        x: Floats64 = validate_data(self, X, dtype=np.float64, reset=False)
-        log_p: Floats64 = self._score(self._standardised(x)) - np.log(self.scale_).sum()
+        x: Doubles = validate_data(self, X, dtype=np.float64, reset=False)
+        log_p: Doubles = self._score(self._standardised(x)) - np.log(self.scale_).sum()
         return log_p
 
     def score(self, X: npt.ArrayLike, y: object = None) -> float:  # noqa: ARG002
         """Mean of log p(x) over samples `(n, d)`, in nats."""
         return float(self.score_samples(X).mean())
 
-    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Floats64:
+    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Doubles:
         """Draw from the density.
 
         Arguments:
@@ -129,12 +129,12 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         check_is_fitted(self)
         if n_samples < 1:
             raise DataError(f"sample needs n_samples to be at least 1; got n_samples={n_samples}")
-        x: Floats64 = self.center_ + self.scale_ * self._sample(n_samples, check_random_state(random_state))
+        x: Doubles = self.center_ + self.scale_ * self._sample(n_samples, check_random_state(random_state))
         return x
 
-    def _standardised(self, x: Floats64) -> Floats64:
+    def _standardised(self, x: Doubles) -> Doubles:
         with np.errstate(over="ignore"):
-            u: Floats64 = np.clip((x - self.center_) / self.scale_, -_FAR, _FAR)
+            u: Doubles = np.clip((x - self.center_) / self.scale_, -_FAR, _FAR)
         return u
 
     def __sklearn_tags__(self) -> Any:
@@ -143,13 +143,13 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return tags
 
 
-def _location(x: Floats64, one_scale: bool) -> tuple[Floats64, Floats64]:
+def _location(x: Doubles, one_scale: bool) -> tuple[Doubles, Doubles]:
     """Mean and scale of each column, or the scale of all of them."""
-    mean: Floats64 = x.mean(axis=0)
+    mean: Doubles = x.mean(axis=0)
     deviation = x - mean
     # The rounding error of the mean of a long column far from zero is that of its sum.
     mean = mean + deviation.mean(axis=0)
-    spread: Floats64 = np.sqrt(np.square(x - mean).mean(axis=0))
+    spread: Doubles = np.sqrt(np.square(x - mean).mean(axis=0))
     magnitude = np.abs(x).max(axis=0)
     if one_scale:
         spread = np.full_like(spread, np.sqrt(np.square(spread).mean()))

@@ -11,7 +11,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.utils.validation import check_array
 
-from attar.density.base import Floats64, RandomState
+from attar.data.dataset import Doubles
+from attar.density.base import RandomState
 from attar.errors import DataError
 
 _FOLDS = 2
@@ -92,7 +93,7 @@ def two_sample_accuracy(
     return float(scores.mean())
 
 
-def _pair(X: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Floats64, Floats64]:
+def _pair(X: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Doubles, Doubles]:
     x, y = (check_array(a, dtype=np.float64, ensure_min_samples=2, input_name=name) for a, name in ((X, "X"), (Y, "Y")))
     if x.shape[1] != y.shape[1]:
         raise DataError(f"X has {x.shape[1]} columns and Y has {y.shape[1]}; give two sets of samples of one kind")

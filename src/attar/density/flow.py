@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from attar._settings import check_counts, check_positive
-from attar.density.base import Density, Floats64, RandomState
+from attar.data.dataset import Doubles
+from attar.density.base import Density, RandomState
 from attar.density.gaussian import factor, whitened
 from attar.errors import MissingExtraError
 
@@ -77,7 +78,7 @@ class Flow(Density):
         self.lr = lr
         self.random_state = random_state
 
-    def _fit(self, u: Floats64) -> None:
+    def _fit(self, u: Doubles) -> None:
         import torch
 
         from attar.training.loop import train
@@ -134,21 +135,21 @@ class Flow(Density):
         # In float64 the answer for a sample does not depend on those beside it.
         self.flow_.double().requires_grad_(False)
 
-    def _score(self, u: Floats64) -> Floats64:
+    def _score(self, u: Doubles) -> Doubles:
         import torch
 
         x = torch.from_numpy(whitened(u, self._factor))
         with torch.inference_mode():
-            log_q: Floats64 = torch.cat([self.flow_().log_prob(part) for part in torch.split(x, _BATCH)]).numpy()
+            log_q: Doubles = torch.cat([self.flow_().log_prob(part) for part in torch.split(x, _BATCH)]).numpy()
         return log_q - self._log_det
 
-    def _sample(self, n: int, random: np.random.RandomState) -> Floats64:
+    def _sample(self, n: int, random: np.random.RandomState) -> Doubles:
         import torch
 
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(random.randint(2**31 - 1)))
-            x: Floats64 = self.flow_().sample((n,)).numpy()
-        drawn: Floats64 = x @ self._factor.T
+            x: Doubles = self.flow_().sample((n,)).numpy()
+        drawn: Doubles = x @ self._factor.T
         return drawn
 
     def _check_parameters(self) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from sklearn.covariance import ledoit_wolf_shrinkage, oas
 
-from attar.density.base import FLOOR, Density, Floats64
+from attar.data.dataset import Doubles
+from attar.density.base import FLOOR, Density
 from attar.errors import DataError
 
 SHRINKAGES = ("ledoit-wolf", "oas", None)
@@ -45,7 +46,7 @@ class Gaussian(Density):
     def __init__(self, shrinkage: str | None = "ledoit-wolf") -> None:
         self.shrinkage = shrinkage
 
-    def _fit(self, u: Floats64) -> None:
+    def _fit(self, u: Doubles) -> None:
         if self.shrinkage not in SHRINKAGES:
             names = ", ".join(map(repr, SHRINKAGES))
             raise DataError(f"Gaussian needs shrinkage to be one of {names}; got shrinkage={self.shrinkage!r}")
@@ -60,32 +61,32 @@ class Gaussian(Density):
         correlation = (1 - self.shrinkage_) * correlation + self.shrinkage_ * target
         self._factor, self._log_det = factor(correlation)
         raw = self.scale_[:, None] * self._factor
-        self.covariance_: Floats64 = raw @ raw.T
+        self.covariance_: Doubles = raw @ raw.T
 
-    def _score(self, u: Floats64) -> Floats64:
+    def _score(self, u: Doubles) -> Doubles:
         return log_normal(whitened(u, self._factor)) - self._log_det
 
-    def _sample(self, n: int, random: np.random.RandomState) -> Floats64:
-        drawn: Floats64 = random.standard_normal((n, len(self._factor))) @ self._factor.T
+    def _sample(self, n: int, random: np.random.RandomState) -> Doubles:
+        drawn: Doubles = random.standard_normal((n, len(self._factor))) @ self._factor.T
         return drawn
 
 
-def factor(covariance: Floats64) -> tuple[Floats64, float]:
+def factor(covariance: Doubles) -> tuple[Doubles, float]:
     """Lower triangular A with A Aᵀ = Σ, whose variances are at least the floor, and log |A|."""
     variances, directions = np.linalg.eigh(covariance)
     root = directions * np.sqrt(np.maximum(variances, FLOOR))
-    lower: Floats64 = np.linalg.qr(root.T)[1].T
+    lower: Doubles = np.linalg.qr(root.T)[1].T
     lower = lower * np.where(np.diag(lower) < 0, -1.0, 1.0)
     return lower, float(np.log(np.diag(lower)).sum())
 
 
-def whitened(u: Floats64, lower: Floats64) -> Floats64:
+def whitened(u: Doubles, lower: Doubles) -> Doubles:
     """A⁻¹ u of each row."""
-    solved: Floats64 = solve_triangular(lower, u.T, lower=True).T
+    solved: Doubles = solve_triangular(lower, u.T, lower=True).T
     return solved
 
 
-def log_normal(u: Floats64) -> Floats64:
+def log_normal(u: Doubles) -> Doubles:
     """log N(u; 0, I) of each row."""
-    log_p: Floats64 = -0.5 * (np.square(u).sum(axis=1) + u.shape[1] * np.log(2 * np.pi))
+    log_p: Doubles = -0.5 * (np.square(u).sum(axis=1) + u.shape[1] * np.log(2 * np.pi))
     return log_p

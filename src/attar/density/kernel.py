@@ -11,7 +11,8 @@ from scipy.special import logsumexp
 from sklearn.utils import check_random_state
 
 from attar._settings import is_positive
-from attar.density.base import BLOCK, Density, Floats64, RandomState
+from attar.data.dataset import Doubles
+from attar.density.base import BLOCK, Density, RandomState
 from attar.density.gaussian import factor, log_normal, whitened
 from attar.errors import DataError
 
@@ -55,7 +56,7 @@ class Kernel(Density):
         self.bandwidth = bandwidth
         self.random_state = random_state
 
-    def _fit(self, u: Floats64) -> None:
+    def _fit(self, u: Doubles) -> None:
         h: Any = self.bandwidth
         if not is_positive(h) and (not isinstance(h, str) or h not in RULES):
             raise DataError(
@@ -83,7 +84,7 @@ class Kernel(Density):
         bounds = tuple(np.log(usual * np.array(_RANGE)))
         return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 0.01}).x))
 
-    def _score(self, u: Floats64) -> Floats64:
+    def _score(self, u: Doubles) -> Doubles:
         n, d = self.samples_.shape
         x, h = whitened(u, self._factor), self.bandwidth_
         log_p = np.empty(len(x))
@@ -94,8 +95,8 @@ class Kernel(Density):
         constant = np.log(n) + d * np.log(h) + self._log_det - log_normal(np.zeros((1, d)))[0]
         return np.asarray(log_p - constant, dtype=np.float64)
 
-    def _sample(self, n: int, random: np.random.RandomState) -> Floats64:
+    def _sample(self, n: int, random: np.random.RandomState) -> Doubles:
         chosen = self.samples_[random.randint(len(self.samples_), size=n)]
         moved = chosen + self.bandwidth_ * random.standard_normal(chosen.shape)
-        drawn: Floats64 = moved @ self._factor.T
+        drawn: Doubles = moved @ self._factor.T
         return drawn

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from attar.density.base import Floats64, RandomState
+from attar.data.dataset import Doubles
+from attar.density.base import RandomState
 from attar.errors import DataError
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -36,10 +37,10 @@ class Representation(Protocol):
 class Drawable(Protocol):
     """A density over representations, as those of this package are."""
 
-    def score_samples(self, X: Any) -> Floats64:
+    def score_samples(self, X: Any) -> Doubles:
         """log p(z) of each row."""
 
-    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Floats64:
+    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Doubles:
         """Draw rows."""
 
 
@@ -132,7 +133,7 @@ def interpolate(
     return rebuilt.reshape(*a.shape, len(z), *rebuilt.shape[1:])
 
 
-def path(start: Floats64, end: Floats64, density: Drawable, via: Floats64) -> Floats64:
+def path(start: Doubles, end: Doubles, density: Drawable, via: Doubles) -> Doubles:
     """The shortest path between two representations where a step costs p^{-1/d}.
 
     Arguments:
@@ -153,7 +154,7 @@ def path(start: Floats64, end: Floats64, density: Drawable, via: Floats64) -> Fl
     d = len(start)
     probes = np.concatenate([np.zeros((1, d)), _STEP * size * np.eye(d)])
 
-    def cost(flat: Floats64) -> tuple[float, Floats64]:
+    def cost(flat: Doubles) -> tuple[float, Doubles]:
         """Logarithm of the length, and its gradient by the amplitudes of the waves."""
         z = straight + waves @ flat.reshape(_WAVES, d)
         middle, step = 0.5 * (z[1:] + z[:-1]), np.diff(z, axis=0)
@@ -174,11 +175,11 @@ def path(start: Floats64, end: Floats64, density: Drawable, via: Floats64) -> Fl
     best = min(starts, key=lambda flat: cost(flat)[0])
     found = minimize(cost, best, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
     amplitudes = min((best, found), key=lambda flat: cost(flat)[0])
-    bent: Floats64 = straight + waves @ amplitudes.reshape(_WAVES, d)
+    bent: Doubles = straight + waves @ amplitudes.reshape(_WAVES, d)
     return bent
 
 
-def _along(places: Floats64, shares: Floats64) -> Floats64:
+def _along(places: Doubles, shares: Doubles) -> Doubles:
     """The places at shares of the Euclidean length of a path."""
     gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
     at = shares * gone[-1]

@@ -13,9 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from attar._settings import is_positive
+from attar.data.dataset import Doubles
 from attar.errors import DataError
-
-Doubles = npt.NDArray[np.float64]
 
 _MAGIC = b"attarLC1"
 # Fingerprint of the coder; samples, values of each, latent values of each, step of the residual.

@@ -11,7 +11,8 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 
 from attar._settings import check_counts
-from attar.density.base import Density, Floats64, RandomState
+from attar.data.dataset import Doubles
+from attar.density.base import Density, RandomState
 from attar.errors import DataError
 
 COVARIANCES = ("full", "tied", "diag")
@@ -69,7 +70,7 @@ class Mixture(Density):
         self.covariance = covariance
         self.random_state = random_state
 
-    def _fit(self, u: Floats64) -> None:
+    def _fit(self, u: Doubles) -> None:
         self._check_parameters(len(u))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         kinds = COVARIANCES if self.covariance == "bic" else (self.covariance,)
@@ -79,10 +80,10 @@ class Mixture(Density):
         self._model = model
         self.covariance_ = str(model.covariance_type)
         self.n_components_ = int(model.n_components)
-        self.weights_: Floats64 = model.weights_
-        self.means_: Floats64 = self.center_ + self.scale_ * model.means_
+        self.weights_: Doubles = model.weights_
+        self.means_: Doubles = self.center_ + self.scale_ * model.means_
 
-    def _best_of(self, kind: str, u: Floats64, seed: int) -> GaussianMixture:
+    def _best_of(self, kind: str, u: Doubles, seed: int) -> GaussianMixture:
         """The mixture with one form of covariance and the best number of components."""
         found = _fitted(u, self.n_components or 1, kind, seed)
         self.bic_[kind] = tried = {found.n_components: self._bic(found, u)}
@@ -96,16 +97,16 @@ class Mixture(Density):
                 break
         return found
 
-    def _bic(self, model: GaussianMixture, u: Floats64) -> float:
+    def _bic(self, model: GaussianMixture, u: Doubles) -> float:
         return float(model.bic(u)) + 2 * len(u) * float(np.log(self.scale_).sum())
 
-    def _score(self, u: Floats64) -> Floats64:
-        log_p: Floats64 = self._model.score_samples(u)
+    def _score(self, u: Doubles) -> Doubles:
+        log_p: Doubles = self._model.score_samples(u)
         return log_p
 
-    def _sample(self, n: int, random: np.random.RandomState) -> Floats64:
+    def _sample(self, n: int, random: np.random.RandomState) -> Doubles:
         self._model.set_params(random_state=random)
-        drawn: Floats64 = self._model.sample(n)[0]
+        drawn: Doubles = self._model.sample(n)[0]
         # scikit-learn returns them component by component.
         return drawn[random.permutation(n)]
 
@@ -126,7 +127,7 @@ def _doubled(first: int, most: int) -> Iterator[int]:
         first *= 2
 
 
-def _fitted(u: Floats64, k: int, kind: str, seed: int) -> GaussianMixture:
+def _fitted(u: Doubles, k: int, kind: str, seed: int) -> GaussianMixture:
     model = GaussianMixture(k, covariance_type=kind, reg_covar=_FLOOR, max_iter=_ITERATIONS, random_state=seed)
     with warnings.catch_warnings():
         # Fewer distinct samples than components, and a likelihood that still rises by a little: the criterion judges.

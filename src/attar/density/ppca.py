@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from attar._settings import is_count
-from attar.density.base import FLOOR, Density, Floats64
+from attar.data.dataset import Doubles
+from attar.density.base import FLOOR, Density
 from attar.density.gaussian import log_normal
 from attar.errors import DataError
 
@@ -46,7 +47,7 @@ class ProbabilisticPCA(Density):
     def __init__(self, n_components: int | None = None) -> None:
         self.n_components = n_components
 
-    def _fit(self, u: Floats64) -> None:
+    def _fit(self, u: Doubles) -> None:
         n, d = u.shape
         k: Any = self.n_components
         if k is not None and not (is_count(k, 0) and k < d):
@@ -61,27 +62,27 @@ class ProbabilisticPCA(Density):
         self._noise = max(float(variances[q:].mean()), FLOOR)
         self._variances = np.maximum(variances[:q], self._noise)
         self.n_components_ = q
-        self.components_: Floats64 = directions[:q]
-        self.explained_variance_: Floats64 = self._variances * self.scale_[0] ** 2
+        self.components_: Doubles = directions[:q]
+        self.explained_variance_: Doubles = self._variances * self.scale_[0] ** 2
         self.noise_variance_ = self._noise * float(self.scale_[0]) ** 2
 
-    def _score(self, u: Floats64) -> Floats64:
+    def _score(self, u: Doubles) -> Doubles:
         inside = u @ self.components_.T
         outside = u - inside @ self.components_
         rest = u.shape[1] - self.n_components_
         along = log_normal(inside / np.sqrt(self._variances)) - 0.5 * np.log(self._variances).sum()
         across = -0.5 * (np.square(outside).sum(axis=1) / self._noise + rest * np.log(2 * np.pi * self._noise))
-        log_p: Floats64 = along + across
+        log_p: Doubles = along + across
         return log_p
 
-    def _sample(self, n: int, random: np.random.RandomState) -> Floats64:
+    def _sample(self, n: int, random: np.random.RandomState) -> Doubles:
         z = random.standard_normal((n, self.n_components_)) * np.sqrt(self._variances - self._noise)
         noise = random.standard_normal((n, self.n_features_in_)) * np.sqrt(self._noise)
-        u: Floats64 = z @ self.components_ + noise
+        u: Doubles = z @ self.components_ + noise
         return u
 
 
-def _by_bic(variances: Floats64, n: int) -> int:
+def _by_bic(variances: Doubles, n: int) -> int:
     """The q of least −2 log-likelihood + log(n) · parameters."""
     d = len(variances)
     q = np.arange(min(n, d))

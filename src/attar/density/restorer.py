@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from attar._settings import check_counts, check_positive
+from attar.data.dataset import Floats
 from attar.errors import DataError
 from attar.kinds import kind_of
 from attar.kinds.samples import as_features, as_floats, hold_shape
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from attar.kinds.base import Kind
     from attar.training.progress import Progress
 
-Floats = npt.NDArray[np.float32]
 
 DAMAGES = ("noise", "holes", "blocks")
 BATCH = 512

@@ -13,13 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from attar.data.dataset import Column, Floats
+from attar.data.dataset import Column, Doubles, Floats
 from attar.errors import DataError
 from attar.kinds.backbone import Translated
 from attar.kinds.parts import Parts
 from attar.kinds.restorable import Restorable
 
-Doubles: TypeAlias = npt.NDArray[np.float64]
 # From the length of a code and a width to an encoder and a decoder.
 NetworkPair: TypeAlias = Callable[[int, int], tuple[nn.Module, nn.Module]]
 

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from attar.data.dataset import Floats, Ints
+
 if TYPE_CHECKING:
     from attar.training.progress import Progress
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 # Samples whose neighbours are looked for at once.
 _CHUNK = 2048

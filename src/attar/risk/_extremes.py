@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
+from attar.data.dataset import Doubles
 
 CLEAR = 0.05
 """A minimum or peak counts if the risk rises, or falls, by this share of it on both sides."""

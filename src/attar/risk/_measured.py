@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from attar.data.dataset import Doubles
 from attar.risk._regression import interval_of
 from attar.risk.curve import Curve
 from attar.risk.task import Task
-
-Doubles = npt.NDArray[np.float64]
 
 
 def losses(task: Task, train: Doubles, test: Doubles) -> Doubles:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import entr
 
-Doubles = npt.NDArray[np.float64]
+from attar.data.dataset import Doubles
+
 # Of shares of the draws `(d,)`, and of what the variance among them is to be multiplied by: for each part's name its
 # values `(n_test,)`.
 Parts = Callable[[Doubles, float], dict[str, Doubles]]

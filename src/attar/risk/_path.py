@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
 
-Doubles = npt.NDArray[np.float64]
+from attar.data.dataset import Doubles
 
 # Columns that are added at once: enough for matrix products to be fast, few enough for their own orthogonalisation to
 # cost nothing beside them.

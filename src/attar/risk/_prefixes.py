@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import lapack, solve_triangular
 
+from attar.data.dataset import Doubles
 from attar.risk._path import Path
 
-Doubles = npt.NDArray[np.float64]
 # Columns start … stop − 1 for the training samples, and for the test samples.
 Columns = Callable[[int, int], Doubles]
 

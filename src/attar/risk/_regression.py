@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
-
-Doubles = npt.NDArray[np.float64]
 
 
 def numbers(name: str, value: npt.ArrayLike | None) -> Doubles:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
+from attar.data.dataset import Doubles
 
 # From this ratio of the ends on, an axis is logarithmic.
 _WIDE = 15.0

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import measured_curve
 from attar.risk.curve import OF_LABELS, Curve
@@ -19,7 +19,6 @@ from attar.risk.stacked import plain_network
 from attar.risk.task import Task
 from attar.risk.together import Recipe, Training, losses, train_together
 
-Doubles = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 # Training errors up to here, or this share of the targets' variance, are zero: the ε of effective model complexity.

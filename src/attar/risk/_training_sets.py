@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk.task import Task
 
-Doubles = npt.NDArray[np.float64]
 Set = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 Draw = Callable[[np.random.Generator], tuple[npt.ArrayLike, npt.ArrayLike]]
 

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._regression import interval_of
 from attar.risk._words import number, place
 from attar.risk.curve import OF_LABELS, Curve
 
-Doubles = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
 _LEVEL = 0.9

@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk._prefixes import fits
 from attar.risk._regression import sizes_of, thin_svd
 from attar.risk.curve import Curve
 from attar.risk.task import Task
-
-Doubles = npt.NDArray[np.float64]
 
 PENALTIES = np.geomspace(1e-7, 10, 25)
 """Values of λ that are tried, in units of the mean squared length of a centred sample; the first is as good as none."""

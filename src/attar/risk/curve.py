@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from attar._files import write_whole
+from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._extremes import CLEAR, extremes, near
 from attar.risk._kept import KEY, as_arrow, json_of
 from attar.risk._words import number, place
-
-Doubles = npt.NDArray[np.float64]
 
 # A training risk below this share of the largest on the curve is zero.
 _ZERO = 1e-9

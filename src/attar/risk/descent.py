@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
-from attar.risk._regression import Doubles, checked, interval_of, numbers, thin_svd
+from attar.risk._regression import checked, interval_of, numbers, thin_svd
 from attar.risk.curve import Curve
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk.curve import Curve
 from attar.risk.task import Task
 
-Doubles = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._path import Path
-from attar.risk._regression import Doubles, checked, interval_of, sizes_of
+from attar.risk._regression import checked, interval_of, sizes_of
 from attar.risk.curve import Curve
 
 

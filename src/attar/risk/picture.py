@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attar.risk._scale import Doubles, Scale, across, up
+from attar.data.dataset import Doubles
+from attar.risk._scale import Scale, across, up
 from attar.risk._words import number
 from attar.risk._words import place as place_of
 

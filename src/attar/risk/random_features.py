@@ -10,13 +10,12 @@ import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk._prefixes import Columns, blocks, fits
 from attar.risk.curve import Curve
 from attar.risk.task import Task
-
-Doubles = npt.NDArray[np.float64]
 
 # Features that are drawn at once, each block from a seed of its own: the first N are the same for every list of sizes.
 _DRAWN = 256

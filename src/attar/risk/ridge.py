@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
-from attar.risk._regression import Doubles, checked, interval_of, numbers, sizes_of, thin_svd
+from attar.risk._regression import checked, interval_of, numbers, sizes_of, thin_svd
 from attar.risk.curve import Curve
 
 # Values of λ where none are given, from this share of the largest squared singular value up.

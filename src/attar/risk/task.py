@@ -8,9 +8,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
-
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

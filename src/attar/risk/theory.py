@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 
+from attar.data.dataset import Doubles
 from attar.errors import DataError
-
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

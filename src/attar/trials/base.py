@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from attar.adapt.validate import Answer, cross_validate, learning_curve
-from attar.data.dataset import UNLABELLED, Floats, Ints
+from attar.adapt.validate import Answer, Indices, cross_validate, learning_curve
+from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
 from attar.data.split import some
 from attar.deploy.check import check
 from attar.deploy.measure import measure
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from attar.plan import Plan
     from attar.training.progress import Progress
 
-Doubles = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.intp]
 
 # Samples that go through a module at once, where the kind has no other wish.
 _CHUNK = 64

@@ -14,10 +14,10 @@ from attar.adapt.heads import MeanOfHeads
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
-from attar.adapt.validate import Answer, correctness, cross_validate
-from attar.data.dataset import UNLABELLED
+from attar.adapt.validate import Answer, Indices, correctness, cross_validate
+from attar.data.dataset import UNLABELLED, Doubles
 from attar.run import Result
-from attar.trials.base import Doubles, Fitted, Indices, Job, apply, finished, writer
+from attar.trials.base import Fitted, Job, apply, finished, writer
 
 # Samples whose representations are held at once.
 _PART = 1024

@@ -10,9 +10,11 @@ from torch import nn
 
 from attar.adapt.finetune import fine_tune, train_from_scratch
 from attar.adapt.probe import LinearProbe
+from attar.adapt.validate import Indices
+from attar.data.dataset import Doubles
 from attar.deploy.onnx import export
 from attar.run import Result
-from attar.trials.base import Doubles, Fitted, Indices, Job, apply, finished
+from attar.trials.base import Fitted, Job, apply, finished
 
 SCRATCH = "from scratch"
 """Name of the candidate that is trained on the labels alone."""

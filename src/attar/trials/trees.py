@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from attar.adapt.validate import Indices
+from attar.data.dataset import Doubles
 from attar.deploy.onnx import export_sklearn
 from attar.represent import Raw
 from attar.run import Result
-from attar.trials.base import Doubles, Fitted, Indices, Job, apply, finished
+from attar.trials.base import Fitted, Job, apply, finished
 
 
 def trees(job: Job, folder: Path) -> Result:
