@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from attar.report.page import resource
+from attar.report.sections import resource
 from attar.risk import Curve
 
 _HERE = Path(__file__).parent

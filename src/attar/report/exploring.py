@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 from attar.report.explored import Explored
-from attar.report.page import card, described, noted
 from attar.report.panels import panel, quality
 from attar.report.places import places
 from attar.report.scree import holding, scree
-from attar.report.sections import sectioned
+from attar.report.sections import card, described, noted, sectioned
 from attar.report.words import NONE, count, plural, text
 
 
@@ -34,7 +33,7 @@ def render_explored(explored: Explored) -> str:
     return sectioned(
         explored,
         sections,
-        kind=explored.kind,
+        kind=f"explore {explored.kind}",
         what=" · ".join((text(explored.source), text(explored.kind), plural(explored.n, "sample"))),
         figures=_figures(explored),
         scripts=("page", "explore"),

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
-from string import Template
-
 from attar.report.compression import compression
 from attar.report.confusion import confusion
 from attar.report.curve import curve
 from attar.report.facts import Facts
 from attar.report.latent import latent
 from attar.report.leaderboard import leaderboard
+from attar.report.sections import card, described, noted, sectioned
 from attar.report.style import Axis
-from attar.report.words import clean, count, duration, interval, milliseconds, percent, plural, prose, size, text, width
+from attar.report.words import count, interval, milliseconds, percent, plural, prose, size, text, width
 
 
 def render(facts: Facts) -> str:
@@ -30,37 +24,30 @@ def render(facts: Facts) -> str:
     Returns:
         the page, to be written as UTF-8.
     """
-    script = resource("page.js")
     chosen = next((row.name for row in facts.leaderboard if row.chosen), None)
-    return Template(resource("page.html")).substitute(
-        digest=digest(script),
-        style=resource("page.css") + resource("risks.css"),
-        script=script,
-        title=text(facts.run),
+    named = f": <bdi>{text(chosen)}</bdi>" if chosen else ""
+    sections = [
+        ("leaderboard", "Leaderboard", leaderboard(facts)),
+        ("confusion", "Confusion matrix", confusion(facts)),
+        ("curve", "Would more labels help?", curve(facts)),
+        ("risk", "Too small or too large?", _risk(facts)),
+        ("latent", "Latent map", latent(facts)),
+        ("compression", "Before and after compression", compression(facts)),
+        ("data", "Data", _data(facts)),
+    ]
+    return sectioned(
+        facts,
+        sections,
+        links={"curve": "Learning curve", "risk": "Risk curves", "compression": "Compression"},
         what=" · ".join((text(facts.source), text(facts.kind), plural(facts.n, "sample"))),
-        verdict=prose(facts.verdict),
         figures=_figures(facts),
-        chosen=f": <bdi>{text(chosen)}</bdi>" if chosen else "",
-        why=prose(facts.why),
-        leaderboard=leaderboard(facts),
-        confusion=confusion(facts),
-        curve=curve(facts),
-        risk=_risk(facts),
-        latent=latent(facts),
-        compression=compression(facts),
-        data=_data(facts),
-        settings=described({name: setting(value) for name, value in facts.settings.items()}),
-        versions=described(facts.versions),
-        command=text(facts.command),
-        seconds=duration(facts.seconds),
-        model=text(facts.model_path),
+        lead=f'<section aria-labelledby="why"><h2 id="why" class="small">Why this candidate{named}</h2>'
+        f"<p>{prose(facts.why)}</p></section>\n",
+        made="model",
+        wrote=f" and wrote <code>{text(facts.model_path)}</code>",
+        scripts=("page",),
+        styles=("page", "risks"),
     )
-
-
-@cache
-def resource(name: str) -> str:
-    """A file of this package."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _risk(facts: Facts) -> str:
@@ -105,11 +92,6 @@ def _figures(facts: Facts) -> str:
     return "".join(cards)
 
 
-def card(name: str, value: str, detail: str, gauge: str = "") -> str:
-    """One of the figures at the top, as HTML that is escaped already."""
-    return f"<div><dt>{name}</dt><dd><b>{value}</b>{gauge}<small>{detail}</small></dd></div>"
-
-
 def _gauge(value: float, within: tuple[float, float] | None) -> str:
     axis = Axis(0.0, 1.0, ())
     low, high = within or (value, value)
@@ -146,29 +128,3 @@ def _per_class(facts: Facts) -> str:
     )
     longest = min(max(map(width, facts.classes), default=0.0) * 1.15, 10.0)
     return f'<ul class="classes" style="--name:{longest:.1f}em">{lines}</ul>'
-
-
-def noted(notes: Sequence[str], nothing: str = "Nothing unusual was found.") -> str:
-    """Sentences as a list, or one that says that there are none."""
-    items = "".join(f"<li>{prose(note)}</li>" for note in notes)
-    return f'<ul class="notes">{items}</ul>' if notes else f'<p class="muted">{nothing}</p>'
-
-
-def digest(script: str) -> str:
-    """The SHA-256 of a script in base64, by which a content security policy knows it."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def setting(value: str | int | float | bool | None) -> str:
-    """A setting as a person reads it."""
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else clean(str(value))
-
-
-def described(pairs: dict[str, str]) -> str:
-    """Names and what they stand for, as a list."""
-    lines = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs.items())
-    return f'<dl class="pairs">{lines}</dl>' if lines else '<p class="muted">None recorded.</p>'

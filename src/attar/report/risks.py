@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from attar.report.page import card, described, noted
-from attar.report.sections import sectioned
+from attar.report.sections import card, described, noted, sectioned
 from attar.report.swept import Shown, section, title
 from attar.report.words import NONE, count, percent, plural, text
 from attar.risk._words import number, place
@@ -67,7 +66,7 @@ def render_risks(risks: Risks) -> str:
     return sectioned(
         risks,
         [("advice", "Advice", _advice(risks)), *sections, ("data", "Data", _data(risks))],
-        kind="risks",
+        kind="explore risks",
         what=" · ".join((text(risks.source), text(risks.kind), plural(risks.n_labelled, "label"))),
         figures=_figures(risks),
         scripts=("page",),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
 from string import Template
 from typing import Protocol
 
-from attar.report.page import described, digest, resource, setting
-from attar.report.words import duration, prose, text
+from attar.report.words import clean, duration, prose, text
 
 
 class Shown(Protocol):
@@ -42,41 +45,89 @@ def sectioned(
     shown: Shown,
     sections: Sequence[tuple[str, str, str]],
     *,
-    kind: str,
     what: str,
     figures: str,
     scripts: Sequence[str],
     styles: Sequence[str],
+    kind: str = "",
+    links: Mapping[str, str] | None = None,
+    lead: str = "",
+    made: str = "page",
+    wrote: str = "",
 ) -> str:
     """A page that needs nothing else; a content security policy allows its own scripts alone.
 
     Arguments:
         shown: what it is about.
         sections: name, title and HTML of each.
-        kind: class of the page, for its styles.
         what: HTML beside the title.
         figures: HTML of the figures at the top.
-        scripts: files of this package, one or two.
-        styles: likewise, any number.
+        scripts: files of this package, without their ending.
+        styles: likewise.
+        kind: classes of the page, for its styles.
+        links: of sections that the navigation calls otherwise than their titles, what it calls them.
+        lead: HTML below the figures.
+        made: what the command gives again.
+        wrote: HTML on what the run left.
     """
     code = [resource(f"{name}.js") for name in scripts]
-    return Template(resource("explore.html")).substitute(
-        digests=" ".join(f"'sha256-{digest(script)}'" for script in code),
+    called = {name: title for name, title, _ in sections} | dict(links or {})
+    return Template(resource("frame.html")).substitute(
+        digests=" ".join(f"'sha256-{_digest(script)}'" for script in code),
         style="".join(resource(f"{name}.css") for name in styles),
-        page=code[0],
-        explore="".join(code[1:]),
-        kind=text(kind),
+        scripts="".join(f"<script>{script}</script>\n" for script in code),
+        kind=text(kind) if kind else "",
         title=text(shown.run),
         what=what,
         verdict=prose(shown.verdict),
         figures=figures,
+        lead=lead,
         sections="".join(
             f'<section aria-labelledby="{name}"><h2 id="{name}">{text(title)}</h2>{inside}</section>'
             for name, title, inside in sections
         ),
-        links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title, _ in sections),
+        links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title in called.items()),
+        made=made,
+        wrote=wrote,
         command=text(shown.command),
         seconds=duration(shown.seconds),
-        settings=described({name: setting(value) for name, value in shown.settings.items()}),
+        settings=described({name: _setting(value) for name, value in shown.settings.items()}),
         versions=described(dict(shown.versions)),
     )
+
+
+def card(name: str, value: str, detail: str, gauge: str = "") -> str:
+    """One of the figures at the top, as HTML that is escaped already."""
+    return f"<div><dt>{name}</dt><dd><b>{value}</b>{gauge}<small>{detail}</small></dd></div>"
+
+
+def noted(notes: Sequence[str], nothing: str = "Nothing unusual was found.") -> str:
+    """Sentences as a list, or one that says that there are none."""
+    items = "".join(f"<li>{prose(note)}</li>" for note in notes)
+    return f'<ul class="notes">{items}</ul>' if notes else f'<p class="muted">{nothing}</p>'
+
+
+def _digest(script: str) -> str:
+    """The SHA-256 of a script in base64, by which a content security policy knows it."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _setting(value: str | int | float | bool | None) -> str:
+    """A setting as a person reads it."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else clean(str(value))
+
+
+def described(pairs: dict[str, str]) -> str:
+    """Names and what they stand for, as a list."""
+    lines = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs.items())
+    return f'<dl class="pairs">{lines}</dl>' if lines else '<p class="muted">None recorded.</p>'
+
+
+@cache
+def resource(name: str) -> str:
+    """A file of this package."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from attar.report.page import card, described, noted
-from attar.report.sections import sectioned
+from attar.report.sections import card, described, noted, sectioned
 from attar.report.style import axis_of_shares
 from attar.report.words import NONE, milliseconds, percent, plural, size, text, times
 
@@ -85,7 +84,7 @@ def render_shrunk(shrunk: Shrunk) -> str:
     return sectioned(
         shrunk,
         sections,
-        kind="shrunk",
+        kind="explore shrunk",
         what=text(shrunk.model),
         figures=_figures(shrunk),
         scripts=("page",),
