@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import copy
+import warnings
 
 import pytest
 import torch
 import torch.nn.functional as F
+import torch.nn.utils.prune as torch_prune
 from torch import nn
 from torch.nn.utils import parametrize
 
 from attar.compress.parametrizations import Codebook, Coded, Masked, Rounded, codes_of, frozen, store
 from attar.compress.places import places
+from attar.compress.quantization import quantize
+from attar.compress.saved import load, save
 
 
 def tied():
@@ -157,3 +161,32 @@ def test_an_lstm_computes_with_what_is_stored() -> None:
     x = torch.randn(2, 5, 3)
     assert torch.allclose(net(x)[0], other(x)[0], atol=1e-7)
     assert F.mse_loss(net(x)[0], other(x)[0]) < 1e-12
+
+
+def test_weights_that_hooks_of_torch_compute_are_taken_as_what_they_are(tmp_path) -> None:
+    x = torch.randn(40, 6)
+    net = nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 3))
+    torch_prune.l1_unstructured(net[0], "weight", 0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nn.utils.weight_norm(net[1])
+    nn.utils.spectral_norm(net[2])
+    net.eval()
+    said = net(x)  # the layers keep what they computed, which torch does not copy
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    save(net, tmp_path / "net.attar", x[:1])
+    read = load(tmp_path / "net.attar")
+    assert [name for name, _ in read.named_parameters()] == [f"{i}.{of}" for i in range(4) for of in ("weight", "bias")]
+    assert torch.allclose(read(x), said, atol=1e-5)
+    trained = quantize(net, x, epochs=2, bits=4)
+    assert bool((trained[0].weight[net[0].weight == 0] == 0).all())
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert len(net[0]._forward_pre_hooks) == 1
+
+
+def test_a_weight_that_is_shared_is_pruned_by_torch_where_it_was() -> None:
+    net = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6))
+    net[1].weight = net[0].weight
+    torch_prune.l1_unstructured(net[0], "weight", 0.5)
+    x = torch.randn(9, 6)
+    assert torch.equal(frozen(net)(x), net(x))

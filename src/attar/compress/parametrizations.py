@@ -7,6 +7,10 @@ from typing import Any
 import torch
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, nn
+from torch.nn.utils import remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.prune import BasePruningMethod, remove
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from attar.compress.places import Place, bare, copied, places
 
@@ -187,7 +191,11 @@ def frozen(model: nn.Module) -> nn.Module:
 
 
 def settle(model: nn.Module) -> None:
-    """Replace weights that parametrisations of others compute by what they yield."""
+    """Replace weights that parametrisations and hooks of others compute by what they yield; those that
+    `torch.nn.utils.prune` holds at zero get a mask of our own."""
+    for layer in list(model.modules()):
+        for hook in list(layer._forward_pre_hooks.values()):
+            _settle_hook(layer, hook)
     own = (Masked, Rounded, Coded, Codebook)
     for layer in list(model.modules()):
         if not parametrize.is_parametrized(layer):
@@ -197,6 +205,21 @@ def settle(model: nn.Module) -> None:
                 value = getattr(layer, name).detach().clone()
                 bare(layer, name)
                 layer.register_parameter(name, nn.Parameter(value))
+
+
+def _settle_hook(layer: nn.Module, hook: object) -> None:
+    """Replace a weight that a hook computes before each call, as older functions of torch have it."""
+    if isinstance(hook, WeightNorm):
+        remove_weight_norm(layer, hook.name)
+    elif isinstance(hook, SpectralNorm):
+        remove_spectral_norm(layer, hook.name)
+    elif isinstance(hook, BasePruningMethod):
+        name = hook._tensor_name
+        mask = getattr(layer, f"{name}_mask")
+        # Others may share the parameter, and `remove` would change it.
+        layer.register_parameter(f"{name}_orig", nn.Parameter(getattr(layer, f"{name}_orig").detach().clone()))
+        remove(layer, name)  # type: ignore[no-untyped-call]
+        Place(name, ((layer, name),)).wrap(Masked(mask))
 
 
 def codes_of(place: Place) -> Tensor | None:

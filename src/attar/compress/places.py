@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -90,8 +91,17 @@ def copyable(model: nn.Module) -> nn.Module:
 
 
 def copied(model: nn.Module) -> nn.Module:
-    """A deep copy, also of a recurrent layer that has just computed its weights."""
-    return copy.deepcopy(copyable(model))
+    """A deep copy, also of layers that keep what they have just computed, which torch refuses to copy."""
+    kept = (tensor for layer in model.modules() for tensor in _tensors(list(vars(layer).values())))
+    return copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in kept if not tensor.is_leaf})
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(one)
 
 
 def bare(layer: nn.Module, name: str) -> None:
