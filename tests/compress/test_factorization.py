@@ -103,7 +103,7 @@ def test_a_share_is_kept_to(of) -> None:
 
     for share in (0.8, 0.6):
         assert cost(factorize(net, x, share=share, of=of)) <= share * cost(net) + 200
-    with pytest.raises(CompressionError, match="too few"):
+    with pytest.raises(CompressionError, match="too little"):
         factorize(net, x, share=0.01, of=of)
 
 
@@ -167,3 +167,29 @@ def test_global_random_state_is_left_alone() -> None:
     state = torch.get_rng_state()
     factorize(net, x, share=0.7)
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_layer_that_is_the_whole_network_is_split() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Linear(30, 20), torch.randn(60, 30)
+    for split in (factorize(layer, ranks={"": 20}), factorize(layer, x, ranks={"": 20})):
+        assert [tuple(one.weight.shape) for one in split] == [(20, 30), (20, 20)]
+        assert torch.allclose(split(x), layer(x), atol=1e-4)
+    assert layer(x).shape == (60, 20)
+
+
+def test_what_cannot_be_split_so_is_said() -> None:
+    net, x = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), torch.randn(20, 6)
+    for settings, why in (
+        ({"ranks": {"1": 2}}, "layer '1' cannot be split; of all layers '0', '2' can"),
+        ({"ranks": {"0": (2, 2)}}, "give one rank"),
+        ({"ranks": {"0": 1.5}}, "no whole number"),
+        ({"ranks": "vb"}, "ranks='vb'"),
+        ({"share": 0.5, "schemes": "spatial"}, "schemes="),
+        ({"share": 0.5, "schemes": ()}, "schemes="),
+        ({"share": 0.1}, r"share=0.1 of the macs is too little, since 25 of 72 remain"),
+    ):
+        with pytest.raises(CompressionError, match=why):
+            factorize(net, x, **settings)
+    with pytest.raises(CompressionError, match="no layer that becomes cheaper"):
+        factorize(nn.Conv2d(4, 4, 3, groups=4), torch.randn(9, 4, 5, 5), share=0.5)

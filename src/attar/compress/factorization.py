@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from attar._settings import is_count
 from attar.compress.choices import check_choice
 from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import Samples, View, distill, rows
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
-from attar.compress.given import samples_for
+from attar.compress.given import check_network, samples_for
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied
 from attar.compress.vbmf import vbmf_rank
@@ -77,11 +78,19 @@ def factorize(
           (1): Linear(in_features=5, out_features=30, bias=True)
         )
     """
+    check_network(model)
     x = None if x is None else samples_for(model, x)
     _judge(model, x, ranks, energy, share, of, schemes, epochs)
     smaller = copied(model).eval()
     settle(smaller)
     found, left = sites(smaller, x)
+    if isinstance(ranks, Mapping):
+        names = [site.name for site in found]
+        for name in ranks:
+            if name not in names:
+                raise CompressionError(
+                    f"ranks: layer {name!r} cannot be split; of all layers {', '.join(map(repr, names)) or 'none'} can"
+                )
     if progress is not None:
         for name in left:
             progress.say(f"{name}: left as it is, since its weight is shared, grouped or computed from others")
@@ -97,13 +106,18 @@ def factorize(
             assert x is not None
             total = macs(smaller, x) if of == "macs" else sum(p.numel() for p in smaller.parameters())
             rest = total - sum(getattr(site.asis(), of) for site in found)
-            chosen = _within(options, share * total - rest, of)
+            chosen = _within(options, share, total, rest, of)
     if all(option.scheme is None for option in chosen):
         raise CompressionError(
             f"{type(model).__name__} has no layer that becomes cheaper in this way: allow lower ranks"
         )
     for site, option in zip(found, chosen):
-        if option.scheme is not None and not _put(smaller, site, site.built(option, seen), x) and progress is not None:
+        if option.scheme is None:
+            continue
+        new = site.built(option, seen)
+        if site.layer is smaller:
+            smaller = new
+        elif not _put(smaller, site, new, x) and progress is not None:
             progress.say(f"{site.name}: left as it is, since the network reads its weight")
     if epochs and x is not None:
         distill(smaller, model, x, y, epochs=epochs, batch_size=_BATCH, lr=lr, view=view, seed=seed, progress=progress)
@@ -123,8 +137,9 @@ def _cheapest(options: Sequence[Option], error: float, of: str) -> Option:
     return min((one for one in options if one.error <= error), key=lambda one: getattr(one, of))
 
 
-def _within(options: Sequence[Sequence[Option]], budget: float, of: str) -> list[Option]:
-    """One option of each layer: the least sum of errors that a price per multiply-accumulate finds in a budget."""
+def _within(options: Sequence[Sequence[Option]], share: float, total: int, rest: int, of: str) -> list[Option]:
+    """One option of each layer: the least sum of errors that a price per multiply-accumulate finds in a share."""
+    budget = share * total - rest
 
     def at(price: float) -> list[Option]:
         return [min(layer, key=lambda one: one.error + price * getattr(one, of)) for layer in options]
@@ -132,9 +147,14 @@ def _within(options: Sequence[Sequence[Option]], budget: float, of: str) -> list
     def cost(chosen: Sequence[Option]) -> int:
         return sum(getattr(one, of) for one in chosen)
 
+    if all(len(layer) == 1 for layer in options):
+        return at(0.0)
     low, high = 0.0, 1.0
-    if cost(at(high)) > budget:
-        raise CompressionError(f"share: {max(budget, 0):.0f} {of} are too few for these layers: allow more")
+    if (least := cost(at(high))) > budget:
+        raise CompressionError(
+            f"share={share:g} of the {of} is too little, since {rest + least} of {total} remain at the least: "
+            f"give more than {(rest + least) / total:.2f}"
+        )
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (low, middle) if cost(at(middle)) <= budget else (middle, high)
@@ -170,6 +190,8 @@ def _judge(
     epochs: int,
 ) -> None:
     check_choice("of", of, ("macs", "weights"))
+    if isinstance(schemes, str) or not schemes:
+        raise CompressionError(f"schemes={schemes!r}: give several, as in schemes=('channel', 'spatial')")
     for scheme in schemes:
         check_choice("schemes", scheme, get_args(Scheme))
     if [ranks, energy, share].count(None) != 2:
@@ -182,7 +204,13 @@ def _judge(
         for name, rank in ranks.items():
             if name not in layers:
                 raise CompressionError(f"ranks: there is no layer {name!r}; see named_modules()")
-            if min(rank if isinstance(rank, tuple) else (rank,)) < 1:
-                raise CompressionError(f"ranks: {rank} of layer {name!r} is below 1")
+            if not all(is_count(one) for one in (rank if isinstance(rank, tuple) else (rank,))):
+                raise CompressionError(f"ranks: {rank!r} of layer {name!r} is no whole number from 1")
+            if isinstance(rank, tuple) and (len(rank) != 2 or schemes[0] != "tucker"):
+                raise CompressionError(
+                    f"ranks: {rank} of layer {name!r}: give one rank, or two and schemes=('tucker',)"
+                )
+    elif ranks is not None:
+        check_choice("ranks", ranks, ("vbmf",))
     if x is None and (share is not None or epochs):
         raise CompressionError("x= is needed for share= and epochs=: give samples")
