@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from attar.compress.pruning import prune
 from attar.compress.quantization import quantize
 from attar.compress.search import compress
 from attar.compress.squeezing import squeeze
-from attar.errors import CompressionError
+from attar.errors import BudgetError, CompressionError
 
 X = np.random.default_rng(0).standard_normal((64, 8))
 WAYS = {
@@ -56,10 +58,96 @@ def test_floats_are_brought_to_the_precision_of_the_network_and_nothing_else_is_
             assert samples_for(net().to(precision), x).dtype in (precision, np.dtype("float32"), np.dtype("float64"))
     single, ids = X.astype(np.float32), np.arange(4)[:, None]
     assert samples_for(net(), single) is single
-    assert samples_for(net(), ids) is ids
+    assert samples_for(nn.Embedding(4, 3), ids) is ids
     assert samples_for(nn.Flatten(), X) is X
 
 
 def test_codes_of_any_type() -> None:
     for y in ([1, -1, 0], np.array([1, -1, 0], np.int8), np.array([1.0, -1, 0]), torch.tensor([1, -1, 0])):
         assert class_codes(y, 3).tolist() == [1, -1, 0]
+
+
+def scripted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(net())
+
+
+class Two(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Linear(8, 3)
+
+    def forward(self, x, z):
+        return self.line(x + z)
+
+
+class Named(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return {"logits": self.line(x)}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_network_that_is_none_or_not_ready_is_refused(way) -> None:
+    for model, why in (
+        (scripted(), "layers are fixed"),
+        (net().state_dict(), "give a torch.nn.Module"),
+        (nn.Sequential(nn.LazyLinear(4), nn.Linear(4, 3)), "0.weight has no shape yet"),
+        (net().to("meta"), "0.weight is on the device meta"),
+        (Two(), "does not take x of shape"),
+    ):
+        with pytest.raises(CompressionError, match=why):
+            way(model, X, None)
+    with pytest.raises(CompressionError, match="does not take x of shape"):
+        way(net(), X[:, :5], None)
+    with pytest.raises(CompressionError, match="no samples"):
+        way(net(), X[:0], None)
+
+
+@pytest.mark.parametrize("name", [name for name in WAYS if name != "factorize"])
+def test_a_network_that_answers_with_something_else_than_a_tensor_is_refused(name) -> None:
+    with pytest.raises(CompressionError, match="does not give one tensor"):
+        WAYS[name](Named(), X, None)
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_classes_that_the_network_does_not_have_are_refused(way) -> None:
+    with pytest.raises(CompressionError, match="y has a class 3, and the network tells 3 apart"):
+        way(net(), X, [0, 1, 2, 3] * 16)
+    with pytest.raises(CompressionError, match="y has a class -2"):
+        way(net(), X, [0, 1, 2, -2] * 16)
+
+
+def test_settings_of_training_that_cannot_be_are_refused() -> None:
+    for settings in ({"epochs": -1}, {"epochs": 1.5}, {"batch_size": 0}, {"lr": -1.0}, {"lr": float("nan")}):
+        with pytest.raises(CompressionError, match=next(iter(settings))):
+            quantize(net(), X, **{"epochs": 1} | settings)
+    for settings in ({"temperature": 0.0}, {"alpha": 2.0}):
+        with pytest.raises(CompressionError, match=next(iter(settings))):
+            distill(net(), net(), X, epochs=1, **settings)
+    for settings in ({"bytes": "1KB"}, {"bytes": 400, "batch_size": 0}):
+        with pytest.raises(CompressionError, match=list(settings)[-1]):
+            squeeze(net(), X, epochs=2, **settings)
+    with pytest.raises(CompressionError, match="float64"):
+        squeeze(net().double(), X, epochs=2, bytes=400)
+    with pytest.raises(CompressionError, match="epochs"):
+        compress(net(), "1KB", X, epochs=1)
+    with pytest.raises(BudgetError, match="budget=500"):
+        compress(net(), 500, X)
+
+
+def test_a_teacher_that_answers_otherwise_is_refused() -> None:
+    for teacher, why in ((torch.zeros(64, 4), "teacher of shape"), (torch.full((64, 3), torch.nan), "NaN or infinity")):
+        with pytest.raises(CompressionError, match=why):
+            distill(net(), teacher, X, epochs=1)
+    # One number a sample and a row of one are not to be taken for each other.
+    with pytest.raises(CompressionError, match="teacher of shape"):
+        distill(nn.Linear(8, 1), torch.zeros(64), X, epochs=1)
+
+
+def test_a_student_may_take_views_alone() -> None:
+    distill(nn.Linear(16, 3), net(), X, epochs=1, view=lambda x, _: torch.cat([x, x], 1))

@@ -222,7 +222,8 @@ def test_hostile_arguments() -> None:
         ({"clipping": "best"}, "minmax, percentile"),
         ({"granularity": 0}, "granularity"),
         ({"activations": 8}, "give `x`"),
-        ({"epochs": 3, "x": X[:0]}, "give `x`"),
+        ({"epochs": 3}, "give `x`"),
+        ({"epochs": 3, "x": X[:0]}, "no samples"),
         ({"activations": 99, "x": X}, "2 to 16"),
     ):
         with pytest.raises(CompressionError, match=match):

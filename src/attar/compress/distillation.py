@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.features import Guides
-from attar.compress.given import class_codes, samples_for
+from attar.compress.given import check_classes, check_training, class_codes, samples_for
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.loop import History, LossOfBatch, train
@@ -126,7 +128,8 @@ def distill(
         >>> bool((student(x).argmax(1) == teacher(x).argmax(1)).float().mean() > 0.9)
         True
     """
-    x = samples_for(student, x)
+    x = samples_for(student, x, view)
+    check_training(epochs, batch_size, lr)
     guides = None
     if features:
         if not isinstance(teacher, nn.Module):
@@ -165,12 +168,19 @@ def lesson(
 ) -> LossOfBatch:
     """The loss of a batch that `distill` trains by; arguments and errors are those of `distill`."""
     n = len(x)
-    if not n:
-        raise CompressionError("there are no samples to learn from: give at least one")
-    told = answers(teacher, x) if isinstance(teacher, nn.Module) else torch.as_tensor(teacher)
+    if not 0 < temperature < math.inf or not 0 <= alpha <= 1:
+        raise CompressionError(f"temperature={temperature:g}, alpha={alpha:g}: give one above 0, and one from 0 to 1")
+    if isinstance(teacher, Tensor | np.ndarray):
+        told = torch.as_tensor(teacher)
+    else:
+        told = answers(teacher, samples_for(teacher, x))
     if len(told) != n:
         raise CompressionError(f"{len(told)} answers of the teacher for {n} samples: give one for each")
     labels = class_codes(y, n)
+    if not bool(torch.isfinite(told).all()):
+        raise CompressionError("the teacher answers some samples with NaN or infinity: leave them out, or mend it")
+    if told.ndim == 2:
+        check_classes(labels, told)
     known = (labels != UNLABELLED).nonzero()[:, 0]
     variance = told.var().clamp(min=torch.finfo(told.dtype).tiny) if told.ndim != 2 else None
 
@@ -186,6 +196,11 @@ def lesson(
                 with torch.no_grad(), evaluating(guides.teacher):
                     guides.teacher(seen)
             led = beta * guides(features)
+        if said.shape[1:] != told.shape[1:]:
+            raise CompressionError(
+                f"the student answers a sample with numbers of shape {tuple(said.shape[1:])}, and the teacher of shape "
+                f"{tuple(told.shape[1:])}: give two that answer alike"
+            )
         if variance is not None:
             squared: Tensor = (said[: len(batch)] - told[batch]).square().mean()
             return squared / variance if led is None else squared / variance + led
@@ -202,17 +217,22 @@ def answers(model: nn.Module, x: Samples) -> Tensor:
     Raises:
         CompressionError: it does not give one tensor with a row for each sample.
     """
-    said = []
     with torch.no_grad(), evaluating(model):
-        for part in torch.split(torch.arange(len(x)), _AT_ONCE):
-            one = model(rows(x, part))
-            if not isinstance(one, Tensor) or not one.ndim or len(one) != len(part):
-                raise CompressionError(
-                    f"{type(model).__name__} does not give one tensor with a row for each sample; wrap it in a "
-                    "module that does"
-                )
-            said.append(one)
-    return torch.cat(said)
+        return torch.cat([answer(model, rows(x, part)) for part in torch.split(torch.arange(len(x)), _AT_ONCE)])
+
+
+def answer(model: nn.Module, batch: Tensor) -> Tensor:
+    """What a network says of a batch.
+
+    Raises:
+        CompressionError: as `answers`.
+    """
+    said = model(batch)
+    if not isinstance(said, Tensor) or not said.ndim or len(said) != len(batch):
+        raise CompressionError(
+            f"{type(model).__name__} does not give one tensor with a row for each sample; wrap it in a module that does"
+        )
+    return said
 
 
 def rows(x: Samples, which: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Samples and labels as a caller gives them, before anything is computed of them."""
+"""Networks, samples, labels and settings of training as a caller gives them, before anything is computed of them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,60 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from attar._settings import is_count, is_positive
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
+from attar.training.modes import evaluating
 
 if TYPE_CHECKING:
-    from attar.compress.distillation import Samples
+    from attar.compress.distillation import Samples, View
     from attar.data.dataset import Ints
 
 
-def samples_for(model: nn.Module, x: Samples) -> Samples:
-    """Samples `(n, *shape)`, those that are floats in the precision of the network, where it has one.
+def check_network(model: nn.Module) -> None:
+    """Hold a network to layers that can be exchanged, with numbers that the CPU has.
 
     Raises:
-        CompressionError: they are neither a tensor nor an array of numbers.
+        CompressionError: it is TorchScript or no network, or some of its tensors are elsewhere or not there yet.
+    """
+    if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        raise CompressionError(
+            f"the network is a {type(model).__name__}, whose layers are fixed: give a torch.nn.Module"
+        )
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            raise CompressionError(f"{name} has no shape yet: call the network on some samples first")
+        if tensor.is_meta:
+            raise CompressionError(f"{name} is on the device meta and has no numbers: load them first")
+        if tensor.device.type != "cpu":
+            raise CompressionError(f"{name} is on the device {tensor.device}: give model.cpu(), and samples on the CPU")
+
+
+def check_single(model: nn.Module) -> None:
+    """Hold a network to single precision, in which files decode what they hold as integers.
+
+    Raises:
+        CompressionError: it has weights of another one.
+    """
+    check_network(model)
+    other = next((p.dtype for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
+    if other is not None:
+        raise CompressionError(f"the network has weights of {other}: give model.float(), and samples of float32")
+
+
+def samples_for(model: nn.Module, x: Samples, view: View | None = None) -> Samples:
+    """Samples `(n, *shape)`, those that are floats in the precision of the network, where it has one.
+
+    Arguments:
+        model: that is to take them.
+        x: samples as they are given.
+        view: of them that the network takes; None: the samples as they are.
+
+    Raises:
+        CompressionError: they are neither a tensor nor an array of numbers, there are none, or the network takes
+            something else.
 
     Example:
         >>> samples_for(nn.Linear(3, 1), np.zeros((2, 3))).dtype
@@ -32,6 +72,15 @@ def samples_for(model: nn.Module, x: Samples) -> Samples:
             f"x is of type {type(x).__name__}{of}: give samples as a tensor or an array of numbers, and other "
             "arguments by name"
         )
+    if not x.ndim or not len(x):
+        raise CompressionError("there are no samples: give at least one as a row of x")
+    check_network(model)
+    samples = _as_precise(model, x)
+    _try(model, samples, view)
+    return samples
+
+
+def _as_precise(model: nn.Module, x: Samples) -> Samples:
     precisions = {p.dtype for p in model.parameters() if p.is_floating_point()}
     floats = x.is_floating_point() if isinstance(x, Tensor) else x.dtype.kind == "f"
     if not floats or len(precisions) != 1:
@@ -42,6 +91,20 @@ def samples_for(model: nn.Module, x: Samples) -> Samples:
     # An array that is right already stays where it is, which may be on disk. Else a copy: torch warns on sharing memory
     # with a read-only one.
     return x if str(precision) == f"torch.{x.dtype}" else torch.tensor(x).to(precision)
+
+
+def _try(model: nn.Module, x: Samples, view: View | None) -> None:
+    few = x[:2] if isinstance(x, Tensor) else torch.tensor(x[:2])
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluating(model):
+        try:
+            model(few if view is None else view(few, torch.Generator().manual_seed(0)))
+        # Whatever a network does with samples that are none of its own has an exception of its own.
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CompressionError(
+                f"{type(model).__name__} does not take x of shape {tuple(x.shape)} and {few.dtype} alone: "
+                f"{type(error).__name__}: {reason}"
+            ) from error
 
 
 def class_codes(y: Ints | Tensor | None, n: int) -> Tensor:
@@ -63,6 +126,38 @@ def class_codes(y: Ints | Tensor | None, n: int) -> Tensor:
         given = codes = torch.empty(0, 0)
     if codes.ndim != 1 or not torch.equal(given.to(torch.float64), codes.to(torch.float64)):
         raise CompressionError("y holds something else than class codes: give whole numbers, -1 where unlabelled")
+    if len(codes) and int(codes.min()) < UNLABELLED:
+        raise CompressionError(f"y has a class {int(codes.min())}: give whole numbers from 0, -1 where unlabelled")
     if len(codes) != n:
         raise CompressionError(f"{len(codes)} labels for {n} samples: give one for each, -1 where unlabelled")
     return codes
+
+
+def check_classes(codes: Tensor, logits: Tensor) -> None:
+    """Hold class codes to the classes that a network tells apart.
+
+    Arguments:
+        codes: whole numbers, -1 where unlabelled.
+        logits: answers `(n, classes)`.
+
+    Raises:
+        CompressionError: there is a class that it has no logit for.
+    """
+    if len(codes) and int(codes.max()) >= logits.shape[1]:
+        raise CompressionError(
+            f"y has a class {int(codes.max())}, and the network tells {logits.shape[1]} apart: "
+            f"give codes from 0 to {logits.shape[1] - 1}, -1 where unlabelled"
+        )
+
+
+def check_training(epochs: int, batch_size: int, lr: float) -> None:
+    """Hold the settings of a training to what they can be.
+
+    Raises:
+        CompressionError: one is something else.
+    """
+    for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
+        if not is_count(value, least):
+            raise CompressionError(f"{name}={value!r}: it must be a whole number from {least}")
+    if not is_positive(lr):
+        raise CompressionError(f"lr={lr!r}: a learning rate is a number above 0")

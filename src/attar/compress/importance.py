@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attar.compress.distillation import Samples, rows
-from attar.compress.given import class_codes
+from attar.compress.distillation import Samples, answer, rows
+from attar.compress.given import check_classes, class_codes
 from attar.compress.places import copied, places
 from attar.data.dataset import UNLABELLED
 
@@ -44,10 +44,12 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
     of = {place.name: place.original() for place in places(model)}
     trained = {name: w.requires_grad_() for name, w in of.items() if w.is_floating_point()}
     labels = class_codes(y, len(x))
+    if not trained:
+        return
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(x), generator=generator)[: _BATCHES * _SIZE]
     for batch in torch.split(order, _SIZE):
-        loss = _loss(model(rows(x, batch)), labels[batch], generator)
+        loss = _loss(answer(model, rows(x, batch)), labels[batch], generator)
         found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
         yield {name: g * w.detach() for (name, w), g in zip(trained.items(), found) if g is not None}
 
@@ -65,5 +67,6 @@ def _loss(said: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
     if said.ndim != 2:
         noise = torch.randn(said.shape, generator=generator)
         return 0.5 * (said - said.detach() - noise).square().sum() / len(said)
+    check_classes(labels, said)
     drawn = torch.multinomial(torch.softmax(said.detach(), 1), 1, generator=generator)[:, 0]
     return F.cross_entropy(said, torch.where(labels == UNLABELLED, drawn, labels))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from torch import Tensor, nn
 
+from attar._settings import is_count
 from attar.compress.choices import check_choice
 from attar.compress.distillation import Samples, View, distill
-from attar.compress.given import samples_for
+from attar.compress.given import check_network, samples_for
 from attar.compress.importance import sensitivities
 from attar.compress.masks import Scope, Thinning
 from attar.compress.parametrizations import settle
@@ -81,6 +82,7 @@ def prune(
         >>> int((prune(layer, 0.9).weight == 0).sum()), int((prune(layer, structure=(2, 4)).weight == 0).sum())
         (90, 40)
     """
+    check_network(model)
     x = None if x is None else samples_for(model, x)
     _judge(amount, threshold, structure, scope, criterion, epochs, gradual, x)
     # Weights that are computed from others, as by weight_norm, are pruned as what they are.
@@ -122,7 +124,7 @@ def _judge(
 ) -> None:
     check_choice("scope", scope, get_args(Scope))
     check_choice("criterion", criterion, get_args(Criterion))
-    pattern = structure if isinstance(structure, tuple) else None
+    pattern = structure if isinstance(structure, tuple) and len(structure) == 2 else None
     if pattern is None and structure not in (None, "channels"):
         raise CompressionError(f"structure={structure!r} is unknown: take 'channels' or (n, m)")
     if [amount, threshold, pattern].count(None) != 2:
@@ -131,7 +133,7 @@ def _judge(
         raise CompressionError(f"amount={amount:g}: it is the share that goes, at least 0 and below 1")
     if threshold is not None and not threshold >= 0:
         raise CompressionError(f"threshold={threshold:g}: it must be at least 0")
-    if pattern is not None and not 0 < pattern[0] <= pattern[1]:
+    if pattern is not None and not (all(map(is_count, pattern)) and pattern[0] <= pattern[1]):
         raise CompressionError(f"structure={pattern}: of each m neighbours n are kept, 0 < n ≤ m")
     if structure == "channels" and threshold is not None:
         raise CompressionError("channels are pruned by amount=, the share of the multiply-accumulates that goes")

@@ -14,7 +14,7 @@ from attar.compress import codebooks
 from attar.compress.aciq import corrected
 from attar.compress.choices import check_choice
 from attar.compress.distillation import Samples, View, distill
-from attar.compress.given import samples_for
+from attar.compress.given import check_network, samples_for
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
 from attar.compress.merging import merge_batch_norm
 from attar.compress.parametrizations import Coded, Rounded, codes_of, frozen, settle, store
@@ -104,8 +104,9 @@ def quantize(
     check_choice("clipping", clipping, CLIPPINGS)
     if granularity not in ("channel", "tensor") and not (isinstance(granularity, int) and granularity > 0):
         raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
+    check_network(model)
     x = None if x is None else samples_for(model, x)
-    if (activations is not None or epochs) and (x is None or not len(x)):
+    if (activations is not None or epochs) and x is None:
         raise CompressionError("ranges of activations and training need samples: give `x`")
     small = copied(model).eval()
     settle(small)

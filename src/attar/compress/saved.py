@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from attar.compress import codec, container, fitting, floats, listing
 from attar.compress.coder import Coder, Ints, Reader, Writer
+from attar.compress.given import check_network
 from attar.compress.parametrizations import Codebook, Coded, frozen, store
 from attar.compress.places import Place, places
 from attar.compress.program import Program, hold, stored_names
@@ -116,6 +117,7 @@ def as_program(module: nn.Module, example: Tensor | None = None) -> Program:
         raise CompressionError(
             f"what {type(module).__name__} computes is found by an example: save(module, path, example=x[:1])"
         )
+    check_network(module)
     plain = copy.deepcopy(frozen(module))
     coded: dict[int, tuple[Tensor, Coded | Codebook]] = {}
     for place in places(plain):

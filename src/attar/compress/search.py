@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, readable
 from attar.compress.distillation import Samples, View, answers, distill, rows
-from attar.compress.given import class_codes, samples_for
+from attar.compress.given import check_classes, check_single, class_codes, samples_for
 from attar.compress.parametrizations import frozen
 from attar.compress.places import places
 from attar.compress.program import Program
@@ -128,11 +128,13 @@ def compress(
         (True, True, True)
     """
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    if not isinstance(budget, Budget):
+        raise BudgetError(f"budget={budget!r}: give Budget(bytes=…), or text such as '50KB,1%'")
     if budget == Budget():
         raise BudgetError("the budget allows everything: say bytes, milliseconds or what may be lost")
-    other = next((p.dtype for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
-    if other is not None:
-        raise CompressionError(f"the network has weights of {other}: give model.float(), and samples of float32")
+    check_single(model)
+    if epochs < 2:
+        raise CompressionError(f"epochs={epochs}: masks take one, and rounding takes one; give at least 2")
     x = samples_for(model, x)
     if len(x) < 2:
         raise CompressionError(f"{len(x)} samples: some are set aside to judge by; give at least two")
@@ -161,6 +163,8 @@ class _Search:
         aside, rest = _apart(labels, seed)
         self.x, self.labels = rows(x, rest), labels[rest]
         self.told = answers(self.model, self.x)
+        if self.told.ndim == 2:
+            check_classes(labels, self.told)
         judged = rows(x, aside)
         judge = Judge(judged, answers(self.model, judged), labels[aside])
         if not all(torch.isfinite(said).all() for said in (self.told, judge.told)):

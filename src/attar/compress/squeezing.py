@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from attar.compress import saved
 from attar.compress.distillation import Samples, View, answers, lesson, rows
 from attar.compress.gates import gated_places
-from attar.compress.given import samples_for
+from attar.compress.given import check_single, check_training, samples_for
 from attar.compress.grids import Grid
 from attar.compress.parametrizations import Coded, Masked, frozen, settle, store
 from attar.compress.places import Place, copied, places
@@ -95,9 +95,11 @@ def squeeze(
     grid = Grid(bits)
     if epochs < 2:
         raise CompressionError(f"epochs={epochs}: masks take one, and rounding takes one; give at least 2")
+    check_training(epochs, batch_size, lr)
+    if not isinstance(bytes, int):
+        raise CompressionError(f"bytes={bytes!r}: give a whole number")
+    check_single(model)
     x = samples_for(model, x)
-    if not len(x):
-        raise CompressionError("there are no samples to learn from: give at least one")
     teacher = model if teacher is None else teacher
     told = answers(teacher, x) if isinstance(teacher, nn.Module) else teacher
     student = copied(model)
