@@ -191,7 +191,7 @@ def test_a_network_may_bring_its_example(tmp_path) -> None:
     net.example = torch.zeros(1, 3)
     save(net, tmp_path / "a.attar")
     assert same(net, load(tmp_path / "a.attar"), torch.randn(5, 3)) == 0
-    with pytest.raises(CompressionError, match="at least one sample"):
+    with pytest.raises(CompressionError, match="there are no samples"):
         save(net, tmp_path / "a.attar", torch.zeros(0, 3))
 
 
@@ -226,3 +226,15 @@ def test_codes_of_other_floats_are_refused(tmp_path) -> None:
     with pytest.raises(CompressionError, match="float64, and a file to"):
         save(net, tmp_path / "net.attar", torch.zeros(1, 8, dtype=torch.float64))
     assert not list(tmp_path.iterdir())
+
+
+def test_an_example_is_as_samples_are_elsewhere(tmp_path) -> None:
+    net, x = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), torch.randn(5, 6)
+    save(net, tmp_path / "a.attar", x[:1])
+    for i, example in enumerate((x, x.double(), x.numpy(), x.numpy().astype(np.float64))):
+        save(net, tmp_path / f"{i}.attar", example)
+        assert (tmp_path / f"{i}.attar").read_bytes() == (tmp_path / "a.attar").read_bytes()
+    for example, why in ((x[0], "does not take x"), (x[:, :4], "does not take x"), ([1.0], "x is of type list")):
+        with pytest.raises(CompressionError, match=why):
+            save(net, tmp_path / "b.attar", example)
+    assert not (tmp_path / "b.attar").exists()

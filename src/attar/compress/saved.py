@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from attar.compress import codec, container, fitting, floats, listing
 from attar.compress.coder import Coder, Ints, Reader, Writer
-from attar.compress.given import check_network
+from attar.compress.distillation import Samples, rows
+from attar.compress.given import samples_for
 from attar.compress.parametrizations import Codebook, Coded, frozen, store
 from attar.compress.places import Place, places
 from attar.compress.program import Program, hold, stored_names
@@ -28,7 +29,7 @@ _PART = 16
 _SPARSE = 0.5
 
 
-def save(module: nn.Module, path: str | Path, example: Tensor | None = None) -> None:
+def save(module: nn.Module, path: str | Path, example: Samples | None = None) -> None:
     """Write a network to an `.attar` file.
 
     Weights that were rounded or coded are kept as integers in an entropy code, all other numbers as they are, but for
@@ -61,7 +62,7 @@ def save(module: nn.Module, path: str | Path, example: Tensor | None = None) -> 
     container.write(Path(path), description, payload)
 
 
-def size(module: nn.Module, example: Tensor) -> int:
+def size(module: nn.Module, example: Samples) -> int:
     """Bytes of the file that `save` writes of a network."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.attar")
@@ -85,7 +86,7 @@ def load(path: str | Path) -> Program:
 def opened(description: str, payload: bytes, name: str) -> Program:
     """The network of a description and a payload; the name is for messages."""
     if description.startswith("{"):
-        raise CompressionError(f"{name}: holds an ONNX model: attar.compress.packed.unpack restores it")
+        raise CompressionError(f"{name}: holds an ONNX model, which `attar unpack` restores, and no network")
     program, kinds = listing.read(description, name)
     container.allow(_numbers(kinds), len(description) + len(payload), name)
     reader = Reader(payload)
@@ -99,7 +100,7 @@ def opened(description: str, payload: bytes, name: str) -> Program:
     return program.eval()
 
 
-def as_program(module: nn.Module, example: Tensor | None = None) -> Program:
+def as_program(module: nn.Module, example: Samples | None = None) -> Program:
     """A network as the list of its operations, with its integers kept as such.
 
     Arguments:
@@ -113,11 +114,12 @@ def as_program(module: nn.Module, example: Tensor | None = None) -> Program:
         return module
     if example is None:
         example = getattr(module, "example", None)
-    if not isinstance(example, Tensor):
+    if example is None:
         raise CompressionError(
             f"what {type(module).__name__} computes is found by an example: save(module, path, example=x[:1])"
         )
-    check_network(module)
+    example = samples_for(module, example)
+    few = rows(example, torch.arange(min(2, len(example))))
     plain = copy.deepcopy(frozen(module))
     coded: dict[int, tuple[Tensor, Coded | Codebook]] = {}
     for place in places(plain):
@@ -126,7 +128,7 @@ def as_program(module: nn.Module, example: Tensor | None = None) -> Program:
             codes = place.original()
             place.replace(place.value)
             coded[id(place.value)] = codes, chain[-1]
-    program = traced(plain, example)
+    program = traced(plain, few)
     for name in stored_names(program):
         owner = _attribute(plain, name)
         if id(owner) in coded:
