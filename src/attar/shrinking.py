@@ -89,6 +89,8 @@ def shrink(
     """
     started, progress = time.perf_counter(), progress or Silent()
     file, limits = Path(model), Budget.parse(budget) if isinstance(budget, str) else budget
+    if file.is_dir():
+        raise CompressionError(f"{file}: is a folder; name a model file in it")
     if not file.is_file():
         raise CompressionError(
             f"{file}: no such file; name an .onnx file, or an .attar file that attar.compress.save wrote"

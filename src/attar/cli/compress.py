@@ -62,7 +62,10 @@ def unpack(
 ) -> None:
     """Write the ONNX file that an .attar file holds, checked against it."""
     from attar.compress.packed import unpack as restore
+    from attar.errors import CompressionError
 
     target = file.with_suffix(".onnx") if out is None else out
+    if out is None and target.exists():
+        raise CompressionError(f"{target}: is there already; name it with --out to write it anew")
     restore(file, target)
     typer.echo(str(target))

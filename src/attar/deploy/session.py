@@ -23,6 +23,8 @@ from attar.errors import DataError, ModelError, first_line
 _NUMBERS_PER_BATCH = 2**20
 _SAMPLES_PER_BATCH = 1024
 _NUMBERS_PER_TOKEN = 64
+# How an `.attar` file begins.
+_COMPRESSED = b"ATR"
 _WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})")
 
 
@@ -169,6 +171,10 @@ def load(path: str | Path, *, threads: int = 0) -> Model:
 
 def loads(data: bytes, name: str | Path = "model", *, threads: int = 0) -> Model:
     """A model from the bytes of its file; `name` is what an error calls it, and all else as of `load`."""
+    if data.startswith(_COMPRESSED):
+        raise ModelError(
+            f"{name}: an .attar file, which onnxruntime does not run; `attar unpack` makes one that it does"
+        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads

@@ -1,0 +1,42 @@
+import shutil
+
+import pytest
+import torch
+from torch import nn
+
+from attar.compress import save
+from tests.cli.conftest import call
+
+
+@pytest.fixture
+def network(empty):
+    torch.manual_seed(0)
+    save(nn.Linear(6, 3), empty / "net.attar", torch.randn(1, 6))
+    return empty / "net.attar"
+
+
+def test_a_file_that_is_there_is_written_anew_only_where_it_is_named(network, empty) -> None:
+    (empty / "net.onnx").write_bytes(b"from elsewhere")
+    called = call("unpack", "net.attar")
+    assert called.code == 2
+    assert called.complaint.startswith("attar: net.onnx: is there already; ")
+    assert (empty / "net.onnx").read_bytes() == b"from elsewhere"
+    assert call("unpack", "net.attar", "-o", "net.onnx").out == "net.onnx\n"
+    assert (empty / "net.onnx").read_bytes() != b"from elsewhere"
+
+
+def test_a_file_is_not_unpacked_over_itself(network, empty) -> None:
+    before = network.read_bytes()
+    assert call("unpack", "net.attar", "-o", "./net.attar").complaint.startswith(
+        "attar: net.attar: is the file itself; "
+    )
+    shutil.copy("net.attar", "other.onnx")
+    assert call("unpack", "other.onnx").code == 2
+    assert network.read_bytes() == (empty / "other.onnx").read_bytes() == before
+
+
+def test_other_files_than_the_one_that_is_meant(network, empty) -> None:
+    (empty / "run").mkdir()
+    for command in (("compress", "run", "--budget", "1KB"), ("predict", "run", "x.npz")):
+        assert "run: is a folder" in call(*command).complaint
+    assert "`attar unpack`" in call("predict", "net.attar", "x.npz").complaint
