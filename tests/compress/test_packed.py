@@ -7,7 +7,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from attar.compress import container
@@ -104,7 +104,7 @@ def branching():
 @pytest.mark.parametrize(
     ("model", "what"),
     [
-        (graph([helper.make_node("Relu", ["x"], ["y"])]), "of at least 64 weights"),
+        (graph([helper.make_node("Relu", ["x"], ["y"])]), "with 64 weights or more"),
         (graph([helper.make_node("Odd", ["x"], ["y"], domain="com.someone")], domain="com.someone"), "com.someone"),
         (branching(), "branch or loop"),
         (b"not ONNX at all", "not a valid ONNX file"),
@@ -169,3 +169,76 @@ def test_a_target_that_cannot_be_written(tmp_path) -> None:
     save(nn.Linear(3, 2), tmp_path / "a.attar", torch.randn(1, 3))
     with pytest.raises(ExportError, match="cannot be written"):
         unpack(tmp_path / "a.attar", tmp_path)
+
+
+def others(nodes, inputs=("x",), outputs=("y",), initializers=(), domain=""):
+    """A model of a layer of 16 × 8 weights w, as other programs write them."""
+    sizes = {"x": ["n", 16], "w": [16, 8]}
+    told = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes.get(name, ["n", 8])) for name in names]
+        for names in (inputs, outputs)
+    ]
+    graph = helper.make_graph([helper.make_node(*one) for one in nodes], "g", *told, initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid(domain, 17)], ir_version=9)
+
+
+WEIGHT = numpy_helper.from_array(np.random.default_rng(0).standard_normal((16, 8)).astype(np.float32), "w")
+LAYER = ("MatMul", ["x", "w"], ["y"])
+OTHERS = {
+    "the domain by its long name": others([LAYER], initializers=[WEIGHT], domain="ai.onnx"),
+    "a weight that is an input too": others([LAYER], ("x", "w"), initializers=[WEIGHT]),
+    "one result under two names": others(
+        [LAYER, ("Identity", ["y"], ["z"])], outputs=("y", "z"), initializers=[WEIGHT]
+    ),
+    "a result that is a constant": others([LAYER], outputs=("y", "w"), initializers=[WEIGHT]),
+    "names with spaces": others([("MatMul", ["x", "my w"], ["y"])]),
+}
+OTHERS["names with spaces"].graph.initializer.append(TensorProto.FromString(WEIGHT.SerializeToString()))
+OTHERS["names with spaces"].graph.initializer[0].name = "my w"
+
+
+@pytest.mark.parametrize("model", OTHERS.values(), ids=OTHERS)
+def test_models_as_others_write_them(model, tmp_path, quiet) -> None:
+    onnx.save(model, tmp_path / "a.onnx")
+    pack(tmp_path / "a.onnx", tmp_path / "a.attar")
+    unpack(tmp_path / "a.attar", tmp_path / "b.onnx")
+    x = np.random.default_rng(1).standard_normal((5, 16)).astype(np.float32)
+    one, other = (ort.InferenceSession(tmp_path / f"{name}.onnx") for name in "ab")
+    assert [o.name for o in one.get_outputs()] == [o.name for o in other.get_outputs()]
+    for before, after in zip(one.run(None, {"x": x}), other.run(None, {"x": x}), strict=True):
+        np.testing.assert_allclose(after, before, atol=0.05)
+
+
+def test_weights_that_nodes_hold_are_in_eight_bits_too(tmp_path, quiet) -> None:
+    model = others([LAYER])
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["w"], value=WEIGHT))
+    onnx.save(model, tmp_path / "a.onnx")
+    pack(tmp_path / "a.onnx", tmp_path / "a.attar")
+    onnx.save(others([LAYER], initializers=[WEIGHT]), tmp_path / "b.onnx")
+    pack(tmp_path / "b.onnx", tmp_path / "b.attar")
+    assert (tmp_path / "a.attar").read_bytes() == (tmp_path / "b.attar").read_bytes()
+
+
+def test_weights_that_are_not_numbers_and_sparse_constants_are_refused(tmp_path) -> None:
+    for value in (np.nan, np.inf):
+        odd = numpy_helper.from_array(np.full((16, 8), value, np.float32), "w")
+        onnx.save(others([LAYER], initializers=[odd]), tmp_path / "a.onnx")
+        with pytest.raises(CompressionError, match=r"a\.onnx: some weights of a layer are NaN or infinite"):
+            pack(tmp_path / "a.onnx", tmp_path / "a.attar")
+    values = helper.make_tensor("v", TensorProto.FLOAT, [1], [2.0])
+    places = helper.make_tensor("i", TensorProto.INT64, [1], [3])
+    model = others([LAYER])
+    sparse = helper.make_sparse_tensor(values, places, [16, 8])
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["w"], sparse_value=sparse))
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(CompressionError, match="sparse"):
+        pack(tmp_path / "a.onnx", tmp_path / "a.attar")
+
+
+def test_a_file_is_not_written_over_itself(tmp_path) -> None:
+    save(nn.Linear(3, 2), tmp_path / "a.attar", torch.randn(1, 3))
+    before = (tmp_path / "a.attar").read_bytes()
+    for way in (pack, unpack):
+        with pytest.raises(CompressionError, match="is the file itself"):
+            way(tmp_path / "a.attar", tmp_path / "a.attar")
+    assert (tmp_path / "a.attar").read_bytes() == before

@@ -139,3 +139,11 @@ def test_recurrent_layers(layer, tmp_path) -> None:
     assert all(array.size < 64 or array.ndim < 3 for array in constants(model, np.float32))
     np.testing.assert_allclose(after, before, atol=0.01)
     assert (after != before).any()
+
+
+def test_transposed_convolutions_are_in_eight_bits_too(tmp_path) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.ConvTranspose1d(3, 8, 4), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 2))
+    model, before, after = written(net, tmp_path)
+    assert sorted(codes.size for codes in constants(model, np.int8)) == [96]
+    np.testing.assert_allclose(after, before, atol=0.01)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,16 @@ from attar.compress import codec, container, fitting, floats
 from attar.compress.coder import Reader, Writer
 from attar.compress.program import Program, listed
 from attar.compress.saved import opened
-from attar.compress.weights import quantize_weights
-from attar.deploy.graph import compact, write
+from attar.compress.symbols import LARGEST
+from attar.compress.weights import rounded
+from attar.deploy.graph import check, compact, write
 from attar.deploy.onnx import traced
 from attar.errors import CompressionError, ExportError, first_line
 
 # Tensors of fewer numbers stay in the graph.
 _LEAST = 64
 _RAW = -15
+_BYTES = (TensorProto.INT8, TensorProto.UINT8)
 _INTEGERS = {TensorProto.INT8: np.int8, TensorProto.UINT8: np.uint8, TensorProto.INT32: np.int32}
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 # Batches on which a restored file is compared, and by how much it may differ, in units of the largest answer.
@@ -46,23 +47,29 @@ def pack(source: str | Path, target: str | Path) -> None:
         target: written beside and renamed; `unpack` gives the ONNX file that was rounded, byte for byte.
 
     Raises:
-        CompressionError: it is not a valid ONNX file, it has no weights that could be in eight bits, or has parts that
-            a file cannot keep: branches and loops, operators of other domains.
+        CompressionError: it is not a valid ONNX file, or the target; it has no weights that could be in eight bits, or
+            has parts that a file cannot keep: branches and loops, sparse constants, operators of other domains.
     """
     source, target = Path(source), Path(target)
+    _apart(source, target)
     model = _judged(source)
-    with tempfile.TemporaryDirectory() as folder:
-        rounded = Path(folder, "rounded.onnx")
-        try:
-            quantize_weights(source, rounded)
-            model = onnx.load(rounded)
-        except ExportError as error:
-            if not any(tensor.data_type in (TensorProto.INT8, TensorProto.UINT8) for tensor in model.graph.initializer):
-                raise CompressionError(str(error)) from error
+    try:
+        small = rounded(model, str(source))
+        if small is not None:
+            check(small, str(source))
+    except ExportError as error:
+        raise CompressionError(str(error)) from error
+    if small is None and not any(one.data_type in _BYTES for one in model.graph.initializer):
+        raise CompressionError(
+            f"{source}: has no convolution, linear or recurrent layer with 64 weights or more, in float32 or eight bits"
+        )
+    model = model if small is None else small
     writer, listing = Writer(), []
     for i, tensor in enumerate(model.graph.initializer):
         values = numpy_helper.to_array(tensor)
         if values.size < _LEAST or tensor.data_type not in (*_INTEGERS, TensorProto.FLOAT):
+            continue
+        if tensor.data_type == TensorProto.INT32 and int(values.min()) < -LARGEST:
             continue
         if tensor.data_type == TensorProto.FLOAT:
             floats.encode(writer, values)
@@ -86,10 +93,11 @@ def unpack(source: str | Path, target: str | Path) -> None:
         target: written beside and renamed.
 
     Raises:
-        CompressionError: the file cannot be read.
+        CompressionError: the file cannot be read, or is the target.
         ExportError: an operation has no ONNX form, the ONNX file differs, or cannot be written.
     """
     source, target = Path(source), Path(target)
+    _apart(source, target)
     description, payload = container.read(source)
     if description.startswith("{"):
         model = _restored(description, payload, str(source))
@@ -119,6 +127,11 @@ def exported(program: Program, name: str) -> ModelProto:
     return model
 
 
+def _apart(source: Path, target: Path) -> None:
+    if source.exists() and target.exists() and target.samefile(source):
+        raise CompressionError(f"{target}: is the file itself; name another one to write to")
+
+
 def _judged(source: Path) -> ModelProto:
     try:
         model = onnx.load(source)
@@ -129,6 +142,10 @@ def _judged(source: Path) -> ModelProto:
         raise CompressionError(f"{source}: cannot be read: {error.strerror or error}") from error
     except (DecodeError, onnx.checker.ValidationError, ValueError, TypeError) as error:
         raise CompressionError(f"{source}: is not a valid ONNX file: {first_line(error)}") from error
+    if model.graph.sparse_initializer or any(
+        one.name == "sparse_value" for node in model.graph.node for one in node.attribute
+    ):
+        raise CompressionError(f"{source}: has constants that are kept sparse, which are not compressed")
     for node in model.graph.node:
         if any(one.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for one in node.attribute):
             raise CompressionError(f"{source}: has a branch or loop ({node.op_type}), which is not compressed")

@@ -13,7 +13,7 @@ from attar.deploy.graph import compact, write
 from attar.errors import ExportError
 
 # Layers whose second input is their weight.
-_WEIGHTED = ("Conv", "Gemm", "MatMul")
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 # Layers with two of them, for their inputs and for their states.
 _RECURRENT = ("LSTM", "GRU", "RNN")
 # Fewer numbers than this are not worth the operations.
@@ -42,26 +42,37 @@ def quantize_weights(source: Path, target: Path) -> None:
         target: written beside and renamed.
 
     Raises:
-        ExportError: the model has no layer whose weights could be quantised.
+        ExportError: the model has no layer whose weights could be quantised, or some of them are not finite.
     """
-    model = onnx.load(source)
+    model = rounded(onnx.load(source), str(source))
+    if model is None:
+        raise ExportError(
+            f"{source}: has no convolution, linear or recurrent layer of at least {_LEAST} weights in float32"
+        )
+    write(model, target)
+
+
+def rounded(model: ModelProto, name: str) -> ModelProto | None:
+    """As `quantize_weights`; None where there is no such layer. The name is for messages."""
+    # Weights may be outputs of nodes, and inputs with a default.
+    model = compact(model)
     _fold_standardisation(model)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     weights = {node.input[1] for node in model.graph.node if node.op_type in _WEIGHTED}
     recurrent = {one for node in model.graph.node if node.op_type in _RECURRENT for one in node.input[1:3]}
     before: list[NodeProto] = []
-    for name in sorted((weights | recurrent) & constants.keys()):
-        values = numpy_helper.to_array(constants[name])
+    for one in sorted((weights | recurrent) & constants.keys()):
+        values = numpy_helper.to_array(constants[one])
         if values.dtype == np.float32 and values.size >= _LEAST:
-            before += _decoded(model, constants[name], values, of_rows=name in recurrent)
+            if not np.isfinite(values).all():
+                raise ExportError(f"{name}: some weights of a layer are NaN or infinite; train or export it again")
+            before += _decoded(model, constants[one], values, of_rows=one in recurrent)
     if not before:
-        raise ExportError(
-            f"{source}: has no convolution, linear or recurrent layer of at least {_LEAST} weights in float32"
-        )
+        return None
     nodes = [*before, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    write(compact(model), target)
+    return compact(model)
 
 
 def _decoded(model: ModelProto, tensor: onnx.TensorProto, values: Floats, *, of_rows: bool) -> list[NodeProto]:

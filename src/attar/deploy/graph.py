@@ -32,7 +32,7 @@ def compact(model: ModelProto) -> ModelProto:
     nodes, constants, outputs = _flatten(model.graph)
     inputs = [value for value in model.graph.input if value.name not in constants]
     nodes = _from_outputs(nodes, outputs)
-    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
 
     renamed = {value.name: value.name for value in inputs} | dict(zip(outputs, (o.name for o in model.graph.output)))
     fresh = _names(set(renamed.values()))
@@ -82,11 +82,20 @@ def write(model: ModelProto, path: Path) -> None:
     Raises:
         ExportError: the model breaks ONNX's own rules.
     """
+    check(model, str(path))
+    write_whole(path, model.SerializeToString(deterministic=True))
+
+
+def check(model: ModelProto, name: str) -> None:
+    """Hold a model to ONNX's own rules; the name is for messages.
+
+    Raises:
+        ExportError: it breaks one.
+    """
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"{path}: not a valid ONNX model: {first_line(error)}") from error
-    write_whole(path, model.SerializeToString(deterministic=True))
+        raise ExportError(f"{name}: not a valid ONNX model: {first_line(error)}") from error
 
 
 def _flatten(graph: GraphProto) -> tuple[list[NodeProto], dict[str, TensorProto], list[str]]:
@@ -97,6 +106,7 @@ def _flatten(graph: GraphProto) -> tuple[list[NodeProto], dict[str, TensorProto]
     for source in graph.node:
         node = NodeProto()
         node.CopyFrom(source)
+        node.domain = _domain(source.domain)
         del node.input[:]
         node.input.extend(alias.get(name, name) for name in source.input)
         if any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for a in node.attribute):
@@ -109,7 +119,21 @@ def _flatten(graph: GraphProto) -> tuple[list[NodeProto], dict[str, TensorProto]
             alias[node.output[0]] = node.input[0]
         else:
             nodes.append(node)
-    return nodes, constants, [alias.get(value.name, value.name) for value in graph.output]
+    produced = {name for node in nodes for name in node.output}
+    outputs: list[str] = []
+    for i, value in enumerate(graph.output):
+        name = alias.get(value.name, value.name)
+        if name not in produced or name in outputs:
+            # An input, a constant, or another output: those have a name of their own.
+            nodes.append(NodeProto(op_type="Identity", input=[name], output=[f"\n{i}"]))
+            name = f"\n{i}"
+        outputs.append(name)
+    return nodes, constants, outputs
+
+
+def _domain(name: str) -> str:
+    """The standard operators have two names."""
+    return "" if name == "ai.onnx" else name
 
 
 def _constant(attribute: AttributeProto) -> TensorProto:
