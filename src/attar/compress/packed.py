@@ -22,7 +22,7 @@ from attar.compress.program import Program, listed
 from attar.compress.saved import opened
 from attar.compress.symbols import LARGEST
 from attar.compress.weights import rounded
-from attar.deploy.graph import check, compact, write
+from attar.deploy.graph import check_valid, compact, write
 from attar.deploy.onnx import traced
 from attar.errors import CompressionError, ExportError, first_line
 
@@ -56,7 +56,7 @@ def pack(source: str | Path, target: str | Path) -> None:
     try:
         small = rounded(model, str(source))
         if small is not None:
-            check(small, str(source))
+            check_valid(small, str(source))
     except ExportError as error:
         raise CompressionError(str(error)) from error
     if small is None and not any(one.data_type in _BYTES for one in model.graph.initializer):

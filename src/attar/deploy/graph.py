@@ -82,11 +82,11 @@ def write(model: ModelProto, path: Path) -> None:
     Raises:
         ExportError: the model breaks ONNX's own rules.
     """
-    check(model, str(path))
+    check_valid(model, str(path))
     write_whole(path, model.SerializeToString(deterministic=True))
 
 
-def check(model: ModelProto, name: str) -> None:
+def check_valid(model: ModelProto, name: str) -> None:
     """Hold a model to ONNX's own rules; the name is for messages.
 
     Raises:
