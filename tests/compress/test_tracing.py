@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from attar.compress.program import listed
+from attar.compress.saved import load, save
 from attar.compress.tracing import traced
 from attar.errors import CompressionError
 
@@ -84,3 +85,56 @@ def test_a_program_learns_as_its_network_does() -> None:
         one(x).square().sum().backward()
     for name, p in program.named_parameters():
         assert torch.equal(p.grad, net.get_parameter(name).grad)
+
+
+class Cells(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell, self.head = nn.LSTMCell(3, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        h = c = torch.zeros(x.shape[0], 4)
+        for step in x.unbind(1):
+            h, c = self.cell(step, (h, c))
+        return self.head(h)
+
+
+class Assigned(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 8)
+
+    def forward(self, x):
+        y = self.linear(x)
+        y[:, 0] = 0
+        return y.relu_()
+
+
+class Bagged(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words, self.head = nn.EmbeddingBag(20, 4, mode="sum", padding_idx=0), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.words(x))
+
+
+@pytest.mark.parametrize(
+    ("net", "x"),
+    [
+        (Cells(), torch.randn(5, 6, 3)),
+        (Assigned(), torch.randn(5, 6)),
+        (Bagged(), torch.randint(0, 20, (5, 7))),
+        (nn.Sequential(nn.Conv2d(3, 4, 1), nn.ChannelShuffle(2)), torch.randn(5, 3, 2, 2)),
+    ],
+    ids=["cells", "assigned", "bagged", "shuffled"],
+)
+def test_networks_as_tutorials_have_them(net, x, tmp_path) -> None:
+    net.eval()
+    save(net, tmp_path / "net.attar", x[:1])
+    assert torch.allclose(load(tmp_path / "net.attar")(x), net(x), atol=1e-6)
+
+
+def test_a_batch_that_is_counted_as_a_number_is_said() -> None:
+    with pytest.raises(CompressionError, match=r"is x.shape\[0\], and len\(x\) is a number"):
+        traced(Made(lambda net, x: net.linear(x) + torch.zeros(len(x), 4).cumsum(0)), torch.randn(1, 4))

@@ -17,15 +17,16 @@ conv1d conv2d conv3d conv1d.padding conv2d.padding conv3d.padding convolution
 conv_transpose1d conv_transpose2d.input conv_transpose3d.input
 batch_norm layer_norm group_norm instance_norm rms_norm native_layer_norm native_group_norm
 lstm.input gru.input rnn_tanh.input rnn_relu.input embedding scaled_dot_product_attention
+lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell embedding_bag embedding_bag.padding_idx
 max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d max_pool2d_with_indices
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
 upsample_nearest1d upsample_nearest2d upsample_nearest2d.vec upsample_bilinear2d upsample_bilinear2d.vec
-upsample_linear1d.vec upsample_nearest1d.vec pixel_shuffle pixel_unshuffle
+upsample_linear1d.vec upsample_nearest1d.vec pixel_shuffle pixel_unshuffle channel_shuffle
 pad constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d im2col
 relu relu6 leaky_relu prelu elu selu celu gelu silu mish sigmoid tanh softplus hardtanh hardswish
 hardsigmoid log_sigmoid softmax.int log_softmax.int _softmax _log_softmax threshold hardshrink softshrink
 add.Tensor add.Scalar sub.Tensor sub.Scalar mul.Tensor mul.Scalar div.Tensor div.Scalar div.Tensor_mode rsub.Scalar
-pow.Tensor_Scalar pow.Tensor_Tensor pow.Scalar maximum minimum remainder.Scalar remainder.Tensor
+pow.Tensor_Scalar pow.Tensor_Tensor pow.Scalar maximum minimum max.other min.other remainder.Scalar remainder.Tensor
 floor_divide fmod.Scalar addcmul addcdiv lerp.Scalar lerp.Tensor
 neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt square reciprocal sin cos tan asin acos atan atan2 sinh
 cosh erf floor ceil round trunc frac clamp clamp.Tensor clamp_min clamp_max nan_to_num isnan isinf isfinite
@@ -34,13 +35,13 @@ ge.Scalar logical_and logical_or logical_not logical_xor bitwise_and.Tensor bitw
 where.self where.ScalarOther where.ScalarSelf where.Scalar masked_fill.Scalar masked_fill.Tensor
 sum sum.dim_IntList mean mean.dim var.correction var.dim std.correction std.dim var_mean.correction prod.dim_int
 amax amin max.dim min.dim max min argmax argmin any.dim all.dim logsumexp linalg_vector_norm norm.ScalarOpt_dim
-cumsum topk sort cdist cosine_similarity
+cumsum diff topk sort cdist cosine_similarity __and__.Tensor __or__.Tensor
 flatten.using_ints squeeze squeeze.dim squeeze.dims unsqueeze transpose.int permute t
 numpy_T movedim.int movedim.intlist swapaxes expand_as repeat_interleave.self_int tile
 slice.Tensor select.int narrow split.Tensor split_with_sizes chunk unbind.int cat concat stack hstack vstack
 index_select gather index.Tensor take_along_dim flip roll tril triu diagonal unfold clone contiguous to.dtype
-type_as detach alias lift_fresh_copy detach_copy _to_copy one_hot view_as reshape_as rot90
-zeros_like ones_like full_like arange arange.start
+type_as detach alias lift_fresh_copy detach_copy _to_copy to.dtype_layout one_hot view_as reshape_as rot90
+fill.Scalar fill.Tensor copy select_scatter slice_scatter zeros_like ones_like full_like arange arange.start
 arange.start_step scalar_tensor eye linspace meshgrid meshgrid.indexing bucketize.Tensor
 """
 _OPERATIONS = frozenset(_NAMES.split())
@@ -82,6 +83,7 @@ CHECKS = frozenset(
 # By the functions that people call: torch.ops, when it is traced once more, takes a size for a constant.
 _SIZES: dict[str, Callable[..., Any]] = {
     "sym_size.int": Tensor.size,
+    "sym_numel": Tensor.numel,
     "view": Tensor.view,
     "reshape": Tensor.reshape,
     "expand": Tensor.expand,

@@ -208,5 +208,6 @@ def _compared(module: nn.Module, program: Program, example: Tensor) -> None:
         for a, b in zip(said, given if isinstance(given, tuple) else (given,)):
             if a.shape != b.shape or not torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-5, equal_nan=True):
                 raise CompressionError(
-                    f"{type(module).__name__} depends on the size of the batch, or on chance: a file cannot hold that"
+                    f"{type(module).__name__} depends on the size of the batch, or on chance: a file cannot hold that; "
+                    "a size of the batch is x.shape[0], and len(x) is a number"
                 )
