@@ -93,3 +93,25 @@ def test_hooks_and_modes_are_as_before() -> None:
     assert net.training
     assert all(not layer._forward_hooks and not layer._forward_pre_hooks for layer in net.modules())
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+class Begun(nn.Module):
+    """A recurrent layer whose first state is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before, self.state = nn.Linear(3, 6), nn.Linear(3, 5)
+        self.cells, self.head = nn.GRU(6, 5, batch_first=True), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.head(self.cells(torch.relu(self.before(x)), self.state(x[:, 0])[None])[0][:, -1])
+
+
+def test_the_first_state_of_a_recurrent_layer_keeps_its_width() -> None:
+    torch.manual_seed(0)
+    coupled = coupling(Begun(), torch.randn(2, 4, 3))
+    assert {axis for group in coupled.groups for one in group for axis in one.indices} == {
+        ("before.weight", 0),
+        ("before.bias", 0),
+        ("cells.weight_ih_l0", 1),
+    }
