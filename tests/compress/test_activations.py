@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from attar.compress.activations import RoundedInput, round_inputs, settled
 from attar.compress.grids import CLIPPINGS
+from attar.compress.quantization import quantize
 from attar.errors import CompressionError
 
 
@@ -121,3 +122,26 @@ def test_hostile_inputs() -> None:
         round_inputs(layer, torch.full((5, 4), torch.nan), of_all(layer, 4))
     with pytest.raises(CompressionError, match="no linear layer"):
         round_inputs(nn.ReLU(), torch.zeros(5, 4), {})
+
+
+class Asking(nn.Module):
+    """As encoders of others do, to compute in the precision of a layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.line(x.to(self.line.weight.dtype))[:, : self.line.out_features]
+
+
+def test_a_layer_is_asked_for_its_weight_as_before() -> None:
+    model, x = Asking(), torch.randn(50, 4)
+    expected = model(x)
+    rounded = copy.deepcopy(settled(round_inputs(model, x, of_all(model, 8), "minmax")))
+    torch.testing.assert_close(rounded(x), expected, atol=0.05, rtol=0)
+    small = quantize(model, x, bits=8, activations=8)
+    assert isinstance(small.line[0], RoundedInput)
+    torch.testing.assert_close(copy.deepcopy(small)(x), expected, atol=0.1, rtol=0)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = rounded.line.nothing

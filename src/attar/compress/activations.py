@@ -39,6 +39,20 @@ class RoundedInput(nn.Module):
         return (x / self.step).round().clamp(self.low, self.high) * self.step
 
 
+class _Behind(nn.Sequential):
+    """The rounding of its input, and a layer, whose weight a network may also ask for, as for its type."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            layer = self.__dict__.get("_modules", {}).get("1")
+            # Each module has its own way to be copied, and its own parametrisations.
+            if layer is None or name.startswith("_") or name == "parametrizations":
+                raise
+            return getattr(layer, name)
+
+
 def round_inputs(
     model: nn.Module, x: Samples, bits: Mapping[nn.Module, int], clipping: Clipping = "mse", seed: int = 0
 ) -> nn.Module:
@@ -80,7 +94,7 @@ def round_inputs(
         # Where nothing is positive, one code above zero is kept: rounding needs one to learn its step by.
         zero = min(int(steps.zero), chosen[layer].high - 1)
         rounded = Rounded(steps.scale, chosen[layer].low - zero, chosen[layer].high - zero)
-        instead[layer] = nn.Sequential(rounded, layer)
+        instead[layer] = _Behind(rounded, layer)
     _unfuse(model)
     return _replaced(model, instead)
 

@@ -94,7 +94,7 @@ def _as_precise(model: nn.Module, x: Samples) -> Samples:
 
 
 def _try(model: nn.Module, x: Samples, view: View | None) -> None:
-    few = x[:2] if isinstance(x, Tensor) else torch.tensor(x[:2])
+    few = x[:2].clone() if isinstance(x, Tensor) else torch.tensor(x[:2])
     with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluating(model):
         try:
             model(few if view is None else view(few, torch.Generator().manual_seed(0)))
