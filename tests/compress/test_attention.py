@@ -63,3 +63,10 @@ def test_a_transformer_with_fewer_heads_is_exported_for_batches_of_any_size() ->
     assert less.encoder.layers[0].self_attn.out.in_features < 16
     program = torch.export.export(less, (x[:2],), dynamic_shapes=({0: torch.export.Dim("n")},), strict=False)
     torch.testing.assert_close(program.module()(x), less(x), rtol=1e-4, atol=1e-5)
+
+
+def test_heads_keep_the_precision_of_the_attention() -> None:
+    torch.manual_seed(0)
+    attention = nn.MultiheadAttention(12, 3, batch_first=True).double().eval()
+    q = torch.randn(4, 5, 12).double()
+    torch.testing.assert_close(Heads(attention)(q, q, q)[0], attention(q, q, q, need_weights=False)[0])
