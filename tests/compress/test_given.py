@@ -151,3 +151,16 @@ def test_a_teacher_that_answers_otherwise_is_refused() -> None:
 
 def test_a_student_may_take_views_alone() -> None:
     distill(nn.Linear(16, 3), net(), X, epochs=1, view=lambda x, _: torch.cat([x, x], 1))
+
+
+@pytest.mark.parametrize("name", ["distill", "factorize", "prune", "quantize", "squeeze"])
+def test_gradients_and_precision_of_the_caller_do_not_matter(name) -> None:
+    x = torch.tensor(X, dtype=torch.float32)
+    with torch.no_grad():
+        WAYS[name](net(), x, None)
+    model = net()
+    torch.set_default_dtype(torch.float64)
+    try:
+        WAYS[name](model, x, None)
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -49,7 +49,9 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(x), generator=generator)[: _BATCHES * _SIZE]
     for batch in torch.split(order, _SIZE):
-        loss = _loss(answer(model, rows(x, batch)), labels[batch], generator)
+        # Whoever calls may have turned gradients off.
+        with torch.enable_grad():
+            loss = _loss(answer(model, rows(x, batch)), labels[batch], generator)
         found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
         yield {name: g * w.detach() for (name, w), g in zip(trained.items(), found) if g is not None}
 

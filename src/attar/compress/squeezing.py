@@ -108,9 +108,8 @@ def squeeze(
     if not gated:
         raise CompressionError(f"{type(model).__name__} has no parameter that could be made smaller")
     example = rows(x, torch.zeros(1, dtype=torch.long))
-    least = saved.size(
-        _stored(student, {place.name: (torch.zeros_like(place.value), torch.ones(1)) for place, _ in gated}), example
-    )
+    nothing = {place.name: (torch.zeros_like(place.value), place.value.new_ones(1)) for place, _ in gated}
+    least = saved.size(_stored(student, nothing), example)
     if least >= bytes:
         raise CompressionError(
             f"a file of this network takes {least} bytes without any weight: allow more than {bytes}"

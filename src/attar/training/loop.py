@@ -111,6 +111,8 @@ def train(
     fabric = _fabric(precision)
     with ExitStack() as stack:
         stack.enter_context(kept_memory())
+        # Whoever calls may have turned gradients off.
+        stack.enter_context(torch.enable_grad())
         stack.enter_context(together.process_group())
         seed = together.begin_equal(module, seed)
         stack.enter_context(_own_random_state(seed))
