@@ -8,7 +8,15 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
 from attar.adapt import propagate as room
-from attar.adapt.propagate import Frame, LabelPropagation, label_distributions, neighbour_graph, spread
+from attar.adapt.propagate import (
+    Frame,
+    LabelPropagation,
+    label_distributions,
+    local_axes,
+    neighbour_graph,
+    principal_axes,
+    spread,
+)
 from attar.errors import DataError, LabelError
 
 
@@ -189,3 +197,75 @@ def test_a_single_sample_has_no_neighbour() -> None:
 def test_not_fitted() -> None:
     with pytest.raises(NotFittedError):
         LabelPropagation().predict(samples())
+
+
+def test_local_axes_equal_a_naive_loop() -> None:
+    x = samples(60, 5).astype(np.float64) * [5, 1, 1, 1, 0.1]
+    x -= x.mean(0)
+    graph = neighbour_graph(Frame.learn(x).place(x), 4).weights
+    within, pairs, total = np.zeros((5, 5)), 0, np.zeros((5, 5))
+    for i in range(60):
+        total += np.outer(x[i], x[i]) / 60
+        for j in range(60):
+            if graph[i, j] > 0:
+                within += np.outer(x[i] - x[j], x[i] - x[j]) / 2
+                pairs += 1
+    within /= pairs
+    within += 0.1 * np.trace(within) / 5 * np.eye(5)
+    values, vectors = np.linalg.eig(np.linalg.solve(within, total))
+    order = np.argsort(-values.real)[:3]
+    found = local_axes(x, graph, 3)
+    assert found is not None
+    for mine, other in zip(found.T, vectors.real[:, order].T):
+        assert abs(mine @ other) == pytest.approx(np.linalg.norm(mine) * np.linalg.norm(other), rel=1e-9)
+    np.testing.assert_allclose(found.T @ within @ found, np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(found.T @ total @ found, np.diag(values.real[order]), rtol=1e-7, atol=1e-7)
+
+
+def test_local_axes_turn_with_the_samples() -> None:
+    x = samples(80, 6) - samples(80, 6).mean(0)
+    graph = neighbour_graph(Frame.learn(x).place(x), 5).weights
+    turn = np.linalg.qr(samples(6, 6, seed=1))[0]
+    straight, turned = local_axes(x, graph, 4), local_axes(x @ turn, graph, 4)
+    assert straight is not None
+    assert turned is not None
+    np.testing.assert_allclose(
+        np.abs((turn @ turned).T @ straight), np.abs(straight.T @ straight), rtol=1e-3, atol=1e-3
+    )
+
+
+def test_many_samples_are_compared_where_neighbours_are_close() -> None:
+    generator = np.random.default_rng(0)
+    y = np.repeat(np.arange(4), 400)
+    # Classes are narrow in ten directions, and three wide ones say nothing.
+    centres = 1.5 * generator.standard_normal((4, 10))
+    x = np.concatenate(
+        [centres[y] + 0.5 * generator.standard_normal((1600, 10)), 6 * generator.standard_normal((1600, 3))], 1
+    )
+    x = (x @ np.linalg.qr(generator.standard_normal((13, 13)))[0]).astype(np.float32)
+    known = np.full(1600, -1)
+    known[[0, 400, 800, 1200]] = np.arange(4)
+    mean = x.mean(0)
+    widest = Frame(mean, principal_axes(x - mean, 64))
+    graph = neighbour_graph(widest.place(x))
+    before = (LabelPropagation().fit_graph(widest, graph, known).answer(widest.place(x)).argmax(1) == y).mean()
+    after = LabelPropagation().fit(x, known).score(x, y)
+    assert before < 0.7
+    assert after > 0.99
+    # Of fewer samples the axes are the widest.
+    np.testing.assert_allclose(cosines(Frame.learn(x[:999]), x[:999]), cosines(by_width(x[:999]), x[:999]), atol=1e-5)
+
+
+def by_width(x):
+    mean = x.mean(0, dtype=np.float64).astype(np.float32)
+    return Frame(mean, principal_axes(x - mean, 64))
+
+
+def cosines(frame, x):
+    return frame.place(x) @ frame.place(x).T
+
+
+def test_where_all_neighbours_are_the_same_the_axes_are_the_widest() -> None:
+    x = np.repeat(samples(20, 4), 60, axis=0)
+    np.testing.assert_allclose(cosines(Frame.learn(x), x), cosines(by_width(x), x), atol=1e-5)
+    assert np.isfinite(LabelPropagation().fit(x, some_labels(1200)).predict_proba(x)).all()

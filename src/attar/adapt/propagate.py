@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,17 +29,22 @@ NEARER = 1e-4
 _BLOCK = 2**24
 # Cosines that differ by less are the same in float32.
 _SAME = 1e-6
+# Principal axes among which a subspace is chosen; samples from which neighbours choose it, for of fewer they are too
+# far apart to be of one class; and samples that suffice.
+PRINCIPAL, _MANY, _ENOUGH = 256, 1000, 8192
+# Share of the mean distance of neighbours that is added in all directions.
+_RIDGE = 0.1
 # A stop for power iteration: α^k below it changes no label.
 _TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A principal subspace in which representations are compared by their direction.
+    """A subspace in which representations are compared by their direction.
 
     Arguments:
         mean: of the representations `(dim,)`.
-        axes: principal axes `(dim, k)`.
+        axes: of the subspace `(dim, k)`.
     """
 
     mean: Singles
@@ -50,7 +55,23 @@ class Frame:
         """The subspace of representations `(n, dim)`; a few thousand of them suffice."""
         z = np.ascontiguousarray(z, dtype=np.float32)
         mean = z.mean(0, dtype=np.float64).astype(np.float32)
-        return cls(mean, principal_axes(z - mean, max_axes))
+        axes = principal_axes(z - mean, PRINCIPAL)
+        return cls.among(mean, axes, (z - mean) @ axes, max_axes)
+
+    @classmethod
+    def among(cls, mean: Singles, axes: Singles, points: npt.NDArray[Any], max_axes: int = 64) -> Frame:
+        """The subspace within principal axes `(dim, k)` on which representations have coordinates `(n, k)`.
+
+        It is that of the widest axes; of a thousand samples and more, that in which neighbours among these lie closest
+        together (`local_axes`).
+        """
+        widest = cls(mean, np.ascontiguousarray(axes[:, :max_axes]))
+        if len(points) < _MANY:
+            return widest
+        points = points[:: -(-len(points) // _ENOUGH)]
+        near = np.asarray(points[:, :max_axes], np.float32)
+        found = local_axes(points, neighbour_graph(_unit(near)).weights, max_axes)
+        return widest if found is None else cls(mean, np.ascontiguousarray(axes @ found, dtype=np.float32))
 
     def coordinates(self, z: npt.ArrayLike) -> Singles:
         """Representations `(n, dim)` on the axes `(n, k)`."""
@@ -58,8 +79,7 @@ class Frame:
 
     def place(self, z: npt.ArrayLike) -> Singles:
         """Unit vectors `(n, k)` of representations `(n, dim)`."""
-        points = self.coordinates(z)
-        return np.asarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12), np.float32)
+        return _unit(self.coordinates(z))
 
 
 @dataclass(frozen=True)
@@ -241,6 +261,43 @@ def principal_axes(centred: Singles, k: int) -> Singles:
         axes = centred.T.astype(np.float64) @ axes[:, kept]
         axes /= np.maximum(np.linalg.norm(axes, axis=0), 1e-300)
     return np.ascontiguousarray(axes, dtype=np.float32)
+
+
+def local_axes(points: npt.NDArray[Any], neighbours: sparse.csr_matrix, k: int) -> Doubles | None:
+    """The `k` directions in which samples spread most for how far neighbours are apart.
+
+    .. math:: \\max_v \\frac{v^T T v}{v^T (W + \\epsilon \\bar w I) v}, \\quad T = \\frac1n \\sum_i x_i x_i^T, \\quad
+        W = \\frac1{2 |E|} \\sum_{(i, j) \\in E} (x_i - x_j)(x_i - x_j)^T
+
+    with E the pairs of neighbours, w̄ the mean of W's diagonal, and ε = 0.1. What differs between neighbours is noise
+    for most questions, however wide it is.
+
+    References:
+        He, Niyogi, Locality Preserving Projections, 2003,
+        https://papers.nips.cc/paper/2359-locality-preserving-projections
+
+    Arguments:
+        points: x, centred `(n, d)`.
+        neighbours: a symmetric graph `(n, n)`, whose entries other than 0 are E.
+        k: how many; at most d.
+
+    Returns:
+        V `(d, ≤ k)`, the best first; None where no neighbours differ.
+    """
+    x = np.asarray(points, np.float64)
+    edges = neighbours.astype(bool).astype(np.float64)
+    degree = np.asarray(edges.sum(1))
+    within = ((x * degree).T @ x - x.T @ (edges @ x)) / max(edges.sum(), 1.0)
+    mean, d = float(np.trace(within)) / len(within), len(within)
+    if mean <= _SAME * float(x.var(0).mean()):
+        return None
+    within[np.diag_indices(d)] += _RIDGE * mean
+    vectors: Doubles = eigh(x.T @ x / len(x), within, subset_by_index=[max(0, d - k), d - 1])[1][:, ::-1]
+    return vectors
+
+
+def _unit(points: Singles) -> Singles:
+    return np.asarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def _nearest(
