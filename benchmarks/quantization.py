@@ -48,7 +48,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--trained", nargs="*", metavar="WEIGHTS:INPUTS", help="these alone; none: no training")
-    parser.add_argument("--samples", type=int, default=_FLOAT, help="images that training goes through, once")
+    parser.add_argument("--samples", type=int, default=_FLOAT, help="images that training goes through")
+    parser.add_argument("--epochs", type=int, default=1, help="how often it goes through them")
     parser.add_argument("--lr", type=float, default=1e-3, help="highest learning rate of training")
     parser.add_argument("--held-out", action="store_true", help="accuracy on training images that were held out")
     asked = parser.parse_args()
@@ -83,7 +84,7 @@ def main() -> None:
             ends=int(ends[0]) if ends else None,
             # Of 2 bits, a symmetric grid would use three codes.
             symmetric=bits != "2",
-            epochs=1,
+            epochs=asked.epochs,
             view=view,
             lr=asked.lr,
         )
