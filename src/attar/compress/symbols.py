@@ -61,10 +61,8 @@ def code_places(coder: Coder, symbols: npt.NDArray[np.integer[Any]], given: Ints
         The magnitudes.
     """
     magnitudes: Ints = FIRSTS[symbols]
-    together = np.argsort(symbols.astype(np.uint8), kind="stable")
-    ends = np.cumsum(np.bincount(symbols, minlength=SYMBOLS)).tolist()
-    for symbol in range(_EXACT, SYMBOLS):
-        where = together[ends[symbol - 1] : ends[symbol]]
+    for symbol in range(_EXACT, int(symbols.max(initial=0)) + 1):
+        where = (symbols == symbol).nonzero()[0]
         if len(where):
             place = None if given is None else given[where] - FIRSTS[symbol]
             magnitudes[where] += _places(coder, int(WIDTHS[symbol]), len(where), place)
