@@ -76,20 +76,20 @@ def quantize_static(
     if not len(calibration):
         raise ExportError("there are no calibration samples to learn the ranges from: give at least one")
     original = load(source, threads=1)
-    feed = original.feed(calibration)
+    batches = _batches(original.feed(calibration))
     model = onnx.load(source)
     for i, node in enumerate(model.graph.node):
         node.name = f"node{i}"
     chosen = _chosen(model)
     if not chosen:
         raise ExportError(f"{source}: has no convolution, linear layer or matrix product that could be quantised")
-    quantised = _quantised(model, chosen, feed, method)
+    quantised = _quantised(model, chosen, batches, method)
     _keep_logits_float(quantised, chosen)
     _round_tables(quantised)
     _drop_zero_points(quantised)
     if bytes is not None:
         try:
-            quantised = within(quantised, bytes, feed, original.run(feed))
+            quantised = within(quantised, bytes, batches, [original.run(feed) for feed in batches])
         except ExportError as error:
             raise ExportError(f"{source}: {error}") from None
     write(compact(quantised), target)
@@ -115,7 +115,7 @@ def _chosen(model: ModelProto) -> list[str]:
     ]
 
 
-def _quantised(model: ModelProto, chosen: list[str], feed: Feed, method: str) -> ModelProto:
+def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], method: str) -> ModelProto:
     # Imported here: it takes half a second, and only this function needs it.
     from onnxruntime import quantization as ort
 
@@ -130,7 +130,7 @@ def _quantised(model: ModelProto, chosen: list[str], feed: Feed, method: str) ->
         ort.quantize_static(
             model,
             file,
-            _Batches(feed),
+            _Reader(batches),
             op_types_to_quantize=types,
             nodes_to_quantize=chosen,
             per_channel=True,
@@ -146,14 +146,16 @@ def _quantised(model: ModelProto, chosen: list[str], feed: Feed, method: str) ->
         return onnx.load(file)
 
 
-class _Batches:
+def _batches(feed: Feed) -> list[Feed]:
+    n = len(next(iter(feed.values())))
+    return [{name: array[i : i + _BATCH] for name, array in feed.items()} for i in range(0, n, _BATCH)]
+
+
+class _Reader:
     """The calibration samples as onnxruntime asks for them."""
 
-    def __init__(self, feed: Feed) -> None:
-        n = len(next(iter(feed.values())))
-        self._batches = iter(
-            [{name: array[i : i + _BATCH] for name, array in feed.items()} for i in range(0, n, _BATCH)]
-        )
+    def __init__(self, batches: list[Feed]) -> None:
+        self._batches = iter(batches)
 
     def get_next(self) -> Feed | None:
         return next(self._batches, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ _LEAST = 1024
 _TINY = 1e-7
 
 
-def within(model: ModelProto, size: int, feed: Feed, expected: Floats) -> ModelProto:
+def within(model: ModelProto, size: int, batches: Sequence[Feed], expected: Sequence[Floats]) -> ModelProto:
     """The integer model in at most so many bytes, with as few of its weights in four bits as that takes.
 
     The layers whose weights change the answers least, for the bytes that they save, go first. Weights become −7 … 7
@@ -41,8 +41,8 @@ def within(model: ModelProto, size: int, feed: Feed, expected: Floats) -> ModelP
     Arguments:
         model: with weights in int8, as standard QDQ operators.
         size: bytes that the file may take.
-        feed: samples.
-        expected: probabilities that the float model gives them `(n, n_classes)`.
+        batches: of samples.
+        expected: probabilities that the float model gives each batch `(n, n_classes)`.
 
     Returns:
         The model itself where it is small enough.
@@ -53,8 +53,8 @@ def within(model: ModelProto, size: int, feed: Feed, expected: Floats) -> ModelP
     if _bytes(model) <= size:
         return model
     layers = _layers(model)
-    means = _input_means(model, layers, feed) if layers else {}
-    loss = {layer: _divergence(_halved(model, [layer], means), feed, expected) / layer.weights for layer in layers}
+    means = _input_means(model, layers, batches) if layers else {}
+    loss = {layer: _divergence(_halved(model, [layer], means), batches, expected) / layer.weights for layer in layers}
     small, taken = model, list[_Layer]()
     for layer in sorted(layers, key=loss.__getitem__):
         if _bytes(small) <= size:
@@ -152,7 +152,7 @@ def _halve(model: ModelProto, layer: _Layer, mean: Floats) -> list[NodeProto]:
         new = (old * times).astype(np.float32)
         added.CopyFrom(numpy_helper.from_array(np.rint(value / new).astype(np.int32), added.name))
         unit.CopyFrom(numpy_helper.from_array(new.reshape(tuple(unit.dims)), unit.name))
-    nibbles = np.moveaxis(fewer.numpy().reshape(by_output.shape), 0, axis).reshape(-1).astype(np.uint8) + _MIDDLE
+    nibbles = np.moveaxis((fewer.numpy() + _MIDDLE).astype(np.uint8).reshape(by_output.shape), 0, axis).reshape(-1)
     model.graph.initializer.remove(constants[name])
     stored = {f"{name}.nibbles": nibbles[::2] | nibbles[1::2] << 4, f"{name}.shape": np.array(codes.shape)}
     model.graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in stored.items())
@@ -178,35 +178,42 @@ def _of_mean(weights: Floats, shape: tuple[int, ...], mean: Floats) -> Floats:
     return answer
 
 
-def _input_means(model: ModelProto, layers: Sequence[_Layer], feed: Feed) -> dict[_Layer, Floats]:
+def _input_means(model: ModelProto, layers: Sequence[_Layer], batches: Sequence[Feed]) -> dict[_Layer, Floats]:
     """The mean of each input channel of each layer."""
     watched = ModelProto()
     watched.CopyFrom(model)
-    names = [model.graph.node[layer.node].input[0] for layer in layers]
+    nodes = [model.graph.node[layer.node] for layer in layers]
+    names = list(dict.fromkeys(node.input[0] for node in nodes))
+    axes = {node.input[0]: 1 if node.op_type == "Conv" else -1 for node in nodes}
     del watched.graph.output[:]
-    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names))
-    found = dict(zip(dict.fromkeys(names), _run(watched, feed)))
-    channel = {layer: 1 if model.graph.node[layer.node].op_type == "Conv" else -1 for layer in layers}
-    return {
-        layer: np.moveaxis(found[name], channel[layer], -1).reshape(-1, found[name].shape[channel[layer]]).mean(0)
-        for layer, name in zip(layers, names)
-    }
+    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    # The sum over all but the channels, and how many numbers each channel has had.
+    sums: dict[str, Floats | float] = dict.fromkeys(names, 0.0)
+    counts = dict.fromkeys(names, 0)
+    for found in _run(watched, batches):
+        for name, values in zip(names, found):
+            rows = np.moveaxis(values, axes[name], -1).reshape(-1, values.shape[axes[name]])
+            sums[name] = sums[name] + rows.sum(0, dtype=np.float64)
+            counts[name] += len(rows)
+    return {layer: np.asarray(sums[node.input[0]] / counts[node.input[0]]) for layer, node in zip(layers, nodes)}
 
 
-def _divergence(model: ModelProto, feed: Feed, expected: Floats) -> float:
+def _divergence(model: ModelProto, batches: Sequence[Feed], expected: Sequence[Floats]) -> float:
     """Σ KL(expected ‖ answers)."""
-    (answers,) = _run(model, feed)
-    known, said = np.maximum(expected, _TINY), np.maximum(answers, _TINY)
-    return float((known * np.log(known / said)).sum())
+    total = 0.0
+    for known, (answers,) in zip(expected, _run(model, batches)):
+        known, said = np.maximum(known, _TINY), np.maximum(answers, _TINY)
+        total += float((known * np.log(known / said)).sum())
+    return total
 
 
-def _run(model: ModelProto, feed: Feed) -> list[Floats]:
+def _run(model: ModelProto, batches: Sequence[Feed]) -> Iterator[list[Floats]]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    answers: list[Floats] = session.run(None, {one.name: feed[one.name] for one in session.get_inputs()})
-    return answers
+    for feed in batches:
+        yield session.run(None, {one.name: feed[one.name] for one in session.get_inputs()})
 
 
 def _bytes(model: ModelProto) -> int:
