@@ -124,6 +124,13 @@ def test_it_comes_back_from_a_file(tmp_path: Path, ending: str) -> None:
     assert np.isnan(back.test_interval[:, 1]).all()  # what is infinite is missing in JSON
 
 
+def test_an_infinite_risk_is_not_the_lowest_when_it_comes_back() -> None:
+    curve = descending_twice(test_risk=[5, 3, 4, 6, np.inf, 4, 2, 1])
+    again = Curve.from_json(curve.to_json())
+    assert again.best == curve.best == 8
+    assert again.minima == curve.minima
+
+
 def test_its_table_has_a_row_for_each_place() -> None:
     interval = np.stack([np.zeros(8), np.ones(8)], axis=1)
     table = descending_twice(test_interval=interval, zero_one=descending_twice()).to_arrow()
@@ -154,6 +161,7 @@ def test_other_files_are_refused(tmp_path: Path, written: str) -> None:
     [
         ({"train_risk": [1, 2]}, "train_risk has 2 values and the axis 8"),
         ({"axis": np.ones(8)}, "must ascend"),
+        ({"axis": [1, 2, 3, np.nan, 5, 6, 7, 8]}, "must ascend"),
         ({"axis": [], "train_risk": [], "test_risk": []}, "at least one"),
         ({"bias2": [1.0]}, "bias2 has 1 values"),
     ],

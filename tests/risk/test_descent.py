@@ -29,6 +29,15 @@ def test_each_step_is_that_of_descent(n: int, p: int, factor: float) -> None:
         beta -= rate * x.T @ (x @ beta - y)
 
 
+@pytest.mark.parametrize("slow", [1e-4, 1e-7, 1e-9])
+def test_a_direction_below_rounding_arrives_too(slow: float) -> None:
+    s = np.array([1.0, 0.5, slow])
+    steps = round(1 / slow**2)
+    curve = gradient_descent_path(np.diag(s), s, np.eye(3), np.ones(3), [steps], rate=1.0)
+    # (1 − s²)ᵗ = e⁻¹ in the slowest direction, and 0 in the others.
+    assert curve.test_risk[0] == pytest.approx(np.exp(-2) / 3, rel=1e-6)
+
+
 @pytest.mark.parametrize("from_zero", [True, False])
 def test_it_arrives_at_the_least_norm_or_at_the_projection_of_its_start(from_zero: bool) -> None:
     rng = np.random.default_rng(1)

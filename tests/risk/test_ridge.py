@@ -53,6 +53,16 @@ def test_samples_left_out_are_as_if_never_seen(p: int) -> None:
         assert curve.test_risk[i] == pytest.approx(np.mean(np.square(errors)), rel=1e-5)
 
 
+@pytest.mark.parametrize("p", [3, 20, 60])
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_the_units_of_the_features_change_nothing(p: int, unit: float) -> None:
+    x, y, _, _ = made(20, p, seed=2)
+    ridges = np.array([1e-2, 1.0, 50.0])
+    found, other = ridge_path(x, y, ridges=ridges), ridge_path(x * unit, y, ridges=ridges * unit**2)
+    np.testing.assert_allclose(other.test_risk, found.test_risk, rtol=1e-6)
+    assert ridge_path(x * unit, y).best == pytest.approx(ridge_path(x, y).best * unit**2)
+
+
 def test_no_ridge_is_the_least_squares_path_and_a_huge_one_predicts_zero() -> None:
     x, y, t, z = made(15, 40)
     least = least_squares_path(x, y, t, z, sizes=[40])

@@ -73,6 +73,22 @@ def test_weak_features_become_the_isotropic_case_as_all_are_used() -> None:
     assert weak_features_risk(0, n, 2 * n, signal=1.5, noise=0.5) == 2.0
 
 
+@pytest.mark.parametrize(("ratio", "fewer"), [(2.0, 0.5), (0.8, 0.2), (8.0, 2.0)])
+def test_features_that_do_not_vary_are_none(ratio: float, fewer: float) -> None:
+    found = ridgeless_risk(ratio, eigenvalues=[2.0, 0.0, 0.0, 0.0], weights=[1.0, 0.0, 0.0, 1.0])
+    expected = ridgeless_risk(fewer, signal=0.5, eigenvalues=[2.0])
+    assert found.bias2 == pytest.approx(expected.bias2)
+    assert found.variance == pytest.approx(expected.variance)
+
+
+@pytest.mark.parametrize("size", [-1, 21, 1.5, True])
+def test_weak_features_are_so_many_of_all(size: float) -> None:
+    with pytest.raises(DataError, match="whole numbers, size from 0 to p_max"):
+        weak_features_risk(size, 10, 20)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="noise is -1"):
+        weak_features_risk(3, 10, 20, noise=-1.0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -105,7 +105,7 @@ class Curve:
                 if len(array) != len(self.axis):
                     raise DataError(f"{name} has {len(array)} values and the axis {len(self.axis)}: give one for each")
                 object.__setattr__(self, name, array)
-        if not len(self.axis) or (np.diff(self.axis) <= 0).any():
+        if not len(self.axis) or not np.isfinite(self.axis).all() or (np.diff(self.axis) <= 0).any():
             raise DataError("the axis of a curve must ascend and hold at least one value")
         if self.threshold is None and self.over not in NO_CAPACITY:
             zero = np.flatnonzero(self.train_risk <= _ZERO * self.train_risk.max())
@@ -114,7 +114,7 @@ class Curve:
     @property
     def best(self) -> float:
         """Where the test risk is lowest."""
-        return float(self.axis[int(np.argmin(self.test_risk))])
+        return float(self.axis[self._lowest])
 
     @property
     def minima(self) -> tuple[float, ...]:
@@ -154,7 +154,7 @@ class Curve:
             return f"{number(self.test_risk[i])} at {place(self.axis[i], self.over)}"
 
         if not peaks:
-            i = int(np.argmin(self.test_risk))
+            i = self._lowest
             small = self.test_risk <= self.test_risk[i] * (1 + CLEAR)
             if small.all():
                 return f"Test risk hardly changes: it is lowest with {at(i)}."
@@ -182,6 +182,11 @@ class Curve:
         return picture(self, width, height)
 
     _repr_svg_ = svg
+
+    @property
+    def _lowest(self) -> int:
+        """Index of the lowest test risk; one that is not known, as an infinite one from a file, is none."""
+        return int(np.argmin(np.where(np.isnan(self.test_risk), np.inf, self.test_risk)))
 
     def _extremes(self) -> tuple[list[int], list[int]]:
         """Indices of minima and peaks, by what the draws leave no doubt of."""

@@ -70,8 +70,8 @@ def gradient_descent_path(
     m = targets.shape[1]
     train, test, norm = (np.empty((len(asked), m)) for _ in range(3))
     for i, step in enumerate(asked):
-        left = _power(1 - eta * s**2, step)
-        moved = ((1 - left) / s)[:, None] * along
+        left, gone = _shares(eta * s**2, step)
+        moved = (gone / s)[:, None] * along
         train[i] = ((u @ (left[:, None] * along) + outside) ** 2).mean(0)
         test[i] = ((expected - at_start[:, None] - on_test @ moved) ** 2).mean(0)
         norm[i] = np.linalg.norm(beta[:, None] + vt.T @ moved, axis=0)
@@ -85,6 +85,15 @@ def gradient_descent_path(
         test_interval=interval_of(test),
         norm=norm.mean(1),
     )
+
+
+def _shares(speeds: Doubles, step: float) -> tuple[Doubles, Doubles]:
+    """(1 − v)ᵗ, which is left of each direction after t steps, and 1 − (1 − v)ᵗ, which is gone; v from 0 to 2."""
+    slow = speeds < 0.5
+    # 1 − v would lose most digits of a small v, and in so many steps as it takes, that would be seen.
+    exponent = step * np.log1p(-np.where(slow, speeds, 0.0))
+    left: Doubles = np.where(slow, np.exp(exponent), _power(1 - speeds, step))
+    return left, np.where(slow, -np.expm1(exponent), 1 - left)
 
 
 def _power(base: Doubles, step: float) -> Doubles:

@@ -146,12 +146,15 @@ def _left_out(u: Doubles, s: Doubles, ridge: float, targets: Doubles) -> Doubles
     Where all samples are interpolated, both are zero at λ = 0, and their ratio has a limit.
     """
     n, rank = u.shape
-    left = 1 / (s**2 + ridge) if rank == n else ridge / (s**2 + ridge)
     along = u.T @ targets
-    residual, free = u @ (left[:, None] * along), (u**2) @ left
-    if rank < n:
-        residual += targets - u @ along
-        free += np.maximum(1 - (u**2).sum(1), 0)
+    if rank == n:
+        # Against the smallest, so that the units of X count nothing.
+        left = (s[-1] ** 2 + ridge) / (s**2 + ridge)
+        limit: Doubles = (u @ (left[:, None] * along)) / ((u**2) @ left)[:, None]
+        return limit
+    left = ridge / (s**2 + ridge)
+    residual = u @ (left[:, None] * along) + targets - u @ along
+    free = (u**2) @ left + np.maximum(1 - (u**2).sum(1), 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         # A sample with a direction of its own cannot be foretold by the others: its answer is then zero.
         errors: Doubles = np.where(free[:, None] > 1e-14, residual / free[:, None], targets)

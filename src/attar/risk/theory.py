@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 
+from attar._settings import is_count
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 
@@ -52,15 +53,16 @@ def ridgeless_risk(
         2022, https://arxiv.org/abs/1903.08560, theorems 1 and 2
 
     Arguments:
-        ratio: γ, not 1.
+        ratio: γ; of features that vary, not 1.
         signal: ‖β‖².
         noise: σ².
         eigenvalues: s of the covariance of the features `(p,)`, or of a law that they follow; all 1 where left out.
+            Those that are 0 are of features that do not vary.
         weights: share of ‖β‖² along each eigenvector `(p,)`; the same where left out.
 
     Raises:
-        DataError: a ratio that is not positive, or is 1, where the variance is infinite; eigenvalues that are not
-            positive; other numbers below zero.
+        DataError: a ratio that is not positive, or is 1, where the variance is infinite; eigenvalues that are all
+            zero; other numbers below zero.
 
     Example:
         >>> ridgeless_risk(2.0, signal=1.0, noise=0.5)
@@ -70,11 +72,14 @@ def ridgeless_risk(
     """
     _positive(ratio=ratio, strictly=True)
     _positive(signal=signal, noise=noise)
+    s, w = _spectrum(eigenvalues, weights)
+    # Features that do not vary are none.
+    vary = s > 0
+    ratio, s, w = ratio * float(vary.mean()), s[vary], w[vary]
     if ratio == 1:
         raise DataError("at a ratio of 1 the variance is infinite: give another")
     if ratio < 1:
         return Expected(0.0, noise * ratio / (1 - ratio))
-    s, w = _spectrum(eigenvalues, weights)
     if eigenvalues is None:
         return Expected(signal * (1 - 1 / ratio), noise / (ratio - 1))
 
@@ -158,12 +163,18 @@ def weak_features_risk(size: int, n: int, p_max: int, *, signal: float = 1.0, no
         signal: r² = ‖β‖².
         noise: σ².
 
+    Raises:
+        DataError: sizes that are no whole numbers, p not from 0 to p_max; signal or noise below zero.
+
     Example:
         >>> weak_features_risk(10, 10, 100)
         inf
         >>> weak_features_risk(0, 10, 100)
         2.0
     """
+    if not (is_count(n) and is_count(p_max) and is_count(size, 0) and size <= p_max):
+        raise DataError(f"size is {size}, n {n} and p_max {p_max}: give whole numbers, size from 0 to p_max")
+    _positive(signal=signal, noise=noise)
     kept, lost = signal * size / p_max, signal * (1 - size / p_max) + noise
     if size <= n - 2:
         return lost * (1 + size / (n - size - 1))
