@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from attar.density import LossyCoder
+from attar.density import LossyCoder, lossy
 from attar.errors import DataError
-from attar.represent import PCA
+from attar.represent import PCA, RandomFeatures
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,8 @@ def digits():
 def test_the_error_is_kept_also_by_samples_unlike_those_learnt_from(digits, error, latent):
     train, test = digits
     coder = LossyCoder(PCA(8).fit(train) if latent else None).fit(train)
-    for x in (test, 16 - test, 50 * np.random.default_rng(0).standard_normal((20, 64))):
+    odd = 50 * np.random.default_rng(0).standard_normal((20, 64))
+    for x in (test, 16 - test, odd, 500 * error * odd):
         assert np.sqrt(np.mean((coder.decode(coder.encode(x, error)) - x) ** 2)) <= error * (1 + 1e-9)
 
 
@@ -52,9 +55,10 @@ def test_fewer_bits_than_coding_each_value_alone(digits):
     assert 8 * len(coded) < -test.size * float((shares * np.log2(shares)).sum())
 
 
-def test_shapes_and_no_samples_come_back(digits):
+@pytest.mark.parametrize("latent", [False, True])
+def test_shapes_and_no_samples_come_back(digits, latent):
     images = digits[0].reshape(-1, 8, 8)
-    coder = LossyCoder().fit(images)
+    coder = LossyCoder(PCA(8).fit(images) if latent else None).fit(images)
     assert coder.decode(coder.encode(images[:3], 1.0)).shape == (3, 8, 8)
     assert coder.decode(coder.encode(images[:0], 1.0)).shape == (0, 8, 8)
 
@@ -79,10 +83,28 @@ def test_damaged_forged_and_foreign_bytes_are_refused(digits):
     for bad in (b"", coded[:20], b"x" * 100, coded + b"1234", coded[:-4]):
         with pytest.raises(DataError):
             coder.decode(bad)
+    assert np.array_equal(coder.decode(memoryview(coded)), coder.decode(coded))
     with pytest.raises(DataError, match="another coder"):
         other.decode(coded)
     with pytest.raises(DataError, match="max_values"):
         coder.decode(coded, max_values=100)
+
+
+@pytest.mark.parametrize(
+    ("step", "payload"),
+    [(1.0, b"abc"), (np.nan, b""), (0.0, b""), (-1.0, b""), (np.inf, b""), (1.0, b"\xff" * 400)],
+)
+def test_forged_bytes_with_the_right_checksum_are_refused_too(digits, step, payload):
+    coder = LossyCoder().fit(digits[0])
+    header = lossy._HEADER.pack(lossy._MAGIC, coder._fingerprint(), 30, 64, 0, step)
+    with pytest.raises(DataError, match="not bytes that"):
+        coder.decode(header + lossy._CHECKSUM.pack(zlib.crc32(header + payload)) + payload)
+
+
+def test_a_representation_that_cannot_be_undone_is_refused(digits):
+    train, _ = digits
+    with pytest.raises(DataError, match="RandomFeatures cannot be undone"):
+        LossyCoder(RandomFeatures(8, random_state=0).fit(train)).fit(train)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def sample(
         >>> sample(pca, Gaussian().fit(pca.transform(X)), 5, random_state=0).shape
         (5, 8, 8)
     """
-    _check(representation)
+    check_undoable(representation)
     return representation.inverse_transform(density.sample(n_samples, random_state))
 
 
@@ -115,7 +115,7 @@ def interpolate(
         >>> np.allclose(interpolate(pca, X[:5], X[5:10], 0.25), 0.75 * X[:5] + 0.25 * X[5:10])
         True
     """
-    _check(representation)
+    check_undoable(representation)
     a = np.asarray(alpha, dtype=np.float64)
     if a.ndim > 1 or a.size == 0 or not ((a >= 0) & (a <= 1)).all():
         raise DataError(f"interpolate needs alpha to be numbers from 0 to 1; got alpha={alpha!r}")
@@ -186,7 +186,12 @@ def _along(places: Doubles, shares: Doubles) -> Doubles:
     return np.stack([np.interp(at, gone, column) for column in places.T], axis=1)
 
 
-def _check(representation: Any) -> None:
+def check_undoable(representation: Any) -> None:
+    """Refuse a representation without a way back.
+
+    Raises:
+        DataError: it has no `inverse_transform`.
+    """
     if not hasattr(representation, "inverse_transform"):
         raise DataError(
             f"{type(representation).__name__} cannot be undone; use a representation with inverse_transform, "

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from attar._settings import is_positive
 from attar.data.dataset import Doubles
+from attar.density.latent import check_undoable
 from attar.errors import DataError
 
 _MAGIC = b"attarLC1"
@@ -78,7 +79,8 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         """Learn what is likely from samples `(n, *shape)`.
 
         Raises:
-            DataError: fewer than two samples, more than 4096 values in one, or a value that is missing or infinite.
+            DataError: fewer than two samples, more than 4096 values in one, a value that is missing or infinite, or a
+                representation that cannot be undone.
         """
         del y
         x = np.asarray(X, dtype=np.float64)
@@ -88,11 +90,13 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         if np.prod(self.shape_) > _LARGEST:
             raise DataError(f"a sample has {np.prod(self.shape_)} values, {_LARGEST} are the most: give smaller pieces")
         x = self._checked(x)
+        if self.representation is not None:
+            check_undoable(self.representation)
         latent = self._latent(x)
         # In single precision, as they would be stored: the decoder must have the same to the bit.
         self.latent_steps_ = (latent.std(0) / _FINE).astype(np.float32).astype(np.float64)
         self.latent_steps_[self.latent_steps_ == 0] = 1.0
-        codes = self._rounded(latent / self.latent_steps_)
+        codes = self._coded(latent)
         self.latent_means_ = np.rint(codes.mean(0))
         self.latent_scales_ = np.abs(codes - self.latent_means_).mean(0).astype(np.float32).astype(np.float64)
         residual = x - self._guess(codes)
@@ -119,7 +123,7 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
             raise DataError(f"error is {error}: give how far a decoded value may be off, above zero")
         x = self._checked(np.asarray(X, dtype=np.float64))
         step = float(np.sqrt(12)) * error
-        latent = self._rounded(self._latent(x) / self.latent_steps_)
+        latent = self._coded(self._latent(x))
         along = (x - self._guess(latent) - self.mean_) @ self.axes_
         residual = self._rounded(along / step)
         # Rounding is off by step/√12 where values are spread over many steps, and by up to step/2 where they are not.
@@ -151,19 +155,24 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
             raise DataError("these are not bytes that LossyCoder.encode wrote")
         _, fingerprint, n, d, k, step = _HEADER.unpack_from(data)
         payload = data[start:]
-        if _CHECKSUM.unpack_from(data, _HEADER.size)[0] != zlib.crc32(data[: _HEADER.size] + payload):
+        if _CHECKSUM.unpack_from(data, _HEADER.size)[0] != zlib.crc32(payload, zlib.crc32(data[: _HEADER.size])):
             raise DataError("the bytes are damaged: their checksum is another; copy the file again")
         if (fingerprint, d, k) != (self._fingerprint(), len(self.mean_), len(self.latent_steps_)):
             raise DataError("the bytes were written by another coder; decode with the one that wrote them")
         if n * (d + k) > max_values:
             raise DataError(f"the bytes claim {n} samples of {d} values; allow that by max_values, if you trust them")
+        if len(payload) % 4 or not is_positive(step):
+            raise DataError("these are not bytes that LossyCoder.encode wrote: their header is forged")
         decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, dtype="<u4").astype(np.uint32))
         family = constriction.stream.model.QuantizedLaplace(-_BOUND, _BOUND)
         empty = np.zeros((n, k), np.int32), np.zeros((n, d), np.int32)
-        latent, residual = (
-            np.asarray(decoder.decode(family, means, scales)).reshape(values.shape) if len(means) else values
-            for values, (_, means, scales) in zip(empty, self._streams(n, step, *empty))
-        )
+        try:
+            latent, residual = (
+                np.asarray(decoder.decode(family, means, scales)).reshape(values.shape) if len(means) else values
+                for values, (_, means, scales) in zip(empty, self._streams(n, step, *empty))
+            )
+        except AssertionError:  # which is how the range decoder says it
+            raise DataError("these are not bytes that LossyCoder.encode wrote: they stand for no values") from None
         x: Doubles = self._guess(latent) + self.mean_ + step * residual @ self.axes_.T
         return x.reshape(n, *self.shape_)
 
@@ -193,14 +202,22 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
     def _latent(self, x: Doubles) -> Doubles:
         if self.representation is None:
             return np.zeros((len(x), 0))
+        if not len(x):
+            return np.zeros((0, len(self.latent_steps_)))
         return np.asarray(self.representation.transform(x.reshape(-1, *self.shape_)), dtype=np.float64)
 
     def _guess(self, codes: npt.NDArray[np.int32]) -> Doubles:
         """g(ẑ) as rows."""
         if self.representation is None:
             return np.zeros((len(codes), 1))
+        if not len(codes):
+            return np.zeros((0, len(self.mean_)))
         z = (codes * self.latent_steps_).astype(np.float32)
         return np.asarray(self.representation.inverse_transform(z), dtype=np.float64).reshape(len(codes), -1)
+
+    def _coded(self, latent: Doubles) -> npt.NDArray[np.int32]:
+        """⌊f(x) / s⌉; what lies farther out than can be coded is left to the residual."""
+        return self._rounded(np.clip(latent / self.latent_steps_, -_BOUND, _BOUND))
 
     def _rounded(self, values: Doubles) -> npt.NDArray[np.int32]:
         if np.abs(values).max(initial=0.0) > _BOUND:
