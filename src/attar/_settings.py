@@ -19,6 +19,11 @@ def is_positive(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, Real) and 0 < float(value) < math.inf
 
 
+def is_amount(value: Any) -> bool:
+    """Whether a setting is a finite number from 0."""
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) < math.inf
+
+
 def check_counts(estimator: object, *names: str, least: int = 1) -> None:
     """Hold settings of an estimator to whole numbers, none below `least`.
 
@@ -43,4 +48,17 @@ def check_positive(estimator: object, *names: str) -> None:
         if not is_positive(value := getattr(estimator, name)):
             raise DataError(
                 f"{type(estimator).__name__} needs {name} to be a finite number above 0; got {name}={value!r}"
+            )
+
+
+def check_amounts(estimator: object, *names: str) -> None:
+    """Hold settings of an estimator to finite numbers from 0.
+
+    Raises:
+        DataError: one is something else.
+    """
+    for name in names:
+        if not is_amount(value := getattr(estimator, name)):
+            raise DataError(
+                f"{type(estimator).__name__} needs {name} to be a finite number from 0; got {name}={value!r}"
             )

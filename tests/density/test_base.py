@@ -135,8 +135,15 @@ class TestHostileInput:
         assert np.isfinite(p.sample(50, random_state=0)).all()
 
     def test_no_sample(self, density: Density) -> None:
-        with pytest.raises(DataError, match="at least 1; got n_samples=0"):
+        with pytest.raises(DataError, match="from 1; got n_samples=0"):
             clone(density).fit(samples()).sample(0)
+
+
+@pytest.mark.parametrize("n", [0, 2.5, True, None, "3"])
+@pytest.mark.parametrize("density", [Gaussian(), Mixture(2), Kernel(), ProbabilisticPCA(1)])
+def test_so_many_samples_cannot_be_drawn(density: Density, n: int) -> None:
+    with pytest.raises(DataError, match="whole number from 1"):
+        density.fit(samples()).sample(n)
 
 
 @pytest.mark.parametrize(

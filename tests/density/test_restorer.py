@@ -208,6 +208,11 @@ class TestHostileInput:
         with pytest.raises(DataError, match=f"Restorer needs {name} to be a whole number"):
             small(**{name: value}).fit(SAMPLES["table"])
 
+    @pytest.mark.parametrize("lr", [-1.0, np.inf, None])
+    def test_a_rate_that_cannot_be(self, lr):
+        with pytest.raises(DataError, match="Restorer needs lr to be a finite number from 0"):
+            small(lr=lr).fit(SAMPLES["table"])
+
     @pytest.mark.parametrize("sigma", [-1.0, np.nan, "much"])
     def test_sigma(self, sigma):
         with pytest.raises(DataError, match="sigma"):

@@ -9,7 +9,7 @@ from attar import kinds
 from attar.data.nodes import links
 from attar.errors import DataError
 from attar.kinds.series import Series
-from attar.represent import BYOL, TSTCC, MoCo, RandomFeatures, Raw, SimCLR
+from attar.represent import BYOL, CCASSG, TSTCC, Autoencoder, MoCo, RandomFeatures, Raw, SimCLR
 from attar.represent.pretext import Pretext
 
 RNG = np.random.default_rng(0)
@@ -73,6 +73,19 @@ def test_a_pretext_of_two_short_methods_works_on_every_kind(name):
             (partial(make, **{name: value}), f"needs {name} to be a whole number from 1; got {name}={value}")
             for make in (SimCLR, MoCo, BYOL, TSTCC)
             for name, value in (("dim", 0), ("width", 2.5), ("batch_size", 0))
+        ],
+        *[
+            (partial(make, **{name: value}), f"needs {name} to be a finite number from 0; got {name}={value}")
+            for make, names in (
+                (Autoencoder, ("lr", "noise", "sparsity")),
+                (SimCLR, ("lr", "strength")),
+                (MoCo, ("strength",)),
+                (BYOL, ("strength",)),
+                (TSTCC, ("temporal", "contextual", "weak", "strength")),
+                (CCASSG, ("decorrelation", "strength")),
+            )
+            for name in names
+            for value in (-1.0, np.nan, np.inf)
         ],
         (partial(SimCLR, projection=0), "SimCLR needs projection"),
         (partial(BYOL, hidden=0), "BYOL needs hidden"),

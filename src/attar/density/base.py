@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from attar._settings import is_count
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 
@@ -124,11 +125,11 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
         Raises:
             NotFittedError: `fit` was not called.
-            DataError: `n_samples` is below 1.
+            DataError: `n_samples` is no whole number from 1.
         """
         check_is_fitted(self)
-        if n_samples < 1:
-            raise DataError(f"sample needs n_samples to be at least 1; got n_samples={n_samples}")
+        if not is_count(n_samples):
+            raise DataError(f"sample needs n_samples to be a whole number from 1; got n_samples={n_samples!r}")
         x: Doubles = self.center_ + self.scale_ * self._sample(n_samples, check_random_state(random_state))
         return x
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from attar._settings import check_counts, check_positive
+from attar._settings import check_amounts, check_counts, check_positive
 from attar.data.dataset import Floats
 from attar.errors import DataError
 from attar.kinds import kind_of
@@ -201,6 +201,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
 
         check_counts(self, "width", "batch_size")
         check_counts(self, "epochs", least=0)
+        check_amounts(self, "lr")
         self.kind_ = kind = kind_of(self.kind, X)
         damages = self._damages(kind)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,8 @@ class Autoencoder(Pretext):
     """
 
     decoder_: nn.Module
+
+    _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "noise", "sparsity")
 
     def __init__(
         self,

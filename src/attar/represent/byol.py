@@ -58,6 +58,7 @@ class BYOL(Pretext):
     """
 
     _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "hidden", "projection")
+    _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "strength")
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attar.represent.pretext import Pretext
 
@@ -54,6 +54,8 @@ class CCASSG(Pretext):
         >>> CCASSG(dim=16, width=4, epochs=2, random_state=0).fit(images).transform(images).shape
         (64, 16)
     """
+
+    _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "decorrelation", "strength")
 
     def __init__(
         self,

@@ -63,6 +63,7 @@ class MoCo(Pretext):
     """
 
     _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "projection", "queue")
+    _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "strength")
 
     def __init__(
         self,

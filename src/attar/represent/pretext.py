@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from attar._settings import check_counts
+from attar._settings import check_amounts, check_counts
 from attar.errors import CollapseWarning
 from attar.kinds import kind_of
 from attar.represent._parts import FloatArray
@@ -59,6 +59,8 @@ class Pretext(Representation):
 
     # Settings that are whole numbers from 1.
     _counts: ClassVar[tuple[str, ...]] = ("dim", "width", "batch_size")
+    # Settings that are finite numbers from 0.
+    _amounts: ClassVar[tuple[str, ...]] = ("lr",)
 
     @abstractmethod
     def _networks(self, kind: Kind) -> nn.ModuleDict:
@@ -125,6 +127,7 @@ class Pretext(Representation):
         check_counts(self, *self._counts)
         # An encoder may be wanted that nothing was learnt by.
         check_counts(self, "epochs", least=0)
+        check_amounts(self, *self._amounts)
         self.shape_, self.n_samples_ = tuple(X.shape[1:]), len(X)
         self.dim_ = self.dim
         self.kind_ = kind = kind or kind_of(self.kind, X)

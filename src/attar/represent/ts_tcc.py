@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from attar._settings import check_positive
 from attar.errors import DataError
@@ -65,6 +65,8 @@ class TSTCC(Pretext):
         >>> TSTCC(dim=16, width=4, epochs=2, random_state=0).fit(series).transform(series).shape
         (64, 16)
     """
+
+    _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "temporal", "contextual", "weak", "strength")
 
     def __init__(
         self,
