@@ -24,6 +24,16 @@ def is_amount(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) < math.inf
 
 
+def check_count(name: str, value: Any, least: int = 1) -> None:
+    """Hold an argument to a whole number, not below `least`.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if not is_count(value, least):
+        raise DataError(f"{name} is {value!r}: give a whole number from {least}")
+
+
 def check_counts(estimator: object, *names: str, least: int = 1) -> None:
     """Hold settings of an estimator to whole numbers, none below `least`.
 

@@ -221,7 +221,7 @@ def test_bad_input_is_named() -> None:
     model: Any
     for model, targets, change, words in (
         (DummyRegressor(), y, {"loss": "hinge"}, "give one of 'squared'"),
-        (DummyRegressor(), y, {"draws": 1}, "at least 2"),
+        (DummyRegressor(), y, {"draws": 1}, "draws is 1: give a whole number from 2"),
         (DummyRegressor(), y, {"loss": "zero-one"}, "for classes"),
         (DummyRegressor(), y, {"noise": -1.0}, "at least 0"),
         (DummyRegressor(), y, {"noise": np.nan}, "at least 0"),

@@ -42,7 +42,12 @@ def test_less_than_an_epoch_and_one_point_have_a_curve() -> None:
 
 @pytest.mark.parametrize(
     ("changed", "message"),
-    [({"points": 0}, "points is 0"), ({"epochs": np.inf}, "epochs is inf"), ({"width": 0}, "width is 0")],
+    [
+        ({"points": 0}, "points is 0"),
+        ({"points": 2.5}, "points is 2.5"),
+        ({"epochs": np.inf}, "epochs is inf"),
+        ({"width": 0}, "width is 0"),
+    ],
 )
 def test_bad_input_is_named(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):

@@ -110,7 +110,8 @@ def test_bad_input_is_named() -> None:
         ({"leaves": [0]}, "leaves must be whole numbers"),
         ({"trees": [1.5]}, "trees must be whole numbers"),
         ({"trees": []}, "trees must be whole numbers"),
-        ({"draws": 0}, "at least 1"),
+        ({"draws": 0}, "draws is 0"),
+        ({"draws": 2.5}, "draws is 2.5: give a whole number from 1"),
         ({"label_noise": -0.1}, "from 0 to 1"),
     ):
         with pytest.raises(DataError, match=words):

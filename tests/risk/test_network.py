@@ -93,6 +93,8 @@ def test_little_to_learn_from_has_a_curve(x: np.ndarray[Any, Any], y: list[Any])
         ({"over": "label noise", "values": [1.5]}, "label noise is 1.5"),
         ({"epochs": 0}, "epochs is 0"),
         ({"seeds": 0}, "seeds is 0"),
+        ({"seeds": 2.5}, "seeds is 2.5"),
+        ({"over": "batch size", "width": None}, "width is None"),
         ({"net": "conv"}, r"samples have shape \(4,\)"),
         ({"loss": "hinge"}, "loss is 'hinge'"),
         ({"y": X[:, 0], "y_test": X_TEST[:, 0], "loss": "cross-entropy"}, "cross-entropy is for classes"),

@@ -63,6 +63,7 @@ def test_verdicts() -> None:
         ({"X": np.ones(3)}, "X has shape"),
         ({"X": [[np.nan]]}, "X has a missing"),
         ({"X": np.ones((2, 2)), "n": 0}, "n is 0"),
+        ({"X": np.ones((2, 2)), "n": np.nan}, "n is nan"),
     ],
 )
 def test_bad_input_is_named(arguments: dict[str, object], message: str) -> None:

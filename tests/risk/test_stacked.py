@@ -73,7 +73,8 @@ def test_convolutions_double_their_channels_and_halve_the_sample() -> None:
     [
         ({"net": "tree"}, "net is 'tree'"),
         ({"width": 0}, "width is 0"),
-        ({"depth": 0}, "depth 0"),
+        ({"depth": 0}, "depth is 0"),
+        ({"depth": 1.5}, "depth is 1.5"),
         ({"net": "conv"}, r"samples have shape \(4,\)"),
     ],
 )

@@ -21,6 +21,18 @@ def test_numbers_become_columns_and_names_become_classes() -> None:
         assert task.classes[task.y.argmax(1)].tolist() == y
 
 
+def test_numbers_in_an_array_of_objects_are_no_classes() -> None:
+    """As a column of a table that holds names in others."""
+    objects = np.array([["a", 1.5], ["b", 2.5], ["a", np.float32(3.5)]], dtype=object)
+    task = Task.of(X, objects[:, 1], X, objects[:, 1])
+    assert task.classes is None
+    assert task.y.ravel().tolist() == [1.5, 2.5, 3.5]
+    assert Task.of(X, objects[:, 0], X, objects[:, 0]).classes is not None
+    objects[1, 1] = np.nan
+    with pytest.raises(DataError, match="y has a missing or infinite value in row 1"):
+        Task.of(X, objects[:, 1], X, [0.0, 0.0, 0.0])
+
+
 def test_a_class_of_the_test_samples_alone_has_a_column() -> None:
     task = Task.of(X, ["a", "a", "a"], X[:1], ["z"])
     assert task.y.tolist() == [[1, 0]] * 3

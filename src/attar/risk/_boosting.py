@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.tree import DecisionTreeRegressor
 
+from attar._settings import check_count
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk.curve import Curve
@@ -38,8 +39,7 @@ def boosting_curve(
         raise DataError("boosted trees all have the same number of leaves, at least 2: give one number")
     if not 0 < learning_rate <= 1:
         raise DataError(f"learning_rate is {learning_rate}: give a number above 0, at most 1")
-    if draws < 1:
-        raise DataError(f"draws is {draws}: give at least 1")
+    check_count("draws", draws)
     x, t = flat(task.x), flat(task.x_test)
     most = int(tree[-1])
     risks = np.empty((draws, 4, len(tree)))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from attar._settings import check_count, is_count
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import measured_curve
@@ -57,9 +58,9 @@ def steps_of(setting: Setting, n: int, epochs: float) -> int:
         ("batch size", setting.batch_size, math.inf),
         ("samples", setting.samples, n),
     ):
-        if value % 1 or not 1 <= value <= highest:
+        if not is_count(value) or value > highest:
             most = "" if highest == math.inf else f" to {n}, the rows of X"
-            raise DataError(f"{name} is {value:g}: give a whole number from 1{most}")
+            raise DataError(f"{name} is {value}: give a whole number from 1{most}")
     if not 0 < setting.lr < math.inf:
         raise DataError(f"learning rate is {setting.lr:g}: give a positive number")
     return max(1, round(epochs * n / min(setting.batch_size, n)))
@@ -83,8 +84,7 @@ def measure(
         DataError: a setting out of its range.
     """
     n = len(task.x)
-    if seeds < 1:
-        raise DataError(f"seeds is {seeds}: give at least 1")
+    check_count("seeds", seeds)
     steps = [steps_of(setting, n, epochs) for setting in settings]
     x, x_test = _standardised(task)
     y_test = torch.tensor(task.y_test, dtype=x.dtype)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from attar._settings import check_count
 from attar.errors import DataError
 from attar.risk._parts import LOSSES, Parts
 from attar.risk._training_sets import Draw, codes, fitted, known_truth, training_sets
@@ -118,8 +119,7 @@ def decompose(
     """
     if loss not in LOSSES:
         raise DataError(f"loss is {loss!r}: give one of {', '.join(map(repr, LOSSES))}")
-    if draws < 2:
-        raise DataError(f"draws is {draws}: a variance needs at least 2")
+    check_count("draws", draws, 2)
     rng = np.random.default_rng(random_state)
     sets, (x_test, targets), classes = training_sets(X, y, X_test, y_test, draws, sampling, rng)
     truth = known_truth(f_test, targets, classes)

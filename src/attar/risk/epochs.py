@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attar.errors import DataError
+from attar._settings import check_count
 from attar.risk._trained import Progress, Setting, curve_of, measure, settled, steps_of
 from attar.risk.curve import Curve
 from attar.risk.task import Task
@@ -78,8 +78,7 @@ def epoch_curve(
     how, lr = settled(task, recipe, lr)
     n = len(task.x)
     setting = Setting(width, batch_size, lr, n, label_noise)
-    if points < 1:
-        raise DataError(f"points is {points}: give at least 1")
+    check_count("points", points)
     steps = steps_of(setting, n, epochs)
     epoch = steps / epochs
     first = epoch if 1 < epoch < steps else 1

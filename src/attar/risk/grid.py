@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+from attar._settings import check_count
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
@@ -112,8 +113,7 @@ def forest_grid(
     task = Task.of(X, y, X_test, y_test)
     leaf = ascending("leaves", leaves, spread(len(task.x), _LEAVES))
     tree = ascending("trees", trees, spread(_MOST, _TREES))
-    if draws < 1:
-        raise DataError(f"draws is {draws}: give at least 1")
+    check_count("draws", draws)
     x, t = flat(task.x), flat(task.x_test)
     risks = np.empty((draws, 4, len(leaf), len(tree)))
     for draw in range(draws):

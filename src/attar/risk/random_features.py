@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
+from attar._settings import check_count
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
@@ -91,8 +92,7 @@ def feature_curve(
     task = Task.of(X, y, X_test, y_test)
     if features not in ("fourier", "relu"):
         raise DataError(f"features is {features!r}: give 'fourier' or 'relu'")
-    if draws < 1:
-        raise DataError(f"draws is {draws}: give at least 1")
+    check_count("draws", draws)
     if scale is not None and not 0 < scale < np.inf:
         raise DataError(f"scale is {scale}: give a positive number")
     x, t = (a.reshape(len(a), -1).astype(np.float64) for a in (task.x, task.x_test))

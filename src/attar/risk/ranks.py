@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from attar._settings import check_count
 from attar.errors import DataError
 from attar.risk._regression import numbers
 
@@ -97,8 +98,7 @@ def effective_ranks(
             raise DataError(f"X has shape {x.shape}: give (n, p), not empty")
         n = max(1, len(x) // 2) if n is None else n
         values = np.linalg.svd(x - x.mean(0), compute_uv=False) ** 2 / len(x)
-    if n < 1:
-        raise DataError(f"n is {n}: give one sample or more")
+    check_count("n", n)
     values = np.sort(values)[::-1]
     values = values[values > values[0] * np.finfo(float).eps * len(values)] if values.any() else values[:0]
     sums = np.cumsum(values[::-1])[::-1]

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attar._settings import check_count
 from attar.errors import DataError
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d}
@@ -39,8 +40,8 @@ def plain_network(net: str, shape: Sequence[int], outputs: int, width: int, dept
     """
     if net not in ("mlp", "conv"):
         raise DataError(f'net is {net!r}: give "mlp" or "conv"')
-    if width < 1 or depth < 1:
-        raise DataError(f"width is {width} and depth {depth}: a network needs at least one unit and one hidden layer")
+    check_count("width", width)
+    check_count("depth", depth)
     layers: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

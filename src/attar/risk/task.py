@@ -52,7 +52,7 @@ class Task:
         x, t = _samples("X", X), _samples("X_test", X_test)
         if x.shape[1:] != t.shape[1:]:
             raise DataError(f"samples of X have shape {x.shape[1:]} and those of X_test {t.shape[1:]}: give the same")
-        targets, expected = np.asarray(y), np.asarray(y_test)
+        targets, expected = _targets(y), _targets(y_test)
         for name, samples, values in (("", x, targets), ("_test", t, expected)):
             if values.ndim not in (1, 2) or len(values) != len(samples):
                 raise DataError(
@@ -94,6 +94,13 @@ class Task:
         wrong = rng.permutation(len(codes))[: round(share * len(codes))]
         codes[wrong] = (codes[wrong] + rng.integers(1, len(self.classes), len(wrong))) % len(self.classes)
         return replace(self, y=np.eye(len(self.classes))[codes])
+
+
+def _targets(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Targets as an array; floating-point numbers in an array of objects are still numbers."""
+    array = np.asarray(values)
+    numbers = array.dtype == object and all(isinstance(value, float | np.floating) for value in array.flat)
+    return array.astype(np.float64) if numbers else array
 
 
 def _samples(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
