@@ -43,6 +43,13 @@ def test_nothing_to_compare(image_file: Path, samples: Samples) -> None:
         check(image_file, samples(2, 8, 8), np.zeros((1, 10)), 1)
 
 
+def test_answers_for_other_samples_are_not_compared(image_file: Path, samples: Samples) -> None:
+    x = samples(5, 8, 8)
+    expected = load(image_file).predict_proba(x)
+    with pytest.raises(ExportError, match=r"3 samples are compared with answers of shape \(5, 10\)"):
+        check(image_file, x[:3], expected, 1e-6)
+
+
 @pytest.mark.parametrize("side", ["answer", "reference"])
 def test_nan_is_never_equal(tmp_path: Path, side: str) -> None:
     path = tmp_path / "m.onnx"

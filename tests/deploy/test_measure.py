@@ -14,6 +14,7 @@ def test_bytes_and_time(image_file: Path, samples: Samples) -> None:
     measured = measure(image_file, samples(3, 8, 8), repeats=12)
     assert measured.bytes == len(image_file.read_bytes())
     assert 0 < measured.latency_ms < 1000
+    assert measure(str(image_file), samples(1, 8, 8), repeats=1).bytes == measured.bytes
 
 
 def test_tables_with_strings(table_file: Path, samples: Samples) -> None:
@@ -22,6 +23,8 @@ def test_tables_with_strings(table_file: Path, samples: Samples) -> None:
     assert measure(table_file, x, repeats=1).latency_ms > 0
 
 
-def test_other_samples_are_refused(image_file: Path, samples: Samples) -> None:
+def test_other_samples_and_none_are_refused(image_file: Path, samples: Samples) -> None:
     with pytest.raises(ModelError):
         measure(image_file, samples(1, 9, 9))
+    with pytest.raises(ModelError, match="no sample"):
+        measure(str(image_file), samples(0, 8, 8))

@@ -89,12 +89,32 @@ class NoOnnx(nn.Module):
         return torch.linalg.eigvalsh(x[:, :, None] * x[:, None, :])
 
 
-@pytest.mark.parametrize(("module", "match"), [(Wrong(), "one per class"), (NoOnnx(), "no ONNX form")])
+@pytest.mark.parametrize(
+    ("module", "match"),
+    [
+        (Wrong(), "one per class"),
+        (NoOnnx(), "no ONNX form"),
+        (nn.Linear(5, 4), "does not take the example"),
+        (nn.Linear(4, 4).double(), "does not take the example"),
+    ],
+)
 def test_a_module_that_cannot_be_exported_leaves_nothing(tmp_path: Path, module: nn.Module, match: str) -> None:
     with pytest.raises(ExportError, match=match) as error:
         export(module, torch.zeros(1, 4), tmp_path / "model.onnx", ModelMeta("table", (4,), tuple("abcd")))
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_example_without_a_sample_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="holds no sample"):
+        export(nn.Linear(4, 4), torch.zeros(0, 4), tmp_path / "model.onnx", ModelMeta("table", (4,), tuple("abcd")))
+
+
+def test_a_path_may_be_a_string(tmp_path: Path) -> None:
+    meta = ModelMeta("table", (4,), tuple("abcd"))
+    file = tmp_path / "model.onnx"
+    export(nn.Sequential(nn.Linear(4, 4), nn.Softmax(1)), torch.zeros(1, 4), str(file), meta)
+    assert load(str(file)).predict(np.zeros((3, 4))).shape == (3,)
 
 
 def test_categories_come_in_as_strings(table_file: Path) -> None:

@@ -75,6 +75,8 @@ def test_refusals(tmp_path: Path) -> None:
         tree_model(RandomForestClassifier(2).fit(x, y.astype(str)), 13, 3)
     with pytest.raises(ExportError, match="classes"):
         tree_model(RandomForestClassifier(2), 13, 3)
+    with pytest.raises(ExportError, match="fitted on 13 columns, the model has 20"):
+        tree_model(RandomForestClassifier(2).fit(x, y), 20, 3)
     with pytest.raises(ExportError, match="LogisticRegression"):
         tree_model(LogisticRegression(max_iter=5000).fit(x / 100, y), 13, 3)
     with pytest.raises(ExportError, match="StandardScaler"):

@@ -15,7 +15,7 @@ from attar.errors import ExportError
 _BATCHES = (1, 7)
 
 
-def check(path: Path, x: Floats, expected: npt.ArrayLike, tolerance: float) -> float:
+def check(path: str | Path, x: Floats, expected: npt.ArrayLike, tolerance: float) -> float:
     """Run the file in onnxruntime and compare its probabilities with those of the original.
 
     d = maxᵢₖ |pᵢₖ − qᵢₖ|
@@ -30,12 +30,17 @@ def check(path: Path, x: Floats, expected: npt.ArrayLike, tolerance: float) -> f
         d.
 
     Raises:
-        ExportError: d is above the tolerance, or the file answers with something that is no number.
+        ExportError: d is above the tolerance, the file answers with something that is no number, or there are not as
+            many probabilities as samples.
         ModelError: the file cannot be loaded.
     """
     model, reference = load(path, threads=1), np.asarray(expected, dtype=np.float64)
     if not len(x):
         raise ExportError(f"{path}: there are no samples to compare it on: give at least one")
+    if reference.shape[:1] != (len(x),):
+        raise ExportError(
+            f"{path}: {len(x)} samples are compared with answers of shape {reference.shape}: give as many"
+        )
     sizes = [size for size in _BATCHES if size < len(x)]
     answers = [model.predict_proba(x)]
     answers += [model.predict_proba(x[:size]) for size in sizes]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from attar.deploy.session import load
+from attar.errors import ModelError
 
 _BLOCKS = 5
 
@@ -28,7 +29,7 @@ class Measurement:
     latency_ms: float
 
 
-def measure(path: Path, x: Any, repeats: int = 100) -> Measurement:
+def measure(path: str | Path, x: Any, repeats: int = 100) -> Measurement:
     """Measure a model file in onnxruntime, after a warm-up.
 
     The repeats are taken in five blocks and the smallest of the blocks' medians counts: whatever else the
@@ -40,11 +41,13 @@ def measure(path: Path, x: Any, repeats: int = 100) -> Measurement:
         repeats: rounded up to a multiple of five.
 
     Raises:
-        ModelError: the file cannot be loaded, or the sample does not suit it.
+        ModelError: the file cannot be loaded, or there is no sample, or it does not suit the file.
     """
     model = load(path, threads=1)
     feed = model.feed(x[:1])
-    return Measurement(path.stat().st_size, latency(lambda: model.run(feed), repeats))
+    if not all(map(len, feed.values())):
+        raise ModelError(f"{path}: there is no sample to measure the time of: give one")
+    return Measurement(Path(path).stat().st_size, latency(lambda: model.run(feed), repeats))
 
 
 def latency(run: Callable[[], object], repeats: int = 100) -> float:

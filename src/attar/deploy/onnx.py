@@ -24,7 +24,7 @@ from attar.errors import ExportError, first_line
 NUMBERS, CATEGORIES, EDGES, IDS, PROBABILITIES = "x", "categories", "edge_index", "input_ids", "probabilities"
 
 
-def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> None:
+def export(module: nn.Module, example: Tensor, path: str | Path, meta: ModelMeta) -> None:
     """Write `module` as an ONNX file with input "x" `(n, *shape)` and output "probabilities" `(n, classes)`.
 
     A table with categorical columns (`meta.columns`) has its numeric columns in "x" and its categorical ones as
@@ -44,7 +44,7 @@ def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> N
         meta: stored in the file.
 
     Raises:
-        ExportError: the module does not give one probability per class, or has no ONNX form.
+        ExportError: the module does not take the example, does not give one probability per class, or has no ONNX form.
     """
     module = fold_batch_norm(module).cpu()
     if isinstance(example, Bound):
@@ -52,10 +52,18 @@ def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> N
         n = len(example)
         module = _Binding(module, example.of)
     else:
+        if not len(example):
+            raise ExportError("the example holds no sample: give one, of any values")
         n = 2
         inputs = {NUMBERS: example[:1].detach().cpu().expand(n, *example.shape[1:]).contiguous()}
     with torch.no_grad():
-        shape = tuple(module(*inputs.values()).shape)
+        try:
+            shape = tuple(module(*inputs.values()).shape)
+        except RuntimeError as error:
+            raise ExportError(
+                f"the module does not take the example: {first_line(error)}; "
+                "give a float32 module, and samples of its shape"
+            ) from error
     if shape != (n, len(meta.classes)):
         raise ExportError(
             f"the module gives {shape} for {n} samples instead of {(n, len(meta.classes))}: one per class"
@@ -64,7 +72,7 @@ def export(module: nn.Module, example: Tensor, path: Path, meta: ModelMeta) -> N
     _finish(traced(module, inputs, [PROBABILITIES], axes, name=type(module).__name__), path, meta)
 
 
-def export_sklearn(estimator: object, n_features: int, path: Path, meta: ModelMeta) -> None:
+def export_sklearn(estimator: object, n_features: int, path: str | Path, meta: ModelMeta) -> None:
     """Write a fitted tree ensemble of scikit-learn as an ONNX file, with inputs and output as in `export`.
 
     Missing values reach the estimator as NaN: forests and histogram gradient boosting that learnt them follow
@@ -79,7 +87,7 @@ def export_sklearn(estimator: object, n_features: int, path: Path, meta: ModelMe
         meta: stored in the file.
 
     Raises:
-        ExportError: another estimator, other classes, or splits on categories.
+        ExportError: another estimator, other classes or columns, or splits on categories.
     """
     _finish(tree_model(estimator, n_features, len(meta.classes)), path, meta)
 
@@ -155,13 +163,13 @@ def traced(
         return onnx.load(file)
 
 
-def _finish(model: ModelProto, path: Path, meta: ModelMeta) -> None:
+def _finish(model: ModelProto, path: str | Path, meta: ModelMeta) -> None:
     if any(column.categories for column in meta.columns):
         _take_strings(model, meta.columns)
     if any(column.tokenizer for column in meta.columns):
         _take_ids(model)
     describe(model, meta)
-    write(compact(model), path)
+    write(compact(model), Path(path))
 
 
 def _take_strings(model: ModelProto, columns: Sequence[Column]) -> None:

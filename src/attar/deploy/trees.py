@@ -48,7 +48,7 @@ def tree_model(estimator: object, n_features: int, n_classes: int) -> ModelProto
         n_classes: its classes must be the codes `0 … n_classes - 1`.
 
     Raises:
-        ExportError: another estimator, other classes, or splits on categories.
+        ExportError: another estimator, other classes or columns, or splits on categories.
     """
     from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.pipeline import Pipeline
@@ -58,6 +58,9 @@ def tree_model(estimator: object, n_features: int, n_classes: int) -> ModelProto
         raise ExportError(
             f"the estimator knows the classes {known}, the model has {n_classes}: fit it on all their codes"
         )
+    columns = getattr(estimator, "n_features_in_", n_features)
+    if columns != n_features:
+        raise ExportError(f"the estimator was fitted on {columns} columns, the model has {n_features}: give as many")
     nodes, constants, scores = [], [], "x"
     last: Any = estimator
     if isinstance(estimator, Pipeline):
