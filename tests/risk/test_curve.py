@@ -131,6 +131,13 @@ def test_an_infinite_risk_is_not_the_lowest_when_it_comes_back() -> None:
     assert again.minima == curve.minima
 
 
+def test_infinite_draws_leave_a_doubt_without_end() -> None:
+    interval = np.array([[1.0, np.inf]] * 7 + [[np.inf, np.inf]])
+    curve = descending_twice(test_interval=interval, draws=3)
+    assert not curve.peaks
+    assert curve.verdict()
+
+
 def test_its_table_has_a_row_for_each_place() -> None:
     interval = np.stack([np.zeros(8), np.ones(8)], axis=1)
     table = descending_twice(test_interval=interval, zero_one=descending_twice()).to_arrow()
@@ -159,11 +166,13 @@ def test_other_files_are_refused(tmp_path: Path, written: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"train_risk": [1, 2]}, "train_risk has 2 values and the axis 8"),
+        ({"train_risk": [1, 2]}, r"train_risk has shape \(2,\) and the axis 8 values"),
         ({"axis": np.ones(8)}, "must ascend"),
         ({"axis": [1, 2, 3, np.nan, 5, 6, 7, 8]}, "must ascend"),
         ({"axis": [], "train_risk": [], "test_risk": []}, "at least one"),
-        ({"bias2": [1.0]}, "bias2 has 1 values"),
+        ({"bias2": [1.0]}, r"bias2 has shape \(1,\)"),
+        ({"test_interval": np.ones(8)}, r"test_interval has shape .* give \(8, 2\)"),
+        ({"axis": np.arange(8)[:, None]}, "axis has shape"),
     ],
 )
 def test_bad_curves_are_refused(changed: dict[str, object], message: str) -> None:

@@ -70,7 +70,7 @@ class Curve:
         zero_one: the same sweep judged by the share of wrong answers, where the targets are classes.
 
     Raises:
-        DataError: the lengths differ, or the axis does not ascend.
+        DataError: the shapes do not fit, or the axis does not ascend.
 
     Example:
         >>> curve = Curve(np.arange(1, 8), [4, 2, 1, 0, 0, 0, 0], [5, 3, 4, 9, 4, 2, 1], over="features")
@@ -98,12 +98,14 @@ class Curve:
     zero_one: Curve | None = None
 
     def __post_init__(self) -> None:
+        k = np.size(self.axis)
         for name in _ARRAYS:
             value = getattr(self, name)
             if value is not None:
                 array = np.asarray(value, dtype=np.float64)
-                if len(array) != len(self.axis):
-                    raise DataError(f"{name} has {len(array)} values and the axis {len(self.axis)}: give one for each")
+                wanted = (k, 2) if name.endswith("_interval") else (k,)
+                if array.shape != wanted:
+                    raise DataError(f"{name} has shape {array.shape} and the axis {k} values: give {wanted}")
                 object.__setattr__(self, name, array)
         if not len(self.axis) or not np.isfinite(self.axis).all() or (np.diff(self.axis) <= 0).any():
             raise DataError("the axis of a curve must ascend and hold at least one value")
@@ -193,8 +195,9 @@ class Curve:
         if self.test_interval is None:
             error = np.zeros_like(self.test_risk)
         else:
-            error = (self.test_interval[:, 1] - self.test_interval[:, 0]) / _WIDTH / self.draws**0.5
-        slack = _ERRORS * np.nan_to_num(error)
+            with np.errstate(invalid="ignore"):  # both ends may be infinite
+                error = (self.test_interval[:, 1] - self.test_interval[:, 0]) / _WIDTH / self.draws**0.5
+        slack = np.nan_to_num(_ERRORS * error, posinf=np.finfo(float).max / 4)
         if self.over != "epochs":
             return extremes(self.test_risk, slack)
         # Neighbours are one training a few steps apart, and what lasts for one or two of them is chance.
