@@ -29,6 +29,20 @@ def small(**options):
     return Restorer(**({"width": 4, "epochs": 2, "batch_size": 20, "random_state": 0} | options))
 
 
+@pytest.mark.parametrize("name", list(SAMPLES))
+def test_what_the_caller_has_set_in_torch_changes_nothing(name):
+    x = SAMPLES[name]
+    restorer = small(damages=("noise", "holes"))
+    expected = restorer.fit(x).denoise(x, 0.1)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode():
+            found = restorer.fit(x).denoise(x, 0.1)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(found, expected)
+
+
 @parametrize_with_checks([Restorer(width=2, epochs=1, batch_size=64, random_state=0)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA as Reference
@@ -344,3 +345,14 @@ def test_parallel_analysis_bears_a_feature_whose_variance_is_lost_in_rounding():
     chosen = [by_parallel_analysis(variances, one, 50, np.random.RandomState(0)) for one in (lost, np.maximum(lost, 0))]
     assert chosen[0] == chosen[1]
     assert PCA("parallel", random_state=0).fit(rng.standard_normal((50, 3)) * [9, 1, 1]).dim_ == 1
+
+
+def test_its_module_is_in_single_precision_whatever_the_default_is() -> None:
+    x = np.random.default_rng(0).random((20, 5), dtype=np.float32)
+    pca = PCA(2).fit(x)
+    torch.set_default_dtype(torch.float64)
+    try:
+        z = pca.module_(torch.tensor(x))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_allclose(z.detach().numpy(), pca.transform(x), atol=1e-5)

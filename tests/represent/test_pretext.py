@@ -138,6 +138,19 @@ def test_weights_do_not_depend_on_global_random_state():
     np.testing.assert_array_equal(*codes)
 
 
+@pytest.mark.parametrize("make", [Autoencoder, SimCLR, MoCo, BYOL, TSTCC, CCASSG])
+def test_what_the_caller_has_set_in_torch_changes_nothing(make):
+    made = make(dim=4, width=4, epochs=1, random_state=0)
+    expected = made.fit(SERIES).transform(SERIES)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode():
+            found = made.fit(SERIES).transform(SERIES)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_the_samples_are_left_as_they_were():
     before = SERIES.copy()
     Centre().fit(SERIES)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from attar.errors import DataError, TrainingError
 from attar.risk import network_curve
@@ -20,6 +21,17 @@ def test_what_a_value_yields_does_not_depend_on_the_others() -> None:
     more = network_curve(X, Y, X_TEST, Y_TEST, values=[40, 3, 2, 17], epochs=10, label_noise=0.1)
     assert more.axis.tolist() == [2, 3, 17, 40]
     np.testing.assert_allclose(more.test_risk[[0, 3]], some.test_risk, rtol=1e-4)
+
+
+def test_what_the_caller_has_set_in_torch_changes_nothing() -> None:
+    expected = network_curve(X, Y, X_TEST, Y_TEST, values=[2, 8], epochs=2, seeds=1)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode():
+            found = network_curve(X, Y, X_TEST, Y_TEST, values=[2, 8], epochs=2, seeds=1)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(found.test_risk, expected.test_risk)
 
 
 @pytest.mark.parametrize(

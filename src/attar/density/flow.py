@@ -12,6 +12,7 @@ from attar.data.dataset import Doubles
 from attar.density.base import Density, RandomState
 from attar.density.gaussian import factor, whitened
 from attar.errors import MissingExtraError
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +79,7 @@ class Flow(Density):
         self.lr = lr
         self.random_state = random_state
 
+    @usual_defaults()
     def _fit(self, u: Doubles) -> None:
         import torch
 

@@ -17,6 +17,7 @@ from attar.data.dataset import Floats
 from attar.errors import DataError
 from attar.kinds import kind_of
 from attar.kinds.samples import as_features, as_floats, hold_shape
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     import torch
@@ -113,6 +114,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         self._fit(self._checked(X, reset=True))
         return self
 
+    @usual_defaults()
     def denoise(self, X: npt.ArrayLike, sigma: float) -> Floats:
         """Take Gaussian noise off, and fill what is missing.
 
@@ -139,6 +141,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
             )
         return self._restored(x, float(sigma))
 
+    @usual_defaults()
     def inpaint(self, X: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> Floats:
         """Fill what is missing, and leave the rest as it is.
 
@@ -164,6 +167,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
             x = np.where(missing, np.float32(np.nan), x)
         return np.where(np.isnan(x), self._restored(x, 0.0), x)
 
+    @usual_defaults()
     def upscale(self, X: npt.ArrayLike) -> Floats:
         """Double the resolution of images or series, each value of which is the mean of a block.
 
@@ -193,6 +197,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
                 out[start : start + BATCH] = self._repaired(seen, share, torch.zeros(1)).numpy()
         return out
 
+    @usual_defaults()
     def _fit(self, X: Floats, checkpoint: Path | None = None, progress: Progress | None = None) -> None:
         """Learn from checked samples; arguments as of `attar.training.loop.train`."""
         import torch

@@ -18,6 +18,7 @@ from attar.errors import CollapseWarning
 from attar.kinds import kind_of
 from attar.represent._parts import FloatArray
 from attar.represent.base import Representation
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     import torch
@@ -102,6 +103,7 @@ class Pretext(Representation):
             warnings.warn(f"{type(self).__name__}: {self.collapsed_}", CollapseWarning, stacklevel=2)
         return self
 
+    @usual_defaults()
     def _fit(
         self,
         X: FloatArray,

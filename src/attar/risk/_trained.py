@@ -19,6 +19,7 @@ from attar.risk.curve import OF_LABELS, Curve
 from attar.risk.stacked import plain_network
 from attar.risk.task import Task
 from attar.risk.together import Recipe, Training, losses, train_together
+from attar.training.modes import usual_defaults
 
 Progress = Callable[[int, int], None]
 
@@ -66,6 +67,7 @@ def steps_of(setting: Setting, n: int, epochs: float) -> int:
     return max(1, round(epochs * n / min(setting.batch_size, n)))
 
 
+@usual_defaults()
 def measure(
     task: Task,
     settings: Sequence[Setting],

@@ -1,11 +1,13 @@
-"""Training or evaluation: each module of a network has a mode of its own."""
+"""Training or evaluation, which each module has of its own, and what torch has for all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @contextmanager
@@ -13,6 +15,7 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
     """Evaluation mode while this lasts; afterwards each module is in the mode it was in.
 
     Example:
+        >>> from torch import nn
         >>> net = nn.Sequential(nn.Linear(2, 2), nn.Dropout().eval())
         >>> with evaluating(net):
         ...     net.training
@@ -28,3 +31,24 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def usual_defaults() -> Iterator[None]:
+    """Gradients and single precision while this lasts, whatever whoever calls has turned off or set.
+
+    Example:
+        >>> import torch
+        >>> with torch.inference_mode(), usual_defaults():
+        ...     torch.ones(1, requires_grad=True).exp().requires_grad
+        True
+    """
+    import torch
+
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
