@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
-from scipy.linalg.blas import dsyr
+from scipy.linalg.blas import dsyr, dsyrk
 
 from attar.represent._parts import FloatArray, parts
 from attar.represent._threads import each, one_thread_each
@@ -119,10 +119,15 @@ class Scatter(Moments):
         """Add samples `(n, dim)`."""
         self._epsilon = max(self._epsilon, float(np.finfo(X.dtype).eps))
         apply = each if X.size * len(self._near) > WORTH_THREADS else map
+        means, rows = [], []
         for count, shift, mean, product in apply(_product, parts(X)):
             self._lower += product.T
-            self._lower = dsyr(-float(count), mean, lower=1, a=self._lower, overwrite_a=1)
-            self._row(self._join(count, shift, mean))
+            means.append(np.sqrt(count) * mean)
+            rows.append(self._join(count, shift, mean))
+        # Once for all parts: each time, all of the matrix would pass through memory.
+        for sign, vectors in ((-1.0, means), (1.0, rows)):
+            if vectors:
+                self._lower = dsyrk(sign, np.stack(vectors, 1), beta=1.0, c=self._lower, lower=1, overwrite_c=1)
         return self
 
     def _add(self, other: Moments) -> None:
