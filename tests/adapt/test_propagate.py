@@ -17,6 +17,7 @@ from attar.adapt.propagate import (
     principal_axes,
     spread,
 )
+from attar.adapt.selftrain import SelfTrainedProbe
 from attar.errors import DataError, LabelError
 
 
@@ -269,3 +270,13 @@ def test_where_all_neighbours_are_the_same_the_axes_are_the_widest() -> None:
     x = np.repeat(samples(20, 4), 60, axis=0)
     np.testing.assert_allclose(cosines(Frame.learn(x), x), cosines(by_width(x), x), atol=1e-5)
     assert np.isfinite(LabelPropagation().fit(x, some_labels(1200)).predict_proba(x)).all()
+
+
+@pytest.mark.parametrize("shape", [(30, 50), (30, 3), (1100, 1200), (1100, 3)])
+@pytest.mark.parametrize("head", [LabelPropagation, SelfTrainedProbe])
+def test_samples_that_are_all_the_same_have_an_answer(shape, head) -> None:
+    x, y = np.ones(shape, np.float32), np.full(shape[0], -1)
+    y[:4] = [0, 1, 0, 1]
+    p = head().fit(x, y).predict_proba(x)
+    np.testing.assert_allclose(p.sum(1), 1)
+    np.testing.assert_allclose(p, p[:1].repeat(len(x), 0))

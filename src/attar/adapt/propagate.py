@@ -258,6 +258,7 @@ def principal_axes(centred: Singles, k: int) -> Singles:
     values, axes = values[::-1], np.asarray(vectors[:, ::-1])
     if n <= dim:
         kept = values > 1e-9 * max(values[0], 1e-300)
+        kept[0] = True  # samples that are all the same have an axis too, on which all are 0
         axes = centred.T.astype(np.float64) @ axes[:, kept]
         axes /= np.maximum(np.linalg.norm(axes, axis=0), 1e-300)
     return np.ascontiguousarray(axes, dtype=np.float32)
