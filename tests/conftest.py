@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests, and README.md, first: the last one to be started is the one that the others wait for."""
     slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.suffix == ".md"}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture
+def unusual_torch() -> Callable[[], AbstractContextManager[None]]:
+    """Torch as some callers have set it: no gradients can be had, and floats are double."""
+    import torch
+
+    @contextmanager
+    def set_so() -> Iterator[None]:
+        torch.set_default_dtype(torch.float64)
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+    return set_so
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -40,12 +41,7 @@ def check_counts(estimator: object, *names: str, least: int = 1) -> None:
     Raises:
         DataError: one is something else.
     """
-    for name in names:
-        value = getattr(estimator, name)
-        if not is_count(value, least):
-            raise DataError(
-                f"{type(estimator).__name__} needs {name} to be a whole number from {least}; got {name}={value!r}"
-            )
+    _check(estimator, names, lambda value: is_count(value, least), f"a whole number from {least}")
 
 
 def check_positive(estimator: object, *names: str) -> None:
@@ -54,11 +50,7 @@ def check_positive(estimator: object, *names: str) -> None:
     Raises:
         DataError: one is something else.
     """
-    for name in names:
-        if not is_positive(value := getattr(estimator, name)):
-            raise DataError(
-                f"{type(estimator).__name__} needs {name} to be a finite number above 0; got {name}={value!r}"
-            )
+    _check(estimator, names, is_positive, "a finite number above 0")
 
 
 def check_amounts(estimator: object, *names: str) -> None:
@@ -67,8 +59,10 @@ def check_amounts(estimator: object, *names: str) -> None:
     Raises:
         DataError: one is something else.
     """
+    _check(estimator, names, is_amount, "a finite number from 0")
+
+
+def _check(estimator: object, names: Iterable[str], suits: Callable[[Any], bool], wanted: str) -> None:
     for name in names:
-        if not is_amount(value := getattr(estimator, name)):
-            raise DataError(
-                f"{type(estimator).__name__} needs {name} to be a finite number from 0; got {name}={value!r}"
-            )
+        if not suits(value := getattr(estimator, name)):
+            raise DataError(f"{type(estimator).__name__} needs {name} to be {wanted}; got {name}={value!r}")

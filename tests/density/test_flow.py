@@ -70,14 +70,10 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
         Flow(steps=1).fit(samples())
 
 
-def test_what_the_caller_has_set_in_torch_changes_nothing() -> None:
+def test_what_the_caller_has_set_in_torch_changes_nothing(unusual_torch) -> None:
     x = samples(100)
     flow = Flow(transforms=1, width=8, steps=5, random_state=0)
     expected = flow.fit(x).score_samples(x)
-    torch.set_default_dtype(torch.float64)
-    try:
-        with torch.inference_mode():
-            found = flow.fit(x).score_samples(x)
-    finally:
-        torch.set_default_dtype(torch.float32)
+    with unusual_torch():
+        found = flow.fit(x).score_samples(x)
     np.testing.assert_array_equal(found, expected)

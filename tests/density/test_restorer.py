@@ -30,16 +30,12 @@ def small(**options):
 
 
 @pytest.mark.parametrize("name", list(SAMPLES))
-def test_what_the_caller_has_set_in_torch_changes_nothing(name):
+def test_what_the_caller_has_set_in_torch_changes_nothing(name, unusual_torch):
     x = SAMPLES[name]
     restorer = small(damages=("noise", "holes"))
     expected = restorer.fit(x).denoise(x, 0.1)
-    torch.set_default_dtype(torch.float64)
-    try:
-        with torch.inference_mode():
-            found = restorer.fit(x).denoise(x, 0.1)
-    finally:
-        torch.set_default_dtype(torch.float32)
+    with unusual_torch():
+        found = restorer.fit(x).denoise(x, 0.1)
     np.testing.assert_array_equal(found, expected)
 
 

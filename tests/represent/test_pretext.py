@@ -139,15 +139,11 @@ def test_weights_do_not_depend_on_global_random_state():
 
 
 @pytest.mark.parametrize("make", [Autoencoder, SimCLR, MoCo, BYOL, TSTCC, CCASSG])
-def test_what_the_caller_has_set_in_torch_changes_nothing(make):
+def test_what_the_caller_has_set_in_torch_changes_nothing(make, unusual_torch):
     made = make(dim=4, width=4, epochs=1, random_state=0)
     expected = made.fit(SERIES).transform(SERIES)
-    torch.set_default_dtype(torch.float64)
-    try:
-        with torch.inference_mode():
-            found = made.fit(SERIES).transform(SERIES)
-    finally:
-        torch.set_default_dtype(torch.float32)
+    with unusual_torch():
+        found = made.fit(SERIES).transform(SERIES)
     np.testing.assert_array_equal(found, expected)
 
 

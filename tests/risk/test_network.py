@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from attar.errors import DataError, TrainingError
 from attar.risk import network_curve
@@ -23,14 +22,10 @@ def test_what_a_value_yields_does_not_depend_on_the_others() -> None:
     np.testing.assert_allclose(more.test_risk[[0, 3]], some.test_risk, rtol=1e-4)
 
 
-def test_what_the_caller_has_set_in_torch_changes_nothing() -> None:
+def test_what_the_caller_has_set_in_torch_changes_nothing(unusual_torch) -> None:
     expected = network_curve(X, Y, X_TEST, Y_TEST, values=[2, 8], epochs=2, seeds=1)
-    torch.set_default_dtype(torch.float64)
-    try:
-        with torch.inference_mode():
-            found = network_curve(X, Y, X_TEST, Y_TEST, values=[2, 8], epochs=2, seeds=1)
-    finally:
-        torch.set_default_dtype(torch.float32)
+    with unusual_torch():
+        found = network_curve(X, Y, X_TEST, Y_TEST, values=[2, 8], epochs=2, seeds=1)
     np.testing.assert_array_equal(found.test_risk, expected.test_risk)
 
 

@@ -53,10 +53,7 @@ class Frame:
     @classmethod
     def learn(cls, z: npt.ArrayLike, max_axes: int = 64) -> Frame:
         """The subspace of representations `(n, dim)`; a few thousand of them suffice."""
-        z = np.ascontiguousarray(z, dtype=np.float32)
-        mean = z.mean(0, dtype=np.float64).astype(np.float32)
-        axes = principal_axes(z - mean, PRINCIPAL)
-        return cls.among(mean, axes, (z - mean) @ axes, max_axes)
+        return cls.among(*principal(z, PRINCIPAL), max_axes)
 
     @classmethod
     def among(cls, mean: Singles, axes: Singles, points: npt.NDArray[Any], max_axes: int = 64) -> Frame:
@@ -247,6 +244,14 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return NeighbourHead(
             frame.mean, frame.axes, graph.points, self.label_distributions_, graph.scale, self.n_neighbors + 1, NEARER
         )
+
+
+def principal(z: npt.ArrayLike, k: int) -> tuple[Singles, Singles, Singles]:
+    """Mean of representations `(n, dim)`, their widest principal axes `(dim, ≤ k)`, and coordinates on these."""
+    z = np.ascontiguousarray(z, dtype=np.float32)
+    mean = z.mean(0, dtype=np.float64).astype(np.float32)
+    axes = principal_axes(z - mean, k)
+    return mean, axes, (z - mean) @ axes
 
 
 def principal_axes(centred: Singles, k: int) -> Singles:

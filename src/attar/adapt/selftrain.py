@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 from attar._settings import check_counts
 from attar.adapt.labels import known_classes
 from attar.adapt.probe import LinearProbe, temperature
-from attar.adapt.propagate import PRINCIPAL, Frame, principal_axes
+from attar.adapt.propagate import PRINCIPAL, Frame, principal
 from attar.data.dataset import UNLABELLED, Doubles
 
 Singles = npt.NDArray[np.float32]
@@ -38,10 +38,8 @@ class Pool:
     @classmethod
     def learn(cls, z: npt.ArrayLike, max_axes: int = PRINCIPAL) -> Pool:
         """The coordinates of representations `(n, dim)`."""
-        z = np.ascontiguousarray(z, dtype=np.float32)
-        mean = z.mean(0, dtype=np.float64).astype(np.float32)
-        axes = principal_axes(z - mean, max_axes)
-        return cls(mean, axes, ((z - mean) @ axes).astype(np.float64))
+        mean, axes, points = principal(z, max_axes)
+        return cls(mean, axes, points.astype(np.float64))
 
     def frame(self, max_axes: int = 64) -> Frame:
         """The subspace in which samples are placed, for a neighbour graph."""

@@ -161,3 +161,13 @@ def check_training(epochs: int, batch_size: int, lr: float) -> None:
             raise CompressionError(f"{name}={value!r}: it must be a whole number from {least}")
     if not is_positive(lr):
         raise CompressionError(f"lr={lr!r}: a learning rate is a number above 0")
+
+
+def check_two_epochs(epochs: int) -> None:
+    """Hold a training of masks and codes to as many epochs as it needs.
+
+    Raises:
+        CompressionError: there are fewer.
+    """
+    if epochs < 2:
+        raise CompressionError(f"epochs={epochs}: masks take one, and rounding takes one; give at least 2")

@@ -17,16 +17,15 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from attar.compress.nibbles import within
+from attar.compress.nibbles import WEIGHTED, within
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
 from attar.deploy.graph import compact, write
 from attar.deploy.session import load
 from attar.errors import ExportError
 
-# The layers that hold the weights, and what may stand between two of them and has an integer kernel, or only moves
-# numbers. What comes before the first (preprocessing) and after the last (softmax) stays float.
-_WEIGHTED = ("Conv", "Gemm", "MatMul")
+# What may stand between two layers that hold weights and has an integer kernel, or only moves numbers. What comes
+# before the first (preprocessing) and after the last (softmax) stays float.
 _BETWEEN = (
     "Relu",
     "Clip",
@@ -99,7 +98,7 @@ def _chosen(model: ModelProto) -> list[str]:
     """Return the names of the weighted layers and of the nodes on a path between two of them."""
     nodes = list(model.graph.node)
     constants = {tensor.name for tensor in model.graph.initializer}
-    weighted = {node.name for node in nodes if node.op_type in _WEIGHTED and node.input[1] in constants}
+    weighted = {node.name for node in nodes if node.op_type in WEIGHTED and node.input[1] in constants}
     after: set[str] = set()  # values that a weighted layer reaches
     for node in nodes:
         if node.name in weighted or (node.op_type in _BETWEEN and any(name in after for name in node.input)):
@@ -219,7 +218,7 @@ def _drop_zero_points(model: ModelProto) -> None:
     constants = {tensor.name for tensor in model.graph.initializer}
     dequantized = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
     for node in model.graph.node:
-        if node.op_type in _WEIGHTED:
+        if node.op_type in WEIGHTED:
             for name in node.input[1 if node.op_type == "Conv" else 2 :]:
                 if name in dequantized and dequantized[name].input[0] in constants:
                     del dequantized[name].input[2:]

@@ -18,7 +18,8 @@ from attar.deploy.feed import Feed
 from attar.deploy.graph import compact
 from attar.errors import ExportError
 
-_WEIGHTED = ("Conv", "Gemm", "MatMul")
+# The layers whose weights have integer kernels.
+WEIGHTED = ("Conv", "Gemm", "MatMul")
 _GRID = Grid(4)
 # The code of 0; and the table that holds what the two codes of each byte stand for.
 _MIDDLE, _TABLE = 8, "attar.nibbles"
@@ -103,7 +104,7 @@ def _layers(model: ModelProto) -> list[_Layer]:
     readers = Counter(name for node in nodes for name in node.input)
     found = []
     for i, node in enumerate(nodes):
-        if node.op_type not in _WEIGHTED or any(name not in floats for name in node.input[1:]):
+        if node.op_type not in WEIGHTED or any(name not in floats for name in node.input[1:]):
             continue
         weight, *bias = (floats[name] for name in node.input[1:])
         tensor = constants[nodes[weight].input[0]]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, readable
 from attar.compress.distillation import Samples, View, answers, distill, rows
-from attar.compress.given import check_classes, check_single, class_codes, samples_for
+from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, samples_for
 from attar.compress.parametrizations import frozen
 from attar.compress.places import places
 from attar.compress.program import Program
@@ -133,8 +133,7 @@ def compress(
     if budget == Budget():
         raise BudgetError("the budget allows everything: say bytes, milliseconds or what may be lost")
     check_single(model)
-    if epochs < 2:
-        raise CompressionError(f"epochs={epochs}: masks take one, and rounding takes one; give at least 2")
+    check_two_epochs(epochs)
     x = samples_for(model, x)
     if len(x) < 2:
         raise CompressionError(f"{len(x)} samples: some are set aside to judge by; give at least two")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from attar.compress import saved
 from attar.compress.distillation import Samples, View, answers, lesson, rows
 from attar.compress.gates import gated_places
-from attar.compress.given import check_single, check_training, samples_for
+from attar.compress.given import check_single, check_training, check_two_epochs, samples_for
 from attar.compress.grids import Grid
 from attar.compress.parametrizations import Coded, Masked, frozen, settle, store
 from attar.compress.places import Place, copied, places
@@ -93,8 +93,7 @@ def squeeze(
         (torch.int8, True)
     """
     grid = Grid(bits)
-    if epochs < 2:
-        raise CompressionError(f"epochs={epochs}: masks take one, and rounding takes one; give at least 2")
+    check_two_epochs(epochs)
     check_training(epochs, batch_size, lr)
     if not isinstance(bytes, int):
         raise CompressionError(f"bytes={bytes!r}: give a whole number")
