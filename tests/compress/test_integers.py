@@ -191,6 +191,38 @@ def test_tables_with_strings(tmp_path: Path) -> None:
     assert load(tmp_path / "int8.onnx").predict_proba([[1.0, "w"], [None, "u"]]).shape == (2, 2)
 
 
+def test_the_mean_of_the_logits_stays(trained: Path, digits: Floats, tmp_path: Path) -> None:
+    x = digits[:128]
+    quantize_static(trained, tmp_path / "int8.onnx", x)
+    before, after = (np.log(load(file).predict_proba(x).astype(float)) for file in (trained, tmp_path / "int8.onnx"))
+    moved = (after - before) - (after - before).mean(1, keepdims=True)
+    assert np.abs(moved.mean(0)).max() < np.abs(moved).mean() / 4
+
+
+def test_ranges_are_those_of_less_divergence(trained: Path, digits: Floats, tmp_path: Path) -> None:
+    x, found = digits[:90], {}
+    before = load(trained).predict_proba(x)
+    for method in ("minmax", "percentile", None):
+        quantize_static(trained, tmp_path / "int8.onnx", x, method=method)  # type: ignore[arg-type]
+        found[method] = float((before * np.log(before / load(tmp_path / "int8.onnx").predict_proba(x))).sum())
+    assert found[None] == min(found.values()) < max(found.values())
+
+
+def test_samples_without_an_answer_teach_nothing(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2), nn.Softmax(-1))
+    x = np.random.default_rng(0).normal(size=(70, 4)).astype(np.float32)
+    export(net, torch.zeros(1, 4), tmp_path / "float.onnx", ModelMeta("table", (4,), ("a", "b")))
+    gaps = np.concatenate([x, np.full_like(x, np.nan)])
+    files = [tmp_path / "alone.onnx", tmp_path / "with.onnx"]
+    for file, samples in zip(files, (x, gaps)):
+        quantize_static(tmp_path / "float.onnx", file, samples)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with pytest.raises(ExportError, match="answers NaN to all calibration samples"):
+        quantize_static(tmp_path / "float.onnx", tmp_path / "no.onnx", gaps[70:])
+    assert not (tmp_path / "no.onnx").exists()
+
+
 def test_nothing_to_quantise_leaves_nothing(trained: Path, digits: Floats, tmp_path: Path) -> None:
     export(nn.Softmax(-1), torch.zeros(1, 2), tmp_path / "float.onnx", ModelMeta("table", (2,), ("a", "b")))
     with pytest.raises(ExportError, match="no convolution"):

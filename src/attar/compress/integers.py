@@ -18,6 +18,7 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from attar.compress.nibbles import WEIGHTED, within
+from attar.compress.probes import channel_means, divergence
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
 from attar.deploy.graph import compact, write
@@ -39,7 +40,10 @@ _BETWEEN = (
     "Flatten",
 )
 _BATCH = 64
+# Batches that suffice for the mean of a channel.
+_CORRECTION = 2
 _INT8 = 127
+_INT32 = (-(2**31), 2**31 - 1)
 
 
 def quantize_static(
@@ -47,25 +51,28 @@ def quantize_static(
     target: Path,
     calibration: Floats,
     *,
-    method: Literal["minmax", "percentile", "entropy"] = "minmax",
+    method: Literal["minmax", "percentile", "entropy"] | None = None,
     bytes: int | None = None,
 ) -> None:
     """Write the model with weights in int8 and activations in uint8, as standard ONNX QDQ operators.
 
-    The ranges of the activations are learnt from the calibration samples. Inputs, outputs and the stored description
-    stay as they are; the same files and samples give the same bytes. Where a size is given that they do not fit into,
-    the weights that matter least take four bits in the file; they are unpacked when it is loaded, and it is as fast.
+    The ranges of the activations are learnt from the calibration samples, and the biases moved so that what layers give
+    for these is the same in the mean. Inputs, outputs and the stored description stay as they are; the same files and
+    samples give the same bytes. Where a size is given that they do not fit into, the weights that matter least take
+    four bits in the file; they are unpacked when it is loaded, and it is as fast.
 
     References:
         Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference (Jacob et al.,
-        2018), https://arxiv.org/abs/1712.05877
+        2018), https://arxiv.org/abs/1712.05877; Data-Free Quantization Through Weight Equalization and Bias Correction
+        (Nagel et al., 2019), appendix D (empirical bias correction), https://arxiv.org/abs/1906.04721
 
     Arguments:
         source: a float model that attar exported.
         target: written beside and renamed.
         calibration: raw samples `(n, *shape)`, a few hundred suffice; a table with the code of the category
             in categorical columns.
-        method: how a range is chosen: all of it, 99.99 % of it, or the part that keeps most information.
+        method: how a range is chosen: all of it, 99.99 % of it, or the part that keeps most information; None: of the
+            first two, that with which the model answers the samples more as it does in float.
         bytes: that the file may take; None: as many as weights in int8 need.
 
     Raises:
@@ -75,20 +82,23 @@ def quantize_static(
     if not len(calibration):
         raise ExportError("there are no calibration samples to learn the ranges from: give at least one")
     original = load(source, threads=1)
-    batches = _batches(original.feed(calibration))
+    feed = original.feed(calibration)
+    answered = np.isfinite(np.concatenate([original.run(batch) for batch in _batches(feed)])).all(axis=1)
+    if not answered.any():
+        raise ExportError(f"{source}: answers NaN to all calibration samples: give some that it can answer")
+    batches = _batches({name: array[answered] for name, array in feed.items()})
+    expected = [original.run(batch) for batch in batches]
     model = onnx.load(source)
     for i, node in enumerate(model.graph.node):
         node.name = f"node{i}"
     chosen = _chosen(model)
     if not chosen:
         raise ExportError(f"{source}: has no convolution, linear layer or matrix product that could be quantised")
-    quantised = _quantised(model, chosen, batches, method)
-    _keep_logits_float(quantised, chosen)
-    _round_tables(quantised)
-    _drop_zero_points(quantised)
+    ways = [_quantised(model, chosen, batches, way) for way in ([method] if method else ["minmax", "percentile"])]
+    quantised = min(ways, key=lambda way: divergence(way, batches, expected))
     if bytes is not None:
         try:
-            quantised = within(quantised, bytes, batches, [original.run(feed) for feed in batches])
+            quantised = within(quantised, bytes, batches, expected)
         except ExportError as error:
             raise ExportError(f"{source}: {error}") from None
     write(compact(quantised), target)
@@ -124,10 +134,12 @@ def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], method
         "entropy": ort.CalibrationMethod.Entropy,
     }
     types = sorted({node.op_type for node in model.graph.node if node.name in chosen})
+    copy = ModelProto()  # what is passed is changed
+    copy.CopyFrom(model)
     with TemporaryDirectory() as folder, _quiet(), redirect_stdout(io.StringIO()):
         file = Path(folder, "quantised.onnx")
         ort.quantize_static(
-            model,
+            copy,
             file,
             _Reader(batches),
             op_types_to_quantize=types,
@@ -142,7 +154,12 @@ def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], method
             calibrate_method=methods[method],
             extra_options={"MatMulConstBOnly": True, "CalibPercentile": 99.99},
         )
-        return onnx.load(file)
+        quantised = onnx.load(file)
+    _keep_logits_float(quantised, chosen)
+    _round_tables(quantised)
+    _drop_zero_points(quantised)
+    _keep_means(quantised, model, batches[:_CORRECTION])
+    return quantised
 
 
 def _batches(feed: Feed) -> list[Feed]:
@@ -154,7 +171,10 @@ class _Reader:
     """The calibration samples as onnxruntime asks for them."""
 
     def __init__(self, batches: list[Feed]) -> None:
-        self._batches = iter(batches)
+        # Its histograms need batches of one size: the last is filled up with samples of the one before.
+        *full, last = batches
+        fill = {name: np.concatenate([full[-1][name], last[name]])[-_BATCH:] for name in last} if full else last
+        self._batches = iter([*full, fill])
 
     def get_next(self) -> Feed | None:
         return next(self._batches, None)
@@ -222,6 +242,27 @@ def _drop_zero_points(model: ModelProto) -> None:
             for name in node.input[1 if node.op_type == "Conv" else 2 :]:
                 if name in dequantized and dequantized[name].input[0] in constants:
                     del dequantized[name].input[2:]
+
+
+def _keep_means(model: ModelProto, original: ModelProto, batches: list[Feed]) -> None:
+    """Give each layer that has a bias the mean output of the original, the first layer first.
+
+    b ← b + E[y] − E[ŷ], with ŷ what the layer gives once those before it are corrected.
+    """
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    dequantized = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    outputs = {node.name: node.output[0] for node in original.graph.node}
+    layers = {
+        outputs[node.name]: node
+        for node in model.graph.node
+        if node.op_type in ("Conv", "Gemm") and any(name in dequantized for name in node.input[2:])
+    }
+    expected = channel_means(original, dict.fromkeys(layers, 1), batches)
+    for name, node in layers.items():
+        found = channel_means(model, {node.output[0]: 1}, batches)[node.output[0]]
+        bias, scale = (constants[one] for one in dequantized[node.input[2]].input[:2])
+        moved = numpy_helper.to_array(bias) + (expected[name] - found) / numpy_helper.to_array(scale).reshape(-1)
+        bias.CopyFrom(numpy_helper.from_array(np.rint(moved).clip(*_INT32).astype(np.int32), bias.name))
 
 
 @contextmanager

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
-import onnxruntime
 import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from attar.compress.grids import Grid, fitted
+from attar.compress.probes import channel_means, divergence
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
 from attar.deploy.graph import compact
@@ -25,7 +24,6 @@ _GRID = Grid(4)
 _MIDDLE, _TABLE = 8, "attar.nibbles"
 # Fewer weights than these are not worth the operations that unpack them.
 _LEAST = 1024
-_TINY = 1e-7
 
 
 def within(model: ModelProto, size: int, batches: Sequence[Feed], expected: Sequence[Floats]) -> ModelProto:
@@ -55,7 +53,7 @@ def within(model: ModelProto, size: int, batches: Sequence[Feed], expected: Sequ
         return model
     layers = _layers(model)
     means = _input_means(model, layers, batches) if layers else {}
-    loss = {layer: _divergence(_halved(model, [layer], means), batches, expected) / layer.weights for layer in layers}
+    loss = {layer: divergence(_halved(model, [layer], means), batches, expected) / layer.weights for layer in layers}
     small, taken = model, list[_Layer]()
     for layer in sorted(layers, key=loss.__getitem__):
         if _bytes(small) <= size:
@@ -181,40 +179,9 @@ def _of_mean(weights: Floats, shape: tuple[int, ...], mean: Floats) -> Floats:
 
 def _input_means(model: ModelProto, layers: Sequence[_Layer], batches: Sequence[Feed]) -> dict[_Layer, Floats]:
     """The mean of each input channel of each layer."""
-    watched = ModelProto()
-    watched.CopyFrom(model)
     nodes = [model.graph.node[layer.node] for layer in layers]
-    names = list(dict.fromkeys(node.input[0] for node in nodes))
-    axes = {node.input[0]: 1 if node.op_type == "Conv" else -1 for node in nodes}
-    del watched.graph.output[:]
-    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    # The sum over all but the channels, and how many numbers each channel has had.
-    sums: dict[str, Floats | float] = dict.fromkeys(names, 0.0)
-    counts = dict.fromkeys(names, 0)
-    for found in _run(watched, batches):
-        for name, values in zip(names, found):
-            rows = np.moveaxis(values, axes[name], -1).reshape(-1, values.shape[axes[name]])
-            sums[name] = sums[name] + rows.sum(0, dtype=np.float64)
-            counts[name] += len(rows)
-    return {layer: np.asarray(sums[node.input[0]] / counts[node.input[0]]) for layer, node in zip(layers, nodes)}
-
-
-def _divergence(model: ModelProto, batches: Sequence[Feed], expected: Sequence[Floats]) -> float:
-    """Σ KL(expected ‖ answers)."""
-    total = 0.0
-    for known, (answers,) in zip(expected, _run(model, batches)):
-        known, said = np.maximum(known, _TINY), np.maximum(answers, _TINY)
-        total += float((known * np.log(known / said)).sum())
-    return total
-
-
-def _run(model: ModelProto, batches: Sequence[Feed]) -> Iterator[list[Floats]]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    for feed in batches:
-        yield session.run(None, {one.name: feed[one.name] for one in session.get_inputs()})
+    means = channel_means(model, {node.input[0]: 1 if node.op_type == "Conv" else -1 for node in nodes}, batches)
+    return {layer: means[node.input[0]] for layer, node in zip(layers, nodes)}
 
 
 def _bytes(model: ModelProto) -> int:

@@ -1,0 +1,50 @@
+"""What goes on inside an ONNX model while it answers samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import ModelProto
+
+from attar.data.dataset import Floats
+from attar.deploy.feed import Feed
+
+_TINY = 1e-7
+
+
+def channel_means(model: ModelProto, axes: Mapping[str, int], batches: Sequence[Feed]) -> dict[str, Floats]:
+    """The mean of each channel of values inside the model, by their names; `axes` tells where the channels are."""
+    watched = ModelProto()
+    watched.CopyFrom(model)
+    del watched.graph.output[:]
+    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in axes)
+    # The sum over all but the channels, and how many numbers each channel has had.
+    sums: dict[str, Floats | float] = dict.fromkeys(axes, 0.0)
+    counts = dict.fromkeys(axes, 0)
+    for found in _run(watched, batches):
+        for (name, axis), values in zip(axes.items(), found):
+            rows = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
+            sums[name] = sums[name] + rows.sum(0, dtype=np.float64)
+            counts[name] += len(rows)
+    return {name: np.asarray(sums[name] / counts[name]) for name in axes}
+
+
+def divergence(model: ModelProto, batches: Sequence[Feed], expected: Sequence[Floats]) -> float:
+    """Σ KL(expected ‖ answers) over all samples, of probabilities."""
+    total = 0.0
+    for known, (answers,) in zip(expected, _run(model, batches)):
+        known, said = np.maximum(known, _TINY), np.maximum(answers, _TINY)
+        total += float((known * np.log(known / said)).sum())
+    return total
+
+
+def _run(model: ModelProto, batches: Sequence[Feed]) -> Iterator[list[Floats]]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    for feed in batches:
+        yield session.run(None, {one.name: feed[one.name] for one in session.get_inputs()})
