@@ -13,12 +13,26 @@ def test_version():
     assert call("--version").out == f"attar {attar.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [(), ("fit",), ("predict",), ("report",)])
-def test_help(command):
-    called = call(*command, "--help")
+def test_help():
+    called = call("--help")
     assert called.code == 0
     assert "Usage: " in called.out
     assert not called.err
+
+
+COMMANDS = ("fit", "explore", "compress", "unpack", "risk", "predict", "report")
+
+
+def test_every_command_is_told_in_one_whole_line(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = call("--help").out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in commands] == list(COMMANDS)
+    assert all(line.endswith(".") and not line.endswith("...") for line in commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_same_letters_say_the_same_to_every_command(command):
+    assert " -o, --out " in call(command, "--help").out
 
 
 def test_every_option_that_others_rely_on():

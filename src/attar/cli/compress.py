@@ -14,7 +14,10 @@ from attar.cli.options import AsJson, Quiet, Seed, shown, typed
 
 def compress(
     model: Annotated[
-        Path, typer.Argument(help="An .onnx file, or a network in an .attar file that attar.compress.save wrote.")
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="An .onnx file, or a network in an .attar file that attar.compress.save wrote."
+        ),
     ],
     budget: Annotated[
         str, typer.Option(help="What it may cost, and what may be lost: 50KB, 0.5ms, 1% or several, as in 50KB,1%.")
@@ -23,7 +26,9 @@ def compress(
         str | None,
         typer.Option(help="Samples to learn from and to judge by, as attar fit takes them; a network needs them."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=2, help="Passes over the samples in training.")] = 12,
+    epochs: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Passes over the samples in training a network.")
+    ] = 12,
     seed: Seed = 0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder; runs/NAME-compressed where not given.")
@@ -31,7 +36,10 @@ def compress(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a model smaller, down to a budget, and show what that costs."""
+    """Make a model smaller, to fit a budget.
+
+    A page beside it shows all that was tried, and what it costs.
+    """
     from attar.shrinking import shrink
 
     with shown(quiet) as progress:
@@ -55,12 +63,12 @@ def compress(
 
 
 def unpack(
-    file: Annotated[Path, typer.Argument(help="An .attar file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An .attar file.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The ONNX file; beside the other where not given.")
     ] = None,
 ) -> None:
-    """Write the ONNX file that an .attar file holds, checked against it."""
+    """Write the ONNX file that an .attar file holds."""
     from attar.compress.packed import unpack as restore
     from attar.errors import CompressionError
 

@@ -27,7 +27,10 @@ def explore(
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
-    """Write one page that shows what samples look like: quality, map, odd and typical ones, samples from p(x)."""
+    """Write one page that shows what samples look like.
+
+    Quality, a map of all, odd and typical ones, and samples from p(x); no label is needed.
+    """
     seconds = None if time is None else seconds_of(time)
     from attar.exploration import explore as explore_source
 

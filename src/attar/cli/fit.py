@@ -37,26 +37,32 @@ def fit(
     budget: Annotated[str | None, typer.Option(help="What the model may cost: 50KB, 0.5ms or 50KB,0.5ms.")] = None,
     time: Annotated[str | None, typer.Option(help="Fit the schedule to this time: 90s, 10m, 1h.")] = None,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME where not given.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; runs/NAME where not given.")] = None,
     kind: Kind = None,
     pretexts: Annotated[
         str | None,
         typer.Option(
-            help="Pretexts to try, as in simclr,masked (also autoencoder, moco, byol, cca-ssg, for series ts-tcc); "
-            "none for no training without labels. Without it, those that suit the data."
+            help="Pretexts to try, as in simclr,masked, of simclr, moco, byol, cca-ssg, masked, autoencoder and, for "
+            "series, ts-tcc; none for no training without labels. Without it, those that suit the data."
         ),
     ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="Try a pretrained encoder of texts, images or sound too: hf:NAME or hf:FOLDER.")
     ] = None,
     backbone_epochs: Annotated[
-        int, typer.Option(min=0, help="Train the backbone on, without labels, for so many passes over the samples.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Train the backbone on, without labels, for so many passes over the samples."
+        ),
     ] = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
-    """Turn unlabelled data and a few labels into a small model and a report."""
+    """Turn unlabelled data and a few labels into a small model.
+
+    A report beside it says how good the model is.
+    """
     seconds = None if time is None else seconds_of(time)
     from attar.fit import Options, fit_source
 

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 Source = Annotated[
     str,
     typer.Argument(
-        help="A folder of images, recordings or texts, a file, a built-in set such as digits, or hf:owner/name."
+        metavar="SOURCE",
+        help="A folder of images, recordings or texts, a file, a built-in set such as digits, or hf:owner/name.",
     ),
 ]
 Labels = Annotated[Path | None, typer.Option(help="File of id (or file name) and label.")]
-LabelColumn = Annotated[str | None, typer.Option(help="Column of a table that holds the labels.")]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(help="Column of a table that holds the labels; without it one called label, target, class or y."),
+]
 LabelsPerClass = Annotated[int | None, typer.Option(help="Draw so many labels of each class and hide the rest.")]
-LabelFraction = Annotated[float | None, typer.Option(help="Or draw this part of the labels.")]
+LabelFraction = Annotated[float | None, typer.Option(help="Or draw this part of the labels, as in 0.1.")]
 Holdout = Annotated[
     float | None,
     typer.Option(
@@ -32,10 +36,10 @@ Holdout = Annotated[
     ),
 ]
 Kind = Annotated[str | None, typer.Option(help="image, series, table, text or graph, where the guess would be wrong.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
-AsJson = Annotated[bool, typer.Option("--json", help="End standard output with one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-Strict = Annotated[bool, typer.Option(help="Refuse unreadable files rather than skip them.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of everything random.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of the summary.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no summary.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse unreadable files rather than skip them.")]
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)", re.IGNORECASE)
 

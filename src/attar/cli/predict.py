@@ -11,8 +11,10 @@ from attar.cli.options import Quiet, Strict, shown
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model.onnx that `attar fit` wrote.")],
-    source: Annotated[str, typer.Argument(help="Samples, as for `attar fit`; labels are not needed.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.onnx that `attar fit` wrote.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Samples, as for `attar fit`; labels are not needed.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV file of id, label and probability.")] = Path(
         "predictions.csv"
     ),

@@ -9,7 +9,7 @@ import typer
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder that `attar fit` wrote.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that `attar fit` wrote.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Where to write it; RUN/report.html if not given.")
     ] = None,

@@ -31,8 +31,8 @@ def risk(
     over: Annotated[
         str | None,
         typer.Option(
-            help="What to vary: features, leaves, width, epochs, samples, label-noise, or several with commas; "
-            "without it all but label-noise."
+            help="Vary features (and λ), leaves (and trees), epochs, width, samples or label-noise, or several with "
+            "commas; without it all but label-noise."
         ),
     ] = None,
     labels: Labels = None,
@@ -47,7 +47,10 @@ def risk(
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
-    """Draw risk curves: where models stand between too small and too large, and what to do about it."""
+    """Say whether models are too small or too large, by risk curves.
+
+    The page shows where they stand, and what to do about it.
+    """
     from attar.diagnosis import USUAL, diagnose, summary_of
     from attar.fit import Options
 
