@@ -194,6 +194,15 @@ def test_sizes_that_cannot_be_are_refused_by_name(estimator: Representation, com
         estimator.fit(samples("table"))
 
 
+@pytest.mark.parametrize("texts", [["one text", "another"], np.array(["one text", None], dtype=object)])
+def test_texts_are_refused_with_a_way_to_their_tokens(texts: Any) -> None:
+    for estimator in (TfIdf(), PCA()):
+        with pytest.raises(DataError, match=r"^X holds texts; give their token ids, .*from_arrays\(X\)\.x$"):
+            estimator.fit(texts)
+    with pytest.raises(ValueError, match="could not convert"):
+        PCA().fit([["a", "b"], ["c", "d"]])
+
+
 def test_five_axes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \(4, 2, 2, 2, 2\)"):
         PCA(1).fit(np.zeros((4, 2, 2, 2, 2)))

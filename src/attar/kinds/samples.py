@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_array, validate_data
 
+from attar.data.texts import are_texts
 from attar.errors import DataError
 
 # A table has one axis per sample, a recording two, an image two or three.
@@ -28,7 +29,12 @@ def as_floats(estimator: Any, X: npt.ArrayLike, **options: Any) -> npt.NDArray[A
     x: npt.NDArray[Any]
     # A float64 value beyond float32 becomes infinite, which the check itself then refuses by name.
     with np.errstate(over="ignore"):
-        x = check_array(X, allow_nd=True, estimator=estimator, input_name="X", **options)
+        try:
+            x = check_array(X, allow_nd=True, estimator=estimator, input_name="X", **options)
+        except ValueError:
+            if getattr(X, "ndim", 1) == 1 and are_texts(X):
+                raise DataError("X holds texts; give their token ids, attar.data.arrays.from_arrays(X).x") from None
+            raise
     if x.ndim > _AXES or x[:1].size == 0:
         raise DataError(
             f"X has shape {x.shape}; give samples that hold at least one value on at most {_AXES - 1} axes: "

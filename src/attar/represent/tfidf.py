@@ -47,7 +47,8 @@ class TfIdf(Representation):
     Arguments:
         dim: number of singular vectors; None: z = u. At most as many as there are samples or terms less one.
         terms: at most so many are counted, those of the most samples.
-        kind: whose normalised samples have terms; "text", or a kind that has already learnt.
+        kind: whose normalised samples have terms; "text", to which each token is a term, or a kind that has learnt
+            with a tokenizer, as below.
         random_state: seed of the randomised decomposition.
 
     Attributes:
@@ -55,8 +56,11 @@ class TfIdf(Representation):
         idf_: its weight `(terms,)`.
 
     Example:
-        >>> X = np.array([[5, 6, 6], [6, 7, np.nan], [5, 5, 7], [7, 5, 6]], dtype=np.float32)
-        >>> TfIdf(2, random_state=0).fit_transform(X).shape
+        >>> from attar import kinds
+        >>> from attar.data.arrays import from_arrays
+        >>> texts = from_arrays(["the dog ran", "the cat ran", "a dog sat", "a cat sat down"])
+        >>> kind = kinds.of("text").learn(texts.x, texts.columns)
+        >>> TfIdf(2, kind=kind, random_state=0).fit_transform(texts.x).shape
         (4, 2)
     """
 
