@@ -8,8 +8,8 @@ import pytest
 from attar.adapt.validate import binomial_interval, choose, correctness
 from attar.candidates import candidates
 from attar.deploy.session import load
-from attar.findings import _confusion, _cross_validated, _plane, line_of, percent
-from attar.report.facts import Facts
+from attar.findings import _confusion, _cross_validated, _plane, line_of, line_of_step, percent
+from attar.report.facts import Facts, Step
 
 
 @pytest.fixture(params=["images", "series", "table"])
@@ -124,3 +124,11 @@ def test_neighbours_stay_neighbours() -> None:
     plane = _plane((rng.standard_normal((60, 10)) + 20 * np.eye(3, 10)[group]).astype(np.float32), 0)
     distance = np.linalg.norm(plane[:, None] - plane[None], axis=2) + 1e9 * np.eye(60)
     assert (group[distance.argmin(1)] == group).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("int8", "int8        45.0 KB, 1.23 ms per sample"), ("int8 weights", "int8 weights 45.0 KB, 1.23 ms per sample")],
+)
+def test_the_name_of_a_step_and_its_bytes_are_apart(name, line) -> None:
+    assert line_of_step(Step(name=name, bytes=46080, latency_ms=1.234, agreement=None, accuracy=None)) == line

@@ -139,6 +139,11 @@ def line_of(candidate: Candidate, codes: Ints) -> str:
     return f"{candidate.name:<50} {percent(accuracy):>7}  ({100 * low:.0f}–{100 * high:.0f})"
 
 
+def line_of_step(step: Step) -> str:
+    """One line of what the way to the shipped file cost, for a terminal."""
+    return f"{step.name + ' ':<12}{readable(step.bytes)}, {step.latency_ms:.3g} ms per sample"
+
+
 def percent(share: float) -> str:
     """A share for a person.
 

@@ -14,11 +14,11 @@ from attar import kinds
 from attar.adapt.validate import choose, corrected, correctness, within_one_standard_error
 from attar.candidates import Candidate, candidates
 from attar.committee import committee
-from attar.compress.budget import Budget, readable
+from attar.compress.budget import Budget
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.deploy.meta import ModelMeta
 from attar.errors import BudgetError, ExportError
-from attar.findings import Decided, TestPart, findings, line_of, percent
+from attar.findings import Decided, TestPart, findings, line_of, line_of_step, percent
 from attar.plan import Plan
 from attar.report.facts import Facts
 from attar.report.saved import write_report
@@ -111,7 +111,7 @@ def run_job(
         shipped = distilled(job, chosen, student, budget, run)
     model = run.place(shipped.path, MODEL)
     for step in shipped.steps:
-        progress.say(f"{step.name:<12}{readable(step.bytes)}, {step.latency_ms:.3g} ms per sample")
+        progress.say(line_of_step(step))
     decided = Decided(tried, right, choice, left_out, shipped, model)
     risk = run.stage("risk", lambda _: Result(facts=standing(job, chosen))).facts
     facts = run.stage(

@@ -77,5 +77,5 @@ def test_help():
     assert called.code == 0
     for option in ("--over", "--labels", "--label-column", "--labels-per-class", "--holdout", "--seed", "--out"):
         assert f"{option} " in called.out
-    assert "Draw risk curves" in call("--help").out
+    assert "by risk curves" in call("--help").out
     assert call("risk").code == 2

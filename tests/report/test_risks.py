@@ -61,6 +61,15 @@ def test_without_advice_it_says_so() -> None:
     assert "Expected gain" not in page
 
 
+def test_what_labels_cost_is_the_verdict_where_no_setting_was_varied() -> None:
+    risks = replace(three(), sweeps=(shown("label noise"),), best=None)
+    assert risks.verdict == risks.sweeps[0].advice.sentence
+    page = render_risks(risks)
+    assert "leave it as it is" not in page
+    assert "<tbody></tbody>" not in page
+    assert replace(risks, sweeps=(shown("samples"),)).verdict.startswith("Get twice as many labels")
+
+
 def test_where_there_are_no_classes_the_loss_is_what_falls() -> None:
     page = render_risks(replace(three(), sweeps=(shown(classes=False),)))
     assert "of the loss, 90\u00a0% interval 0.5 to 1.5" in page

@@ -46,11 +46,11 @@ class Risks:
     @property
     def verdict(self) -> str:
         """The advice that counts most, in a sentence."""
-        if self.best is None:
-            return (
-                "Nothing that was varied is better than the default with a chance of 85 % or more: leave it as it is."
-            )
-        return self.sweeps[self.best].advice.sentence
+        if self.best is not None:
+            return self.sweeps[self.best].advice.sentence
+        if all(one.curve.over in OF_LABELS for one in self.sweeps):
+            return self.sweeps[0].advice.sentence
+        return "Nothing that was varied is better than the default with a chance of 85 % or more: leave it as it is."
 
 
 def render_risks(risks: Risks) -> str:
@@ -63,9 +63,12 @@ def render_risks(risks: Risks) -> str:
         the page, to be written as UTF-8.
     """
     sections = [(f"over-{i}", title(one), section(one)) for i, one in enumerate(risks.sweeps)]
+    # Wrong labels are no setting, and so have no row.
+    listed = any(one.curve.over != "label noise" for one in risks.sweeps)
+    advice = [("advice", "Advice", _advice(risks))] if listed else []
     return sectioned(
         risks,
-        [("advice", "Advice", _advice(risks)), *sections, ("data", "Data", _data(risks))],
+        [*advice, *sections, ("data", "Data", _data(risks))],
         kind="explore risks",
         what=" · ".join((text(risks.source), text(risks.kind), plural(risks.n_labelled, "label"))),
         figures=_figures(risks),
