@@ -1,3 +1,4 @@
+import logging
 import math
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ from torch import nn
 from attar.errors import AttarError, RunError
 from attar.nets.convnet import ConvNet
 from attar.training.checkpoint import Plan
-from attar.training.loop import _batches, _rate, train
+from attar.training.loop import _batches, _fabric, _rate, train
 
 X = torch.randn(70, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -215,3 +216,12 @@ def test_a_checkpoint_of_another_precision_is_refused(tmp_path):
     _run(tmp_path / "checkpoint", until=3)
     with pytest.raises(RunError, match="other settings"):
         _run(tmp_path / "checkpoint", precision="bf16-mixed")
+
+
+def test_the_terminal_is_left_to_progress(monkeypatch):
+    said = []
+    monkeypatch.setattr(logging.Logger, "callHandlers", lambda _, record: said.append(record.getMessage()))
+    level = logging.getLogger("lightning_fabric").level
+    _fabric("bf16-mixed")
+    assert said == []
+    assert logging.getLogger("lightning_fabric").level == level

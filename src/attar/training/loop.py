@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -156,7 +157,14 @@ def _fabric(precision: str) -> Fabric:
     # Here, because the import takes as long as that of torch.
     from lightning_fabric import Fabric
 
-    return Fabric(accelerator="cpu", devices=1, precision=cast(Any, precision))
+    # Otherwise it tells the terminal of the precision, between progress bars and where none were asked for.
+    logger = logging.getLogger("lightning_fabric")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        return Fabric(accelerator="cpu", devices=1, precision=cast(Any, precision))
+    finally:
+        logger.setLevel(level)
 
 
 def _lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
