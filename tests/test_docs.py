@@ -1,6 +1,7 @@
 """The worked examples of the documentation, as they stand there."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from attar.represent import Autoencoder, SimCLR
 
 DOCS = Path(__file__).parent.parent / "docs"
+PAGES = (DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")))
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,19 @@ def test_the_rooms_are_those_that_the_linter_holds(pytestconfig):
     assert len(rooms) == len(layers)
     for room, layer in zip(rooms, layers):
         assert room.startswith(f"{layer} ")
+
+
+@pytest.mark.parametrize(
+    "package", ["attar", *(f"attar.{room}" for room in ("represent", "compress", "density", "risk"))]
+)
+def test_every_public_name_is_on_a_page(package):
+    code = " ".join(re.findall(r"^```.*?^```|`[^`]+`", "\n".join(map(Path.read_text, PAGES)), re.DOTALL | re.MULTILINE))
+    assert set(import_module(package).__all__) <= set(re.findall(r"\w+", code))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_leads_to_is_there(page):
+    for target in re.findall(r"\]\(([\w./-]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+    for target in re.findall(r"\bbenchmarks/\w+\.py\b", page.read_text()):
+        assert (DOCS.parent / target).is_file(), target
