@@ -148,3 +148,8 @@ def test_a_copy_predicts_the_same_labels() -> None:
 def test_a_seed_and_a_time_are_numbers(learner) -> None:
     with pytest.raises(DataError, match="must be a"):
         learner.fit(*rhythms())
+
+
+def test_the_name_of_a_pretext_alone_is_no_tuple_of_names() -> None:
+    with pytest.raises(DataError, match=r"^pretexts must be a tuple of names; give \('simclr',\)$"):
+        Learner(pretexts="simclr").fit(np.zeros((2, 3)), [0, 1])

@@ -33,7 +33,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         budget: what the file may cost, as "100KB", "0.5ms" or "100KB,0.5ms"; None: no limit.
         kind: "image", "series", "table", "text" or "graph"; None: from X.
         time: seconds that `fit` may take; None: the default schedule.
-        pretexts: to try, as ("simclr", "masked"); None: those that suit the kind of data.
+        pretexts: to try, as ("simclr", "masked"); (): none; None: those that suit the kind of data.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
         random_state: seed of everything random.
         run: folder to keep the run in (stages, report, model); a fit that was killed goes on there. None: none is kept.
@@ -101,6 +101,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from attar.training.progress import Silent
 
         seed, seconds = self._numbers()
+        if isinstance(self.pretexts, str):
+            raise DataError(f"pretexts must be a tuple of names; give ({self.pretexts!r},)")
         options = Options(
             seed=seed,
             seconds=seconds,
