@@ -19,6 +19,8 @@ _FEWEST, _MOST = 2, 16
 _KEPT = 0.999
 # How many widths of the range "mse" tries.
 _TRIED = 64
+# Numbers that are rounded at once while widths are tried: small tensors to all of them together.
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Steps:
     """One step and one code of zero for each row of numbers.
 
     Arguments:
-        scale: s `(rows,)`.
-        zero: z `(rows,)`, integers as floats; None: 0.
+        scale: s `(rows,)`, or several of them `(n, rows)`; codes and numbers then are `(n, rows, k)`.
+        zero: z like s, integers as floats; None: 0.
     """
 
     scale: Tensor
@@ -69,12 +71,12 @@ class Steps:
 
     def codes(self, rows: Tensor, grid: Grid) -> Tensor:
         """q = clamp(⌊w / s⌉ + z) of numbers `(rows, k)`, as floats."""
-        codes = (rows / self.scale[:, None]).round()
-        return (codes if self.zero is None else codes + self.zero[:, None]).clamp(grid.low, grid.high)
+        codes = (rows / self.scale[..., None]).round()
+        return (codes if self.zero is None else codes + self.zero[..., None]).clamp(grid.low, grid.high)
 
     def decoded(self, codes: Tensor) -> Tensor:
         """w = s · (q − z) of codes `(rows, k)`."""
-        return (codes if self.zero is None else codes - self.zero[:, None]) * self.scale[:, None]
+        return (codes if self.zero is None else codes - self.zero[..., None]) * self.scale[..., None]
 
 
 def fitted(rows: Tensor, grid: Grid, clipping: Clipping = "mse") -> Steps:
@@ -143,13 +145,19 @@ def _percentiles(rows: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
 def _least_error(rows: Tensor, below: Tensor, above: Tensor, grid: Grid, dtype: torch.dtype) -> Steps:
     best = _steps(below, above, grid, dtype)
     least = torch.full_like(best.scale, torch.inf, dtype=rows.dtype)
-    for share in torch.arange(_TRIED, 0, -1) / _TRIED:
-        steps = _steps(below * share, above * share, grid, dtype)
-        error = (steps.decoded(steps.codes(rows, grid)) - rows).square().sum(1)
+    tried = torch.arange(_TRIED, 0, -1, dtype=rows.dtype)[:, None] / _TRIED
+    for shares in torch.split(tried, max(1, _AT_ONCE // max(1, rows.numel()))):
+        steps = _steps(below * shares, above * shares, grid, dtype)
+        errors = (steps.decoded(steps.codes(rows, grid)) - rows).square().sum(-1)
+        # The difference of the ends may be infinite, and the error then none.
+        error, which = errors.nan_to_num(nan=torch.inf, posinf=torch.inf).min(0)
         better = error < least
         least = torch.where(better, error, least)
-        zero = None if best.zero is None or steps.zero is None else torch.where(better, steps.zero, best.zero)
-        best = Steps(torch.where(better, steps.scale, best.scale), zero)
+        scale = torch.where(better, steps.scale.gather(0, which[None])[0], best.scale)
+        if best.zero is not None and steps.zero is not None:
+            best = Steps(scale, torch.where(better, steps.zero.gather(0, which[None])[0], best.zero))
+        else:
+            best = Steps(scale, None)
     return best
 
 
