@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -32,6 +34,9 @@ _WORTH, _DENSE_WORTH = 1e-4, 3e-3
 _FAR = 20
 # Periods that are looked for along a row, and how many of the strongest are tried.
 _LONGEST, _TRIED = 64, 2
+# Models of the tensors that were seen last: a search counts and writes most tensors many times.
+_SEEN: OrderedDict[tuple[tuple[int, ...], bytes], Model] = OrderedDict()
+_MOST_SEEN = 1024
 
 
 def encode(coder: Coder, codes: AnyInts) -> None:
@@ -81,7 +86,16 @@ def fitted(codes: AnyInts) -> Model:
         CompressionError: a number is too large.
     """
     values = codes.reshape(-1).astype(np.int64)
-    layout = matrix(codes.shape)
+    key = codes.shape, hashlib.blake2b(values.tobytes(), digest_size=16).digest()
+    model = _SEEN.pop(key, None) or _fitted(codes.shape, values)
+    _SEEN[key] = model
+    while len(_SEEN) > _MOST_SEEN:
+        _SEEN.popitem(last=False)
+    return model
+
+
+def _fitted(shape: tuple[int, ...], values: Ints) -> Model:
+    layout = matrix(shape)
     if not values.size:
         return Model(layout, 0, 1)
     offset = int(np.median(values))
