@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from attar.compress.budget import Budget, readable
 from attar.compress.distillation import Samples, View, answers, distill, rows
 from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, samples_for
 from attar.compress.parametrizations import frozen
-from attar.compress.places import places
+from attar.compress.places import copied, places
 from attar.compress.program import Program
 from attar.compress.saved import as_program
 from attar.compress.sensitivity import Way, mix, sensitivities, written
@@ -173,6 +173,7 @@ class _Search:
         self.attempts = Attempts(folder, judge, rows(x, aside[:1]), progress)
         # Traced once: what is written of it many times need not be traced again.
         self.whole = as_program(self.model, self.attempts.example)
+        self._traced = {WHOLE: self.whole}
 
     def run(self) -> Compressed:
         dense = self.attempts.of("float32", lambda _: self.whole)
@@ -250,27 +251,34 @@ class _Search:
         """The best of the ways to train a network to so many bytes; None where there is none."""
         weights = sum(place.value.numel() for place in places(self.model))
         of_a_code = _FEW if 8 * size < _BETWEEN * weights else _MANY
-        some = rows(self.x, torch.arange(min(len(self.x), _SOME)))
-        found = shapes(self.model, some, self._fast_enough, seed=self.seed, progress=self.progress)
-        looks: list[tuple[Attempt, nn.Module, int, str]] = []
+        looks: list[tuple[Attempt, str, int, str]] = []
         short = max(2, self.epochs // _LOOK)
-        for name, network in found.items():
+        for name in self._shapes:
             for bits in of_a_code if name == WHOLE else of_a_code[:1]:
                 title = f"{name}, {bits} bits, {readable(size)}"
-                look = self._try(f"{title}, first look", partial(self._train, network, size, bits, short))
+                look = self._try(f"{title}, first look", partial(self._train, name, size, bits, short))
                 if look is not None:
-                    looks.append((look, network, bits, title))
+                    looks.append((look, name, bits, title))
         if not looks:
             return None
-        _, network, bits, title = max(looks, key=lambda one: (one[0].quality, -one[0].bytes))
-        whole = self._try(title, partial(self._train, network, size, bits, self.epochs))
+        _, name, bits, title = max(looks, key=lambda one: (one[0].quality, -one[0].bytes))
+        whole = self._try(title, partial(self._train, name, size, bits, self.epochs))
         tried = [whole, *(look for look, _, _, _ in looks)]
         return max((one for one in tried if one is not None), key=lambda a: a.quality)
 
-    def _train(self, network: nn.Module, size: int, bits: int, epochs: int, folder: Path) -> nn.Module:
+    @cached_property
+    def _shapes(self) -> dict[str, nn.Module]:
+        """The networks that training begins with, which are the same for every size."""
+        some = rows(self.x, torch.arange(min(len(self.x), _SOME)))
+        return shapes(self.model, some, self._fast_enough, seed=self.seed, progress=self.progress)
+
+    def _train(self, name: str, size: int, bits: int, epochs: int, folder: Path) -> nn.Module:
         """A network brought to what the original says, and then into so many bytes."""
-        start = self.whole if network is self.model else as_program(network, self.attempts.example)
-        if start is not self.whole:
+        if name not in self._traced:
+            self._traced[name] = as_program(self._shapes[name], self.attempts.example)
+        start: nn.Module = self._traced[name]
+        if name != WHOLE:
+            start = copied(start)
             distill(
                 start,
                 self.told,
