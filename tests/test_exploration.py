@@ -17,8 +17,9 @@ from attar.training.progress import Silent
 
 @pytest.fixture(autouse=True, scope="module")
 def _quick():
-    """One path between two samples costs as much as all the rest."""
+    """One path between two samples costs as much as all the rest, and growing trees as much as what is left."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("attar.density._scores.TREES", 8)
         patch.setattr("attar.survey.PAIRS", 1)
         yield
 

@@ -46,6 +46,16 @@ def made(request):
     return net.eval(), x
 
 
+@pytest.fixture(scope="module", params=NETWORKS, ids=lambda make: make.__name__)
+def kept(request, tmp_path_factory):
+    """A network whose weights are integers, samples, and its file."""
+    torch.manual_seed(0)
+    net, x = request.param()
+    file = tmp_path_factory.mktemp("kept") / "a.attar"
+    save(coded(net.eval()), file, x[:1])
+    return net, x, file
+
+
 def same(net, other, x):
     with torch.no_grad():
         return max(float((net(x[:n]) - other(x[:n])).abs().max()) for n in (1, 2, 5))
@@ -65,26 +75,23 @@ def test_a_loaded_network_says_the_same(made, tmp_path) -> None:
     assert (tmp_path / "a.attar").read_bytes() == (tmp_path / "b.attar").read_bytes()
 
 
-def test_a_coded_network_stays_coded(made, tmp_path) -> None:
-    net, x = made
-    net = coded(net)
-    save(net, tmp_path / "a.attar", x[:1])
-    again = load(tmp_path / "a.attar")
+def test_a_coded_network_stays_coded(kept) -> None:
+    net, x, file = kept
+    again = load(file)
     assert same(net, again, x) <= tolerance(net)
-    kept = [codes_of(place) for place in places(net)]
+    saved = [codes_of(place) for place in places(net)]
     loaded = [codes_of(place) for place in places(again)]
-    assert sum(one is not None for one in kept) == sum(one is not None for one in loaded) > 0
+    assert sum(one is not None for one in saved) == sum(one is not None for one in loaded) > 0
     # float32 numbers are written at most whole, codes of four bits in about half a byte.
-    floats = sum(place.value.numel() for place, codes in zip(places(net), kept) if codes is None)
+    floats = sum(place.value.numel() for place, codes in zip(places(net), saved) if codes is None)
     floats += sum(buffer.numel() for name, buffer in net.named_buffers() if buffer.is_floating_point())
-    codes = sum(one.numel() for one in kept if one is not None)
-    assert (tmp_path / "a.attar").stat().st_size < 4 * floats + 0.55 * codes + 700
+    codes = sum(one.numel() for one in saved if one is not None)
+    assert file.stat().st_size < 4 * floats + 0.55 * codes + 700
 
 
-def test_a_loaded_network_is_a_network(made, tmp_path) -> None:
-    net, x = made
-    save(coded(net), tmp_path / "a.attar", x[:1])
-    again = copy.deepcopy(load(tmp_path / "a.attar"))
+def test_a_loaded_network_is_a_network(kept, tmp_path) -> None:
+    net, x, file = kept
+    again = copy.deepcopy(load(file))
     assert same(net, again, x) <= tolerance(net)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -168,7 +168,6 @@ def test_answers_that_are_no_logits(shape) -> None:
         (Budget(bytes=900), 1, None, CompressionError, "at least two"),
         (Budget(bytes=900), 40, 39, CompressionError, "39 labels for 40 samples"),
         (Budget(bytes=90), 40, None, BudgetError, "allow more"),
-        (Budget(latency_ms=1e-7), 40, None, BudgetError, "allow more"),
     ],
 )
 def test_what_cannot_be_is_said(budget, n, labels, error, says) -> None:
@@ -208,5 +207,5 @@ def test_what_fits_is_kept_where_nothing_smaller_can_be_made(task, monkeypatch) 
 
 def test_a_time_that_nothing_meets_is_said(task) -> None:
     model, x, y = task
-    with pytest.raises(BudgetError, match=r"the fastest takes [\d.e-]+ ms"):
+    with pytest.raises(BudgetError, match=r"the fastest takes [\d.e-]+ ms: allow more"):
         compress(model, Budget(latency_ms=1e-9), x, y, epochs=2)

@@ -48,7 +48,7 @@ class TestEveryKind:
             np.testing.assert_allclose(images, representation.inverse_transform(codes), atol=1e-4)
         along = interpolate(representation, x[:2], x[3:5], [0, 1], density)
         np.testing.assert_allclose(along, between[[0, 2], :2], atol=1e-4)
-        assert interpolate(representation, x[:3], x[3:6], 0.5, density).shape == (3, *x.shape[1:])
+        assert interpolate(representation, x[:1], x[3:4], 0.5, density).shape == (1, *x.shape[1:])
 
 
 class TestAlongTheDensity:

@@ -200,7 +200,7 @@ def _digits():
 
 def _cancer():
     x, y = load_breast_cancer(return_X_y=True)
-    return x.astype(np.float32), y, {"epochs": 8}
+    return x.astype(np.float32), y, {"epochs": 4}
 
 
 @pytest.mark.slow

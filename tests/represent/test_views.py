@@ -131,5 +131,5 @@ def test_training_beats_the_same_encoder_untrained(pretext, read):
     x, y = read()
     settings = {"dim": 32, "width": 8, "batch_size": 64, "random_state": 0}
     untrained = pretext(epochs=1, lr=1e-9, **settings).fit(x)
-    trained = pretext(epochs=20, lr=4e-3, **settings).fit(x)
+    trained = pretext(epochs=10, lr=4e-3, **settings).fit(x)
     assert _mean_accuracy(trained, x, y) > _mean_accuracy(untrained, x, y)
