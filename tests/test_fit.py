@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import os
+import multiprocessing
 import random
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,26 +13,8 @@ from attar.compress.budget import Budget
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.errors import AttarError, BudgetError, DataError, LabelError, RunError
-from attar.fit import Options, fingerprint_of, fit_dataset, fit_source, prepared, summary
+from attar.fit import Options, fingerprint_of, fit_source, prepared, summary
 from attar.run import read_run
-from attar.training.progress import Silent
-
-# Digits under a budget, small enough to be run a few times; what a kill can interrupt is all there.
-SCRIPT = """
-import sys
-from pathlib import Path
-
-import attar.fit
-from attar.fit import Options, fit_source
-from attar.plan import Plan
-from attar.training import loop
-
-loop._INTERVAL = 0.0
-plan = Plan(simclr_epochs=4, autoencoder_epochs=3, tune_steps=5, student_epochs=6, kernels=8, repeats=1)
-attar.fit._plan = lambda *_: plan.model_dump()
-loop.train.__kwdefaults__["interval"] = 0.0
-fit_source("digits", Options(labels_per_class=3, budget="12KB", out=Path(sys.argv[1])), command="attar fit digits")
-"""
 
 
 @pytest.fixture
@@ -62,8 +42,17 @@ def test_from_a_file_to_a_model_and_again(tmp_path, monkeypatch, small) -> None:
     assert outcome.facts.command == "attar fit people.csv"
     assert load(outcome.model).classes.tolist() == ["no", "yes"]
     assert outcome.facts.test_accuracy > 0.8
-    # The same command reads it back; another takes the next folder.
+    # The same command reads it back, without training or measuring; another takes the next folder.
+    for work in (
+        "attar.job.smallest_models",
+        "attar.training.loop.train",
+        "attar.ship.measure",
+        "attar.trials.base.measure",
+    ):
+        monkeypatch.setattr(work, lambda *_, **__: pytest.fail("did work again"))
     assert fit_source("people.csv", options, command="attar fit people.csv") == outcome
+    with pytest.raises(RunError, match="another command"):
+        fit_source("people.csv", replace(options, budget="60KB", out=Path("runs/people")))
     Path("runs/people-2").mkdir()
     Path("runs/people-2/notes.txt").write_text("mine")
     monkeypatch.setattr("attar.job.run_job", lambda *a, **k: a[3].folder)
@@ -200,70 +189,57 @@ def test_no_budget_is_not_measured(monkeypatch) -> None:
     _refuse_hopeless(from_arrays(*rows()), Budget())
 
 
-def test_a_finished_run_answers_without_training_or_measuring(tmp_path, monkeypatch, small) -> None:
-    x, y = rows()
-    known = np.where(np.arange(40) < 8, y, -1)
-    options = Options(budget="50KB", out=tmp_path / "run")
+def fit_digits(folder: Path) -> None:
+    """Digits under a budget, small enough to be run a few times; what a kill can interrupt is all there."""
+    import attar.fit
+    from attar.plan import Plan
+    from attar.training import loop
 
-    def answer():
-        return fit_dataset(
-            from_arrays(x, known),
-            options,
-            Budget.parse("50KB"),
-            Silent(),
-            folder=tmp_path / "run",
-            source="here",
-            command="attar fit here",
-        )
-
-    first = answer()
-    for work in (
-        "attar.job.smallest_models",
-        "attar.training.loop.train",
-        "attar.ship.measure",
-        "attar.trials.base.measure",
-    ):
-        monkeypatch.setattr(work, lambda *_, **__: pytest.fail("did work again"))
-    assert answer() == first
-    # Another command in the same folder is refused as before.
-    options = replace(options, budget="60KB")
-    with pytest.raises(RunError, match="another command"):
-        answer()
+    loop._INTERVAL = 0.0
+    plan = Plan(simclr_epochs=4, autoencoder_epochs=3, tune_steps=5, student_epochs=6, kernels=8, repeats=1)
+    attar.fit._plan = lambda *_: plan.model_dump()
+    loop.train.__kwdefaults__["interval"] = 0.0
+    fit_source("digits", Options(labels_per_class=3, budget="12KB", out=folder), command="attar fit digits")
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path) -> None:
-    script = tmp_path / "fit.py"
-    script.write_text(SCRIPT)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # Processes that begin with all modules imported, which takes longer than to fit.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["attar.job", "lightning_fabric", "onnxruntime.quantization", "torch.onnx"])
 
     def start(folder):
-        return subprocess.Popen([sys.executable, str(script), str(folder)], env=environment)
+        process = processes.Process(target=fit_digits, args=(folder,))
+        process.start()
+        return process
+
+    def finished(process):
+        process.join(timeout=300)
+        return process.exitcode == 0
 
     def finished_files(folder):
         return {file: file.read_bytes() for file in sorted(folder.glob("stages/*/result.safetensors"))}
 
     began = time.perf_counter()
-    assert start(tmp_path / "whole").wait(timeout=300) == 0
+    assert finished(start(tmp_path / "whole"))
     seconds = time.perf_counter() - began
     whole = (tmp_path / "whole" / "model.onnx").read_bytes()
     assert (tmp_path / "whole" / "stages" / "student").is_dir()
     moments, folder, kept = random.Random(0), tmp_path / "killed", {}
     for _ in range(3):
         process = start(folder)
-        try:
-            # Counted from the first file on, so that it is the work that is killed, not the imports.
-            while not folder.exists() and process.poll() is None:
-                time.sleep(0.01)
-            process.wait(timeout=moments.uniform(0.05, 0.4) * seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # Counted from the first file on, so that it is the work that is killed, not the start.
+        while not folder.exists() and process.is_alive():
+            time.sleep(0.01)
+        process.join(timeout=moments.uniform(0.05, 0.4) * seconds)
+        process.kill()
+        process.join()
         # What was finished before the kill before is not computed again.
         now = finished_files(folder)
         assert {file: now[file] for file in kept} == kept
         kept = now
-    assert start(folder).wait(timeout=300) == 0
+    assert finished(start(folder))
     assert (folder / "model.onnx").read_bytes() == whole
     assert (folder / "report.html").is_file()
     assert {file: file.read_bytes() for file in kept} == kept
