@@ -196,9 +196,10 @@ def test_a_pretext_that_cannot_catch_up_is_not_trained_on(images, plan, tmp_path
 
 @pytest.mark.parametrize("name", ["masked", "cca-ssg", "moco", "byol"])
 @pytest.mark.parametrize("of", ["images", "series", "table"])
-def test_every_pretext_can_be_asked_for(request, of, name, plan, tmp_path) -> None:
+def test_every_pretext_can_be_asked_for(request, of, name, plan, tmp_path, monkeypatch) -> None:
     job, run = request.getfixturevalue(of).reopen()
     run.close()
+    monkeypatch.setattr(type(job.kind), "baselines", ("raw",))
     only = plan.model_copy(update={"pretexts": (name,), "tune_steps": 0})
     with Run(tmp_path / "r", {}, {}) as run:
         notes = []
@@ -220,9 +221,10 @@ def test_a_pretext_that_was_asked_for_and_has_no_time_is_named(table, plan, tmp_
     assert notes == ["moco is left out: there is no time to train it; allow more"]
 
 
-def test_series_have_a_pretext_of_their_own(series, plan, tmp_path) -> None:
+def test_series_have_a_pretext_of_their_own(series, plan, tmp_path, monkeypatch) -> None:
     job, run = series.reopen()
     run.close()
+    monkeypatch.setattr(type(job.kind), "baselines", ("raw",))
     job = replace(job, plan=plan.model_copy(update={"pretexts": ("ts-tcc",), "tune_steps": 0}))
     with Run(tmp_path / "r", {}, {}) as run:
         found = {c.name: c for c in candidates(job, run)}

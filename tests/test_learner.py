@@ -129,7 +129,7 @@ def test_labels_are_those_that_were_given(y, classes) -> None:
 
 
 def test_a_copy_predicts_the_same_labels() -> None:
-    y = np.where(np.arange(40) % 5, np.arange(40) % 2 == 1, None)
+    y = np.where(np.arange(40) % 5, None, np.arange(40) % 2 == 1)
     X = np.random.default_rng(0).standard_normal((40, 3)) + 3 * np.eye(2, 3)[np.arange(40) % 2]
     learner = Learner(random_state=np.int64(0), time=np.float32(0.1)).fit(X, y)
     known = y != None  # noqa: E711  element by element
