@@ -143,11 +143,22 @@ def test_a_copy_predicts_the_same_labels() -> None:
 
 @pytest.mark.parametrize(
     "learner",
-    [Learner(random_state=np.random.RandomState(0)), Learner(random_state=-1), Learner(time=-1.0), Learner(time="10s")],
+    [
+        Learner(random_state=np.random.RandomState(0)),
+        Learner(random_state=-1),
+        Learner(time=-1.0),
+        Learner(time="10s"),
+        Learner(backbone_epochs=0.5),
+    ],
 )
-def test_a_seed_and_a_time_are_numbers(learner) -> None:
+def test_a_seed_a_time_and_epochs_are_numbers(learner) -> None:
     with pytest.raises(DataError, match="must be a"):
         learner.fit(*rhythms())
+
+
+def test_epochs_of_a_backbone_are_passed_on() -> None:
+    with pytest.raises(DataError, match="epochs of a backbone, and no backbone"):
+        Learner(backbone_epochs=np.int64(2)).fit(np.zeros((4, 3)), [0, 1, 0, 1])
 
 
 def test_the_name_of_a_pretext_alone_is_no_tuple_of_names() -> None:

@@ -35,6 +35,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         time: seconds that `fit` may take; None: the default schedule.
         pretexts: to try, as ("simclr", "masked"); (): none; None: those that suit the kind of data.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
+        backbone_epochs: passes over the samples that it is trained on for, without labels; 0: it stays as it is.
         random_state: seed of everything random.
         run: folder to keep the run in (stages, report, model); a fit that was killed goes on there. None: none is kept.
         progress: where to report, as in `attar.training.progress`; None: nowhere.
@@ -66,6 +67,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         time: float | None = None,
         pretexts: tuple[str, ...] | None = None,
         backbone: str | None = None,
+        backbone_epochs: int = 0,
         random_state: int = 0,
         run: str | Path | None = None,
         progress: Progress | None = None,
@@ -75,6 +77,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.time = time
         self.pretexts = pretexts
         self.backbone = backbone
+        self.backbone_epochs = backbone_epochs
         self.random_state = random_state
         self.run = run
         self.progress = progress
@@ -100,7 +103,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from attar.fit import Options, fit_dataset, prepared
         from attar.training.progress import Silent
 
-        seed, seconds = self._numbers()
+        seed, epochs, seconds = self._numbers()
         if isinstance(self.pretexts, str):
             raise DataError(f"pretexts must be a tuple of names; give ({self.pretexts!r},)")
         options = Options(
@@ -110,6 +113,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             kind=self.kind,
             pretexts=self.pretexts,
             backbone=self.backbone,
+            backbone_epochs=epochs,
         )
         budget = options.limits()
         dataset = prepared(from_arrays(X, y, kind=self.kind), options)
@@ -133,15 +137,17 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.leaderboard_: tuple[Row, ...] = self.facts_.leaderboard
         return self
 
-    def _numbers(self) -> tuple[int, float | None]:
-        """Seed and seconds, also where they are numbers of numpy."""
+    def _numbers(self) -> tuple[int, int, float | None]:
+        """Seed, epochs and seconds, also where they are numbers of numpy."""
         seed: Any = self.random_state
+        epochs: Any = self.backbone_epochs
         seconds: Any = self.time
-        if not is_count(seed, 0):
-            raise DataError(f"random_state must be a whole number from 0 on; got {seed!r}")
+        for name, count in (("random_state", seed), ("backbone_epochs", epochs)):
+            if not is_count(count, 0):
+                raise DataError(f"{name} must be a whole number from 0 on; got {count!r}")
         if seconds is not None and not is_positive(seconds):
             raise DataError(f"time must be a number of seconds above 0, or None; got {seconds!r}")
-        return int(seed), None if seconds is None else float(seconds)
+        return int(seed), int(epochs), None if seconds is None else float(seconds)
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
         """Probability of each class.
