@@ -208,6 +208,22 @@ def test_ranges_are_those_of_less_divergence(trained: Path, digits: Floats, tmp_
     assert found[None] == min(found.values()) < max(found.values())
 
 
+def test_a_bias_that_is_an_activation_stays(tmp_path: Path) -> None:
+    class Sum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.added, self.taken, self.head = nn.Linear(4, 3), nn.Linear(4, 5), nn.Linear(3, 2)
+            self.weight = nn.Parameter(torch.randn(5, 3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.addmm(self.added(x), torch.relu(self.taken(x)), self.weight)
+            return torch.softmax(self.head(x), 1)
+
+    torch.manual_seed(0)
+    x = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+    quantised_equals(Sum(), ModelMeta("table", (4,), ("a", "b")), x, tmp_path, 0.05)
+
+
 def test_samples_without_an_answer_teach_nothing(tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2), nn.Softmax(-1))

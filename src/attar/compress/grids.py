@@ -153,11 +153,10 @@ def _least_error(rows: Tensor, below: Tensor, above: Tensor, grid: Grid, dtype: 
         error, which = errors.nan_to_num(nan=torch.inf, posinf=torch.inf).min(0)
         better = error < least
         least = torch.where(better, error, least)
-        scale = torch.where(better, steps.scale.gather(0, which[None])[0], best.scale)
+        scale, zero = torch.where(better, steps.scale.gather(0, which[None])[0], best.scale), None
         if best.zero is not None and steps.zero is not None:
-            best = Steps(scale, torch.where(better, steps.zero.gather(0, which[None])[0], best.zero))
-        else:
-            best = Steps(scale, None)
+            zero = torch.where(better, steps.zero.gather(0, which[None])[0], best.zero)
+        best = Steps(scale, zero)
     return best
 
 

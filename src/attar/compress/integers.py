@@ -83,19 +83,23 @@ def quantize_static(
         raise ExportError("there are no calibration samples to learn the ranges from: give at least one")
     original = load(source, threads=1)
     feed = original.feed(calibration)
-    answered = np.isfinite(np.concatenate([original.run(batch) for batch in _batches(feed)])).all(axis=1)
+    said = np.concatenate([original.run(batch) for batch in _batches(feed)])
+    answered = np.isfinite(said).all(axis=1)
     if not answered.any():
         raise ExportError(f"{source}: answers NaN to all calibration samples: give some that it can answer")
     batches = _batches({name: array[answered] for name, array in feed.items()})
-    expected = [original.run(batch) for batch in batches]
+    expected = np.split(said[answered], range(_BATCH, int(answered.sum()), _BATCH))
     model = onnx.load(source)
     for i, node in enumerate(model.graph.node):
         node.name = f"node{i}"
     chosen = _chosen(model)
     if not chosen:
         raise ExportError(f"{source}: has no convolution, linear layer or matrix product that could be quantised")
-    ways = [_quantised(model, chosen, batches, way) for way in ([method] if method else ["minmax", "percentile"])]
-    quantised = min(ways, key=lambda way: divergence(way, batches, expected))
+    if method is None:
+        ways = [_quantised(model, chosen, batches, way) for way in ("minmax", "percentile")]
+        quantised = min(ways, key=lambda way: divergence(way, batches, expected))
+    else:
+        quantised = _quantised(model, chosen, batches, method)
     if bytes is not None:
         try:
             quantised = within(quantised, bytes, batches, expected)
@@ -250,7 +254,11 @@ def _keep_means(model: ModelProto, original: ModelProto, batches: list[Feed]) ->
     b ← b + E[y] − E[ŷ], with ŷ what the layer gives once those before it are corrected.
     """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    dequantized = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    dequantized = {
+        node.output[0]: node
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in constants
+    }
     outputs = {node.name: node.output[0] for node in original.graph.node}
     layers = {
         outputs[node.name]: node
