@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from attar import kinds
 from attar.adapt.finetune import train_from_scratch
-from attar.adapt.validate import LearningPoint
+from attar.adapt.selftrain import SelfTrainedProbe
+from attar.adapt.validate import LearningPoint, correctness
 from attar.candidates import Ahead, _pca, candidates
 from attar.compress.budget import Budget
 from attar.data.arrays import from_arrays
@@ -101,6 +103,37 @@ def test_no_candidate_predicts_a_label_that_it_was_shown(images, plan, tmp_path)
             unseen = (c.held_out[0].argmax(1) == noise.codes).mean()
             assert unseen < 0.8
             assert seen >= unseen - 0.1
+
+
+def test_windows_of_a_recording_are_judged_and_taught_together(plan, tmp_path, monkeypatch) -> None:
+    """What tells the recording and not the class cannot be predicted, and a label teaches its whole recording."""
+    rng = np.random.default_rng(0)
+    y = np.arange(24) % 2
+    whole = rng.standard_normal((24, 24, 16 + 8 * 9)) + 8 * rng.standard_normal((24, 24, 1))
+    x = np.stack([one[:, 8 * i : 8 * i + 16] for one in whole for i in range(10)]).astype(np.float32)
+    known = np.where(np.arange(240) % 10 < 4, np.repeat(y, 10), -1)
+    dataset = from_arrays(x, known)
+    job, _ = _job(dataset, plan, 0, None)
+    assert (job.taught(job.y) == np.repeat(y, 10)).all()
+    assert (job.taught(np.where(np.arange(240) < 10, job.y, -1)) != -1).sum() == 10
+    trained_on = []
+
+    def fit_pool(self, pool, labels):
+        trained_on.append(int((labels != -1).sum()))
+        return fitted(self, pool, labels)
+
+    fitted = SelfTrainedProbe.fit_pool
+    monkeypatch.setattr(SelfTrainedProbe, "fit_pool", fit_pool)
+    for together in (True, False):
+        this = job if together else replace(job, recordings=None)
+        (tmp_path / str(together)).mkdir()
+        module = torch.nn.Sequential(kinds.of("series").learn(x).preprocess(), torch.nn.Flatten())
+        result = heads(this, "standardised", module, tmp_path / str(together))
+        held_out = result.arrays["1.held_out"]
+        right = correctness(held_out, job.codes).mean()
+        assert (right < 0.7) if together else (right > 0.9), right
+        assert trained_on[0] == (240 if together else 96)
+        trained_on.clear()
 
 
 def test_networks_see_only_their_own_part(images, monkeypatch) -> None:

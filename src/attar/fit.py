@@ -19,6 +19,7 @@ from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
 from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall
+from attar.data.windows import remarks
 from attar.errors import BudgetError, DataError
 from attar.plan import Plan, default_plan, faster_precision, on_threads, plan_for_time, versions
 from attar.run import FILE, Result, Run, fingerprint, free_folder, kept
@@ -203,6 +204,8 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
     if dataset.test is not None and isinstance(dataset.x, Nodes):
         notes += ("nodes of the test part stay in the graph: their features and edges are seen, their labels are not",)
     notes += validate_labels(y[trained], dataset.classes)
+    if dataset.recordings is not None:
+        notes += tuple(remarks(y[trained], dataset.recordings[trained], dataset.classes))
     return replace(dataset, y=y, notes=notes)
 
 

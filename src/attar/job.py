@@ -164,7 +164,8 @@ def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> 
     # The labelled ones first, each part in random order: files are often sorted by class.
     order = np.random.default_rng(seed).permutation(len(x))
     shown = np.sort(np.concatenate([order[y[order] != UNLABELLED], order[y[order] == UNLABELLED]])[:_SHOWN])
-    job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent())
+    recordings = None if dataset.recordings is None else dataset.recordings[dataset.trained]
+    job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent(), recordings)
     if dataset.test is None:
         return job, None
     # What has no label tests nothing.

@@ -49,3 +49,35 @@ def test_the_generator_decides() -> None:
 def test_codes_need_not_be_consecutive(dtype) -> None:
     folds = stratified_folds(np.array([7, 7, 3, 3], dtype=dtype), 2, np.random.default_rng(0))
     assert sorted(np.concatenate(folds)) == [0, 1, 2, 3]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    codes=st.lists(st.integers(0, 4), min_size=1, max_size=40),
+    n_groups=st.integers(1, 30),
+    n_folds=st.integers(2, 10),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_what_belongs_together_is_never_on_both_sides(codes, n_groups, n_folds, seed) -> None:
+    rng = np.random.default_rng(seed)
+    y, together = np.array(codes), rng.integers(n_groups, size=len(codes))
+    folds = stratified_folds(y, n_folds, rng, together)
+    assert len(np.unique(np.concatenate([*folds, np.empty(0, int)]))) == sum(map(len, folds))
+    for fold in folds:
+        rest = np.setdiff1d(np.arange(len(y)), fold)
+        assert set(y[fold]) <= set(y[rest])
+        # But for classes that would be lost, and are not judged here.
+        assert not set(y[fold]) & set(y[rest[np.isin(together[rest], together[fold])]])
+
+
+def test_recordings_of_one_class_each_are_dealt_evenly() -> None:
+    together = np.repeat(np.arange(12), 5)
+    folds = stratified_folds(together % 3, 4, np.random.default_rng(0), together)
+    assert [len(fold) for fold in folds] == [15] * 4
+    assert all(set(together[fold] % 3) == {0, 1, 2} for fold in folds)
+
+
+def test_alone_is_as_without() -> None:
+    codes = np.arange(40) % 3
+    alone, without = (stratified_folds(codes, 5, np.random.default_rng(0), t) for t in (np.arange(40)[::-1], None))
+    assert all(np.array_equal(a, b) for a, b in zip(alone, without))

@@ -27,6 +27,30 @@ def test_points_of_a_pool_have_a_diagonal_covariance_and_the_widest_axes_first()
     assert (np.diff(np.diag(gram)) <= 1e-6).all()
 
 
+def test_recordings_turn_a_pool_and_keep_its_covariance_diagonal():
+    z, _, _ = some()
+    together = np.arange(200) // 4
+    pool = Pool.learn(z, together=together)
+    gram = pool.points.T @ pool.points
+    assert np.abs(gram - np.diag(np.diag(gram))).max() < 1e-4 * gram.max()
+    np.testing.assert_allclose((z - pool.mean) @ pool.axes, pool.points, atol=1e-3)
+    np.testing.assert_array_equal(Pool.learn(z, together=np.arange(200)).points, Pool.learn(z).points)
+
+
+def test_what_differs_within_recordings_counts_less():
+    rng = np.random.default_rng(0)
+    together = np.arange(600) // 10
+    y = together % 3
+    # Recordings of a class are alike; within each, wide directions say nothing.
+    z = np.concatenate([2 * np.eye(3)[y] + 0.5 * rng.standard_normal((600, 3)), 3 * rng.standard_normal((600, 30))], 1)
+    known = np.full(600, -1)
+    known[[0, 10, 20, 30, 40, 50]] = y[[0, 10, 20, 30, 40, 50]]
+    without, with_them = (
+        (SelfTrainedProbe().fit_pool(Pool.learn(z, together=t), known).predict(z) == y).mean() for t in (None, together)
+    )
+    assert with_them > without + 0.1
+
+
 @pytest.mark.parametrize(("n", "d"), [(40, 7), (7, 40), (30, 30)])
 def test_principal_axes_are_those_of_the_singular_value_decomposition(n, d):
     z = np.random.default_rng(0).standard_normal((n, d)).astype(np.float32)

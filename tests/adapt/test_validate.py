@@ -102,6 +102,22 @@ def test_learning_curve_of_labels_that_are_all_needed() -> None:
     assert learning_curve(Recorder(codes), codes, sizes=5, draws=3, seed=0) == []
 
 
+def test_what_belongs_together_with_what_was_learnt_is_not_judged() -> None:
+    together = np.repeat(np.arange(10), 3)
+    codes = together % 2
+
+    def by_heart(parts):
+        """Right where something of the group was seen, wrong elsewhere."""
+        return [np.eye(2)[np.where(np.isin(together, together[part]), codes, 1 - codes)] for part in parts]
+
+    shared = {"folds": 5, "repeats": 2, "seed": 0}
+    assert correctness(cross_validate(by_heart, codes, **shared), codes).mean() > 0.9
+    assert correctness(cross_validate(by_heart, codes, **shared, together=together), codes).mean() == 0
+    curve = {"sizes": 4, "draws": 3, "seed": 0}
+    assert learning_curve(by_heart, codes, **curve)[-1].accuracy > 0.8
+    assert all(point.accuracy == 0 for point in learning_curve(by_heart, codes, **curve, together=together))
+
+
 RIGHT = np.array([[1, 1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1.0]])
 
 

@@ -7,17 +7,22 @@ import numpy.typing as npt
 
 
 def stratified_folds(
-    codes: npt.NDArray[np.integer], n_folds: int, rng: np.random.Generator
+    codes: npt.NDArray[np.integer],
+    n_folds: int,
+    rng: np.random.Generator,
+    together: npt.NDArray[np.integer] | None = None,
 ) -> list[npt.NDArray[np.intp]]:
     """Held-out indices of each fold, every class spread over the folds as evenly as can be.
 
     There are never more folds than labels in the largest class. A class with a single label is never held out: it
-    cannot be predicted by a model that has not seen it, so it would measure nothing.
+    cannot be predicted by a model that has not seen it, so it would measure nothing. Samples that belong together are
+    held out in one fold, and count as one.
 
     Arguments:
         codes: class of each labelled sample `(n,)`.
         n_folds: at most so many, at least 2.
         rng: draws the order.
+        together: which samples belong together, by a number `(n,)`; None: none do.
 
     Returns:
         Disjoint index arrays.
@@ -27,16 +32,23 @@ def stratified_folds(
         >>> sorted(np.concatenate(folds).tolist())
         [0, 1, 2, 3]
     """
+    unit = np.arange(len(codes)) if together is None else together
     members = [np.flatnonzero(codes == c) for c in np.unique(codes)]
-    members = [rng.permutation(m) for m in members if len(m) > 1]
+    members = [rng.permutation(m) for m in members if len(np.unique(unit[m])) > 1]
     if not members:
         return []
-    n_folds = max(2, min(n_folds, max(len(m) for m in members)))
+    n_folds = max(2, min(n_folds, max(len(np.unique(unit[m])) for m in members)))
     folds: list[list[int]] = [[] for _ in range(n_folds)]
-    place = 0
+    fold_of: dict[int, int] = {}
     # Dealt out like cards, one class after the other, so that the folds are of equal size too.
     for m in members:
         for index in m:
-            folds[place % n_folds].append(int(index))
-            place += 1
-    return [np.sort(np.array(fold, dtype=np.intp)) for fold in folds if fold]
+            fold = fold_of.setdefault(int(unit[index]), len(fold_of) % n_folds)
+            folds[fold].append(int(index))
+    held_out = []
+    for fold in folds:
+        rest = np.delete(codes, fold)
+        # What belongs together may hold all labels of a class: these stay.
+        kept = [index for index in sorted(fold) if codes[index] in rest]
+        held_out += [np.array(kept, dtype=np.intp)] if kept else []
+    return held_out

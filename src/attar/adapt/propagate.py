@@ -67,7 +67,7 @@ class Frame:
             return widest
         points = points[:: -(-len(points) // _ENOUGH)]
         near = np.asarray(points[:, :max_axes], np.float32)
-        found = local_axes(points, neighbour_graph(_unit(near)).weights, max_axes)
+        found = local_axes(points, among_neighbours(points, neighbour_graph(_unit(near)).weights), max_axes)
         return widest if found is None else cls(mean, np.ascontiguousarray(axes @ found, dtype=np.float32))
 
     def coordinates(self, z: npt.ArrayLike) -> Singles:
@@ -269,37 +269,64 @@ def principal_axes(centred: Singles, k: int) -> Singles:
     return np.ascontiguousarray(axes, dtype=np.float32)
 
 
-def local_axes(points: npt.NDArray[Any], neighbours: sparse.csr_matrix, k: int) -> Doubles | None:
-    """The `k` directions in which samples spread most for how far neighbours are apart.
+def local_axes(points: npt.NDArray[Any], within: Doubles, k: int) -> Doubles | None:
+    """The `k` directions in which samples spread most for how much they do among those that are alike.
 
-    .. math:: \\max_v \\frac{v^T T v}{v^T (W + \\epsilon \\bar w I) v}, \\quad T = \\frac1n \\sum_i x_i x_i^T, \\quad
-        W = \\frac1{2 |E|} \\sum_{(i, j) \\in E} (x_i - x_j)(x_i - x_j)^T
+    .. math:: \\max_v \\frac{v^T T v}{v^T (W + \\epsilon \\bar w I) v}, \\quad T = \\frac1n \\sum_i x_i x_i^T
 
-    with E the pairs of neighbours, w̄ the mean of W's diagonal, and ε = 0.1. What differs between neighbours is noise
-    for most questions, however wide it is.
+    with w̄ the mean of W's diagonal, and ε = 0.1. What differs among neighbours, or within a recording, is noise for
+    most questions, however wide it is. On these axes W + ε w̄ I is the identity, and T is diagonal.
 
     References:
         He, Niyogi, Locality Preserving Projections, 2003,
         https://papers.nips.cc/paper/2359-locality-preserving-projections
+        Bar-Hillel et al., Learning a Mahalanobis Metric from Equivalence Constraints, 2005,
+        https://jmlr.org/papers/v6/bar-hillel05a.html (of groups)
 
     Arguments:
         points: x, centred `(n, d)`.
-        neighbours: a symmetric graph `(n, n)`, whose entries other than 0 are E.
+        within: W, of `among_neighbours` or `among_groups`.
         k: how many; at most d.
 
     Returns:
-        V `(d, ≤ k)`, the best first; None where no neighbours differ.
+        V `(d, ≤ k)`, the best first; None where those that are alike are the same.
+    """
+    x = np.asarray(points, np.float64)
+    mean, d = float(np.trace(within)) / len(within), len(within)
+    if mean <= _SAME * float(x.var(0).mean()):
+        return None
+    within = within + _RIDGE * mean * np.eye(d)
+    vectors: Doubles = eigh(x.T @ x / len(x), within, subset_by_index=[max(0, d - k), d - 1])[1][:, ::-1]
+    return vectors
+
+
+def among_neighbours(points: npt.NDArray[Any], neighbours: sparse.csr_matrix) -> Doubles:
+    """W = 1 / (2 |E|) · Σ_{(i, j) ∈ E} (x_i − x_j)(x_i − x_j)ᵀ.
+
+    Arguments:
+        points: x `(n, d)`.
+        neighbours: a symmetric graph `(n, n)`, whose entries other than 0 are E.
     """
     x = np.asarray(points, np.float64)
     edges = neighbours.astype(bool).astype(np.float64)
     degree = np.asarray(edges.sum(1))
-    within = ((x * degree).T @ x - x.T @ (edges @ x)) / max(edges.sum(), 1.0)
-    mean, d = float(np.trace(within)) / len(within), len(within)
-    if mean <= _SAME * float(x.var(0).mean()):
-        return None
-    within[np.diag_indices(d)] += _RIDGE * mean
-    vectors: Doubles = eigh(x.T @ x / len(x), within, subset_by_index=[max(0, d - k), d - 1])[1][:, ::-1]
-    return vectors
+    w: Doubles = ((x * degree).T @ x - x.T @ (edges @ x)) / max(edges.sum(), 1.0)
+    return w
+
+
+def among_groups(points: npt.NDArray[Any], together: npt.NDArray[np.integer]) -> Doubles:
+    """W = 1 / n · Σ_i (x_i − m_i)(x_i − m_i)ᵀ, m_i the mean of the group of x_i.
+
+    Arguments:
+        points: x `(n, d)`.
+        together: the number of each sample's group `(n,)`.
+    """
+    x = np.asarray(points, np.float64)
+    groups, place, size = np.unique(together, return_inverse=True, return_counts=True)
+    member = sparse.csr_matrix((np.ones(len(x)), (place, np.arange(len(x)))), shape=(len(groups), len(x)))
+    apart = x - (member @ x / size[:, None])[place]
+    w: Doubles = apart.T @ apart / len(x)
+    return w
 
 
 def _unit(points: Singles) -> Singles:

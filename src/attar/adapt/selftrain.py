@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 from attar._settings import check_counts
 from attar.adapt.labels import known_classes
 from attar.adapt.probe import LinearProbe, temperature
-from attar.adapt.propagate import PRINCIPAL, Frame, principal
+from attar.adapt.propagate import PRINCIPAL, Frame, among_groups, local_axes, principal
 from attar.data.dataset import UNLABELLED, Doubles
 
 Singles = npt.NDArray[np.float32]
@@ -23,11 +23,11 @@ _PENALTIES = np.logspace(-5, 1, 13)
 
 @dataclass(frozen=True)
 class Pool:
-    """Samples, labelled or not, in the coordinates of their own principal axes, where every ridge regression is cheap.
+    """Samples, labelled or not, on axes of their own on which every ridge regression is cheap.
 
     Arguments:
         mean: of the representations `(dim,)`.
-        axes: principal axes `(dim, k)`, the widest first.
+        axes: of most spread `(dim, k)`, the widest first.
         points: coordinates `(n, k)`; their covariance is diagonal.
     """
 
@@ -36,10 +36,20 @@ class Pool:
     points: Doubles
 
     @classmethod
-    def learn(cls, z: npt.ArrayLike, max_axes: int = PRINCIPAL) -> Pool:
-        """The coordinates of representations `(n, dim)`."""
-        mean, axes, points = principal(z, max_axes)
-        return cls(mean, axes, points.astype(np.float64))
+    def learn(
+        cls, z: npt.ArrayLike, max_axes: int = PRINCIPAL, together: npt.NDArray[np.integer] | None = None
+    ) -> Pool:
+        """The principal axes of representations `(n, dim)`.
+
+        Where it is known which samples belong together `(n,)`, the axes lie among those, but are of most spread for
+        what there is within a group (`local_axes`): a weight costs the less, the less it tells what is alike apart.
+        """
+        mean, axes, widest = principal(z, max_axes)
+        points = widest.astype(np.float64)
+        found = None if together is None else local_axes(points, among_groups(points, together), axes.shape[1])
+        if found is not None:
+            axes, points = np.asarray(axes @ found, np.float32), points @ found
+        return cls(mean, axes, points)
 
     def frame(self, max_axes: int = 64) -> Frame:
         """The subspace in which samples are placed, for a neighbour graph."""

@@ -26,7 +26,15 @@ Answer = Callable[[list[Indices]], list[Doubles]]
 by the positions of its samples, and returns after each training the class probabilities of all n, `(n, n_classes)`."""
 
 
-def cross_validate(answer: Answer, codes: npt.NDArray[np.integer], *, folds: int, repeats: int, seed: int) -> Doubles:
+def cross_validate(
+    answer: Answer,
+    codes: npt.NDArray[np.integer],
+    *,
+    folds: int,
+    repeats: int,
+    seed: int,
+    together: npt.NDArray[np.integer] | None = None,
+) -> Doubles:
     """Class probabilities of each labelled sample by models that have not seen its label.
 
     Arguments:
@@ -35,6 +43,7 @@ def cross_validate(answer: Answer, codes: npt.NDArray[np.integer], *, folds: int
         folds: stratified; fewer where no class has so many labels.
         repeats: how often, each with other folds. The first repeats are the same for every candidate.
         seed: of the folds.
+        together: samples that belong together are held out together, as in `stratified_folds`.
 
     Returns:
         `(repeats, n, n_classes)`; NaN for a sample that is never held out (the only one of its class).
@@ -43,7 +52,7 @@ def cross_validate(answer: Answer, codes: npt.NDArray[np.integer], *, folds: int
     n, everything = len(codes), np.arange(len(codes))
     rounds = []
     for _ in range(repeats):
-        held_out = stratified_folds(codes, folds, rng)
+        held_out = stratified_folds(codes, folds, rng, together)
         p = np.full((n, int(codes.max()) + 1), np.nan)
         for fold, answered in zip(held_out, answer([np.setdiff1d(everything, fold) for fold in held_out])):
             p[fold] = answered[fold]
@@ -69,7 +78,13 @@ class LearningPoint:
 
 
 def learning_curve(
-    answer: Answer, codes: npt.NDArray[np.integer], *, sizes: int, draws: int, seed: int
+    answer: Answer,
+    codes: npt.NDArray[np.integer],
+    *,
+    sizes: int,
+    draws: int,
+    seed: int,
+    together: npt.NDArray[np.integer] | None = None,
 ) -> list[LearningPoint]:
     """How accuracy grows with the number of labels, from two per class to nearly all.
 
@@ -79,10 +94,12 @@ def learning_curve(
         sizes: how many numbers of labels, evenly spaced by ratio.
         draws: stratified draws of each size.
         seed: of the draws.
+        together: what belongs together with a sample that was trained on is not judged.
     """
     counts = np.bincount(codes)
     members = [np.flatnonzero(codes == c) for c in np.flatnonzero(counts)]
     n, least = len(codes), sum(min(2, len(m)) for m in members)
+    unit = np.arange(n) if together is None else together
     most = max(least, round(0.85 * n))
     rng = np.random.default_rng(seed)
     points: dict[int, LearningPoint] = {}
@@ -94,8 +111,11 @@ def learning_curve(
             continue
         scores = []
         for part, p in zip(trained, answer(trained)):
-            rest = np.setdiff1d(np.arange(n), part)
-            scores.append(float((p[rest].argmax(1) == codes[rest]).mean()))
+            rest = np.flatnonzero(~np.isin(unit, unit[part]))
+            if len(rest):
+                scores.append(float((p[rest].argmax(1) == codes[rest]).mean()))
+        if not scores:
+            continue
         low, high = np.quantile(scores, [0.05, 0.95])
         points[labels] = LearningPoint(labels, float(np.mean(scores)), float(low), float(high))
     return list(points.values())

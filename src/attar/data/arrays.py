@@ -15,6 +15,7 @@ from attar.data.nodes import Nodes
 from attar.data.quality import duplicates
 from attar.data.raw import Raw, RawLabels
 from attar.data.texts import are_texts, test_part, text_column, tokenize
+from attar.data.windows import overlaps, recordings
 from attar.errors import DataError, LabelError, first_line
 
 KINDS = ("image", "series", "table", "text", "graph")
@@ -144,7 +145,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     Raises:
         DataError, LabelError: as `from_arrays`.
     """
-    notes = list(raw.notes)
+    notes, together = list(raw.notes), None
     kind = kind or raw.kind
     guessed = kind is None
     if kind is not None and kind not in KINDS:
@@ -183,6 +184,9 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         x = checks.numeric(x, kind, ids, columns, where)
         values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)
         notes += [*found, *checks.missing(values, kind), *duplicates(values, raw.test)]
+        if kind == "series" and (cut := recordings(values)) is not None:
+            together, stride = cut
+            notes += overlaps(together, stride, values.shape[2], raw.test)
     else:
         values = checks.cast(checks.numeric(x, kind, ids, columns, where), kind, ids, columns, where)
         notes += checks.missing(values, kind)
@@ -190,7 +194,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     if len(set(ids)) < n:
         notes.append("some ids are given to more than one sample")
     names: Strings = np.array(ids, dtype=np.str_)
-    return Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes))
+    return Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), together)
 
 
 def _labels(raw: Raw, n: int, where: str, notes: list[str]) -> tuple[Ints, tuple[str, ...]]:

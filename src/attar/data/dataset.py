@@ -59,6 +59,8 @@ class Dataset:
         columns: of a table; of texts, the one that they stand in.
         test: indices of the samples that the source itself sets aside for testing, else None.
         notes: what was found on reading and what was done about it, one sentence each.
+        recordings: the number of the recording `(n,)` that each sample was cut from, where samples are told to be cut
+            from the same; else None.
     """
 
     kind: str
@@ -69,6 +71,7 @@ class Dataset:
     columns: tuple[Column, ...] = ()
     test: Ints | None = None
     notes: tuple[str, ...] = field(default=())
+    recordings: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.x)

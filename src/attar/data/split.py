@@ -86,7 +86,8 @@ def holdout(dataset: Dataset, fraction: float, seed: int = 0) -> Ints:
     """Choose the samples that are set aside and looked at once, after every choice is made.
 
     Only labelled samples are chosen, as an unlabelled one tests nothing; in proportion to the classes; each class
-    keeps at least one for training.
+    keeps at least one for training. Of samples that are cut from recordings, whole recordings are, the unlabelled ones
+    too: what is left for training has nothing of them.
 
     Arguments:
         dataset: with no test part of its own.
@@ -108,13 +109,18 @@ def holdout(dataset: Dataset, fraction: float, seed: int = 0) -> Ints:
         raise DataError(f"the held-out fraction must be between 0 and 1, not {fraction}")
     if dataset.test is not None:
         raise DataError("the source has its own test part; leave the held-out fraction away")
-    members = _members(dataset.y, np.arange(len(dataset)))
+    together = np.arange(len(dataset)) if dataset.recordings is None else dataset.recordings
+    labelled, said = dataset.labelled, "samples" if dataset.recordings is None else "recordings"
+    # A recording stands for its class, that of its first label.
+    first = labelled[np.unique(together[labelled], return_index=True)[1]]
+    members = _members(dataset.y, first)
     counts = np.array([len(m) for m in members], dtype=np.int64)
     most = counts - 1
     total = min(max(round(fraction * int(counts.sum())), 1), int(most.sum()))
     if total < 1:
-        raise LabelError("too few labelled samples to hold any out; label two or more of a class, or hold nothing out")
-    return np.sort(_draw(members, _allocate(counts, total, np.zeros_like(counts), most), seed))
+        raise LabelError(f"too few labelled {said} to hold any out; label two or more of a class, or hold nothing out")
+    chosen = _draw(members, _allocate(counts, total, np.zeros_like(counts), most), seed)
+    return np.flatnonzero(np.isin(together, together[chosen]))
 
 
 def _members(y: Ints, pool: Ints) -> list[Ints]:

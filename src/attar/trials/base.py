@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from torch import nn
 from attar.adapt.validate import Answer, Indices, cross_validate, learning_curve
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
 from attar.data.split import some
+from attar.data.windows import alike, shared
 from attar.deploy.check import check
 from attar.deploy.measure import measure
 from attar.deploy.onnx import export
@@ -54,6 +56,7 @@ class Job:
         seed: of everything random.
         shown: indices of the samples that the latent map shows.
         progress: where to report.
+        recordings: the number of the recording `(n,)` that each sample was cut from; None where there are none.
     """
 
     kind: Kind
@@ -64,6 +67,7 @@ class Job:
     seed: int
     shown: Indices
     progress: Progress
+    recordings: Ints | None = None
 
     @property
     def at_once(self) -> int:
@@ -84,6 +88,21 @@ class Job:
     def codes(self) -> Ints:
         """Classes of the labelled samples."""
         return self.y[self.labelled]
+
+    @property
+    def together(self) -> Ints | None:
+        """The recordings of the labelled samples."""
+        return None if self.recordings is None else self.recordings[self.labelled]
+
+    def taught(self, y: Ints) -> Ints:
+        """Labels `(n,)`, each given to its whole recording where recordings have one label each."""
+        if self.recordings is None or not self._alike:
+            return y
+        return shared(y, self.recordings)
+
+    @cached_property
+    def _alike(self) -> bool:
+        return self.recordings is not None and alike(self.y, self.recordings)
 
 
 @dataclass(frozen=True)
@@ -144,10 +163,12 @@ def finished(
             reasons.append(f"{one.name} is left out: {error}")
             continue
         repeats = plan.network_repeats if one.network else plan.repeats
-        arrays[f"{i}.held_out"] = cross_validate(one.answer, codes, folds=plan.folds, repeats=repeats, seed=job.seed)
+        arrays[f"{i}.held_out"] = cross_validate(
+            one.answer, codes, folds=plan.folds, repeats=repeats, seed=job.seed, together=job.together
+        )
         arrays[f"{i}.everything"] = one.everything
         sizes, draws = NETWORK_CURVE if one.network else (5, plan.draws)
-        curve = learning_curve(one.answer, codes, sizes=sizes, draws=draws, seed=job.seed)
+        curve = learning_curve(one.answer, codes, sizes=sizes, draws=draws, seed=job.seed, together=job.together)
         measured = measure(file, job.x)
         facts.append(
             {

@@ -15,7 +15,7 @@ from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
 from attar.adapt.validate import Answer, Indices, correctness, cross_validate
-from attar.data.dataset import UNLABELLED, Doubles
+from attar.data.dataset import UNLABELLED, Doubles, Ints
 from attar.run import Result
 from attar.trials.base import Fitted, Job, apply, finished, writer
 
@@ -39,12 +39,15 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     z = apply(module, job.x[labelled], job.at_once)
     linear = LinearProbe(random_state=job.seed).fit(z, codes)
     penalty = float(linear.penalty_) if linear.loss_ == "squared" else None
+    taught = job.taught(job.y)
     others = np.random.default_rng(job.seed).permutation(np.setdiff1d(np.arange(len(job.x)), labelled))
+    # First those that a label will be given to.
+    others = others[np.argsort(taught[others] == UNLABELLED, kind="stable")]
     pooled = np.sort(np.concatenate([labelled, others[: max(0, _POOL - len(labelled))]]))
     z_pooled = apply(module, job.x[pooled], job.at_once)
-    pool = Pool.learn(z_pooled)
+    pool = Pool.learn(z_pooled, together=None if job.recordings is None else job.recordings[pooled])
     frame = pool.frame()
-    trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, job.y[pooled])
+    trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, taught[pooled])
     said, said_trained, points = [], [], []
     with job.progress.task(name, len(job.x)) as task:
         step = max(_PART, job.at_once)
@@ -76,12 +79,15 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     finish = partial(finished, job, folder=folder, points=shown, points_of=name, start=start, z=z, penalty=penalty)
     if name in ("raw", "tf-idf"):
         return finish(fitted=[by_linear], baseline=True)
-    in_pool = np.searchsorted(pooled, labelled)
+
+    def taught_by(part: Indices) -> Ints:
+        y = np.full(len(job.x), UNLABELLED)
+        y[labelled[part]] = codes[part]
+        return job.taught(y)
 
     def trained_on(part: Indices) -> Doubles:
-        y = np.full(len(pooled), UNLABELLED)
-        y[in_pool[part]] = codes[part]
-        return SelfTrainedProbe(random_state=job.seed).fit_pool(pool, y).predict_proba(z)
+        probe = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, taught_by(part)[pooled])
+        return probe.predict_proba(z)
 
     answer_trained = _remembered(trained_on)
     by_training = Fitted(
@@ -95,17 +101,15 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         reason = f"{name} + propagation is left out: on one axis there are two directions only, and no neighbours"
         return finish(fitted=[by_linear, by_training], baseline=baseline, left_out=[reason])
     graph = neighbour_graph(placed)
-    propagation = LabelPropagation().fit_graph(frame, graph, job.y)
+    propagation = LabelPropagation().fit_graph(frame, graph, taught)
     n_classes = len(job.meta.classes)
 
     def answer_propagation(parts: list[Indices]) -> list[Doubles]:
         answers, at_once = [], max(1, _SPREAD // (len(job.x) * n_classes))
         for begin in range(0, len(parts), at_once):
             some = parts[begin : begin + at_once]
-            seeds = np.zeros((len(job.x), n_classes * len(some)))
-            for i, part in enumerate(some):
-                seeds[labelled[part], n_classes * i + codes[part]] = 1.0
-            f = spread(graph.weights, seeds, propagation.alpha)
+            known = np.concatenate([taught_by(part)[:, None] == np.arange(n_classes) for part in some], axis=1)
+            f = spread(graph.weights, known.astype(np.float64), propagation.alpha)
             answers += [label_distributions(f_part)[labelled] for f_part in np.split(f, len(some), axis=1)]
         return answers
 
@@ -143,5 +147,7 @@ def probed(job: Job, module: nn.Module) -> Doubles:
     def answer(parts: list[Indices]) -> list[Doubles]:
         return [LinearProbe(random_state=job.seed).fit(z[part], codes[part]).predict_proba(z) for part in parts]
 
-    held_out = cross_validate(answer, codes, folds=job.plan.folds, repeats=job.plan.repeats, seed=job.seed)
+    held_out = cross_validate(
+        answer, codes, folds=job.plan.folds, repeats=job.plan.repeats, seed=job.seed, together=job.together
+    )
     return correctness(held_out, codes)

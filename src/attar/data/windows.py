@@ -1,0 +1,183 @@
+"""Windows that were cut from the same recording, which is told by their overlap, and the labels of recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from attar.data.dataset import UNLABELLED, Array, Ints
+
+# Steps that are hashed together; a window shares as many or this part of its own with the next.
+_STEPS, _SHARE = 8, 1 / 8
+# Share of the windows that must be followed by another one, and of pairs that may be at any other distance: all else is
+# chance, or of no use. And windows on which this is tried first.
+_COMMON, _TRIED = 0.05, 256
+# Labels of a recording are alike by chance with less than this probability, or are not taken to be.
+_CHANCE = 0.05
+# Numbers that are hashed at a time.
+_BLOCK = 2**22
+
+
+def recordings(x: Array) -> tuple[Ints, int] | None:
+    """Which windows were cut from one recording, each some steps after the one before.
+
+    A window follows another one where it begins with the very values that the other ends with. All windows are cut at
+    one distance, the most common. Copies follow none, nor do windows that begin with a value that does not change.
+
+    Arguments:
+        x: float32 windows `(n, channels, steps)`.
+
+    Returns:
+        The number of each one's recording `(n,)`, and the steps from a window to the next; None where they do not
+        overlap.
+
+    Example:
+        >>> walk = np.random.default_rng(0).standard_normal(96).astype(np.float32)
+        >>> recordings(np.stack([walk[None, i : i + 32] for i in (0, 16, 64, 48)]))
+        (array([0, 0, 1, 1]), 16)
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n, steps = len(x), x.shape[2]
+    most = steps - max(_STEPS, round(_SHARE * steps))
+    if n < 2 or most < 1:
+        return None
+    beginnings = _beginnings(x)
+    tried = np.unique(np.linspace(0, n - 1, _TRIED).astype(np.int64))
+    if len(np.unique(_following(x, tried, beginnings, most)[0])) < _COMMON * len(tried):
+        return None
+    before, after, shift = _following(x, np.arange(n), beginnings, most)
+    stride = int(np.bincount(shift).argmax())
+    by_chance = (shift % stride != 0).mean()
+    before, after = before[shift == stride], after[shift == stride]
+    if len(before) < _COMMON * n or by_chance > _COMMON:
+        return None
+    follows = coo_array((np.ones(len(before)), (before, after)), shape=(n, n))
+    return connected_components(follows, directed=False)[1].astype(np.int64), stride
+
+
+def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None) -> list[str]:
+    """What a person should know of windows that overlap.
+
+    >>> overlaps(np.array([0, 0, 1, 1]), 16, 64, test=np.array([3]))[1]
+    '1 of 1 test samples are cut from recordings that training has seen'
+    """
+    n, many = len(together), len(np.unique(together))
+    notes = [
+        f"the samples are windows that overlap by {100 * (1 - stride / steps):.0f} %: {n:,} of {many:,} recordings; "
+        "those of one recording are judged together"
+    ]
+    if test is not None:
+        seen = int(np.isin(together[test], np.delete(together, test)).sum())
+        notes += [f"{seen:,} of {len(test):,} test samples are cut from recordings that training has seen"] * bool(seen)
+    return notes
+
+
+def alike(y: Ints, together: Ints) -> bool:
+    """Whether a recording has one label: no two known ones differ, and that is no chance.
+
+    A second label of a recording is the first one's by chance with probability Σ p_c², p_c the share of a class.
+
+    Arguments:
+        y: labels `(n,)`, -1 where unlabelled.
+        together: the number of each sample's recording `(n,)`, from 0.
+
+    Example:
+        >>> recording = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+        >>> alike(np.array([2, 2, 2, 2, 5, 5, 5, 5]), recording), alike(np.array([2, 2, 2, 2, 5, 5, 5, 2]), recording)
+        (True, False)
+    """
+    known = y != UNLABELLED
+    classes, codes = np.unique(y[known], return_inverse=True)
+    table = np.zeros((int(together.max()) + 1, len(classes)))
+    np.add.at(table, (together[known], codes), 1)
+    if ((table > 0).sum(1) > 1).any():
+        return False
+    again = float(np.maximum(table.sum(1) - 1, 0).sum())
+    chance = float(((table.sum(0) / max(1, known.sum())) ** 2).sum())
+    return bool(chance**again < _CHANCE)
+
+
+def shared(y: Ints, together: Ints) -> Ints:
+    """Labels given to all windows of their recording.
+
+    Arguments:
+        y: labels `(n,)`, -1 where unlabelled; those of one recording are `alike`.
+        together: the number of each sample's recording `(n,)`, from 0.
+
+    Example:
+        >>> shared(np.array([-1, 5, -1, -1]), np.array([0, 0, 0, 1]))
+        array([ 5,  5,  5, -1])
+    """
+    known = y != UNLABELLED
+    of_recording = np.full(int(together.max()) + 1, UNLABELLED)
+    of_recording[together[known]] = y[known]
+    return of_recording[together]
+
+
+def remarks(y: Ints, together: Ints, classes: tuple[str, ...]) -> list[str]:
+    """What a person should know of labels of windows of recordings.
+
+    Arguments:
+        y: positions in `classes` `(n,)`, -1 where unlabelled.
+        together: the number of each sample's recording `(n,)`, from 0.
+        classes: names.
+
+    Example:
+        >>> remarks(np.array([0, 0, -1, 1, 1, -1]), np.array([0, 1, 1, 2, 2, 2]), ("walk", "stand"))
+        ["labels of one recording only: 'stand'; how well they are told on another one is not known"]
+    """
+    known = np.flatnonzero(y != UNLABELLED)
+    once = [classes[c] for c in np.unique(y[known]) if len(np.unique(together[known[y[known] == c]])) == 1]
+    notes = ["no recording has labels of two classes: a label is given to its whole recording"] * alike(y, together)
+    if once:
+        names = ", ".join(f"'{name}'" for name in once)
+        notes.append(f"labels of one recording only: {names}; how well they are told on another one is not known")
+    return notes
+
+
+def _beginnings(x: Array) -> tuple[npt.NDArray[np.uint64], Ints]:
+    """Hashes of how windows begin, sorted, and whose they are: those that no other has, and that are not constant."""
+    start = x[:, :, :_STEPS]
+    changes = (start != start[:, :, :1]).any(axis=(1, 2))
+    hashes = np.concatenate([hashed[:, 0] for _, hashed in _hashed(start, np.arange(len(x)))])
+    values, place, count = np.unique(hashes, return_index=True, return_counts=True)
+    alone = (count == 1) & changes[place]
+    return values[alone], place[alone]
+
+
+def _following(
+    x: Array, rows: Ints, beginnings: tuple[npt.NDArray[np.uint64], Ints], most: int
+) -> tuple[Ints, Ints, Ints]:
+    """Some of the windows, one that follows each, and 1 to `most` steps later."""
+    values, owners = beginnings
+    pairs: list[tuple[int, int, int]] = []
+    for part, hashed in _hashed(x, rows):
+        row, step = np.nonzero(np.isin(hashed[:, 1 : most + 1], values))
+        after = owners[np.searchsorted(values, hashed[row, step + 1])]
+        for i, j, s in zip(part[row].tolist(), after.tolist(), (step + 1).tolist()):
+            if i != j and np.array_equal(x[i, :, s:], x[j, :, :-s]):
+                pairs.append((i, j, s))
+    before, later, shift = np.array(pairs, dtype=np.int64).reshape(-1, 3).T
+    return before, later, shift
+
+
+def _hashed(x: Array, rows: Ints) -> Iterator[tuple[Ints, npt.NDArray[np.uint64]]]:
+    """Some windows, and hashes of what is in them from each step on `(some, steps − 7)`."""
+    rng = np.random.default_rng(0)
+    odd = rng.integers(2**63, size=(x.shape[1], _STEPS), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    at_once, last = max(1, _BLOCK // x[0].size), x.shape[2] - _STEPS + 1
+    for begin in range(0, len(rows), at_once):
+        part = rows[begin : begin + at_once]
+        # Adding 0 makes one zero of the two. Bits are mixed first, since floats are often multiples of each other.
+        bits = (np.asarray(x[part], np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64)
+        bits *= np.uint64(0x9E3779B97F4A7C15)
+        bits ^= bits >> np.uint64(32)
+        hashed = np.zeros((len(part), last), np.uint64)
+        for channel in range(x.shape[1]):
+            for step in range(_STEPS):
+                hashed += bits[:, channel, step : step + last] * odd[channel, step]
+        yield part, hashed

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from attar.data.arrays import from_arrays
+from attar.data.split import holdout
+from attar.data.windows import alike, overlaps, recordings, remarks, shared
+from attar.errors import LabelError
+
+STEPS, STRIDE = 32, 12
+
+
+def windows(lengths: list[int], channels: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """So many windows of each recording, in random order, and of which recording each is."""
+    rng = np.random.default_rng(seed)
+    cut, of = [], []
+    for number, length in enumerate(lengths):
+        whole = rng.standard_normal((channels, STEPS + STRIDE * (length - 1))).astype(np.float32)
+        cut += [whole[:, STRIDE * i : STRIDE * i + STEPS] for i in range(length)]
+        of += [number] * length
+    order = rng.permutation(len(of))
+    return np.stack(cut)[order], np.array(of)[order]
+
+
+def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(((a[:, None] == a) == (b[:, None] == b)).all())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_recordings_are_told_by_their_overlap(channels: int) -> None:
+    x, of = windows([5, 1, 9, 2, 30], channels)
+    found = recordings(x)
+    assert found is not None
+    assert same_partition(found[0], of)
+    assert found[1] == STRIDE
+
+
+def test_recordings_equal_a_naive_loop() -> None:
+    x, _ = windows([4, 6, 3])
+    x[5] = np.random.default_rng(1).standard_normal(x[5].shape)  # one is lost, and its recording falls apart
+    parent = list(range(len(x)))
+    for i in range(len(x)):
+        for j in range(len(x)):
+            if i != j and (x[i, :, STRIDE:] == x[j, :, :-STRIDE]).all():
+                parent = [parent[i] if p == parent[j] else p for p in parent]
+    found = recordings(x)
+    assert found is not None
+    assert same_partition(found[0], np.array(parent))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.random.default_rng(0).standard_normal((50, 2, 64)).astype(np.float32),
+        np.zeros((50, 1, 64), np.float32),
+        np.full((50, 1, 64), np.nan, np.float32),
+        np.repeat(np.random.default_rng(0).standard_normal((1, 1, 64)).astype(np.float32), 50, axis=0),  # copies
+        np.tile(np.sin(np.arange(64) * np.pi / 4).astype(np.float32), (50, 1, 1)),  # of one period
+        np.random.default_rng(0).integers(0, 2, (200, 1, 64)).astype(np.float32),  # alike by chance, for a few steps
+        np.zeros((1, 1, 64), np.float32),
+        np.random.default_rng(0).standard_normal((50, 2, 6)).astype(np.float32),  # short
+    ],
+    ids=["noise", "zeros", "nan", "copies", "periodic", "bits", "one", "short"],
+)
+def test_what_was_not_cut_from_recordings(x: np.ndarray) -> None:
+    assert recordings(x) is None
+
+
+def test_a_few_windows_that_overlap_are_chance() -> None:
+    x, _ = windows([2] + [1] * 100)
+    assert recordings(x) is None
+
+
+def test_sharing_less_than_an_eighth_is_no_overlap() -> None:
+    whole = np.random.default_rng(0).standard_normal((1, 4000)).astype(np.float32)
+    cut = [np.stack([whole[:, i : i + 128] for i in range(0, 3000, stride)]) for stride in (113, 112)]
+    assert recordings(cut[0]) is None
+    assert recordings(cut[1]) is not None
+
+
+def test_windows_of_unequal_length_are_padded() -> None:
+    x, of = windows([6, 6])
+    last = [i for i in range(len(x)) if not any((x[i, :, STRIDE:] == x[j, :, :-STRIDE]).all() for j in range(len(x)))]
+    x[last, :, -4:] = np.nan
+    found = recordings(x)
+    assert found is not None
+    assert same_partition(found[0], of)
+
+
+def test_a_dataset_says_what_overlaps() -> None:
+    x, of = windows([8, 8, 8])
+    y = np.where(of == 2, 1, 0)
+    dataset = from_arrays(x, y)
+    assert dataset.recordings is not None
+    assert same_partition(dataset.recordings, of)
+    assert dataset.notes[0].startswith("the samples are windows that overlap by 62 %: 24 of 3 recordings")
+    assert from_arrays(x[::-1] + np.float32(1), y).recordings is not None
+    assert from_arrays(np.random.default_rng(0).random((9, 2, 32)), y[:9]).recordings is None
+
+
+def test_test_samples_of_known_recordings_are_counted() -> None:
+    of = np.array([0, 0, 1, 1, 2])
+    assert overlaps(of, 8, 32, np.array([4])) == overlaps(of, 8, 32)
+    assert overlaps(of, 8, 32, np.array([1, 4]))[1] == (
+        "1 of 2 test samples are cut from recordings that training has seen"
+    )
+
+
+def test_whole_recordings_are_held_out() -> None:
+    x, of = windows([5, 6, 7, 5, 6, 7])
+    y = np.where(np.random.default_rng(0).random(len(of)) < 0.5, of % 2, -1)
+    test = holdout(from_arrays(x, y), 0.4, seed=3)
+    assert 0 < len(test) < len(x)
+    assert not set(of[test]) & set(np.delete(of, test))
+    assert set(y[np.setdiff1d(np.arange(len(x)), test)]) == {-1, 0, 1}
+
+
+def test_too_few_recordings_to_hold_one_out() -> None:
+    x, of = windows([9, 9])
+    with pytest.raises(LabelError, match="too few labelled recordings"):
+        holdout(from_arrays(x, of), 0.3)
+
+
+def test_labels_are_alike_where_that_is_no_chance() -> None:
+    of = np.repeat(np.arange(10), 4)
+    y = of % 2
+    assert alike(y, of)
+    hidden = np.where(np.arange(40) % 4 == 0, y, -1)  # one label a recording tells nothing
+    assert not alike(hidden, of)
+    few = hidden.copy()
+    few[1] = y[1]  # a second one is right by chance half the time
+    assert not alike(few, of)
+    wrong = y.copy()
+    wrong[0] = 1
+    assert not alike(wrong, of)
+
+
+def test_a_label_is_shared_by_its_recording() -> None:
+    of = np.array([2, 0, 1, 2, 0])
+    assert shared(np.array([4, -1, -1, -1, 3]), of).tolist() == [4, 3, -1, 4, 3]
+    assert shared(np.full(5, -1), of).tolist() == [-1] * 5
+
+
+def test_remarks() -> None:
+    of = np.repeat(np.arange(12), 4)
+    said = remarks(of % 3, of, ("a", "b", "c"))
+    assert said == ["no recording has labels of two classes: a label is given to its whole recording"]
+    assert "'c'" in remarks(np.where(of == 0, 2, of % 2), of, ("a", "b", "c"))[-1]
