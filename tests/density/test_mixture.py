@@ -41,6 +41,12 @@ def test_finds_how_many_clusters_there_are(k: int) -> None:
     np.testing.assert_allclose(p.weights_, 1 / k, atol=0.02)
 
 
+def test_as_many_as_are_asked_for() -> None:
+    p = Mixture(8, random_state=0).fit(clusters(2))
+    assert p.n_components_ == len(p.weights_) == 8
+    assert list(p.bic_["full"]) == [8]
+
+
 def test_the_criterion_is_that_of_the_raw_samples() -> None:
     x = clusters(2) * [1, 100]
     p = Mixture(random_state=0).fit(x)

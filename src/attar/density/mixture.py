@@ -87,7 +87,7 @@ class Mixture(Density):
         """The mixture with one form of covariance and the best number of components."""
         found = _fitted(u, self.n_components or 1, kind, seed)
         self.bic_[kind] = tried = {found.n_components: self._bic(found, u)}
-        most = found.n_components if self.n_components else min(self.max_components, len(u) // 2)
+        most = 1 if self.n_components else min(self.max_components, len(u) // 2)
         for k in _doubled(2, most):
             model = _fitted(u, k, kind, seed)
             tried[k] = self._bic(model, u)
