@@ -140,6 +140,10 @@ def test_copies_with_other_labels_contradict():
     named = found(from_arrays(x, ["a", "a", "b", "b", "b", ""]))
     assert named["Contradicting labels"].pairs == ((1, 4),)
     assert named["Exact copies"].pairs == ((1, 4), (2, 5))
+    # Also where the first of them has no label.
+    x[[3, 4]] = x[1]
+    named = found(from_arrays(x, ["a", "", "b", "b", "a", ""]))
+    assert named["Contradicting labels"].pairs == ((3, 4),)
 
 
 def test_missing_and_constant_values_are_named():
