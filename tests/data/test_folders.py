@@ -95,14 +95,15 @@ def test_recordings_of_any_form(tmp_path):
 
 def test_images_and_recordings_do_not_mix(tmp_path):
     picture(tmp_path / "a.png")
-    (tmp_path / "labels.csv").write_text("a,cat\n")
-    with pytest.raises(DataError, match=r"1 images and 1 recordings \(labels.csv\)"):
+    (tmp_path / "walk.csv").write_text("1,2\n3,4\n")
+    with pytest.raises(DataError, match=r"1 images and 1 recordings \(walk.csv\)"):
         read_folder(tmp_path)
-    assert len(read_folder(tmp_path, leave_out=tmp_path / "labels.csv").x) == 1
+    assert len(read_folder(tmp_path, leave_out=tmp_path / "walk.csv").x) == 1
 
 
+@pytest.mark.parametrize("header", ["file,class\n", ""])
 @pytest.mark.parametrize("suffix", ["png", "txt", "wav"])
-def test_lists_of_labels_and_predictions_are_no_samples(tmp_path, suffix):
+def test_lists_of_labels_and_predictions_are_no_samples(tmp_path, suffix, header):
     write = {
         "png": picture,
         "txt": lambda path: path.write_text("some words"),
@@ -110,7 +111,7 @@ def test_lists_of_labels_and_predictions_are_no_samples(tmp_path, suffix):
     }[suffix]
     write(tmp_path / f"a.{suffix}")
     write(tmp_path / f"b.{suffix}")
-    (tmp_path / "labels.csv").write_text("file,class\na,cat\n")
+    (tmp_path / "labels.csv").write_text(f"{header}a,cat\nb,3\n")
     (tmp_path / "predictions.csv").write_text("id,label,probability\na.png,cat,0.9\n")
     raw = read_folder(tmp_path, strict=True)
     assert raw.ids == [f"a.{suffix}", f"b.{suffix}"]

@@ -11,7 +11,7 @@ import numpy as np
 from attar.data.dataset import Ints
 from attar.data.files import TEXT, read_texts
 from attar.data.images import is_image, read_images, stack
-from attar.data.labels_file import is_labels_file
+from attar.data.labels_file import called, is_labels_file
 from attar.data.raw import Raw
 from attar.data.recordings import SUFFIXES, read_recordings
 from attar.data.tables import DELIMITED
@@ -28,7 +28,7 @@ def read_folder(
 
     Where every file lies in a sub-folder, the sub-folder is its label, and one called `unlabelled` holds those without.
     Two sub-folders called `train` and `test` are the source's own split. Beside images, texts or WAV files, a table
-    in the folder itself whose header line names ids and labels is no sample.
+    in the folder itself whose header line names ids and labels, or whose first line one of them, is no sample.
 
     Arguments:
         folder: hidden files are ignored; files come in the order of their names.
@@ -84,9 +84,12 @@ def read_folder(
 
 def _lists_of_labels(folder: Path, suffix: Mapping[str, str]) -> list[str]:
     """Files of labels or predictions beside the samples, where these are images, texts or sounds."""
-    others = [end for end in suffix.values() if end in (TEXT, ".wav") or (end not in SUFFIXES and is_image(end))]
+    others = [name for name, end in suffix.items() if end in (TEXT, ".wav") or (end not in SUFFIXES and is_image(end))]
     tables = [name for name, end in suffix.items() if end in DELIMITED and "/" not in name]
-    return [name for name in tables if is_labels_file(folder / name)] if len(tables) <= len(others) else []
+    if len(tables) > len(others):
+        return []
+    samples = {short for name in others for short in called(name)} if tables else set()
+    return [name for name in tables if is_labels_file(folder / name, samples)]
 
 
 def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -77,11 +77,20 @@ def _header(row: Sequence[str]) -> tuple[int, int, int]:
     return 0, 1, 0
 
 
-def is_labels_file(path: Path) -> bool:
-    """Whether a header line names ids and labels, as of the predictions that attar writes."""
+def is_labels_file(path: Path, samples: Collection[str]) -> bool:
+    """Whether a header line names ids and labels, as of the predictions that attar writes, or the first line a sample.
+
+    Arguments:
+        path: of a delimited file.
+        samples: all names of `called`, of the samples that it may be about.
+    """
     with suppress(DataError, OSError):
-        cells = {name.lower() for name in layout(path).names}
-        return bool(cells & _ID_NAMES and cells & _LABEL_NAMES)
+        names = layout(path).names
+        cells = {name.lower() for name in names}
+        if cells & _ID_NAMES and cells & _LABEL_NAMES:
+            return True
+        # Where there is no header line, the line of a sample is taken for one.
+        return len(names) == 2 and _posix(names[0]) in samples
     return False
 
 
@@ -106,10 +115,10 @@ def match_labels(labels: Mapping[str, str | None], ids: Sequence[str], path: Pat
     places: dict[str, list[int]] = {}
     for i, name in enumerate(ids):
         places.setdefault(name, []).append(i)
-    for shorten in (lambda p: p.name, lambda p: str(p.with_suffix("")), lambda p: p.stem):
+    for shorter in zip(*map(called, ids)):
         short: dict[str, list[int]] = {}
-        for i, name in enumerate(ids):
-            short.setdefault(shorten(PurePosixPath(name)) if name else name, []).append(i)
+        for i, name in enumerate(shorter):
+            short.setdefault(name, []).append(i)
         for name, found in short.items():
             if len(found) == 1:
                 places.setdefault(name, found)
@@ -126,6 +135,12 @@ def match_labels(labels: Mapping[str, str | None], ids: Sequence[str], path: Pat
                 raise LabelError(f"{path}: sample '{ids[i]}' is labelled '{result[i]}' and '{label}'; keep one of them")
             result[i] = label if label is not None else result[i]
     return result
+
+
+def called(name: str) -> tuple[str, str, str, str]:
+    """A file by its name, and without its folder, its extension and both."""
+    path = PurePosixPath(name)
+    return (name, path.name, str(path.with_suffix("")), path.stem) if path.name else (name,) * 4
 
 
 def _posix(name: str) -> str:
