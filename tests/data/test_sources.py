@@ -116,6 +116,17 @@ def test_reading_for_prediction(tmp_path):
     assert dataset.test is None
 
 
+@pytest.mark.parametrize("texts", [("2020-01-02", "2020-01-03"), ("08:30", "09:30")])
+@pytest.mark.parametrize("form", ["when,label\n{},{}\n", '{{"when": "{}", "label": "{}"}}\n'])
+def test_categories_that_look_like_dates_stay_those_of_the_model(tmp_path, texts, form):
+    path = tmp_path / ("t.csv" if "," in form.split(":")[0] else "t.jsonl")
+    head, line = form.splitlines(keepends=True) if path.suffix == ".csv" else ("", form)
+    path.write_text(head + line.format(texts[0], "a") + line.format("never", "b") + line.format(texts[1], "a"))
+    learnt = read(str(path))
+    path.write_text(head + line.format(texts[1], "a") + line.format(texts[0], "b"))
+    assert read_for_prediction(str(path), kind="table", shape=(1,), columns=learnt.columns).x.tolist() == [[1], [0]]
+
+
 def test_what_is_fitted_is_what_is_predicted(tmp_path):
     pictures(tmp_path / "p", side=9)
     Image.fromarray(rng.integers(0, 256, (20, 14, 3), dtype=np.uint8)).save(tmp_path / "p" / "z.png")

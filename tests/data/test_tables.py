@@ -118,7 +118,37 @@ def test_texts_that_are_dates_are_what_a_csv_file_makes_of_them(texts, seconds) 
         assert notes == ["column 'when' holds dates: taken as seconds since 1970"]
 
 
-@pytest.mark.parametrize("texts", [["1970-01-02", "soon"], ["1970-13-02", "1970-01-02"], ["1970-01-02x", "1970-01-02"]])
+@pytest.mark.parametrize(
+    ("texts", "seconds"),
+    [
+        (["08:30:00", None, "00:00:01"], [30600, np.nan, 1]),
+        (["08:30", "23:59"], [30600, 86340]),
+        (["00:00:01.5"], [1.5]),
+    ],
+)
+def test_times_of_day_are_what_a_csv_file_makes_of_them(texts, seconds) -> None:
+    values, (column,), notes = from_arrow(pa.table({"at": texts}), where="t")
+    np.testing.assert_array_equal(values[:, 0], seconds)
+    assert column.categories == ()
+    assert notes == ["column 'at' holds times: taken as seconds"]
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.time64("ns"), pa.duration("ns")])
+def test_nanoseconds_are_dropped(kind) -> None:
+    values, _, _ = from_arrow(pa.table({"when": pa.array([1, 2_500_000_001, None], kind)}), where="t")
+    np.testing.assert_array_equal(values[:, 0], [0, 2.5, np.nan])
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["25:00", "08:30"],
+        ["8:30", "09:30"],
+        ["1970-01-02", "soon"],
+        ["1970-13-02", "1970-01-02"],
+        ["1970-01-02x", "1970-01-02"],
+    ],
+)
 def test_texts_some_of_which_are_no_dates_stay_categories(texts) -> None:
     _, (column,), _ = from_arrow(pa.table({"when": texts}), where="t")
     assert sorted(column.categories) == sorted(texts)

@@ -16,7 +16,7 @@ from attar.data.delimited import layout, read_delimited, words_for_missing
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
-from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, as_text, each_once, from_arrow
+from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_once, from_arrow
 from attar.data.texts import test_part, text_column
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
@@ -122,7 +122,7 @@ def from_table(
         where: the file that an error names.
         notes: so far.
         said: True where the person named the label column.
-        text: columns that are categories even where they look like numbers.
+        text: as `from_arrow`.
         kind: as `read_file`.
         ids: what a column that names the rows may be called, in lower case, the likeliest first.
 
@@ -158,10 +158,7 @@ def from_table(
     beside = _like_labels(table.column_names) if label is not None and not said else []
     if beside:
         notes.append(f"columns called like labels stay features ({', '.join(beside)}): leave out what tells the label")
-    for i, name in enumerate(table.column_names):
-        if name in text:
-            table = table.set_column(i, name, as_text(table.column(i)))
-    values, columns, found = from_arrow(table, where=where)
+    values, columns, found = from_arrow(table, where=where, text=text)
     return Raw(values, y, ids=named, columns=columns, kind="table", notes=(*notes, *found))
 
 

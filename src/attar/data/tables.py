@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,14 +23,19 @@ _TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part
 _DRESSED = re.compile(r"[+-]?[$€£¥]? ?[+-]?(\d+|\d{1,3}([.,' ]\d{3})+)([.,]\d+)? ?[%$€£¥]?")
 _MANY = 50
 _DATE = r"^\d{4}-\d{2}-\d{2}([ T]|$)"
+_TIME = r"^\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"
 
 
-def from_arrow(table: ArrowTable, *, where: str) -> tuple[Doubles, tuple[Column, ...], list[str]]:
+def from_arrow(
+    table: ArrowTable, *, where: str, text: Collection[str] = ()
+) -> tuple[Doubles, tuple[Column, ...], list[str]]:
     """Turn a table into numbers.
 
     Arguments:
-        table: of numbers, booleans, texts, categories and dates; dates become seconds since 1970.
+        table: of numbers, booleans, texts, categories, dates and times; dates become seconds since 1970, times of day
+            seconds since midnight.
         where: the file or argument that an error names.
+        text: columns that are categories even where they look like numbers, dates or times.
 
     Returns:
         Values `(n, features)` with NaN where missing and codes in columns of categories; the columns; notes.
@@ -45,7 +50,7 @@ def from_arrow(table: ArrowTable, *, where: str) -> tuple[Doubles, tuple[Column,
     values = np.empty((table.num_rows, len(names)), dtype=np.float64, order="F")
     columns, notes = [], []
     for j, name in enumerate(names):
-        values[:, j], categories, note = _column(table.column(j), name, where)
+        values[:, j], categories, note = _column(table.column(j), name, where, name in text)
         columns.append(Column(name, categories))
         notes += note
     return values, tuple(columns), notes
@@ -58,7 +63,43 @@ def each_once(names: Sequence[str], where: str) -> None:
         raise DataError(f"{where}: two columns are called '{twice}'; rename one")
 
 
-def as_text(column: ArrowColumn) -> ArrowColumn:
+def is_text(kind: Any) -> bool:
+    """Whether a type of Arrow is one of its types of texts."""
+    import pyarrow as pa
+
+    is_type = pa.types
+    return bool(is_type.is_string(kind) or is_type.is_large_string(kind) or is_type.is_string_view(kind))
+
+
+def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doubles, tuple[str, ...], list[str]]:
+    import pyarrow as pa
+
+    is_type = pa.types
+    column = column.cast(pa.string()) if is_text(column.type) else column
+    if text:
+        column = _as_text(column)
+    elif is_type.is_string(column.type):
+        column = _dated(column)
+    kind = column.type
+    if is_type.is_null(kind):
+        return np.full(len(column), np.nan), (), []
+    if is_type.is_boolean(kind):
+        return doubles(column.cast(pa.uint8())), (), []
+    if is_type.is_integer(kind) or is_type.is_floating(kind) or is_type.is_decimal(kind):
+        return doubles(column), (), []
+    if is_type.is_timestamp(kind) or is_type.is_date(kind):
+        # Nanoseconds are more than a number of seconds since 1970 could tell.
+        seconds = doubles(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())) / 1e6
+        return seconds, (), [f"column '{name}' holds dates: taken as seconds since 1970"]
+    if is_type.is_time(kind) or is_type.is_duration(kind):
+        whole = column.cast(pa.time64("us") if is_type.is_time(kind) else pa.duration("us"), safe=False)
+        return doubles(whole.cast(pa.int64())) / 1e6, (), [f"column '{name}' holds times: taken as seconds"]
+    if not (is_type.is_string(kind) or is_type.is_dictionary(kind)):
+        raise DataError(f"{where}: column '{name}' holds {kind}; give numbers, texts or dates, one per cell")
+    return _codes(column, name, where, text)
+
+
+def _as_text(column: ArrowColumn) -> ArrowColumn:
     """Integers and booleans as they are written in a CSV file; other columns as they are."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -68,41 +109,24 @@ def as_text(column: ArrowColumn) -> ArrowColumn:
     return column.cast(pa.string()) if pa.types.is_integer(column.type) else column
 
 
-def _column(column: ArrowColumn, name: str, where: str) -> tuple[Doubles, tuple[str, ...], list[str]]:
-    import pyarrow as pa
-
-    is_type = pa.types
-    if is_type.is_large_string(column.type) or is_type.is_string_view(column.type):
-        column = column.cast(pa.string())
-    column = _dated(column) if is_type.is_string(column.type) else column
-    kind = column.type
-    if is_type.is_null(kind):
-        return np.full(len(column), np.nan), (), []
-    if is_type.is_boolean(kind):
-        return doubles(column.cast(pa.uint8())), (), []
-    if is_type.is_integer(kind) or is_type.is_floating(kind) or is_type.is_decimal(kind):
-        return doubles(column), (), []
-    if is_type.is_timestamp(kind) or is_type.is_date(kind):
-        seconds = doubles(column.cast(pa.timestamp("us")).cast(pa.int64())) / 1e6
-        return seconds, (), [f"column '{name}' holds dates: taken as seconds since 1970"]
-    if is_type.is_time(kind) or is_type.is_duration(kind):
-        whole = column.cast(pa.time64("us")) if is_type.is_time(kind) else column.cast(pa.duration("us"))
-        return doubles(whole.cast(pa.int64())) / 1e6, (), [f"column '{name}' holds times: taken as seconds"]
-    if not (is_type.is_string(kind) or is_type.is_dictionary(kind)):
-        raise DataError(f"{where}: column '{name}' holds {kind}; give numbers, texts or dates, one per cell")
-    return _codes(column, name, where)
-
-
 def _dated(column: ArrowColumn) -> ArrowColumn:
-    """Texts all of which are dates as dates, which they are in a CSV file too; others as they are."""
+    """Texts all of which are dates, or times of day, as such, which they are in a CSV file too; others as they are."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     known = column.drop_null()
-    if len(known) and pc.all(pc.match_substring_regex(known, _DATE)).as_py():
+
+    def all_are(pattern: str) -> bool:
+        return bool(len(known) and pc.all(pc.match_substring_regex(known, pattern)).as_py())
+
+    if all_are(_DATE):
         for zone in (None, "UTC"):
             with contextlib.suppress(pa.ArrowInvalid):
                 return column.cast(pa.timestamp("us", zone))
+    if all_are(_TIME):
+        with contextlib.suppress(pa.ArrowInvalid):
+            # Arrow reads no time of day from a text, but that of a day.
+            return pc.binary_join_element_wise("1970-01-01", column, " ").cast(pa.timestamp("us")).cast(pa.time64("us"))
     return column
 
 
@@ -125,14 +149,14 @@ def doubles(column: ArrowColumn) -> Doubles:
     return values
 
 
-def _codes(column: ArrowColumn, name: str, where: str) -> tuple[Doubles, tuple[str, ...], list[str]]:
+def _codes(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doubles, tuple[str, ...], list[str]]:
     import pyarrow as pa
 
     given = pa.types.is_dictionary(column.type)
     array = column.unify_dictionaries().combine_chunks() if given else column.combine_chunks().dictionary_encode()
     found = [_text(cell) if isinstance(cell, float) else str(cell) for cell in array.dictionary.to_pylist()]
     codes = doubles(array.indices)
-    notes = [] if given else _mixed(found, codes, name, where)
+    notes = [] if given or text else _mixed(found, codes, name, where)
     # A categorical of pandas has an order of its own; texts are put into one that does not depend on the rows.
     categories = tuple(found) if given else sort_names(found)
     place = {text: float(i) for i, text in enumerate(categories)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
-from attar.data.tables import ArrowTable, is_number
+from attar.data.tables import ArrowTable, is_number, is_text
 from attar.data.tokens import Tokenizer, padded
 from attar.errors import DataError
 
@@ -39,16 +39,9 @@ def text_column(table: ArrowTable, kind: str | None, known: Collection[str], whe
     Raises:
         DataError: the kind is text and no column holds any.
     """
-    import pyarrow as pa
-
     if kind not in (None, "text"):
         return None
-    is_type = pa.types
-    found = {
-        str(field.name): _cells(table.column(i))
-        for i, field in enumerate(table.schema)
-        if is_type.is_string(field.type) or is_type.is_large_string(field.type) or is_type.is_string_view(field.type)
-    }
+    found = {str(field.name): _cells(table.column(i)) for i, field in enumerate(table.schema) if is_text(field.type)}
     if kind == "text":
         named = [name for name in found if name in known] or [n for n in found if n.lower() in TEXT_NAMES]
         longest = max(named[:1] or found, key=lambda name: sum(len(cell or "") for cell in found[name]), default=None)
