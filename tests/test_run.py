@@ -106,6 +106,24 @@ def test_a_corrupt_file_of_a_stage_is_a_run_error(tmp_path, damage) -> None:
             run.stage("s", compute)
 
 
+def test_what_earlier_sittings_took_is_counted_once(tmp_path, monkeypatch) -> None:
+    now = iter([10.0, 13.0, 20.0, 24.0])
+    monkeypatch.setattr("attar.run.time.perf_counter", lambda: next(now))
+    with opened(tmp_path / "r") as run:
+        for _ in range(2):
+            run.stage("one", lambda _: Result())
+        assert run.earlier == 0
+    with opened(tmp_path / "r") as run:
+        for _ in range(2):
+            run.stage("one", lambda _: Result())
+            run.stage("two", lambda _: Result())
+        assert run.earlier == 3
+    with opened(tmp_path / "r") as run:
+        for name in ("one", "two"):
+            run.stage(name, lambda _: Result())
+        assert run.earlier == 7
+
+
 def test_a_run_goes_on_with_its_own_versions(tmp_path) -> None:
     with opened(tmp_path / "r"):
         pass

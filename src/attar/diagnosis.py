@@ -98,7 +98,7 @@ def diagnose(
             settings=settings,
             versions=run.versions,
             command=command or shlex.join(sys.argv),
-            seconds=time.perf_counter() - started,
+            seconds=run.earlier + time.perf_counter() - started,
         )
         for one in shown:
             for ending in ("json", "arrow", "svg"):

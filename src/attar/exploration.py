@@ -166,7 +166,6 @@ def _explored(
     from attar.scenes import explored
     from attar.survey import survey
 
-    # A run that goes on counts what is left of it.
     started = time.perf_counter()
     found = survey(dataset, plan["epochs"], plan["precision"], seed, run, progress)
     return explored(dataset, found, n, run, progress, source, command, started, {**settings, **plan})

@@ -122,7 +122,7 @@ def findings(
         model_path=decided.model.name,
         model_bytes=last.bytes,
         model_latency_ms=last.latency_ms,
-        seconds=time.perf_counter() - started,
+        seconds=run.earlier + time.perf_counter() - started,
         settings={
             key: ", ".join(value) if isinstance(value, list | tuple) else value
             for key, value in (run.asked["settings"] | job.plan.model_dump()).items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -48,6 +49,9 @@ class Run:
         asked: everything that decides the outcome: source, settings, fingerprint of the data, seeds.
         versions: of what the run is made with; a run that goes on keeps those it was begun with.
 
+    Attributes:
+        earlier: seconds that those stages took that were found finished.
+
     Raises:
         RunError: the folder holds something else, is corrupt, belongs to another command, or is in use.
     """
@@ -55,6 +59,7 @@ class Run:
     def __init__(self, folder: Path, asked: Json, versions: dict[str, str]) -> None:
         self.folder = folder
         self.asked = json.loads(json.dumps(asked))
+        self.earlier, self._met = 0.0, set[str]()
         if not folder.exists():
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -105,12 +110,17 @@ class Run:
         file = folder / _RESULT
         if not file.exists():
             folder.mkdir(parents=True, exist_ok=True)
+            self._met.add(name)
+            started = time.perf_counter()
             result = compute(folder)
-            _write(file, result, _files_of(folder))
+            _write(file, result, _files_of(folder), time.perf_counter() - started)
             (folder / CHECKPOINT).unlink(missing_ok=True)
             # Read back also what was just computed, so that a run that was killed here sees the very same.
             return _read(file)[0]
-        result, files = _read(file)
+        result, files, seconds = _read(file)
+        if name not in self._met:
+            self._met.add(name)
+            self.earlier += seconds
         there = _files_of(folder)
         for left, hashed in files.items():
             if there.get(left) != hashed:
@@ -204,27 +214,28 @@ def _files_of(folder: Path) -> dict[str, str]:
     }
 
 
-def _write(file: Path, result: Result, files: dict[str, str]) -> None:
+def _write(file: Path, result: Result, files: dict[str, str], seconds: float) -> None:
     from safetensors.numpy import save
 
     # Not by `ascontiguousarray`, which gives a number without axes one.
     arrays = {name: np.asarray(array, order="C") for name, array in result.arrays.items()}
-    words = {"facts": json.dumps(result.facts), "files": json.dumps(files)}
+    words = {"facts": json.dumps(result.facts), "files": json.dumps(files), "seconds": str(seconds)}
     write_whole(file, save(arrays or {"": np.zeros(0, np.uint8)}, words))
 
 
-def _read(file: Path) -> tuple[Result, dict[str, str]]:
-    """The result, and the hashes of the files that were left beside it."""
+def _read(file: Path) -> tuple[Result, dict[str, str], float]:
+    """The result, the hashes of the files that were left beside it, and the seconds that all of it took."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(file, "np") as opened:
             words = opened.metadata() or {}
             facts, files = json.loads(words["facts"]), json.loads(words.get("files", "{}"))
+            seconds = float(words.get("seconds", 0))
             arrays = {name: opened.get_tensor(name) for name in opened.keys() if name}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, KeyError):
         raise _corrupt(file) from None
-    return Result(arrays, facts), files
+    return Result(arrays, facts), files, seconds
 
 
 def _corrupt(file: Path) -> RunError:

@@ -82,7 +82,7 @@ def explored(
         drawn={i: _shown(dataset, found, i) for i in sorted(pairs)},
         spectrum=found.spectrum,
         panels=tuple(_panels(dataset, found)),
-        seconds=time.perf_counter() - started,
+        seconds=run.earlier + time.perf_counter() - started,
         settings=settings,
         versions=run.versions,
         command=command,
