@@ -49,6 +49,15 @@ def test_finds_how_many_directions_there_are(q: int) -> None:
     assert ProbabilisticPCA().fit(low_rank(500, 10, q, 0.3)).n_components_ == q
 
 
+@pytest.mark.parametrize(("n", "d", "q"), [(20, 100, 0), (20, 100, 3), (40, 40, 3), (100, 400, 5)])
+def test_fewer_samples_than_columns_tell_how_many_directions_there_are(n: int, d: int, q: int) -> None:
+    x = low_rank(2 * n, d, q, 1.0)
+    p = ProbabilisticPCA().fit(x[:n])
+    assert p.n_components_ == q
+    # Better on samples not seen than without any direction, or as good.
+    assert p.score(x[n:]) >= ProbabilisticPCA(0).fit(x[:n]).score(x[n:])
+
+
 def test_rotation_changes_nothing() -> None:
     x = low_rank(100, 5, 2, 0.5)
     rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((5, 5)))[0]

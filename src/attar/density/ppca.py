@@ -26,7 +26,8 @@ class ProbabilisticPCA(Density):
         Tipping and Bishop, Probabilistic Principal Component Analysis, 1999, https://doi.org/10.1111/1467-9868.00196
 
     Arguments:
-        n_components: q, below the number of columns; None: that of the best BIC.
+        n_components: q, below the number of columns; None: that of the best BIC, with two samples or more for each
+            direction, as n samples lie in n − 1 directions, beyond which the likelihood has no bound.
 
     Attributes:
         n_components_: q.
@@ -83,9 +84,9 @@ class ProbabilisticPCA(Density):
 
 
 def _by_bic(variances: Doubles, n: int) -> int:
-    """The q of least −2 log-likelihood + log(n) · parameters."""
+    """The q of least −2 log-likelihood + log(n) · parameters, up to n / 2: near n it falls without end."""
     d = len(variances)
-    q = np.arange(min(n, d))
+    q = np.arange(min((n - 1) // 2, d - 1) + 1)
     floored = np.maximum(variances, FLOOR)
     first = np.concatenate([[0.0], np.cumsum(np.log(floored))])[q]
     rest = np.maximum((variances.sum() - np.concatenate([[0.0], np.cumsum(variances)])[q]) / (d - q), FLOOR)
