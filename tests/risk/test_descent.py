@@ -38,6 +38,11 @@ def test_a_direction_below_rounding_arrives_too(slow: float) -> None:
     assert curve.test_risk[0] == pytest.approx(np.exp(-2) / 3, rel=1e-6)
 
 
+def test_it_goes_on_until_a_direction_that_is_overshot_has_arrived() -> None:
+    x = np.diag([1.0, 0.9])
+    assert gradient_descent_path(x, np.ones(2), x, np.ones(2), rate=1.99).train_risk[-1] < 1e-20
+
+
 @pytest.mark.parametrize("from_zero", [True, False])
 def test_it_arrives_at_the_least_norm_or_at_the_projection_of_its_start(from_zero: bool) -> None:
     rng = np.random.default_rng(1)

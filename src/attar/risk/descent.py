@@ -63,7 +63,8 @@ def gradient_descent_path(
     eta = 1 / largest if rate is None else rate
     if not 0 < eta < 2 / largest:
         raise DataError(f"rate is {eta:g}: descent converges between 0 and {2 / largest:g}, twice 1/s²")
-    asked = _steps(steps, eta * float(s[-1] ** 2) if len(s) else 1.0)
+    # Of directions that go beyond where they arrive, and back, a fast one may be the slowest to arrive.
+    asked = _steps(steps, float(min(eta * s[-1] ** 2, 2 - eta * largest)) if len(s) else 1.0)
     rest = targets - (x @ beta)[:, None]
     along, outside, at_start = u.T @ rest, rest - u @ (u.T @ rest), t @ beta
     on_test = t @ vt.T
