@@ -81,6 +81,15 @@ def test_features_that_do_not_vary_are_none(ratio: float, fewer: float) -> None:
     assert found.variance == pytest.approx(expected.variance)
 
 
+def test_weak_features_without_anything_that_acts_as_noise() -> None:
+    rng = np.random.default_rng(0)
+    for n in (9, 10, 11):
+        left = [np.eye(10) - np.linalg.pinv(x) @ x for x in rng.standard_normal((200, n, 10))]
+        drawn = np.mean([np.square(a).sum() / 10 for a in left])
+        assert weak_features_risk(10, n, 10, signal=1.0, noise=0.0) == pytest.approx(drawn, abs=1e-9)
+    assert weak_features_risk(0, 1, 5, signal=1.5, noise=0.5) == 2.0
+
+
 @pytest.mark.parametrize("size", [-1, 21, 1.5, True])
 def test_weak_features_are_so_many_of_all(size: float) -> None:
     with pytest.raises(DataError, match="whole numbers, size from 0 to p_max"):

@@ -150,7 +150,8 @@ def weak_features_risk(size: int, n: int, p_max: int, *, signal: float = 1.0, no
         p ≤ n − 2: (r² (1 − p/p_max) + σ²) (1 + p/(n−p−1))
         p ≥ n + 2: r² p/p_max (1 − n/p) + (r² (1 − p/p_max) + σ²) (1 + n/(p−n−1))
 
-    What is left out acts as noise. Between n − 2 and n + 2 the mean is infinite. Noise of a test target is included.
+    What is left out acts as noise; where there is any, the mean between n − 2 and n + 2 is infinite. Noise of a test
+    target is included.
 
     References:
         Belkin, Hsu, Xu, Two models of double descent for weak features, 2020, https://arxiv.org/abs/1903.07571,
@@ -180,7 +181,8 @@ def weak_features_risk(size: int, n: int, p_max: int, *, signal: float = 1.0, no
         return lost * (1 + size / (n - size - 1))
     if size >= n + 2:
         return kept * (1 - n / size) + lost * (1 + n / (size - n - 1))
-    return np.inf
+    # Where nothing acts as noise, the fit is exact on what it sees.
+    return np.inf if lost and size else lost + signal * max(size - n, 0) / p_max
 
 
 def _positive(*, strictly: bool = False, **numbers: float) -> None:
