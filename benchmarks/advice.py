@@ -14,10 +14,10 @@ higher than by default. `stay` is the same.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
+from runs import data
 
 from attar import kinds
 from attar.data.dataset import UNLABELLED
@@ -28,8 +28,7 @@ from attar.risk.advice import best_of
 from attar.sweeps import Labelled, Sweep, sweep
 from attar.training.progress import Silent
 
-PIMA = str(Path(os.environ.get("ATTAR_DATA", "data")) / "adbench" / "29_Pima.npz")
-SETS = ("digits", "breast-cancer", "wine", "iris", PIMA)
+SETS = ("digits", "breast-cancer", "wine", "iris", "adbench/29_Pima.npz")
 SETS += ("gunpoint", "italy-power-demand", "arrow-head", "osu-leaf", "japanese-vowels")
 OVER = ("λ", "features", "leaves", "trees", "epochs", "width")
 # Loss and share of wrong answers, by default and as advised.
@@ -38,13 +37,12 @@ Looked = tuple[tuple[float, float], tuple[float, float]]
 
 def measured(source: str, labels: int, seed: int, over: list[str]) -> dict[str, Sweep]:
     """The sweeps of one draw of labels."""
-    dataset = prepared(read(source), Options(labels_per_class=labels, seed=seed))
-    train = np.setdiff1d(np.arange(len(dataset)), dataset.test)
-    x, y = dataset.x[train], dataset.y[train]
+    dataset = prepared(read(data(source)), Options(labels_per_class=labels, seed=seed))
+    x, y = dataset.x[dataset.trained], dataset.y[dataset.trained]
     labelled = np.flatnonzero(y != UNLABELLED)
-    data = Labelled(kinds.of(dataset.kind).learn(x, dataset.columns), x, labelled, y[labelled], seed)
+    known = Labelled(kinds.of(dataset.kind).learn(x, dataset.columns), x, labelled, y[labelled], seed)
     test = dataset.x[dataset.test], dataset.y[dataset.test]
-    return {name: sweep(data, name, Silent(), test) for name in over}
+    return {name: sweep(known, name, Silent(), test) for name in over}
 
 
 def looked(found: Sweep) -> Looked:

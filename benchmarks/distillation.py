@@ -14,10 +14,10 @@ from __future__ import annotations
 import sys
 import time
 
-import networks
 import numpy as np
 import torch
 import torch.nn.functional as F
+from runs import data
 from torch import Tensor, nn
 
 from attar.adapt.selftrain import SelfTrainedProbe
@@ -40,7 +40,7 @@ SETS = {
 def main(name: str, draws: int) -> None:
     """Print a row of the table for each draw of labels, and the mean."""
     file, what, labels, epochs = SETS[name]
-    with np.load(networks.DATA / f"{file}.npz") as part:
+    with np.load(data(f"{file}.npz")) as part:
         x, y, x_test, y_test = (part[key] for key in ("x_train", "y_train", "x_test", "y_test"))
     chosen = np.sort(np.random.default_rng(0).permutation(len(x))[:SOME])
     x, y, x_test = x[chosen].astype(np.float32), y[chosen].astype(np.int64), x_test.astype(np.float32)

@@ -14,7 +14,6 @@ weight decay of 1e-3; without any, neither SGD in 1 000 epochs nor Adam in 500 c
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -22,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from runs import data
 
 from attar.risk import Curve, epoch_curve, network_curve
 
-DATA = Path(os.environ.get("ATTAR_DATA", "../shared/data"))
 WIDTHS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 256, 512)
 NOISE = 0.15
 EPOCHS: dict[str, Any] = {"width": 64, "batch_size": 50, "lr": 0.02, "weight_decay": 1e-3, "label_noise": NOISE}
@@ -34,7 +33,7 @@ Data = tuple[np.ndarray[Any, Any], ...]
 
 def mnist(n: int) -> Data:
     """Images of 14 × 14: n for training, in a random order drawn once, and the test part."""
-    with np.load(DATA / "mnist.npz") as file:
+    with np.load(data("mnist.npz")) as file:
         x, y, t, expected = (file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
     some = np.random.default_rng(0).permutation(len(x))[:n]
     x, t = (a.reshape(-1, 1, 14, 2, 14, 2).mean((3, 5)) for a in (x[some], t))

@@ -13,7 +13,6 @@ forests and one of boosting, with 20 % of the labels wrong and without, are save
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -21,12 +20,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from runs import data
 from scipy.stats import ks_2samp
 from sklearn.ensemble import RandomForestClassifier
 
 from attar.risk import forest_curve, forest_grid
 
-DATA = Path(os.environ.get("ATTAR_DATA", "../shared/data"))
 TREES = np.arange(1, 41)
 SEEDS = 20
 
@@ -34,7 +33,7 @@ Split = tuple[npt.NDArray[np.float32], npt.NDArray[Any], npt.NDArray[np.float32]
 
 
 def split(n: int, n_test: int) -> Split:
-    with np.load(DATA / "fashion_mnist.npz") as held:
+    with np.load(data("fashion_mnist.npz")) as held:
         x, y, t, expected = (held[name] for name in ("x_train", "y_train", "x_test", "y_test"))
     some = np.random.default_rng(0).permutation(len(x))[:n]
     flat = [a.reshape(len(a), -1).astype(np.float32) / 255 for a in (x[some], t[:n_test])]

@@ -21,6 +21,7 @@ from typing import Any
 import networks
 import numpy as np
 import torch
+from runs import data
 from torch import Tensor, nn
 
 from attar.compress.integers import quantize_static
@@ -92,7 +93,7 @@ def fashion(folder: Path) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
 
 def har(folder: Path) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
     """attar's convolutional network of series, training windows and test part."""
-    with np.load(networks.DATA / "uci_har.npz") as file:
+    with np.load(data("uci_har.npz")) as file:
         x, y, x_test, y_test = (torch.tensor(file[key]) for key in ("x_train", "y_train", "x_test", "y_test"))
     x, x_test = x.float(), x_test.float()
     mean, std = x.mean((0, 2))[:, None], x.std((0, 2))[:, None]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from runs import data
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from attar.training.loop import train
 from attar.training.progress import Progress
-
-DATA = Path(os.environ.get("ATTAR_DATA", "../shared/data"))
 
 
 class Block(nn.Module):
@@ -76,7 +74,7 @@ def lenet5() -> nn.Sequential:
 
 def images(name: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Images `(n, 1, 28, 28)` between 0 and 1 and classes of "mnist" or "fashion_mnist": training part, test part."""
-    with np.load(DATA / f"{name}.npz") as file:
+    with np.load(data(f"{name}.npz")) as file:
         x, y, x_test, y_test = (file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
 
     def pixels(values: np.ndarray) -> Tensor:

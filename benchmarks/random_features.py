@@ -10,17 +10,16 @@ of the test samples; nothing is chosen by them.
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from runs import data
 
 from attar.risk import Curve, feature_curve
 
-DATA = Path(os.environ.get("ATTAR_DATA", "../shared/data"))
 SETTINGS = (("fourier", 0.0), ("fourier", 0.15), ("relu", 0.0))
 
 
@@ -48,7 +47,7 @@ def summary(name: str, curve: Curve, unit: float) -> None:
 
 def main(out: Path, n: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    with np.load(DATA / "mnist.npz") as held:
+    with np.load(data("mnist.npz")) as held:
         x, y, t, expected = (held[name] for name in ("x_train", "y_train", "x_test", "y_test"))
     some = np.random.default_rng(0).permutation(len(x))[:n]
     for features, noise in SETTINGS:

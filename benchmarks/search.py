@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import networks
 import numpy as np
 import torch
+from runs import data
 from torch import Tensor, nn
 
 from attar.compress import Budget, compress, factorize, prune, quantize, save
@@ -42,7 +43,7 @@ def lenet(folder: Path) -> tuple[nn.Module, Tensor, Tensor, Tensor, Tensor]:
 
 def har(folder: Path) -> tuple[nn.Module, Tensor, Tensor, Tensor, Tensor]:
     """Network, training samples and classes, test part; each channel of mean 0 and deviation 1."""
-    with np.load(networks.DATA / "uci_har.npz") as file:
+    with np.load(data("uci_har.npz")) as file:
         x, y, x_test, y_test = (torch.tensor(file[key]) for key in ("x_train", "y_train", "x_test", "y_test"))
     mean, std = x.float().mean((0, 2))[:, None], x.float().std((0, 2))[:, None]
     x, x_test, y, y_test = (x.float() - mean) / std, (x_test.float() - mean) / std, y.long(), y_test.long()

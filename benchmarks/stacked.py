@@ -15,29 +15,27 @@ order in which they add.
 from __future__ import annotations
 
 import copy
-import os
 import sys
 import time
 from collections.abc import Callable
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from runs import data
 from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from attar.risk.stacked import plain_network
 from attar.risk.together import Recipe, Training, sample_order, train_together
 
-DATA = Path(os.environ.get("ATTAR_DATA", "../shared/data"))
 K, BATCH, STEPS, LR, MOMENTUM, REPEATS = 24, 32, 100, 0.02, 0.9, 3
 
 
 def images(name: str, n: int) -> tuple[Tensor, Tensor, Tensor]:
     """Training samples and one-hot classes, and test samples; mean 0 and deviation 1."""
-    with np.load(DATA / f"{name}.npz") as file:
+    with np.load(data(f"{name}.npz")) as file:
         x, y, test = (file[key] for key in ("x_train", "y_train", "x_test"))
     x, test = (
         torch.tensor(a.reshape(-1, 1, 14, 2, 14, 2).mean((3, 5)) / 255, dtype=torch.float32)

@@ -79,3 +79,8 @@ def test_every_file_that_a_page_leads_to_is_there(page):
         assert (page.parent / target).exists(), target
     for target in re.findall(r"\bbenchmarks/\w+\.py\b", page.read_text()):
         assert (DOCS.parent / target).is_file(), target
+
+
+def test_benchmarks_look_for_their_data_in_one_place():
+    scripts = (DOCS.parent / "benchmarks").glob("*.py")
+    assert [script.name for script in scripts if 'environ.get("ATTAR_DATA"' in script.read_text()] == ["runs.py"]
