@@ -208,10 +208,8 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
 
     def _guess(self, codes: npt.NDArray[np.int32]) -> Doubles:
         """g(ẑ) as rows."""
-        if self.representation is None:
+        if self.representation is None or not len(codes):
             return np.zeros((len(codes), 1))
-        if not len(codes):
-            return np.zeros((0, len(self.mean_)))
         z = (codes * self.latent_steps_).astype(np.float32)
         return np.asarray(self.representation.inverse_transform(z), dtype=np.float64).reshape(len(codes), -1)
 
