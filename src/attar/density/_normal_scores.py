@@ -22,8 +22,9 @@ class NormalScores:
     .. math:: z_i = \Phi^{-1}\left(\frac{r_i - 1/2}{n}\right)
 
     for the value of rank r_i among n, the mean rank where several are equal; linear in between. Beyond the smallest
-    and the largest it goes on along the line through the median and them, so that what lies farther out has a larger
-    z, up to 20.
+    and the largest it goes on by Φ⁻¹(1 − 1/2m), m being the number of distinct values, for each distance from the
+    median to there: where none are equal, along the line through the median and them. So what lies farther out has a
+    larger z, up to 20.
 
     References:
         Statistical Estimates and Transformed Beta-Variables (Blom, 1958).

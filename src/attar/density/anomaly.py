@@ -54,9 +54,10 @@ def _normality(ensemble: Ensemble, x: Floats) -> Floats:
 class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     r"""Samples unlike the others, found by density, neighbours, reconstruction and isolation together, without labels.
 
-    An ensemble s is the mean of seven scores, each as the normal quantile of its rank; all but one of them learn from
-    the half of the samples that a first round finds most normal. Nothing in it is set by hand, by a label or for a
-    data set. There are five, each learnt without a fifth of the samples, which it is then compared with.
+    An ensemble s is the mean of three families of scores, seven in all, each as the normal quantile of its rank; all
+    but one of them learn from the half of the samples that a first round finds most normal. Nothing in it is set by
+    hand, by a label or for a data set. There are five, each learnt without a fifth of the samples, which it is then
+    compared with.
 
     The p-value of a sample x is that of "x comes from the distribution of the samples in `fit`":
 
