@@ -13,6 +13,7 @@ from attar.risk._measured import losses, measured_curve
 from attar.risk._prefixes import fits
 from attar.risk._regression import sizes_of, thin_svd
 from attar.risk.curve import Curve
+from attar.risk.ridge import left_out
 from attar.risk.task import Task
 
 PENALTIES = np.geomspace(1e-7, 10, 25)
@@ -230,10 +231,5 @@ class _Ridge:
         return on_train, on_test
 
     def left_out(self, y: Doubles, penalty: float) -> Doubles:
-        """Residuals of samples that were left out; the constant has a weight of its own, 1/n."""
-        along = self.u.T @ (y - y.mean(0))
-        left = penalty * self.unit / (self.s**2 + penalty * self.unit)
-        residual = self.u @ (left[:, None] * along) + (y - y.mean(0)) - self.u @ along
-        free = (self.u**2) @ left + np.maximum(1 - 1 / len(y) - (self.u**2).sum(1), 0)
-        answers: Doubles = np.where(free[:, None] > 1e-14, residual / np.maximum(free, 1e-14)[:, None], y)
-        return answers
+        """Residuals of samples that were left out."""
+        return left_out(self.u, self.s, penalty * self.unit, y - y.mean(0), constant=1 / len(y))

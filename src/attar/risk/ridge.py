@@ -63,7 +63,7 @@ def ridge_path(
     """
     if (X_test is None) != (y_test is None):
         raise DataError("give X_test and y_test together, or neither")
-    left_out = X_test is None
+    alone = X_test is None
     x, targets, t, expected = checked(X, y, X if X_test is None else X_test, y if y_test is None else y_test)
     u, s, vt = thin_svd(x)
     asked = _ridges(ridges, float(s[0] ** 2) if len(s) else 1.0)
@@ -75,8 +75,8 @@ def ridge_path(
         residual = targets - u @ (shares[:, None] * along)
         solution = (s / (s**2 + ridge))[:, None] * along
         train[i], norm[i] = (residual**2).mean(0), np.linalg.norm(solution, axis=0)
-        if left_out:
-            test[i] = (_left_out(u, s, ridge, targets) ** 2).mean(0)
+        if alone:
+            test[i] = (left_out(u, s, ridge, targets) ** 2).mean(0)
         else:
             test[i] = ((expected - on_test @ solution) ** 2).mean(0)
     return Curve(
@@ -84,7 +84,7 @@ def ridge_path(
         train.mean(1),
         test.mean(1),
         over="λ",
-        loss="squared error, left out one by one" if left_out else "squared error",
+        loss="squared error, left out one by one" if alone else "squared error",
         draws=m,
         train_interval=interval_of(train),
         test_interval=interval_of(test),
@@ -140,21 +140,27 @@ def tuned_path(
     return replace(curves[0], axis=asked.astype(np.float64), over="features", threshold=None, **joined)
 
 
-def _left_out(u: Doubles, s: Doubles, ridge: float, targets: Doubles) -> Doubles:
+def left_out(u: Doubles, s: Doubles, ridge: float, targets: Doubles, constant: float = 0.0) -> Doubles:
     """Residuals of samples that were left out: what is left of y over what is left of a sample's own weight.
 
     Where all samples are interpolated, both are zero at λ = 0, and their ratio has a limit.
+
+    Arguments:
+        u, s: of `thin_svd`.
+        ridge: λ.
+        targets: `(n, m)`.
+        constant: the part 1/n that a sample has in a constant, where X and the targets have had theirs taken off.
     """
     n, rank = u.shape
     along = u.T @ targets
-    if rank == n:
+    if rank == n and not constant:
         # Against the smallest, so that the units of X count nothing.
         left = (s[-1] ** 2 + ridge) / (s**2 + ridge)
         limit: Doubles = (u @ (left[:, None] * along)) / ((u**2) @ left)[:, None]
         return limit
     left = ridge / (s**2 + ridge)
     residual = u @ (left[:, None] * along) + targets - u @ along
-    free = (u**2) @ left + np.maximum(1 - (u**2).sum(1), 0)
+    free = (u**2) @ left + np.maximum(1 - constant - (u**2).sum(1), 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         # A sample with a direction of its own cannot be foretold by the others: its answer is then zero.
         errors: Doubles = np.where(free[:, None] > 1e-14, residual / free[:, None], targets)
