@@ -42,7 +42,7 @@ class Flow(Density):
     Arguments:
         transforms: how many autoregressive layers.
         width: of the two hidden layers in each.
-        steps: of training.
+        steps: of training, however few the samples: some 10 ms each.
         batch_size: samples in a batch.
         lr: highest learning rate.
         random_state: seed of weights, noise, the held-out samples and the order of the others.

@@ -47,7 +47,7 @@ def least_squares_path(
         y_test: their targets `(n_test,)` or `(n_test, m)`.
         sizes: the numbers p to report, from 1 to p_max; every one where left out.
         noise: σ²; y and y_test are then without noise, and risks, bias² and variance are exact means over all noise of
-            this variance, in y and in y_test, for these X. About three times the cost.
+            this variance, in y and in y_test, for these X. About four times the cost.
 
     Returns:
         A curve over p: mean squared errors, the mean over the draws with their 5 and 95 % quantiles as intervals; ‖β‖;
