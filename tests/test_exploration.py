@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 import attar
@@ -99,7 +100,9 @@ def test_poor_samples_get_a_page(x, tmp_path):
 
 def test_images_are_rebuilt_drawn_and_gone_between(tmp_path):
     x = load_digits().data[:420].reshape(-1, 8, 8).astype(np.float32)
+    before = torch.get_rng_state()
     done = attar.explore(x, out=tmp_path / "run", seconds=0.1)
+    assert torch.equal(torch.get_rng_state(), before)
     assert titles(done.page)[:8] == [
         "Map",
         "Quality",

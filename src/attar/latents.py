@@ -78,7 +78,8 @@ def epochs_for(kind: Kind, x: Floats, seconds: float) -> int:
     """Epochs of an autoencoder: as many as the time allows, by that of a few steps; 0 where there is no need of one."""
     if len(x) < _FEW or not kind.quantities or x[0].size < _NARROW:
         return 0
-    encoder, decoder = kind.encoder(DIM, _WIDTH), kind.decoder(DIM, _WIDTH)
+    with torch.random.fork_rng(devices=[]):
+        encoder, decoder = kind.encoder(DIM, _WIDTH), kind.decoder(DIM, _WIDTH)
     optimizer = torch.optim.AdamW([*encoder.parameters(), *decoder.parameters()], fused=True)
     batch = kind.preprocess()(torch.tensor(x[:_BATCH]))
     best = float("inf")
