@@ -12,7 +12,7 @@ import torch
 from sklearn.datasets import load_digits
 
 import attar
-from attar.errors import DataError, RunError
+from attar.errors import DataError, LabelError, RunError
 from attar.training.progress import Silent
 
 
@@ -69,6 +69,13 @@ def with_value(value):
 def test_what_cannot_be_explored_is_refused_before_anything_is_written(x, why, tmp_path):
     with pytest.raises(DataError, match=why):
         attar.explore(x, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("given", [{"labels": "labels.csv"}, {"label_column": "kind"}])
+def test_labels_of_an_array_are_refused_and_not_ignored(tmp_path, given):
+    with pytest.raises(LabelError, match="a file or a folder"):
+        attar.explore(np.eye(9), out=tmp_path / "run", **given)
     assert not (tmp_path / "run").exists()
 
 

@@ -16,7 +16,7 @@ from attar.data.arrays import from_arrays
 from attar.data.dataset import Dataset
 from attar.data.sources import read
 from attar.data.split import some
-from attar.errors import DataError
+from attar.errors import DataError, LabelError
 from attar.fit import default_folder, fingerprint_of
 from attar.plan import default_plan, faster_precision, on_threads, versions
 from attar.report.saved import write_explored
@@ -68,8 +68,8 @@ def explore(
             DataFrame or a list of texts.
         out: the run folder; None: one under runs/ named after the source. The same call goes on in it.
         kind: "image", "series", "table" or "text" where the guess would be wrong.
-        labels: file of id and label, to colour by.
-        label_column: of a table.
+        labels: file of id and label, to colour by; of a file or a folder.
+        label_column: of a table in a file.
         seconds: that the autoencoder is trained for, where there are enough samples for one; None: half a minute, and
             up to two for many samples.
         seed: of everything random.
@@ -88,8 +88,10 @@ def explore(
         where = str(source)
         given = None if labels is None else Path(labels)
         dataset = read(where, kind=kind, labels=given, label_column=label_column, strict=strict)
-    else:
+    elif labels is None and label_column is None:
         where, dataset = "x", from_arrays(source, kind=kind)
+    else:
+        raise LabelError("x: labels are read for a file or a folder; give one as the source, or leave them away")
     _refuse(dataset, where)
     n = len(dataset)
     progress.say(f"{dataset.kind} · {n:,} samples of {' × '.join(map(str, dataset.x.shape[1:]))}")
