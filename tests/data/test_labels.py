@@ -13,6 +13,9 @@ from attar.errors import LabelError
     [
         (np.array([3, -1, 10]), [0, -1, 1], ("3", "10")),
         (np.array([1.0, np.nan, 0.0, -1.0]), [1, -1, 0, -1], ("0", "1")),
+        (np.append(np.arange(25.0), np.nan), [*range(25), -1], tuple(map(str, range(25)))),
+        (np.array([0.5, 0.1, np.nan], np.float32), [1, 0, -1], ("0.1", "0.5")),
+        (np.array([0.5, 0.1], np.float16), [1, 0], ("0.1", "0.5")),
         (np.array([True, False]), [1, 0], ("False", "True")),
         (np.array(["cat", -1, "dog"]), [0, -1, 1], ("cat", "dog")),
         (np.array(["cat", np.nan]), [0, -1], ("cat",)),
@@ -43,6 +46,7 @@ def test_exact_names_are_classes_whatever_they_say():
     [
         (np.eye(3), "argmax"),
         (np.linspace(0.1, 9, 40), "continuous target"),
+        (np.linspace(0.1, 9, 40, dtype=np.float32), "continuous target"),
         ([1.0, float("inf")], "infinite"),
         ([{}], "type dict"),
     ],

@@ -43,12 +43,14 @@ def encode_labels(labels: RawLabels, *, exact: bool = False, where: str = "y") -
         labels = labels[:, 0]
     elif len(shape) != 1:
         raise LabelError(f"{where}: labels of shape {shape}; give one label per sample (of one-hot rows, the argmax)")
-    values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    # Not by `tolist`, which makes 0.10000000149011612 of 0.1 in float32.
+    values = list(labels)
     names = [_name(value, exact, where) for value in values]
     if not exact:
         names = [None if name == str(UNLABELLED) else name for name in whole(names)]
     present = {name for name in names if name is not None}
-    if len(present) > _MOST_CONTINUOUS and any(isinstance(v, float) and v % 1 for v in values if v is not None):
+    # Of NaN there is a remainder, and it is no zero.
+    if len(present) > _MOST_CONTINUOUS and any(isinstance(v, float | np.floating) and v % 1 > 0 for v in values):
         raise LabelError(
             f"{where}: {len(present)} different fractional labels look like a continuous target;"
             " attar predicts classes, so bin them first"
