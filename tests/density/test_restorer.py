@@ -74,6 +74,10 @@ def test_a_constant_column_or_channel_has_no_say_in_how_noisy_samples_are(kind):
     clean = restorer.denoise(y, 100.0)
     y[constant] += 100 * rng.standard_normal(y[constant].shape)
     np.testing.assert_array_equal(restorer.denoise(y, 100.0), clean)
+    # What it was is known, and no matter of how well the network has learnt.
+    np.testing.assert_array_equal(clean[constant], 5)
+    y[constant] = np.nan
+    np.testing.assert_array_equal(restorer.inpaint(y)[constant], 5)
     with pytest.raises(DataError, match="standard deviations of the samples"):
         restorer.denoise(y, 2000.0)
 

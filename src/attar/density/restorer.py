@@ -267,8 +267,13 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
 
     def _repaired(self, y: Tensor, share: Tensor, level: Tensor) -> Tensor:
         """Normalised samples, as far as they are known, to repaired raw ones."""
-        # Any noise on a constant is beyond what was learnt; what it was is known, 0 in normalised samples.
-        return self.kind_.restore(self.network_(y * (share > 0) * self.varies_, share, level))
+        import torch
+
+        # Any noise on a constant is beyond what was learnt; what it was is known, 0 in normalised samples. Of a
+        # category that no sample has, 0 would be an answer among those of the others.
+        constant = (self.varies_ == 0) & (self.kind_.noise_level(1.0) > 0)
+        made = self.network_(y * (share > 0) * self.varies_, share, level)
+        return self.kind_.restore(torch.where(constant, 0.0, made))
 
     def _checked(self, X: npt.ArrayLike, *, reset: bool) -> Floats:
         x: Floats = as_features(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")
