@@ -140,6 +140,21 @@ class TestNodeEncoder:
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder.parameters())
 
 
+@pytest.mark.parametrize("layer", ["gcn", "gin"])
+def test_in_half_precision_a_node_of_many_neighbours_still_sums_them(layer: str) -> None:
+    n = 2000
+    spokes = torch.stack([torch.arange(1, n), torch.zeros(n - 1, dtype=torch.long)])
+    x = 1 + torch.rand(n, 5, generator=torch.Generator().manual_seed(0))
+    star = Nodes.of(x, torch.cat([spokes, spokes.flip(0)], dim=1))
+    torch.manual_seed(0)
+    encoder = NodeEncoder(5, 4, 6, layer).eval()
+    with torch.no_grad():
+        expected = encoder(star)[0]
+        with torch.autocast("cpu", torch.bfloat16):
+            found = encoder(star)[0]
+    assert (found - expected).norm() < 0.02 * expected.norm()
+
+
 def test_unknown_layer() -> None:
     with pytest.raises(DataError, match="gcn, gin"):
         NodeEncoder(5, 4, 6, "gat")

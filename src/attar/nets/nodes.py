@@ -101,6 +101,8 @@ def bound(x: Tensor) -> Nodes:
 def neighbour_sum(h: Tensor, edge_index: Tensor, weight: Tensor | None = None) -> Tensor:
     """Sum over the edges that lead to each node: y_t = Σ_{s → t} w_st h_s.
 
+    In half precision a sum over many neighbours would stop to grow, so it is taken and returned in float32.
+
     Arguments:
         h: `(n, d)`.
         edge_index: `(2, m)`.
@@ -121,9 +123,11 @@ def neighbour_sum(h: Tensor, edge_index: Tensor, weight: Tensor | None = None) -
         sent = h.index_select(0, source) * weight[:, None]
         return torch.zeros_like(h).scatter_add(0, target[:, None].expand_as(sent), sent)
     # The same in a quarter of the time.
-    size = (h.shape[0], h.shape[0])
-    matrix = torch.sparse_coo_tensor(edge_index.flip(0), weight, size, check_invariants=False)
-    return cast(Tensor, torch.sparse.mm(matrix, h))
+    size, wide = (h.shape[0], h.shape[0]), torch.promote_types(h.dtype, torch.float32)
+    matrix = torch.sparse_coo_tensor(edge_index.flip(0), weight.to(wide), size, check_invariants=False)
+    # Autocast would go back to half precision.
+    with torch.autocast(h.device.type, enabled=False):
+        return cast(Tensor, torch.sparse.mm(matrix, h.to(wide)))
 
 
 def normalised_adjacency(like: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
@@ -136,7 +140,7 @@ def normalised_adjacency(like: Tensor, edge_index: Tensor) -> tuple[Tensor, Tens
     Returns:
         Edges with a loop at each node `(2, m + n)`, and their weights `(m + n,)`.
     """
-    ones = torch.ones_like(like)
+    ones = torch.ones_like(like, dtype=torch.promote_types(like.dtype, torch.float32))
     # Not `arange`, into which a tracer would freeze the number of nodes.
     loops = torch.cumsum(torch.ones_like(like, dtype=torch.long), dim=0) - 1
     edges = torch.cat([edge_index, torch.stack([loops, loops])], dim=1)
