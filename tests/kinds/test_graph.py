@@ -73,6 +73,14 @@ class TestPreprocess:
         assert torch.equal(one.features, same.features)
         assert not torch.equal(one.features, other.features)
 
+    @pytest.mark.parametrize("number", [-1, 34, 1.5, np.nan])
+    @pytest.mark.parametrize("whole", [0, 2**26])
+    def test_numbers_that_are_no_nodes_are_refused(self, number, whole, monkeypatch) -> None:
+        monkeypatch.setattr(graph, "_WHOLE", whole)
+        preprocess = Graph.learn(karate().all()).preprocess()
+        with pytest.raises(DataError, match=f"^{number:.8g} is no node of the graph: its 34 are counted from 0$"):
+            preprocess(torch.tensor([[0.0], [number]]))
+
     def test_features_of_another_graph(self) -> None:
         kind = Graph.learn(karate().all())
         x, edges = torch.randn(3, 6), torch.tensor([[0, 1], [1, 0]])

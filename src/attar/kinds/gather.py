@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.data.nodes import Links, neighbourhood
+from attar.errors import DataError
 from attar.kinds.base import Standardise
 from attar.nets.nodes import Nodes, bound, neighbour_sum, normalised_adjacency
 
@@ -34,10 +35,18 @@ class Gather(nn.Module):
             self.edge_index = torch.tensor(links.edge_index)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Gather what a network needs to answer for the nodes."""
+        """Gather what a network needs to answer for the nodes.
+
+        Raises:
+            DataError: a number is not that of a node.
+        """
         if isinstance(x, Nodes):
             return x.like(self._normalised(x.features))
-        rows = x.reshape(-1).long()
+        numbers, n = x.reshape(-1), len(self.links.features)
+        rows = numbers.long()
+        unknown = numbers[(rows != numbers) | (rows < 0) | (rows >= n)]
+        if len(unknown):
+            raise DataError(f"{unknown[0]:.8g} is no node of the graph: its {n} are counted from 0")
         if self.fan_out is None:
             return Nodes.of(self.everything, self.edge_index, rows)
         seeds, place = np.unique(rows.numpy(), return_inverse=True)
