@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -99,6 +101,18 @@ def test_an_autoencoder_with_noise_leads_back_to_features(nodes) -> None:
     noisy = kind.noisy(x, torch.Generator().manual_seed(0), 0.3)
     assert torch.equal(noisy.edge_index, x.edge_index)
     assert (noisy.features - x.features).std().item() == pytest.approx(0.3, rel=0.2)
+
+
+def test_a_graph_is_refused_with_a_way_to_its_nodes(nodes) -> None:
+    data = SimpleNamespace(x=nodes.links.features, edge_index=nodes.links.edge_index)
+    for graph_ in (data, nodes.links):
+        for representation in (Raw(kind=Graph.learn(nodes)), PRETEXTS["simclr"]("graph")):
+            with pytest.raises(
+                DataError, match=r"^X is a graph; give its nodes, attar\.data\.arrays\.from_arrays\(X\)\.x$"
+            ):
+                representation.fit(graph_)
+    with pytest.raises(DataError, match=r"kind=attar\.kinds\.of\('graph'\)\.learn\(nodes\)$"):
+        PRETEXTS["simclr"]("graph").fit(nodes)
 
 
 def test_raw_features_of_nodes(nodes) -> None:

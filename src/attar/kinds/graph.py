@@ -97,7 +97,8 @@ class Graph(Kind):
         links = x.links if isinstance(x, NodeArray) else None
         if links is None:
             raise DataError(
-                "samples of a graph are its nodes; make them with attar.data.nodes.links(x, edge_index).all()"
+                "samples of a graph are its nodes; make them with nodes = attar.data.nodes.links(x, edge_index).all(), "
+                "and give what learns from them kind=attar.kinds.of('graph').learn(nodes)"
             )
         features = links.features
         counts = bool(np.nanmin(features, initial=0) >= 0 and np.mean(features == 0) >= _COUNTS)

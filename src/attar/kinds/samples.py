@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_array, validate_data
 
+from attar.data.graphs import is_graph
 from attar.data.texts import are_texts
 from attar.errors import DataError
 
@@ -24,9 +25,11 @@ def as_floats(estimator: Any, X: npt.ArrayLike, **options: Any) -> npt.NDArray[A
         options: of `sklearn.utils.check_array`.
 
     Raises:
-        ValueError: not numeric, infinite, empty or of another number of axes.
+        ValueError: not numeric, infinite, empty or of another number of axes; a graph rather than its nodes.
     """
     x: npt.NDArray[Any]
+    if is_graph(X) and not isinstance(X, np.ndarray):
+        raise DataError("X is a graph; give its nodes, attar.data.arrays.from_arrays(X).x")
     # A float64 value beyond float32 becomes infinite, which the check itself then refuses by name.
     with np.errstate(over="ignore"):
         try:
