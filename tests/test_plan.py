@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from functools import partial
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
 from attar import kinds
+from attar.data.nodes import links
+from attar.kinds import graph
+from attar.kinds.graph import Graph
 from attar.kinds.table import Table
-from attar.plan import Plan, default_plan, on_threads, plan_for_time, versions
+from attar.plan import Plan, _seconds_per_sample, default_plan, on_threads, plan_for_time, versions
 
 
 def rows(n, d=4):
@@ -43,6 +49,23 @@ def test_plan_for_time() -> None:
     little, much = plan_for_time(1e-6, kind, x, 20), plan_for_time(1e6, kind, x, 20)
     assert little == default_plan(x, 20, 0.02)
     assert much == default_plan(x, 20, 3.0)
+
+
+def test_what_a_step_on_nodes_costs_is_shared_by_those_that_are_asked_about(monkeypatch) -> None:
+    monkeypatch.setattr(graph, "_BATCH", 8)
+    monkeypatch.setattr("attar.plan.time.perf_counter", partial(next, count()))
+    nodes = links(rows(40), np.zeros((2, 0))).all()
+    assert _seconds_per_sample(Graph.learn(nodes), nodes) == 1 / 8
+
+
+def test_a_step_on_few_nodes_takes_as_long_as_on_all(monkeypatch) -> None:
+    plans = {}
+    for batch in (64, 1000):
+        monkeypatch.setattr(graph, "_BATCH", batch)
+        monkeypatch.setattr("attar.plan._seconds_per_sample", lambda *_: 1e-4)
+        nodes = links(rows(1000), np.zeros((2, 0))).all()
+        plans[batch] = plan_for_time(60.0, Graph.learn(nodes), nodes, 20)
+    assert plans[1000].tune_steps < plans[64].tune_steps
 
 
 def test_random_numbers_are_those_of_before() -> None:

@@ -130,7 +130,7 @@ def plan_for_time(
         + 2 * rebuilding * passes.autoencoder_epochs * n
         + passes.student_epochs * n
         # A step on fewer samples hardly takes less.
-        + 2 * passes.network_fits * passes.tune_steps * 64
+        + 2 * passes.network_fits * passes.tune_steps * kind.batch(64)
     )
     factor = _SHARE * (seconds - _FIXED) / max(samples * per_sample, 1e-9)
     return default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
@@ -162,7 +162,9 @@ def _seconds_per_sample(kind: Kind, x: Floats, precision: str = "32-true") -> fl
         encoder, preprocess = kind.encoder(64, 32), kind.preprocess()
         optimizer = torch.optim.AdamW(encoder.parameters(), fused=True)
         generator = torch.Generator().manual_seed(0)
-        batch = preprocess(torch.tensor(x[: kind.batch(_BATCH)]))
+        asked = x[: kind.batch(_BATCH)]
+        # Of nodes, those around them too.
+        batch = preprocess(torch.tensor(asked))
         for _ in range(3):
             start = time.perf_counter()
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
@@ -170,7 +172,7 @@ def _seconds_per_sample(kind: Kind, x: Floats, precision: str = "32-true") -> fl
             loss.backward()
             optimizer.step()
             best = min(best, time.perf_counter() - start)
-    return best / len(batch)
+    return best / len(asked)
 
 
 def versions() -> dict[str, str]:
