@@ -87,6 +87,15 @@ class TestPretexts:
         np.testing.assert_array_equal(resumed.transform(nodes), whole)
 
 
+def test_a_graph_is_passed_through_once_for_all_of_its_nodes() -> None:
+    many = links(np.eye(600, 2), np.zeros((2, 0))).all()
+    pretext = SimCLR(4, width=1, epochs=0, kind=Graph.learn(many), random_state=0).fit(many)
+    passes = []
+    pretext.encoder_.register_forward_hook(lambda *_: passes.append(1))
+    assert pretext.transform(many).shape == (600, 4)
+    assert len(passes) == 1
+
+
 def test_nodes_are_not_hidden_one_sample_at_a_time(nodes) -> None:
     masked = PRETEXTS["masked"](Graph.learn(nodes)).fit(nodes)
     with pytest.raises(DataError, match="'graph' hang together"):

@@ -17,7 +17,7 @@ from attar._settings import check_amounts, check_counts
 from attar.errors import CollapseWarning
 from attar.kinds import kind_of
 from attar.represent._parts import FloatArray
-from attar.represent.base import Representation
+from attar.represent.base import BATCH, Representation
 from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ class Pretext(Representation):
         self.shape_, self.n_samples_ = tuple(X.shape[1:]), len(X)
         self.dim_ = self.dim
         self.kind_ = kind = kind or kind_of(self.kind, X)
+        self._at_once = kind.batch(BATCH)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
