@@ -1,4 +1,5 @@
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from torch import nn
 from attar import kinds
 from attar.data.dataset import Column
 from attar.errors import DataError
+from attar.kinds import base
 from attar.kinds.base import Kind, moments
 
 RNG = np.random.default_rng(0)
@@ -194,6 +196,19 @@ def test_moments_equal_numpy_in_float64_far_from_zero():
     mean, std = moments(x, axis=1)
     np.testing.assert_allclose(mean, np.nanmean(x.astype(np.float64), axis=(0, 2)), rtol=1e-13)
     np.testing.assert_allclose(std, np.nanstd(x.astype(np.float64), axis=(0, 2)), rtol=1e-9)
+
+
+def test_moments_of_large_samples_take_little_memory(monkeypatch):
+    monkeypatch.setattr(base, "_NUMBERS", 2**14)
+    x = RNG.random((200, 2, 5000), dtype=np.float32)
+    tracemalloc.start()
+    try:
+        mean, _ = moments(x, axis=1)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_allclose(mean, x.mean(axis=(0, 2), dtype=np.float64), rtol=1e-13)
+    assert most < x.nbytes / 4
 
 
 def test_rounding_noise_is_not_a_spread_but_a_small_scale_is():

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
@@ -22,8 +23,8 @@ from attar.kinds.restorable import Restorable
 # From the length of a code and a width to an encoder and a decoder.
 NetworkPair: TypeAlias = Callable[[int, int], tuple[nn.Module, nn.Module]]
 
-# Samples in one pass over the data for its statistics: float64 copies stay small.
-_CHUNK = 4096
+# Samples in one pass over the data for its statistics, and numbers in these: float64 copies stay small.
+_CHUNK, _NUMBERS = 4096, 2**23
 # A spread below this share of the mean is rounding noise of float32, not signal.
 _CONSTANT = 1e-6
 
@@ -231,14 +232,15 @@ def moments(x: Floats, axis: int) -> tuple[tuple[float, ...], tuple[float, ...]]
     shape = tuple(-1 if a == axis else 1 for a in range(x.ndim))
     count = np.zeros(x.shape[axis])
     total, squares = np.zeros_like(count), np.zeros_like(count)
-    for start in range(0, len(x), _CHUNK):
-        chunk = x[start : start + _CHUNK]
+    rows = max(1, min(_CHUNK, _NUMBERS // max(1, prod(x.shape[1:]))))
+    for start in range(0, len(x), rows):
+        chunk = x[start : start + rows]
         count += np.sum(~np.isnan(chunk), axis=others)
         total += np.nansum(chunk, axis=others, dtype=np.float64)
     mean: Doubles = total / np.maximum(count, 1)
     # A second pass rather than E[x²] − E[x]², which cancels for data far from zero.
-    for start in range(0, len(x), _CHUNK):
-        deviation = x[start : start + _CHUNK] - mean.reshape(shape)
+    for start in range(0, len(x), rows):
+        deviation = x[start : start + rows] - mean.reshape(shape)
         squares += np.nansum(deviation * deviation, axis=others)
     std: Doubles = np.sqrt(squares / np.maximum(count, 1))
     std[std <= np.maximum(_CONSTANT * np.abs(mean), np.finfo(np.float32).tiny)] = 1.0
