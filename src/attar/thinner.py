@@ -33,7 +33,6 @@ _SAMPLES = 64  # to build a bank whose answers do not matter
 
 def filters_within(job: Job, budget: Budget, folder: Path) -> int | None:
     """The most filters per dilation, below those of the candidate, whose file fits the budget; None where none does."""
-    fits = 0
     low, high = 0, (job.plan.kernels - 1) // _GROUP
     few = replace(job, x=job.x[:_SAMPLES])
     file = folder / "trial.onnx"
@@ -44,11 +43,11 @@ def filters_within(job: Job, budget: Budget, folder: Path) -> int | None:
         write(job, nn.Sequential(bank, head), file)
         measured = measure(file, job.x)
         if budget.allows(int(ROOM * measured.bytes), measured.latency_ms):
-            low = fits = middle
+            low = middle
         else:
             high = middle - 1
     file.unlink(missing_ok=True)
-    return fits * _GROUP or None
+    return low * _GROUP or None
 
 
 def thinner(job: Job, said: Doubles, filters: int) -> nn.Module:
