@@ -29,7 +29,7 @@ _WHOLE = 2**26
 _FAN_OUT = (15, 10)
 # Most nodes in a batch: a loss that compares each with each takes time in the square of them.
 _BATCH = 4096
-# Shares of features and edges that a view drops: those of CCA-SSG for citations.
+# Shares of features and edges that a view drops: those of CCA-SSG for Cora.
 _FEATURES, _EDGES = 0.1, 0.4
 # Length of what a decoder says about edges, per node.
 _LINK = 32

@@ -50,7 +50,7 @@ class RandomConvolutions(Representation):
     as it is). Of each answer a it keeps
 
         the share of places with a > b, for `n_thresholds` quantiles b of the answers to training samples,
-        √ of the mean of max(a, 0) over the places where the filter answers strongest in its group of eight,
+        √ of the mean over all places of max(a, 0) where the filter answers strongest in its group of eight, else 0,
 
     per cell of a grid for images, each standardised. The first is the family of ROCKET and MiniRocket, the second
     the competition of Hydra. Everything is a convolution, a comparison or a mean, so it exports to ONNX.

@@ -64,9 +64,9 @@ def train(
     name: str = "train",
     precision: str = "32-true",
 ) -> History:
-    """Train by AdamW with a warm-up, a cosine to zero, and clipped gradients.
+    """Train by AdamW with a warm-up, a cosine towards zero, and clipped gradients.
 
-    η(t) = η · min(t / w, ½ (1 + cos(π (t − w) / (T − w)))),  w the warm-up, T the number of steps
+    η(t) = η · min(t / w, ½ (1 + cos(π (t − w) / (T − w + 1)))),  t = 1, …, T the step, w the warm-up
 
     The same arguments yield the same weights, whether or not training was killed and resumed in between (on one
     processor type with one number of threads). Global random state is as before afterwards.
