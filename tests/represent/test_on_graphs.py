@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from types import SimpleNamespace
 
 import networkx as nx
@@ -122,6 +123,17 @@ def test_a_graph_is_refused_with_a_way_to_its_nodes(nodes) -> None:
                 representation.fit(graph_)
     with pytest.raises(DataError, match=r"kind=attar\.kinds\.of\('graph'\)\.learn\(nodes\)$"):
         PRETEXTS["simclr"]("graph").fit(nodes)
+
+
+def test_nodes_of_another_graph_are_refused(nodes) -> None:
+    x, edges = nodes.links.features, nodes.links.edge_index
+    kind = Graph.learn(nodes)
+    raw, copied = Raw(kind=kind).fit(nodes), Raw(kind=deepcopy(kind)).fit(nodes)
+    np.testing.assert_array_equal(raw.transform(links(x, edges).all()[[3]]), copied.transform(nodes[[3]]))
+    for other in (links(x + 1, edges), links(x, edges[:, :5])):
+        for call in (raw.fit, raw.transform, PRETEXTS["simclr"](kind).fit):
+            with pytest.raises(DataError, match="nodes of another graph"):
+                call(other.all())
 
 
 def test_raw_features_of_nodes(nodes) -> None:

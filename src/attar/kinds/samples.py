@@ -58,6 +58,24 @@ def as_features(estimator: Any, X: npt.ArrayLike, *, reset: bool, **options: Any
     return x
 
 
+def hold_graph(kind: Any, X: npt.ArrayLike) -> None:
+    """Refuse nodes of another graph than the one that a kind has learnt from: it would answer for nodes of its own.
+
+    Raises:
+        DataError: it is another graph.
+    """
+    own, given = getattr(kind, "links", None), getattr(X, "links", None)
+    if own is None or given is None or own is given:
+        return
+    # A copy of the kind has a copy of the graph.
+    same = np.array_equal(own.edge_index, given.edge_index)
+    if not (same and np.array_equal(own.features, given.features, equal_nan=True)):
+        raise DataError(
+            "X holds nodes of another graph than the kind has learnt from; give module_ the graph, "
+            "attar.nets.nodes.Nodes.of(features, edge_index)"
+        )
+
+
 def hold_shape(estimator: Any, x: npt.NDArray[Any], *, reset: bool) -> None:
     """Remember the shape of a sample as `shape_` of the estimator, or compare it.
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from attar.kinds import with_channel
-from attar.kinds.samples import as_features, hold_shape
+from attar.kinds.samples import as_features, hold_graph, hold_shape
 from attar.represent._parts import FloatArray
 from attar.training.memory import kept_memory
 
@@ -122,7 +122,9 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             order="C",
             ensure_all_finite="allow-nan" if finite and self._accepts_nan else finite,
         )
-        x = with_channel(getattr(self, "kind", None), x)
+        kind = getattr(self, "kind", None)
+        hold_graph(kind, X)
+        x = with_channel(kind, x)
         hold_shape(self, x, reset=reset)
         return x
 
