@@ -60,6 +60,16 @@ def test_principal_axes_are_those_of_the_singular_value_decomposition(n, d):
     np.testing.assert_allclose(np.abs(np.sum(axes.T * right, axis=1)), 1, atol=1e-4)
 
 
+@pytest.mark.parametrize(("n", "d", "varying"), [(50, 100, 100), (50, 3000, 3000), (50, 100, 2), (30, 30, 5)])
+def test_rounding_is_no_principal_axis(n, d, varying):
+    z = np.random.default_rng(0).standard_normal((n, d)) * np.logspace(0, -2, d)
+    z[:, varying:] = 3.0
+    pool = Pool.learn(z)
+    assert pool.axes.shape[1] == min(n - 1, varying)
+    np.testing.assert_allclose(pool.axes.T @ pool.axes, np.eye(pool.axes.shape[1]), atol=1e-5)
+    assert pool.points.var(0).sum() == pytest.approx(z.var(0).sum(), rel=1e-5)
+
+
 def test_leave_one_out_scores_are_those_of_refitting_without_the_sample():
     z, y, _ = some(n=30, d=5)
     points = Pool.learn(z).points

@@ -257,14 +257,16 @@ def principal(z: npt.ArrayLike, k: int) -> tuple[Singles, Singles, Singles]:
 def principal_axes(centred: Singles, k: int) -> Singles:
     """The widest `k` principal axes of centred representations `(n, dim)`, the widest first: `(dim, ≤ k)`."""
     n, dim = centred.shape
-    gram = centred @ centred.T if n <= dim else centred.T @ centred
+    # Axes of few samples are scaled to length one: in float32, what is rounding would become axes too, and askew.
+    rows = centred.astype(np.float64).T if n <= dim else centred
+    gram = rows.T @ rows
     size = len(gram)
     values, vectors = eigh(gram.astype(np.float64), subset_by_index=[max(0, size - k), size - 1])
     values, axes = values[::-1], np.asarray(vectors[:, ::-1])
     if n <= dim:
         kept = values > 1e-9 * max(values[0], 1e-300)
         kept[0] = True  # samples that are all the same have an axis too, on which all are 0
-        axes = centred.T.astype(np.float64) @ axes[:, kept]
+        axes = rows @ axes[:, kept]
         axes /= np.maximum(np.linalg.norm(axes, axis=0), 1e-300)
     return np.ascontiguousarray(axes, dtype=np.float32)
 
