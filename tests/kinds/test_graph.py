@@ -115,17 +115,19 @@ class TestView:
         assert abs(kept.shape[1] / 2 / n - (1 - graph._EDGES)) < 5 * (0.25 / n) ** 0.5
         assert {tuple(e) for e in kept.t().tolist()} == {tuple(e) for e in kept.flip(0).t().tolist()}
 
-    def test_all_processes_drop_the_same_edges(self, monkeypatch) -> None:
+    # The karate club has 78 edges, a multiple of the rows; two graphs may be as many as the rows of a process.
+    @pytest.mark.parametrize("rows", [1, 2, 39])
+    def test_all_processes_see_one_graph(self, rows, monkeypatch) -> None:
         nodes = karate().all()
         kind = Graph.learn(nodes)
-        x, found = kind.preprocess()(torch.tensor(nodes)), []
+        x, found = torch.cat([kind.preprocess()(torch.tensor(nodes))] * 2), []
         monkeypatch.setattr(processes, "processes", lambda: 2)
         for rank in range(2):
             monkeypatch.setattr("torch.distributed.get_rank", lambda rank=rank: rank)
-            # The karate club has 78 edges, a multiple of the rows.
-            with processes.sharing(39):
-                found.append(kind.view(x, torch.Generator().manual_seed(0)).edge_index)
-        assert torch.equal(*found)
+            with processes.sharing(rows):
+                view = kind.view(x, torch.Generator().manual_seed(0))
+                found.append((view, view.edge_index, kind.noisy(x, torch.Generator().manual_seed(0), 1.0)))
+        assert all(torch.equal(one, other) for one, other in zip(*found))
 
     def test_each_graph_of_a_batch_is_its_own_view(self, generator) -> None:
         nodes = karate(np.ones((34, 200)) + np.eye(34, 200)).all()

@@ -16,7 +16,7 @@ from attar.data.dataset import Column, Floats
 from attar.data.nodes import Links
 from attar.data.nodes import Nodes as NodeArray
 from attar.errors import DataError
-from attar.kinds.base import Kind, Standardise, moments, normal, uniform
+from attar.kinds.base import Kind, Standardise, moments
 from attar.kinds.gather import Gather, Spread
 from attar.nets.gnn import MaskedNodeDecoder, MaskedNodeEncoder, NodeEncoder
 from attar.nets.mlp import MLP
@@ -133,14 +133,15 @@ class Graph(Kind):
         """
         nodes = bound(x)
         # One draw for each graph that stands in the batch: two views in one batch are two views.
-        kept = uniform(generator, (len(nodes.sizes), *self.shape), 0, 1, x) >= _FEATURES * strength
+        kept = _blank(generator, len(nodes.sizes), *self.shape).uniform_(generator=generator) >= _FEATURES * strength
         of = torch.repeat_interleave(torch.arange(len(nodes.sizes)), torch.tensor(nodes.sizes)).to(x.device)
-        return nodes.like(nodes.features * kept[of], _thinned(nodes, _EDGES * strength, generator))
+        return nodes.like(nodes.features * kept.to(x.device)[of], _thinned(nodes, _EDGES * strength, generator))
 
     def noisy(self, x: Tensor, generator: torch.Generator, std: float) -> Tensor:
         """Gaussian noise on the features; the edges stay."""
         nodes = bound(x)
-        return nodes.like(nodes.features + normal(generator, (1, *nodes.shape), std, nodes.features)[0])
+        noise = _blank(generator, *nodes.shape).normal_(generator=generator) * std
+        return nodes.like(nodes.features + noise.to(nodes.features))
 
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """Mean squared error of the features, plus cross-entropy over edges and, as much in all, pairs without one.
@@ -259,13 +260,20 @@ class Graph(Kind):
         return found
 
 
+def _blank(generator: torch.Generator, *shape: int) -> Tensor:
+    """To be filled with random numbers, in place, which are then the same in all processes.
+
+    Of what `torch.rand` draws for samples each process gets a part, but the graph is whole in all of them.
+    """
+    return torch.empty(shape, device=generator.device)
+
+
 def _thinned(x: Nodes, rate: float, generator: torch.Generator) -> Tensor:
     """The edges without a random part of them; of an edge both directions, or none."""
     low, high = x.edge_index.min(dim=0).values, x.edge_index.max(dim=0).values
     edges, place = torch.unique(low * len(x) + high, return_inverse=True)
-    # With a first axis that is not the batch: all processes drop the same.
-    kept: Tensor = (uniform(generator, (1, *edges.shape), 0, 1, x) >= rate)[0, place]
-    return x.edge_index[:, kept]
+    kept = _blank(generator, len(edges)).uniform_(generator=generator) >= rate
+    return x.edge_index[:, kept.to(x.device)[place]]
 
 
 def _linked(x: Nodes, seeds: Tensor) -> Tensor:
