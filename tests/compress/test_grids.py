@@ -35,9 +35,8 @@ def test_within_the_range_the_error_is_half_a_step(rows, clipping, symmetric, bi
 
 @pytest.mark.parametrize(("clipping", "symmetric"), CASES)
 def test_each_row_is_fitted_as_if_it_were_alone(rows, clipping, symmetric) -> None:
-    some = rows[:3]
-    together = fitted(some, Grid(4, symmetric), clipping)
-    for i, row in enumerate(some):
+    together = fitted(rows, Grid(4, symmetric), clipping)
+    for i, row in enumerate(rows):
         alone = fitted(row[None], Grid(4, symmetric), clipping)
         assert alone.scale[0] == together.scale[i]
         assert together.zero is None or alone.zero[0] == together.zero[i]
@@ -48,6 +47,15 @@ def test_zero_stays_zero(rows, clipping, symmetric) -> None:
     grid = Grid(3, symmetric)
     steps = fitted(rows + 5, grid, clipping)
     assert not steps.decoded(steps.codes(torch.zeros_like(rows), grid)).any()
+
+
+@pytest.mark.parametrize(("clipping", "symmetric"), CASES)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_what_lies_far_from_zero_is_in_range(clipping, symmetric, sign) -> None:
+    w = sign * torch.stack([torch.linspace(9, 11, 2000), torch.linspace(-11, 11, 2000)])
+    grid = Grid(4, symmetric)
+    steps = fitted(w, grid, clipping)
+    assert (steps.decoded(steps.codes(w, grid)) - w).abs().median(1).values.max() <= steps.scale.max() / 2
 
 
 @pytest.mark.parametrize(("clipping", "symmetric"), CASES)

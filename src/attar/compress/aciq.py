@@ -60,7 +60,7 @@ def spread(rows: Tensor, centre: Tensor, levels: int) -> Tensor:
     """How far from its centre each row is best clipped, by the distribution that its moments are closer to.
 
     Arguments:
-        rows: numbers `(rows, k)`; zeros apart from which a row is one-sided are left out.
+        rows: numbers `(rows, k)`; those at the centre, such as the zeros that a ReLU leaves, are not counted.
         centre: of each row `(rows,)`.
         levels: L.
 

@@ -119,7 +119,8 @@ def fitted(rows: Tensor, grid: Grid, clipping: Clipping = "mse") -> Steps:
         "aciq": lambda: _expected(exact, grid),
     }
     low, high = ranges[clipping]()
-    return _steps(low.clamp(below, above), high.clamp(below, above), grid, rows.dtype)
+    zero = torch.zeros_like(below)
+    return _steps(low.clamp(below, zero), high.clamp(zero, above), grid, rows.dtype)
 
 
 def _steps(below: Tensor, above: Tensor, grid: Grid, dtype: torch.dtype) -> Steps:
@@ -161,14 +162,19 @@ def _least_error(rows: Tensor, below: Tensor, above: Tensor, grid: Grid, dtype: 
 
 
 def _expected(rows: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-    """The outermost codes lie half a step within the limits of the distribution, as the others do in their cells."""
-    levels = grid.high - grid.low + 1
-    positive, negative = bool((rows >= 0).all()), bool((rows <= 0).all())
-    half = not grid.symmetric and (positive or negative)
-    centre = torch.zeros_like(rows[:, 0]) if grid.symmetric or half else rows.mean(1)
+    levels, zero = grid.high - grid.low + 1, torch.zeros_like(rows[:, 0])
+    if grid.symmetric:
+        limit = _outermost(rows, zero, levels)
+        return -limit, limit
+    centre = rows.mean(1)
+    whole = _outermost(rows, centre, levels)
     # Half of a distribution, as behind a ReLU, is rounded as the whole of it with the codes mirrored.
-    levels = 2 * levels - 1 if half else levels
-    inner = spread(rows, centre, levels) * (1 - 1 / levels)
-    if half:
-        return (torch.zeros_like(inner), inner) if positive else (-inner, torch.zeros_like(inner))
-    return centre - inner, centre + inner
+    half = _outermost(rows, zero, 2 * levels - 1)
+    positive, negative = (rows >= 0).all(1), (rows <= 0).all(1)
+    low = torch.where(positive, zero, torch.where(negative, -half, centre - whole))
+    return low, torch.where(negative, zero, torch.where(positive, half, centre + whole))
+
+
+def _outermost(rows: Tensor, centre: Tensor, levels: int) -> Tensor:
+    """The outermost codes lie half a step within the limits of the distribution, as the others do in their cells."""
+    return spread(rows, centre, levels) * (1 - 1 / levels)
