@@ -112,6 +112,15 @@ def test_no_label_or_one(rows, labels) -> None:
     assert np.isfinite(history.losses).all()
 
 
+@pytest.mark.parametrize("n", [1, 60])
+def test_one_number_a_sample_is_learnt_too(n) -> None:
+    torch.manual_seed(0)
+    x, teacher, student = torch.randn(n, 4), nn.Linear(4, 1), nn.Linear(4, 1)
+    distill(student, teacher, x, epochs=60, batch_size=10, lr=5e-2)
+    with torch.no_grad():
+        torch.testing.assert_close(student(x), teacher(x), rtol=0, atol=0.1)
+
+
 class Killed(Exception):
     pass
 

@@ -35,5 +35,6 @@ def test_any_answer_and_no_trace() -> None:
         assert set(found) == {key for key, _ in net.named_parameters()}
         assert net.training
         assert all(p.grad is None for p in net.parameters())
+    assert sensitivities(nn.Linear(4, 1), torch.randn(40, 4))["weight"].all()
     net = nn.Conv1d(2, 3, 3)
     assert sensitivities(net, torch.randn(4, 2, 8))["weight"].shape == (3, 2, 3)

@@ -118,15 +118,18 @@ def test_what_is_written_is_as_was_said_and_all_else_is_as_it_was() -> None:
         assert torch.equal(found[name].value, dict(net.named_parameters())[name])
 
 
-def test_answers_that_are_no_logits_are_compared_in_units_of_their_variance() -> None:
-    net, x = nn.Sequential(network(), nn.Unflatten(1, (3, 1))).eval(), samples()
+@pytest.mark.parametrize("last", [nn.Unflatten(1, (3, 1)), nn.Linear(3, 1)])
+def test_answers_that_are_no_logits_are_compared_in_units_of_their_variance(last) -> None:
+    net, x = nn.Sequential(network(), last).eval(), samples()
     ways = sensitivities(net, x)
     way = ways["0.0.weight"][-1]
+    assert way.loss > 0
     with torch.no_grad():
         told, said = net(x).double(), written(net, {"0.0.weight": way})(x).double()
     assert way.loss == pytest.approx(float((told - said).square().mean() / told.var()), rel=1e-4)
     # Larger answers by a factor lose the same.
     with torch.no_grad():
-        net[0][2].weight *= 8
-        net[0][2].bias *= 8
+        layer = last if isinstance(last, nn.Linear) else net[0][2]
+        layer.weight *= 8
+        layer.bias *= 8
     assert sensitivities(net, x)["0.0.weight"][-1].loss == pytest.approx(way.loss, rel=1e-4)

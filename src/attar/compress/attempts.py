@@ -17,6 +17,7 @@ from attar.compress import saved
 from attar.compress.budget import readable
 from attar.compress.costs import macs
 from attar.compress.distillation import Samples, answers
+from attar.compress.given import are_logits
 from attar.compress.packed import exported
 from attar.compress.program import Program
 from attar.data.dataset import UNLABELLED
@@ -78,14 +79,14 @@ class Judge:
         said = answers(model, self.x)
         if said.shape != self.told.shape:
             raise CompressionError(f"the network gives {tuple(said.shape)} instead of {tuple(self.told.shape)}")
-        if said.ndim != 2 or said.shape[1] < 2:
+        if not are_logits(said):
             error = (said - self.told).square().mean() / self.told.var().clamp(min=1e-12)
             return max(0.0, 1 - float(error))
         expected = self.labels if self._classes() else self.told.argmax(1)
         return float((said.argmax(1) == expected).double().mean())
 
     def _classes(self) -> bool:
-        return self.told.ndim == 2 and self.told.shape[1] > 1 and bool((self.labels != UNLABELLED).all())
+        return are_logits(self.told) and bool((self.labels != UNLABELLED).all())
 
 
 class Attempts:

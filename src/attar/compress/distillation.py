@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.features import Guides
-from attar.compress.given import check_classes, check_training, class_codes, samples_for
+from attar.compress.given import are_logits, check_classes, check_training, class_codes, samples_for
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.loop import History, LossOfBatch, train
@@ -90,8 +90,8 @@ def distill(
     The teacher has seen each sample as it is, the student sees a random view of it: so it learns besides that a view
     is still the same thing, which is how it can become better than its teacher.
 
-    Where a network answers with something other than one row of logits a sample, `distillation_loss` has the mean
-    squared difference, in units of the teacher's variance, in place of the divergence.
+    Where a network answers with something other than one row of logits a sample, two at least, `distillation_loss` has
+    the mean squared difference, in units of the teacher's variance, in place of the divergence.
 
     References:
         Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, https://arxiv.org/abs/1503.02531
@@ -182,7 +182,7 @@ def lesson(
     if told.ndim == 2:
         check_classes(labels, told)
     known = (labels != UNLABELLED).nonzero()[:, 0]
-    variance = told.var().clamp(min=torch.finfo(told.dtype).tiny) if told.ndim != 2 else None
+    variance = variance_of(told) if not are_logits(told) else None
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
         some = known[torch.randint(max(len(known), 1), (min(_LABELLED, len(known)),), generator=generator)]
@@ -209,6 +209,12 @@ def lesson(
         return of_answers if led is None else of_answers + led
 
     return loss
+
+
+def variance_of(told: Tensor) -> Tensor:
+    """The variance of answers that are no logits, in whose units differences are measured; 1 where all are equal."""
+    variance = told.var(correction=min(1, told.numel() - 1))
+    return torch.where(variance > 0, variance, 1)
 
 
 def answers(model: nn.Module, x: Samples) -> Tensor:

@@ -133,6 +133,16 @@ def class_codes(y: Ints | Tensor | None, n: int) -> Tensor:
     return codes
 
 
+def are_logits(answers: Tensor) -> bool:
+    """Whether answers are rows of logits `(n, classes)`; of one number a row, a softmax would leave nothing.
+
+    Example:
+        >>> are_logits(torch.zeros(5, 3)), are_logits(torch.zeros(5, 1)), are_logits(torch.zeros(5, 3, 2))
+        (True, False, False)
+    """
+    return answers.ndim == 2 and answers.shape[1] > 1
+
+
 def check_classes(codes: Tensor, logits: Tensor) -> None:
     """Hold class codes to the classes that a network tells apart.
 

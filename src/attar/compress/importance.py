@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.distillation import Samples, answer, rows
-from attar.compress.given import check_classes, class_codes
+from attar.compress.given import are_logits, check_classes, class_codes
 from attar.compress.places import copied, places
 from attar.data.dataset import UNLABELLED
 
@@ -66,9 +66,10 @@ def sensitivities(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, 
 
 
 def _loss(said: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    if said.ndim != 2:
+    if said.ndim == 2:
+        check_classes(labels, said)
+    if not are_logits(said):
         noise = torch.randn(said.shape, generator=generator)
         return 0.5 * (said - said.detach() - noise).square().sum() / len(said)
-    check_classes(labels, said)
     drawn = torch.multinomial(torch.softmax(said.detach(), 1), 1, generator=generator)[:, 0]
     return F.cross_entropy(said, torch.where(labels == UNLABELLED, drawn, labels))

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attar.compress.distillation import Samples, answers, rows
+from attar.compress.distillation import Samples, answers, rows, variance_of
+from attar.compress.given import are_logits
 from attar.compress.grids import Grid, fitted
 from attar.compress.masks import smallest
 from attar.compress.parametrizations import Coded, store
@@ -192,7 +193,7 @@ def divergence(told: Tensor, said: Tensor) -> float:
     """
     if not bool(said.isfinite().all()):
         return float("inf")
-    if told.ndim != 2:
-        return float((said - told).square().mean() / told.var().clamp(min=torch.finfo(told.dtype).tiny))
+    if not are_logits(told):
+        return float((said - told).square().mean() / variance_of(told))
     p, q = F.log_softmax(told, 1), F.log_softmax(said, 1)
     return max(0.0, float((p.exp() * (p - q)).sum(1).mean()))
