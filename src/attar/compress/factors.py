@@ -82,7 +82,11 @@ class Site:
             x, y = (one if one.ndim == 4 else one[:, :, None] for one in (x, y))
             self.inside, self.outside = ((one.shape[2], one.shape[3]) for one in (x, y))
             patches = self._patches(x)
-        patches = patches[:: -(-len(patches) // _PATCHES)].double()
+        step = -(-len(patches) // _PATCHES)
+        # Else each sample would be seen at the same few places, such as the left edge of a picture.
+        while math.gcd(step, math.prod(self.outside)) > 1:
+            step += 1
+        patches = patches[::step].double()
         self.n += len(patches)
         self.total += patches.sum(0)
         self.products += (patches.T.float() @ patches.float()).double()

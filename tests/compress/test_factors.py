@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from attar.compress.factors import sites
+
+
+@pytest.mark.parametrize("wide", [16, 28, 32])
+def test_patches_are_of_all_places_of_a_picture(wide) -> None:
+    x = torch.ones(128, 1, wide, wide)
+    (site,), _ = sites(nn.Conv2d(1, 1, 3, padding=1), x)
+    everywhere = F.unfold(F.pad(x[:1], (1, 1, 1, 1)), 3).double()[0]
+    torch.testing.assert_close(site.mean, everywhere.mean(1), rtol=0, atol=0.005)
+    torch.testing.assert_close(site.covariance, torch.cov(everywhere, correction=0), rtol=0, atol=0.005)
+
+
+def test_rows_are_of_all_places_of_a_sequence() -> None:
+    x = torch.eye(128).expand(128, 128, 128)
+    (site,), _ = sites(nn.Linear(128, 2), x)
+    torch.testing.assert_close(site.mean, torch.full((128,), 1 / 128, dtype=torch.float64), rtol=0.1, atol=0)
