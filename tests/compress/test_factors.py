@@ -21,3 +21,11 @@ def test_rows_are_of_all_places_of_a_sequence() -> None:
     x = torch.eye(128).expand(128, 128, 128)
     (site,), _ = sites(nn.Linear(128, 2), x)
     torch.testing.assert_close(site.mean, torch.full((128,), 1 / 128, dtype=torch.float64), rtol=0.1, atol=0)
+
+
+@pytest.mark.parametrize("mean", [0.0, 1000.0])
+def test_covariance_is_that_of_all_samples_whatever_the_mean(mean) -> None:
+    x = mean + torch.randn(1000, 8, generator=torch.Generator().manual_seed(0)).double()
+    (site,), _ = sites(nn.Linear(8, 3).double(), x)
+    torch.testing.assert_close(site.mean, x.mean(0))
+    torch.testing.assert_close(site.covariance, torch.cov(x.T, correction=0), rtol=1e-4, atol=1e-5)

@@ -68,7 +68,10 @@ class Site:
         high_wide = shape[2:] if len(shape) == 4 else (1, *(shape[2:] or (1,)))
         self.weight = layer.weight.detach().double().reshape(*shape[:2], *high_wide)
         width = self.weight[0].numel()
-        self.n, self.total = 0, torch.zeros(width, dtype=torch.float64)
+        # Of what is above the mean of the first batch: sums of squares in single precision keep nothing beside a mean
+        # that is much larger than what varies.
+        self.n, self.base = 0, torch.zeros(width, dtype=torch.float64)
+        self.total = torch.zeros(width, dtype=torch.float64)
         self.products = torch.zeros(width, width, dtype=torch.float64)
         # Places of the input and of the output, without data as many as the strides say.
         self.inside, self.outside = self._strides(), (1, 1)
@@ -87,9 +90,13 @@ class Site:
         while math.gcd(step, math.prod(self.outside)) > 1:
             step += 1
         patches = patches[::step].double()
+        if not self.n:
+            self.base = patches.mean(0)
+        patches = patches - self.base
         self.n += len(patches)
         self.total += patches.sum(0)
-        self.products += (patches.T.float() @ patches.float()).double()
+        single = patches.float()
+        self.products += (single.T @ single).double()
 
     def task(self, weighted: bool) -> Task:
         """The weight, and the covariance of what reaches it."""
@@ -98,12 +105,13 @@ class Site:
     @property
     def covariance(self) -> Tensor:
         """Of what reaches it."""
-        return self.products / max(self.n, 1) - torch.outer(self.mean, self.mean)
+        above = self.mean - self.base
+        return self.products / max(self.n, 1) - torch.outer(above, above)
 
     @property
     def mean(self) -> Tensor:
         """Of what reaches it."""
-        return self.total / max(self.n, 1)
+        return self.base + self.total / max(self.n, 1)
 
     def options(self, schemes: Sequence[Scheme], weighted: bool) -> list[Option]:
         """As it is, and all ways to split it that need fewer multiply-accumulates and weights."""
