@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from attar.compress.codec import decode
 from attar.compress.coder import Reader, Writer
-from attar.compress.fitting import bits, encode, fitted
+from attar.compress.contexts import CAP, LOG, Signs
+from attar.compress.fitting import _pictures, bits, encode, fitted
+from attar.compress.layout import Layout
 from attar.compress.symbols import FIRSTS, LARGEST, SYMBOLS, symbol_of
+from attar.compress.tensors import WIDEST
 from attar.errors import CompressionError
 
 
@@ -117,6 +120,22 @@ def test_alike_neighbours_take_less() -> None:
 
 def test_a_constant_takes_no_room() -> None:
     assert len(written(np.full((1000, 1000), -3))) <= 4
+
+
+def test_signs_of_long_rows_of_large_numbers() -> None:
+    layout, elements = Layout(2, 1 << 17), np.arange(1 << 18)
+    signs = Signs(layout, 1, [0])
+    groups = layout.groups(elements, [0])
+    signs.learn(groups, elements, np.where(elements % 4 > 0, CAP, -CAP))
+    (told,) = signs.features(groups, elements)
+    np.testing.assert_allclose(told, 0.5 * 2**LOG, atol=2)
+
+
+def test_pictures_are_no_taller_than_can_be_told() -> None:
+    # Twice a prime number.
+    layout = Layout(2, 2 * 131_101)
+    assert _pictures(Layout(2, 24), np.tile([1, -1], 24))
+    assert all(one.height <= WIDEST for one in _pictures(layout, np.tile([1, -1], layout.columns)))
 
 
 def test_symbols_tell_magnitudes_in_order() -> None:

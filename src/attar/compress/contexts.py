@@ -95,8 +95,9 @@ class Signs:
 
     def __init__(self, layout: Layout, mean: int, used: list[int]) -> None:
         self._layout, self._used = layout, used
-        # The sum of magnitudes in the upper half, that of the numbers in the lower one.
-        self._sums = {i: np.zeros(layout.size // layout.sizes[i], np.int64) for i in used if i < len(layout.sizes)}
+        # Of magnitudes, and of the numbers.
+        self._sums = {i: np.zeros((2, layout.size // layout.sizes[i]), np.int64) for i in used if i < len(layout.sizes)}
+        # Magnitudes in the upper half, and in the lower one the numbers: few are added, so that they do not mix.
         self._near = np.zeros(layout.room if len(self._sums) < len(used) else 0, np.int64)
         self._before, self._before_near = _OF_GROUP * mean, _OF_NEIGHBOURS * mean
 
@@ -105,14 +106,13 @@ class Signs:
         found = []
         for i in self._used:
             if i in self._sums:
-                packed, before = self._sums[i].take(groups[i]), self._before
+                (whole, signed), before = self._sums[i].take(groups[i], axis=1), self._before
             else:
                 packed = _around(self._near, padded, self._layout.neighbours[i - len(self._layout.sizes)])
-                before = self._before_near
-            signed = (packed + _HALF & 2 * _HALF - 1) - _HALF
-            whole = packed - signed >> _HALVES
+                signed = (packed + _HALF & 2 * _HALF - 1) - _HALF
+                whole, before = packed - signed >> _HALVES, self._before_near
             if int(whole.max()) >= _TABLE:
-                # The quotient stays what it is.
+                # The quotient stays about what it is, unless numbers are large: `before` is not divided.
                 over = np.maximum(np.frexp(whole.astype(np.float64))[1].astype(np.int64) - _BITS, 0)
                 signed, whole = signed >> over, whole >> over
             parts = (1 << _SHARE) // (np.arange(int(whole.max()) + 1) + before)
@@ -122,11 +122,12 @@ class Signs:
     def learn(self, groups: dict[int, Ints], padded: Ints, values: Ints) -> None:
         """Take in what has become known."""
         capped = np.minimum(np.maximum(values, -CAP), CAP)
-        packed = (np.abs(capped) << _HALVES) + capped
-        for i, sums in self._sums.items():
-            np.add.at(sums, groups[i], packed)
+        sizes = np.abs(capped)
+        for i, (of_sizes, of_values) in self._sums.items():
+            np.add.at(of_sizes, groups[i], sizes)
+            np.add.at(of_values, groups[i], capped)
         if len(self._near):
-            self._near[padded] = packed
+            self._near[padded] = (sizes << _HALVES) + capped
 
 
 class Distributions:

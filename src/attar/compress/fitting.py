@@ -16,7 +16,7 @@ from attar.compress.coder import Coder, Counter, Ints
 from attar.compress.contexts import LOG, SIGN_UNIT, UNIT
 from attar.compress.layout import Layout, matrix
 from attar.compress.symbols import LARGEST, MIDDLES, symbol_of
-from attar.compress.tensors import ODDS, SIGN_LEAST, SIGN_WEIGHTS, WEIGHTS, Model, described, mean_of
+from attar.compress.tensors import ODDS, SIGN_LEAST, SIGN_WEIGHTS, WEIGHTS, WIDEST, Model, described, mean_of
 from attar.errors import CompressionError
 
 Floats = npt.NDArray[np.float64]
@@ -135,7 +135,8 @@ def _pictures(layout: Layout, values: Ints) -> list[Layout]:
     found = []
     for width in best:
         height = width if columns % (width * width) == 0 else columns // width
-        found.append(replace(layout, height=height, width=width))
+        if height <= WIDEST:
+            found.append(replace(layout, height=height, width=width))
     return found
 
 

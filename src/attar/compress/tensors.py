@@ -16,7 +16,8 @@ from attar.errors import CompressionError
 WEIGHTS, SIGN_WEIGHTS, SIGN_LEAST = 16, 32, -7
 # Odds of zeros that there are, and octaves and steps of a mean.
 ODDS, _OCTAVES, _STEPS = 64, 28, 8
-_WIDEST = 1 << 16
+# Of a picture whose size is told.
+WIDEST = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Model:
     def mean_of_others(self) -> int:
         """Of the magnitudes other than 0, a whole number."""
         half = self.zeros - ODDS // 2
-        # Where zeros are frequent, 1 + their odds is nearly their odds.
+        # 1 + their odds, those taken to be a power of two; where zeros are the fewer, they do not count.
         times = 1 + (1 << half // 2 if half >= 0 else 0)
         return max(1, (self.mean_magnitude * times) >> MEAN)
 
@@ -88,8 +89,8 @@ def described(coder: Coder, shape: tuple[int, ...], given: Model | None) -> Mode
     mean = one(_OCTAVES * _STEPS - 1, None if given is None else given.mean)
     zeros = one(ODDS - 1, None if given is None else given.zeros)
     if layout.sizes and one(1, None if given is None else int(given.layout != layout)):
-        height = one(_WIDEST, None if given is None else given.layout.height)
-        width = one(_WIDEST, None if given is None else given.layout.width)
+        height = one(WIDEST, None if given is None else given.layout.height)
+        width = one(WIDEST, None if given is None else given.layout.width)
         if not height or not width or layout.columns % (height * width):
             raise CompressionError("the coded numbers are damaged")
         layout = Layout(layout.rows, layout.columns, height, width)
