@@ -17,8 +17,9 @@ def test_without_a_price_numbers_are_rounded() -> None:
 
 
 @pytest.mark.parametrize("trade", [0.02, 0.1, 0.3])
-def test_it_costs_no_more_than_rounding(trade) -> None:
-    w, step = weights(), 0.8
+@pytest.mark.parametrize("mean", [0, 10])
+def test_it_costs_no_more_than_rounding(trade, mean) -> None:
+    w, step = weights() + mean, 0.8
 
     def cost(codes):
         return ((w - step * codes) ** 2).sum() + trade * bits(codes)

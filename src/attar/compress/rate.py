@@ -70,10 +70,11 @@ def _bits(codes: Ints, choices: Ints) -> npt.NDArray[np.float64]:
 
     model, values = fitted(codes), codes.reshape(-1)
     passed(Counter(), model, values - model.offset, watch)
-    symbols = symbol_of(np.abs(values))
+    symbols = symbol_of(np.abs(values - model.offset))
     every = np.bincount(symbols, minlength=SYMBOLS) + 1 / SYMBOLS
     counts = np.tile(_BEFORE * every / every.sum(), (CLASSES, 1))
     np.add.at(counts, (classes, symbols), 1)
     cost = WIDTHS - np.log2(counts / counts.sum(1, keepdims=True))
+    choices = choices - model.offset
     bits: npt.NDArray[np.float64] = cost[classes, symbol_of(np.abs(choices))] + (choices != 0)
     return bits
