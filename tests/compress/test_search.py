@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import copy
+import re
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from attar.compress import Budget, compress, load, save, search, shapes
+from attar.compress.attempts import Attempt
 from attar.compress.squeezing import squeeze
 from attar.errors import BudgetError, CompressionError
 from attar.training.loop import train
@@ -205,7 +208,42 @@ def test_what_fits_is_kept_where_nothing_smaller_can_be_made(task, monkeypatch) 
     assert found.chosen.bytes < found.dense.bytes
 
 
+@pytest.mark.parametrize(
+    ("budget", "says"),
+    [
+        (Budget(bytes=2000, accuracy_drop=0.05), "the best within 2.0 KB has 2.0 KB and 85.0% accuracy: allow more"),
+        (Budget(bytes=1000, accuracy_drop=0.05), "the best within 1000 B has 900 B and 60.0% accuracy: allow more"),
+        (Budget(bytes=800, accuracy_drop=0.05), "the smallest has 900 B and 60.0% accuracy: allow more"),
+        (Budget(2000, 0.5, 0.05), "the best within 2.0 KB, 0.5 ms has 900 B and 60.0% accuracy: allow more"),
+        (Budget(2000, 0.3), "the smallest has 900 B and 60.0% accuracy, and the fastest takes 0.4 ms: allow more"),
+    ],
+)
+def test_of_what_is_small_enough_the_best_is_named(budget, says) -> None:
+    dense, *tried = (
+        Attempt(name="", bytes=size, latency_ms=ms, quality=quality, macs=1, file="")
+        for size, ms, quality in ((8000, 1.0, 0.95), (2000, 1.0, 0.85), (900, 0.4, 0.6), (4000, 1.0, 0.94))
+    )
+    asked = object.__new__(search._Search)
+    asked.budget = budget
+    asked.attempts = SimpleNamespace(all=(dense, *tried), judge=SimpleNamespace(what="accuracy"))
+    with pytest.raises(BudgetError, match=re.escape(says)):
+        asked._best(dense)
+
+
 def test_a_time_that_nothing_meets_is_said(task) -> None:
     model, x, y = task
     with pytest.raises(BudgetError, match=r"the fastest takes [\d.e-]+ ms: allow more"):
         compress(model, Budget(latency_ms=1e-9), x, y, epochs=2)
+
+
+class Fraction(nn.Module):
+    """An operation that has no ONNX form."""
+
+    def forward(self, x):
+        return torch.frac(x)
+
+
+def test_a_time_that_cannot_be_measured_is_not_met(task) -> None:
+    net = nn.Sequential(network(), Fraction()).eval()
+    with pytest.raises(BudgetError, match="no ONNX form whose time"):
+        compress(net, Budget(latency_ms=1000.0), samples(), epochs=2)

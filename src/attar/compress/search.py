@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,7 +118,7 @@ def compress(
         progress: where steps are reported, and each attempt with its figures.
 
     Raises:
-        BudgetError: nothing that was tried fits.
+        BudgetError: nothing that was tried fits, or a time is given and the network has no ONNX form.
         CompressionError: the network cannot be traced or has no weights, or there are fewer than two samples.
 
     Example:
@@ -177,6 +178,10 @@ class _Search:
 
     def run(self) -> Compressed:
         dense = self.attempts.of("float32", lambda _: self.whole)
+        if self.budget.latency_ms is not None and dense.latency_ms is None:
+            raise BudgetError(
+                "the network has no ONNX form whose time could be measured: give bytes or what may be lost, and no time"
+            )
         ways = sensitivities(self.whole, self.x, progress=self.progress)
         rest = 8 * dense.bytes - sum(way[0].size for way in ways.values())
 
@@ -219,23 +224,30 @@ class _Search:
         return any(self._fits(one) and one.quality >= dense.quality - self._may_lose() for one in self.attempts.all)
 
     def _fits(self, one: Attempt) -> bool:
-        return self.budget.allows(one.bytes, 0.0 if one.latency_ms is None else one.latency_ms)
+        return self.budget.allows(one.bytes, math.inf if one.latency_ms is None else one.latency_ms)
 
     def _best(self, dense: Attempt) -> Attempt:
-        fit = [one for one in self.attempts.all if self._fits(one)]
+        def best(some: list[Attempt]) -> Attempt:
+            return max(some, key=lambda a: (a.quality, -a.bytes))
+
+        cheap = [one for one in self.attempts.all if self._fits(one)]
+        fit = cheap
         if self.budget.accuracy_drop is not None:
-            fit = [one for one in fit if one.quality >= dense.quality - self.budget.accuracy_drop]
+            fit = [one for one in cheap if one.quality >= dense.quality - self.budget.accuracy_drop]
         if not fit:
-            closest = min(self.attempts.all, key=lambda a: a.bytes)
+            closest, which, fastest = min(self.attempts.all, key=lambda a: a.bytes), "the smallest", ""
             times = [one.latency_ms for one in self.attempts.all if one.latency_ms is not None]
-            fastest = f", and the fastest takes {min(times):.2g} ms" if self.budget.latency_ms and times else ""
+            if cheap:
+                closest, which = best(cheap), f"the best within {replace(self.budget, accuracy_drop=None)}"
+            elif self.budget.latency_ms is not None and times:
+                fastest = f", and the fastest takes {min(times):.2g} ms"
             raise BudgetError(
-                f"nothing that was tried fits the budget of {self.budget}; the smallest has {readable(closest.bytes)} "
+                f"nothing that was tried fits the budget of {self.budget}; {which} has {readable(closest.bytes)} "
                 f"and {closest.quality:.1%} {self.attempts.judge.what}{fastest}: allow more, or more epochs"
             )
         if self.budget.bytes is None:
             return min(fit, key=lambda a: (a.bytes, -a.quality))
-        return max(fit, key=lambda a: (a.quality, -a.bytes))
+        return best(fit)
 
     def _ladder(self, dense: Attempt) -> Iterator[float]:
         """Sizes to train to where no bytes are given, the largest first."""
@@ -309,7 +321,7 @@ class _Search:
         if self.budget.latency_ms is None:
             return True
         latency = self.attempts.latency(network)
-        return latency is None or latency <= self.budget.latency_ms
+        return latency is not None and latency <= self.budget.latency_ms
 
     def _try(self, name: str, make: Callable[[Path], nn.Module]) -> Attempt | None:
         """An attempt, or none where it cannot be made."""
