@@ -108,6 +108,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(here, tmp_path, monkeypatch) -
         ((here / "net.onnx", "--budget", "much"), "not understood"),
         ((here / "net.onnx", "--budget", "1ms"), "stays as fast as it is"),
         ((here / "net.onnx", "--budget", "1%"), "give some as data"),
+        ((here / "net.onnx", "--budget", "2KB", "--epochs", "30"), "leave epochs and seed away"),
+        ((here / "net.onnx", "--budget", "2KB", "--seed", "1"), "leave epochs and seed away"),
     ):
         called = call("compress", *arguments)
         assert called.code == 2, arguments

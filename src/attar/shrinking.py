@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from attar.compress.search import Compressed
 
 SMALL, RESTORED = "model.attar", "model.onnx"
+# Of a training of which nothing else is said.
+_EPOCHS, _SEED = 12, 0
 # Samples that a model of others is asked about at once.
 _AT_ONCE = 256
 
@@ -62,8 +64,8 @@ def shrink(
     budget: str | Budget,
     *,
     data: str | None = None,
-    epochs: int = 12,
-    seed: int = 0,
+    epochs: int = _EPOCHS,
+    seed: int = _SEED,
     out: str | Path | None = None,
     progress: Progress | None = None,
     command: str = "",
@@ -78,8 +80,8 @@ def shrink(
         budget: as in "50KB,0.5ms,1%", or a `Budget`.
         data: samples to learn from and to judge by, as `attar fit` takes them; needed for a network. Labels are used
             where there are as many classes as the network has answers.
-        epochs: of training.
-        seed: of everything random.
+        epochs: of training; an ONNX file has none.
+        seed: of everything random; likewise.
         out: the folder; None: one under runs/ named after the model. The same call goes on in it.
         progress: where to report.
         command: what the person typed, for the page.
@@ -95,8 +97,13 @@ def shrink(
         raise CompressionError(
             f"{file}: no such file; name an .onnx file, or an .attar file that attar.compress.save wrote"
         )
+    of_onnx = file.suffix.lower() == ".onnx"
+    if of_onnx and (epochs, seed) != (_EPOCHS, _SEED):
+        raise CompressionError(
+            f"{file}: an ONNX file is rounded and not trained, and nothing is drawn; leave epochs and seed away"
+        )
     dataset = None if data is None else read(data)
-    network = None if file.suffix.lower() == ".onnx" else load(file)
+    network = None if of_onnx else load(file)
     if network is not None and dataset is None:
         raise DataError(f"{file}: what a network may lose is judged on samples; give some as data")
     settings: dict[str, Any] = {"budget": str(limits), "data": data, "epochs": epochs, "seed": seed}

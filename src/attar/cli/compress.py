@@ -27,7 +27,7 @@ def compress(
         typer.Option(help="Samples to learn from and to judge by, as attar fit takes them; a network needs them."),
     ] = None,
     epochs: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Passes over the samples in training a network.")
+        int, typer.Option(min=2, metavar="N", help="Passes over the samples in training; an .onnx file is not trained.")
     ] = 12,
     seed: Seed = 0,
     out: Annotated[
