@@ -134,6 +134,16 @@ def test_an_onnx_file_of_others_is_judged_on_samples(here, tmp_path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_an_onnx_file_that_tells_no_classes_apart_is_not_judged(here, tmp_path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = nn.Sequential(nn.Linear(12, 48), nn.ReLU(), nn.Linear(48, 1))
+        torch.onnx.export(net, (torch.zeros(2, 12),), tmp_path / "one.onnx", input_names=["x"], dynamo=False)
+    with pytest.raises(DataError, match="a number for each class"):
+        shrink(tmp_path / "one.onnx", "4KB", data=str(here / "rows.npz"), out=tmp_path / "run")
+    assert shrink(tmp_path / "one.onnx", "4KB", out=tmp_path / "run").model.exists()
+
+
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_the_last_batch_of_a_fixed_size_is_judged_too(here, n) -> None:
     x = np.load(here / "rows.npz")["x"][:n]

@@ -225,8 +225,8 @@ def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
     more = -len(samples) % n if isinstance(n, int) else 0
     filled = samples[np.arange(len(samples) + more) % len(samples)] if more else samples
     parts = [session.run(None, {taken.name: filled[i : i + at_once]})[0] for i in range(0, len(filled), at_once)]
-    if parts[0].ndim != 2:
-        raise DataError(f"{file}: does not answer with one row of numbers a sample; leave the data away")
+    if parts[0].ndim != 2 or parts[0].shape[1] < 2:
+        raise DataError(f"{file}: does not answer with a number for each class; leave the data away")
     answers: npt.NDArray[Any] = np.concatenate(parts)[: len(samples)]
     return answers
 
