@@ -219,6 +219,17 @@ def test_weights_that_nodes_hold_are_in_eight_bits_too(tmp_path, quiet) -> None:
     assert (tmp_path / "a.attar").read_bytes() == (tmp_path / "b.attar").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("limit", "says"), [("MOST_NUMBERS", "at most 50 are read"), ("MOST_DESCRIPTION", "at most 50 are kept")]
+)
+def test_what_would_not_be_unpacked_is_not_packed(limit, says, tmp_path, monkeypatch) -> None:
+    onnx.save(others([LAYER], initializers=[WEIGHT]), tmp_path / "a.onnx")
+    monkeypatch.setattr(container, limit, 50)
+    with pytest.raises(CompressionError, match=rf"a\.onnx: .*{says}"):
+        pack(tmp_path / "a.onnx", tmp_path / "a.attar")
+    assert not (tmp_path / "a.attar").exists()
+
+
 def test_weights_that_are_not_numbers_and_sparse_constants_are_refused(tmp_path) -> None:
     for value in (np.nan, np.inf):
         odd = numpy_helper.from_array(np.full((16, 8), value, np.float32), "w")

@@ -48,7 +48,8 @@ def pack(source: str | Path, target: str | Path) -> None:
 
     Raises:
         CompressionError: it is not a valid ONNX file, or the target; it has no weights that could be in eight bits, or
-            has parts that a file cannot keep: branches and loops, sparse constants, operators of other domains.
+            has parts that a file cannot keep: branches and loops, sparse constants, operators of other domains, more
+            than 16 MB beside its weights, or far more numbers than bytes are left of.
     """
     source, target = Path(source), Path(target)
     _apart(source, target)
@@ -77,9 +78,17 @@ def pack(source: str | Path, target: str | Path) -> None:
             fitting.encode(writer, values)
         listing.append([i, tensor.data_type, list(values.shape)])
         model.graph.initializer[i].CopyFrom(TensorProto(name=tensor.name))
+    rest = model.SerializeToString(deterministic=True)
+    if len(rest) > container.MOST_DESCRIPTION:
+        raise CompressionError(
+            f"{source}: has {len(rest)} bytes beside its weights in float32 and eight bits, and at most "
+            f"{container.MOST_DESCRIPTION} are kept; turn other weights into float32"
+        )
     packer = zlib.compressobj(9, zlib.DEFLATED, _RAW)
-    graph = packer.compress(model.SerializeToString(deterministic=True)) + packer.flush()
-    container.write(target, json.dumps({"graph": len(graph), "tensors": listing}), graph + writer.data())
+    graph = packer.compress(rest) + packer.flush()
+    payload = graph + writer.data()
+    container.allow(sum(math.prod(shape) for _, _, shape in listing), len(payload), str(source))
+    container.write(target, json.dumps({"graph": len(graph), "tensors": listing}), payload)
 
 
 def unpack(source: str | Path, target: str | Path) -> None:
