@@ -5,7 +5,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from attar.compress.weights import quantize_weights
@@ -66,6 +66,19 @@ def test_a_quarter_of_the_bytes(tmp_path) -> None:
     assert small < 0.35 * large
 
 
+def test_a_vector_of_weights_has_few_scales_too(tmp_path) -> None:
+    w = np.random.default_rng(0).standard_normal(1024).astype(np.float32)
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 1024])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [3])
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [numpy_helper.from_array(w, "w")]
+    )
+    opsets = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "a.onnx")
+    quantize_weights(tmp_path / "a.onnx", tmp_path / "b.onnx")
+    assert (tmp_path / "b.onnx").stat().st_size < 0.5 * (tmp_path / "a.onnx").stat().st_size
+
+
 def test_multiples_of_a_power_of_two_lose_nothing(tmp_path) -> None:
     layer = nn.Linear(120, 2)
     with torch.no_grad():
@@ -74,10 +87,11 @@ def test_multiples_of_a_power_of_two_lose_nothing(tmp_path) -> None:
     np.testing.assert_array_equal(after, before)
 
 
-def test_a_standardisation_becomes_part_of_the_layer(tmp_path) -> None:
+@pytest.mark.parametrize(("means", "deviations"), [(120, 120), (120, 1), (1, 120), (1, 1)])
+def test_a_standardisation_becomes_part_of_the_layer(means, deviations, tmp_path) -> None:
     generator = torch.Generator().manual_seed(0)
-    std = torch.rand(120, generator=generator) + 0.5
-    module = nn.Sequential(Standardised(torch.randn(120, generator=generator), std), nn.Linear(120, 2))
+    std = torch.rand(deviations, generator=generator) + 0.5
+    module = nn.Sequential(Standardised(torch.randn(means, generator=generator), std), nn.Linear(120, 2))
     model, before, after = written(module, tmp_path)
     assert {node.op_type for node in model.graph.node}.isdisjoint({"Sub", "Div"})
     np.testing.assert_allclose(after, before, atol=0.02)

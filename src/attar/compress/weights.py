@@ -80,7 +80,7 @@ def _decoded(model: ModelProto, tensor: onnx.TensorProto, values: Floats, *, of_
     name = tensor.name
     exact = _exact_unit(values)
     # Neighbours along the last axis, whichever of both a linear layer's outputs are on.
-    linear = of_rows or values.ndim == 2
+    linear = of_rows or values.ndim <= 2
     grouped = values.reshape(-1, _divisor(values.shape[-1]) if linear else values[0].size)
     scale = np.abs(grouped).max(1, keepdims=True) / np.float32(_STEPS) if exact is None else np.float32(exact)
     scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
@@ -132,8 +132,10 @@ def _fold_standardisation(model: ModelProto) -> None:
         once = all(count[name] == 1 for name in (node.input[0], divide.input[0]))
         if mean is None or std is None or weight is None or bias is None or not plain or not once:
             continue
+        if not {mean.size, std.size} <= {1, weight.shape[1]}:
+            continue
         w = weight.astype(np.float64) / std.reshape(-1)
-        b = bias - w @ np.broadcast_to(mean.reshape(-1), std.reshape(-1).shape)
+        b = bias - w @ np.broadcast_to(mean.reshape(-1), weight.shape[1])
         for role, values in (("weight", w), ("bias", b)):
             name = f"{node.output[0]}.{role}"
             model.graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
