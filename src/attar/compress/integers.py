@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from attar.compress.nibbles import WEIGHTED, within
+from attar.compress.nibbles import WEIGHTED, dequantized, within
 from attar.compress.probes import channel_means, divergence
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
@@ -239,13 +239,12 @@ def _drop_zero_points(model: ModelProto) -> None:
 
     The others stay, zero or not: without them onnxruntime (1.20 to 1.31) falls back to float kernels.
     """
-    constants = {tensor.name for tensor in model.graph.initializer}
-    dequantized = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    floats = dequantized(model)
     for node in model.graph.node:
         if node.op_type in WEIGHTED:
             for name in node.input[1 if node.op_type == "Conv" else 2 :]:
-                if name in dequantized and dequantized[name].input[0] in constants:
-                    del dequantized[name].input[2:]
+                if name in floats:
+                    del model.graph.node[floats[name]].input[2:]
 
 
 def _keep_means(model: ModelProto, original: ModelProto, batches: list[Feed]) -> None:
@@ -253,22 +252,17 @@ def _keep_means(model: ModelProto, original: ModelProto, batches: list[Feed]) ->
 
     b ← b + E[y] − E[ŷ], with ŷ what the layer gives once those before it are corrected.
     """
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    dequantized = {
-        node.output[0]: node
-        for node in model.graph.node
-        if node.op_type == "DequantizeLinear" and node.input[0] in constants
-    }
+    constants, floats = {tensor.name: tensor for tensor in model.graph.initializer}, dequantized(model)
     outputs = {node.name: node.output[0] for node in original.graph.node}
     layers = {
         outputs[node.name]: node
         for node in model.graph.node
-        if node.op_type in ("Conv", "Gemm") and any(name in dequantized for name in node.input[2:])
+        if node.op_type in ("Conv", "Gemm") and any(name in floats for name in node.input[2:])
     }
     expected = channel_means(original, dict.fromkeys(layers, 1), batches)
     for name, node in layers.items():
         found = channel_means(model, {node.output[0]: 1}, batches)[node.output[0]]
-        bias, scale = (constants[one] for one in dequantized[node.input[2]].input[:2])
+        bias, scale = (constants[one] for one in model.graph.node[floats[node.input[2]]].input[:2])
         moved = numpy_helper.to_array(bias) + (expected[name] - found) / numpy_helper.to_array(scale).reshape(-1)
         bias.CopyFrom(numpy_helper.from_array(np.rint(moved).clip(*_INT32).astype(np.int32), bias.name))
 

@@ -94,11 +94,7 @@ class _Layer:
 def _layers(model: ModelProto) -> list[_Layer]:
     nodes = list(model.graph.node)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    floats = {
-        node.output[0]: i
-        for i, node in enumerate(nodes)
-        if node.op_type == "DequantizeLinear" and node.input[0] in constants
-    }
+    floats = dequantized(model)
     readers = Counter(name for node in nodes for name in node.input)
     found = []
     for i, node in enumerate(nodes):
@@ -112,6 +108,16 @@ def _layers(model: ModelProto) -> list[_Layer]:
         if tensor.data_type == TensorProto.INT8 and n >= _LEAST and n % 2 == 0 and alone:
             found.append(_Layer(i, weight, bias[0] if bias else None, n))
     return found
+
+
+def dequantized(model: ModelProto) -> dict[str, int]:
+    """The places of the nodes that make floats of stored integers, by the names of the floats."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return {
+        node.output[0]: i
+        for i, node in enumerate(model.graph.node)
+        if node.op_type == "DequantizeLinear" and node.input[0] in constants
+    }
 
 
 def _halved(model: ModelProto, layers: Sequence[_Layer], means: Mapping[_Layer, Floats]) -> ModelProto:
