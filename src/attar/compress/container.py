@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 from attar._files import write_whole
+from attar.deploy.meta import COMPRESSED
 from attar.errors import CompressionError
 
 # Bytes of a file, of its description when unpacked, numbers in all its tensors, and numbers for each byte of the file
@@ -15,7 +16,6 @@ MOST_DESCRIPTION = 1 << 24
 MOST_NUMBERS = 1 << 28
 _MOST_EACH, _FREE = 1024, 1 << 20
 
-_MAGIC = b"ATR"
 _VERSION = 1
 _FRAME = 8
 _RAW = -15  # deflate without a header of its own
@@ -51,7 +51,7 @@ def packed(description: str, payload: bytes) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, _RAW, 9, zlib.Z_DEFAULT_STRATEGY, _KNOWN)
     short = packer.compress(description.encode()) + packer.flush()
     body = _number(len(short)) + short + payload
-    return _MAGIC + bytes([_VERSION]) + zlib.crc32(body).to_bytes(4, "little") + body
+    return COMPRESSED + bytes([_VERSION]) + zlib.crc32(body).to_bytes(4, "little") + body
 
 
 def read(path: Path) -> tuple[str, bytes]:
@@ -72,7 +72,7 @@ def read(path: Path) -> tuple[str, bytes]:
 
 def opened(data: bytes, name: str) -> tuple[str, bytes]:
     """As `read`, of the bytes of a file; the name is for messages."""
-    if len(data) < _FRAME or not data.startswith(_MAGIC):
+    if len(data) < _FRAME or not data.startswith(COMPRESSED):
         raise CompressionError(f"{name}: is not an .attar file")
     if data[3] != _VERSION:
         raise CompressionError(f"{name}: is of version {data[3]}; this attar reads version {_VERSION}")

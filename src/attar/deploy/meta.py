@@ -12,6 +12,8 @@ from attar.errors import ModelError
 
 KEY = "attar"
 FORMAT = 1
+# How an `.attar` file begins, which is no ONNX file and has no such description.
+COMPRESSED = b"ATR"
 
 Extra: TypeAlias = dict[str, str | int | float]
 

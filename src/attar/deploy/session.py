@@ -16,15 +16,13 @@ import onnxruntime
 from attar.data.dataset import Column, Floats
 from attar.data.tokens import Tokenizer
 from attar.deploy.feed import Feed, graph, numbers, series, table, texts
-from attar.deploy.meta import KEY, ModelMeta
+from attar.deploy.meta import COMPRESSED, KEY, ModelMeta
 from attar.errors import DataError, ModelError, first_line
 
 # Inner layers of a small network hold some thirty times the numbers of its input: this keeps them under 200 MB.
 _NUMBERS_PER_BATCH = 2**20
 _SAMPLES_PER_BATCH = 1024
 _NUMBERS_PER_TOKEN = 64
-# How an `.attar` file begins.
-_COMPRESSED = b"ATR"
 _WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})")
 
 
@@ -171,7 +169,7 @@ def load(path: str | Path, *, threads: int = 0) -> Model:
 
 def loads(data: bytes, name: str | Path = "model", *, threads: int = 0) -> Model:
     """A model from the bytes of its file; `name` is what an error calls it, and all else as of `load`."""
-    if data.startswith(_COMPRESSED):
+    if data.startswith(COMPRESSED):
         raise ModelError(
             f"{name}: an .attar file, which onnxruntime does not run; `attar unpack` makes one that it does"
         )
