@@ -160,7 +160,17 @@ def test_the_first_and_the_last_weight_may_have_more_bits() -> None:
     assert levels == {"stem.0": 255, "grouped.0": 7, "deep.0": 7, "head.0": 255}
 
 
-@pytest.mark.parametrize("how", [{}, {"correct_bias": True}, {"codebook": True}, {"epochs": 2}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"correct_bias": True},
+        {"correct_bias": True, "symmetric": False},
+        {"symmetric": False},
+        {"codebook": True},
+        {"epochs": 2},
+    ],
+)
 @pytest.mark.parametrize("fixed", [True, False])
 def test_what_has_been_pruned_stays_zero(how, fixed) -> None:
     net = built(Conv)
@@ -168,7 +178,7 @@ def test_what_has_been_pruned_stays_zero(how, fixed) -> None:
     next(place for place in places(net) if place.name == "head.weight").wrap(Masked(mask))
     small = quantize(frozen(net) if fixed else net, X, bits=3, **how)
     assert not small.head.weight[~mask].any()
-    assert small.head.weight[mask].any()
+    assert (small.head.weight - net.head.weight).norm() < 0.4 * net.head.weight.norm()
 
 
 @pytest.mark.parametrize("how", [{"activations": 4}, {"codebook": True}])

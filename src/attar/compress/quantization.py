@@ -183,9 +183,11 @@ class _How:
         rows = weight.reshape(len(steps.scale), -1)
         codes = steps.codes(rows, Grid(bits, self.symmetric))
         scale, zero = steps.scale, steps.zero
-        if self.correct:
+        if self.correct and bool((weight == 0).any()):
             # What has been pruned has to stay zero.
-            scale, zero = corrected(rows, codes, shift=not bool((weight == 0).any()))
+            scale, _ = corrected(rows, codes if zero is None else codes - zero[:, None], shift=False)
+        elif self.correct:
+            scale, zero = corrected(rows, codes)
         store(place, codes.reshape(weight.shape), Coded(scale, zero))
 
 
