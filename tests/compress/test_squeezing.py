@@ -10,6 +10,7 @@ from torch import nn
 from attar.compress.parametrizations import Coded, codes_of
 from attar.compress.places import places
 from attar.compress.saved import load, save
+from attar.compress.sensitivity import sensitivities
 from attar.compress.squeezing import squeeze
 from attar.errors import CompressionError
 from attar.training.loop import train
@@ -99,6 +100,23 @@ def test_a_tight_budget_is_used_and_met(tmp_path) -> None:
         sizes.append((tmp_path / "small.attar").stat().st_size)
         assert 0.8 * budget < sizes[-1] <= budget
     assert sizes == sorted(sizes)
+
+
+def test_numbers_by_themselves_and_tensors_of_none() -> None:
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net, self.scale, self.none = dense(), nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.zeros(0, 3))
+
+        def forward(self, x):
+            return self.scale * self.net(x) + self.none.sum()
+
+    x = torch.randn(64, 12, generator=torch.Generator().manual_seed(0))
+    small = squeeze(Scaled(), x, bytes=700, epochs=3)
+    assert small.scale.shape == ()
+    assert small.scale > 0
+    assert small(x).shape == (64, 3)
+    assert "none" not in sensitivities(Scaled(), x)
 
 
 def test_what_is_shared_stays_shared() -> None:

@@ -75,7 +75,7 @@ def gated_places(model: nn.Module) -> list[tuple[Place, Gate]]:
     """
     gated = []
     for place in places(model):
-        if not place.chain() and place.value.is_floating_point():
+        if not place.chain() and place.value.is_floating_point() and place.value.numel():
             gate = Gate(place.value.detach())
             place.wrap(gate)
             gated.append((place, gate))

@@ -86,7 +86,7 @@ class Rounded(nn.Module):
 
     def _in_rows(self, weight: Tensor) -> Tensor:
         # As it is where that serves, for a reshaped one loses the order in memory that convolutions are fastest in.
-        return weight if len(self.step) in (1, len(weight)) else weight.reshape(len(self.step), -1)
+        return weight if len(self.step) == 1 or len(self.step) == len(weight) else weight.reshape(len(self.step), -1)
 
 
 class _StraightThrough(torch.autograd.Function):

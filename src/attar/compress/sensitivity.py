@@ -46,7 +46,7 @@ def sensitivities(model: nn.Module, x: Samples, *, progress: Progress | None = N
     """Try each tensor with fewer bits and more zeros, all others as they are.
 
     The loss is the mean Kullback-Leibler divergence KL(p ‖ q) of the answers q from those before p; where the network
-    does not answer with one row of logits a sample, the mean squared difference in units of their variance.
+    does not answer with one row of two logits or more a sample, the mean squared difference in units of their variance.
 
     References:
         Wang et al., HAQ: Hardware-Aware Automated Quantization with Mixed Precision, 2019,
@@ -70,7 +70,7 @@ def sensitivities(model: nn.Module, x: Samples, *, progress: Progress | None = N
     trial = copied(model).eval()
     told = answers(trial, some)
     found: dict[str, tuple[Way, ...]] = {}
-    floats = [one for one in places(trial) if not one.chain() and one.value.is_floating_point()]
+    floats = [one for one in places(trial) if not one.chain() and one.value.is_floating_point() and one.value.numel()]
     with (progress or Silent()).task("sensitivity", len(floats)) as task:
         for place in floats:
             found[place.name] = (Way(32, 0.0, 32.0 * place.value.numel(), 0.0), *_ways(trial, place, some, told))

@@ -169,7 +169,9 @@ def _fitting(
     found = roundings(curvatures)
     for _ in range(_TRIES):
         codes = trimmed(found, allowed)
-        small = _stored(student, {place.name: (q, one.step) for (place, _), one, q in zip(curvatures, found, codes)})
+        small = _stored(
+            student, {place.name: (q, one.step[None]) for (place, _), one, q in zip(curvatures, found, codes)}
+        )
         if (written := saved.size(small, example)) <= most:
             return small
         allowed -= 8 * (written - most)

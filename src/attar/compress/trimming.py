@@ -78,7 +78,7 @@ def roundings(curvatures: Sequence[tuple[Place, Tensor]]) -> list[Rounding]:
     for place, curvature in curvatures:
         mask, rounding = cast(tuple[Masked, Rounded], place.chain())
         weight = mask(place.original().detach())
-        found.append(Rounding(weight, rounding.steps(), rounding.codes(weight), curvature))
+        found.append(Rounding(weight, rounding.steps()[0], rounding.codes(weight), curvature))
     return found
 
 
