@@ -25,8 +25,9 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
     """The first-order change of the loss, g ⊙ w, on some batches of samples.
 
     The loss is the cross-entropy. Where a sample has no label, one is drawn from the probabilities that the network
-    itself gives, so that the mean of (g w)² is the diagonal of the Fisher information; where a network answers with
-    something other than a row of logits, the loss is half the squared distance to its answer and unit noise.
+    itself gives, so that the mean of (g w)² is w² times the diagonal of the Fisher information, over the samples of a
+    batch; where a network answers with something other than a row of two logits or more, the loss is half the squared
+    distance to its answer and unit noise.
 
     References:
         Molchanov et al., Importance Estimation for Neural Network Pruning, 2019, https://arxiv.org/abs/1906.10771
@@ -57,7 +58,7 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
 
 
 def sensitivities(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: int = 0) -> dict[str, Tensor]:
-    """The mean of (g ⊙ w)² over batches, by the name of its place: the importance of each weight by itself."""
+    """The sum of (g ⊙ w)² over batches, by the name of its place: the importance of each weight by itself."""
     found: dict[str, Tensor] = {}
     for effect in effects(model, x, y, seed):
         for name, value in effect.items():
