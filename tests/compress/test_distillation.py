@@ -182,6 +182,16 @@ def test_the_loss_of_features_is_the_formula() -> None:
     assert loss.item() == pytest.approx(total.item() / 2, rel=1e-5)
 
 
+def test_features_without_spread_are_in_units_of_their_own() -> None:
+    thin, wide, x = thin_and_wide()
+    guides = Guides(thin, wide, {"2": "2"}, x[:2])
+    with guides.watched() as seen, torch.no_grad():
+        thin(x[:1])
+        wide(x[:1])
+        f_s, f_t = thin[:3](x[:1]), nn.functional.adaptive_avg_pool2d(wide[:3](x[:1]), 3)
+        torch.testing.assert_close(guides(seen), (f_s - f_t).square().mean())
+
+
 def test_features_lead_a_student_and_leave_no_trace() -> None:
     thin, wide, x = thin_and_wide()
     names, before = set(thin.state_dict()), [value.clone() for value in wide.state_dict().values()]

@@ -20,7 +20,8 @@ class Guides(nn.Module):
     """Mean over pairs of layers of ‖r(f_s) − f_t‖² / ‖f_t − mean f_t‖², with a linear map r that is learnt.
 
     The map is between channels, axis 1 of the features, and there is none where both have as many. Where features
-    have places, those of the finer ones are averaged to the size of the coarser ones.
+    have places, those of the finer ones are averaged to the size of the coarser ones. The mean of f_t is that of the
+    batch; where it is all there is, as in a batch of one, differences are taken as they are.
 
     References:
         Romero et al., FitNets: Hints for Thin Deep Nets, 2015, https://arxiv.org/abs/1412.6550, eq. 3
@@ -94,8 +95,8 @@ class Guides(nn.Module):
                 size = tuple(min(a, b) for a, b in zip(f_s.shape[2:], f_t.shape[2:]))
                 f_s, f_t = (one if one.shape[2:] == size else _POOLS[one.ndim](one, size) for one in (f_s, f_t))
             led = mapped(f_s.movedim(1, -1)).movedim(-1, 1)
-            spread = (f_t - f_t.mean(0)).square().mean().clamp(min=torch.finfo(f_t.dtype).tiny)
-            losses.append((led - f_t).square().mean() / spread)
+            spread = (f_t - f_t.mean(0)).square().mean()
+            losses.append((led - f_t).square().mean() / torch.where(spread > 0, spread, 1))
         return torch.stack(losses).mean()
 
 
