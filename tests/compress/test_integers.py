@@ -170,6 +170,13 @@ def test_residuals_and_float_preprocessing(tmp_path: Path) -> None:
     assert kinds.index("Conv") > first
 
 
+def test_a_linear_layer_may_be_the_answer(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    net = nn.Sequential(nn.Linear(4, 16), nn.Sigmoid(), nn.Linear(16, 2))
+    quantised_equals(net, ModelMeta("table", (4,), ("a", "b")), x, tmp_path, 0.03)
+
+
 def test_a_dead_channel_and_a_constant_input(tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2), nn.Softmax(-1))

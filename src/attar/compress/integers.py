@@ -198,7 +198,8 @@ def _keep_logits_float(model: ModelProto, chosen: list[str]) -> None:
     for node in model.graph.node:
         if node.op_type != "DequantizeLinear" or node.input[0] not in producer:
             continue
-        quantize, floats = producer[node.input[0]], readers[node.output[0]]
+        # What the model answers itself has no readers, and stays rounded.
+        quantize, floats = producer[node.input[0]], readers.get(node.output[0], [])
         layer = producer.get(quantize.input[0])
         if layer is None or layer.op_type not in ("Gemm", "MatMul") or any(reader.name in chosen for reader in floats):
             continue
