@@ -69,7 +69,7 @@ def test_one_leaf_is_a_tree(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path) -> None:
     x, y = load_wine(return_X_y=True)
     x = x.astype(np.float32)
-    with pytest.raises(ExportError, match="classes"):
+    with pytest.raises(ExportError, match=r"the classes \[0, 1, 2\], the model has 2"):
         tree_model(RandomForestClassifier(2).fit(x, y), 13, 2)
     with pytest.raises(ExportError, match="classes"):
         tree_model(RandomForestClassifier(2).fit(x, y.astype(str)), 13, 3)

@@ -53,7 +53,7 @@ def tree_model(estimator: object, n_features: int, n_classes: int) -> ModelProto
     from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.pipeline import Pipeline
 
-    known = list(getattr(estimator, "classes_", ()))
+    known = np.asarray(getattr(estimator, "classes_", ())).tolist()
     if known != list(range(n_classes)):
         raise ExportError(
             f"the estimator knows the classes {known}, the model has {n_classes}: fit it on all their codes"
