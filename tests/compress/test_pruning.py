@@ -103,6 +103,12 @@ def test_gradual_zeros_grow_as_the_cubic_says(monkeypatch) -> None:
         assert share == pytest.approx(0.9 * (1 - (1 - step / 15) ** 3), abs=1e-3)
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_gradual_zeros_are_all_there_after_few_steps(epochs) -> None:
+    net, x = nn.Linear(10, 20), torch.randn(50, 10)
+    assert int((prune(net, 0.8, x=x, epochs=epochs, gradual=True).weight == 0).sum()) == 160
+
+
 class Killed(Exception):
     pass
 

@@ -58,8 +58,11 @@ class Thinning(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """What the network says, with the zeros that are due at this step of the training."""
         if self.training:
-            step, last = int(self.step), max(1, round(_PART * self.steps))
-            if step == last or (step < last and step % max(1, last // _CHANGES) == 0):
+            # A short training reaches the end too.
+            step, last = int(self.step), min(round(_PART * self.steps), self.steps - 1)
+            if step == last:
+                self.thin()
+            elif step < last and step % max(1, last // _CHANGES) == 0:
                 self.thin(1 - (1 - step / last) ** 3)
             self.step += 1
         said: Tensor = self.model(x)
