@@ -113,6 +113,11 @@ def test_what_has_one_way_to_be_split_is_split_whatever_is_asked_of_filters(laye
     x = torch.randn(50, 12, *(6,) * (layer.weight.ndim - 2))
     split = factorize(nn.Sequential(layer), x, share=0.5, schemes=("spatial",))
     torch.testing.assert_close(split(x), factorize(nn.Sequential(layer), x, share=0.5, schemes=("channel",))(x))
+    channel = factorize(nn.Sequential(layer), x, ranks={"0": 5})
+    for scheme, ranks in (("canonical", 5), ("tucker", 5), ("tucker", (5, 6)), ("spatial", 5)):
+        split = factorize(nn.Sequential(layer), x, ranks={"0": ranks}, schemes=(scheme,))
+        torch.testing.assert_close(split(x), channel(x))
+        assert len(split[0]) == 2
 
 
 def test_energy_is_the_part_of_the_variance_that_each_layer_keeps() -> None:

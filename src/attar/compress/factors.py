@@ -122,7 +122,10 @@ class Site:
         return [asis, *(one for one in found if one.macs < asis.macs and one.weights < asis.weights)]
 
     def option(self, scheme: Scheme, ranks: Ranks, weighted: bool) -> Option:
-        """One way to split it."""
+        """One way to split it; where it has but one, that."""
+        (scheme,) = self._possible((scheme,))
+        if scheme == "channel" and isinstance(ranks, tuple):
+            ranks = min(ranks)
         return self._option(self.task(weighted), scheme, ranks)
 
     def asis(self) -> Option:
