@@ -46,6 +46,14 @@ def test_each_layer_is_what_was_measured_to_be_quicker(name, quicker, monkeypatc
     assert not any(isinstance(layer, SparseLinear) for layer in pruned.modules())
 
 
+def test_a_layer_that_is_the_whole_network_is_sparse_too(monkeypatch) -> None:
+    monkeypatch.setattr(sparse, "seconds", lambda *_: [2.0, 1.0])
+    pruned, x = prune(nn.Linear(9, 7), 0.9), torch.randn(5, 9)
+    chosen = sparse_where_faster(pruned, x)
+    assert isinstance(chosen, SparseLinear)
+    torch.testing.assert_close(chosen(x), pruned(x).detach())
+
+
 def test_dense_layers_stay_without_being_measured(monkeypatch) -> None:
     monkeypatch.setattr(sparse, "seconds", lambda *_: pytest.fail("measured"))
     net, x = zoo("tied")
