@@ -53,6 +53,14 @@ def test_other_answers_are_judged_by_the_variance_that_they_share(shape) -> None
     assert one.quality(half) == pytest.approx(0.75, abs=1e-4)
 
 
+def test_one_number_is_judged_by_its_difference() -> None:
+    net = nn.Linear(6, 1).eval()
+    x = torch.zeros(1, 6)
+    one = Judge(x, net(x).detach(), torch.tensor([-1]))
+    assert one.quality(net) == 1
+    assert one.quality(nn.Sequential(net, Plus(0.5))) == pytest.approx(0.75)
+
+
 class Plus(nn.Module):
     def __init__(self, by):
         super().__init__()

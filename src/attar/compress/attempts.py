@@ -16,7 +16,7 @@ from attar._files import write_whole
 from attar.compress import saved
 from attar.compress.budget import readable
 from attar.compress.costs import macs
-from attar.compress.distillation import Samples, answers
+from attar.compress.distillation import Samples, answers, variance_of
 from attar.compress.given import are_logits
 from attar.compress.packed import exported
 from attar.compress.program import Program
@@ -80,7 +80,7 @@ class Judge:
         if said.shape != self.told.shape:
             raise CompressionError(f"the network gives {tuple(said.shape)} instead of {tuple(self.told.shape)}")
         if not are_logits(said):
-            error = (said - self.told).square().mean() / self.told.var().clamp(min=1e-12)
+            error = (said - self.told).square().mean() / variance_of(self.told)
             return max(0.0, 1 - float(error))
         expected = self.labels if self._classes() else self.told.argmax(1)
         return float((said.argmax(1) == expected).double().mean())
