@@ -29,3 +29,9 @@ def test_covariance_is_that_of_all_samples_whatever_the_mean(mean) -> None:
     (site,), _ = sites(nn.Linear(8, 3).double(), x)
     torch.testing.assert_close(site.mean, x.mean(0))
     torch.testing.assert_close(site.covariance, torch.cov(x.T, correction=0), rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_seen_of_many_samples_is_of_all_however_they_are_sorted() -> None:
+    x = torch.arange(6000.0)[:, None] / 6000
+    (site,), _ = sites(nn.Linear(1, 3), x)
+    torch.testing.assert_close(site.mean, x.double().mean(0), rtol=0, atol=0.02)

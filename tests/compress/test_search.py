@@ -236,6 +236,14 @@ def test_a_time_that_nothing_meets_is_said(task) -> None:
         compress(model, Budget(latency_ms=1e-9), x, y, epochs=2)
 
 
+def test_channels_are_chosen_by_samples_of_all_however_they_are_sorted(monkeypatch) -> None:
+    monkeypatch.setattr(search, "shapes", lambda _, x, *__, **___: x)
+    asked = object.__new__(search._Search)
+    asked.model, asked.x, asked.seed, asked.progress = None, torch.arange(2000.0)[:, None], 0, None
+    assert len(asked._shapes) == 512
+    assert float(asked._shapes.mean()) == pytest.approx(1000, rel=0.1)
+
+
 class Fraction(nn.Module):
     """An operation that has no ONNX form."""
 

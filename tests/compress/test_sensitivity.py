@@ -118,6 +118,13 @@ def test_what_is_written_is_as_was_said_and_all_else_is_as_it_was() -> None:
         assert torch.equal(found[name].value, dict(net.named_parameters())[name])
 
 
+def test_losses_are_of_samples_of_all_kinds_however_they_are_sorted() -> None:
+    net = nn.Linear(2, 3).eval()
+    x = torch.zeros(500, 2)
+    x[300:, 1] = 1
+    assert sensitivities(net, x)["weight"][-1].loss > 0
+
+
 @pytest.mark.parametrize("last", [nn.Unflatten(1, (3, 1)), nn.Linear(3, 1)])
 def test_answers_that_are_no_logits_are_compared_in_units_of_their_variance(last) -> None:
     net, x = nn.Sequential(network(), last).eval(), samples()

@@ -17,6 +17,7 @@ from attar.compress.costs import evaluated
 from attar.compress.distillation import Samples, rows
 from attar.compress.lowrank import Chain, Task
 from attar.compress.places import places
+from attar.data.split import some
 
 Scheme = Literal["channel", "tucker", "spatial", "canonical"]
 Ranks = int | tuple[int, ...]
@@ -255,7 +256,7 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
         handles = [site.layer.register_forward_hook(lambda _, xs, y, site=site: site.see(xs[0], y)) for site in found]
         try:
             with evaluated(model):
-                for lot in torch.split(torch.arange(min(len(x), _SAMPLES)), _LOT):
+                for lot in torch.split(torch.from_numpy(some(len(x), _SAMPLES, seed=0)), _LOT):
                     model(rows(x, lot))
         finally:
             for handle in handles:

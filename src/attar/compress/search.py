@@ -26,6 +26,7 @@ from attar.compress.sensitivity import Way, mix, sensitivities, written
 from attar.compress.shapes import WHOLE, shapes
 from attar.compress.squeezing import squeeze
 from attar.data.dataset import UNLABELLED
+from attar.data.split import some
 from attar.deploy.folding import fold_batch_norm
 from attar.errors import BudgetError, CompressionError
 from attar.training.progress import Progress, Silent
@@ -227,8 +228,8 @@ class _Search:
         return self.budget.allows(one.bytes, math.inf if one.latency_ms is None else one.latency_ms)
 
     def _best(self, dense: Attempt) -> Attempt:
-        def best(some: list[Attempt]) -> Attempt:
-            return max(some, key=lambda a: (a.quality, -a.bytes))
+        def best(tried: list[Attempt]) -> Attempt:
+            return max(tried, key=lambda a: (a.quality, -a.bytes))
 
         cheap = [one for one in self.attempts.all if self._fits(one)]
         fit = cheap
@@ -281,8 +282,8 @@ class _Search:
     @cached_property
     def _shapes(self) -> dict[str, nn.Module]:
         """The networks that training begins with, which are the same for every size."""
-        some = rows(self.x, torch.arange(min(len(self.x), _SOME)))
-        return shapes(self.model, some, self._fast_enough, seed=self.seed, progress=self.progress)
+        few = rows(self.x, torch.from_numpy(some(len(self.x), _SOME, self.seed)))
+        return shapes(self.model, few, self._fast_enough, seed=self.seed, progress=self.progress)
 
     def _train(self, name: str, size: int, bits: int, epochs: int, folder: Path) -> nn.Module:
         """A network brought to what the original says, and then into so many bytes."""

@@ -16,6 +16,7 @@ from attar.compress.grids import Grid, fitted
 from attar.compress.masks import smallest
 from attar.compress.parametrizations import Coded, store
 from attar.compress.places import Place, copied, places
+from attar.data.split import some
 from attar.errors import CompressionError
 from attar.training.progress import Progress, Silent
 
@@ -66,14 +67,14 @@ def sensitivities(model: nn.Module, x: Samples, *, progress: Progress | None = N
         >>> list(ways), ways["0.weight"][0].bits, ways["0.weight"][0].loss
         (['0.weight', '0.bias', '2.weight', '2.bias'], 32, 0.0)
     """
-    some = rows(x, torch.arange(0, len(x), max(1, len(x) // _SAMPLES))[:_SAMPLES])
+    few = rows(x, torch.from_numpy(some(len(x), _SAMPLES, seed=0)))
     trial = copied(model).eval()
-    told = answers(trial, some)
+    told = answers(trial, few)
     found: dict[str, tuple[Way, ...]] = {}
     floats = [one for one in places(trial) if not one.chain() and one.value.is_floating_point() and one.value.numel()]
     with (progress or Silent()).task("sensitivity", len(floats)) as task:
         for place in floats:
-            found[place.name] = (Way(32, 0.0, 32.0 * place.value.numel(), 0.0), *_ways(trial, place, some, told))
+            found[place.name] = (Way(32, 0.0, 32.0 * place.value.numel(), 0.0), *_ways(trial, place, few, told))
             task.advance()
     return found
 
