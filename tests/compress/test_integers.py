@@ -9,6 +9,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
+from attar.compress import integers
 from attar.compress.integers import quantize_static
 from attar.data.dataset import Column, Floats
 from attar.deploy.check import check
@@ -204,6 +205,18 @@ def test_the_mean_of_the_logits_stays(trained: Path, digits: Floats, tmp_path: P
     before, after = (np.log(load(file).predict_proba(x).astype(float)) for file in (trained, tmp_path / "int8.onnx"))
     moved = (after - before) - (after - before).mean(1, keepdims=True)
     assert np.abs(moved.mean(0)).max() < np.abs(moved).mean() / 4
+
+
+def test_means_are_of_samples_of_all_however_they_are_sorted(
+    trained: Path, digits: Floats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    monkeypatch.setattr(integers, "_keep_means", lambda *given: found.extend(batch["x"] for batch in given[2]))
+    x = digits[:300].copy()
+    x[150:] += 1
+    quantize_static(trained, tmp_path / "int8.onnx", x, method="minmax")
+    assert sum(map(len, found)) == 128
+    assert sum(int((batch.min((1, 2)) > 0).sum()) for batch in found) == pytest.approx(64, abs=20)
 
 
 def test_ranges_are_those_of_less_divergence(trained: Path, digits: Floats, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from attar.compress.nibbles import WEIGHTED, dequantized, within
 from attar.compress.probes import channel_means, divergence
 from attar.data.dataset import Floats
+from attar.data.split import some
 from attar.deploy.feed import Feed
 from attar.deploy.graph import compact, write
 from attar.deploy.session import load
@@ -40,8 +41,8 @@ _BETWEEN = (
     "Flatten",
 )
 _BATCH = 64
-# Batches that suffice for the mean of a channel.
-_CORRECTION = 2
+# Samples that suffice for the mean of a channel.
+_CORRECTION = 128
 _INT8 = 127
 _INT32 = (-(2**31), 2**31 - 1)
 
@@ -87,8 +88,9 @@ def quantize_static(
     answered = np.isfinite(said).all(axis=1)
     if not answered.any():
         raise ExportError(f"{source}: answers NaN to all calibration samples: give some that it can answer")
-    batches = _batches({name: array[answered] for name, array in feed.items()})
-    expected = np.split(said[answered], range(_BATCH, int(answered.sum()), _BATCH))
+    feed, n = {name: array[answered] for name, array in feed.items()}, int(answered.sum())
+    batches, expected = _batches(feed), np.split(said[answered], range(_BATCH, n, _BATCH))
+    few = _batches({name: array[some(n, _CORRECTION, seed=0)] for name, array in feed.items()})
     model = onnx.load(source)
     for i, node in enumerate(model.graph.node):
         node.name = f"node{i}"
@@ -96,10 +98,10 @@ def quantize_static(
     if not chosen:
         raise ExportError(f"{source}: has no convolution, linear layer or matrix product that could be quantised")
     if method is None:
-        ways = [_quantised(model, chosen, batches, way) for way in ("minmax", "percentile")]
+        ways = [_quantised(model, chosen, batches, few, way) for way in ("minmax", "percentile")]
         quantised = min(ways, key=lambda way: divergence(way, batches, expected))
     else:
-        quantised = _quantised(model, chosen, batches, method)
+        quantised = _quantised(model, chosen, batches, few, method)
     if bytes is not None:
         try:
             quantised = within(quantised, bytes, batches, expected)
@@ -128,7 +130,7 @@ def _chosen(model: ModelProto) -> list[str]:
     ]
 
 
-def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], method: str) -> ModelProto:
+def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], few: list[Feed], method: str) -> ModelProto:
     # Imported here: it takes half a second, and only this function needs it.
     from onnxruntime import quantization as ort
 
@@ -162,7 +164,7 @@ def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], method
     _keep_logits_float(quantised, chosen)
     _round_tables(quantised)
     _drop_zero_points(quantised)
-    _keep_means(quantised, model, batches[:_CORRECTION])
+    _keep_means(quantised, model, few)
     return quantised
 
 
