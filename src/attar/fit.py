@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # Of the labelled samples, where labels are drawn from a source that knows them all.
 HOLDOUT = 0.3
 # What samples of a kind are called.
-UNITS = {"image": "images", "series": "recordings", "table": "rows", "text": "texts", "graph": "nodes"}
+_UNITS = {"image": "images", "series": "recordings", "table": "rows", "text": "texts", "graph": "nodes"}
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,6 @@ def default_folder(source: str, suffix: str = "") -> Path:
 def summary(dataset: Dataset) -> str:
     """One line on what the samples are."""
     n_labelled = int((dataset.y[dataset.trained] != UNLABELLED).sum())
-    unit = UNITS.get(dataset.kind, "samples")
     size = {
         "series": "{} channels × {} steps",
         "table": "{} columns",
@@ -231,9 +230,14 @@ def summary(dataset: Dataset) -> str:
         sizes = (dataset.x.links.features.shape[1], dataset.x.links.edge_index.shape[1] // 2)
     test = "" if dataset.test is None else f", {len(dataset.test):,} set aside for the test"
     return (
-        f"{dataset.kind} · {len(dataset):,} {unit}, {size.format(*sizes)} · "
+        f"{dataset.kind} · {len(dataset):,} {unit_of(dataset)}, {size.format(*sizes)} · "
         f"{n_labelled:,} labelled, {len(dataset.classes)} classes{test}"
     )
+
+
+def unit_of(dataset: Dataset) -> str:
+    """What its samples are called."""
+    return "windows" if dataset.recordings is not None else _UNITS[dataset.kind]
 
 
 def fingerprint_of(dataset: Dataset) -> str:

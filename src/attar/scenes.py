@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
-from attar.fit import UNITS
+from attar.fit import unit_of
 from attar.report import atlas
 from attar.report.explored import Colour, Explored, Line, Panel, Shown
 from attar.report.scree import holding
@@ -112,7 +112,7 @@ def _verdict(dataset: Dataset, found: Survey, n: int) -> str:
     elif held is None:
         spread = f"more than {len(found.spectrum.shares)} directions hold 90 % of their variance"
     look = f"look at: {', '.join(wrong)}" if wrong else "nothing looks wrong with them"
-    return f"{n:,} {UNITS[dataset.kind]} of {of}: {spread}; {look}."
+    return f"{n:,} {unit_of(dataset)} of {of}: {spread}; {look}."
 
 
 def _colours(dataset: Dataset, found: Survey) -> Iterable[Colour]:

@@ -5,8 +5,7 @@ import pytest
 
 from attar.data.arrays import from_arrays
 from attar.data.split import holdout
-from attar.data.windows import alike, overlaps, recordings, remarks, shared
-from attar.errors import LabelError
+from attar.data.windows import alike, overlaps, recordings, remarks, shared, units
 
 STEPS, STRIDE = 32, 12
 
@@ -94,7 +93,7 @@ def test_a_dataset_says_what_overlaps() -> None:
     dataset = from_arrays(x, y)
     assert dataset.recordings is not None
     assert same_partition(dataset.recordings, of)
-    assert dataset.notes[0].startswith("the samples are windows that overlap by 62 %: 24 of 3 recordings")
+    assert dataset.notes[0].startswith("the samples are 24 windows of 3 recordings, for they overlap by 62 %")
     assert from_arrays(x[::-1] + np.float32(1), y).recordings is not None
     assert from_arrays(np.random.default_rng(0).random((9, 2, 32)), y[:9]).recordings is None
 
@@ -116,10 +115,19 @@ def test_whole_recordings_are_held_out() -> None:
     assert set(y[np.setdiff1d(np.arange(len(x)), test)]) == {-1, 0, 1}
 
 
-def test_too_few_recordings_to_hold_one_out() -> None:
-    x, of = windows([9, 9])
-    with pytest.raises(LabelError, match="too few labelled recordings"):
-        holdout(from_arrays(x, of), 0.3)
+def test_windows_of_the_only_recording_of_a_class_are_held_out_by_themselves() -> None:
+    x, of = windows([9, 9, 9])
+    y = np.where(of == 2, 1, 0)
+    test = holdout(from_arrays(x, y), 0.4)
+    assert set(of[test]) in ({0, 2}, {1, 2})
+    assert 0 < (y[test] == 1).sum() < 9
+    assert (of[test] == min(of[test])).sum() == 9
+
+
+def test_units_are_recordings_unless_a_class_has_but_one() -> None:
+    of = np.array([0, 0, 1, 1, 2, 2, 2])
+    assert units(np.array([0, -1, 0, 0, 1, -1, 1]), of).tolist() == [0, 0, 1, 1, 7, 2, 9]
+    assert units(np.full(7, -1), of).tolist() == of.tolist()
 
 
 def test_labels_are_alike_where_that_is_no_chance() -> None:

@@ -43,8 +43,8 @@ def stratified_folds(
     # Dealt out like cards, one class after the other, so that the folds are of equal size too.
     for m in members:
         for index in m:
-            fold = fold_of.setdefault(int(unit[index]), len(fold_of) % n_folds)
-            folds[fold].append(int(index))
+            place = fold_of.setdefault(int(unit[index]), len(fold_of) % n_folds)
+            folds[place].append(int(index))
     held_out = []
     for fold in folds:
         rest = np.delete(codes, fold)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attar.data.dataset import UNLABELLED, Dataset, Ints
+from attar.data.windows import units
 from attar.errors import DataError, LabelError
 
 
@@ -109,8 +110,8 @@ def holdout(dataset: Dataset, fraction: float, seed: int = 0) -> Ints:
         raise DataError(f"the held-out fraction must be between 0 and 1, not {fraction}")
     if dataset.test is not None:
         raise DataError("the source has its own test part; leave the held-out fraction away")
-    together = np.arange(len(dataset)) if dataset.recordings is None else dataset.recordings
-    labelled, said = dataset.labelled, "samples" if dataset.recordings is None else "recordings"
+    together = np.arange(len(dataset)) if dataset.recordings is None else units(dataset.y, dataset.recordings)
+    labelled = dataset.labelled
     # A recording stands for its class, that of its first label.
     first = labelled[np.unique(together[labelled], return_index=True)[1]]
     members = _members(dataset.y, first)
@@ -118,7 +119,7 @@ def holdout(dataset: Dataset, fraction: float, seed: int = 0) -> Ints:
     most = counts - 1
     total = min(max(round(fraction * int(counts.sum())), 1), int(most.sum()))
     if total < 1:
-        raise LabelError(f"too few labelled {said} to hold any out; label two or more of a class, or hold nothing out")
+        raise LabelError("too few labelled samples to hold any out; label two or more of a class, or hold nothing out")
     chosen = _draw(members, _allocate(counts, total, np.zeros_like(counts), most), seed)
     return np.flatnonzero(np.isin(together, together[chosen]))
 

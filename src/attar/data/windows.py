@@ -67,7 +67,7 @@ def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None) 
     """
     n, many = len(together), len(np.unique(together))
     notes = [
-        f"the samples are windows that overlap by {100 * (1 - stride / steps):.0f} %: {n:,} of {many:,} recordings; "
+        f"the samples are {n:,} windows of {many:,} recordings, for they overlap by {100 * (1 - stride / steps):.0f} %: "
         "those of one recording are judged together"
     ]
     if test is not None:
@@ -118,6 +118,27 @@ def shared(y: Ints, together: Ints) -> Ints:
     return of_recording[together]
 
 
+def units(y: Ints, together: Ints) -> Ints:
+    """What is judged together `(n,)`: a recording, or a window by itself where its class is labelled in one only.
+
+    Such a class could not be judged at all otherwise; its windows look better than those of another recording would.
+
+    Arguments:
+        y: labels `(n,)`, -1 where unlabelled.
+        together: the number of each sample's recording `(n,)`, from 0.
+
+    Example:
+        >>> units(np.array([0, 0, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 1, 1]))
+        array([0, 0, 1, 5, 6, 1])
+    """
+    found = together.copy()
+    for label in np.unique(y[y != UNLABELLED]):
+        members = np.flatnonzero(y == label)
+        if len(np.unique(together[members])) == 1:
+            found[members] = together.max() + 1 + members
+    return found
+
+
 def remarks(y: Ints, together: Ints, classes: tuple[str, ...]) -> list[str]:
     """What a person should know of labels of windows of recordings.
 
@@ -128,14 +149,14 @@ def remarks(y: Ints, together: Ints, classes: tuple[str, ...]) -> list[str]:
 
     Example:
         >>> remarks(np.array([0, 0, -1, 1, 1, -1]), np.array([0, 1, 1, 2, 2, 2]), ("walk", "stand"))
-        ["labels of one recording only: 'stand'; how well they are told on another one is not known"]
+        ["labels of one recording only: 'stand'; on another one they will be harder to tell"]
     """
     known = np.flatnonzero(y != UNLABELLED)
     once = [classes[c] for c in np.unique(y[known]) if len(np.unique(together[known[y[known] == c]])) == 1]
     notes = ["no recording has labels of two classes: a label is given to its whole recording"] * alike(y, together)
     if once:
         names = ", ".join(f"'{name}'" for name in once)
-        notes.append(f"labels of one recording only: {names}; how well they are told on another one is not known")
+        notes.append(f"labels of one recording only: {names}; on another one they will be harder to tell")
     return notes
 
 

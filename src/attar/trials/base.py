@@ -17,7 +17,7 @@ from torch import nn
 from attar.adapt.validate import Answer, Indices, cross_validate, learning_curve
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
 from attar.data.split import some
-from attar.data.windows import alike, shared
+from attar.data.windows import alike, shared, units
 from attar.deploy.check import check
 from attar.deploy.measure import measure
 from attar.deploy.onnx import export
@@ -91,8 +91,8 @@ class Job:
 
     @property
     def together(self) -> Ints | None:
-        """The recordings of the labelled samples."""
-        return None if self.recordings is None else self.recordings[self.labelled]
+        """Which of the labelled samples are judged together; None: each by itself."""
+        return None if self.recordings is None else units(self.y, self.recordings)[self.labelled]
 
     def taught(self, y: Ints) -> Ints:
         """Labels `(n,)`, each given to its whole recording where recordings have one label each."""
