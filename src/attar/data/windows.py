@@ -65,9 +65,9 @@ def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None) 
     >>> overlaps(np.array([0, 0, 1, 1]), 16, 64, test=np.array([3]))[1]
     '1 of 1 test samples are cut from recordings that training has seen'
     """
-    n, many = len(together), len(np.unique(together))
+    n, many, part = len(together), len(np.unique(together)), 100 * (1 - stride / steps)
     notes = [
-        f"the samples are {n:,} windows of {many:,} recordings, for they overlap by {100 * (1 - stride / steps):.0f} %: "
+        f"the samples are {n:,} windows of {many:,} recordings, for they overlap by {part:.0f} %: "
         "those of one recording are judged together"
     ]
     if test is not None:
