@@ -37,15 +37,25 @@ def test_recordings_are_told_by_their_overlap(channels: int) -> None:
 
 def test_recordings_equal_a_naive_loop() -> None:
     x, _ = windows([4, 6, 3])
-    x[5] = np.random.default_rng(1).standard_normal(x[5].shape)  # one is lost, and its recording falls apart
+    x[5] = np.random.default_rng(1).standard_normal(x[5].shape)  # one is lost
     parent = list(range(len(x)))
     for i in range(len(x)):
         for j in range(len(x)):
-            if i != j and (x[i, :, STRIDE:] == x[j, :, :-STRIDE]).all():
+            if i != j and any((x[i, :, s:] == x[j, :, :-s]).all() for s in (STRIDE, 2 * STRIDE)):
                 parent = [parent[i] if p == parent[j] else p for p in parent]
     found = recordings(x)
     assert found is not None
     assert same_partition(found[0], np.array(parent))
+
+
+def test_some_windows_are_lost() -> None:
+    whole = np.random.default_rng(0).standard_normal((20, 1, 64 + 8 * 49)).astype(np.float32)
+    x = np.stack([one[:, 8 * i : 8 * i + 64] for one in whole for i in range(50)])
+    kept = np.sort(np.random.default_rng(1).permutation(1000)[:700])
+    found = recordings(x[kept])
+    assert found is not None
+    assert same_partition(found[0], kept // 50)
+    assert found[1] == 8
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ def recordings(x: Array) -> tuple[Ints, int] | None:
     """Which windows were cut from one recording, each some steps after the one before.
 
     A window follows another one where it begins with the very values that the other ends with. All windows are cut at
-    one distance, the most common. Copies follow none, nor do windows that begin with a value that does not change.
+    one distance, or at multiples of it where some are lost. Copies follow none, nor do windows that begin with a value
+    that does not change.
 
     Arguments:
         x: float32 windows `(n, channels, steps)`.
@@ -50,10 +51,12 @@ def recordings(x: Array) -> tuple[Ints, int] | None:
     if len(np.unique(_following(x, tried, beginnings, most)[0])) < _COMMON * len(tried):
         return None
     before, after, shift = _following(x, np.arange(n), beginnings, most)
-    stride = int(np.bincount(shift).argmax())
-    by_chance = (shift % stride != 0).mean()
-    before, after = before[shift == stride], after[shift == stride]
-    if len(before) < _COMMON * n or by_chance > _COMMON:
+    count = np.bincount(shift)
+    # Where some windows are lost, twice the distance is as common.
+    stride = int(np.argmax(2 * count >= count.max()))
+    cut = shift % stride == 0
+    before, after = before[cut], after[cut]
+    if len(np.unique(before)) < _COMMON * n or (~cut).mean() > _COMMON:
         return None
     follows = coo_array((np.ones(len(before)), (before, after)), shape=(n, n))
     return connected_components(follows, directed=False)[1].astype(np.int64), stride
