@@ -94,15 +94,14 @@ class Job:
         """Which of the labelled samples are judged together; None: each by itself."""
         return None if self.recordings is None else units(self.y, self.recordings)[self.labelled]
 
+    @cached_property
+    def alike(self) -> Ints | None:
+        """The recordings of all samples `(n,)`, where each has one label; else None."""
+        return self.recordings if self.recordings is not None and alike(self.y, self.recordings) else None
+
     def taught(self, y: Ints) -> Ints:
         """Labels `(n,)`, each given to its whole recording where recordings have one label each."""
-        if self.recordings is None or not self._alike:
-            return y
-        return shared(y, self.recordings)
-
-    @cached_property
-    def _alike(self) -> bool:
-        return self.recordings is not None and alike(self.y, self.recordings)
+        return y if self.alike is None else shared(y, self.alike)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     others = others[np.argsort(taught[others] == UNLABELLED, kind="stable")]
     pooled = np.sort(np.concatenate([labelled, others[: max(0, _POOL - len(labelled))]]))
     z_pooled = apply(module, job.x[pooled], job.at_once)
-    pool = Pool.learn(z_pooled, together=None if job.recordings is None else job.recordings[pooled])
+    pool = Pool.learn(z_pooled, together=None if job.alike is None else job.alike[pooled])
     frame = pool.frame()
     trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, taught[pooled])
     said, said_trained, points = [], [], []
