@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attar.adapt.validate import Choice, binomial_interval, correctness
+from attar.adapt.validate import Choice, binomial_interval, correctness, effective_size
 from attar.candidates import Candidate
 from attar.committee import predicted
 from attar.compress.budget import Budget, readable
@@ -32,12 +32,14 @@ class TestPart:
     Arguments:
         x: raw `(n, *shape)`.
         y: class codes as in training; -1 for a class that training has not seen, which no answer can hit.
+        recordings: that they were cut from `(n,)`; None where there are none.
     """
 
     __test__ = False  # not a test case of pytest
 
     x: Floats
     y: Ints
+    recordings: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,10 @@ def findings(
     tried, right, choice = decided.tried, decided.right, decided.choice
     chosen, shipped, classes = tried[choice.index], load(decided.model), job.meta.classes
     said, steps = shipped.predict_proba(job.kind.given(job.x)), decided.shipped.steps
-    tested = test_accuracy = None
+    tested = test_accuracy = test_interval = None
     if test is not None and len(test.y):
         tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
-        test_accuracy = float((tested == test.y).mean())
+        test_accuracy, test_interval = _estimate((tested == test.y).astype(np.float64), test.recordings)
         steps = _tested(steps, chosen, job.kind.given(test.x), test.y, test_accuracy)
     confusion, confusion_of = (
         _cross_validated(chosen.held_out, job.codes, len(classes))
@@ -90,7 +92,7 @@ def findings(
     )
     counts = np.bincount(job.codes, minlength=len(classes))
     last = steps[-1]
-    rows = sorted((_row(c, r, i == choice.index) for i, (c, r) in enumerate(zip(tried, right))), key=_by_accuracy)
+    rows = [_row(c, r, job.together, i == choice.index) for i, (c, r) in enumerate(zip(tried, right))]
     n_test = 0 if test is None else len(test.y)
     return Facts(
         run=run.folder.name,
@@ -108,11 +110,11 @@ def findings(
         accuracy=choice.accuracy,
         interval=choice.interval,
         test_accuracy=test_accuracy,
-        test_interval=None if test_accuracy is None else binomial_interval(test_accuracy, n_test),
-        leaderboard=tuple(rows),
+        test_interval=test_interval,
+        leaderboard=tuple(sorted(rows, key=_by_accuracy)),
         confusion=confusion,
         confusion_of=confusion_of,
-        curve=_curve(chosen, right[choice.index]),
+        curve=_curve(chosen, right[choice.index], job.together),
         risk=risk,
         latent=_latent(job, chosen, said, dataset),
         latent_of=chosen.points_of,
@@ -132,10 +134,10 @@ def findings(
     )
 
 
-def line_of(candidate: Candidate, codes: Ints) -> str:
+def line_of(candidate: Candidate, codes: Ints, together: Ints | None = None) -> str:
     """One line of the leaderboard for a terminal."""
     right = correctness(candidate.held_out, codes)
-    accuracy, (low, high) = _estimate(right)
+    accuracy, (low, high) = _estimate(right, together)
     return f"{candidate.name:<50} {percent(accuracy):>7}  ({100 * low:.0f}–{100 * high:.0f})"
 
 
@@ -153,14 +155,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _estimate(right: npt.NDArray[np.float64]) -> tuple[float, tuple[float, float]]:
-    known = right[~np.isnan(right)]
-    accuracy = float(known.mean()) if len(known) else 0.0
-    return accuracy, binomial_interval(accuracy, len(known))
+def _estimate(right: npt.NDArray[np.float64], together: Ints | None) -> tuple[float, tuple[float, float]]:
+    known = ~np.isnan(right)
+    accuracy = float(right[known].mean()) if known.any() else 0.0
+    n = effective_size(right[known], None if together is None else together[known])
+    return accuracy, binomial_interval(accuracy, n)
 
 
-def _row(candidate: Candidate, right: npt.NDArray[np.float64], chosen: bool) -> Row:
-    accuracy, interval = _estimate(right)
+def _row(candidate: Candidate, right: npt.NDArray[np.float64], together: Ints | None, chosen: bool) -> Row:
+    accuracy, interval = _estimate(right, together)
     return Row(
         name=candidate.name,
         accuracy=accuracy,
@@ -202,9 +205,9 @@ def _cross_validated(held_out: npt.NDArray[np.float64], codes: Ints, n: int) -> 
     return table, f"cross-validation on the labelled samples{each}"
 
 
-def _curve(chosen: Candidate, right: npt.NDArray[np.float64]) -> tuple[CurvePoint, ...]:
+def _curve(chosen: Candidate, right: npt.NDArray[np.float64], together: Ints | None) -> tuple[CurvePoint, ...]:
     """The learning curve, with cross-validation on all labels as its last point."""
-    accuracy, (low, high) = _estimate(right)
+    accuracy, (low, high) = _estimate(right, together)
     points = [CurvePoint(labels=p.labels, accuracy=p.accuracy, low=p.low, high=p.high) for p in chosen.curve]
     folds = [p for p in points if p.labels < len(right)]
     return (*folds, CurvePoint(labels=len(right), accuracy=accuracy, low=low, high=high))
@@ -223,7 +226,7 @@ def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: 
 
 
 def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice) -> str:
-    accuracy = [_estimate(r)[0] for r in right]
+    accuracy = [_estimate(r, None)[0] for r in right]
     best = int(np.argmax(accuracy))
     chosen = tried[choice.index]
     baselines = [a for c, a in zip(tried, accuracy) if c.baseline]

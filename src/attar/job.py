@@ -78,7 +78,7 @@ def run_job(
     tried, ready = [], []
     left_out: list[str] = []
     for candidate in candidates(job, run, left_out):
-        progress.say(line_of(candidate, job.codes))
+        progress.say(line_of(candidate, job.codes, job.together))
         file = as_it_is(job, candidate, budget, run)
         if student is not None or file is not None:
             tried.append(candidate)
@@ -93,15 +93,15 @@ def run_job(
     # comes first, and is imitated alone.
     last = 1 + max(c.rank for c in tried)
     order = [last if file is None and c.rank >= 0 else c.rank for c, file in zip(tried, ready)]
-    choice = choose(right, order, seed)
+    choice = choose(right, order, seed, job.together)
     chosen, shipped = tried[choice.index], ready[choice.index]
     if shipped is None and chosen.rank >= 0:
         chosen = _teacher(tried, ready, right, order, chosen)
         if chosen.members:
             own = correctness(chosen.held_out, job.codes)
             tried, right = [*tried, chosen], np.vstack([right, own])
-            choice = corrected(len(tried) - 1, own, choice.optimism)
-            progress.say(line_of(chosen, job.codes))
+            choice = corrected(len(tried) - 1, own, choice.optimism, job.together)
+            progress.say(line_of(chosen, job.codes, job.together))
     progress.say(
         f"chosen      {chosen.name}: {percent(choice.accuracy)} "
         f"({percent(choice.interval[0])} to {percent(choice.interval[1])}), corrected for having been chosen"
@@ -170,4 +170,5 @@ def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> 
         return job, None
     # What has no label tests nothing.
     test = dataset.test[dataset.y[dataset.test] != UNLABELLED]
-    return job, TestPart(dataset.x[test], code[dataset.y[test]])
+    recordings = None if dataset.recordings is None else dataset.recordings[test]
+    return job, TestPart(dataset.x[test], code[dataset.y[test]], recordings)

@@ -10,6 +10,7 @@ from attar.adapt.validate import (
     choose,
     correctness,
     cross_validate,
+    effective_size,
     learning_curve,
     one_standard_error,
 )
@@ -116,6 +117,31 @@ def test_what_belongs_together_with_what_was_learnt_is_not_judged() -> None:
     curve = {"sizes": 4, "draws": 3, "seed": 0}
     assert learning_curve(by_heart, codes, **curve)[-1].accuracy > 0.8
     assert all(point.accuracy == 0 for point in learning_curve(by_heart, codes, **curve, together=together))
+
+
+def test_the_effective_size_is_the_spread_of_means_over_draws_of_groups() -> None:
+    rng = np.random.default_rng(0)
+    place = np.repeat(np.arange(400), rng.integers(1, 9, 400))
+    right = (rng.random(400)[place] * 0.7 + 0.3 * rng.random(len(place)) > 0.4).astype(float)
+    sums, sizes = np.bincount(place, right), np.bincount(place)
+    drawn = rng.integers(400, size=(20_000, 400))
+    means = sums[drawn].sum(1) / sizes[drawn].sum(1)
+    assert effective_size(right, place) == pytest.approx(right.var() / means.var(), rel=0.1)
+    assert 400 < effective_size(right, place) < len(right) / 2
+
+
+def test_the_effective_size_of_samples_that_are_alone_together_or_all_right() -> None:
+    right, n = np.array([1.0, 0, 1, 1, 0, 1]), 6
+    assert effective_size(right, None) == effective_size(right, np.arange(n)[::-1]) == n
+    assert effective_size(right, np.zeros(n, int)) == 1
+    assert effective_size(np.ones(n), np.array([3, 3, 3, 5, 5, 9])) == 3
+    assert effective_size(np.repeat(right, 4), np.repeat(np.arange(n), 4)) == pytest.approx(n * (n - 1) / n)
+    assert effective_size(np.empty(0), np.empty(0, int)) == 0
+    # Groups as mixed as all of it tell as much as samples apart, and never more.
+    assert effective_size(np.tile([1.0, 0], 20), np.repeat(np.arange(20), 2)) == 20
+    choices = [choose(np.repeat(right, 4)[None], [0], 0, t) for t in (None, np.repeat(np.arange(n), 4))]
+    assert choices[0].accuracy == choices[1].accuracy
+    assert choices[1].interval[0] < choices[0].interval[0] - 0.1
 
 
 RIGHT = np.array([[1, 1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1.0]])

@@ -133,7 +133,7 @@ def correctness(held_out: Doubles, codes: npt.NDArray[np.integer]) -> Doubles:
     return np.where(never, np.nan, right)
 
 
-def binomial_interval(accuracy: float, n: int, level: float = LEVEL) -> Interval:
+def binomial_interval(accuracy: float, n: float, level: float = LEVEL) -> Interval:
     """Exact interval of a share observed on n samples.
 
     References:
@@ -142,7 +142,7 @@ def binomial_interval(accuracy: float, n: int, level: float = LEVEL) -> Interval
 
     Arguments:
         accuracy: share of successes; accuracy · n need not be a whole number.
-        n: number of samples.
+        n: number of samples, of which there may be an `effective_size`.
         level: of confidence.
 
     Returns:
@@ -160,6 +160,40 @@ def binomial_interval(accuracy: float, n: int, level: float = LEVEL) -> Interval
     low = float(beta.ppf(tail, fewest, n - fewest + 1)) if fewest > 0 else 0.0
     high = float(beta.ppf(1 - tail, most + 1, n - most)) if most < n else 1.0
     return low, high
+
+
+def effective_size(right: Doubles, together: npt.NDArray[np.integer] | None) -> float:
+    """How many samples that have nothing to do with each other would tell an accuracy as well.
+
+    n* = s² / Var(ā),   Var(ā) = m / (m − 1) · Σ_g (Σ_{i ∈ g} (a_i − ā))² / n²
+
+    with a_i how often sample i was right, s² their variance, and m groups g: windows of one recording are right and
+    wrong together.
+
+    References:
+        Korn, Graubard, Confidence intervals for proportions with small expected number of positive counts estimated
+        from survey data, 1998, https://www150.statcan.gc.ca/n1/en/catalogue/12-001-X19980024356
+
+    Arguments:
+        right: a `(n,)`, in [0, 1].
+        together: the group of each sample `(n,)`; None: n* = n.
+
+    Returns:
+        n*, at most n; m where groups do not differ, as where all are right.
+
+    Example:
+        >>> effective_size(np.array([1.0, 1, 0, 0, 1, 1, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 3, 3]))
+        3.0
+    """
+    n = len(right)
+    if together is None or n == 0:
+        return n
+    _, place = np.unique(together, return_inverse=True)
+    m = int(place.max()) + 1
+    apart = np.bincount(place, right - right.mean())
+    spread = float((apart**2).sum()) * m / max(m - 1, 1)
+    # Groups that do not differ tell nothing of how much they would; m = n is the case of groups of one.
+    return float(min(n, n * n * right.var() / spread)) if 1 < m < n and spread > _TIE else float(m)
 
 
 def one_standard_error(right: Doubles, order: Sequence[int]) -> int:
@@ -220,7 +254,7 @@ class Choice:
     optimism: float
 
 
-def choose(right: Doubles, order: Sequence[int], seed: int) -> Choice:
+def choose(right: Doubles, order: Sequence[int], seed: int, together: npt.NDArray[np.integer] | None = None) -> Choice:
     """Choose by one standard error, and correct the accuracy of what is chosen for having been chosen.
 
     The labelled samples are drawn anew with replacement, and on each draw a candidate is chosen: by how much more it is
@@ -236,6 +270,7 @@ def choose(right: Doubles, order: Sequence[int], seed: int) -> Choice:
         right: of each candidate and sample `(candidates, n)`, NaN where a sample was never held out.
         order: rank of each candidate by simplicity.
         seed: of the bootstrap.
+        together: samples that belong together tell less, as in `effective_size`.
 
     Returns:
         The choice; without any sample to judge by, the simplest candidate and an interval of everything.
@@ -252,17 +287,19 @@ def choose(right: Doubles, order: Sequence[int], seed: int) -> Choice:
         drawn = known[:, rng.integers(n, size=n)]
         then = one_standard_error(drawn, order)
         optimism += float(drawn[then].mean() - accuracy[then]) / _BOOTSTRAPS
-    return corrected(index, known[index], max(optimism, 0.0))
+    return corrected(index, right[index], max(optimism, 0.0), together)
 
 
-def corrected(index: int, right: Doubles, optimism: float) -> Choice:
+def corrected(index: int, right: Doubles, optimism: float, together: npt.NDArray[np.integer] | None = None) -> Choice:
     """A candidate with its accuracy less the optimism of choosing.
 
     Arguments:
         index: of the candidate.
         right: how often it was right on each sample `(n,)`, NaN where a sample was never held out.
         optimism: of choosing.
+        together: as of `choose`.
     """
-    known = right[~np.isnan(right)]
-    accuracy = float(np.clip(known.mean() - optimism, 0.0, 1.0))
-    return Choice(index, accuracy, binomial_interval(accuracy, len(known)), optimism)
+    known = ~np.isnan(right)
+    accuracy = float(np.clip(right[known].mean() - optimism, 0.0, 1.0))
+    n = effective_size(right[known], None if together is None else together[known])
+    return Choice(index, accuracy, binomial_interval(accuracy, n), optimism)
