@@ -45,10 +45,7 @@ def stratified_folds(
         for index in m:
             place = fold_of.setdefault(int(unit[index]), len(fold_of) % n_folds)
             folds[place].append(int(index))
-    held_out = []
-    for fold in folds:
-        rest = np.delete(codes, fold)
-        # What belongs together may hold all labels of a class: these stay.
-        kept = [index for index in sorted(fold) if codes[index] in rest]
-        held_out += [np.array(kept, dtype=np.intp)] if kept else []
-    return held_out
+    sets = [np.sort(np.array(fold, dtype=np.intp)) for fold in folds]
+    # What belongs together may hold all labels of a class: these stay.
+    kept = [fold[np.isin(codes[fold], np.delete(codes, fold))] for fold in sets]
+    return [fold for fold in kept if len(fold)]
