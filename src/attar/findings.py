@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attar.adapt.validate import Choice, binomial_interval, correctness, effective_size
+from attar.adapt.validate import Choice, correctness, estimate
 from attar.candidates import Candidate
 from attar.committee import predicted
 from attar.compress.budget import Budget, readable
@@ -83,7 +83,7 @@ def findings(
     tested = test_accuracy = test_interval = None
     if test is not None and len(test.y):
         tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
-        test_accuracy, test_interval = _estimate((tested == test.y).astype(np.float64), test.recordings)
+        test_accuracy, test_interval = estimate((tested == test.y).astype(np.float64), test.recordings)
         steps = _tested(steps, chosen, job.kind.given(test.x), test.y, test_accuracy)
     confusion, confusion_of = (
         _cross_validated(chosen.held_out, job.codes, len(classes))
@@ -137,7 +137,7 @@ def findings(
 def line_of(candidate: Candidate, codes: Ints, together: Ints | None = None) -> str:
     """One line of the leaderboard for a terminal."""
     right = correctness(candidate.held_out, codes)
-    accuracy, (low, high) = _estimate(right, together)
+    accuracy, (low, high) = estimate(right, together)
     return f"{candidate.name:<50} {percent(accuracy):>7}  ({100 * low:.0f}–{100 * high:.0f})"
 
 
@@ -155,15 +155,8 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _estimate(right: npt.NDArray[np.float64], together: Ints | None) -> tuple[float, tuple[float, float]]:
-    known = ~np.isnan(right)
-    accuracy = float(right[known].mean()) if known.any() else 0.0
-    n = effective_size(right[known], None if together is None else together[known])
-    return accuracy, binomial_interval(accuracy, n)
-
-
 def _row(candidate: Candidate, right: npt.NDArray[np.float64], together: Ints | None, chosen: bool) -> Row:
-    accuracy, interval = _estimate(right, together)
+    accuracy, interval = estimate(right, together)
     return Row(
         name=candidate.name,
         accuracy=accuracy,
@@ -207,7 +200,7 @@ def _cross_validated(held_out: npt.NDArray[np.float64], codes: Ints, n: int) -> 
 
 def _curve(chosen: Candidate, right: npt.NDArray[np.float64], together: Ints | None) -> tuple[CurvePoint, ...]:
     """The learning curve, with cross-validation on all labels as its last point."""
-    accuracy, (low, high) = _estimate(right, together)
+    accuracy, (low, high) = estimate(right, together)
     points = [CurvePoint(labels=p.labels, accuracy=p.accuracy, low=p.low, high=p.high) for p in chosen.curve]
     folds = [p for p in points if p.labels < len(right)]
     return (*folds, CurvePoint(labels=len(right), accuracy=accuracy, low=low, high=high))
@@ -216,17 +209,17 @@ def _curve(chosen: Candidate, right: npt.NDArray[np.float64], together: Ints | N
 def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: Step) -> str:
     size = f"{readable(shipped.bytes)}, {shipped.latency_ms:.2g} ms per sample"
     low, high = (100 * limit for limit in choice.interval)
-    estimate = f"{percent(choice.accuracy)} (90 % interval {low:.0f} to {high:.0f})"
+    promised = f"{percent(choice.accuracy)} (90 % interval {low:.0f} to {high:.0f})"
     if test_accuracy is None:
-        return f"A model of {size}, expected to be right on {estimate} of new samples, judged by its labels alone."
+        return f"A model of {size}, expected to be right on {promised} of new samples, judged by its labels alone."
     return (
         f"A model of {size}, right on {percent(test_accuracy)} of {n_test:,} held-out samples; "
-        f"its labels alone had promised {estimate}."
+        f"its labels alone had promised {promised}."
     )
 
 
 def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice) -> str:
-    accuracy = [_estimate(r, None)[0] for r in right]
+    accuracy = [estimate(r, None)[0] for r in right]
     best = int(np.argmax(accuracy))
     chosen = tried[choice.index]
     baselines = [a for c, a in zip(tried, accuracy) if c.baseline]

@@ -299,7 +299,18 @@ def corrected(index: int, right: Doubles, optimism: float, together: npt.NDArray
         optimism: of choosing.
         together: as of `choose`.
     """
+    return Choice(index, *estimate(right, together, optimism), optimism)
+
+
+def estimate(right: Doubles, together: npt.NDArray[np.integer] | None, optimism: float = 0.0) -> tuple[float, Interval]:
+    """Accuracy less an optimism, and its interval; 0 and an interval of everything where nothing was held out.
+
+    Arguments:
+        right: how often each sample was right `(n,)`, NaN where it was never held out.
+        together: as of `effective_size`.
+        optimism: that is taken off.
+    """
     known = ~np.isnan(right)
-    accuracy = float(np.clip(right[known].mean() - optimism, 0.0, 1.0))
+    accuracy = float(np.clip(right[known].mean() - optimism, 0.0, 1.0)) if known.any() else 0.0
     n = effective_size(right[known], None if together is None else together[known])
-    return Choice(index, accuracy, binomial_interval(accuracy, n), optimism)
+    return accuracy, binomial_interval(accuracy, n)

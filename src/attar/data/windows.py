@@ -134,12 +134,7 @@ def units(y: Ints, together: Ints) -> Ints:
         >>> units(np.array([0, 0, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 1, 1]))
         array([0, 0, 1, 5, 6, 1])
     """
-    found = together.copy()
-    for label in np.unique(y[y != UNLABELLED]):
-        members = np.flatnonzero(y == label)
-        if len(np.unique(together[members])) == 1:
-            found[members] = together.max() + 1 + members
-    return found
+    return np.where(np.isin(y, _of_one(y, together)), together.max() + 1 + np.arange(len(y)), together)
 
 
 def remarks(y: Ints, together: Ints, classes: tuple[str, ...]) -> list[str]:
@@ -154,13 +149,17 @@ def remarks(y: Ints, together: Ints, classes: tuple[str, ...]) -> list[str]:
         >>> remarks(np.array([0, 0, -1, 1, 1, -1]), np.array([0, 1, 1, 2, 2, 2]), ("walk", "stand"))
         ["labels of one recording only: 'stand'; on another one they will be harder to tell"]
     """
-    known = np.flatnonzero(y != UNLABELLED)
-    once = [classes[c] for c in np.unique(y[known]) if len(np.unique(together[known[y[known] == c]])) == 1]
     notes = ["no recording has labels of two classes: a label is given to its whole recording"] * alike(y, together)
-    if once:
-        names = ", ".join(f"'{name}'" for name in once)
+    names = ", ".join(f"'{classes[label]}'" for label in _of_one(y, together))
+    if names:
         notes.append(f"labels of one recording only: {names}; on another one they will be harder to tell")
     return notes
+
+
+def _of_one(y: Ints, together: Ints) -> list[int]:
+    """The classes all of whose labels are of one recording."""
+    known = np.unique(y[y != UNLABELLED]).tolist()
+    return [label for label in known if len(np.unique(together[y == label])) == 1]
 
 
 def _beginnings(x: Array) -> tuple[npt.NDArray[np.uint64], Ints]:

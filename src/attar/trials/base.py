@@ -89,7 +89,7 @@ class Job:
         """Classes of the labelled samples."""
         return self.y[self.labelled]
 
-    @property
+    @cached_property
     def together(self) -> Ints | None:
         """Which of the labelled samples are judged together; None: each by itself."""
         return None if self.recordings is None else units(self.y, self.recordings)[self.labelled]
