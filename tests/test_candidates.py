@@ -125,7 +125,7 @@ def test_windows_of_a_recording_are_judged_and_taught_together(plan, tmp_path, m
     fitted = SelfTrainedProbe.fit_pool
     monkeypatch.setattr(SelfTrainedProbe, "fit_pool", fit_pool)
     for together in (True, False):
-        this = job if together else replace(job, recordings=None)
+        this = job if together else replace(job, recordings=None, groups=None)
         (tmp_path / str(together)).mkdir()
         module = torch.nn.Sequential(kinds.of("series").learn(x).preprocess(), torch.nn.Flatten())
         result = heads(this, "standardised", module, tmp_path / str(together))

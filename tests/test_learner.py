@@ -51,6 +51,19 @@ def test_what_is_learnt(fitted) -> None:
     assert learner.facts_.model_bytes <= 60 * 1024
 
 
+def test_the_accuracy_is_that_on_new_groups() -> None:
+    # Persons differ more than their labels do: who has seen one knows its label, and of a new one nothing.
+    rng = np.random.default_rng(0)
+    person, label = np.repeat(np.arange(12), 8), rng.permutation(np.arange(12) % 2)
+    X = 3 * rng.normal(size=(12, 8))[person] + 0.2 * rng.normal(size=(96, 8))
+    known, new = (Learner().fit(X, label[person], groups=groups) for groups in (None, pd.Series(person)))
+    assert known.accuracy_ > 0.95
+    assert new.accuracy_ < 0.8
+    low, high = new.accuracy_interval_
+    assert high - low > 0.4 > 2 * np.subtract(*reversed(known.accuracy_interval_))
+    assert "the samples are of 12 groups: those of one are judged together" in new.facts_.notes
+
+
 def test_labels_come_back_in_the_type_that_they_were_given_in(fitted) -> None:
     learner, _ = fitted
     x, y = rhythms()

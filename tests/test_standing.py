@@ -23,7 +23,7 @@ def given(n: int = 30, p: int = 12, wrong: int = 0, **changed: Any) -> tuple[Any
     z[:, 0] += 2 * codes
     said = codes.copy()
     said[:wrong] = 1 - said[:wrong]
-    job = SimpleNamespace(labelled=np.arange(n), codes=codes, seed=0, progress=Silent())
+    job = SimpleNamespace(labelled=np.arange(n), codes=codes, seed=0, progress=Silent(), together=None)
     chosen = {"members": (), "everything": np.eye(2)[said], "components": z, "components_of": np.arange(n)}
     return job, SimpleNamespace(**(chosen | {"name": "raw + linear", "penalty": 1e-3} | changed))
 
@@ -84,9 +84,20 @@ def test_components_of_some_labelled_samples_have_the_codes_of_those() -> None:
     job, chosen = given()
     some = np.array([0, 1, 4, 5, 8, 9, 12, 13, 20, 21])
     chosen.components, chosen.components_of = chosen.components[some], some
-    sub = SimpleNamespace(labelled=np.arange(10), codes=job.codes[some], seed=0, progress=Silent())
+    sub = SimpleNamespace(labelled=np.arange(10), codes=job.codes[some], seed=0, progress=Silent(), together=None)
     whole = SimpleNamespace(**{**vars(chosen), "components_of": np.arange(10), "everything": chosen.everything[some]})
     assert standing(job, chosen)["sweeps"] == standing(sub, whole)["sweeps"]
+
+
+def test_groups_are_left_out_whole_and_one_alone_gives_no_curves() -> None:
+    job, chosen = given()
+    apart = curves(standing(job, chosen))["features"].curve.test_risk
+    job.together = np.arange(30) // 2
+    pairs = curves(standing(job, chosen))["features"].curve.test_risk
+    assert np.isfinite(pairs).all()
+    assert (pairs != apart).any()
+    job.together = np.zeros(30, int)
+    assert standing(job, chosen)["sweeps"] == []
 
 
 @pytest.mark.parametrize(

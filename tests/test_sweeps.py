@@ -126,6 +126,24 @@ def test_a_risk_that_falls_as_a_power_of_the_labels_is_foretold() -> None:
     assert advice.gain.interval == pytest.approx((expected, expected))
 
 
+def test_groups_are_left_out_whole() -> None:
+    """Of unequal ones, every fold leaves as many samples to train on as was counted on."""
+    rng = np.random.default_rng(0)
+    together = np.repeat(np.arange(9), rng.integers(2, 12, 9))
+    codes, least = rng.integers(0, 2, len(together)), []
+
+    def measure(x: Any, y: Any, t: Any, *_: Any) -> Any:
+        assert not set(x[:, 0]) & set(t[:, 0])
+        least.append(len(x))
+        return Curve([1, 2], [0, 0], [1.0, 1.2], over="samples")
+
+    for seed in range(3):
+        least.clear()
+        cross_validated(Axis("", 2, measure), "samples", together[:, None], codes, seed, Silent(), together)
+        assert len(least) == 30
+        assert min(least) == least_training(codes, seed, together)
+
+
 def test_a_risk_that_does_not_fall_promises_nothing_of_more_labels() -> None:
     def measure(*_: Any) -> Any:
         return Curve([5, 10], [0, 0], [1.0, 1.2], over="samples")

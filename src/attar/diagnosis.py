@@ -15,6 +15,7 @@ import numpy as np
 
 from attar import kinds
 from attar.data.dataset import UNLABELLED, Dataset, Ints
+from attar.data.groups import units
 from attar.errors import DataError
 from attar.fit import Options, default_folder, fingerprint_of, read_prepared, summary
 from attar.plan import on_threads, versions
@@ -73,7 +74,7 @@ def diagnose(
     if unknown or not over:
         raise DataError(f"cannot vary {', '.join(unknown) or 'nothing'}: give some of {', '.join(OVER)}")
     dataset = read_prepared(source, options)
-    least_training(_labels(dataset))
+    least_training(_labels(dataset), options.seed, _together(dataset))
     progress.say(summary(dataset))
     for note in dataset.notes:
         progress.say(f"note        {note}")
@@ -107,7 +108,18 @@ def diagnose(
         return Diagnosis(write_risks(run.folder, facts), facts)
 
 
-_OPTIONS = ("kind", "labels", "label_column", "labels_per_class", "label_fraction", "holdout", "seed", "strict")
+_OPTIONS = (
+    "kind",
+    "labels",
+    "label_column",
+    "groups",
+    "group_column",
+    "labels_per_class",
+    "label_fraction",
+    "holdout",
+    "seed",
+    "strict",
+)
 
 
 def summary_of(facts: Risks) -> dict[str, Any]:
@@ -141,10 +153,20 @@ def _labels(dataset: Dataset) -> Ints:
     return known
 
 
+def _together(dataset: Dataset) -> Ints | None:
+    """Which of the labelled samples belong together."""
+    if dataset.groups is None:
+        return None
+    y = dataset.y[dataset.trained]
+    together: Ints = units(y, dataset.groups[dataset.trained])[y != UNLABELLED]
+    return together
+
+
 def _measured(dataset: Dataset, over: Sequence[str], seed: int, run: Run, progress: Progress) -> list[Shown]:
     x, y = dataset.x[dataset.trained], dataset.y[dataset.trained]
     labelled = np.flatnonzero(y != UNLABELLED)
-    data = Labelled(kinds.of(dataset.kind).learn(x, dataset.columns), x, labelled, y[labelled], seed)
+    kind = kinds.of(dataset.kind).learn(x, dataset.columns)
+    data = Labelled(kind, x, labelled, y[labelled], seed, _together(dataset))
     # A class that training has not seen is one that no answer can hit; it keeps its code.
     test = None if dataset.test is None else (dataset.x[dataset.test], dataset.y[dataset.test])
 

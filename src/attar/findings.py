@@ -32,14 +32,14 @@ class TestPart:
     Arguments:
         x: raw `(n, *shape)`.
         y: class codes as in training; -1 for a class that training has not seen, which no answer can hit.
-        recordings: that they were cut from `(n,)`; None where there are none.
+        groups: as of a `Job`.
     """
 
     __test__ = False  # not a test case of pytest
 
     x: Floats
     y: Ints
-    recordings: Ints | None = None
+    groups: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def findings(
     tested = test_accuracy = test_interval = None
     if test is not None and len(test.y):
         tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
-        test_accuracy, test_interval = estimate((tested == test.y).astype(np.float64), test.recordings)
+        test_accuracy, test_interval = estimate((tested == test.y).astype(np.float64), test.groups)
         steps = _tested(steps, chosen, job.kind.given(test.x), test.y, test_accuracy)
     confusion, confusion_of = (
         _cross_validated(chosen.held_out, job.codes, len(classes))

@@ -15,11 +15,12 @@ import numpy as np
 from attar import kinds
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset
+from attar.data.groups import of_one_group
 from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
 from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall
-from attar.data.windows import remarks
+from attar.data.windows import alike
 from attar.errors import BudgetError, DataError
 from attar.plan import Plan, default_plan, faster_precision, on_threads, plan_for_time, versions
 from attar.run import FILE, Result, Run, fingerprint, free_folder, kept
@@ -42,6 +43,8 @@ class Options:
         kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
         labels: file of id and label.
         label_column: of a table.
+        groups: file of id and group, such as a patient, whose samples are judged and held out together.
+        group_column: of a table, or an array of an NPZ file, that says the same.
         labels_per_class: draw so many labels per class and hide the rest.
         label_fraction: or draw this part of the labels.
         holdout: part of the labelled samples that is set aside for one look at the end. None: 0.3 where labels are
@@ -59,6 +62,8 @@ class Options:
     kind: str | None = None
     labels: Path | None = None
     label_column: str | None = None
+    groups: Path | None = None
+    group_column: str | None = None
     labels_per_class: int | None = None
     label_fraction: float | None = None
     holdout: float | None = None
@@ -172,7 +177,13 @@ def read_prepared(source: str, options: Options) -> Dataset:
         LabelError: too few labels, or of one class only.
     """
     found = read(
-        source, kind=options.kind, labels=options.labels, label_column=options.label_column, strict=options.strict
+        source,
+        kind=options.kind,
+        labels=options.labels,
+        label_column=options.label_column,
+        groups=options.groups,
+        group_column=options.group_column,
+        strict=options.strict,
     )
     return prepared(found, options)
 
@@ -204,8 +215,11 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
     if dataset.test is not None and isinstance(dataset.x, Nodes):
         notes += ("nodes of the test part stay in the graph: their features and edges are seen, their labels are not",)
     notes += validate_labels(y[trained], dataset.classes)
-    if dataset.recordings is not None:
-        notes += tuple(remarks(y[trained], dataset.recordings[trained], dataset.classes))
+    if dataset.recordings is not None and alike(y[trained], dataset.recordings[trained]):
+        notes += ("no recording has labels of two classes: a label is given to its whole recording",)
+    if dataset.groups is not None:
+        word = "recording" if dataset.groups is dataset.recordings else "group"
+        notes += tuple(of_one_group(y[trained], dataset.groups[trained], dataset.classes, word))
     return replace(dataset, y=y, notes=notes)
 
 
@@ -246,8 +260,14 @@ def fingerprint_of(dataset: Dataset) -> str:
     test = np.empty(0, dtype=np.int64) if dataset.test is None else dataset.test
     links = dataset.x.links if isinstance(dataset.x, Nodes) else None
     around = () if links is None else (links.features, links.edge_index)
+    groups = () if dataset.groups is None else (dataset.groups,)
     return fingerprint(
-        np.asarray(dataset.x), *around, dataset.y, test, np.frombuffer(json.dumps(words).encode(), dtype=np.uint8)
+        np.asarray(dataset.x),
+        *around,
+        dataset.y,
+        test,
+        np.frombuffer(json.dumps(words).encode(), dtype=np.uint8),
+        *groups,
     )
 
 

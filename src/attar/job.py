@@ -15,7 +15,7 @@ from attar.adapt.validate import choose, corrected, correctness, within_one_stan
 from attar.candidates import Candidate, candidates
 from attar.committee import committee
 from attar.compress.budget import Budget
-from attar.data.dataset import UNLABELLED, Dataset
+from attar.data.dataset import UNLABELLED, Dataset, Ints
 from attar.deploy.meta import ModelMeta
 from attar.errors import BudgetError, ExportError
 from attar.findings import Decided, TestPart, findings, line_of, line_of_step, percent
@@ -96,7 +96,7 @@ def run_job(
     choice = choose(right, order, seed, job.together)
     chosen, shipped = tried[choice.index], ready[choice.index]
     if shipped is None and chosen.rank >= 0:
-        chosen = _teacher(tried, ready, right, order, chosen)
+        chosen = _teacher(tried, ready, right, order, chosen, job.together)
         if chosen.members:
             own = correctness(chosen.held_out, job.codes)
             tried, right = [*tried, chosen], np.vstack([right, own])
@@ -133,10 +133,11 @@ def _teacher(
     right: npt.NDArray[np.float64],
     order: list[int],
     chosen: Candidate,
+    together: Ints | None,
 ) -> Candidate:
     """All that ship as the same student, and that the labels cannot tell from the best, as one."""
-    known = right[:, ~np.isnan(right).any(0)]
-    close = within_one_standard_error(known, order)
+    known = ~np.isnan(right).any(0)
+    close = within_one_standard_error(right[:, known], order, None if together is None else together[known])
     return committee([tried[i] for i in close if ready[i] is None], chosen)
 
 
@@ -164,11 +165,13 @@ def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> 
     # The labelled ones first, each part in random order: files are often sorted by class.
     order = np.random.default_rng(seed).permutation(len(x))
     shown = np.sort(np.concatenate([order[y[order] != UNLABELLED], order[y[order] == UNLABELLED]])[:_SHOWN])
-    recordings = None if dataset.recordings is None else dataset.recordings[dataset.trained]
-    job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent(), recordings)
+    recordings, groups = (
+        None if numbers is None else numbers[dataset.trained] for numbers in (dataset.recordings, dataset.groups)
+    )
+    job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent(), recordings, groups)
     if dataset.test is None:
         return job, None
     # What has no label tests nothing.
     test = dataset.test[dataset.y[dataset.test] != UNLABELLED]
-    recordings = None if dataset.recordings is None else dataset.recordings[test]
-    return job, TestPart(dataset.x[test], code[dataset.y[test]], recordings)
+    groups = None if dataset.groups is None else dataset.groups[test]
+    return job, TestPart(dataset.x[test], code[dataset.y[test]], groups)

@@ -82,7 +82,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.run = run
         self.progress = progress
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Learn from all samples and the labels that are known.
 
         Arguments:
@@ -90,6 +90,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 a table `(n, features)` or DataFrame, a list of texts, or a graph as an object with `x` and
                 `edge_index`, such as torch-geometric's `Data`, whose samples are its nodes.
             y: labels `(n,)`; -1, None, NaN or "" where unlabelled. `predict` gives them back as they are.
+            groups: names `(n,)` of what each sample is of, such as a patient or a machine; the accuracy is then that
+                on samples of new ones. None: samples have nothing to do with each other.
 
         Returns:
             The learner itself.
@@ -116,7 +118,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             backbone_epochs=epochs,
         )
         budget = options.limits()
-        dataset = prepared(from_arrays(X, y, kind=self.kind), options)
+        dataset = prepared(from_arrays(X, y, kind=self.kind, groups=groups), options)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch, "run") if self.run is None else Path(self.run)
             outcome = fit_dataset(

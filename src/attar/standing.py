@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import nn
 from attar.adapt.finetune import train_from_scratch
 from attar.candidates import Candidate
 from attar.data.dataset import Ints
+from attar.errors import LabelError
 from attar.report.swept import Shown
 from attar.risk._measured import losses, measured_curve
 from attar.risk.columns import PENALTIES, columns_curve, penalty_curve, samples_curve
@@ -60,16 +62,17 @@ def _regime(job: Job, chosen: Candidate) -> str:
 def _sweeps(job: Job, member: Candidate) -> tuple[list[Shown], str]:
     """Risk curves; where there are none, a sentence that says why."""
     if member.name == SCRATCH:
-        return ([_over_steps(job)], "") if _can_be_split(job.codes) else ([], _FEW)
+        return ([_over_steps(job)], "") if _can_be_split(job.codes, job.seed, job.together) else ([], _FEW)
     z = member.components
     if z is None or member.components_of is None:
         return [], _NO_HEAD
     if z.shape[1] < 2:
         return [], _ONE
     codes = job.codes[member.components_of]
-    if not _can_be_split(codes):
+    together = None if job.together is None else job.together[member.components_of]
+    if not _can_be_split(codes, job.seed, together):
         return [], _FEW
-    n, p = least_training(codes), z.shape[1]
+    n, p = least_training(codes, job.seed, together), z.shape[1]
     sizes = sizes_around(n, p)
     labels = np.unique(np.maximum(2, np.round(np.geomspace(0.2, 1, 6) * n))).astype(int)
     axes = {
@@ -81,14 +84,17 @@ def _sweeps(job: Job, member: Candidate) -> tuple[list[Shown], str]:
         axes["λ"] = Axis("", now, lambda x, y, t, u, _: penalty_curve(x, y, t, u), _ROUNDS)
     shown = []
     for over, axis in axes.items():
-        found = cross_validated(axis, over, z.astype(np.float64), codes, job.seed, job.progress)
+        found = cross_validated(axis, over, z.astype(np.float64), codes, job.seed, job.progress, together)
         shown.append(Shown(found.curve, found.advice))
     return shown, ""
 
 
-def _can_be_split(codes: Ints) -> bool:
+def _can_be_split(codes: Ints, seed: int, together: Ints | None) -> bool:
     # What is left out is then of several classes; a single label of a class never is.
-    return int((np.bincount(codes) > 1).sum()) > 1
+    several = int((np.bincount(codes) > 1).sum()) > 1
+    with suppress(LabelError):
+        return several and least_training(codes, seed, together) > 0
+    return False
 
 
 def _over_steps(job: Job) -> Shown:
@@ -107,7 +113,6 @@ def _over_steps(job: Job) -> Shown:
         found = losses(Task(x, hot[y], t, hot[u]), *(np.stack(part) for part in zip(*said)))
         return measured_curve(steps, found[None], "steps", classes=True)
 
-    found = cross_validated(
-        Axis("", default, measure, 1), "steps", job.x[job.labelled], job.codes, job.seed, job.progress
-    )
+    axis, x = Axis("", default, measure, 1), job.x[job.labelled]
+    found = cross_validated(axis, "steps", x, job.codes, job.seed, job.progress, job.together)
     return Shown(found.curve, found.advice)

@@ -52,6 +52,7 @@ class Labelled:
         labelled: which have one.
         codes: their classes.
         seed: of everything random.
+        together: which of the labelled samples are left out together; None: each by itself.
     """
 
     kind: Kind
@@ -59,6 +60,7 @@ class Labelled:
     labelled: Ints
     codes: Ints
     seed: int
+    together: Ints | None = None
 
     @cached_property
     def _features(self) -> nn.Module:
@@ -153,16 +155,24 @@ def sweep(data: Labelled, over: str, progress: Progress, test: tuple[Floats, Int
         DataError: an axis that there is not.
         LabelError: too few labels to leave some out.
     """
-    axis = axis_of(over, data, least_training(data.codes))
+    axis = axis_of(over, data, least_training(data.codes, data.seed, data.together))
     samples = data.seen(axis.view)
-    found = cross_validated(axis, over, samples, data.codes, data.seed, progress)
+    found = cross_validated(axis, over, samples, data.codes, data.seed, progress, data.together)
     if test is None:
         return found
     curve = axis.measure(samples, data.codes, data.seen(axis.view, test[0]), test[1], data.seed)
     return replace(found, looked_at=(_at(curve, found.advice.default), _at(curve, found.advice.setting)))
 
 
-def cross_validated(axis: Axis, over: str, samples: Any, codes: Ints, seed: int, progress: Progress) -> Sweep:
+def cross_validated(
+    axis: Axis,
+    over: str,
+    samples: Any,
+    codes: Ints,
+    seed: int,
+    progress: Progress,
+    together: Ints | None = None,
+) -> Sweep:
     """An axis by repeated cross-validation.
 
     Arguments:
@@ -172,19 +182,17 @@ def cross_validated(axis: Axis, over: str, samples: Any, codes: Ints, seed: int,
         codes: their classes.
         seed: of folds and curves.
         progress: where to report.
+        together: samples that belong together are left out together.
     """
-    rng, everything = np.random.default_rng(seed), np.arange(len(codes))
-    rounds: list[list[Curve]] = []
+    everything, rounds = np.arange(len(codes)), list[list[Curve]]()
     with progress.task(f"over {over}", axis.rounds * FOLDS) as task:
-        for _ in range(axis.rounds):
+        for folds in _rounds(codes, axis.rounds, seed, together):
             rounds.append([])
-            for fold in stratified_folds(codes, FOLDS, rng):
+            for fold, own in folds:
                 others = np.setdiff1d(everything, fold)
-                # A seed for each fold: what chance favours in one, such as an order of features, chooses in no other.
-                own = int(rng.integers(2**31))
                 rounds[-1].append(axis.measure(samples[others], codes[others], samples[fold], codes[fold], own))
                 task.advance()
-    n_train = least_training(codes)
+    n_train = least_training(codes, seed, together)
     advice = {"samples": more_labels, "label noise": wrong_labels}.get(over, advise)(
         rounds, axis.default, share=(len(codes) - n_train) / n_train
     )
@@ -235,18 +243,40 @@ def sizes_around(n: int, p: int) -> list[int]:
     return _whole(np.concatenate([near, np.geomspace(2 * n, max(p, 2 * n), 10), [p]]), p)
 
 
-def least_training(codes: Ints) -> int:
+def least_training(codes: Ints, seed: int = 0, together: Ints | None = None) -> int:
     """Samples that every fold leaves to train on.
+
+    Arguments:
+        codes: classes of the labelled samples `(n,)`.
+        seed: of the folds, as of `cross_validated`.
+        together: likewise.
 
     Raises:
         LabelError: too few labels to leave some out.
     """
     if len(np.unique(codes)) < 2:
         raise LabelError("all labels are of one class; label samples of at least two")
-    folds = stratified_folds(codes, FOLDS, np.random.default_rng(0))
-    if len(folds) < 2 or len(codes) - max(map(len, folds)) < 2:
-        raise LabelError(f"{len(codes)} labels are too few to leave some out: give two of each class or more")
-    return len(codes) - max(map(len, folds))
+    # Of samples apart, every round leaves out as many.
+    rounds = _rounds(codes, 1 if together is None else _ROUNDS, seed, together)
+    n, few = len(codes), "give two of each class or more"
+    if any(len(folds) < 2 for folds in rounds):
+        raise LabelError(f"{n} labels are too few to leave some out: {few}")
+    least = n - max(len(fold) for folds in rounds for fold, _ in folds)
+    if least < 2:
+        raise LabelError(f"{n} labels are too few to leave some out: {few}")
+    return least
+
+
+def _rounds(codes: Ints, rounds: int, seed: int, together: Ints | None) -> list[list[tuple[npt.NDArray[np.intp], int]]]:
+    """What each fold of each round leaves out, and a seed of its own.
+
+    What chance favours in one fold, such as an order of features, chooses in no other.
+    """
+    rng = np.random.default_rng(seed)
+    return [
+        [(fold, int(rng.integers(2**31))) for fold in stratified_folds(codes, FOLDS, rng, together)]
+        for _ in range(rounds)
+    ]
 
 
 def _whole(values: npt.ArrayLike, most: int) -> list[int]:

@@ -77,6 +77,20 @@ def test_recordings_of_one_class_each_are_dealt_evenly() -> None:
     assert all(set(together[fold] % 3) == {0, 1, 2} for fold in folds)
 
 
+def test_groups_of_several_classes_are_dealt_evenly() -> None:
+    """Persons who each did everything, and as many who did one thing only."""
+    rng = np.random.default_rng(0)
+    together = np.repeat(np.arange(20), 12)
+    codes = np.where(together < 10, np.arange(240) % 3, together % 3)
+    for fold in stratified_folds(codes, 5, rng, together):
+        assert len(fold) == 48
+        assert np.ptp(np.bincount(codes[fold])) <= 16
+    # Both classes of the first group could go into one fold, which would leave none of the second to learn from.
+    for seed in range(10):
+        folds = stratified_folds(np.array([0, 1, 0, 1]), 5, np.random.default_rng(seed), np.array([0, 0, 1, 2]))
+        assert sorted(fold.tolist() for fold in folds) == [[0, 1], [2, 3]]
+
+
 def test_alone_is_as_without() -> None:
     codes = np.arange(40) % 3
     alone, without = (stratified_folds(codes, 5, np.random.default_rng(0), t) for t in (np.arange(40)[::-1], None))

@@ -98,7 +98,7 @@ def test_images_and_recordings_do_not_mix(tmp_path):
     (tmp_path / "walk.csv").write_text("1,2\n3,4\n")
     with pytest.raises(DataError, match=r"1 images and 1 recordings \(walk.csv\)"):
         read_folder(tmp_path)
-    assert len(read_folder(tmp_path, leave_out=tmp_path / "walk.csv").x) == 1
+    assert len(read_folder(tmp_path, leave_out=[tmp_path / "walk.csv"]).x) == 1
 
 
 @pytest.mark.parametrize("header", ["file,class\n", ""])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import sys
 
 import numpy as np
@@ -29,6 +30,12 @@ def save(folder, features=None, **splits):
     for name, columns in splits.items():
         datasets.Dataset.from_dict(columns, features=features).to_parquet(folder / f"{name}.parquet")
     return folder
+
+
+def png():
+    buffer = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (6, 8), dtype=np.uint8)).save(buffer, "png")
+    return {"path": None, "bytes": buffer.getvalue()}
 
 
 def test_tables(tmp_path):
@@ -74,6 +81,22 @@ def test_series(tmp_path):
     dataset = read(f"hf:{save(tmp_path / 'arrays', features, train={'x': x.tolist(), 'y': [0, 1, 0, 1]})}")
     assert np.array_equal(dataset.x, x)
     assert dataset.classes == ("0", "1")
+
+
+@pytest.mark.parametrize("kind", ["table", "series", "text", "image"])
+def test_a_column_of_groups(tmp_path, kind):
+    images = [png(), {"path": None, "bytes": b"torn"}, png()]
+    texts = ["a long text", "another long one", "the last of them"]
+    x = {"table": [1.0, 2.0, 3.0], "series": [[1.0, 2.0]] * 2 + [[3.0, 1.0]], "text": texts, "image": images}[kind]
+    features = {"x": datasets.Image()} if kind == "image" else {"x": datasets.Dataset.from_dict({"x": x}).features["x"]}
+    columns = datasets.Features(**features, y=datasets.Value("string"), who=datasets.Value("string"))
+    given = {"x": x, "y": ["a", "b", "a"], "who": ["ann", "bob", "bob"]}
+    dataset = read(f"hf:{save(tmp_path / 'set', columns, train=given)}", group_column="who")
+    assert dataset.kind == kind
+    assert dataset.groups is not None
+    assert dataset.groups.tolist() == ([0, 1] if kind == "image" else [0, 1, 1])
+    with pytest.raises(LabelError, match="no column is called 'patient'"):
+        read(f"hf:{tmp_path / 'set'}", group_column="patient")
 
 
 def test_sets_that_cannot_be_had(tmp_path):

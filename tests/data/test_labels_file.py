@@ -32,8 +32,8 @@ def test_labels_files(tmp_path, text, expected):
         (b"id,label\n", "no label"),
         (b"a\nb\n", "line 1: 1 cells"),
         (b"a,1\nb,2,3\n", "line 2: 3 cells"),
-        (b"a,1\na,2\n", "line 2: 'a' is labelled '1' and '2'"),
-        (b"a,\na,2\n", "line 2: 'a' is labelled '' and '2'"),
+        (b"a,1\na,2\n", "line 2: 'a' has the labels '1' and '2'"),
+        (b"a,\na,2\n", "line 2: 'a' has the labels '' and '2'"),
         (b"a,'\nb,2\nc\n", "line 3: 1 cells"),
         (b"\xff\xfe\x00", "UTF-8"),
     ],
@@ -59,7 +59,7 @@ def test_matching(tmp_path):
     assert match_labels({"./x\\a.png": "1"}, ids, tmp_path) == ["1", None, None, None]
     with pytest.raises(LabelError, match=r"2 of 3 ids name no sample \('b', 'zz'\)"):
         match_labels({"a": "1", "b": "2", "zz": "3"}, ids, tmp_path)
-    with pytest.raises(LabelError, match=r"'x/a.png' is labelled '1' and '2'"):
+    with pytest.raises(LabelError, match=r"'x/a.png' has the labels '1' and '2'"):
         match_labels({"a": "1", "a.png": "2"}, ids, tmp_path)
     assert match_labels({"p": "1"}, ["p", "p", "q"], tmp_path) == ["1", "1", None]
 

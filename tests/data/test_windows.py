@@ -5,7 +5,7 @@ import pytest
 
 from attar.data.arrays import from_arrays
 from attar.data.split import holdout
-from attar.data.windows import alike, overlaps, recordings, remarks, shared, units
+from attar.data.windows import alike, overlaps, recordings, shared
 
 STEPS, STRIDE = 32, 12
 
@@ -134,12 +134,6 @@ def test_windows_of_the_only_recording_of_a_class_are_held_out_by_themselves() -
     assert (of[test] == min(of[test])).sum() == 9
 
 
-def test_units_are_recordings_unless_a_class_has_but_one() -> None:
-    of = np.array([0, 0, 1, 1, 2, 2, 2])
-    assert units(np.array([0, -1, 0, 0, 1, -1, 1]), of).tolist() == [0, 0, 1, 1, 7, 2, 9]
-    assert units(np.full(7, -1), of).tolist() == of.tolist()
-
-
 def test_labels_are_alike_where_that_is_no_chance() -> None:
     of = np.repeat(np.arange(10), 4)
     y = of % 2
@@ -158,10 +152,3 @@ def test_a_label_is_shared_by_its_recording() -> None:
     of = np.array([2, 0, 1, 2, 0])
     assert shared(np.array([4, -1, -1, -1, 3]), of).tolist() == [4, 3, -1, 4, 3]
     assert shared(np.full(5, -1), of).tolist() == [-1] * 5
-
-
-def test_remarks() -> None:
-    of = np.repeat(np.arange(12), 4)
-    said = remarks(of % 3, of, ("a", "b", "c"))
-    assert said == ["no recording has labels of two classes: a label is given to its whole recording"]
-    assert "'c'" in remarks(np.where(of == 0, 2, of % 2), of, ("a", "b", "c"))[-1]

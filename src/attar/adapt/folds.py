@@ -33,19 +33,24 @@ def stratified_folds(
         [0, 1, 2, 3]
     """
     unit = np.arange(len(codes)) if together is None else together
-    members = [np.flatnonzero(codes == c) for c in np.unique(codes)]
-    members = [rng.permutation(m) for m in members if len(np.unique(unit[m])) > 1]
+    members = {c: np.flatnonzero(codes == c) for c in np.unique(codes).tolist()}
+    members = {c: rng.permutation(m) for c, m in members.items() if len(np.unique(unit[m])) > 1}
     if not members:
         return []
-    n_folds = max(2, min(n_folds, max(len(np.unique(unit[m])) for m in members)))
-    folds: list[list[int]] = [[] for _ in range(n_folds)]
-    fold_of: dict[int, int] = {}
-    # Dealt out like cards, one class after the other, so that the folds are of equal size too.
-    for m in members:
-        for index in m:
-            place = fold_of.setdefault(int(unit[index]), len(fold_of) % n_folds)
-            folds[place].append(int(index))
-    sets = [np.sort(np.array(fold, dtype=np.intp)) for fold in folds]
+    n_folds = max(2, min(n_folds, max(len(np.unique(unit[m])) for m in members.values())))
+    if together is None:
+        # Dealt out like cards, one class after the other, so that the folds are of equal size too.
+        dealt = np.concatenate(list(members.values()))
+        return [np.sort(dealt[fold::n_folds]) for fold in range(min(n_folds, len(dealt)))]
+    held, fold_of = np.zeros((n_folds, int(codes.max()) + 1)), np.full(int(unit.max()) + 1, -1)
+    for c, m in members.items():
+        for group in unit[m].tolist():
+            if fold_of[group] < 0:
+                # To the fold with the fewest of the class, and of these to the smallest.
+                fold_of[group] = np.lexsort((held.sum(1), held[:, c]))[0]
+                held[fold_of[group]] += np.bincount(codes[unit == group], minlength=held.shape[1])
+    judged = np.concatenate(list(members.values()))
+    folds = [np.sort(judged[fold_of[unit[judged]] == fold]) for fold in range(n_folds)]
     # What belongs together may hold all labels of a class: these stay.
-    kept = [fold[np.isin(codes[fold], np.delete(codes, fold))] for fold in sets]
+    kept = [fold[np.isin(codes[fold], np.delete(codes, fold))] for fold in folds]
     return [fold for fold in kept if len(fold)]

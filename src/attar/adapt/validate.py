@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
+from scipy.stats import t as student
 
 from attar.adapt.folds import stratified_folds
 from attar.data.dataset import Doubles
@@ -18,6 +20,8 @@ Interval = tuple[float, float]
 
 LEVEL = 0.9
 _BOOTSTRAPS = 400
+# Of what belongs together, one part in so many is left out of each draw of a learning curve.
+_LEFT_OUT = 5
 # A candidate that is a hair simpler is not preferred over one that is a hair better by rounding.
 _TIE = 1e-9
 
@@ -94,18 +98,18 @@ def learning_curve(
         sizes: how many numbers of labels, evenly spaced by ratio.
         draws: stratified draws of each size.
         seed: of the draws.
-        together: what belongs together with a sample that was trained on is not judged.
+        together: what belongs together with a sample that was trained on is not judged; some of it is always left out.
     """
-    counts = np.bincount(codes)
-    members = [np.flatnonzero(codes == c) for c in np.flatnonzero(counts)]
-    n, least = len(codes), sum(min(2, len(m)) for m in members)
+    n, least = len(codes), int(np.minimum(2, np.bincount(codes)).sum())
     unit = np.arange(n) if together is None else together
     most = max(least, round(0.85 * n))
     rng = np.random.default_rng(seed)
+    left_out = [np.empty(0, np.intp)] if together is None else stratified_folds(codes, _LEFT_OUT, rng, together)
+    parts = [np.setdiff1d(np.arange(n), fold) for fold in left_out]
     points: dict[int, LearningPoint] = {}
-    for size in np.geomspace(least, most, sizes):
-        trained = [_draw_stratified(members, size / n, rng) for _ in range(draws)]
-        labels = len(trained[0])
+    for size in np.geomspace(least, most, sizes) if parts else ():
+        trained = [_draw_stratified(codes, part, size, rng) for part in islice(cycle(parts), draws)]
+        labels = round(float(np.mean([len(part) for part in trained])))
         # Of few labels, neighbouring sizes may come to the same number.
         if labels == n or labels in points:
             continue
@@ -121,7 +125,9 @@ def learning_curve(
     return list(points.values())
 
 
-def _draw_stratified(members: list[Indices], share: float, rng: np.random.Generator) -> Indices:
+def _draw_stratified(codes: npt.NDArray[np.integer], among: Indices, size: float, rng: np.random.Generator) -> Indices:
+    members = [among[codes[among] == c] for c in np.unique(codes[among])]
+    share = size / len(among)
     take = [min(len(m), max(min(2, len(m)), round(share * len(m)))) for m in members]
     return np.sort(np.concatenate([rng.permutation(m)[:k] for m, k in zip(members, take)]))
 
@@ -162,13 +168,46 @@ def binomial_interval(accuracy: float, n: float, level: float = LEVEL) -> Interv
     return low, high
 
 
+def standard_error(values: Doubles, together: npt.NDArray[np.integer] | None) -> Doubles:
+    """Standard error of the mean of each row, where samples are drawn in groups.
+
+    SE² = m / (m − 1) · Σ_g (Σ_{i ∈ g} (a_i − ā))² / n²
+
+    over m groups g: samples of one recording or person are right and wrong together. Without groups it is s² / n.
+
+    References:
+        Binder, On the variances of asymptotically normal estimators from complex surveys, 1983,
+        https://doi.org/10.2307/1402588 (a mean whose groups differ in size, linearised)
+
+    Arguments:
+        values: a `(rows, n)`.
+        together: the group of each sample `(n,)`; None: none belong together.
+
+    Returns:
+        `(rows,)`; 0 for a single group, which tells nothing of how much others would differ.
+
+    Example:
+        >>> standard_error(np.array([[1.0, 1, 0, 0]]), None).round(3)
+        array([0.289])
+        >>> standard_error(np.array([[1.0, 1, 0, 0]]), np.array([0, 0, 1, 1]))
+        array([0.5])
+    """
+    apart = values - values.mean(1, keepdims=True)
+    if together is not None:
+        _, place = np.unique(together, return_inverse=True)
+        apart = np.stack([np.bincount(place, row) for row in apart])
+    m = apart.shape[1]
+    error: Doubles = np.sqrt(m / max(m - 1, 1) * (apart**2).sum(1)) / values.shape[1]
+    return error
+
+
 def effective_size(right: Doubles, together: npt.NDArray[np.integer] | None) -> float:
     """How many samples that have nothing to do with each other would tell an accuracy as well.
 
-    n* = s² / Var(ā),   Var(ā) = m / (m − 1) · Σ_g (Σ_{i ∈ g} (a_i − ā))² / n²
+    n* = s² / SE² · (t_{n−1} / t_{m−1})²
 
-    with a_i how often sample i was right, s² their variance, and m groups g: windows of one recording are right and
-    wrong together.
+    with a_i how often sample i was right, s² their variance, SE the `standard_error` of m groups, and t the quantiles
+    of Student's distribution: few groups do not tell well how much they differ.
 
     References:
         Korn, Graubard, Confidence intervals for proportions with small expected number of positive counts estimated
@@ -182,21 +221,22 @@ def effective_size(right: Doubles, together: npt.NDArray[np.integer] | None) -> 
         n*, at most n; m where groups do not differ, as where all are right.
 
     Example:
-        >>> effective_size(np.array([1.0, 1, 0, 0, 1, 1, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 3, 3]))
-        3.0
+        >>> round(effective_size(np.array([1.0, 1, 0, 0, 1, 1, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 3, 3])), 3)
+        1.944
     """
     n = len(right)
     if together is None or n == 0:
         return n
-    _, place = np.unique(together, return_inverse=True)
-    m = int(place.max()) + 1
-    apart = np.bincount(place, right - right.mean())
-    spread = float((apart**2).sum()) * m / max(m - 1, 1)
+    m = len(np.unique(together))
+    error = float(standard_error(right[None], together)[0])
     # Groups that do not differ tell nothing of how much they would; m = n is the case of groups of one.
-    return float(min(n, n * n * right.var() / spread)) if 1 < m < n and spread > _TIE else float(m)
+    if not 1 < m < n or error**2 <= _TIE:
+        return float(m)
+    tail = (1 + LEVEL) / 2
+    return float(min(n, right.var() * (student.ppf(tail, n - 1) / student.ppf(tail, m - 1) / error) ** 2))
 
 
-def one_standard_error(right: Doubles, order: Sequence[int]) -> int:
+def one_standard_error(right: Doubles, order: Sequence[int], together: npt.NDArray[np.integer] | None = None) -> int:
     """The simplest candidate that is not worse than the best by more than one standard error of their difference.
 
     The difference is taken sample by sample: candidates are right and wrong on much the same samples, so it is known
@@ -208,6 +248,7 @@ def one_standard_error(right: Doubles, order: Sequence[int]) -> int:
     Arguments:
         right: how often each candidate was right on each sample `(candidates, n)`, in [0, 1].
         order: rank of each candidate by simplicity, the simplest first; among equals the more accurate is taken.
+        together: the group of each sample `(n,)`, as of `standard_error`.
 
     Returns:
         Index of the candidate.
@@ -217,15 +258,18 @@ def one_standard_error(right: Doubles, order: Sequence[int]) -> int:
         0
     """
     accuracy = right.mean(1)
-    return int(min(within_one_standard_error(right, order), key=lambda i: (order[i], -accuracy[i])))
+    return int(min(within_one_standard_error(right, order, together), key=lambda i: (order[i], -accuracy[i])))
 
 
-def within_one_standard_error(right: Doubles, order: Sequence[int]) -> Indices:
+def within_one_standard_error(
+    right: Doubles, order: Sequence[int], together: npt.NDArray[np.integer] | None = None
+) -> Indices:
     """The candidates that are not worse than the best by more than one standard error of their difference.
 
     Arguments:
         right: how often each candidate was right on each sample `(candidates, n)`, in [0, 1].
         order: rank of each candidate by simplicity; the simplest of equals is the best.
+        together: the group of each sample `(n,)`, as of `standard_error`.
 
     Returns:
         Their indices, ascending.
@@ -233,8 +277,7 @@ def within_one_standard_error(right: Doubles, order: Sequence[int]) -> Indices:
     accuracy = right.mean(1)
     best = int(max(range(len(right)), key=lambda i: (accuracy[i], -order[i])))
     difference = right[best] - right
-    error = difference.std(1, ddof=1) / np.sqrt(right.shape[1]) if right.shape[1] > 1 else np.zeros(len(right))
-    return np.flatnonzero(difference.mean(1) <= error + _TIE)
+    return np.flatnonzero(difference.mean(1) <= standard_error(difference, together) + _TIE)
 
 
 @dataclass(frozen=True)
@@ -257,8 +300,9 @@ class Choice:
 def choose(right: Doubles, order: Sequence[int], seed: int, together: npt.NDArray[np.integer] | None = None) -> Choice:
     """Choose by one standard error, and correct the accuracy of what is chosen for having been chosen.
 
-    The labelled samples are drawn anew with replacement, and on each draw a candidate is chosen: by how much more it is
-    right on the samples that chose it than on all, in the mean, is the optimism of choosing. It is taken off.
+    The labelled samples, or their groups, are drawn anew with replacement, and on each draw a candidate is chosen: by
+    how much more it is right on the samples that chose it than on all, in the mean, is the optimism of choosing. It is
+    taken off.
 
     References:
         Efron, Estimating the error rate of a prediction rule: improvement on cross-validation, 1983, section 7,
@@ -270,22 +314,27 @@ def choose(right: Doubles, order: Sequence[int], seed: int, together: npt.NDArra
         right: of each candidate and sample `(candidates, n)`, NaN where a sample was never held out.
         order: rank of each candidate by simplicity.
         seed: of the bootstrap.
-        together: samples that belong together tell less, as in `effective_size`.
+        together: the group of each sample `(n,)`; None: none belong together.
 
     Returns:
         The choice; without any sample to judge by, the simplest candidate and an interval of everything.
     """
-    known = right[:, ~np.isnan(right).any(0)]
+    held_out = ~np.isnan(right).any(0)
+    known, unit = right[:, held_out], None if together is None else together[held_out]
     n = known.shape[1]
     if n == 0:
         return Choice(int(np.argmin(order)), 0.0, (0.0, 1.0), 0.0)
-    index = one_standard_error(known, order)
+    index = one_standard_error(known, order, unit)
     rng = np.random.default_rng(seed)
     accuracy = known.mean(1)
     optimism = 0.0
+    groups = [] if unit is None else [np.flatnonzero(unit == number) for number in np.unique(unit)]
     for _ in range(_BOOTSTRAPS):
-        drawn = known[:, rng.integers(n, size=n)]
-        then = one_standard_error(drawn, order)
+        again = rng.integers(len(groups) or n, size=len(groups) or n)
+        # A group that is drawn twice is two groups.
+        copy = np.repeat(np.arange(len(again)), [len(groups[i]) for i in again]) if groups else None
+        drawn = known[:, np.concatenate([groups[i] for i in again]) if groups else again]
+        then = one_standard_error(drawn, order, copy)
         optimism += float(drawn[then].mean() - accuracy[then]) / _BOOTSTRAPS
     return corrected(index, right[index], max(optimism, 0.0), together)
 

@@ -26,6 +26,13 @@ LabelColumn = Annotated[
     str | None,
     typer.Option(help="Column of a table that holds the labels; without it one called label, target, class or y."),
 ]
+Groups = Annotated[
+    Path | None,
+    typer.Option(help="File of id (or file name) and group: samples of one patient, machine, … are judged together."),
+]
+GroupColumn = Annotated[
+    str | None, typer.Option(help="Column of a table, or array of an NPZ file, that holds the groups.")
+]
 LabelsPerClass = Annotated[int | None, typer.Option(help="Draw so many labels of each class and hide the rest.")]
 LabelFraction = Annotated[float | None, typer.Option(help="Or draw this part of the labels, as in 0.1.")]
 Holdout = Annotated[

@@ -10,6 +10,8 @@ import typer
 
 from attar.cli.options import (
     AsJson,
+    GroupColumn,
+    Groups,
     Holdout,
     Kind,
     LabelColumn,
@@ -37,6 +39,8 @@ def risk(
     ] = None,
     labels: Labels = None,
     label_column: LabelColumn = None,
+    groups: Groups = None,
+    group_column: GroupColumn = None,
     labels_per_class: LabelsPerClass = None,
     label_fraction: LabelFraction = None,
     holdout: Holdout = None,
@@ -58,6 +62,8 @@ def risk(
         kind=kind,
         labels=labels,
         label_column=label_column,
+        groups=groups,
+        group_column=group_column,
         labels_per_class=labels_per_class,
         label_fraction=label_fraction,
         holdout=holdout,

@@ -6,6 +6,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from attar.data import graphs
 from attar.data.dataset import Array
 from attar.data.labels import whole
 from attar.data.raw import Raw, join
-from attar.errors import DataError, LabelError, first_line
+from attar.errors import DataError, LabelError, first_line, listed
 
 
 def read_npy(path: Path) -> Array:
@@ -30,12 +31,17 @@ def read_npy(path: Path) -> Array:
         raise DataError(f"{path}: {_numpy_complaint(error)}") from None
 
 
-def read_npz(path: Path) -> Raw:
+def read_npz(path: Path, groups: str | None = None) -> Raw:
     """Read an NPZ file: `x_train, y_train, x_test, y_test` keep their split, else `x` and `y`, else the only array.
 
     With an array `edge_index` it is a graph, see `graphs.from_npz`.
 
     An array `class_names` or `classes` names integer labels by position; others are not used, and noted.
+
+    Arguments:
+        path: of the file.
+        groups: an array of one group per sample, of a split file also without its endings `_train` and `_test`; None:
+            one called groups, if any.
 
     Raises:
         DataError: not an NPZ file, truncated, with Python objects, or without samples.
@@ -49,8 +55,11 @@ def read_npz(path: Path) -> Raw:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             keys = list(archive.files)
             if graphs.EDGES in keys:
+                if groups is not None:
+                    raise LabelError(f"{path}: a group column is part of a table; give a file of groups for a graph")
                 return graphs.from_npz({key: np.asarray(archive[key]) for key in keys}, path)
             wanted = _keys(keys, path)
+            wanted |= _groups(keys, groups, "x_test" in wanted, path)
             arrays = {role: np.asarray(archive[key]) for role, key in wanted.items()}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, MemoryError, NotImplementedError) as error:
         raise DataError(
@@ -70,14 +79,17 @@ def read_npz(path: Path) -> Raw:
     names = arrays.get("names")
     train = _named(arrays["x"], arrays.get("y"), names, notes)
     if "x_test" not in arrays:
-        return train
+        return replace(train, groups=arrays.get("groups"))
     test = _named(arrays["x_test"], arrays.get("y_test"), names, ())
     if train.exact != test.exact and test.y is not None and train.y is not None:
         train, test = (
             _named(arrays["x"], arrays.get("y"), None, notes),
             _named(arrays["x_test"], arrays.get("y_test"), None, ()),
         )
+    train, test = replace(train, groups=arrays.get("groups")), replace(test, groups=arrays.get("groups_test"))
     for part, raw in (("train", train), ("test", test)):
+        if raw.groups is not None and len(raw.groups) != len(raw.x):
+            raise DataError(f"{path}: {len(raw.x)} samples in x_{part} but {len(raw.groups)} groups; give one for each")
         if raw.y is not None and len(raw.y) != len(raw.x):
             raise LabelError(
                 f"{path}: {len(raw.x)} samples in x_{part} but {len(raw.y)} labels in y_{part}; give one for each"
@@ -101,13 +113,22 @@ def _keys(keys: Sequence[str], path: Path) -> dict[str, str]:
         if x is None and len(keys) == 1:
             x, y = keys[0], None
         if x is None:
-            listed = ", ".join(keys[:8]) or "none"
-            raise DataError(
-                f"{path}: no array x, X or x_train (it holds {listed}); name the samples x and the labels y"
-            )
+            held = ", ".join(keys[:8]) or "none"
+            raise DataError(f"{path}: no array x, X or x_train (it holds {held}); name the samples x and the labels y")
         wanted = {"x": x} | ({"y": y} if y else {})
     names = next((key for key in ("class_names", "classes") if key in keys and key not in wanted.values()), None)
     return wanted | ({"names": names} if names else {})
+
+
+def _groups(keys: Sequence[str], wanted: str | None, split: bool, path: Path) -> dict[str, str]:
+    """Which arrays hold groups, of the only or the training part and of the test part."""
+    name = wanted or "groups"
+    base = name.removesuffix("_train").removesuffix("_test")
+    parts = {"groups": f"{base}_train", "groups_test": f"{base}_test"} if split else {"groups": name}
+    found = {role: key for role, key in parts.items() if key in keys}
+    if wanted is not None and not found:
+        raise LabelError(f"{path}: no array is called {' or '.join(parts.values())}; it holds {listed(list(keys))}")
+    return found
 
 
 def _named(x: Array, y: Array | None, names: Array | None, notes: tuple[str, ...]) -> Raw:

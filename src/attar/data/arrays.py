@@ -10,6 +10,7 @@ import numpy as np
 
 from attar.data import checks, graphs
 from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings
+from attar.data.groups import joined, numbered, seen_in_training
 from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
 from attar.data.quality import duplicates
@@ -24,7 +25,12 @@ _MOST_COLOURS = 4
 
 
 def from_arrays(
-    x: Any, y: RawLabels | None = None, *, kind: str | None = None, ids: Sequence[object] | None = None
+    x: Any,
+    y: RawLabels | None = None,
+    *,
+    kind: str | None = None,
+    ids: Sequence[object] | None = None,
+    groups: RawLabels | None = None,
 ) -> Dataset:
     """Make a dataset of what Python holds.
 
@@ -39,9 +45,12 @@ def from_arrays(
         kind: "image", "series", "table", "text" or "graph" where the guess would be wrong; "series" takes `(n, steps)`
             too.
         ids: name of each sample; row numbers where None.
+        groups: name of the group of each sample, such as a patient, whose samples are judged together; each sample is
+            judged by itself where None.
 
     Raises:
-        DataError: the samples are empty, hold what is not a number, are infinite, or lack a whole column.
+        DataError: the samples are empty, hold what is not a number, are infinite, or lack a whole column; or there are
+            groups of another number than samples.
         LabelError: labels of another number than samples, or continuous ones.
 
     >>> dataset = from_arrays([[1.0, 5.0], [2.0, np.nan], [1.0, 5.0], [2.0, 6.0]], ["a", "b", "", "a"])
@@ -50,7 +59,7 @@ def from_arrays(
     >>> dataset.notes
     ('1 of 8 values are missing (12 %)', '1 of 4 samples are exact copies of another one')
     """
-    return build(as_raw(x, y, ids, kind), where="x", kind=kind)
+    return build(replace(as_raw(x, y, ids, kind), groups=groups), where="x", kind=kind)
 
 
 def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = None, kind: str | None = None) -> Raw:
@@ -145,7 +154,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     Raises:
         DataError, LabelError: as `from_arrays`.
     """
-    notes, together = list(raw.notes), None
+    notes, windows = list(raw.notes), None
     kind = kind or raw.kind
     guessed = kind is None
     if kind is not None and kind not in KINDS:
@@ -185,8 +194,8 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)
         notes += [*found, *checks.missing(values, kind), *duplicates(values, raw.test)]
         if kind == "series" and (cut := recordings(values)) is not None:
-            together, stride = cut
-            notes += overlaps(together, stride, values.shape[2], raw.test)
+            windows, stride = cut
+            notes += overlaps(windows, stride, values.shape[2], raw.test)
     else:
         values = checks.cast(checks.numeric(x, kind, ids, columns, where), kind, ids, columns, where)
         notes += checks.missing(values, kind)
@@ -194,7 +203,8 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     if len(set(ids)) < n:
         notes.append("some ids are given to more than one sample")
     names: Strings = np.array(ids, dtype=np.str_)
-    return Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), together)
+    dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), windows, windows)
+    return dataset if raw.groups is None else with_groups(dataset, raw.groups, where)
 
 
 def _labels(raw: Raw, n: int, where: str, notes: list[str]) -> tuple[Ints, tuple[str, ...]]:
@@ -214,7 +224,8 @@ def _texts(raw: Raw, ids: Sequence[str], notes: list[str], where: str) -> Datase
     x, column, found = tokenize(raw.x, raw.columns, raw.test, where, raw.length)
     notes += found if raw.length is not None else [*found, *duplicates(x, raw.test)]
     y, classes = _labels(raw, len(x), where, notes)
-    return Dataset("text", x, y, classes, np.array(ids, dtype=np.str_), (column,), raw.test, tuple(notes))
+    dataset = Dataset("text", x, y, classes, np.array(ids, dtype=np.str_), (column,), raw.test, tuple(notes))
+    return dataset if raw.groups is None else with_groups(dataset, raw.groups, where)
 
 
 def _only_in_test(y: Ints, classes: Sequence[str], test: Ints) -> list[str]:
@@ -289,3 +300,14 @@ def with_labels(dataset: Dataset, labels: RawLabels, where: str) -> Dataset:
     """Replace the labels of a dataset."""
     y, classes = encode_labels(labels, where=where)
     return replace(dataset, y=y, classes=classes)
+
+
+def with_groups(dataset: Dataset, groups: RawLabels, where: str) -> Dataset:
+    """Say which samples of a dataset belong together; arguments and errors as `groups.numbered`."""
+    given, notes = numbered(groups, len(dataset), where)
+    notes = [
+        f"the samples are of {int(given.max()) + 1:,} groups: those of one are judged together",
+        *notes,
+        *seen_in_training(given, dataset.test, "of groups"),
+    ]
+    return replace(dataset, groups=joined(given, dataset.recordings), notes=(*dataset.notes, *notes))

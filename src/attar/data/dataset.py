@@ -61,6 +61,8 @@ class Dataset:
         notes: what was found on reading and what was done about it, one sentence each.
         recordings: the number of the recording `(n,)` that each sample was cut from, where samples are told to be cut
             from the same; else None.
+        groups: a number from 0 `(n,)`, the same for samples that are judged together: those of one recording, or of one
+            group that a person named, such as a patient or a machine, or both; None: each sample by itself.
     """
 
     kind: str
@@ -72,6 +74,7 @@ class Dataset:
     test: Ints | None = None
     notes: tuple[str, ...] = field(default=())
     recordings: Ints | None = None
+    groups: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.x)

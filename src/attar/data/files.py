@@ -13,6 +13,7 @@ import numpy as np
 from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column
 from attar.data.delimited import layout, read_delimited, words_for_missing
+from attar.data.groups import NAMES
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
@@ -34,6 +35,7 @@ def read_file(
     path: Path,
     *,
     label_column: str | None = None,
+    group_column: str | None = None,
     strict: bool = False,
     text: Collection[str] = (),
     kind: str | None = None,
@@ -43,24 +45,27 @@ def read_file(
     Arguments:
         path: of the file.
         label_column: of a table. None takes a column called label, target, class or y and says so; "" takes none.
+        group_column: of a table, or an array of an NPZ file; None: an array called groups.
         strict: refuse a text that is not UTF-8.
         text: columns of a table that are read as written, not as numbers.
         kind: "text" where a table holds texts, another where it does not; None: as its columns say.
 
     Raises:
         DataError: the file is empty, corrupt, or of another form than its extension says.
-        LabelError: there is no such label column.
+        LabelError: there is no such label column or group column.
         MissingExtraError: a `.ts` file without aeon.
     """
     suffix = path.suffix.lower()
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty; give {FORMS}")
     if suffix in TABLES:
-        return read_table(path, label_column=label_column, text=text, kind=kind)
+        return read_table(path, label_column=label_column, group_column=group_column, text=text, kind=kind)
     if label_column:
         raise LabelError(f"{path}: a label column is part of a CSV, TSV, Parquet or JSON file; leave it away here")
     if suffix == ".npz":
-        return read_npz(path)
+        return read_npz(path, group_column)
+    if group_column:
+        raise LabelError(f"{path}: a group column is part of a table or an NPZ file; give a file of groups here")
     if suffix == ".npy":
         return Raw(read_npy(path))
     if suffix == ".ts":
@@ -81,6 +86,7 @@ def read_table(
     path: Path,
     *,
     label_column: str | None = None,
+    group_column: str | None = None,
     text: Collection[str] = (),
     kind: str | None = None,
     ids: Sequence[str] = ID_NAMES,
@@ -90,7 +96,7 @@ def read_table(
         names: Sequence[str] = layout(path).names
         each_once(names, str(path))
         label = _label(names, label_column, path)
-        written = {label, *(name for name in names if name.lower() in (*ids, *ROW_NAMES)), *text} - {None}
+        written = {label, group_column, *(name for name in names if name.lower() in (*ids, *ROW_NAMES)), *text} - {None}
         table, notes = read_delimited(path, text=[str(name) for name in written])
         if label is not None and table.column(label).null_count:
             notes += words_for_none(words_for_missing(path, label), MISSING)
@@ -99,7 +105,15 @@ def read_table(
         each_once(table.column_names, str(path))
         label = _label(table.column_names, label_column, path)
     return from_table(
-        table, label, where=str(path), notes=notes, said=bool(label_column), text=text, kind=kind, ids=ids
+        table,
+        label,
+        where=str(path),
+        groups=group_column,
+        notes=notes,
+        said=bool(label_column),
+        text=text,
+        kind=kind,
+        ids=ids,
     )
 
 
@@ -108,6 +122,7 @@ def from_table(
     label: str | None,
     *,
     where: str,
+    groups: str | None = None,
     notes: Sequence[str] = (),
     said: bool = True,
     text: Collection[str] = (),
@@ -120,6 +135,7 @@ def from_table(
         table: of one sample per row.
         label: its column of labels, if any.
         where: the file that an error names.
+        groups: its column of groups, if any.
         notes: so far.
         said: True where the person named the label column.
         text: as `from_arrow`.
@@ -128,8 +144,15 @@ def from_table(
 
     Raises:
         DataError: no column is left for the samples, or none of texts where the kind is text.
+        LabelError: there is no such column of groups, or it is that of the labels.
     """
-    notes = list(notes)
+    notes, of = list(notes), None
+    if groups is not None:
+        if groups == label:
+            raise LabelError(f"{where}: column '{groups}' holds the labels; give another one for the groups")
+        named_column(table.column_names, groups, where)
+        of = table.column(groups).to_pylist()
+        table = table.drop_columns([groups])
     y: RawLabels | None = None
     if label is not None:
         y = table.column(label).to_pylist()
@@ -153,13 +176,25 @@ def from_table(
         notes += [f"column '{texts}' is taken for the texts", *_unused(others)]
         cells = np.array(table.column(texts).to_pylist(), dtype=object)
         return Raw(
-            cells, y, ids=named, columns=(Column(texts),), kind="text", test=test_part(table), notes=tuple(notes)
+            cells,
+            y,
+            ids=named,
+            columns=(Column(texts),),
+            kind="text",
+            test=test_part(table),
+            notes=tuple(notes),
+            groups=of,
         )
     beside = _like_labels(table.column_names) if label is not None and not said else []
     if beside:
         notes.append(f"columns called like labels stay features ({', '.join(beside)}): leave out what tells the label")
+    like = [name for name in table.column_names if groups is None and label is not None and name.lower() in NAMES]
+    notes += [
+        f"column '{name}' is a feature: where the rows of one belong together, give it as the group column"
+        for name in like
+    ]
     values, columns, found = from_arrow(table, where=where, text=text)
-    return Raw(values, y, ids=named, columns=columns, kind="table", notes=(*notes, *found))
+    return Raw(values, y, ids=named, columns=columns, kind="table", notes=(*notes, *found), groups=of)
 
 
 def _unused(names: Sequence[str]) -> list[str]:
@@ -169,13 +204,16 @@ def _unused(names: Sequence[str]) -> list[str]:
 def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
     if wanted == "":
         return None
-    if wanted is not None:
-        if wanted not in names:
-            close = difflib.get_close_matches(wanted, names, 1) or list(names[:5])
-            listed = ", ".join(f"'{name}'" for name in close)
-            raise LabelError(f"{path}: no column is called '{wanted}'; it has {listed or 'none'}")
-        return wanted
-    return next(iter(_like_labels(names)), None)
+    return next(iter(_like_labels(names)), None) if wanted is None else named_column(names, wanted, path)
+
+
+def named_column(names: Sequence[str], wanted: str, where: str | Path) -> str:
+    """The name, where a column has it."""
+    if wanted not in names:
+        close = difflib.get_close_matches(wanted, names, 1) or list(names[:5])
+        listed = ", ".join(f"'{name}'" for name in close)
+        raise LabelError(f"{where}: no column is called '{wanted}'; it has {listed or 'none'}")
+    return wanted
 
 
 def _like_labels(names: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 def read_folder(
-    folder: Path, *, strict: bool = False, leave_out: Path | None = None, shape: tuple[int, ...] | None = None
+    folder: Path, *, strict: bool = False, leave_out: Collection[Path] = (), shape: tuple[int, ...] | None = None
 ) -> Raw:
     """Read a folder of images, of recordings or of texts.
 
@@ -33,7 +33,7 @@ def read_folder(
     Arguments:
         folder: hidden files are ignored; files come in the order of their names.
         strict: refuse an unreadable file rather than skip it, and a text that is not UTF-8.
-        leave_out: a file that is no sample, though it lies in the folder (the labels file).
+        leave_out: files that are no samples, though they may lie in the folder (of labels or groups).
         shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
 
     Raises:
@@ -108,9 +108,10 @@ def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None,
     return (y if any(y) else None), test, []
 
 
-def _files(folder: Path, leave_out: Path | None) -> Iterator[str]:
+def _files(folder: Path, leave_out: Collection[Path]) -> Iterator[str]:
     """Names of all files below a folder, relative to it, each folder entered once even where links go in circles."""
-    skip = leave_out.resolve() if leave_out is not None else None
+    skip = {file.resolve() for file in leave_out}
+    names = {file.name for file in skip}
     seen: set[tuple[int, int]] = set()
     queue = [("", str(folder))]
     while queue:
@@ -130,5 +131,5 @@ def _files(folder: Path, leave_out: Path | None) -> Iterator[str]:
                 continue
             if entry.is_dir():
                 queue.append((f"{prefix}{entry.name}/", entry.path))
-            elif entry.is_file() and (skip is None or entry.name != skip.name or Path(entry.path).resolve() != skip):
+            elif entry.is_file() and (entry.name not in names or Path(entry.path).resolve() not in skip):
                 yield prefix + entry.name

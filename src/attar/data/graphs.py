@@ -91,7 +91,7 @@ def find(folder: Path) -> tuple[Path, Path] | None:
     return found[0], found[1]
 
 
-def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> Raw:
+def read_pair(table: Path, edges: Path, *, label_column: str | None = None, group_column: str | None = None) -> Raw:
     """Read a table with a node a row and, where edges name nodes otherwise than by row number, a column of ids.
 
     Arguments:
@@ -100,6 +100,7 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> R
         edges: CSV, TSV or Parquet of two columns, the ends of each edge.
         label_column: of the table. Where None, one called label, target, class or y is taken, and said; where "", the
             nodes are to be predicted: such a column, and any of texts, which can only be labels, is left out.
+        group_column: of the table, that says which nodes belong together.
 
     Raises:
         DataError: an edge names a node that the table does not have, a feature is a text, or a file cannot be used.
@@ -107,7 +108,8 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None) -> R
     from attar.data.files import read_table
 
     predicted = label_column == ""
-    raw = read_table(table, label_column=None if predicted else label_column, kind="table", ids=_ID_NAMES)
+    label = None if predicted else label_column
+    raw = read_table(table, label_column=label, group_column=group_column, kind="table", ids=_ID_NAMES)
     values: Any = raw.x
     texts = [column.name for column in raw.columns if column.categories]
     if texts and not predicted:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from attar.data.dataset import Array
-from attar.data.files import LABEL_NAMES, from_table
+from attar.data.files import LABEL_NAMES, from_table, named_column
 from attar.data.images import read_images, stack
 from attar.data.raw import Raw, RawLabels
 from attar.data.wav import read_wav
@@ -21,6 +21,7 @@ def read_hub(
     name: str,
     *,
     label_column: str | None = None,
+    group_column: str | None = None,
     strict: bool = False,
     shape: tuple[int, ...] | None = None,
     text: Collection[str] = (),
@@ -34,6 +35,7 @@ def read_hub(
         name: `owner/name`, or the path of a folder.
         label_column: None takes the first column of class labels, else one called label, target, class or y;
             "" takes none.
+        group_column: that says which samples belong together.
         strict: refuse an unreadable image rather than skip it.
         shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
         text: columns of a table that are categories even where they look like numbers.
@@ -41,7 +43,7 @@ def read_hub(
 
     Raises:
         DataError: the set cannot be had, or has no column that attar reads.
-        LabelError: there is no such label column.
+        LabelError: there is no such label column or group column.
         MissingExtraError: `datasets` is not installed.
     """
     try:
@@ -66,17 +68,22 @@ def read_hub(
     if label is not None:
         y = _labels(table.column(label).to_pylist(), features[label])
         table = table.drop_columns([label])
+    groups: RawLabels | None = None
+    if group_column is not None:
+        groups = table.column(named_column(table.column_names, group_column, where)).to_pylist()
+        table = table.drop_columns([group_column])
     if len(parts) > 1:
         notes.append(f"splits: {', '.join(f'{part} {len(splits[part])}' for part in parts)}")
     exact = label is not None and hasattr(features[label], "names")
     form = {column: type(features[column]).__name__ for column in table.column_names}
     image = next((column for column, kind in form.items() if kind == "Image"), None)
     if image is not None:
-        return _images(table.column(image).to_pylist(), y, exact, test, notes, where, strict, shape)
+        found = _images(table.column(image).to_pylist(), y, exact, test, notes, where, strict, shape)
+        return found if groups is None else replace(found, groups=[groups[int(i)] for i in found.ids or ()])
     audio = next((column for column, kind in form.items() if kind == "Audio"), None)
     if audio is not None:
         sound = [_sound(item, f"{where}, row {i}") for i, item in enumerate(table.column(audio).to_pylist())]
-        return Raw(sound, y, exact, None, (), "series", test, tuple(notes))
+        return Raw(sound, y, exact, None, (), "series", test, tuple(notes), groups=groups)
     lists = [
         column
         for column, kind in form.items()
@@ -87,12 +94,12 @@ def read_hub(
             _series([table.column(column)[i].as_py() for column in lists], f"{where}, row {i}")
             for i in range(len(data))
         ]
-        return Raw(series, y, exact, None, (), "series", test, tuple(notes))
+        return Raw(series, y, exact, None, (), "series", test, tuple(notes), groups=groups)
     for column in [column for column in table.column_names if hasattr(features[column], "names")]:
         words = pa.array(_labels(table.column(column).to_pylist(), features[column]), pa.string())
         table = table.set_column(table.column_names.index(column), column, words)
     raw = from_table(table, None, where=where, notes=notes, text=text, kind=kind)
-    return replace(raw, y=y, exact=exact, test=test)
+    return replace(raw, y=y, exact=exact, test=test, groups=groups)
 
 
 def _load(datasets: Any, name: str, where: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A labels file: from its lines to the samples that it names."""
+"""A file of labels or groups: from its lines to the samples that it names."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from pathlib import Path, PurePosixPath
 
 from attar.data.dataset import UNLABELLED
 from attar.data.delimited import layout
+from attar.data.groups import NAMES as GROUP_NAMES
 from attar.data.labels import MISSING, words_for_none
 from attar.errors import DataError, LabelError, first_line, listed
 
 _ID_NAMES = frozenset({"id", "ids", "file", "filename", "file_name", "file name", "name", "path", "sample", "row"})
 _LABEL_NAMES = frozenset({"label", "labels", "class", "target", "y"})
+_NAMES = {"label": _LABEL_NAMES, "group": GROUP_NAMES}
 
 
-def read_labels(path: Path) -> tuple[dict[str, str | None], list[str]]:
-    """Read a labels file: two columns, id (or file name) and label; a header line is optional.
+def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None], list[str]]:
+    """Read a file of two columns, id (or file name) and label; a header line is optional.
 
     Arguments:
         path: comma-, semicolon- or tab-separated text, UTF-8.
+        what: "label"; or "group", which may stand in a third column that a header line names.
 
     Returns:
         The label of each id, None where it is blank or missing, and notes.
@@ -32,10 +35,10 @@ def read_labels(path: Path) -> tuple[dict[str, str | None], list[str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise LabelError(f"{path}: no such labels file; give a CSV file with two columns, id and label") from None
+        raise LabelError(f"{path}: no such {what}s file; give a CSV file with two columns, id and {what}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise LabelError(
-            f"{path}: the labels file cannot be read ({first_line(error)}); save it as UTF-8 text"
+            f"{path}: the {what}s file cannot be read ({first_line(error)}); save it as UTF-8 text"
         ) from None
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.lstrip().partition("\n")[0].count)
@@ -43,33 +46,34 @@ def read_labels(path: Path) -> tuple[dict[str, str | None], list[str]]:
     try:
         rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
-        raise LabelError(f"{path}: not a CSV file ({error}); give two columns, id and label") from None
+        raise LabelError(f"{path}: not a CSV file ({error}); give two columns, id and {what}") from None
     if not rows:
-        raise LabelError(f"{path}: the labels file is empty; give two columns, id and label")
-    at_id, at_label, header = _header(rows[0][1])
+        raise LabelError(f"{path}: the {what}s file is empty; give two columns, id and {what}")
+    at_id, at_label, header = _header(rows[0][1], _NAMES[what])
     labels: dict[str, str | None] = {}
     found: list[str] = []
     for line, row in rows[header:]:
         if len(row) <= max(at_id, at_label) or (not header and len(row) != 2):
-            raise LabelError(f"{path}, line {line}: {len(row)} cells where two are expected, id and label")
+            raise LabelError(f"{path}, line {line}: {len(row)} cells where two are expected, id and {what}")
         key, value = row[at_id].strip(), row[at_label].strip()
         name = None if value in (*MISSING, str(UNLABELLED)) else value
         if labels.get(key, name) != name:
             raise LabelError(
-                f"{path}, line {line}: '{key}' is labelled '{labels[key] or ''}' and '{name or ''}'; keep one of them"
+                f"{path}, line {line}: '{key}' has the {what}s '{labels[key] or ''}' and '{name or ''}'; "
+                "keep one of them"
             )
         labels[key] = name
         found.append(value)
     if not labels:
-        raise LabelError(f"{path}: the labels file holds a header and no label; add lines of id and label")
+        raise LabelError(f"{path}: the {what}s file holds a header and no {what}; add lines of id and {what}")
     return labels, words_for_none(found, MISSING)
 
 
-def _header(row: Sequence[str]) -> tuple[int, int, int]:
-    """Position of the id, of the label, and 1 where the row is a header, else 0."""
+def _header(row: Sequence[str], names: Collection[str]) -> tuple[int, int, int]:
+    """Position of the id, of what it has, and 1 where the row is a header, else 0."""
     cells = [cell.strip().lower() for cell in row]
     ids = [i for i, cell in enumerate(cells) if cell in _ID_NAMES]
-    labels = [i for i, cell in enumerate(cells) if cell in _LABEL_NAMES]
+    labels = [i for i, cell in enumerate(cells) if cell in names]
     if ids and labels:
         return ids[0], labels[0], 1
     if len(cells) == 2 and (ids[:1] == [0] or labels[:1] == [1]):
@@ -94,7 +98,9 @@ def is_labels_file(path: Path, samples: Collection[str]) -> bool:
     return False
 
 
-def match_labels(labels: Mapping[str, str | None], ids: Sequence[str], path: Path) -> list[str | None]:
+def match_labels(
+    labels: Mapping[str, str | None], ids: Sequence[str], path: Path, what: str = "label"
+) -> list[str | None]:
     """Give each sample the label of its id.
 
     Arguments:
@@ -102,6 +108,7 @@ def match_labels(labels: Mapping[str, str | None], ids: Sequence[str], path: Pat
         ids: name of each sample `(n,)`. A file is also known by its name without folder and extension,
             where only one file has it.
         path: the labels file, for messages.
+        what: "label" or "group", likewise.
 
     Returns:
         One label per sample, None where the file has none for it.
@@ -132,7 +139,9 @@ def match_labels(labels: Mapping[str, str | None], ids: Sequence[str], path: Pat
     for key, label in labels.items():
         for i in places[_posix(key)]:
             if label is not None and result[i] not in (None, label):
-                raise LabelError(f"{path}: sample '{ids[i]}' is labelled '{result[i]}' and '{label}'; keep one of them")
+                raise LabelError(
+                    f"{path}: sample '{ids[i]}' has the {what}s '{result[i]}' and '{label}'; keep one of them"
+                )
             result[i] = label if label is not None else result[i]
     return result
 

@@ -29,6 +29,7 @@ class Raw:
         test: indices that the source sets aside for testing.
         notes: what was found on reading.
         length: of texts in tokens, where a model says it.
+        groups: name of the group that each sample is of, None where of none; or None.
     """
 
     x: RawSamples
@@ -40,6 +41,7 @@ class Raw:
     test: Ints | None = None
     notes: tuple[str, ...] = ()
     length: int | None = None
+    groups: RawLabels | None = None
 
 
 def join(train: Raw, test: Raw) -> Raw:
@@ -55,11 +57,16 @@ def join(train: Raw, test: Raw) -> Raw:
         x = [*train.x, *test.x]
     else:
         x = np.concatenate([train.x, test.x])
-    y: RawLabels | None = None
-    if train.y is not None or test.y is not None:
-        y = [*(train.y if train.y is not None else [None] * n), *(test.y if test.y is not None else [None] * m)]
+    y, groups = _one_after_the_other(train.y, n, test.y, m), _one_after_the_other(train.groups, n, test.groups, m)
     ids = (
         *(f"train/{i}" for i in (range(n) if train.ids is None else train.ids)),
         *(f"test/{i}" for i in (range(m) if test.ids is None else test.ids)),
     )
-    return Raw(x, y, train.exact, ids, train.columns, train.kind, np.arange(n, n + m), (*train.notes, *test.notes))
+    both = (*train.notes, *test.notes)
+    return Raw(x, y, train.exact, ids, train.columns, train.kind, np.arange(n, n + m), both, groups=groups)
+
+
+def _one_after_the_other(a: RawLabels | None, n: int, b: RawLabels | None, m: int) -> RawLabels | None:
+    if a is None and b is None:
+        return None
+    return [*([None] * n if a is None else a), *([None] * m if b is None else b)]

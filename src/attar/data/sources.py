@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from attar.data import builtin, graphs
-from attar.data.arrays import build, with_labels
+from attar.data.arrays import build, with_groups, with_labels
 from attar.data.conform import conform
 from attar.data.dataset import Column, Dataset
 from attar.data.files import read_file
@@ -23,6 +23,8 @@ def read(
     kind: str | None = None,
     labels: Path | None = None,
     label_column: str | None = None,
+    groups: Path | None = None,
+    group_column: str | None = None,
     strict: bool = False,
 ) -> Dataset:
     """Read samples to learn from.
@@ -32,10 +34,12 @@ def read(
         kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
         labels: file of id (or file name) and label; it replaces the labels of the source.
         label_column: of a table. Where None, one called label, target, class or y is taken, and said.
+        groups: file of id (or file name) and group, such as a patient: samples of one group are judged together.
+        group_column: of a table, or an array of an NPZ file, that says the same.
         strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
 
     Raises:
-        DataError: the samples cannot be used; LabelError: the labels cannot.
+        DataError: the samples cannot be used; LabelError: the labels or groups cannot.
         MissingExtraError: the source needs a package that is not installed.
 
     >>> dataset = read("iris")
@@ -44,15 +48,26 @@ def read(
     """
     if labels is not None and label_column is not None:
         raise LabelError(f"labels from {labels} and from column '{label_column}'; give one of the two")
-    given, found = (None, []) if labels is None else read_labels(Path(labels))
-    raw = _raw(source, label_column=label_column, strict=strict, leave_out=labels, kind=kind)
-    if labels is None or given is None:
-        return build(raw, where=source, kind=kind)
-    notes = [*raw.notes, *found]
-    if raw.y is not None:
-        notes.append(f"the source's own labels are set aside: those of {labels} count")
-    dataset = build(replace(raw, y=None, notes=tuple(notes)), where=source, kind=kind)
-    return with_labels(dataset, match_labels(given, dataset.ids.tolist(), Path(labels)), str(labels))
+    if groups is not None and group_column is not None:
+        raise LabelError(f"groups from {groups} and from column '{group_column}'; give one of the two")
+    files = [Path(file) for file in (labels, groups) if file is not None]
+    labelled = None if labels is None else read_labels(Path(labels))
+    grouped = None if groups is None else read_labels(Path(groups), "group")
+    raw = _raw(source, label_column=label_column, group_column=group_column, strict=strict, leave_out=files, kind=kind)
+    if labelled is not None:
+        notes = [*raw.notes, *labelled[1]]
+        if raw.y is not None:
+            notes.append(f"the source's own labels are set aside: those of {labels} count")
+        raw = replace(raw, y=None, notes=tuple(notes))
+    if grouped is not None:
+        raw = replace(raw, groups=None)
+    dataset = build(raw, where=source, kind=kind)
+    ids = dataset.ids.tolist()
+    if labels is not None and labelled is not None:
+        dataset = with_labels(dataset, match_labels(labelled[0], ids, Path(labels)), str(labels))
+    if groups is not None and grouped is not None:
+        dataset = with_groups(dataset, match_labels(grouped[0], ids, Path(groups), "group"), str(groups))
+    return dataset
 
 
 def read_for_prediction(
@@ -77,15 +92,16 @@ def read_for_prediction(
     shape = tuple(int(size) for size in shape)
     text = [column.name for column in columns if column.categories or column.tokenizer]
     raw = _raw(source, label_column="", strict=strict, shape=shape if kind == "image" else None, text=text, kind=kind)
-    return conform(replace(raw, y=None, test=None), kind=kind, shape=shape, columns=columns, where=source)
+    return conform(replace(raw, y=None, groups=None, test=None), kind=kind, shape=shape, columns=columns, where=source)
 
 
 def _raw(
     source: str,
     *,
     label_column: str | None,
+    group_column: str | None = None,
     strict: bool,
-    leave_out: Path | None = None,
+    leave_out: Collection[Path] = (),
     shape: tuple[int, ...] | None = None,
     text: Collection[str] = (),
     kind: str | None = None,
@@ -93,12 +109,22 @@ def _raw(
     if source.startswith("hf:"):
         from attar.data.hub import read_hub
 
-        return read_hub(source[3:], label_column=label_column, strict=strict, shape=shape, text=text, kind=kind)
+        return read_hub(
+            source[3:],
+            label_column=label_column,
+            group_column=group_column,
+            strict=strict,
+            shape=shape,
+            text=text,
+            kind=kind,
+        )
     path = Path(source).expanduser()
     name = builtin.find(source)
     if name is not None:
         if label_column:
             raise LabelError(f"{source}: a built-in set has its own labels; leave the label column away")
+        if group_column:
+            raise LabelError(f"{source}: a built-in set has no groups; leave the group column away")
         raw = builtin.read_builtin(name)
         if path.exists():
             raw = replace(
@@ -109,12 +135,16 @@ def _raw(
         if path.is_dir():
             graph = graphs.find(path)
             if graph is not None:
-                return graphs.read_pair(*graph, label_column=label_column)
+                return graphs.read_pair(*graph, label_column=label_column, group_column=group_column)
             if label_column:
                 raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
+            if group_column:
+                raise LabelError(f"{source}: a group column is part of a file; of a folder, give a file of groups")
             return read_folder(path, strict=strict, leave_out=leave_out, shape=shape)
         if path.is_file():
-            return read_file(path, label_column=label_column, strict=strict, text=text, kind=kind)
+            return read_file(
+                path, label_column=label_column, group_column=group_column, strict=strict, text=text, kind=kind
+            )
         if path.exists():
             raise DataError(f"{source}: neither a file nor a folder; give one")
     except (OSError, ValueError) as error:

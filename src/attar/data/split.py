@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from attar.data.dataset import UNLABELLED, Dataset, Ints
-from attar.data.windows import units
+from attar.data.dataset import UNLABELLED, Dataset, Doubles, Ints
+from attar.data.groups import units
 from attar.errors import DataError, LabelError
 
 
@@ -87,8 +87,8 @@ def holdout(dataset: Dataset, fraction: float, seed: int = 0) -> Ints:
     """Choose the samples that are set aside and looked at once, after every choice is made.
 
     Only labelled samples are chosen, as an unlabelled one tests nothing; in proportion to the classes; each class
-    keeps at least one for training. Of samples that are cut from recordings, whole recordings are, the unlabelled ones
-    too: what is left for training has nothing of them.
+    keeps at least one for training. Where samples are judged in groups, whole groups are chosen, the unlabelled ones of
+    them too, so that training knows nothing of them: each that brings the classes nearer to their shares.
 
     Arguments:
         dataset: with no test part of its own.
@@ -110,18 +110,41 @@ def holdout(dataset: Dataset, fraction: float, seed: int = 0) -> Ints:
         raise DataError(f"the held-out fraction must be between 0 and 1, not {fraction}")
     if dataset.test is not None:
         raise DataError("the source has its own test part; leave the held-out fraction away")
-    together = np.arange(len(dataset)) if dataset.recordings is None else units(dataset.y, dataset.recordings)
-    labelled = dataset.labelled
-    # A recording stands for its class, that of its first label.
-    first = labelled[np.unique(together[labelled], return_index=True)[1]]
-    members = _members(dataset.y, first)
+    if dataset.groups is not None:
+        together = units(dataset.y, dataset.groups)
+        return np.flatnonzero(np.isin(together, _draw_groups(dataset, together, fraction, seed)))
+    members = _members(dataset.y, dataset.labelled)
     counts = np.array([len(m) for m in members], dtype=np.int64)
     most = counts - 1
     total = min(max(round(fraction * int(counts.sum())), 1), int(most.sum()))
     if total < 1:
         raise LabelError("too few labelled samples to hold any out; label two or more of a class, or hold nothing out")
-    chosen = _draw(members, _allocate(counts, total, np.zeros_like(counts), most), seed)
-    return np.flatnonzero(np.isin(together, together[chosen]))
+    return np.sort(_draw(members, _allocate(counts, total, np.zeros_like(counts), most), seed))
+
+
+def _draw_groups(dataset: Dataset, together: Ints, fraction: float, seed: int) -> list[int]:
+    """Groups with about this share of the labels of each class, and never all of a class."""
+    labelled = dataset.labelled
+    numbers, place = np.unique(together[labelled], return_inverse=True)
+    counts = np.zeros((len(numbers), len(dataset.classes)))
+    np.add.at(counts, (place, dataset.y[labelled]), 1)
+    left, wanted = counts.sum(0), fraction * counts.sum(0)
+    order, chosen = np.random.default_rng(seed).permutation(len(numbers)), []
+    for i in order:
+        if _keeps_all(left, counts[i]) and ((wanted - counts[i]) ** 2).sum() < (wanted**2).sum():
+            left, wanted = left - counts[i], wanted - counts[i]
+            chosen.append(int(numbers[i]))
+    able = [i for i in order if _keeps_all(left, counts[i])]
+    if not chosen and able:
+        chosen = [int(numbers[min(able, key=lambda i: float(((wanted - counts[i]) ** 2).sum()))])]
+    if not chosen:
+        raise LabelError("too few labelled groups to hold any out; label two or more with each class, or hold none out")
+    return chosen
+
+
+def _keeps_all(left: Doubles, taken: Doubles) -> bool:
+    """Whether each class keeps a label."""
+    return bool(((left > taken) | (taken == 0)).all())
 
 
 def _members(y: Ints, pool: Ints) -> list[Ints]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.data.dataset import UNLABELLED, Array, Ints
+from attar.data.groups import seen_in_training
 
 # Steps that are hashed together; a window shares as many or this part of its own with the next.
 _STEPS, _SHARE = 8, 1 / 8
@@ -69,14 +70,11 @@ def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None) 
     '1 of 1 test samples are cut from recordings that training has seen'
     """
     n, many, part = len(together), len(np.unique(together)), 100 * (1 - stride / steps)
-    notes = [
+    return [
         f"the samples are {n:,} windows of {many:,} recordings, for they overlap by {part:.0f} %: "
-        "those of one recording are judged together"
+        "those of one recording are judged together",
+        *seen_in_training(together, test, "cut from recordings"),
     ]
-    if test is not None:
-        seen = int(np.isin(together[test], np.delete(together, test)).sum())
-        notes += [f"{seen:,} of {len(test):,} test samples are cut from recordings that training has seen"] * bool(seen)
-    return notes
 
 
 def alike(y: Ints, together: Ints) -> bool:
@@ -119,47 +117,6 @@ def shared(y: Ints, together: Ints) -> Ints:
     of_recording = np.full(int(together.max()) + 1, UNLABELLED)
     of_recording[together[known]] = y[known]
     return of_recording[together]
-
-
-def units(y: Ints, together: Ints) -> Ints:
-    """What is judged together `(n,)`: a recording, or a window by itself where its class is labelled in one only.
-
-    Such a class could not be judged at all otherwise; its windows look better than those of another recording would.
-
-    Arguments:
-        y: labels `(n,)`, -1 where unlabelled.
-        together: the number of each sample's recording `(n,)`, from 0.
-
-    Example:
-        >>> units(np.array([0, 0, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 1, 1]))
-        array([0, 0, 1, 5, 6, 1])
-    """
-    return np.where(np.isin(y, _of_one(y, together)), together.max() + 1 + np.arange(len(y)), together)
-
-
-def remarks(y: Ints, together: Ints, classes: tuple[str, ...]) -> list[str]:
-    """What a person should know of labels of windows of recordings.
-
-    Arguments:
-        y: positions in `classes` `(n,)`, -1 where unlabelled.
-        together: the number of each sample's recording `(n,)`, from 0.
-        classes: names.
-
-    Example:
-        >>> remarks(np.array([0, 0, -1, 1, 1, -1]), np.array([0, 1, 1, 2, 2, 2]), ("walk", "stand"))
-        ["labels of one recording only: 'stand'; on another one they will be harder to tell"]
-    """
-    notes = ["no recording has labels of two classes: a label is given to its whole recording"] * alike(y, together)
-    names = ", ".join(f"'{classes[label]}'" for label in _of_one(y, together))
-    if names:
-        notes.append(f"labels of one recording only: {names}; on another one they will be harder to tell")
-    return notes
-
-
-def _of_one(y: Ints, together: Ints) -> list[int]:
-    """The classes all of whose labels are of one recording."""
-    known = np.unique(y[y != UNLABELLED]).tolist()
-    return [label for label in known if len(np.unique(together[y == label])) == 1]
 
 
 def _beginnings(x: Array) -> tuple[npt.NDArray[np.uint64], Ints]:

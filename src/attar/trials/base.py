@@ -16,8 +16,9 @@ from torch import nn
 
 from attar.adapt.validate import Answer, Indices, cross_validate, learning_curve
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
+from attar.data.groups import units
 from attar.data.split import some
-from attar.data.windows import alike, shared, units
+from attar.data.windows import alike, shared
 from attar.deploy.check import check
 from attar.deploy.measure import measure
 from attar.deploy.onnx import export
@@ -57,6 +58,7 @@ class Job:
         shown: indices of the samples that the latent map shows.
         progress: where to report.
         recordings: the number of the recording `(n,)` that each sample was cut from; None where there are none.
+        groups: the same number `(n,)` for samples that are judged together; None: each by itself.
     """
 
     kind: Kind
@@ -68,6 +70,7 @@ class Job:
     shown: Indices
     progress: Progress
     recordings: Ints | None = None
+    groups: Ints | None = None
 
     @property
     def at_once(self) -> int:
@@ -92,7 +95,7 @@ class Job:
     @cached_property
     def together(self) -> Ints | None:
         """Which of the labelled samples are judged together; None: each by itself."""
-        return None if self.recordings is None else units(self.y, self.recordings)[self.labelled]
+        return None if self.groups is None else units(self.y, self.groups)[self.labelled]
 
     @cached_property
     def alike(self) -> Ints | None:

@@ -1,0 +1,120 @@
+"""Samples that belong together, as those of one person or machine do: they are judged together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attar.data.dataset import UNLABELLED, Ints, is_missing
+from attar.data.raw import RawLabels
+from attar.errors import DataError
+
+# What a column of groups may be called, also with "_id".
+_NAMES = ("group", "patient", "subject", "person", "participant", "animal", "machine", "device", "session", "site")
+NAMES = frozenset((*_NAMES, *(f"{name}_id" for name in _NAMES), "groups"))
+
+
+def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, list[str]]:
+    """Give the groups numbers.
+
+    Arguments:
+        groups: one per sample: whatever names it. A sample without one is a group of its own.
+        n: number of samples.
+        where: the file or argument that an error names.
+
+    Returns:
+        The number of each one's group `(n,)`, from 0, and notes.
+
+    Raises:
+        DataError: another number of groups than samples, or all samples are of one.
+
+    Example:
+        >>> numbered(["ann", "bob", None, "ann"], 4, "groups")
+        (array([0, 1, 2, 0]), ['1 of 4 samples are of no group: each is judged by itself'])
+    """
+    values = np.asarray(groups) if hasattr(groups, "__array__") else groups
+    if len(values) != n or getattr(values, "ndim", 1) != 1:
+        raise DataError(f"{where}: {n:,} samples but {len(values):,} groups; give one for each, along one axis")
+    names = [None if is_missing(name) or not str(name).strip() else str(name).strip() for name in values]
+    number: dict[object, int] = {}
+    result = np.array([number.setdefault(i if name is None else name, len(number)) for i, name in enumerate(names)])
+    if len(number) < 2 <= n:
+        raise DataError(f"{where}: all samples are of one group ('{names[0]}'); leave the groups away, or give others")
+    alone = names.count(None)
+    notes = [f"{alone:,} of {n:,} samples are of no group: each is judged by itself"] if alone else []
+    return result, notes
+
+
+def joined(groups: Ints, others: Ints | None) -> Ints:
+    """What belongs together in either way, in numbers from 0 `(n,)`.
+
+    >>> joined(np.array([0, 0, 1, 2, 3]), np.array([5, 6, 6, 7, 8]))
+    array([0, 0, 0, 1, 2])
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if others is None:
+        return groups
+    (_, a), (_, b) = (np.unique(numbers, return_inverse=True) for numbers in (groups, others))
+    # A graph of groups and others: a sample is an edge between its two.
+    size = int(a.max() + b.max()) + 2
+    edges = coo_array((np.ones(len(a)), (a, a.max() + 1 + b)), shape=(size, size))
+    found: Ints = connected_components(edges, directed=False)[1].astype(np.int64)[a]
+    return found
+
+
+def units(y: Ints, together: Ints) -> Ints:
+    """What is judged together `(n,)`: a group, or a sample by itself where its class is labelled in one group only.
+
+    Such a class could not be judged at all otherwise; its samples look better than those of another group would.
+
+    Arguments:
+        y: labels `(n,)`, -1 where unlabelled.
+        together: the number of each sample's group `(n,)`, from 0.
+
+    Example:
+        >>> units(np.array([0, 0, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 1, 1]))
+        array([0, 0, 1, 5, 6, 1])
+    """
+    return np.where(np.isin(y, _of_one(y, together)), together.max() + 1 + np.arange(len(y)), together)
+
+
+def of_one_group(y: Ints, together: Ints, classes: tuple[str, ...], word: str) -> list[str]:
+    """Name the classes that are labelled in one group only.
+
+    Arguments:
+        y: positions in `classes` `(n,)`, -1 where unlabelled.
+        together: the number of each sample's group `(n,)`, from 0.
+        classes: names.
+        word: what groups are called.
+
+    Example:
+        >>> of_one_group(np.array([0, 0, -1, 1, 1, -1]), np.array([0, 1, 1, 2, 2, 2]), ("walk", "stand"), "person")
+        ["labels of one person only: 'stand'; on another one they will be harder to tell"]
+    """
+    names = ", ".join(f"'{classes[label]}'" for label in _of_one(y, together))
+    return [f"labels of one {word} only: {names}; on another one they will be harder to tell"] if names else []
+
+
+def seen_in_training(together: Ints, test: Ints | None, words: str) -> list[str]:
+    """Count the test samples whose group training has.
+
+    Arguments:
+        together: the number of each sample's group `(n,)`.
+        test: indices of the test samples.
+        words: what those samples are.
+
+    Example:
+        >>> seen_in_training(np.array([0, 0, 1]), np.array([1, 2]), "of groups")
+        ['1 of 2 test samples are of groups that training has seen']
+    """
+    if test is None:
+        return []
+    seen = int(np.isin(together[test], np.delete(together, test)).sum())
+    return [f"{seen:,} of {len(test):,} test samples are {words} that training has seen"] if seen else []
+
+
+def _of_one(y: Ints, together: Ints) -> list[int]:
+    """The classes all of whose labels are of one group."""
+    known = np.unique(y[y != UNLABELLED]).tolist()
+    return [label for label in known if len(np.unique(together[y == label])) == 1]
