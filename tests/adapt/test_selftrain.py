@@ -5,8 +5,8 @@ import pytest
 import torch
 from sklearn.datasets import make_blobs
 
+from attar.adapt.axes import principal_axes
 from attar.adapt.probe import LinearProbe
-from attar.adapt.propagate import principal_axes
 from attar.adapt.selftrain import Pool, SelfTrainedProbe, _ridge
 from attar.errors import DataError, LabelError
 

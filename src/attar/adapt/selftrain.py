@@ -10,12 +10,11 @@ import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
 from attar._settings import check_counts
+from attar.adapt.axes import PRINCIPAL, Singles, among_groups, local_axes, principal
 from attar.adapt.labels import known_classes
 from attar.adapt.probe import LinearProbe, temperature
-from attar.adapt.propagate import PRINCIPAL, Frame, among_groups, local_axes, principal
+from attar.adapt.propagate import Frame
 from attar.data.dataset import UNLABELLED, Doubles
-
-Singles = npt.NDArray[np.float32]
 
 # Ridge penalties, in units of the mean squared length of a centred sample.
 _PENALTIES = np.logspace(-5, 1, 13)
