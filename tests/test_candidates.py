@@ -116,6 +116,11 @@ def test_windows_of_a_recording_are_judged_and_taught_together(plan, tmp_path, m
     job, _ = _job(dataset, plan, 0, None)
     assert (job.taught(job.y) == np.repeat(y, 5)).all()
     assert (job.taught(np.where(np.arange(120) < 5, job.y, -1)) != -1).sum() == 5
+    # Of a class that one recording alone has, nothing is told of what is held out by what was learnt.
+    alone, _ = _job(replace(dataset, y=np.where(np.arange(120) < 5, 1, np.where(known == -1, -1, 0))), plan, 0, None)
+    assert alone.together is not None
+    assert len(set(alone.together[:5])) == 5
+    assert (alone.taught(np.where(np.arange(120) == 0, alone.y, -1)) != -1).sum() == 1
     trained_on = []
 
     def fit_pool(self, pool, labels):
@@ -125,7 +130,7 @@ def test_windows_of_a_recording_are_judged_and_taught_together(plan, tmp_path, m
     fitted = SelfTrainedProbe.fit_pool
     monkeypatch.setattr(SelfTrainedProbe, "fit_pool", fit_pool)
     for together in (True, False):
-        this = job if together else replace(job, recordings=None, groups=None)
+        this = job if together else replace(job, windows=None)
         (tmp_path / str(together)).mkdir()
         module = torch.nn.Sequential(kinds.of("series").learn(x).preprocess(), torch.nn.Flatten())
         result = heads(this, "standardised", module, tmp_path / str(together))

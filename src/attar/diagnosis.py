@@ -155,11 +155,8 @@ def _labels(dataset: Dataset) -> Ints:
 
 def _together(dataset: Dataset) -> Ints | None:
     """Which of the labelled samples belong together."""
-    if dataset.groups is None:
-        return None
-    y = dataset.y[dataset.trained]
-    together: Ints = units(y, dataset.groups[dataset.trained])[y != UNLABELLED]
-    return together
+    y, levels = dataset.y[dataset.trained], [numbers[dataset.trained] for numbers in dataset.levels]
+    return units(y, *levels)[y != UNLABELLED] if levels else None
 
 
 def _measured(dataset: Dataset, over: Sequence[str], seed: int, run: Run, progress: Progress) -> list[Shown]:

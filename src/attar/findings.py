@@ -32,14 +32,14 @@ class TestPart:
     Arguments:
         x: raw `(n, *shape)`.
         y: class codes as in training; -1 for a class that training has not seen, which no answer can hit.
-        groups: as of a `Job`.
+        together: the number of the group or recording of each `(n,)`; None where there are none.
     """
 
     __test__ = False  # not a test case of pytest
 
     x: Floats
     y: Ints
-    groups: Ints | None = None
+    together: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def findings(
     tested = test_accuracy = test_interval = None
     if test is not None and len(test.y):
         tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
-        test_accuracy, test_interval = estimate((tested == test.y).astype(np.float64), test.groups)
+        test_accuracy, test_interval = estimate((tested == test.y).astype(np.float64), test.together)
         steps = _tested(steps, chosen, job.kind.given(test.x), test.y, test_accuracy)
     confusion, confusion_of = (
         _cross_validated(chosen.held_out, job.codes, len(classes))

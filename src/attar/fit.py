@@ -215,11 +215,11 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
     if dataset.test is not None and isinstance(dataset.x, Nodes):
         notes += ("nodes of the test part stay in the graph: their features and edges are seen, their labels are not",)
     notes += validate_labels(y[trained], dataset.classes)
-    if dataset.recordings is not None and alike(y[trained], dataset.recordings[trained]):
+    if dataset.windows is not None and alike(y[trained], dataset.windows.recordings[trained]):
         notes += ("no recording has labels of two classes: a label is given to its whole recording",)
-    if dataset.groups is not None:
-        word = "recording" if dataset.groups is dataset.recordings else "group"
-        notes += tuple(of_one_group(y[trained], dataset.groups[trained], dataset.classes, word))
+    if dataset.levels:
+        word = "recording" if dataset.groups is None else "group"
+        notes += tuple(of_one_group(y[trained], dataset.levels[0][trained], dataset.classes, word))
     return replace(dataset, y=y, notes=notes)
 
 
@@ -251,7 +251,7 @@ def summary(dataset: Dataset) -> str:
 
 def unit_of(dataset: Dataset) -> str:
     """What its samples are called."""
-    return "windows" if dataset.recordings is not None else _UNITS[dataset.kind]
+    return "windows" if dataset.windows is not None else _UNITS[dataset.kind]
 
 
 def fingerprint_of(dataset: Dataset) -> str:

@@ -68,6 +68,10 @@ def test_units_are_groups_unless_a_class_has_but_one() -> None:
     of = np.array([0, 0, 1, 1, 2, 2, 2])
     assert units(np.array([0, -1, 0, 0, 1, -1, 1]), of).tolist() == [0, 0, 1, 1, 7, 2, 9]
     assert units(np.full(7, -1), of).tolist() == of.tolist()
+    # Of smaller parts those that the labels of such a class are in, and single samples where that is one alone.
+    parts = np.array([0, 1, 2, 3, 4, 5, 5])
+    assert units(np.array([0, -1, 0, 0, 1, -1, 1]), of, parts).tolist() == [0, 0, 1, 1, 7, 2, 8]
+    assert units(np.array([0, -1, 0, 0, -1, 1, 1]), of, parts)[-2:].tolist() == [5 + 9, 6 + 9]
 
 
 def test_classes_of_one_group_are_named() -> None:
@@ -155,9 +159,9 @@ def test_groups_and_recordings_are_judged_together() -> None:
     x = np.stack([one[:, 8 * i : 8 * i + 32] for one in whole for i in range(7)])
     of = np.repeat(np.arange(4), 7)
     dataset = from_arrays(x, of % 2, groups=of // 2)
-    assert dataset.recordings is not None
+    assert dataset.windows is not None
     assert dataset.groups is not None
-    assert len(set(dataset.recordings.tolist())) == 4
+    assert len(set(dataset.windows.recordings.tolist())) == 4
     assert dataset.groups.tolist() == (of // 2).tolist()
 
 

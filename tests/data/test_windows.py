@@ -31,7 +31,7 @@ def test_recordings_are_told_by_their_overlap(channels: int) -> None:
     x, of = windows([5, 1, 9, 2, 30], channels)
     found = recordings(x)
     assert found is not None
-    assert same_partition(found[0], of)
+    assert same_partition(found[0].recordings, of)
     assert found[1] == STRIDE
 
 
@@ -45,7 +45,27 @@ def test_recordings_equal_a_naive_loop() -> None:
                 parent = [parent[i] if p == parent[j] else p for p in parent]
     found = recordings(x)
     assert found is not None
-    assert same_partition(found[0], np.array(parent))
+    assert same_partition(found[0].recordings, np.array(parent))
+
+
+def test_stretches_lie_one_after_the_other() -> None:
+    lengths = [23, 1, 9, 5, 2]
+    rng = np.random.default_rng(2)
+    of = np.repeat(np.arange(5), lengths)
+    place = np.concatenate([np.arange(length) for length in lengths])
+    whole = rng.standard_normal((5, 2, STEPS + STRIDE * 23)).astype(np.float32)
+    order = rng.permutation(40)
+    x = np.stack([whole[o, :, STRIDE * i : STRIDE * i + STEPS] for o, i in zip(of[order], place[order])])
+    found = recordings(x)
+    assert found is not None
+    stretch, of, place = found[0].stretches, of[order], place[order]
+    for number, length in enumerate(lengths):
+        mine = stretch[of == number][np.argsort(place[of == number])]
+        assert (np.diff(mine) >= 0).all()
+        counts = np.unique(mine, return_counts=True)[1]
+        assert len(counts) == min(5, length)
+        assert np.ptp(counts) <= 1
+        assert not set(mine) & set(stretch[of != number])
 
 
 def test_some_windows_are_lost() -> None:
@@ -54,7 +74,7 @@ def test_some_windows_are_lost() -> None:
     kept = np.sort(np.random.default_rng(1).permutation(1000)[:700])
     found = recordings(x[kept])
     assert found is not None
-    assert same_partition(found[0], kept // 50)
+    assert same_partition(found[0].recordings, kept // 50)
     assert found[1] == 8
 
 
@@ -94,18 +114,18 @@ def test_windows_of_unequal_length_are_padded() -> None:
     x[last, :, -4:] = np.nan
     found = recordings(x)
     assert found is not None
-    assert same_partition(found[0], of)
+    assert same_partition(found[0].recordings, of)
 
 
 def test_a_dataset_says_what_overlaps() -> None:
     x, of = windows([8, 8, 8])
     y = np.where(of == 2, 1, 0)
     dataset = from_arrays(x, y)
-    assert dataset.recordings is not None
-    assert same_partition(dataset.recordings, of)
+    assert dataset.windows is not None
+    assert same_partition(dataset.windows.recordings, of)
     assert dataset.notes[0].startswith("the samples are 24 windows of 3 recordings, for they overlap by 62 %")
-    assert from_arrays(x[::-1] + np.float32(1), y).recordings is not None
-    assert from_arrays(np.random.default_rng(0).random((9, 2, 32)), y[:9]).recordings is None
+    assert from_arrays(x[::-1] + np.float32(1), y).windows is not None
+    assert from_arrays(np.random.default_rng(0).random((9, 2, 32)), y[:9]).windows is None
 
 
 def test_test_samples_of_known_recordings_are_counted() -> None:
@@ -125,10 +145,14 @@ def test_whole_recordings_are_held_out() -> None:
     assert set(y[np.setdiff1d(np.arange(len(x)), test)]) == {-1, 0, 1}
 
 
-def test_windows_of_the_only_recording_of_a_class_are_held_out_by_themselves() -> None:
+def test_a_stretch_of_the_only_recording_of_a_class_is_held_out() -> None:
     x, of = windows([9, 9, 9])
     y = np.where(of == 2, 1, 0)
-    test = holdout(from_arrays(x, y), 0.4)
+    dataset = from_arrays(x, y)
+    test = holdout(dataset, 0.4)
+    assert dataset.windows is not None
+    stretches = dataset.windows.stretches
+    assert not set(stretches[test]) & set(stretches[np.setdiff1d(np.arange(27), test)])
     assert set(of[test]) in ({0, 2}, {1, 2})
     assert 0 < (y[test] == 1).sum() < 9
     assert (of[test] == min(of[test])).sum() == 9

@@ -195,7 +195,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         notes += [*found, *checks.missing(values, kind), *duplicates(values, raw.test)]
         if kind == "series" and (cut := recordings(values)) is not None:
             windows, stride = cut
-            notes += overlaps(windows, stride, values.shape[2], raw.test)
+            notes += overlaps(windows.recordings, stride, values.shape[2], raw.test)
     else:
         values = checks.cast(checks.numeric(x, kind, ids, columns, where), kind, ids, columns, where)
         notes += checks.missing(values, kind)
@@ -203,7 +203,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     if len(set(ids)) < n:
         notes.append("some ids are given to more than one sample")
     names: Strings = np.array(ids, dtype=np.str_)
-    dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), windows, windows)
+    dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), windows)
     return dataset if raw.groups is None else with_groups(dataset, raw.groups, where)
 
 
@@ -310,4 +310,5 @@ def with_groups(dataset: Dataset, groups: RawLabels, where: str) -> Dataset:
         *notes,
         *seen_in_training(given, dataset.test, "of groups"),
     ]
-    return replace(dataset, groups=joined(given, dataset.recordings), notes=(*dataset.notes, *notes))
+    recordings = None if dataset.windows is None else dataset.windows.recordings
+    return replace(dataset, groups=joined(given, recordings), notes=(*dataset.notes, *notes))

@@ -43,6 +43,22 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """What longer recordings the samples were cut from.
+
+    Arguments:
+        recordings: the number of the recording that each was cut from `(n,)`, from 0.
+        stretches: the number of the part of it `(n,)`, from 0: of one end, the middle, the other.
+    """
+
+    recordings: Ints
+    stretches: Ints
+
+    def __getitem__(self, rows: Ints) -> Windows:
+        return Windows(self.recordings[rows], self.stretches[rows])
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Samples with the labels that are known.
 
@@ -59,10 +75,9 @@ class Dataset:
         columns: of a table; of texts, the one that they stand in.
         test: indices of the samples that the source itself sets aside for testing, else None.
         notes: what was found on reading and what was done about it, one sentence each.
-        recordings: the number of the recording `(n,)` that each sample was cut from, where samples are told to be cut
-            from the same; else None.
-        groups: a number from 0 `(n,)`, the same for samples that are judged together: those of one recording, or of one
-            group that a person named, such as a patient or a machine, or both; None: each sample by itself.
+        windows: of series, where they are told to be cut from longer recordings; else None.
+        groups: a number from 0 `(n,)`, the same for samples that a person says belong together, as those of one patient
+            or machine do; None: each by itself.
     """
 
     kind: str
@@ -73,7 +88,7 @@ class Dataset:
     columns: tuple[Column, ...] = ()
     test: Ints | None = None
     notes: tuple[str, ...] = field(default=())
-    recordings: Ints | None = None
+    windows: Windows | None = None
     groups: Ints | None = None
 
     def __len__(self) -> int:
@@ -86,6 +101,17 @@ class Dataset:
         return everything if self.test is None else np.setdiff1d(everything, self.test)
 
     @property
+    def levels(self) -> tuple[Ints, ...]:
+        """What is judged together, the largest first: groups, recordings, stretches; see `groups.units`."""
+        return levels(self.groups, self.windows)
+
+    @property
     def labelled(self) -> Ints:
         """Indices of the samples that have a label."""
         return np.flatnonzero(self.y != UNLABELLED)
+
+
+def levels(groups: Ints | None, windows: Windows | None) -> tuple[Ints, ...]:
+    """Groups, recordings and stretches, as far as there are any."""
+    within = () if windows is None else (windows.recordings, windows.stretches)
+    return within if groups is None else (groups, *within)

@@ -63,20 +63,27 @@ def joined(groups: Ints, others: Ints | None) -> Ints:
     return found
 
 
-def units(y: Ints, together: Ints) -> Ints:
-    """What is judged together `(n,)`: a group, or a sample by itself where its class is labelled in one group only.
+def units(y: Ints, *levels: Ints) -> Ints:
+    """What is judged together `(n,)`: a group; of a class that is labelled in one alone, smaller parts of it.
 
-    Such a class could not be judged at all otherwise; its samples look better than those of another group would.
+    Such a class could not be judged at all otherwise; its samples look better than those of another group would. Where
+    one of the smaller parts has all of its labels too, they are judged one by one.
 
     Arguments:
         y: labels `(n,)`, -1 where unlabelled.
-        together: the number of each sample's group `(n,)`, from 0.
+        levels: the number of each sample's group `(n,)`, from 0, and those of smaller and smaller parts.
 
     Example:
-        >>> units(np.array([0, 0, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 1, 1]))
-        array([0, 0, 1, 5, 6, 1])
+        >>> person, day = np.array([0, 0, 0, 1, 1, 1, 1]), np.array([0, 0, 0, 1, 1, 2, 2])
+        >>> units(np.array([0, 0, 0, 0, 1, 1, -1]), person)
+        array([0, 0, 0, 1, 6, 7, 1])
+        >>> units(np.array([0, 0, 0, 0, 1, 1, -1]), person, day)
+        array([0, 0, 0, 1, 3, 4, 1])
     """
-    return np.where(np.isin(y, _of_one(y, together)), together.max() + 1 + np.arange(len(y)), together)
+    found = levels[0]
+    for smaller in (*levels[1:], np.arange(len(y))):
+        found = np.where(np.isin(y, _of_one(y, found)), found.max() + 1 + smaller, found)
+    return found
 
 
 def of_one_group(y: Ints, together: Ints, classes: tuple[str, ...], word: str) -> list[str]:

@@ -110,8 +110,8 @@ def holdout(dataset: Dataset, fraction: float, seed: int = 0) -> Ints:
         raise DataError(f"the held-out fraction must be between 0 and 1, not {fraction}")
     if dataset.test is not None:
         raise DataError("the source has its own test part; leave the held-out fraction away")
-    if dataset.groups is not None:
-        together = units(dataset.y, dataset.groups)
+    if dataset.levels:
+        together = units(dataset.y, *dataset.levels)
         return np.flatnonzero(np.isin(together, _draw_groups(dataset, together, fraction, seed)))
     members = _members(dataset.y, dataset.labelled)
     counts = np.array([len(m) for m in members], dtype=np.int64)

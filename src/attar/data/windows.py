@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.dataset import UNLABELLED, Array, Ints
+from attar.data.dataset import UNLABELLED, Array, Ints, Windows
 from attar.data.groups import seen_in_training
 
 # Steps that are hashed together; a window shares as many or this part of its own with the next.
@@ -17,11 +17,13 @@ _STEPS, _SHARE = 8, 1 / 8
 _COMMON, _TRIED = 0.05, 256
 # Labels of a recording are alike by chance with less than this probability, or are not taken to be.
 _CHANCE = 0.05
+# Stretches of a recording.
+_PARTS = 5
 # Numbers that are hashed at a time.
 _BLOCK = 2**22
 
 
-def recordings(x: Array) -> tuple[Ints, int] | None:
+def recordings(x: Array) -> tuple[Windows, int] | None:
     """Which windows were cut from one recording, each some steps after the one before.
 
     A window follows another one where it begins with the very values that the other ends with. All windows are cut at
@@ -32,12 +34,12 @@ def recordings(x: Array) -> tuple[Ints, int] | None:
         x: float32 windows `(n, channels, steps)`.
 
     Returns:
-        The number of each one's recording `(n,)`, and the steps from a window to the next; None where they do not
-        overlap.
+        Where each was cut from, and the steps from a window to the next; None where they do not overlap.
 
     Example:
         >>> walk = np.random.default_rng(0).standard_normal(96).astype(np.float32)
-        >>> recordings(np.stack([walk[None, i : i + 32] for i in (0, 16, 64, 48)]))
+        >>> found, stride = recordings(np.stack([walk[None, i : i + 32] for i in (0, 16, 64, 48)]))
+        >>> found.recordings, stride
         (array([0, 0, 1, 1]), 16)
     """
     from scipy.sparse import coo_array
@@ -56,11 +58,12 @@ def recordings(x: Array) -> tuple[Ints, int] | None:
     # Where some windows are lost, twice the distance is as common.
     stride = int(np.argmax(2 * count >= count.max()))
     cut = shift % stride == 0
-    before, after = before[cut], after[cut]
+    before, after, shift = before[cut], after[cut], shift[cut]
     if len(np.unique(before)) < _COMMON * n or (~cut).mean() > _COMMON:
         return None
     follows = coo_array((np.ones(len(before)), (before, after)), shape=(n, n))
-    return connected_components(follows, directed=False)[1].astype(np.int64), stride
+    number = connected_components(follows, directed=False)[1].astype(np.int64)
+    return Windows(number, _stretches(number, _places(number, before, after, shift))), stride
 
 
 def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None) -> list[str]:
@@ -117,6 +120,35 @@ def shared(y: Ints, together: Ints) -> Ints:
     of_recording = np.full(int(together.max()) + 1, UNLABELLED)
     of_recording[together[known]] = y[known]
     return of_recording[together]
+
+
+def _places(number: Ints, before: Ints, after: Ints, shift: Ints) -> Ints:
+    """The step at which each window begins `(n,)`, counted from some window of its recording."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order
+
+    n = len(number)
+    # From a node beyond all windows to one of each recording, and on from window to window.
+    first = np.unique(number, return_index=True)[1]
+    ends = np.concatenate([before, after, np.full(len(first), n)]), np.concatenate([after, before, first])
+    steps = coo_array((np.concatenate([shift, -shift, np.zeros(len(first))]), ends), shape=(n + 1, n + 1)).tocsr()
+    joined = coo_array((np.ones(len(ends[0])), ends), shape=(n + 1, n + 1)).tocsr()
+    order, parent = breadth_first_order(joined, n)
+    order = order[1:]
+    forward = np.asarray(steps[parent[order], order]).ravel().astype(np.int64).tolist()
+    place = [0] * (n + 1)
+    for child, start, step in zip(order.tolist(), parent[order].tolist(), forward):
+        place[child] = place[start] + step
+    return np.array(place[:n], dtype=np.int64)
+
+
+def _stretches(number: Ints, place: Ints) -> Ints:
+    """Each recording in so many parts, one after the other, of as many windows each."""
+    order = np.lexsort((place, number))
+    size = np.bincount(number)
+    rank = np.empty(len(number), dtype=np.int64)
+    rank[order] = np.arange(len(number)) - np.repeat(np.cumsum(size) - size, size)
+    return number * _PARTS + rank * _PARTS // size[number]
 
 
 def _beginnings(x: Array) -> tuple[npt.NDArray[np.uint64], Ints]:

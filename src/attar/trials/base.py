@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from attar.adapt.validate import Answer, Indices, cross_validate, learning_curve
-from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
+from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints, Windows, levels
 from attar.data.groups import units
 from attar.data.split import some
 from attar.data.windows import alike, shared
@@ -57,8 +57,8 @@ class Job:
         seed: of everything random.
         shown: indices of the samples that the latent map shows.
         progress: where to report.
-        recordings: the number of the recording `(n,)` that each sample was cut from; None where there are none.
-        groups: the same number `(n,)` for samples that are judged together; None: each by itself.
+        windows: of the samples, and
+        groups: as of a `Dataset`.
     """
 
     kind: Kind
@@ -69,7 +69,7 @@ class Job:
     seed: int
     shown: Indices
     progress: Progress
-    recordings: Ints | None = None
+    windows: Windows | None = None
     groups: Ints | None = None
 
     @property
@@ -95,12 +95,19 @@ class Job:
     @cached_property
     def together(self) -> Ints | None:
         """Which of the labelled samples are judged together; None: each by itself."""
-        return None if self.groups is None else units(self.y, self.groups)[self.labelled]
+        parts = levels(self.groups, self.windows)
+        return units(self.y, *parts)[self.labelled] if parts else None
 
     @cached_property
     def alike(self) -> Ints | None:
-        """The recordings of all samples `(n,)`, where each has one label; else None."""
-        return self.recordings if self.recordings is not None and alike(self.y, self.recordings) else None
+        """The recordings of all samples `(n,)`, where each has one label; else None.
+
+        Of a class that one recording alone has, each part that is judged by itself counts as one: what is held out is
+        told nothing by the rest.
+        """
+        if self.windows is None or not alike(self.y, self.windows.recordings):
+            return None
+        return units(self.y, *levels(None, self.windows))
 
     def taught(self, y: Ints) -> Ints:
         """Labels `(n,)`, each given to its whole recording where recordings have one label each."""
