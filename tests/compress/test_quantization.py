@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import functools
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -121,7 +122,9 @@ def test_shared_weights_stay_shared(how) -> None:
     assert torch.equal(small.a.weight, small.b.weight)
 
 
-@pytest.mark.parametrize(("granularity", "rows"), [("channel", 8), ("tensor", 1), (6, 16), (5, 24), (12, 8), (99, 8)])
+@pytest.mark.parametrize(
+    ("granularity", "rows"), [("channel", 8), ("tensor", 1), (np.int64(6), 16), (5, 24), (12, 8), (99, 8)]
+)
 def test_steps_are_those_of_a_loop_over_rows(granularity, rows) -> None:
     net = built(Conv)
     small = quantize(net, bits={"stem.weight": 3}, granularity=granularity, clipping="minmax")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -112,7 +113,7 @@ def test_numbers_by_themselves_and_tensors_of_none() -> None:
             return self.scale * self.net(x) + self.none.sum()
 
     x = torch.randn(64, 12, generator=torch.Generator().manual_seed(0))
-    small = squeeze(Scaled(), x, bytes=700, epochs=3)
+    small = squeeze(Scaled(), x, bytes=np.int64(700), epochs=3)
     assert small.scale.shape == ()
     assert small.scale > 0
     assert small(x).shape == (64, 3)

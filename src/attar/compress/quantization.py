@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor, nn
 
+from attar._settings import is_count
 from attar.compress import activations as inputs
 from attar.compress import codebooks
 from attar.compress.aciq import corrected
@@ -102,7 +103,7 @@ def quantize(
         7
     """
     check_choice("clipping", clipping, CLIPPINGS)
-    if granularity not in ("channel", "tensor") and not (isinstance(granularity, int) and granularity > 0):
+    if granularity not in ("channel", "tensor") and not is_count(granularity):
         raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
     check_network(model)
     x = None if x is None else samples_for(model, x)

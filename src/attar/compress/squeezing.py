@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from attar._settings import is_count
 from attar.compress import saved
 from attar.compress.distillation import Samples, View, answers, lesson, rows
 from attar.compress.gates import gated_places
@@ -95,7 +96,7 @@ def squeeze(
     grid = Grid(bits)
     check_two_epochs(epochs)
     check_training(epochs, batch_size, lr)
-    if not isinstance(bytes, int):
+    if not is_count(bytes):
         raise CompressionError(f"bytes={bytes!r}: give a whole number")
     check_single(model)
     x = samples_for(model, x)
