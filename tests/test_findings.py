@@ -8,7 +8,7 @@ import pytest
 from attar.adapt.validate import binomial_interval, choose, correctness
 from attar.candidates import candidates
 from attar.deploy.session import load
-from attar.findings import _confusion, _cross_validated, _plane, line_of, line_of_step, percent
+from attar.findings import _by_group, _confusion, _cross_validated, _plane, line_of, line_of_step, percent
 from attar.report.facts import Facts, Step
 
 
@@ -132,3 +132,9 @@ def test_neighbours_stay_neighbours() -> None:
 )
 def test_the_name_of_a_step_and_its_bytes_are_apart(name, line) -> None:
     assert line_of_step(Step(name=name, bytes=46080, latency_ms=1.234, agreement=None, accuracy=None)) == line
+
+
+def test_groups_are_judged_by_what_was_held_out_of_them() -> None:
+    right = np.array([1.0, 0.5, np.nan, 0, 1, 1, np.nan])
+    found = _by_group(right, np.array([0, 0, 0, 2, 1, 1, 3]), ("ann", "", "bob", "cid"))
+    assert [(group.name, group.n, group.accuracy) for group in found] == [("bob", 1, 0.0), ("ann", 2, 0.75)]

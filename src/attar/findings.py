@@ -16,7 +16,7 @@ from attar.committee import predicted
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.deploy.session import load
-from attar.report.facts import CurvePoint, Facts, LatentPoint, Row, Step
+from attar.report.facts import CurvePoint, Facts, Group, LatentPoint, Row, Step
 from attar.run import Run
 from attar.ship import Shipped
 from attar.trials.base import Job
@@ -32,7 +32,8 @@ class TestPart:
     Arguments:
         x: raw `(n, *shape)`.
         y: class codes as in training; -1 for a class that training has not seen, which no answer can hit.
-        together: the number of the group or recording of each `(n,)`; None where there are none.
+        together: what belongs together `(n,)`, as the largest of `attar.data.groups.levels`; None where nothing does.
+        groups: as of a `Dataset`.
     """
 
     __test__ = False  # not a test case of pytest
@@ -40,6 +41,7 @@ class TestPart:
     x: Floats
     y: Ints
     together: Ints | None = None
+    groups: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,12 @@ def findings(
     chosen, shipped, classes = tried[choice.index], load(decided.model), job.meta.classes
     said, steps = shipped.predict_proba(job.kind.given(job.x)), decided.shipped.steps
     tested = test_accuracy = test_interval = None
+    groups = () if job.groups is None else _by_group(right[choice.index], job.groups[job.labelled], dataset.group_names)
     if test is not None and len(test.y):
         tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
-        test_accuracy, test_interval = estimate((tested == test.y).astype(np.float64), test.together)
+        hit = (tested == test.y).astype(np.float64)
+        test_accuracy, test_interval = estimate(hit, test.together)
+        groups = () if test.groups is None else _by_group(hit, test.groups, dataset.group_names)
         steps = _tested(steps, chosen, job.kind.given(test.x), test.y, test_accuracy)
     confusion, confusion_of = (
         _cross_validated(chosen.held_out, job.codes, len(classes))
@@ -114,6 +119,7 @@ def findings(
         leaderboard=tuple(sorted(rows, key=_by_accuracy)),
         confusion=confusion,
         confusion_of=confusion_of,
+        groups=groups,
         curve=_curve(chosen, right[choice.index], job.together),
         risk=risk,
         latent=_latent(job, chosen, said, dataset),
@@ -196,6 +202,17 @@ def _cross_validated(held_out: npt.NDArray[np.float64], codes: Ints, n: int) -> 
     table = _confusion(np.tile(codes[known], repeats), held_out[:, known].argmax(2).ravel(), n)
     each = f", each answered {repeats} times" if repeats > 1 else ""
     return table, f"cross-validation on the labelled samples{each}"
+
+
+def _by_group(right: npt.NDArray[np.float64], groups: Ints, names: tuple[str, ...]) -> tuple[Group, ...]:
+    """Accuracy on each group that has a name, and samples that were held out."""
+    known = ~np.isnan(right)
+    found = [
+        Group(name=names[number], n=int(mine.sum()), accuracy=float(right[mine].mean()))
+        for number in np.unique(groups[known]).tolist()
+        if names[number] and (mine := known & (groups == number)).any()
+    ]
+    return tuple(sorted(found, key=lambda group: (group.accuracy, -group.n, group.name)))
 
 
 def _curve(chosen: Candidate, right: npt.NDArray[np.float64], together: Ints | None) -> tuple[CurvePoint, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from attar import kinds
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset
-from attar.data.groups import of_one_group
+from attar.data.groups import levels, of_one_group
 from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
 from attar.data.sources import read
@@ -217,9 +217,10 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
     notes += validate_labels(y[trained], dataset.classes)
     if dataset.windows is not None and alike(y[trained], dataset.windows.recordings[trained]):
         notes += ("no recording has labels of two classes: a label is given to its whole recording",)
-    if dataset.levels:
+    parts = levels(dataset.groups, dataset.windows)
+    if parts:
         word = "recording" if dataset.groups is None else "group"
-        notes += tuple(of_one_group(y[trained], dataset.levels[0][trained], dataset.classes, word))
+        notes += tuple(of_one_group(y[trained], parts[0][trained], dataset.classes, word))
     return replace(dataset, y=y, notes=notes)
 
 
@@ -261,6 +262,7 @@ def fingerprint_of(dataset: Dataset) -> str:
     links = dataset.x.links if isinstance(dataset.x, Nodes) else None
     around = () if links is None else (links.features, links.edge_index)
     groups = () if dataset.groups is None else (dataset.groups,)
+    words += [dataset.group_names] * len(groups)
     return fingerprint(
         np.asarray(dataset.x),
         *around,

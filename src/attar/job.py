@@ -16,6 +16,7 @@ from attar.candidates import Candidate, candidates
 from attar.committee import committee
 from attar.compress.budget import Budget
 from attar.data.dataset import UNLABELLED, Dataset, Ints
+from attar.data.groups import levels
 from attar.deploy.meta import ModelMeta
 from attar.errors import BudgetError, ExportError
 from attar.findings import Decided, TestPart, findings, line_of, line_of_step, percent
@@ -172,5 +173,6 @@ def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> 
         return job, None
     # What has no label tests nothing.
     test = dataset.test[dataset.y[dataset.test] != UNLABELLED]
-    together = dataset.levels[0][test] if dataset.levels else None
-    return job, TestPart(dataset.x[test], code[dataset.y[test]], together)
+    parts = levels(dataset.groups, dataset.windows)
+    groups = None if dataset.groups is None else dataset.groups[test]
+    return job, TestPart(dataset.x[test], code[dataset.y[test]], parts[0][test] if parts else None, groups)

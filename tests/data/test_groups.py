@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from attar.data.arrays import from_arrays
-from attar.data.groups import joined, numbered, of_one_group, seen_in_training, units
+from attar.data.groups import joined, levels, numbered, of_one_group, seen_in_training, units
 from attar.data.sources import read, read_for_prediction
 from attar.data.split import holdout
 from attar.errors import AttarError, DataError, LabelError
@@ -33,12 +33,16 @@ def table(tmp_path, extra: str = ""):
     ],
 )
 def test_whatever_names_groups_numbers_them(groups) -> None:
-    assert numbered(groups, 6, "groups") == (pytest.approx([0, 0, 1, 1, 2, 2]), [])
+    numbers, names, notes = numbered(groups, 6, "groups")
+    assert numbers.tolist() == [0, 0, 1, 1, 2, 2]
+    assert list(names) == [str(groups[0]).strip(), str(groups[2]), str(groups[4])]
+    assert notes == []
 
 
 def test_a_sample_of_no_group_is_one_by_itself() -> None:
-    numbers, notes = numbered(["a", None, "a", "", np.nan, "b"], 6, "groups")
+    numbers, names, notes = numbered(["a", None, "a", "", np.nan, "b"], 6, "groups")
     assert numbers.tolist() == [0, 1, 0, 2, 3, 4]
+    assert names == ("a", "", "", "", "b")
     assert notes == ["3 of 6 samples are of no group: each is judged by itself"]
 
 
@@ -61,7 +65,6 @@ def test_joined_equals_a_naive_closure() -> None:
         alike = (alike.astype(int) @ alike) > 0
     found = joined(a, b)
     assert ((found[:, None] == found) == alike).all()
-    assert joined(a, None) is a
 
 
 def test_units_are_groups_unless_a_class_has_but_one() -> None:
@@ -162,7 +165,9 @@ def test_groups_and_recordings_are_judged_together() -> None:
     assert dataset.windows is not None
     assert dataset.groups is not None
     assert len(set(dataset.windows.recordings.tolist())) == 4
-    assert dataset.groups.tolist() == (of // 2).tolist()
+    assert levels(dataset.groups, dataset.windows)[0].tolist() == (of // 2).tolist()
+    across = from_arrays(x, of % 2, groups=(of + 1) // 2 + (np.arange(28) == 3))
+    assert set(levels(across.groups, across.windows)[0][of == 0]) == {0}
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.9])

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from attar.report.facts import Facts
+from attar.report.facts import Facts, Group
 from attar.report.page import render
 from attar.report.words import prose
 
@@ -129,6 +129,18 @@ def test_where_the_chosen_model_stands_is_there_if_it_was_measured(digits, wide)
     old = digits.model_dump(mode="json")
     del old["risk"]
     assert "Not measured in this run" in render(Facts.model_validate(old))
+
+
+def test_the_hardest_groups_come_first_and_there_is_no_section_without(digits, wide):
+    page = render(digits)
+    assert "hardest of 13\u00a0groups" in page
+    assert page.index("writer 0") < page.index("writer 12")
+    assert "69.0\u00a0% of 43" in page
+    assert "by group" not in render(wide)
+    many = tuple(Group(name=f"n{i}", n=1, accuracy=i / 99) for i in range(100))
+    page = render(digits.model_copy(update={"groups": many}))
+    assert "Those of the 60 hardest:" in page
+    assert page.count('<li><bdi title="n') == 60
 
 
 def test_without_a_test_split_the_page_says_that_accuracy_is_estimated(wide):

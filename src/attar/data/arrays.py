@@ -10,7 +10,7 @@ import numpy as np
 
 from attar.data import checks, graphs
 from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings
-from attar.data.groups import joined, numbered, seen_in_training
+from attar.data.groups import numbered, seen_in_training
 from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
 from attar.data.quality import duplicates
@@ -304,11 +304,10 @@ def with_labels(dataset: Dataset, labels: RawLabels, where: str) -> Dataset:
 
 def with_groups(dataset: Dataset, groups: RawLabels, where: str) -> Dataset:
     """Say which samples of a dataset belong together; arguments and errors as `groups.numbered`."""
-    given, notes = numbered(groups, len(dataset), where)
+    given, names, notes = numbered(groups, len(dataset), where)
     notes = [
-        f"the samples are of {int(given.max()) + 1:,} groups: those of one are judged together",
+        f"the samples are of {len(names):,} groups: those of one are judged together",
         *notes,
         *seen_in_training(given, dataset.test, "of groups"),
     ]
-    recordings = None if dataset.windows is None else dataset.windows.recordings
-    return replace(dataset, groups=joined(given, recordings), notes=(*dataset.notes, *notes))
+    return replace(dataset, groups=given, group_names=names, notes=(*dataset.notes, *notes))

@@ -78,6 +78,7 @@ class Dataset:
         windows: of series, where they are told to be cut from longer recordings; else None.
         groups: a number from 0 `(n,)`, the same for samples that a person says belong together, as those of one patient
             or machine do; None: each by itself.
+        group_names: of each number; "" for a sample that is of none.
     """
 
     kind: str
@@ -90,6 +91,7 @@ class Dataset:
     notes: tuple[str, ...] = field(default=())
     windows: Windows | None = None
     groups: Ints | None = None
+    group_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -101,17 +103,6 @@ class Dataset:
         return everything if self.test is None else np.setdiff1d(everything, self.test)
 
     @property
-    def levels(self) -> tuple[Ints, ...]:
-        """What is judged together, the largest first: groups, recordings, stretches; see `groups.units`."""
-        return levels(self.groups, self.windows)
-
-    @property
     def labelled(self) -> Ints:
         """Indices of the samples that have a label."""
         return np.flatnonzero(self.y != UNLABELLED)
-
-
-def levels(groups: Ints | None, windows: Windows | None) -> tuple[Ints, ...]:
-    """Groups, recordings and stretches, as far as there are any."""
-    within = () if windows is None else (windows.recordings, windows.stretches)
-    return within if groups is None else (groups, *within)

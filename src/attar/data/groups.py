@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attar.data.dataset import UNLABELLED, Ints, is_missing
+from attar.data.dataset import UNLABELLED, Ints, Windows, is_missing
 from attar.data.raw import RawLabels
 from attar.errors import DataError
 
@@ -13,7 +13,7 @@ _NAMES = ("group", "patient", "subject", "person", "participant", "animal", "mac
 NAMES = frozenset((*_NAMES, *(f"{name}_id" for name in _NAMES), "groups"))
 
 
-def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, list[str]]:
+def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, tuple[str, ...], list[str]]:
     """Give the groups numbers.
 
     Arguments:
@@ -22,29 +22,42 @@ def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, list[str]]:
         where: the file or argument that an error names.
 
     Returns:
-        The number of each one's group `(n,)`, from 0, and notes.
+        The number of each one's group `(n,)`, from 0; the name of each number; and notes.
 
     Raises:
         DataError: another number of groups than samples, or all samples are of one.
 
     Example:
         >>> numbered(["ann", "bob", None, "ann"], 4, "groups")
-        (array([0, 1, 2, 0]), ['1 of 4 samples are of no group: each is judged by itself'])
+        (array([0, 1, 2, 0]), ('ann', 'bob', ''), ['1 of 4 samples are of no group: each is judged by itself'])
     """
     values = np.asarray(groups) if hasattr(groups, "__array__") else groups
     if len(values) != n or getattr(values, "ndim", 1) != 1:
         raise DataError(f"{where}: {n:,} samples but {len(values):,} groups; give one for each, along one axis")
     names = [None if is_missing(name) or not str(name).strip() else str(name).strip() for name in values]
-    number: dict[object, int] = {}
+    # A sample of no group is known by its place.
+    number: dict[str | int, int] = {}
     result = np.array([number.setdefault(i if name is None else name, len(number)) for i, name in enumerate(names)])
     if len(number) < 2 <= n:
         raise DataError(f"{where}: all samples are of one group ('{names[0]}'); leave the groups away, or give others")
     alone = names.count(None)
     notes = [f"{alone:,} of {n:,} samples are of no group: each is judged by itself"] if alone else []
-    return result, notes
+    return result, tuple(name if isinstance(name, str) else "" for name in number), notes
 
 
-def joined(groups: Ints, others: Ints | None) -> Ints:
+def levels(groups: Ints | None, windows: Windows | None) -> tuple[Ints, ...]:
+    """What is judged together, the largest first, for `units`: groups, recordings, stretches, as far as there are any.
+
+    >>> levels(np.array([0, 0, 1]), Windows(np.array([0, 1, 1]), np.array([0, 1, 2])))
+    (array([0, 0, 0]), array([0, 1, 1]), array([0, 1, 2]))
+    """
+    within = () if windows is None else (windows.recordings, windows.stretches)
+    if groups is None:
+        return within
+    return (joined(groups, windows.recordings), *within) if windows is not None else (groups,)
+
+
+def joined(groups: Ints, others: Ints) -> Ints:
     """What belongs together in either way, in numbers from 0 `(n,)`.
 
     >>> joined(np.array([0, 0, 1, 2, 3]), np.array([5, 6, 6, 7, 8]))
@@ -53,8 +66,6 @@ def joined(groups: Ints, others: Ints | None) -> Ints:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    if others is None:
-        return groups
     (_, a), (_, b) = (np.unique(numbers, return_inverse=True) for numbers in (groups, others))
     # A graph of groups and others: a sample is an edge between its two.
     size = int(a.max() + b.max()) + 2
@@ -63,7 +74,7 @@ def joined(groups: Ints, others: Ints | None) -> Ints:
     return found
 
 
-def units(y: Ints, *levels: Ints) -> Ints:
+def units(y: Ints, *parts: Ints) -> Ints:
     """What is judged together `(n,)`: a group; of a class that is labelled in one alone, smaller parts of it.
 
     Such a class could not be judged at all otherwise; its samples look better than those of another group would. Where
@@ -71,7 +82,7 @@ def units(y: Ints, *levels: Ints) -> Ints:
 
     Arguments:
         y: labels `(n,)`, -1 where unlabelled.
-        levels: the number of each sample's group `(n,)`, from 0, and those of smaller and smaller parts.
+        parts: the number of each sample's group `(n,)`, from 0, and those of smaller and smaller parts.
 
     Example:
         >>> person, day = np.array([0, 0, 0, 1, 1, 1, 1]), np.array([0, 0, 0, 1, 1, 2, 2])
@@ -80,8 +91,8 @@ def units(y: Ints, *levels: Ints) -> Ints:
         >>> units(np.array([0, 0, 0, 0, 1, 1, -1]), person, day)
         array([0, 0, 0, 1, 3, 4, 1])
     """
-    found = levels[0]
-    for smaller in (*levels[1:], np.arange(len(y))):
+    found = parts[0]
+    for smaller in (*parts[1:], np.arange(len(y))):
         found = np.where(np.isin(y, _of_one(y, found)), found.max() + 1 + smaller, found)
     return found
 

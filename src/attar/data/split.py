@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attar.data.dataset import UNLABELLED, Dataset, Doubles, Ints
-from attar.data.groups import units
+from attar.data.groups import levels, units
 from attar.errors import DataError, LabelError
 
 
@@ -110,8 +110,9 @@ def holdout(dataset: Dataset, fraction: float, seed: int = 0) -> Ints:
         raise DataError(f"the held-out fraction must be between 0 and 1, not {fraction}")
     if dataset.test is not None:
         raise DataError("the source has its own test part; leave the held-out fraction away")
-    if dataset.levels:
-        together = units(dataset.y, *dataset.levels)
+    parts = levels(dataset.groups, dataset.windows)
+    if parts:
+        together = units(dataset.y, *parts)
         return np.flatnonzero(np.isin(together, _draw_groups(dataset, together, fraction, seed)))
     members = _members(dataset.y, dataset.labelled)
     counts = np.array([len(m) for m in members], dtype=np.int64)

@@ -57,6 +57,14 @@ class CurvePoint(_Fact):
     high: float
 
 
+class Group(_Fact):
+    """How often the model is right on samples of one group, on those that `Facts.confusion_of` names."""
+
+    name: str
+    n: int
+    accuracy: float
+
+
 class LatentPoint(_Fact):
     """One sample on the latent map."""
 
@@ -91,6 +99,7 @@ class Facts(_Fact):
     leaderboard: tuple[Row, ...]
     confusion: tuple[tuple[int, ...], ...]  # [true][predicted], in the order of `classes`; empty where there is none
     confusion_of: str  # "test split" where there is one, or "cross-validation on the labelled samples" and how often
+    groups: tuple[Group, ...] = ()  # the least accurate first
     curve: tuple[CurvePoint, ...]
     # "regime": a sentence on the chosen model; "sweeps": `report.swept.Shown` as JSON; "without": why there are none
     risk: dict[str, Any] = {}

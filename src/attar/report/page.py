@@ -12,6 +12,9 @@ from attar.report.sections import card, described, noted, sectioned
 from attar.report.style import Axis
 from attar.report.words import count, interval, milliseconds, percent, plural, prose, size, text, width
 
+# Groups that are shown by name.
+_MOST_GROUPS = 60
+
 
 def render(facts: Facts) -> str:
     """Render the facts of a run as one HTML page that needs nothing else.
@@ -29,6 +32,7 @@ def render(facts: Facts) -> str:
     sections = [
         ("leaderboard", "Leaderboard", leaderboard(facts)),
         ("confusion", "Confusion matrix", confusion(facts)),
+        *([("groups", "Accuracy by group", _groups(facts))] if facts.groups else []),
         ("curve", "Would more labels help?", curve(facts)),
         ("risk", "Too small or too large?", _risk(facts)),
         ("latent", "Latent map", latent(facts)),
@@ -121,10 +125,28 @@ def _data(facts: Facts) -> str:
 
 def _per_class(facts: Facts) -> str:
     most = max(facts.labels_per_class, default=0) or 1
-    lines = "".join(
-        f'<li><bdi title="{text(name)}">{text(name)}</bdi><span class="bar"><i style="width:{100 * n / most:.1f}%" '
-        f'aria-hidden="true"></i></span><span class="number">{count(n)}</span></li>'
-        for name, n in zip(facts.classes, facts.labels_per_class)
+    return _bars([(name, n / most, count(n)) for name, n in zip(facts.classes, facts.labels_per_class)])
+
+
+def _groups(facts: Facts) -> str:
+    groups, shown = facts.groups, facts.groups[:_MOST_GROUPS]
+    hardest, middle, easiest = (percent(groups[i].accuracy) for i in (0, len(groups) // 2, -1))
+    others = f" Those of the {count(len(shown))} hardest:" if len(shown) < len(groups) else ""
+    lead = (
+        f"<p>Right on {hardest} of the samples of the hardest of {plural(len(groups), 'group')}, on {middle} in the "
+        f"middle and on {easiest} of the easiest ({text(facts.confusion_of)}). A new group may be as hard as any."
+        f"{others}</p>"
     )
-    longest = min(max(map(width, facts.classes), default=0.0) * 1.15, 10.0)
-    return f'<ul class="classes" style="--name:{longest:.1f}em">{lines}</ul>'
+    return lead + _bars([(one.name, one.accuracy, f"{percent(one.accuracy)} of {count(one.n)}") for one in shown])
+
+
+def _bars(lines: list[tuple[str, float, str]]) -> str:
+    """A bar for each name: its share of the whole width, and what is written beside it."""
+    items = "".join(
+        f'<li><bdi title="{text(name)}">{text(name)}</bdi><span class="bar"><i style="width:{100 * share:.1f}%" '
+        f'aria-hidden="true"></i></span><span class="number">{said}</span></li>'
+        for name, share, said in lines
+    )
+    longest = min(max((width(name) for name, _, _ in lines), default=0.0) * 1.15, 10.0)
+    beside = max((width(said) for _, _, said in lines), default=0.0) * 1.15
+    return f'<ul class="classes" style="--name:{longest:.1f}em;--said:{beside:.1f}em">{items}</ul>'

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from attar.adapt.validate import Answer, Indices, cross_validate, learning_curve
-from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints, Windows, levels
-from attar.data.groups import units
+from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints, Windows
+from attar.data.groups import levels, units
 from attar.data.split import some
 from attar.data.windows import alike, shared
 from attar.deploy.check import check
