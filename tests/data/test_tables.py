@@ -85,6 +85,17 @@ def test_free_text_is_said():
     assert "200 categories in 200 rows" in notes[0]
 
 
+def test_an_empty_text_is_missing_as_in_a_csv_file():
+    texts = ["b", "", "a", ""]
+    for column in (pa.array(texts), pa.array(texts).dictionary_encode()):
+        values, columns, notes = from_arrow(pa.table({"a": column}), where="f")
+        assert "" not in columns[0].categories
+        assert np.isnan(values[:, 0]).tolist() == [False, True, False, True]
+        assert [columns[0].categories[int(values[i, 0])] for i in (0, 2)] == ["b", "a"]
+        assert not notes
+    assert np.array_equal(from_arrow(pa.table({"a": ["1", ""]}), where="f")[0], [[0], [np.nan]], equal_nan=True)
+
+
 def test_categories_do_not_depend_on_the_order_of_rows():
     texts = ["b", "a", "c", None, "a"]
     one = from_arrow(pa.table({"a": texts}), where="f")

@@ -156,6 +156,11 @@ def _codes(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doub
     array = column.unify_dictionaries().combine_chunks() if given else column.combine_chunks().dictionary_encode()
     found = [_text(cell) if isinstance(cell, float) else str(cell) for cell in array.dictionary.to_pylist()]
     codes = doubles(array.indices)
+    if "" in found:
+        # An empty text is a missing value, as it is in a CSV file, and to the file that is shipped.
+        blank = found.index("")
+        codes = np.where(codes == blank, np.nan, codes - (codes > blank))
+        del found[blank]
     notes = [] if given or text else _mixed(found, codes, name, where)
     # A categorical of pandas has an order of its own; texts are put into one that does not depend on the rows.
     categories = tuple(found) if given else sort_names(found)
