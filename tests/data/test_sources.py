@@ -33,6 +33,20 @@ def test_a_folder_with_a_labels_file_inside(tmp_path):
         read(str(tmp_path / "p"), labels=labels)
 
 
+def test_labels_of_files_that_are_skipped(tmp_path):
+    pictures(tmp_path / "p")
+    (tmp_path / "p" / "3.png").write_bytes(b"not an image")
+    labels = tmp_path / "l.csv"
+    labels.write_text("id,label\n0,cat\n1,dog\n3,dog\n")
+    dataset = read(str(tmp_path / "p"), labels=labels)
+    assert dataset.y.tolist() == [0, 1, -1, -1, -1]
+    assert dataset.notes[-1] == "1 labels are of files that cannot be read"
+    assert any("1 of 6 images cannot be read" in note for note in dataset.notes)
+    labels.write_text("id,label\n0,cat\n1,dog\n9,dog\n")
+    with pytest.raises(LabelError, match=r"1 of 3 ids name no sample \('9'\)"):
+        read(str(tmp_path / "p"), labels=labels)
+
+
 def test_a_labels_file_replaces_other_labels(tmp_path):
     (tmp_path / "t.csv").write_text("id,a,label\nr,1,u\ns,2,v\n")
     (tmp_path / "l.csv").write_text("r,w\ns,NA\n")

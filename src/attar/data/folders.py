@@ -69,17 +69,24 @@ def read_folder(
     if images:
         pixels, kept, found_notes = read_images([f"{folder}{os.sep}{name}" for name in images], images, strict=strict)
         stacked, more = stack(pixels, shape)
-        samples = [samples[i] for i in kept]
+        samples, skipped = _split(samples, kept)
         y, test, said = _labels(samples)
-        return Raw(stacked, y, True, samples, (), "image", test, (*notes, *found_notes, *more, *said))
+        notes = [*notes, *found_notes, *more, *said]
+        return Raw(stacked, y, True, samples, (), "image", test, tuple(notes), skipped=skipped)
     if not recordings:
         y, test, said = _labels(texts)
         x, found_notes = read_texts([folder / name for name in texts], texts, strict=strict)
         return Raw(x, y, True, texts, (), "text", test, (*notes, *found_notes, *said))
     series, kept, found_notes = read_recordings([folder / name for name in recordings], strict=strict)
-    samples = [samples[i] for i in kept]
+    samples, skipped = _split(samples, kept)
     y, test, said = _labels(samples)
-    return Raw(series, y, True, samples, (), "series", test, (*notes, *found_notes, *said))
+    return Raw(series, y, True, samples, (), "series", test, (*notes, *found_notes, *said), skipped=skipped)
+
+
+def _split(names: Sequence[str], kept: Sequence[int]) -> tuple[list[str], tuple[str, ...]]:
+    """The names at the positions that are kept, and the others."""
+    read = set(kept)
+    return [names[i] for i in kept], tuple(name for i, name in enumerate(names) if i not in read)
 
 
 def _lists_of_labels(folder: Path, suffix: Mapping[str, str]) -> list[str]:

@@ -30,6 +30,7 @@ class Raw:
         notes: what was found on reading.
         length: of texts in tokens, where a model says it.
         groups: name of the group that each sample is of, None where of none; or None.
+        skipped: files that cannot be read, and are no samples.
     """
 
     x: RawSamples
@@ -42,6 +43,7 @@ class Raw:
     notes: tuple[str, ...] = ()
     length: int | None = None
     groups: RawLabels | None = None
+    skipped: tuple[str, ...] = ()
 
 
 def join(train: Raw, test: Raw) -> Raw:

@@ -62,11 +62,16 @@ def read(
     if grouped is not None:
         raw = replace(raw, groups=None)
     dataset = build(raw, where=source, kind=kind)
-    ids = dataset.ids.tolist()
+    # A file that is skipped may be labelled: only a name that no file has is a mistake.
+    n, ids = len(dataset), [*dataset.ids.tolist(), *raw.skipped]
     if labels is not None and labelled is not None:
-        dataset = with_labels(dataset, match_labels(labelled[0], ids, Path(labels)), str(labels))
+        y = match_labels(labelled[0], ids, Path(labels))
+        lost = sum(label is not None for label in y[n:])
+        if lost:
+            dataset = replace(dataset, notes=(*dataset.notes, f"{lost} labels are of files that cannot be read"))
+        dataset = with_labels(dataset, y[:n], str(labels))
     if groups is not None and grouped is not None:
-        dataset = with_groups(dataset, match_labels(grouped[0], ids, Path(groups), "group"), str(groups))
+        dataset = with_groups(dataset, match_labels(grouped[0], ids, Path(groups), "group")[:n], str(groups))
     return dataset
 
 
