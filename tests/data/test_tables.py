@@ -75,7 +75,7 @@ def test_numbers_that_are_not_written_as_such_are_said(written):
     ]
 
 
-@pytest.mark.parametrize("cells", [["01.03.2024", "02.03.2024"], ["1.2.3", "1.2.4"], ["192.168.1.1", "10.0.0.1"]])
+@pytest.mark.parametrize("cells", [["01.03.24", "02.03.24"], ["1.2.3", "1.2.4"], ["192.168.1.1", "10.0.0.1"]])
 def test_categories_with_digits_are_no_numbers(cells):
     assert from_arrow(pa.table({"a": cells}), where="f")[2] == []
 
@@ -119,6 +119,8 @@ def test_recode_of_numbers_by_their_text():
         (["1970-01-02", None, "1970-01-01"], [86400, np.nan, 0]),
         (["1970-01-01 00:01", "1970-01-01T00:00:02.5"], [60, 2.5]),
         (["1970-01-01T00:00:01Z", "1970-01-01T02:00:00+01:00"], [1, 3600]),
+        (["02.01.1970", None, "01.02.1970"], [86400, np.nan, 31 * 86400]),
+        (["01.01.1970 00:01", "01.01.1970 00:00:02,5", "01.01.1970 00:00:02.5"], [60, 2.5, 2.5]),
     ],
 )
 def test_texts_that_are_dates_are_what_a_csv_file_makes_of_them(texts, seconds) -> None:
@@ -157,6 +159,9 @@ def test_nanoseconds_are_dropped(kind) -> None:
         ["8:30", "09:30"],
         ["1970-01-02", "soon"],
         ["1970-13-02", "1970-01-02"],
+        ["02.13.1970", "01.01.1970"],
+        ["02.01.70", "01.01.70"],
+        ["02.01.1970", "1970-01-01"],
         ["1970-01-02x", "1970-01-02"],
     ],
 )

@@ -22,6 +22,7 @@ DELIMITED, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
 _TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part of all different cells
 _DRESSED = re.compile(r"[+-]?[$€£¥]? ?[+-]?(\d+|\d{1,3}([.,' ]\d{3})+)([.,]\d+)? ?[%$€£¥]?")
 _MANY = 50
+DAY_FIRST = r"^(\d{2})\.(\d{2})\.(\d{4})( \d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,6})?)?)?$"  # 31.12.2024 23:59:59,5
 _DATE = r"^\d{4}-\d{2}-\d{2}([ T]|$)"
 _TIME = r"^\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"
 
@@ -119,6 +120,10 @@ def _dated(column: ArrowColumn) -> ArrowColumn:
     def all_are(pattern: str) -> bool:
         return bool(len(known) and pc.all(pc.match_substring_regex(known, pattern)).as_py())
 
+    if all_are(DAY_FIRST):
+        written = pc.replace_substring(pc.replace_substring_regex(column, DAY_FIRST, r"\3-\2-\1\4"), ",", ".")
+        with contextlib.suppress(pa.ArrowInvalid):
+            return written.cast(pa.timestamp("us"))
     if all_are(_DATE):
         for zone in (None, "UTC"):
             with contextlib.suppress(pa.ArrowInvalid):
