@@ -12,6 +12,7 @@ from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
 from attar.data.nodes import neighbourhood
 from attar.data.tokens import Tokenizer
+from attar.deploy.dates import seconds
 from attar.errors import ModelError
 
 Feed: TypeAlias = Mapping[str, Array]
@@ -197,18 +198,25 @@ def _number_column(values: _Any, column: Column) -> Floats:
 def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
     if values.dtype.kind in "biuf":
         return values
-    if values.dtype.kind == "M":  # in training too, dates were seconds since 1970
-        seconds = values.astype("datetime64[us]").astype(np.int64) / 1e6
-        return np.where(np.isnat(values), np.nan, seconds)
+    if values.dtype.kind in "Mm":  # in training too, dates were seconds since 1970
+        since = values.astype("datetime64[us]" if values.dtype.kind == "M" else "timedelta64[us]")
+        return np.where(np.isnat(values), np.nan, since.astype(np.int64) / 1e6)
     result = np.empty(len(values))
     for row, value in enumerate(values):
         try:
-            result[row] = np.nan if is_missing(value) or value == "" else float(value)
+            result[row] = np.nan if is_missing(value) or value == "" else _number(value)
         except (TypeError, ValueError):
             raise ModelError(
                 f"column {column.name!r}, row {row}: {value!r:.40} is not a number, as it was in training: mend it"
             ) from None
     return result
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return seconds(value)
 
 
 def _strings(values: _Any, column: Column) -> _Any:

@@ -1,0 +1,45 @@
+"""Dates and times of a table as the numbers that training made of them, without Arrow."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from attar.data.tables import DAY_FIRST
+
+_DAY_FIRST = re.compile(DAY_FIRST)
+_TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
+_EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def seconds(value: object) -> float:
+    """A date as seconds since 1970, UTC where it has no zone, and a time of day or a span as seconds.
+
+    Arguments:
+        value: of `datetime`, or a text that `attar.data.tables.from_arrow` takes for one.
+
+    Raises:
+        ValueError: it is neither.
+
+    >>> seconds("1970-01-02"), seconds("02.01.1970 00:00:30"), seconds("00:01"), seconds(datetime.timedelta(hours=1))
+    (86400.0, 86430.0, 60.0, 3600.0)
+    """
+    if isinstance(value, str):
+        value = _read(value)
+    if isinstance(value, datetime.time):
+        value = datetime.datetime.combine(_EPOCH, value) - _EPOCH
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime.datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).timestamp()
+    if isinstance(value, datetime.date):
+        return (value - _EPOCH.date()).total_seconds()
+    raise ValueError(f"{value!r:.40} is no date and no time")
+
+
+def _read(text: str) -> datetime.datetime | datetime.time:
+    if _TIME.fullmatch(text):
+        return datetime.time.fromisoformat(text)
+    if _DAY_FIRST.fullmatch(text):
+        text = _DAY_FIRST.sub(r"\3-\2-\1\4", text).replace(",", ".")
+    return datetime.datetime.fromisoformat(text)

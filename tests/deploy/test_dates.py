@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from attar.data.arrays import from_arrays
+from attar.data.dataset import Column
+from attar.deploy.dates import seconds
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export
+from attar.deploy.session import load
+from attar.errors import ModelError
+
+DAYS = pd.Series(pd.to_datetime(["1970-01-02 12:00", None, "1999-12-31 00:00"]))
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two columns that answers with what it is given."""
+    path = tmp_path_factory.mktemp("models") / "m.onnx"
+    net = nn.Linear(2, 2, bias=False)
+    net.weight.data = torch.eye(2)
+    export(net, torch.zeros(1, 2), path, ModelMeta("table", (2,), ("a", "b"), (Column("at"), Column("n"))))
+    return path
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        DAYS,
+        DAYS.dt.tz_localize("Europe/Berlin"),
+        DAYS.dt.date,
+        DAYS.dt.strftime("%Y-%m-%d"),
+        DAYS.dt.strftime("%d.%m.%Y"),
+        DAYS.dt.strftime("%d.%m.%Y %H:%M:%S,5"),
+        DAYS.dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        DAYS.dt.strftime("%H:%M"),
+        DAYS.dt.time,
+        DAYS - DAYS[0],
+    ],
+)
+def test_dates_and_times_are_those_of_training(unchanged: Path, column: pd.Series) -> None:
+    frame = pd.DataFrame({"at": column, "n": [1, 2, 3]})
+    x = from_arrays(frame, kind="table").x[:, 0]
+    answer = load(unchanged).predict_proba(frame)[:, 0]
+    np.testing.assert_array_equal(answer[[0, 2]], x[[0, 2]])
+    assert np.isnan(answer[1])
+    assert np.isnan(x[1])
+
+
+def test_what_is_no_date_is_refused(unchanged: Path) -> None:
+    for cell in ("soon", "31.13.1999", object()):
+        with pytest.raises(ModelError, match=r"'at', row 0: .* is not a number"):
+            load(unchanged).predict_proba(pd.DataFrame({"at": [cell], "n": [1]}))
+        with pytest.raises(ValueError, match=r"(day|month|isoformat|no date)"):
+            seconds(cell)
