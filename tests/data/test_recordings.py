@@ -42,8 +42,23 @@ def test_channels_are_ordered_by_name(tmp_path):
     assert kept == [0, 1]
     with pytest.raises(DataError, match=r"c.csv: channel 'r' is not in a.csv"):
         read_recordings([*paths, text(tmp_path / "c.csv", "p,r\n1,2\n")], strict=False)
-    with pytest.raises(DataError, match=r"d.csv: 1 channels where a.csv has 2"):
+    with pytest.raises(DataError, match=r"d.csv: no channel 'q', which a.csv has"):
         read_recordings([*paths, text(tmp_path / "d.csv", "p\n1\n")], strict=False)
+    np.save(tmp_path / "e.npy", np.zeros((3, 4)))
+    with pytest.raises(DataError, match=r"e.npy: 3 channels where a.csv has 2"):
+        read_recordings([*paths, tmp_path / "e.npy"], strict=False)
+
+
+@pytest.mark.parametrize(
+    "cells", ["2024-03-01 08:00:00", "2024-03-01T08:00:00.020Z", "01.03.2024 08:00:00,020", "08:00:00", "2024-03-01"]
+)
+def test_when_a_step_was_is_no_channel(tmp_path, cells):
+    paths = [text(tmp_path / "a.csv", f"at;p\n{cells};1,5\n{cells};2\n"), text(tmp_path / "b.csv", "p\n1\n")]
+    x, _, notes = read_recordings(paths, strict=True)
+    assert [item.tolist() for item in x] == [[[1.5, 2]], [[1]]]
+    assert notes == ["column 'at' holds dates or times: it says when a step was, and is no channel"]
+    with pytest.raises(DataError, match=r"c.csv: holds dates and times alone"):
+        read_recordings([text(tmp_path / "c.csv", f'at\n"{cells}"\n')], strict=True)
 
 
 def test_broken_recordings_are_skipped_and_named(tmp_path):

@@ -10,7 +10,7 @@ from attar.data.archives import read_npy
 from attar.data.dataset import Array
 from attar.data.delimited import read_delimited
 from attar.data.files import read_parquet
-from attar.data.tables import DELIMITED, PARQUET, from_arrow
+from attar.data.tables import DELIMITED, PARQUET, from_arrow, is_clock
 from attar.data.wav import read_wav
 from attar.errors import DataError, listed
 
@@ -19,15 +19,23 @@ SUFFIXES = frozenset({*DELIMITED, *PARQUET, ".npy", ".wav"})
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording `(channels, steps)`: `names` of its channels where known, `rate` in Hz of a WAV file."""
+    """One recording `(channels, steps)`.
+
+    Arguments:
+        x: the values.
+        names: of the channels, where known.
+        rate: in Hz, of a WAV file.
+        clocks: columns that say when a step was, and are no channels.
+    """
 
     x: Array
     names: tuple[str, ...] = ()
     rate: int | None = None
+    clocks: tuple[str, ...] = ()
 
 
 def read_recording(path: Path) -> Recording:
-    """Read one recording; the columns of a table are its channels.
+    """Read one recording; the columns of a table are its channels, but for those of dates and times.
 
     Raises:
         DataError: the file is empty, corrupt, or holds what is not a number.
@@ -46,11 +54,14 @@ def read_recording(path: Path) -> Recording:
             )
         return Recording(x[None] if x.ndim == 1 else x)
     table = read_delimited(path)[0] if suffix in DELIMITED else read_parquet(path)
-    values, columns, _ = from_arrow(table, where=str(path))
+    clocks = tuple(str(name) for name in table.column_names if is_clock(table.column(name)))
+    if len(clocks) == table.num_columns:
+        raise DataError(f"{path}: holds dates and times alone; give a column of numbers for each channel")
+    values, columns, _ = from_arrow(table.drop_columns(list(clocks)), where=str(path))
     text = next((column for column in columns if column.categories), None)
     if text is not None:
         raise DataError(f"{path}: column '{text.name}' holds texts; a recording is of numbers, one column per channel")
-    return Recording(values.T, tuple(column.name for column in columns))
+    return Recording(values.T, tuple(column.name for column in columns), clocks=clocks)
 
 
 def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[list[Array], list[int], list[str]]:
@@ -86,6 +97,10 @@ def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[list[Array]
         notes.append(
             f"{len(broken)} of {len(paths)} recordings cannot be read and are skipped ({listed(broken)}); {first_error}"
         )
+    notes += [
+        f"column '{name}' holds dates or times: it says when a step was, and is no channel"
+        for name in dict.fromkeys(name for item in found for name in item.clocks)
+    ]
     x = [_ordered(item, found[0], paths[kept[i]], paths[kept[0]]) for i, item in enumerate(found)]
     rates = sorted({item.rate for item in found if item.rate is not None})
     if len(rates) == 1:
@@ -102,15 +117,22 @@ def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[list[Array]
 
 
 def _ordered(item: Recording, first: Recording, path: Path, first_path: Path) -> Array:
+    named = bool(item.names and first.names)
+    other = sorted(set(item.names) - set(first.names))
+    if named and other:
+        raise DataError(
+            f"{path}: channel '{other[0]}' is not in {first_path.name}; call the channels alike in all files"
+        )
+    absent = [name for name in first.names if name not in item.names]
+    if named and absent:
+        raise DataError(
+            f"{path}: no channel '{absent[0]}', which {first_path.name} has; add it, blank where unknown, or remove"
+            " the file"
+        )
     if item.x.shape[0] != first.x.shape[0]:
         raise DataError(
             f"{path}: {item.x.shape[0]} channels where {first_path.name} has {first.x.shape[0]}; give all the same"
         )
-    if item.names == first.names or not item.names or not first.names:
+    if item.names == first.names or not named:
         return item.x
-    other = sorted(set(item.names) - set(first.names))
-    if other:
-        raise DataError(
-            f"{path}: channel '{other[0]}' is not in {first_path.name}; call the channels alike in all files"
-        )
     return item.x[[item.names.index(name) for name in first.names]]

@@ -72,6 +72,13 @@ def is_text(kind: Any) -> bool:
     return bool(is_type.is_string(kind) or is_type.is_large_string(kind) or is_type.is_string_view(kind))
 
 
+def is_clock(column: ArrowColumn) -> bool:
+    """Whether a column holds dates or times, as such or all of them as texts."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_temporal((_dated(column) if is_text(column.type) else column).type))
+
+
 def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doubles, tuple[str, ...], list[str]]:
     import pyarrow as pa
 
