@@ -33,6 +33,15 @@ def test_a_folder_with_a_labels_file_inside(tmp_path):
         read(str(tmp_path / "p"), labels=labels)
 
 
+def test_one_recording_of_several_channels_is_predicted_by_its_file(tmp_path):
+    (tmp_path / "a.csv").write_text("at;p;q\n08:00;1,5;2\n08:01;3;4\n08:02;5;6\n")
+    dataset = read_for_prediction(str(tmp_path / "a.csv"), kind="series", shape=(2, 4))
+    assert dataset.ids.tolist() == ["a.csv"]
+    assert np.array_equal(dataset.x, [[[1.5, 3, 5, np.nan], [2, 4, 6, np.nan]]], equal_nan=True)
+    with pytest.raises(DataError, match="2 channels; the model takes 3"):
+        read_for_prediction(str(tmp_path / "a.csv"), kind="series", shape=(3, 4))
+
+
 def test_labels_of_files_that_are_skipped(tmp_path):
     pictures(tmp_path / "p")
     (tmp_path / "p" / "3.png").write_bytes(b"not an image")

@@ -14,6 +14,8 @@ from attar.data.files import read_file
 from attar.data.folders import read_folder
 from attar.data.labels_file import match_labels, read_labels
 from attar.data.raw import Raw
+from attar.data.recordings import read_recordings
+from attar.data.tables import DELIMITED, PARQUET
 from attar.errors import DataError, LabelError, first_line
 
 
@@ -96,7 +98,14 @@ def read_for_prediction(
     """
     shape = tuple(int(size) for size in shape)
     text = [column.name for column in columns if column.categories or column.tokenizer]
-    raw = _raw(source, label_column="", strict=strict, shape=shape if kind == "image" else None, text=text, kind=kind)
+    path = Path(source).expanduser()
+    if kind == "series" and shape[0] > 1 and path.is_file() and path.suffix.lower() in (*DELIMITED, *PARQUET):
+        # A row of a table is a recording of one channel; where there are several, the table is a recording.
+        series, _, notes = read_recordings([path], strict=True)
+        raw = Raw(series, ids=(path.name,), kind="series", notes=tuple(notes))
+    else:
+        size = shape if kind == "image" else None
+        raw = _raw(source, label_column="", strict=strict, shape=size, text=text, kind=kind)
     return conform(replace(raw, y=None, groups=None, test=None), kind=kind, shape=shape, columns=columns, where=source)
 
 
