@@ -146,6 +146,15 @@ def test_copies_with_other_labels_contradict():
     assert named["Contradicting labels"].pairs == ((3, 4),)
 
 
+def test_the_end_of_a_shorter_recording_is_not_missing():
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(2, 9)), rng.normal(size=(2, 5)), rng.normal(size=(2, 7))]
+    assert found(from_arrays(x))["Missing"].said == "No value is missing."
+    x[1][1, 2] = np.nan
+    said = found(from_arrays(x))["Missing"].said
+    assert said.startswith("1 of 54 values are missing (1.9 %), most in channel 1")
+
+
 def test_missing_and_constant_values_are_named():
     x = np.random.default_rng(0).standard_normal((50, 3))
     x[:10, 1] = np.nan

@@ -228,15 +228,23 @@ def missing(x: Floats, kind: str) -> list[str]:
     if lost:
         notes.append(f"{lost} samples hold no value at all")
     if kind == "series":
-        steps = x.shape[2]
-        there: npt.NDArray[np.bool_] = np.logical_not(np.all(absent, axis=1))
-        length = np.where(there.any(axis=1), steps - np.argmax(there[:, ::-1], axis=1), 0)
-        if length[length > 0].min(initial=steps) < steps:
+        length = lengths(absent)
+        if length[length > 0].min(initial=x.shape[2]) < x.shape[2]:
             notes.append(
                 f"recordings are {length[length > 0].min()} to {length.max()} steps long; shorter ones are padded"
             )
-        absent &= np.arange(steps) < length[:, None, None]
+        absent &= np.arange(x.shape[2]) < length[:, None, None]
     count = int(absent.sum())
     if count:
         notes.append(f"{count} of {x.size} values are missing ({100 * count / x.size:.2g} %)")
     return notes
+
+
+def lengths(absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Steps `(n,)` of series `(n, channels, steps)` up to the last at which a channel has a value.
+
+    >>> lengths(np.isnan([[[1.0, np.nan, 2.0, np.nan]]]))
+    array([3])
+    """
+    there: npt.NDArray[np.bool_] = np.logical_not(np.all(absent, axis=1))
+    return np.where(there.any(axis=1), absent.shape[2] - np.argmax(there[:, ::-1], axis=1), 0)

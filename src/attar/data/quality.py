@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.checks import extremes, name_of
+from attar.data.checks import extremes, lengths, name_of
 from attar.data.dataset import Dataset, Floats, Ints
 
 Doubles = npt.NDArray[np.floating]
@@ -172,6 +172,9 @@ def _values(dataset: Dataset) -> list[Finding]:
     # The dark border of an image is no reason to look.
     found = [Finding("Constant", said, not len(same) or (kind == "image" and len(same) < low.size))]
     missing: npt.NDArray[np.bool_] = np.isnan(x)
+    if kind == "series":
+        # Nothing is missing beyond the end of a recording.
+        missing &= np.arange(x.shape[2]) < lengths(missing)[:, None, None]
     count = int(missing.sum())
     said = "No value is missing."
     if count:
