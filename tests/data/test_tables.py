@@ -81,8 +81,10 @@ def test_categories_with_digits_are_no_numbers(cells):
 
 
 def test_free_text_is_said():
-    _, _, notes = from_arrow(pa.table({"a": [f"text {i}" for i in range(200)]}), where="f")
+    table = pa.table({"a": [f"text {i}" for i in range(200)]})
+    _, _, notes = from_arrow(table, where="f")
     assert "200 categories in 200 rows" in notes[0]
+    assert not from_arrow(table, where="f", text=["a"])[2]
 
 
 def test_an_empty_text_is_missing_as_in_a_csv_file():

@@ -9,7 +9,7 @@ import pytest
 from attar.data.arrays import from_arrays
 from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
-from attar.data.texts import tokenize
+from attar.data.texts import text_column, tokenize, without_names
 from attar.data.tokens import Tokenizer
 from attar.errors import DataError
 
@@ -226,3 +226,46 @@ def test_prediction_uses_the_tokenizer_and_the_length_of_the_model(tmp_path):
     np.savez(tmp_path / "b.npz", x=np.zeros((3, 4, 4)))
     with pytest.raises(DataError, match="no list of texts"):
         read_for_prediction(str(tmp_path / "b.npz"), kind="text", shape=model.x.shape[1:], columns=model.columns)
+
+
+CUSTOMERS = [f"K{i}" for i in range(20)]
+
+
+def test_texts_of_which_no_two_are_alike_are_no_feature():
+    table = pa.table({"customer": CUSTOMERS, "plan": ["a", "b"] * 10})
+    left, notes = without_names(table, None, ())
+    assert left.column_names == ["plan"]
+    assert notes == [
+        "column 'customer' is another text in every row, and no feature: call it 'id' if it names the rows"
+    ]
+    remarks = [f"called on the day {i}" for i in CUSTOMERS]
+    assert without_names(table.append_column("remark", [remarks]), None, ())[0].column_names == ["plan"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [*CUSTOMERS[:19], "K1"],
+        [*(str(i) for i in range(19)), "1o"],
+        [f"{i + 1}.03.2024" if i > 8 else f"0{i + 1}.03.2024" for i in range(20)],
+        list(range(20)),
+    ],
+)
+def test_other_columns_stay(column):
+    table = pa.table({"a": column, "b": [1] * 20})
+    assert without_names(table, None, ())[0].column_names == ["a", "b"]
+
+
+def test_what_a_model_has_what_is_alone_and_what_is_few_stays():
+    table = pa.table({"a": CUSTOMERS, "b": [1] * 20})
+    assert without_names(table, None, ["a"])[0].column_names == ["a", "b"]
+    assert without_names(table.slice(0, 19), None, ())[0].column_names == ["a", "b"]
+    assert without_names(table.select(["a"]), None, ())[0].column_names == ["a"]
+
+
+def test_texts_beside_a_number_of_each_are_texts():
+    table = pa.table({"ticket": CUSTOMERS, "body": [f"the screen of {i} is dark" for i in CUSTOMERS]})
+    left, _ = without_names(table, None, ())
+    assert left.column_names == ["body"]
+    assert text_column(left, None, (), "t") == "body"
+    assert without_names(table, "text", ())[0].column_names == ["ticket", "body"]

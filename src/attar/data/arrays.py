@@ -15,7 +15,7 @@ from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
 from attar.data.quality import duplicates
 from attar.data.raw import Raw, RawLabels
-from attar.data.texts import are_texts, test_part, text_column, tokenize
+from attar.data.texts import are_texts, test_part, text_column, tokenize, without_names
 from attar.data.windows import overlaps, recordings
 from attar.errors import DataError, LabelError, first_line
 
@@ -99,12 +99,14 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
             table = pa.table(x)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise DataError(f"x: {_complaint(x, error)}") from None
+    table, unlearnt = without_names(table, kind, ())
     texts = text_column(table, kind, (), "x")
     if texts is not None:
         cells = np.array(table.column(texts).to_pylist(), dtype=object)
-        return Raw(cells, y, ids=ids, columns=(Column(texts),), kind="text", test=test_part(table))
+        test = test_part(table)
+        return Raw(cells, y, ids=ids, columns=(Column(texts),), kind="text", test=test, notes=tuple(unlearnt))
     values, columns, notes = from_arrow(table, where="x")
-    return Raw(values, y, ids=ids, columns=columns, kind="table", notes=tuple(notes))
+    return Raw(values, y, ids=ids, columns=columns, kind="table", notes=(*unlearnt, *notes))
 
 
 def _complaint(x: Any, error: Exception) -> str:

@@ -18,7 +18,7 @@ from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_once, from_arrow
-from attar.data.texts import test_part, text_column
+from attar.data.texts import test_part, text_column, without_names
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
 from attar.errors import DataError, LabelError, first_line, listed
@@ -170,6 +170,8 @@ def from_table(
         notes.append(f"column '{name}' names the rows, and is no feature")
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
+    table, unlearnt = without_names(table, kind, text)
+    notes += unlearnt
     texts = text_column(table, kind, text, where)
     if texts is not None:
         others = [name for name in table.column_names if name != texts]

@@ -179,7 +179,8 @@ def _codes(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doub
     place = {text: float(i) for i, text in enumerate(categories)}
     table = np.array([*(place[text] for text in found), np.nan])
     values = table[np.where(np.isnan(codes), len(found), codes).astype(np.int64)]
-    if len(categories) > _MANY and 2 * len(categories) > len(values):
+    # A column that a model has cannot be left out any more.
+    if not text and len(categories) > _MANY and 2 * len(categories) > len(values):
         notes.append(
             f"column '{name}' has {len(categories)} categories in {len(values)} rows:"
             " leave it out if it is free text, call it 'id' if it names the row"
@@ -200,10 +201,19 @@ def is_number(text: str) -> bool:
     return True
 
 
+def looks_like_a_number(text: str) -> bool:
+    """Whether a text reads as a number, or is one that a person wrote, with a unit or with signs between thousands.
+
+    >>> looks_like_a_number("1.350,00 €"), looks_like_a_number("1e3"), looks_like_a_number("K100")
+    (True, True, False)
+    """
+    return is_number(text) or bool(_DRESSED.fullmatch(text))
+
+
 def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]:
     """Tell a typing error in a column of numbers from a column of categories, some of which look like numbers."""
     numbers = sum(map(is_number, found))
-    dressed = [i for i, text in enumerate(found) if _DRESSED.fullmatch(text) and not is_number(text)]
+    dressed = [i for i, text in enumerate(found) if looks_like_a_number(text) and not is_number(text)]
     if numbers == len(found) or not (numbers or dressed):
         return []
     first = next(i for i, text in enumerate(found) if not is_number(text))

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
-from attar.data.tables import ArrowTable, is_number, is_text
+from attar.data.tables import ArrowTable, is_clock, is_number, is_text, looks_like_a_number
 from attar.data.tokens import Tokenizer, padded
 from attar.errors import DataError
 
 TEXT_NAMES = ("text", "sentence", "message", "review", "document", "content")
 # A column of texts rather than of categories: this share of its cells are different, and they have so many words.
 _DISTINCT, _WORDS = 0.5, 3.0
+# In so many rows, texts that all differ do so for a reason.
+_FEW = 20
 # Names that a column called split gives the parts of a set, but for the test part.
 _PARTS = frozenset({"train", "training", "dev", "val", "valid", "validation", "all", "unsup", "unsupervised", "test"})
 _SPLIT, _TEST = "split", "test"
@@ -43,7 +45,7 @@ def text_column(table: ArrowTable, kind: str | None, known: Collection[str], whe
         return None
     found = {str(field.name): _cells(table.column(i)) for i, field in enumerate(table.schema) if is_text(field.type)}
     if kind == "text":
-        named = [name for name in found if name in known] or [n for n in found if n.lower() in TEXT_NAMES]
+        named = [name for name in found if name in known] or list(filter(_is_called_text, found))
         longest = max(named[:1] or found, key=lambda name: sum(len(cell or "") for cell in found[name]), default=None)
         if longest is None:
             raise DataError(f"{where}: no column holds texts; give one called text")
@@ -51,7 +53,44 @@ def text_column(table: ArrowTable, kind: str | None, known: Collection[str], whe
     features = [name for name in table.column_names if not (name == _SPLIT and _is_split(found.get(name, [])))]
     if len(features) != 1 or features[0] not in found:
         return None
-    return features[0] if _are_texts(found[features[0]], features[0].lower() in TEXT_NAMES) else None
+    return features[0] if _are_texts(found[features[0]], _is_called_text(features[0])) else None
+
+
+def without_names(table: ArrowTable, kind: str | None, known: Collection[str]) -> tuple[ArrowTable, list[str]]:
+    """Leave out columns such as a customer's number: texts, none of which occurs twice, of which nothing can be learnt.
+
+    Texts that may be the samples stay, as does a column that is alone.
+
+    Arguments:
+        table: the columns of features.
+        kind: as of `text_column`.
+        known: names of a model's columns, which stay.
+
+    Returns:
+        The table, and notes.
+    """
+    if kind == "text":
+        return table, []
+    found = [str(f.name) for f in table.schema if f.name not in known and is_text(f.type)]
+    found = [name for name in found if _all_differ(table.column(name))]
+    named = [name for name in found if not _are_texts(_cells(table.column(name)), _is_called_text(name))]
+    rest = table.drop_columns(named)
+    if rest.num_columns == 0:
+        return table, []
+    if text_column(rest, kind, known, "") is None and rest.num_columns > len(found) - len(named):
+        rest, named = table.drop_columns(found), found
+    end = "call it 'id' if it names the rows"
+    return rest, [f"column '{name}' is another text in every row, and no feature: {end}" for name in named]
+
+
+def _all_differ(column: Any) -> bool:
+    cells = [cell for cell in _cells(column) if cell]
+    differ = len(cells) >= _FEW and len(set(cells)) == len(cells)
+    return differ and not any(map(looks_like_a_number, cells)) and not is_clock(column)
+
+
+def _is_called_text(name: str) -> bool:
+    return name.lower() in TEXT_NAMES
 
 
 def are_texts(x: object) -> bool:
