@@ -8,7 +8,16 @@ import pytest
 from attar.adapt.validate import binomial_interval, choose, correctness
 from attar.candidates import candidates
 from attar.deploy.session import load
-from attar.findings import _by_group, _confusion, _cross_validated, _plane, line_of, line_of_step, percent
+from attar.findings import (
+    _by_group,
+    _confusion,
+    _cross_validated,
+    _plane,
+    _without_looking,
+    line_of,
+    line_of_step,
+    percent,
+)
 from attar.report.facts import Facts, Step
 
 
@@ -124,6 +133,16 @@ def test_neighbours_stay_neighbours() -> None:
     plane = _plane((rng.standard_normal((60, 10)) + 20 * np.eye(3, 10)[group]).astype(np.float32), 0)
     distance = np.linalg.norm(plane[:, None] - plane[None], axis=2) + 1e9 * np.eye(60)
     assert (group[distance.argmin(1)] == group).all()
+
+
+def test_what_the_most_frequent_class_would_give_is_said_where_the_model_may_be_no_better(finished) -> None:
+    facts, data = finished.outcome.facts, finished.dataset
+    y = data.y[data.test] if data.test is not None else data.y[data.labelled]
+    share = np.bincount(y).max() / len(y)
+    low, _ = facts.test_interval or facts.interval
+    assert ("Always saying" in facts.verdict) == (low <= share)
+    # Of a class that training has not seen, every answer is wrong.
+    assert _without_looking((0.5, 0.9), np.array([0, 0, 1, -1]), ("a", "b")).endswith("“a” would be right on 50.0 %.")
 
 
 @pytest.mark.parametrize(

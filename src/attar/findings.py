@@ -84,9 +84,10 @@ def findings(
     said, steps = shipped.predict_proba(job.kind.given(job.x)), decided.shipped.steps
     tested = test_accuracy = test_interval = None
     groups = () if job.groups is None else _by_group(right[choice.index], job.groups[job.labelled], dataset.group_names)
+    judged_by = job.codes
     if test is not None and len(test.y):
         tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
-        hit = (tested == test.y).astype(np.float64)
+        hit, judged_by = (tested == test.y).astype(np.float64), test.y
         test_accuracy, test_interval = estimate(hit, test.together)
         groups = () if test.groups is None else _by_group(hit, test.groups, dataset.group_names)
         steps = _tested(steps, chosen, job.kind.given(test.x), test.y, test_accuracy)
@@ -110,7 +111,8 @@ def findings(
         classes=classes,
         labels_per_class=tuple(int(c) for c in counts),
         notes=(*dataset.notes, *decided.left_out),
-        verdict=_verdict(choice, test_accuracy, n_test, last),
+        verdict=_verdict(choice, test_accuracy, n_test, last)
+        + _without_looking(test_interval or choice.interval, judged_by, classes),
         why=_why(tried, right, choice),
         accuracy=choice.accuracy,
         interval=choice.interval,
@@ -233,6 +235,21 @@ def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: 
         f"A model of {size}, right on {percent(test_accuracy)} of {n_test:,} held-out samples; "
         f"its labels alone had promised {promised}."
     )
+
+
+def _without_looking(interval: tuple[float, float], codes: Ints, classes: tuple[str, ...]) -> str:
+    """What the most frequent class alone would give, where the model may be no better.
+
+    >>> _without_looking((0.79, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"))
+    ' Always saying “healthy” would be right on 90.0 %.'
+    >>> _without_looking((0.91, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"))
+    ''
+    """
+    counts = np.bincount(codes[codes != UNLABELLED], minlength=len(classes))
+    share = float(counts.max()) / len(codes)
+    if interval[0] > share:
+        return ""
+    return f" Always saying “{classes[counts.argmax()]}” would be right on {percent(share)}."
 
 
 def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice) -> str:
