@@ -83,7 +83,7 @@ def test_categories_with_digits_are_no_numbers(cells):
 def test_free_text_is_said():
     table = pa.table({"a": [f"text {i}" for i in range(200)]})
     _, _, notes = from_arrow(table, where="f")
-    assert "200 categories in 200 rows" in notes[0]
+    assert "200 categories in 200 rows: if it is free text, give the kind text" in notes[0]
     assert not from_arrow(table, where="f", text=["a"])[2]
 
 

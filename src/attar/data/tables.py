@@ -183,7 +183,7 @@ def _codes(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doub
     if not text and len(categories) > _MANY and 2 * len(categories) > len(values):
         notes.append(
             f"column '{name}' has {len(categories)} categories in {len(values)} rows:"
-            " leave it out if it is free text, call it 'id' if it names the row"
+            " if it is free text, give the kind text or leave it out; call it 'id' if it names the row"
         )
     return values, categories, notes
 
