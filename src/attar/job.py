@@ -17,7 +17,7 @@ from attar.committee import committee
 from attar.compress.budget import Budget
 from attar.data.dataset import UNLABELLED, Dataset, Ints
 from attar.data.groups import levels
-from attar.deploy.meta import ModelMeta
+from attar.deploy.meta import Extra, ModelMeta
 from attar.errors import BudgetError, ExportError
 from attar.findings import Decided, TestPart, findings, line_of, line_of_step, percent
 from attar.plan import Plan
@@ -155,13 +155,16 @@ def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> 
     code = np.full(len(dataset.classes) + 1, UNLABELLED)
     code[known] = np.arange(len(known))
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
+    extra: Extra = {"hops": kind.hops} if kind.hops else {}
+    if dataset.channels:
+        extra["channels"] = "\n".join(dataset.channels)
     meta = ModelMeta(
         dataset.kind,
         kind.shape,
         tuple(dataset.classes[c] for c in known),
         dataset.columns,
         version=attar.__version__,
-        extra={"hops": kind.hops} if kind.hops else {},
+        extra=extra,
     )
     # The labelled ones first, each part in random order: files are often sorted by class.
     order = np.random.default_rng(seed).permutation(len(x))

@@ -42,6 +42,26 @@ def test_one_recording_of_several_channels_is_predicted_by_its_file(tmp_path):
         read_for_prediction(str(tmp_path / "a.csv"), kind="series", shape=(3, 4))
 
 
+def test_channels_to_predict_are_those_of_the_model_in_any_order(tmp_path):
+    def folder(name, header, rows):
+        (tmp_path / name).mkdir()
+        for i in "ab":
+            (tmp_path / name / f"{i}.csv").write_text(f"{header}\n{rows}\n")
+        return str(tmp_path / name)
+
+    assert read(folder("train", "p,q", "1,2\n3,4")).channels == ("p", "q")
+    new = {"kind": "series", "shape": (2, 2), "columns": (Column("p"), Column("q"))}
+    other = read_for_prediction(folder("other", "r,q,p", "9,2,1\n9,4,3"), **new)
+    assert other.x.tolist() == [[[1, 3], [2, 4]]] * 2
+    assert "1 columns are not used (r)" in other.notes
+    with pytest.raises(DataError, match="no column 'q', which the model needs; it has p"):
+        read_for_prediction(folder("less", "p", "1\n3"), **new)
+    # Without names they are taken in their order.
+    nameless = folder("nameless", "1,2", "3,4")
+    assert read(nameless).channels == ()
+    assert read_for_prediction(nameless, **new).x.tolist() == other.x.tolist()
+
+
 def test_labels_of_files_that_are_skipped(tmp_path):
     pictures(tmp_path / "p")
     (tmp_path / "p" / "3.png").write_bytes(b"not an image")

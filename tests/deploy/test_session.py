@@ -22,6 +22,13 @@ from attar.errors import ModelError
 Samples = Callable[..., Floats]
 
 
+def test_channels_of_series_have_names(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(6, 2), nn.Softmax(1))
+    meta = ModelMeta("series", (2, 3), ("a", "b"), extra={"channels": "vibration [g]\ncurrent"})
+    export(net, torch.zeros(1, 2, 3), tmp_path / "m.onnx", meta)
+    assert load(tmp_path / "m.onnx").columns == (Column("vibration [g]"), Column("current"))
+
+
 def test_describes_itself(image_file: Path, series_file: Path, table_file: Path) -> None:
     model = load(image_file)
     assert (model.kind, model.shape, model.columns, model.meta.version) == ("image", (8, 8), (), "0.1.0")

@@ -205,7 +205,8 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     if len(set(ids)) < n:
         notes.append("some ids are given to more than one sample")
     names: Strings = np.array(ids, dtype=np.str_)
-    dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), windows)
+    channels = tuple(column.name for column in raw.columns) if kind == "series" else ()
+    dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), channels, windows)
     return dataset if raw.groups is None else with_groups(dataset, raw.groups, where)
 
 

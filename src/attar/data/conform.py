@@ -23,7 +23,7 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
         raw: samples without labels.
         kind: of the model.
         shape: of one raw sample of the model.
-        columns: of the model's table.
+        columns: of the model's table, or its channels.
         where: the source that an error names.
 
     Raises:
@@ -41,6 +41,9 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
         raw = replace(raw, columns=tuple(columns), kind="text", length=shape[0])
     elif kind == "table":
         raw = _match(raw, shape, columns, where)
+    elif raw.kind == kind == "series" and isinstance(raw.x, list) and raw.columns and len(columns) > 1:
+        place, unused = _places(raw.columns, columns, where)
+        raw = replace(raw, x=[one[place] for one in raw.x], notes=(*raw.notes, *unused))
     elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape[1:] in (shape, shape[1:], (*shape, 1)):
         # An array that fits is what the model takes, whatever it would have been guessed to be.
         x = raw.x if raw.x.shape[1:] != shape[1:] or kind != "series" else raw.x[:, None]

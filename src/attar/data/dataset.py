@@ -75,6 +75,7 @@ class Dataset:
         columns: of a table; of texts, the one that they stand in.
         test: indices of the samples that the source itself sets aside for testing, else None.
         notes: what was found on reading and what was done about it, one sentence each.
+        channels: names of the channels of series, where their source has them.
         windows: of series, where they are told to be cut from longer recordings; else None.
         groups: a number from 0 `(n,)`, the same for samples that a person says belong together, as those of one patient
             or machine do; None: each by itself.
@@ -89,6 +90,7 @@ class Dataset:
     columns: tuple[Column, ...] = ()
     test: Ints | None = None
     notes: tuple[str, ...] = field(default=())
+    channels: tuple[str, ...] = ()
     windows: Windows | None = None
     groups: Ints | None = None
     group_names: tuple[str, ...] = ()

@@ -77,10 +77,10 @@ def read_folder(
         y, test, said = _labels(texts)
         x, found_notes = read_texts([folder / name for name in texts], texts, strict=strict)
         return Raw(x, y, True, texts, (), "text", test, (*notes, *found_notes, *said))
-    series, kept, found_notes = read_recordings([folder / name for name in recordings], strict=strict)
+    series, kept, channels, found_notes = read_recordings([folder / name for name in recordings], strict=strict)
     samples, skipped = _split(samples, kept)
     y, test, said = _labels(samples)
-    return Raw(series, y, True, samples, (), "series", test, (*notes, *found_notes, *said), skipped=skipped)
+    return Raw(series, y, True, samples, channels, "series", test, (*notes, *found_notes, *said), skipped=skipped)
 
 
 def _split(names: Sequence[str], kept: Sequence[int]) -> tuple[list[str], tuple[str, ...]]:

@@ -24,7 +24,7 @@ class Raw:
         y: one label per sample, None where there is none; or None.
         exact: True where each text is the name of a class, even "-1" and "nan"; else these mean unlabelled.
         ids: name of each sample; row numbers where None.
-        columns: of a table whose source names them.
+        columns: of a table, or channels of recordings, whose source names them.
         kind: where the source leaves no doubt about it.
         test: indices that the source sets aside for testing.
         notes: what was found on reading.

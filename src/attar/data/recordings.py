@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attar.data.archives import read_npy
-from attar.data.dataset import Array
+from attar.data.dataset import Array, Column
 from attar.data.delimited import read_delimited
 from attar.data.files import read_parquet
 from attar.data.tables import DELIMITED, PARQUET, from_arrow, is_clock
@@ -64,7 +64,9 @@ def read_recording(path: Path) -> Recording:
     return Recording(values.T, tuple(column.name for column in columns), clocks=clocks)
 
 
-def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[list[Array], list[int], list[str]]:
+def read_recordings(
+    paths: Sequence[Path], *, strict: bool
+) -> tuple[list[Array], list[int], tuple[Column, ...], list[str]]:
     """Read recordings, channels in the order of the first.
 
     Arguments:
@@ -72,7 +74,8 @@ def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[list[Array]
         strict: refuse an unreadable recording rather than skip it.
 
     Returns:
-        Recordings `(channels, steps)`, the positions in `paths` of those that could be read, and notes.
+        Recordings `(channels, steps)`, the positions in `paths` of those that could be read, the channels where the
+        files name them, and notes.
 
     Raises:
         DataError: no recording can be read, one cannot and `strict` is set, or channels differ between files.
@@ -113,7 +116,10 @@ def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[list[Array]
         notes.append(
             f"{x[0].shape[0]} channels of {x[0].shape[1]} steps: if it is the other way round, transpose the files"
         )
-    return x, kept, notes
+    names = found[0].names
+    # As a file without a header line is read, whose channels have an order and no names.
+    named = names != tuple(f"x{i}" for i in range(len(names)))
+    return x, kept, tuple(map(Column, names)) if named else (), notes
 
 
 def _ordered(item: Recording, first: Recording, path: Path, first_path: Path) -> Array:

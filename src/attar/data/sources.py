@@ -87,7 +87,8 @@ def read_for_prediction(
         kind: of the model.
         shape: of one raw sample of the model. Images of another size are resized, colour and grey exchanged,
             series cut or padded; each is noted.
-        columns: of a table, matched by name where the source has names. An unknown category becomes NaN.
+        columns: of a table, or channels of series, matched by name where the source has names. An unknown category
+            becomes NaN.
         strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
 
     Returns:
@@ -101,8 +102,8 @@ def read_for_prediction(
     path = Path(source).expanduser()
     if kind == "series" and shape[0] > 1 and path.is_file() and path.suffix.lower() in (*DELIMITED, *PARQUET):
         # A row of a table is a recording of one channel; where there are several, the table is a recording.
-        series, _, notes = read_recordings([path], strict=True)
-        raw = Raw(series, ids=(path.name,), kind="series", notes=tuple(notes))
+        series, _, channels, notes = read_recordings([path], strict=True)
+        raw = Raw(series, ids=(path.name,), columns=channels, kind="series", notes=tuple(notes))
     else:
         size = shape if kind == "image" else None
         raw = _raw(source, label_column="", strict=strict, shape=size, text=text, kind=kind)

@@ -50,8 +50,9 @@ class Model:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of a table, or the one of texts with their tokenizer."""
-        return self.meta.columns
+        """The columns of a table, the one of texts with their tokenizer, or the channels of series, where named."""
+        channels = str(self.meta.extra.get("channels", ""))
+        return tuple(map(Column, channels.split("\n"))) if channels else self.meta.columns
 
     @property
     def classes(self) -> npt.NDArray[Any]:
