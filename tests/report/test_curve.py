@@ -54,3 +54,7 @@ def test_short_and_odd_curves_are_drawn(digits, points):
     assert drawn.count("<circle") == (len(points) if len(points) > 1 else 0)
     assert ("Too few labels" in drawn) == ("<svg" not in drawn)
     assert "nan" not in drawn
+
+
+def test_two_bands_are_not_called_one(digits):
+    assert "The band holds 90\u00a0% of the draws of so many labels; of all, it is the interval" in curve(digits)
