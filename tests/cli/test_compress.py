@@ -5,6 +5,9 @@ import torch
 from torch import nn
 
 from attar.compress import save
+from attar.compress.budget import readable
+from attar.deploy.meta import ModelMeta
+from attar.deploy.onnx import export
 from tests.cli.conftest import call
 
 
@@ -33,6 +36,18 @@ def test_a_file_is_not_unpacked_over_itself(network, empty) -> None:
     shutil.copy("net.attar", "other.onnx")
     assert call("unpack", "other.onnx").code == 2
     assert network.read_bytes() == (empty / "other.onnx").read_bytes() == before
+
+
+def test_each_file_is_said_with_what_it_is_for(network, empty) -> None:
+    net = nn.Sequential(nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 3))
+    export(net, torch.randn(1, 40), empty / "big.onnx", ModelMeta("table", (40,), ("a", "b", "c")))
+    said = call("compress", "big.onnx", "--budget", "4KB", "-o", "small").out.splitlines()
+    bytes_ = (empty / "small" / "model.onnx").stat().st_size
+    assert said[-3:] == [
+        "small/model.attar  (for attar unpack)",
+        f"small/model.onnx  (for onnxruntime, {readable(bytes_)})",
+        "small/compress.html",
+    ]
 
 
 def test_other_files_than_the_one_that_is_meant(network, empty) -> None:

@@ -59,7 +59,8 @@ def compress(
             json.dumps({key: facts[key] for key in ("verdict", "judged", "n_judged", "tried", "chosen", "seconds")})
         )
     elif not quiet:
-        typer.echo(f"\n{done.facts.verdict}\n\n{done.model}\n{done.page}")
+        files = [f"{done.model.with_name(name)}  ({purpose})" for name, purpose in done.facts.files.items()]
+        typer.echo("\n".join(["", done.facts.verdict, "", *files, str(done.page)]))
 
 
 def unpack(
