@@ -61,6 +61,16 @@ def test_when_a_step_was_is_no_channel(tmp_path, cells):
         read_recordings([text(tmp_path / "c.csv", f'at\n"{cells}"\n')], strict=True)
 
 
+def test_a_channel_that_only_rises_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        rows = "".join(f"{i / 50},{rng.normal()}\n" for i in range(20))
+        (tmp_path / f"{name}.csv").write_text(f"t,p\n{rows}")
+    x, _, _, notes = read_recordings(sorted(tmp_path.iterdir()), strict=True)
+    assert x[0].shape == (2, 20)
+    assert notes == ["channel 't' only rises, in every recording: leave it out if it is the time"]
+
+
 def test_broken_recordings_are_skipped_and_named(tmp_path):
     np.save(tmp_path / "c.npy", np.zeros((2, 2, 2)))
     np.save(tmp_path / "d.npy", np.array(["x"]))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from attar.data.archives import read_npy
 from attar.data.dataset import Array, Column
 from attar.data.delimited import read_delimited
@@ -14,6 +16,8 @@ from attar.data.tables import DELIMITED, PARQUET, from_arrow, is_clock
 from attar.data.wav import read_wav
 from attar.errors import DataError, listed
 
+# Fewer steps than these rise by chance.
+_STEPS = 10
 SUFFIXES = frozenset({*DELIMITED, *PARQUET, ".npy", ".wav"})
 
 
@@ -105,6 +109,12 @@ def read_recordings(
         for name in dict.fromkeys(name for item in found for name in item.clocks)
     ]
     x = [_ordered(item, found[0], paths[kept[i]], paths[kept[0]]) for i, item in enumerate(found)]
+    called = [f"'{name}'" for name in found[0].names] or [str(i) for i in range(len(x[0]))]
+    notes += [
+        f"channel {name} only rises, in every recording: leave it out if it is the time"
+        for i, name in enumerate(called)
+        if all(_only_rises(item[i]) for item in x)
+    ]
     rates = sorted({item.rate for item in found if item.rate is not None})
     if len(rates) == 1:
         notes.append(f"sampled at {rates[0]} Hz, full scale is 1")
@@ -120,6 +130,10 @@ def read_recordings(
     # As a file without a header line is read, whose channels have an order and no names.
     named = names != tuple(f"x{i}" for i in range(len(names)))
     return x, kept, tuple(map(Column, names)) if named else (), notes
+
+
+def _only_rises(values: Array) -> bool:
+    return len(values) >= _STEPS and bool(np.all(np.diff(values.astype(np.float64)) > 0))
 
 
 def _ordered(item: Recording, first: Recording, path: Path, first_path: Path) -> Array:
