@@ -17,6 +17,10 @@ from attar.errors import DataError
         ("a, b\n1,NA\n", ["a", "b"], [{"a": 1, "b": None}]),
         ('"a,1",b\nx,\n', ["a,1", "b"], [{"a,1": "x", "b": None}]),
         ("a\r\n1\r\n2.5\r\n", ["a"], [{"a": 1}, {"a": 2.5}]),
+        ("\ufeffsep=;\r\na;b\r\n1,5;2\r\n", ["a", "b"], [{"a": 1.5, "b": 2}]),
+        ("a;b;;\r\n1,5;2;;\r\n", ["a", "b"], [{"a": 1.5, "b": 2}]),
+        (",a,\n7,1,\n8,2,\n", ["", "a"], [{"": 7, "a": 1}, {"": 8, "a": 2}]),
+        ("sep=\n1\n", ["sep="], [{"sep=": 1}]),
     ],
 )
 def test_ways_to_write_a_table(tmp_path, text, names, rows):

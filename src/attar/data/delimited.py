@@ -20,17 +20,27 @@ _YEARS = range(1000, 3000)
 _PLACES = 5  # as many numbers in order are where something was measured, such as wavelengths
 _FRACTION = {sign: re.compile(rf"[+-]?\d+[{sign}]\d+([eE][+-]?\d+)?") for sign in ",."}
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_EXCEL = re.compile(r'"?sep=[,;\t]"?', re.IGNORECASE)
 _LARGEST_BLOCK = 1 << 30
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a delimited file is written: `names` are those of its `header` line, x0, x1, … where it has none."""
+    """How a delimited file is written.
+
+    Arguments:
+        delimiter: between cells.
+        names: those of its header line, x0, x1, … where it has none.
+        header: whether it has one.
+        decimal: sign in numbers.
+        skip: lines before all of this.
+    """
 
     delimiter: str
     names: tuple[str, ...]
     header: bool = True
     decimal: str = "."
+    skip: int = 0
 
 
 def layout(path: Path) -> Layout:
@@ -51,6 +61,9 @@ def layout(path: Path) -> Layout:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     lines = list(io.StringIO(text, newline=""))
+    # Excel's own first line, which is no part of the table.
+    skip = int(bool(_EXCEL.fullmatch(lines[0].rstrip("\r\n"))) and len(lines) > 1)
+    lines = lines[skip:]
     # Beside semicolons, commas all of which stand between digits are part of numbers.
     decimals = ";" in lines[0] and not re.search(r"(?<!\d),|,(?!\d)", lines[0])
     counted = lines[0].replace(",", "") if decimals else lines[0]
@@ -68,7 +81,7 @@ def layout(path: Path) -> Layout:
         cells = [[cell.replace(",", ".") for cell in row] for row in cells]
     header = _is_header(cells[0], cells[1:])
     names = first if header else [f"x{i}" for i in range(len(first))]
-    return Layout(delimiter, tuple(names), header, "," if comma else ".")
+    return Layout(delimiter, tuple(names), header, "," if comma else ".", skip)
 
 
 def _has_decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
@@ -128,7 +141,12 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
         raise DataError(f"{path}: {first_line(error)}; mend the file") from None
     if table.num_rows == 0 and not empty:
         raise DataError(f"{path}: a header line and no row; give one sample per line")
-    return table.rename_columns([str(name).strip() for name in table.column_names]), notes
+    table = table.rename_columns([str(name).strip() for name in table.column_names])
+    # Excel ends each line with the delimiters of columns that were cleared.
+    blank = [i for i, name in enumerate(table.column_names) if not name and table.column(i).null_count == len(table)]
+    if blank and len(blank) < table.num_columns:
+        table = table.select([i for i in range(table.num_columns) if i not in blank])
+    return table, notes
 
 
 def words_for_missing(path: Path, column: str) -> list[str]:
@@ -147,7 +165,10 @@ def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[
     return arrow_csv.read_csv(
         path,
         read_options=arrow_csv.ReadOptions(
-            use_threads=False, block_size=block, column_names=None if found.header else list(found.names)
+            use_threads=False,
+            block_size=block,
+            column_names=None if found.header else list(found.names),
+            skip_rows=found.skip,
         ),
         parse_options=arrow_csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(

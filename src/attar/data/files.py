@@ -93,11 +93,13 @@ def read_table(
 ) -> Raw:
     """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file` and `from_table`."""
     if path.suffix.lower() in DELIMITED:
-        names: Sequence[str] = layout(path).names
+        names: Sequence[str] = [name for name in layout(path).names if name]
         each_once(names, str(path))
         label = _label(names, label_column, path)
-        written = {label, group_column, *(name for name in names if name.lower() in (*ids, *ROW_NAMES)), *text} - {None}
+        ids_of = {name for name in ("", *names) if name.lower() in (*ids, *ROW_NAMES)}
+        written = {label, group_column, *ids_of, *text} - {None}
         table, notes = read_delimited(path, text=[str(name) for name in written])
+        each_once(table.column_names, str(path))
         if label is not None and table.column(label).null_count:
             notes += words_for_none(words_for_missing(path, label), MISSING)
     else:
