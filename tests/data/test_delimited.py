@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from attar.data.delimited import layout, read_delimited
+from attar.data.files import read_table
 from attar.errors import DataError
 
 
@@ -79,6 +80,17 @@ def test_decimal_commas(tmp_path, text, value):
     path = tmp_path / "t.csv"
     path.write_text(text)
     assert read_delimited(path)[0].column(0)[0].as_py() == value
+
+
+def test_a_typing_error_among_decimal_commas_is_found_as_among_points(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [f"{i},5;{i % 2},0;{'ab'[i % 2]}" for i in range(20)]
+    path.write_text("\n".join(["a;b;c", *rows, "-;-;c"]))
+    with pytest.raises(DataError, match="row 20, column 'a' is '-' where a number is expected"):
+        read_table(path)
+    # Of a few different numbers it may be a category, and is written as it stands.
+    path.write_text("\n".join(["a;b;c", *rows, "7,5;-;c"]))
+    assert read_table(path).columns[1].categories == ("-", "0,0", "1,0")
 
 
 def test_a_header_line_of_any_length(tmp_path):

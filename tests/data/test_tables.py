@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from attar.data.tables import doubles, from_arrow, recode
+from attar.data.tables import doubles, from_arrow, holds_a_typing_error, recode
 from attar.errors import DataError
 
 
@@ -57,6 +57,7 @@ def test_a_typing_error_in_a_column_of_numbers():
     cells[17] = "1o"
     with pytest.raises(DataError, match="f: row 17, column 'a' is '1o' where a number"):
         from_arrow(pa.table({"a": cells}), where="f")
+    assert not holds_a_typing_error([str(i) for i in range(30)])
     few = pa.table({"a": ["0", "1", "2", "3+", "1"]})
     values, columns, notes = from_arrow(few, where="f")
     assert columns[0].categories == ("0", "1", "2", "3+")

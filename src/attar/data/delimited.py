@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from attar.data.labels import MISSING
-from attar.data.tables import ArrowTable, is_number
+from attar.data.tables import ArrowTable, holds_a_typing_error, is_number, is_text
 from attar.errors import DataError, first_line
 
 _HEAD, _ROWS = 1 << 16, 20  # bytes, and rows, that a file is judged by
@@ -142,11 +142,27 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     if table.num_rows == 0 and not empty:
         raise DataError(f"{path}: a header line and no row; give one sample per line")
     table = table.rename_columns([str(name).strip() for name in table.column_names])
+    if found.decimal == ",":
+        table = _with_points(table, text)
     # Excel ends each line with the delimiters of columns that were cleared.
     blank = [i for i, name in enumerate(table.column_names) if not name and table.column(i).null_count == len(table)]
     if blank and len(blank) < table.num_columns:
         table = table.select([i for i in range(table.num_columns) if i not in blank])
     return table, notes
+
+
+def _with_points(table: ArrowTable, text: Collection[str]) -> ArrowTable:
+    """Numbers written with a comma, in columns where Arrow left them as texts for the sake of a typing error."""
+    import pyarrow.compute as pc
+
+    for i, name in enumerate(table.column_names):
+        cells = table.column(i)
+        if name in text or not is_text(cells.type):
+            continue
+        pointed = pc.replace_substring_regex(cells, r"^([+-]?\d+),(\d+)$", r"\1.\2")
+        if holds_a_typing_error([cell for cell in pc.unique(pointed).to_pylist() if cell is not None]):
+            table = table.set_column(i, name, pointed)
+    return table
 
 
 def words_for_missing(path: Path, column: str) -> list[str]:

@@ -210,6 +210,12 @@ def looks_like_a_number(text: str) -> bool:
     return is_number(text) or bool(_DRESSED.fullmatch(text))
 
 
+def holds_a_typing_error(found: Sequence[str]) -> bool:
+    """Whether so many of the different cells of a column are numbers that the others are meant to be."""
+    numbers = sum(map(is_number, found))
+    return len(found) > numbers >= max(_TYPO_LEAST, _TYPO_SHARE * len(found))
+
+
 def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]:
     """Tell a typing error in a column of numbers from a column of categories, some of which look like numbers."""
     numbers = sum(map(is_number, found))
@@ -218,7 +224,7 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
         return []
     first = next(i for i, text in enumerate(found) if not is_number(text))
     row = int(np.argmax(codes == first))
-    if numbers >= _TYPO_LEAST and numbers >= _TYPO_SHARE * len(found):
+    if holds_a_typing_error(found):
         raise DataError(
             f"{where}: row {row}, column '{name}' is '{found[first]}' where a number is expected;"
             " mend it, or leave it empty"
