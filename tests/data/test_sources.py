@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from attar.data.dataset import Column
+from attar.data.quality import findings
 from attar.data.sources import read, read_for_prediction
 from attar.errors import DataError, LabelError
 
@@ -56,7 +57,14 @@ def test_channels_to_predict_are_those_of_the_model_in_any_order(tmp_path):
     assert "1 columns are not used (r)" in other.notes
     with pytest.raises(DataError, match="no column 'q', which the model needs; it has p"):
         read_for_prediction(folder("less", "p", "1\n3"), **new)
-    # Without names they are taken in their order.
+    still = read(folder("still", "p,q", "1,2\n3,2"))
+    assert "1 of 2 channels never change (channel 'q')" in still.notes
+    assert "(channel 'q')." in findings(still, np.arange(2), [])[2].said
+    with pytest.raises(DataError, match=r"recording 0 \(a.csv\), channel 'q', step 1 is infinite"):
+        read(folder("loud", "p,q", "1,2\n3,inf"))
+    # Without names they are taken in their order; those of a table that is taken for series are steps.
+    (tmp_path / "t.csv").write_text("id,s,t\na,1,2\nb,3,4\n")
+    assert read(str(tmp_path / "t.csv"), kind="series").channels == ()
     nameless = folder("nameless", "1,2", "3,4")
     assert read(nameless).channels == ()
     assert read_for_prediction(nameless, **new).x.tolist() == other.x.tolist()

@@ -184,7 +184,9 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         raise DataError(f"{where}: column '{text}' holds texts, which make no {kind}; leave it out")
     if guessed and kind == "image" and x.ndim == 3 and x.dtype != np.uint8:
         notes.append("square samples are taken for images; if they are series, give their kind")
-    columns = raw.columns if kind in ("table", "graph") else ()
+    # The columns of a table that is taken for series are steps, and those of recordings channels.
+    channels = raw.columns if kind == "series" and isinstance(raw.x, list) else ()
+    columns = raw.columns if kind in ("table", "graph") else channels
     if kind == "table" and not columns:
         columns = tuple(Column(f"x{j}") for j in range(x.shape[1]))
     if isinstance(x, Nodes):
@@ -205,8 +207,9 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     if len(set(ids)) < n:
         notes.append("some ids are given to more than one sample")
     names: Strings = np.array(ids, dtype=np.str_)
-    channels = tuple(column.name for column in raw.columns) if kind == "series" else ()
-    dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), channels, windows)
+    called = tuple(column.name for column in channels)
+    columns = () if channels else columns
+    dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), called, windows)
     return dataset if raw.groups is None else with_groups(dataset, raw.groups, where)
 
 

@@ -70,7 +70,7 @@ def place(index: Sequence[int | np.intp], kind: str, ids: Sequence[str], columns
     if kind == "table":
         return f"row {name}, column '{columns[rest[0]].name}'"
     if kind == "series":
-        return f"recording {name}, channel {rest[0]}, step {rest[1]}"
+        return f"recording {name}, {name_of(rest[0], kind, columns)}, step {rest[1]}"
     return f"image {name}, pixel ({', '.join(map(str, rest))})"
 
 
@@ -161,12 +161,14 @@ def _refuse_absent(low: npt.NDArray[np.float64], kind: str, columns: Sequence[Co
 
 
 def name_of(i: int, kind: str, columns: Sequence[Column]) -> str:
-    """Name a column of a table or a channel of the rest.
+    """Name a column of a table, or a channel of the rest, which may have no names.
 
     >>> name_of(1, "table", [Column("age"), Column("height")]), name_of(1, "series", [])
     ("column 'height'", 'channel 1')
     """
-    return f"column '{columns[i].name}'" if kind == "table" else f"channel {i}"
+    if kind == "table":
+        return f"column '{columns[i].name}'"
+    return f"channel '{columns[i].name}'" if columns else f"channel {i}"
 
 
 def _constant(

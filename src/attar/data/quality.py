@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.data.checks import extremes, lengths, name_of
-from attar.data.dataset import Dataset, Floats, Ints
+from attar.data.dataset import Column, Dataset, Floats, Ints
 
 Doubles = npt.NDArray[np.floating]
 
@@ -161,13 +161,14 @@ def _near(near: Sequence[tuple[int, int]], n: int) -> Finding:
 def _values(dataset: Dataset) -> list[Finding]:
     """Values that never change, and values that are missing."""
     x, kind = dataset.x, dataset.kind
+    columns = dataset.columns or tuple(map(Column, dataset.channels))
     if kind == "text":
         empty = int(np.isnan(x).all(axis=1).sum())
         return [Finding("Empty texts", f"{empty:,} texts are empty." if empty else "No text is empty.", not empty)]
     low, high = (np.ravel(side) for side in extremes(x, kind))
     same = np.flatnonzero((low == high) | np.isnan(low))
     what = {"image": "pixel values", "series": "channels"}.get(kind, "columns")
-    names = "" if kind == "image" else f" ({_listed([name_of(int(i), kind, dataset.columns) for i in same])})"
+    names = "" if kind == "image" else f" ({_listed([name_of(int(i), kind, columns) for i in same])})"
     said = f"{len(same):,} of {low.size:,} {what} are the same in every sample{names if len(same) else ''}."
     # The dark border of an image is no reason to look.
     found = [Finding("Constant", said, not len(same) or (kind == "image" and len(same) < low.size))]
@@ -181,7 +182,7 @@ def _values(dataset: Dataset) -> list[Finding]:
         axes = (0, 2) if kind == "series" else 0
         shares = np.ravel(missing.mean(axis=axes))
         worst = int(np.argmax(shares))
-        place = f"pixel value {worst}" if kind == "image" else name_of(worst, kind, dataset.columns)
+        place = f"pixel value {worst}" if kind == "image" else name_of(worst, kind, columns)
         said = (
             f"{count:,} of {x.size:,} values are missing ({100 * count / x.size:.2g} %), "
             f"most in {place} ({100 * shares[worst]:.2g} %)."
