@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import nn
 
 from attar.data.arrays import from_arrays
+from attar.data.dataset import Column
+from attar.deploy.onnx import export
 from attar.deploy.session import load
 from attar.job import _job, smallest_models
 from attar.report.facts import Facts
@@ -52,6 +55,18 @@ def series_plan():
     from attar.plan import Plan
 
     return Plan(simclr_epochs=0, autoencoder_epochs=0, tune_steps=0, student_epochs=1)
+
+
+def test_the_names_of_channels_go_into_the_file(series, tmp_path) -> None:
+    names = tuple(f"channel {i}" for i in range(series.dataset.x.shape[1]))
+    for data, columns in (
+        (series.dataset, ()),
+        (replace(series.dataset, channels=names), tuple(map(Column, names))),
+    ):
+        job, _ = _job(data, series_plan(), 0, None)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(job.kind.shape)), len(job.meta.classes)))
+        export(net, job.example, tmp_path / "m.onnx", job.meta)
+        assert load(tmp_path / "m.onnx").columns == columns
 
 
 def test_what_has_no_label_tests_nothing(series) -> None:
