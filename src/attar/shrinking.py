@@ -236,7 +236,8 @@ def _hold(budget: Budget, tried: Iterable[Tried], file: Path) -> None:
     if budget.bytes is not None and small.bytes > budget.bytes:
         raise BudgetError(
             f"{file}: takes {readable(small.bytes)} with eight bits a weight, more than {budget}; an ONNX file cannot "
-            "be trained: allow more, or save the network itself with attar.compress.save"
+            "be trained: allow more, give this budget to attar fit where that wrote the file, or save the network "
+            "itself with attar.compress.save"
         )
     if budget.latency_ms is not None:
         raise BudgetError(
