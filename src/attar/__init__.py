@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Learner": "learner",
+        "evaluate": "evaluation",
         "explore": "exploration",
         "load": "deploy.session",
     },

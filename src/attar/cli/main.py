@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from attar.cli.compress import compress, unpack
+from attar.cli.evaluate import evaluate
 from attar.cli.explore import explore
 from attar.cli.fit import fit
 from attar.cli.predict import predict
@@ -33,6 +34,7 @@ app.command()(compress)
 app.command()(unpack)
 app.command()(risk)
 app.command()(predict)
+app.command()(evaluate)
 app.command()(report)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from attar.data import builtin, graphs
 from attar.data.arrays import build, with_groups, with_labels
@@ -48,33 +49,62 @@ def read(
     >>> dataset.x.shape, dataset.classes
     ((150, 4), ('setosa', 'versicolor', 'virginica'))
     """
-    if labels is not None and label_column is not None:
-        raise LabelError(f"labels from {labels} and from column '{label_column}'; give one of the two")
-    if groups is not None and group_column is not None:
-        raise LabelError(f"groups from {groups} and from column '{group_column}'; give one of the two")
-    files = [Path(file) for file in (labels, groups) if file is not None]
-    labelled = None if labels is None else read_labels(Path(labels))
-    grouped = None if groups is None else read_labels(Path(groups), "group")
-    raw = _raw(source, label_column=label_column, group_column=group_column, strict=strict, leave_out=files, kind=kind)
-    if labelled is not None:
-        notes = [*raw.notes, *labelled[1]]
-        if raw.y is not None:
-            notes.append(f"the source's own labels are set aside: those of {labels} count")
-        raw = replace(raw, y=None, notes=tuple(notes))
-    if grouped is not None:
-        raw = replace(raw, groups=None)
-    dataset = build(raw, where=source, kind=kind)
-    # A file that is skipped may be labelled: only a name that no file has is a mistake.
-    n, ids = len(dataset), [*dataset.ids.tolist(), *raw.skipped]
-    if labels is not None and labelled is not None:
-        y = match_labels(labelled[0], ids, Path(labels))
-        lost = sum(label is not None for label in y[n:])
-        if lost:
-            dataset = replace(dataset, notes=(*dataset.notes, f"{lost} labels are of files that cannot be read"))
-        dataset = with_labels(dataset, y[:n], str(labels))
-    if groups is not None and grouped is not None:
-        dataset = with_groups(dataset, match_labels(grouped[0], ids, Path(groups), "group")[:n], str(groups))
-    return dataset
+    told = _Told.of(labels, label_column, groups, group_column)
+    raw = _raw(
+        source,
+        label_column=label_column,
+        group_column=group_column,
+        strict=strict,
+        leave_out=[file for file in (labels, groups) if file is not None],
+        kind=kind,
+    )
+    return told.on(build(told.alone(raw), where=source, kind=kind), raw.skipped)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Labels and groups of files beside the source, which replace its own."""
+
+    labels: tuple[Path, dict[str, str | None]] | None
+    groups: tuple[Path, dict[str, str | None]] | None
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, labels: Path | None, label_column: str | None, groups: Path | None, group_column: str | None) -> _Told:
+        if labels is not None and label_column is not None:
+            raise LabelError(f"labels from {labels} and from column '{label_column}'; give one of the two")
+        if groups is not None and group_column is not None:
+            raise LabelError(f"groups from {groups} and from column '{group_column}'; give one of the two")
+        labelled, notes = (None, []) if labels is None else read_labels(labels)
+        grouped = None if groups is None else read_labels(groups, "group")[0]
+        return cls(
+            None if labels is None or labelled is None else (labels, labelled),
+            None if groups is None or grouped is None else (groups, grouped),
+            tuple(notes),
+        )
+
+    def alone(self, raw: Raw) -> Raw:
+        """What a reader found, without what the files say otherwise."""
+        notes = (*raw.notes, *self.notes)
+        if self.labels is not None and raw.y is not None:
+            notes = (*notes, f"the source's own labels are set aside: those of {self.labels[0]} count")
+        y, groups = (None if self.labels else raw.y), (None if self.groups else raw.groups)
+        return replace(raw, y=y, groups=groups, notes=notes)
+
+    def on(self, dataset: Dataset, skipped: tuple[str, ...]) -> Dataset:
+        """The dataset with what the files say; one that is skipped may be named too."""
+        n, ids = len(dataset), [*dataset.ids.tolist(), *skipped]
+        if self.labels is not None:
+            path, labels = self.labels
+            y = match_labels(labels, ids, path)
+            lost = sum(label is not None for label in y[n:])
+            if lost:
+                dataset = replace(dataset, notes=(*dataset.notes, f"{lost} labels are of files that cannot be read"))
+            dataset = with_labels(dataset, y[:n], str(path))
+        if self.groups is not None:
+            path, groups = self.groups
+            dataset = with_groups(dataset, match_labels(groups, ids, path, "group")[:n], str(path))
+        return dataset
 
 
 def read_for_prediction(
@@ -97,17 +127,48 @@ def read_for_prediction(
     Raises:
         DataError: the samples cannot be used, are of another kind, or lack a column or channel.
     """
-    shape = tuple(int(size) for size in shape)
-    text = [column.name for column in columns if column.categories or column.tokenizer]
+    raw = _raw_to_predict(source, kind, shape, columns, label_column="", strict=strict)
+    return conform(
+        replace(raw, y=None, groups=None, test=None), kind=kind, shape=tuple(shape), columns=columns, where=source
+    )
+
+
+def read_for_evaluation(
+    source: str,
+    *,
+    kind: str,
+    shape: Sequence[int],
+    columns: Sequence[Column] = (),
+    labels: Path | None = None,
+    label_column: str | None = None,
+    groups: Path | None = None,
+    group_column: str | None = None,
+    strict: bool = False,
+) -> Dataset:
+    """Read labelled samples in the form that a model takes; else as `read_for_prediction` and `read`."""
+    told = _Told.of(labels, label_column, groups, group_column)
+    raw = _raw_to_predict(
+        source,
+        kind,
+        shape,
+        columns,
+        label_column=label_column,
+        group_column=group_column,
+        strict=strict,
+        leave_out=[file for file in (labels, groups) if file is not None],
+    )
+    found = conform(told.alone(raw), kind=kind, shape=tuple(shape), columns=columns, where=source)
+    return told.on(found, raw.skipped)
+
+
+def _raw_to_predict(source: str, kind: str, shape: Sequence[int], columns: Sequence[Column], **asked: Any) -> Raw:
     path = Path(source).expanduser()
     if kind == "series" and shape[0] > 1 and path.is_file() and path.suffix.lower() in (*DELIMITED, *PARQUET):
         # A row of a table is a recording of one channel; where there are several, the table is a recording.
         series, _, channels, notes = read_recordings([path], strict=True)
-        raw = Raw(series, ids=(path.name,), columns=channels, kind="series", notes=tuple(notes))
-    else:
-        size = shape if kind == "image" else None
-        raw = _raw(source, label_column="", strict=strict, shape=size, text=text, kind=kind)
-    return conform(replace(raw, y=None, groups=None, test=None), kind=kind, shape=shape, columns=columns, where=source)
+        return Raw(series, ids=(path.name,), columns=channels, kind="series", notes=tuple(notes))
+    text = [column.name for column in columns if column.categories or column.tokenizer]
+    return _raw(source, shape=tuple(shape) if kind == "image" else None, text=text, kind=kind, **asked)
 
 
 def _raw(

@@ -1,0 +1,44 @@
+"""`attar evaluate MODEL SOURCE`: how often a model is right on labelled samples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attar.cli.options import AsJson, GroupColumn, Groups, LabelColumn, Labels, Quiet, Strict, shown
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.onnx that `attar fit` wrote.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Samples with labels, as for `attar fit`.")],
+    labels: Labels = None,
+    label_column: LabelColumn = None,
+    groups: Groups = None,
+    group_column: GroupColumn = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    strict: Strict = False,
+) -> None:
+    """Say how often a model is right on samples with labels."""
+    from attar.evaluation import evaluate
+
+    with shown(quiet or as_json) as progress:
+        found = evaluate(
+            model,
+            source,
+            labels=labels,
+            label_column=label_column,
+            groups=groups,
+            group_column=group_column,
+            strict=strict,
+            progress=progress,
+        )
+    if as_json:
+        typer.echo(json.dumps(found.to_json()))
+        return
+    for note in () if quiet else found.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo("\n".join(found.lines()))

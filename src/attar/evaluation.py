@@ -1,0 +1,152 @@
+"""How often a shipped model is right on samples that somebody has labelled since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attar.adapt.validate import Interval, estimate
+from attar.data.dataset import Floats, Ints
+from attar.data.groups import levels
+from attar.data.sources import read_for_evaluation
+from attar.data.windows import overlaps, recordings
+from attar.deploy.session import load
+from attar.errors import LabelError, listed
+from attar.training.progress import Progress, Silent
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model says of labelled samples.
+
+    Arguments:
+        accuracy: share of them that it gets right.
+        interval: 90 %, of that share on such samples, or groups of them.
+        classes: of the model, and after them those that it does not know.
+        confusion: how often each class was taken for each that the model knows `(n_classes, n_known)`.
+        notes: what was found on reading.
+    """
+
+    accuracy: float
+    interval: Interval
+    classes: tuple[str, ...]
+    confusion: Ints
+    notes: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        """Samples that were judged."""
+        return int(self.confusion.sum())
+
+    @property
+    def recalls(self) -> tuple[float | None, ...]:
+        """Share of the samples of each class that are right; None of a class without any."""
+        right = [self.confusion[i, i] if i < self.confusion.shape[1] else 0 for i in range(len(self.classes))]
+        return tuple(float(hit / n) if n else None for hit, n in zip(right, self.confusion.sum(1).tolist()))
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of the recalls: of a model that always says one class, 1 / number of classes."""
+        return float(np.mean([recall for recall in self.recalls if recall is not None]))
+
+    def lines(self) -> list[str]:
+        """The same for a terminal: a sentence, and a line for each class."""
+        low, high = (100 * limit for limit in self.interval)
+        found = [
+            f"right on {100 * self.accuracy:.1f} % of {self.n:,} labelled samples (90 % interval {low:.1f} to "
+            f"{high:.1f}); {100 * self.balanced_accuracy:.1f} % in the mean over the classes",
+            "",
+        ]
+        wide = max(map(len, self.classes))
+        for i, (name, recall) in enumerate(zip(self.classes, self.recalls)):
+            wrong = np.where(np.arange(self.confusion.shape[1]) == i, 0, self.confusion[i])
+            share = "–" if recall is None else f"{100 * recall:.1f} %"
+            most = int(wrong.argmax())
+            taken = f"  most often taken for {self.classes[most]} ({wrong[most]:,})" if wrong[most] else ""
+            found.append(f"{name:<{wide}}  {share:>7} of {self.confusion[i].sum():>6,}{taken}")
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        return {
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            "balanced_accuracy": self.balanced_accuracy,
+            "n": self.n,
+            "classes": [
+                {"name": name, "n": sum(row), "recall": recall, "taken_for": dict(zip(self.classes, row))}
+                for name, recall, row in zip(self.classes, self.recalls, self.confusion.tolist())
+            ],
+            "notes": list(self.notes),
+        }
+
+
+def evaluate(
+    model: str | Path,
+    source: str,
+    *,
+    labels: str | Path | None = None,
+    label_column: str | None = None,
+    groups: str | Path | None = None,
+    group_column: str | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Judge a model file by samples with labels. Nothing is learnt from them.
+
+    Arguments:
+        model: a file that attar wrote.
+        source: samples, as of `attar fit`; of one with a test part of its own, that alone is judged.
+        labels: file of id and label.
+        label_column: of a table.
+        groups: file of id and group, such as a patient: the interval is then one for new groups.
+        group_column: of a table, or an array of an NPZ file, that says the same.
+        strict: refuse unreadable files rather than skip them.
+        progress: where to report.
+
+    Raises:
+        ModelError: not a model of attar's.
+        DataError: the samples cannot be used; LabelError: the labels cannot, or there are none.
+    """
+    loaded = load(model)
+    dataset = read_for_evaluation(
+        source,
+        kind=loaded.kind,
+        shape=loaded.shape,
+        columns=loaded.columns,
+        labels=None if labels is None else Path(labels),
+        label_column=label_column,
+        groups=None if groups is None else Path(groups),
+        group_column=group_column,
+        strict=strict,
+    )
+    judged, notes = dataset.labelled, list(dataset.notes)
+    if dataset.test is not None:
+        judged = np.intersect1d(judged, dataset.test)
+        notes.append(f"the test part of {source} alone is judged")
+    if not len(judged):
+        raise LabelError(f"{source}: no sample is labelled; give labels, as of attar fit")
+    x: Floats = dataset.x[judged]
+    parts = levels(dataset.groups, None)
+    if loaded.kind == "series" and (cut := recordings(np.asarray(x))) is not None:
+        windows, stride = cut
+        notes += overlaps(windows.recordings, stride, x.shape[2])
+        parts = levels(None if dataset.groups is None else dataset.groups[judged], windows)
+    elif parts:
+        parts = (parts[0][judged],)
+    with (progress or Silent()).task("evaluate", len(x)) as task:
+        said = loaded.predict_proba(x, task.advance).argmax(1)
+    known = tuple(loaded.meta.classes)
+    others = tuple(name for name in dataset.classes if name not in known)
+    classes = (*known, *others)
+    y = np.array([classes.index(name) for name in dataset.classes])[dataset.y[judged]]
+    if (y >= len(known)).any():
+        found = [f"'{classes[code]}'" for code in np.unique(y[y >= len(known)])]
+        notes.append(f"labels that the model does not know, and cannot get right: {listed(found)}")
+    confusion = np.zeros((len(classes), len(known)), dtype=np.int64)
+    np.add.at(confusion, (y, said), 1)
+    accuracy, interval = estimate((said == y).astype(np.float64), parts[0] if parts else None)
+    return Evaluation(accuracy, interval, classes, confusion, tuple(notes))
