@@ -173,8 +173,14 @@ def test_on_one_axis_nothing_is_propagated_and_the_map_shows_the_samples(plan, h
 def test_what_cannot_be_exported_is_left_out_and_nothing_left_is_an_error(plan, hidden, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr("attar.trials.base.TOLERANCE", -1.0)
     dataset = from_arrays(np.random.default_rng(0).standard_normal((60, 3)), hidden(np.arange(60) % 2, 4))
-    with Run(tmp_path / "run", {}, {}) as run, pytest.raises(ExportError, match="nothing that was tried could be"):
+    with (
+        Run(tmp_path / "run", {}, {}) as run,
+        pytest.raises(ExportError, match="nothing that was tried could be") as told,
+    ):
         run_job(dataset, plan, Budget(), run, Silent(), seed=0, source="x", command="")
+    # Of the file that lay in a folder of the run, a person knows nothing.
+    assert "is left out: differs from its original by" in str(told.value)
+    assert str(tmp_path) not in str(told.value)
 
 
 def test_global_random_state_is_left_alone(images) -> None:

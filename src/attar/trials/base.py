@@ -169,7 +169,7 @@ def finished(
             difference = check(file, job.x[checked], one.everything[checked], TOLERANCE)
         except ExportError as error:
             # Where most samples are alike, a look-up hangs on rounding: no model to ship, and no reason to stop.
-            reasons.append(f"{one.name} is left out: {error}")
+            reasons.append(f"{one.name} is left out: {str(error).removeprefix(f'{file}: ')}")
             continue
         repeats = plan.network_repeats if one.network else plan.repeats
         arrays[f"{i}.held_out"] = cross_validate(
