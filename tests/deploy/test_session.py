@@ -34,6 +34,7 @@ def test_describes_itself(image_file: Path, series_file: Path, table_file: Path)
     assert (model.kind, model.shape, model.columns, model.meta.version) == ("image", (8, 8), (), "0.1.0")
     assert model.classes.tolist() == list(range(10))
     assert model.classes.dtype == np.int64
+    assert repr(model).startswith("Model(kind='image', shape=(8, 8), classes=[0, 1, 2,")
     assert load(series_file).classes.tolist() == ["a", "b", "c", "d"]
     assert [column.name for column in load(table_file).columns] == ["age", "color", "height", "shade", "size"]
 

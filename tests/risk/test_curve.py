@@ -178,3 +178,8 @@ def test_other_files_are_refused(tmp_path: Path, written: str) -> None:
 def test_bad_curves_are_refused(changed: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         descending_twice(**changed)
+
+
+def test_a_curve_is_told_in_one_line() -> None:
+    curve = Curve([1, 2, 50], [1, 0, 0], [3, 2, 2.5], over="epochs", loss="cross-entropy")
+    assert repr(curve) == "Curve(cross-entropy over epochs, 3 values from 1 to 50)"

@@ -38,6 +38,9 @@ class Model:
         self.meta = meta
         self._session = session
 
+    def __repr__(self) -> str:
+        return f"Model(kind={self.kind!r}, shape={self.shape}, classes={self.classes.tolist()})"
+
     @property
     def kind(self) -> str:
         """The kind of sample: "image", "series", "table", "text" or "graph"."""

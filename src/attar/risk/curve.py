@@ -97,6 +97,10 @@ class Curve:
     threshold: float | None = None
     zero_one: Curve | None = None
 
+    def __repr__(self) -> str:
+        k, low, high = len(self.axis), self.axis[0], self.axis[-1]
+        return f"Curve({self.loss} over {self.over}, {k} values from {low:g} to {high:g})"
+
     def __post_init__(self) -> None:
         k = np.size(self.axis)
         for name in _ARRAYS:
