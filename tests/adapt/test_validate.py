@@ -12,6 +12,7 @@ from attar.adapt.validate import (
     correctness,
     cross_validate,
     effective_size,
+    estimate,
     learning_curve,
     one_standard_error,
     standard_error,
@@ -119,6 +120,28 @@ def test_what_belongs_together_with_what_was_learnt_is_not_judged() -> None:
     curve = {"sizes": 4, "draws": 3, "seed": 0}
     assert learning_curve(by_heart, codes, **curve)[-1].accuracy > 0.8
     assert all(point.accuracy == 0 for point in learning_curve(by_heart, codes, **curve, together=together))
+
+
+def test_few_groups_are_left_out_one_by_one() -> None:
+    for groups, left_out in ((4, 4), (8, 8), (10, 10), (11, 5)):
+        together = np.repeat(np.arange(groups), 6)
+        recorder = Recorder(np.arange(6 * groups) % 2)
+        cross_validate(recorder, recorder.codes, folds=5, repeats=1, seed=0, together=together)
+        assert len(recorder.parts) == left_out
+
+
+@pytest.mark.parametrize("groups", [5, 20])
+def test_intervals_of_groups_hold_for_new_groups_and_those_of_samples_do_not(groups: int) -> None:
+    """Persons on whom a model is right with probabilities of their own, 85 % in the mean."""
+    rng, held, of_samples = np.random.default_rng(0), 0, 0
+    for _ in range(300):
+        place = np.repeat(np.arange(groups), rng.integers(3, 20, groups))
+        right = (rng.random(len(place)) < rng.beta(8.5, 1.5, groups)[place]).astype(float)
+        (low, high), (lowest, highest) = estimate(right, place)[1], estimate(right, None)[1]
+        held += low <= 0.85 <= high
+        of_samples += lowest <= 0.85 <= highest
+    assert held > 0.88 * 300
+    assert of_samples < 0.85 * 300
 
 
 def test_the_effective_size_is_the_spread_of_means_over_draws_of_groups() -> None:

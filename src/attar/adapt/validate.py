@@ -20,6 +20,8 @@ Interval = tuple[float, float]
 
 LEVEL = 0.9
 _BOOTSTRAPS = 400
+# So many groups are left out one by one.
+_FEW_GROUPS = 10
 # Of what belongs together, one part in so many is left out of each draw of a learning curve.
 _LEFT_OUT = 5
 # A candidate that is a hair simpler is not preferred over one that is a hair better by rounding.
@@ -47,13 +49,16 @@ def cross_validate(
         folds: stratified; fewer where no class has so many labels.
         repeats: how often, each with other folds. The first repeats are the same for every candidate.
         seed: of the folds.
-        together: samples that belong together are held out together, as in `stratified_folds`.
+        together: samples that belong together are held out together, as in `stratified_folds`; of up to ten groups one
+            at a time, for of few each is missed by what learns without it.
 
     Returns:
         `(repeats, n, n_classes)`; NaN for a sample that is never held out (the only one of its class).
     """
     rng = np.random.default_rng(seed)
     n, everything = len(codes), np.arange(len(codes))
+    groups = 0 if together is None else len(np.unique(together))
+    folds = max(folds, groups) if groups <= _FEW_GROUPS else folds
     rounds = []
     for _ in range(repeats):
         held_out = stratified_folds(codes, folds, rng, together)
