@@ -8,6 +8,7 @@ from attar.data.groups import joined, levels, numbered, of_one_group, seen_in_tr
 from attar.data.sources import read, read_for_prediction
 from attar.data.split import holdout
 from attar.errors import AttarError, DataError, LabelError
+from attar.fit import Options, prepared
 
 PATIENTS = ["ann", "ann", "bob", "bob", "cid", "cid"]
 
@@ -99,7 +100,9 @@ def test_a_column_of_a_table_says_the_groups_and_is_no_feature(tmp_path) -> None
     assert "the samples are of 3 groups: those of one are judged together" in dataset.notes
     plain = read(str(table(tmp_path)))
     assert plain.groups is None
-    assert any(note.startswith("column 'patient' is a feature: where the rows of one") for note in plain.notes)
+    hint = "column 'patient' is a feature: where the rows of one belong together, give it as their groups"
+    assert hint in prepared(plain, Options()).notes
+    assert hint not in prepared(dataset, Options()).notes
     predicted = read_for_prediction(str(table(tmp_path)), kind="table", shape=(1,), columns=dataset.columns)
     assert predicted.groups is None
 

@@ -13,7 +13,6 @@ import numpy as np
 from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column
 from attar.data.delimited import layout, read_delimited, words_for_missing
-from attar.data.groups import NAMES
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
@@ -192,11 +191,6 @@ def from_table(
     beside = _like_labels(table.column_names) if label is not None and not said else []
     if beside:
         notes.append(f"columns called like labels stay features ({', '.join(beside)}): leave out what tells the label")
-    like = [name for name in table.column_names if groups is None and label is not None and name.lower() in NAMES]
-    notes += [
-        f"column '{name}' is a feature: where the rows of one belong together, give it as the group column"
-        for name in like
-    ]
     values, columns, found = from_arrow(table, where=where, text=text)
     return Raw(values, y, ids=named, columns=columns, kind="table", notes=(*notes, *found), groups=of)
 
