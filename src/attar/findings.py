@@ -209,10 +209,12 @@ def _cross_validated(held_out: npt.NDArray[np.float64], codes: Ints, n: int) -> 
 def _by_group(right: npt.NDArray[np.float64], groups: Ints, names: tuple[str, ...]) -> tuple[Group, ...]:
     """Accuracy on each group that has a name, and samples that were held out."""
     known = ~np.isnan(right)
+    n = np.bincount(groups[known], minlength=len(names))
+    share = np.bincount(groups[known], right[known], len(names)) / np.maximum(n, 1)
     found = [
-        Group(name=names[number], n=int(mine.sum()), accuracy=float(right[mine].mean()))
-        for number in np.unique(groups[known]).tolist()
-        if names[number] and (mine := known & (groups == number)).any()
+        Group(name=name, n=size, accuracy=accuracy)
+        for name, size, accuracy in zip(names, n.tolist(), share.tolist())
+        if name and size
     ]
     return tuple(sorted(found, key=lambda group: (group.accuracy, -group.n, group.name)))
 

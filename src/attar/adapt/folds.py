@@ -42,13 +42,16 @@ def stratified_folds(
         # Dealt out like cards, one class after the other, so that the folds are of equal size too.
         dealt = np.concatenate(list(members.values()))
         return [np.sort(dealt[fold::n_folds]) for fold in range(min(n_folds, len(dealt)))]
-    held, fold_of = np.zeros((n_folds, int(codes.max()) + 1)), np.full(int(unit.max()) + 1, -1)
+    _, unit = np.unique(unit, return_inverse=True)
+    counts = np.zeros((int(unit.max()) + 1, int(codes.max()) + 1))
+    np.add.at(counts, (unit, codes), 1)
+    held, fold_of = np.zeros((n_folds, counts.shape[1])), np.full(len(counts), -1)
     for c, m in members.items():
         for group in unit[m].tolist():
             if fold_of[group] < 0:
                 # To the fold with the fewest of the class, and of these to the smallest.
                 fold_of[group] = np.lexsort((held.sum(1), held[:, c]))[0]
-                held[fold_of[group]] += np.bincount(codes[unit == group], minlength=held.shape[1])
+                held[fold_of[group]] += counts[group]
     judged = np.concatenate(list(members.values()))
     folds = [np.sort(judged[fold_of[unit[judged]] == fold]) for fold in range(n_folds)]
     # What belongs together may hold all labels of a class: these stay.

@@ -197,12 +197,21 @@ def standard_error(values: Doubles, together: npt.NDArray[np.integer] | None) ->
         >>> standard_error(np.array([[1.0, 1, 0, 0]]), np.array([0, 0, 1, 1]))
         array([0.5])
     """
-    apart = values - values.mean(1, keepdims=True)
-    if together is not None:
-        _, place = np.unique(together, return_inverse=True)
-        apart = np.stack([np.bincount(place, row) for row in apart])
-    m = apart.shape[1]
-    error: Doubles = np.sqrt(m / max(m - 1, 1) * (apart**2).sum(1)) / values.shape[1]
+    return _error(*_sums(values, together))
+
+
+def _sums(values: Doubles, together: npt.NDArray[np.integer] | None) -> tuple[Doubles, npt.NDArray[np.intp]]:
+    """Σ_{i ∈ g} a_i of each row `(rows, m)`, and the sizes of the groups `(m,)`, which of none are samples."""
+    if together is None:
+        return values, np.ones(values.shape[1], np.intp)
+    _, place, sizes = np.unique(together, return_inverse=True, return_counts=True)
+    return np.stack([np.bincount(place, row) for row in values]), sizes
+
+
+def _error(sums: Doubles, sizes: npt.NDArray[np.intp]) -> Doubles:
+    m, n = len(sizes), sizes.sum()
+    apart = sums - sums.sum(1, keepdims=True) / n * sizes
+    error: Doubles = np.sqrt(m / max(m - 1, 1) * (apart**2).sum(1)) / n
     return error
 
 
@@ -262,8 +271,7 @@ def one_standard_error(right: Doubles, order: Sequence[int], together: npt.NDArr
         >>> one_standard_error(np.array([[1, 1, 0, 1.0], [1, 1, 1, 1.0]]), order=[0, 1])
         0
     """
-    accuracy = right.mean(1)
-    return int(min(within_one_standard_error(right, order, together), key=lambda i: (order[i], -accuracy[i])))
+    return _simplest(*_sums(right, together), order)
 
 
 def within_one_standard_error(
@@ -279,10 +287,19 @@ def within_one_standard_error(
     Returns:
         Their indices, ascending.
     """
-    accuracy = right.mean(1)
-    best = int(max(range(len(right)), key=lambda i: (accuracy[i], -order[i])))
-    difference = right[best] - right
-    return np.flatnonzero(difference.mean(1) <= standard_error(difference, together) + _TIE)
+    return _close(*_sums(right, together), order)
+
+
+def _close(sums: Doubles, sizes: npt.NDArray[np.intp], order: Sequence[int]) -> Indices:
+    accuracy = sums.sum(1) / sizes.sum()
+    best = int(max(range(len(sums)), key=lambda i: (accuracy[i], -order[i])))
+    difference = sums[best] - sums
+    return np.flatnonzero(difference.sum(1) / sizes.sum() <= _error(difference, sizes) + _TIE)
+
+
+def _simplest(sums: Doubles, sizes: npt.NDArray[np.intp], order: Sequence[int]) -> int:
+    accuracy = sums.sum(1) / sizes.sum()
+    return int(min(_close(sums, sizes, order), key=lambda i: (order[i], -accuracy[i])))
 
 
 @dataclass(frozen=True)
@@ -325,22 +342,19 @@ def choose(right: Doubles, order: Sequence[int], seed: int, together: npt.NDArra
         The choice; without any sample to judge by, the simplest candidate and an interval of everything.
     """
     held_out = ~np.isnan(right).any(0)
-    known, unit = right[:, held_out], None if together is None else together[held_out]
-    n = known.shape[1]
-    if n == 0:
+    if not held_out.any():
         return Choice(int(np.argmin(order)), 0.0, (0.0, 1.0), 0.0)
+    known, unit = right[:, held_out], None if together is None else together[held_out]
     index = one_standard_error(known, order, unit)
+    sums, sizes = _sums(known, unit)
     rng = np.random.default_rng(seed)
-    accuracy = known.mean(1)
     optimism = 0.0
-    groups = [] if unit is None else [np.flatnonzero(unit == number) for number in np.unique(unit)]
     for _ in range(_BOOTSTRAPS):
-        again = rng.integers(len(groups) or n, size=len(groups) or n)
         # A group that is drawn twice is two groups.
-        copy = np.repeat(np.arange(len(again)), [len(groups[i]) for i in again]) if groups else None
-        drawn = known[:, np.concatenate([groups[i] for i in again]) if groups else again]
-        then = one_standard_error(drawn, order, copy)
-        optimism += float(drawn[then].mean() - accuracy[then]) / _BOOTSTRAPS
+        again = rng.integers(len(sizes), size=len(sizes))
+        drawn, n = sums[:, again], sizes[again]
+        then = _simplest(drawn, n, order)
+        optimism += float(drawn[then].sum() / n.sum() - sums[then].sum() / sizes.sum()) / _BOOTSTRAPS
     return corrected(index, right[index], max(optimism, 0.0), together)
 
 
