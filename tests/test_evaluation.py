@@ -61,6 +61,12 @@ def test_a_table_is_matched_by_name_and_windows_are_told(tmp_path, table, series
     np.savez(tmp_path / "windows.npz", x=windows, y=np.full(24, known))
     found = evaluate(series.folder / "model.onnx", str(tmp_path / "windows.npz"))
     assert found.notes[-1].startswith("the samples are 24 windows of 3 recordings")
+    # Each second one does not overlap with the next that has a label.
+    np.savez(tmp_path / "few.npz", x=windows, y=np.where(np.arange(24) % 2, "", known))
+    few = evaluate(series.folder / "model.onnx", str(tmp_path / "few.npz"))
+    assert (few.n, few.notes[-1]) == (12, found.notes[-1])
+    right = (load(series.folder / "model.onnx").predict(windows[::2]) == known).astype(float)
+    assert few.interval == estimate(right, np.repeat(np.arange(3), 4))[1]
 
 
 def test_what_cannot_be_judged_is_refused(tmp_path, images) -> None:

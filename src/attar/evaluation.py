@@ -129,14 +129,13 @@ def evaluate(
         notes.append(f"the test part of {source} alone is judged")
     if not len(judged):
         raise LabelError(f"{source}: no sample is labelled; give labels, as of attar fit")
-    x: Floats = dataset.x[judged]
-    parts = levels(dataset.groups, None)
-    if loaded.kind == "series" and (cut := recordings(np.asarray(x))) is not None:
+    # Of all samples: those with labels may be too far apart to overlap.
+    windows = None
+    if loaded.kind == "series" and (cut := recordings(np.asarray(dataset.x))) is not None:
         windows, stride = cut
-        notes += overlaps(windows.recordings, stride, x.shape[2])
-        parts = levels(None if dataset.groups is None else dataset.groups[judged], windows)
-    elif parts:
-        parts = (parts[0][judged],)
+        notes += overlaps(windows.recordings, stride, dataset.x.shape[2])
+    parts = levels(dataset.groups, windows)
+    x: Floats = dataset.x[judged]
     with (progress or Silent()).task("evaluate", len(x)) as task:
         said = loaded.predict_proba(x, task.advance).argmax(1)
     known = tuple(loaded.meta.classes)
@@ -148,5 +147,5 @@ def evaluate(
         notes.append(f"labels that the model does not know, and cannot get right: {listed(found)}")
     confusion = np.zeros((len(classes), len(known)), dtype=np.int64)
     np.add.at(confusion, (y, said), 1)
-    accuracy, interval = estimate((said == y).astype(np.float64), parts[0] if parts else None)
+    accuracy, interval = estimate((said == y).astype(np.float64), parts[0][judged] if parts else None)
     return Evaluation(accuracy, interval, classes, confusion, tuple(notes))
