@@ -47,9 +47,26 @@ def test_a_sample_of_no_group_is_one_by_itself() -> None:
     assert notes == ["3 of 6 samples are of no group: each is judged by itself"]
 
 
-@pytest.mark.parametrize("groups", [["a"] * 5, np.zeros((6, 2)), np.zeros((6, 1)), []])
+@pytest.mark.parametrize("gap", [np.nan, "", "NA"])
+def test_gaps_change_no_name_and_are_no_group_of_their_own(gap) -> None:
+    assert numbered(np.array(["a", gap, "a", gap]), 4, "groups")[1] == ("a", "", "")
+    assert numbered(np.array([7, 7, 3, np.nan]), 4, "groups")[1] == ("7", "3", "")
+
+
+def test_numbers_are_those_of_the_other_part_where_one_has_gaps(tmp_path) -> None:
+    part = np.random.default_rng(0).normal(size=(4, 2))
+    groups = {"groups_train": np.array([1, 1, 2, 2]), "groups_test": np.array([2, 3, 3, np.nan])}
+    y = np.array([0, 1, 0, 1])
+    np.savez(tmp_path / "a.npz", x_train=part, y_train=y, x_test=part + 9, y_test=y, **groups)
+    assert "1 of 4 test samples are of groups that training has seen" in read(str(tmp_path / "a.npz")).notes
+    np.savez(tmp_path / "b.npz", x_train=part, x_test=part + 9, groups_train=np.array(1))
+    with pytest.raises(DataError, match=r"4 samples in x_train but groups of shape \(\)"):
+        read(str(tmp_path / "b.npz"))
+
+
+@pytest.mark.parametrize("groups", [["a"] * 5, np.zeros((6, 2)), np.zeros((6, 1)), np.array(3), []])
 def test_another_number_of_groups_is_refused(groups) -> None:
-    with pytest.raises(DataError, match=r"groups: 6 samples but [0-9] groups; give one for each"):
+    with pytest.raises(DataError, match=r"groups: 6 samples but groups of shape \([0-9, ]*\); give one for each"):
         numbered(groups, 6, "groups")
 
 
@@ -156,7 +173,7 @@ def test_an_array_says_the_groups(tmp_path) -> None:
     assert dataset.groups.tolist() == [0, 0, 1, 1, 1, 2]
     assert "1 of 2 test samples are of groups that training has seen" in dataset.notes
     np.savez(path, **halves, groups_train=PATIENTS[:3])
-    with pytest.raises(DataError, match="4 samples in x_train but 3 groups"):
+    with pytest.raises(DataError, match="4 samples in x_train but groups of shape"):
         read(str(path))
 
 

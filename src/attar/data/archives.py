@@ -88,8 +88,8 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
         )
     train, test = replace(train, groups=arrays.get("groups")), replace(test, groups=arrays.get("groups_test"))
     for part, raw in (("train", train), ("test", test)):
-        if raw.groups is not None and len(raw.groups) != len(raw.x):
-            raise DataError(f"{path}: {len(raw.x)} samples in x_{part} but {len(raw.groups)} groups; give one for each")
+        if raw.groups is not None and (shape := np.asarray(raw.groups).shape) != (len(raw.x),):
+            raise DataError(f"{path}: {len(raw.x)} samples in x_{part} but groups of shape {shape}; give one for each")
         if raw.y is not None and len(raw.y) != len(raw.x):
             raise LabelError(
                 f"{path}: {len(raw.x)} samples in x_{part} but {len(raw.y)} labels in y_{part}; give one for each"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attar.data.dataset import UNLABELLED, Ints, Windows, is_missing
+from attar.data.labels import MISSING, whole
 from attar.data.raw import RawLabels
 from attar.errors import DataError
 
@@ -31,10 +32,13 @@ def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, tuple[str, ..
         >>> numbered(["ann", "bob", None, "ann"], 4, "groups")
         (array([0, 1, 2, 0]), ('ann', 'bob', ''), ['1 of 4 samples are of no group: each is judged by itself'])
     """
+    shape = np.shape(groups) if hasattr(groups, "__array__") else (len(groups),)
+    if shape != (n,):
+        raise DataError(f"{where}: {n:,} samples but groups of shape {shape}; give one for each, along one axis")
     values = np.asarray(groups) if hasattr(groups, "__array__") else groups
-    if len(values) != n or getattr(values, "ndim", 1) != 1:
-        raise DataError(f"{where}: {n:,} samples but {len(values):,} groups; give one for each, along one axis")
-    names = [None if is_missing(name) or not str(name).strip() else str(name).strip() for name in values]
+    texts = ["" if is_missing(name) else str(name).strip() for name in values]
+    # Numbers are floats beside gaps, in one part of a source perhaps and not in the other.
+    names = whole([None if text in MISSING else text for text in texts])
     # A sample of no group is known by its place.
     number: dict[str | int, int] = {}
     result = np.array([number.setdefault(i if name is None else name, len(number)) for i, name in enumerate(names)])
