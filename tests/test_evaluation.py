@@ -48,11 +48,13 @@ def test_only_the_test_part_of_a_source_is_judged_and_files_say_labels_and_group
 
 def test_a_table_is_matched_by_name_and_windows_are_told(tmp_path, table, series) -> None:
     frame, y = people()
-    frame = frame[frame.columns[::-1]].assign(label=y, family=np.arange(len(y)) // 4)
+    frame = frame[frame.columns[::-1]].assign(label=y, family=np.arange(len(y)) // 4, person=0)
     frame.to_csv(tmp_path / "people.csv", index=False)
     found = evaluate(table.folder / "model.onnx", str(tmp_path / "people.csv"), group_column="family")
     assert found.n == len(y)
     assert "the samples are of 20 groups: those of one are judged together" in found.notes
+    alone = evaluate(table.folder / "model.onnx", str(tmp_path / "people.csv"))
+    assert [note for note in alone.notes if "person" in note] == ["2 columns are not used (family, person)"]
     shape = load(series.folder / "model.onnx").shape
     whole = np.random.default_rng(0).standard_normal((3, shape[0], 5 * shape[1])).astype(np.float32)
     step = shape[1] // 2

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from attar.compress.budget import Budget
@@ -123,6 +124,17 @@ def test_prepared_hides_labels_of_the_training_part_only() -> None:
     given = prepared(from_arrays(x, np.where(np.arange(100) < 9, y, -1)), Options())
     assert given.test is None
     assert len(given.labelled) == 9
+
+
+def test_a_column_that_is_called_like_groups_is_named_where_there_are_none() -> None:
+    frame = pd.DataFrame({"patient": np.arange(20) // 2, "size": np.sin(np.arange(20))})
+    alone = from_arrays(frame, np.arange(20) % 2)
+    grouped = from_arrays(frame, np.arange(20) % 2, groups=frame.patient)
+    found = [
+        [note for note in prepared(data, Options()).notes if "'patient' is a feature" in note]
+        for data in (alone, grouped)
+    ]
+    assert list(map(len, found)) == [1, 0]
 
 
 def test_summary() -> None:

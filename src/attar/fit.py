@@ -15,8 +15,7 @@ import numpy as np
 from attar import kinds
 from attar.compress.budget import Budget, readable
 from attar.data.dataset import UNLABELLED, Dataset
-from attar.data.groups import NAMES as GROUP_NAMES
-from attar.data.groups import levels, of_one_group
+from attar.data.groups import NAMES, levels, of_one_group
 from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
 from attar.data.sources import read
@@ -218,12 +217,11 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
     notes += validate_labels(y[trained], dataset.classes)
     if dataset.windows is not None and alike(y[trained], dataset.windows.recordings[trained]):
         notes += ("no recording has labels of two classes: a label is given to its whole recording",)
-    if dataset.kind == "table" and dataset.groups is None:
-        notes += tuple(
-            f"column '{column.name}' is a feature: where the rows of one belong together, give it as their groups"
-            for column in dataset.columns
-            if column.name.lower() in GROUP_NAMES
-        )
+    like = [column.name for column in dataset.columns if dataset.groups is None and column.name.lower() in NAMES]
+    notes += tuple(
+        f"column '{name}' is a feature: where the samples of one belong together, give it as their groups"
+        for name in like
+    )
     parts = levels(dataset.groups, dataset.windows)
     if parts:
         word = "recording" if dataset.groups is None else "group"

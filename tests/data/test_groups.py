@@ -115,11 +115,7 @@ def test_a_column_of_a_table_says_the_groups_and_is_no_feature(tmp_path) -> None
     assert dataset.groups.tolist() == [0, 0, 1, 1, 2, 2]
     assert [column.name for column in dataset.columns] == ["size"]
     assert "the samples are of 3 groups: those of one are judged together" in dataset.notes
-    plain = read(str(table(tmp_path)))
-    assert plain.groups is None
-    hint = "column 'patient' is a feature: where the rows of one belong together, give it as their groups"
-    assert hint in prepared(plain, Options()).notes
-    assert hint not in prepared(dataset, Options()).notes
+    assert read(str(table(tmp_path))).groups is None
     predicted = read_for_prediction(str(table(tmp_path)), kind="table", shape=(1,), columns=dataset.columns)
     assert predicted.groups is None
 
