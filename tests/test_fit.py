@@ -153,6 +153,7 @@ def test_the_fingerprint_sees_names_as_well_as_numbers() -> None:
         from_arrays(x + 1, y),
         from_arrays(x, y, ids=np.arange(40) + 1000),
         from_arrays(x[:, None], y, kind="series"),
+        replace(from_arrays(x[:, None], y, kind="series"), channels=("pulse",)),
     ]
     assert len({fingerprint_of(d) for d in data}) == len(data)
     assert fingerprint_of(data[1]) == fingerprint_of(from_arrays(x.copy(), names))

@@ -268,6 +268,7 @@ def fingerprint_of(dataset: Dataset) -> str:
     around = () if links is None else (links.features, links.edge_index)
     groups = () if dataset.groups is None else (dataset.groups,)
     words += [dataset.group_names] * len(groups)
+    words += [dataset.channels] if dataset.channels else []
     return fingerprint(
         np.asarray(dataset.x),
         *around,
