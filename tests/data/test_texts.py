@@ -239,7 +239,11 @@ def test_texts_of_which_no_two_are_alike_are_no_feature():
         "column 'customer' is another text in every row, and no feature: call it 'id' if it names the rows"
     ]
     remarks = [f"called on the day {i}" for i in CUSTOMERS]
-    assert without_names(table.append_column("remark", [remarks]), None, ())[0].column_names == ["plan"]
+    left, notes = without_names(table.append_column("remark", [remarks]), None, ())
+    assert left.column_names == ["plan"]
+    assert notes[1] == (
+        "column 'remark' is another text in every row, and no feature: if it is the sample, give the kind text"
+    )
 
 
 @pytest.mark.parametrize(

@@ -77,10 +77,14 @@ def without_names(table: ArrowTable, kind: str | None, known: Collection[str]) -
     rest = table.drop_columns(named)
     if rest.num_columns == 0:
         return table, []
+    left_out = named
     if text_column(rest, kind, known, "") is None and rest.num_columns > len(found) - len(named):
-        rest, named = table.drop_columns(found), found
-    end = "call it 'id' if it names the rows"
-    return rest, [f"column '{name}' is another text in every row, and no feature: {end}" for name in named]
+        rest, left_out = table.drop_columns(found), found
+    return rest, [
+        f"column '{name}' is another text in every row, and no feature: "
+        + ("call it 'id' if it names the rows" if name in named else "if it is the sample, give the kind text")
+        for name in left_out
+    ]
 
 
 def _all_differ(column: Any) -> bool:
