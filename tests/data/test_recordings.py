@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+from attar.data.dataset import Column
 from attar.data.recordings import read_recording, read_recordings
 from attar.errors import DataError
 
@@ -33,6 +34,11 @@ def test_each_form(tmp_path):
     np.save(tmp_path / "d.npy", np.arange(3))
     assert read_recording(tmp_path / "d.npy").x.shape == (1, 3)
     assert read_recording(sound(tmp_path / "e.wav")).x.tolist() == [[0.5] * 4]
+
+
+def test_the_name_of_a_channel_has_one_line(tmp_path):
+    path = text(tmp_path / "a.csv", '"pulse\n[1/min]",q\n1,2\n')
+    assert read_recordings([path], strict=True)[2] == (Column("pulse [1/min]"), Column("q"))
 
 
 def test_channels_are_ordered_by_name(tmp_path):

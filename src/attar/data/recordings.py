@@ -65,7 +65,8 @@ def read_recording(path: Path) -> Recording:
     text = next((column for column in columns if column.categories), None)
     if text is not None:
         raise DataError(f"{path}: column '{text.name}' holds texts; a recording is of numbers, one column per channel")
-    return Recording(values.T, tuple(column.name for column in columns), clocks=clocks)
+    # A name has one line, as in the file of the model, also where a header has a unit below it.
+    return Recording(values.T, tuple(" ".join(column.name.split()) for column in columns), clocks=clocks)
 
 
 def read_recordings(
