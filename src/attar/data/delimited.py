@@ -159,7 +159,7 @@ def _with_points(table: ArrowTable, text: Collection[str]) -> ArrowTable:
         cells = table.column(i)
         if name in text or not is_text(cells.type):
             continue
-        pointed = pc.replace_substring_regex(cells, r"^([+-]?\d+),(\d+)$", r"\1.\2")
+        pointed = pc.replace_substring_regex(cells, r"^([+-]?\d+),(\d+([eE][+-]?\d+)?)$", r"\1.\2")
         if holds_a_typing_error([cell for cell in pc.unique(pointed).to_pylist() if cell is not None]):
             table = table.set_column(i, name, pointed)
     return table
