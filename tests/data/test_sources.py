@@ -10,7 +10,7 @@ from PIL import Image
 
 from attar.data.dataset import Column
 from attar.data.quality import findings
-from attar.data.sources import read, read_for_prediction
+from attar.data.sources import read, read_for_evaluation, read_for_prediction
 from attar.errors import DataError, LabelError
 
 rng = np.random.default_rng(0)
@@ -147,6 +147,16 @@ def test_kind_can_be_said(tmp_path):
     assert read(str(tmp_path / "a.npy"), kind="series").x.shape == (4, 1, 7)
     (tmp_path / "t.csv").write_text("a,b,label\n1,2,x\n3,4,y\n")
     assert read(str(tmp_path / "t.csv"), kind="series").x.shape == (2, 1, 2)
+
+
+def test_a_column_of_the_model_that_is_called_like_labels_is_no_label_beside_a_file_of_them(tmp_path):
+    (tmp_path / "t.csv").write_text("x1,y,sick\n1,2,no\n3,4,yes\n")
+    (tmp_path / "labels.csv").write_text("id,label\n0,no\n1,yes\n")
+    columns = read(str(tmp_path / "t.csv"), label_column="sick").columns
+    found = read_for_evaluation(
+        str(tmp_path / "t.csv"), kind="table", shape=(2,), columns=columns, labels=tmp_path / "labels.csv"
+    )
+    assert (found.x.tolist(), found.y.tolist(), found.classes) == ([[1, 2], [3, 4]], [0, 1], ("no", "yes"))
 
 
 def test_reading_for_prediction(tmp_path):

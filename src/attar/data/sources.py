@@ -152,7 +152,8 @@ def read_for_evaluation(
         kind,
         shape,
         columns,
-        label_column=label_column,
+        # Where a file has the labels, a column that is called like them may be one of the model's.
+        label_column="" if labels is not None and kind == "table" else label_column,
         group_column=group_column,
         strict=strict,
         leave_out=[file for file in (labels, groups) if file is not None],
