@@ -231,8 +231,9 @@ def test_prediction_uses_the_tokenizer_and_the_length_of_the_model(tmp_path):
 CUSTOMERS = [f"K{i}" for i in range(20)]
 
 
-def test_texts_of_which_no_two_are_alike_are_no_feature():
-    table = pa.table({"customer": CUSTOMERS, "plan": ["a", "b"] * 10})
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
+def test_texts_of_which_no_two_are_alike_are_no_feature(kind):
+    table = pa.table({"customer": pa.array(CUSTOMERS).cast(kind), "plan": ["a", "b"] * 10})
     left, notes = without_names(table, None, ())
     assert left.column_names == ["plan"]
     assert notes == [

@@ -35,6 +35,7 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         DAYS.dt.date,
         DAYS.dt.strftime("%Y-%m-%d"),
         DAYS.dt.strftime("%d.%m.%Y"),
+        DAYS.dt.strftime("%d.%m.%Y").fillna(""),
         DAYS.dt.strftime("%d.%m.%Y %H:%M:%S,5"),
         DAYS.dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
         DAYS.dt.strftime("%H:%M"),

@@ -76,7 +76,7 @@ def is_clock(column: ArrowColumn) -> bool:
     """Whether a column holds dates or times, as such or all of them as texts."""
     import pyarrow as pa
 
-    return bool(pa.types.is_temporal((_dated(column) if is_text(column.type) else column).type))
+    return bool(pa.types.is_temporal((_dated(column.cast(pa.string())) if is_text(column.type) else column).type))
 
 
 def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doubles, tuple[str, ...], list[str]]:
@@ -118,10 +118,15 @@ def _as_text(column: ArrowColumn) -> ArrowColumn:
 
 
 def _dated(column: ArrowColumn) -> ArrowColumn:
-    """Texts all of which are dates, or times of day, as such, which they are in a CSV file too; others as they are."""
+    """Texts all of which are dates, or times of day, as such, which they are in a CSV file too; others as they are.
+
+    Empty ones are missing.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    # Not `pc.equal(column, "")`: a scalar made of Python's imports pandas.
+    column = pc.if_else(pc.match_substring_regex(column, "^$"), pa.nulls(len(column), pa.string()), column)
     known = column.drop_null()
 
     def all_are(pattern: str) -> bool:
