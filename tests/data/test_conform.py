@@ -39,6 +39,21 @@ def test_columns_that_do_not_fit(columns, message):
         fit(np.array([[nan, 0.0], [0.0, 0.0]]), "table", (2,), MODEL, columns, "table")
 
 
+@pytest.mark.parametrize("cells", [["1.5", None, "soon"], ["2024-12-31", "31.12.2024", "soon"], ["08:00", "?", "soon"]])
+def test_the_cell_that_is_no_number_is_named(cells):
+    wrong = next(cell for cell in cells if cell in ("soon", "?"))
+    with pytest.raises(
+        DataError, match=rf"row {cells.index(wrong)}, column 'at' is '[{wrong}]+' where the model needs"
+    ):
+        conform(as_raw(pd.DataFrame({"at": cells})), kind="table", shape=(1,), columns=[Column("at")], where="f")
+
+
+def test_categories_none_of_which_occurs_are_missing_numbers():
+    column = pd.Series(pd.Categorical([None, None], categories=["soon"]))
+    raw = as_raw(pd.DataFrame({"at": column}))
+    assert np.isnan(conform(raw, kind="table", shape=(1,), columns=[Column("at")], where="f").x).all()
+
+
 def test_tables_without_names_go_by_position():
     assert fit(np.array([[30, 1]]), "table", (2,), MODEL).x.tolist() == [[30, 1]]
     with pytest.raises(DataError, match="3 columns; the model takes 2"):

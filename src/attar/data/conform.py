@@ -12,7 +12,7 @@ from attar.data.dataset import Array, Column, Dataset, Floats
 from attar.data.images import stack
 from attar.data.nodes import Nodes
 from attar.data.raw import Raw
-from attar.data.tables import recode
+from attar.data.tables import can_be_a_number, recode
 from attar.errors import DataError, listed
 
 
@@ -123,9 +123,9 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
                 notes.append(
                     f"column '{column.name}': {unseen} values are categories new to the model: taken as missing"
                 )
-        elif source.categories:
-            row = int(np.argmax(~np.isnan(cells)))
-            text = source.categories[int(cells[row])]
+        elif source.categories and (rows := np.flatnonzero(~np.isnan(cells)).tolist()):
+            texts = [source.categories[int(cells[row])] for row in rows]
+            row, text = next((one for one in zip(rows, texts) if not can_be_a_number(one[1])), (rows[0], texts[0]))
             raise DataError(
                 f"{where}: row {row}, column '{column.name}' is '{text}' where the model needs a number; mend it"
             )

@@ -206,6 +206,15 @@ def is_number(text: str) -> bool:
     return True
 
 
+def can_be_a_number(text: str) -> bool:
+    """Whether a text alone could be a cell of a column that is read as numbers: a number, a date or a time of day.
+
+    >>> can_be_a_number("1.5"), can_be_a_number("2024-12-31"), can_be_a_number("soon")
+    (True, True, False)
+    """
+    return is_number(text) or any(re.search(form, text) for form in (DAY_FIRST, _DATE, _TIME))
+
+
 def looks_like_a_number(text: str) -> bool:
     """Whether a text reads as a number, or is one that a person wrote, with a unit or with signs between thousands.
 
