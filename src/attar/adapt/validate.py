@@ -74,7 +74,7 @@ class LearningPoint:
     """Accuracy with so many labels.
 
     Arguments:
-        labels: trained on.
+        labels: trained on, in the mean over the draws.
         accuracy: mean over the draws, on the labelled samples not trained on.
         low: 5 % quantile over the draws.
         high: 95 % quantile over the draws.
@@ -138,7 +138,7 @@ def _draw_stratified(codes: npt.NDArray[np.integer], among: Indices, size: float
 
 
 def correctness(held_out: Doubles, codes: npt.NDArray[np.integer]) -> Doubles:
-    """Share of repeats in which each sample was predicted right `(n,)`; NaN where it was never held out."""
+    """Share of repeats in which each sample was predicted right `(n,)`; NaN where a repeat never held it out."""
     never = np.isnan(held_out).any(axis=(0, 2))
     right = (np.nan_to_num(held_out).argmax(2) == codes).mean(0)
     return np.where(never, np.nan, right)
