@@ -16,7 +16,7 @@ def stratified_folds(
 
     There are never more folds than labels in the largest class. A class with a single label is never held out: it
     cannot be predicted by a model that has not seen it, so it would measure nothing. Samples that belong together are
-    held out in one fold, and count as one.
+    held out in one fold, and count as one; those of a class that no others have stay.
 
     Arguments:
         codes: class of each labelled sample `(n,)`.

@@ -34,6 +34,7 @@ class Layout:
         header: whether it has one.
         decimal: sign in numbers.
         skip: lines before all of this.
+        written: names as they stand in the file, with the spaces around them.
     """
 
     delimiter: str
@@ -41,6 +42,7 @@ class Layout:
     header: bool = True
     decimal: str = "."
     skip: int = 0
+    written: tuple[str, ...] = ()
 
 
 def layout(path: Path) -> Layout:
@@ -81,7 +83,8 @@ def layout(path: Path) -> Layout:
         cells = [[cell.replace(",", ".") for cell in row] for row in cells]
     header = _is_header(cells[0], cells[1:])
     names = first if header else [f"x{i}" for i in range(len(first))]
-    return Layout(delimiter, tuple(names), header, "," if comma else ".", skip)
+    written = tuple(next(csv.reader(lines, delimiter=delimiter))) if header else ()
+    return Layout(delimiter, tuple(names), header, "," if comma else ".", skip, written)
 
 
 def _has_decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
@@ -188,7 +191,7 @@ def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[
         ),
         parse_options=arrow_csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
-            column_types={name: pa.string() for name in text},
+            column_types={name: pa.string() for name in (*text, *(w for w in found.written if w.strip() in text))},
             null_values=list(missing),
             strings_can_be_null=True,
             decimal_point=found.decimal,
