@@ -15,8 +15,9 @@ import sys
 import numpy as np
 from runs import chosen, data, fit
 
+from attar.adapt.intervals import estimate
 from attar.adapt.probe import LinearProbe
-from attar.adapt.validate import correctness, cross_validate, estimate
+from attar.adapt.validate import correctness, cross_validate
 from attar.represent import RandomConvolutions
 
 # Name and labels per class.

@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
-from attar.adapt.validate import estimate
+from attar.adapt.intervals import estimate
 from attar.deploy.session import load
 from attar.errors import LabelError
 from attar.evaluation import evaluate

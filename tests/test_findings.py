@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from attar.adapt.validate import binomial_interval, choose, correctness
+from attar.adapt.choice import choose
+from attar.adapt.intervals import binomial_interval
+from attar.adapt.validate import correctness
 from attar.candidates import candidates
 from attar.deploy.session import load
 from attar.findings import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from attar.adapt.validate import Interval, estimate
+from attar.adapt.intervals import Interval, estimate
 from attar.data.dataset import Floats, Ints
 from attar.data.groups import levels
 from attar.data.sources import read_for_evaluation

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attar.adapt.validate import Choice, correctness, estimate
+from attar.adapt.choice import Choice
+from attar.adapt.intervals import estimate
+from attar.adapt.validate import correctness
 from attar.candidates import Candidate
 from attar.committee import predicted
 from attar.compress.budget import Budget, readable

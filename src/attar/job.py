@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 import attar
 from attar import kinds
-from attar.adapt.validate import choose, corrected, correctness, within_one_standard_error
+from attar.adapt.choice import choose, corrected, within_one_standard_error
+from attar.adapt.validate import correctness
 from attar.candidates import Candidate, candidates
 from attar.committee import committee
 from attar.compress.budget import Budget

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from attar.adapt.choice import choose, one_standard_error
+
+
+def test_a_difference_between_few_groups_is_no_reason_to_choose() -> None:
+    place = np.repeat(np.arange(4), 10)
+    right = np.ones((2, 40))
+    right[0, place == 3] = 0  # one group of four tells against the simple one
+    assert one_standard_error(right, [0, 1]) == 1
+    assert one_standard_error(right, [0, 1], place) == 0
+    assert choose(right, [0, 1], 0).index == 1
+    assert choose(right, [0, 1], 0, place).index == 0
+
+
+RIGHT = np.array([[1, 1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("rows", "order", "index"),
+    [
+        ([1, 2], [0, 1], 0),  # one sample apart: the simpler
+        ([1, 2], [1, 0], 1),  # the better is the simpler too
+        ([0, 2], [0, 1], 1),  # half the samples apart: the better
+        ([0, 1, 2], [0, 1, 2], 1),
+        ([0, 1, 2], [9, 9, 9], 2),  # equally simple: the better
+        ([2, 2], [1, 0], 1),  # equally good: the simpler
+        ([0], [0], 0),
+    ],
+)
+def test_one_standard_error(rows, order, index) -> None:
+    assert one_standard_error(RIGHT[rows], order) == index
+
+
+def test_one_standard_error_equals_its_definition() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        right = (rng.random((5, 12)) < rng.random((5, 1))).astype(float)
+        order = rng.permutation(5).tolist()
+        best = max(range(5), key=lambda i: (right[i].mean(), -order[i]))
+        close = []
+        for i in range(5):
+            difference = right[best] - right[i]
+            if difference.mean() <= difference.std(ddof=1) / np.sqrt(12) + 1e-9:
+                close.append(i)
+        assert one_standard_error(right, order) == min(close, key=lambda i: order[i])
+
+
+def test_one_sample() -> None:
+    assert one_standard_error(np.array([[0.0], [1.0]]), [0, 1]) == 1
+    assert choose(np.array([[0.0], [1.0]]), [0, 1], seed=0).index == 1
+
+
+def test_the_best_of_many_coins_is_a_coin() -> None:
+    rng = np.random.default_rng(0)
+    own, corrected = [], []
+    for seed in range(12):
+        right = (rng.random((40, 30)) < 0.5).astype(float)
+        choice = choose(right, [0] * 40, seed)
+        own.append(right[choice.index].mean())
+        corrected.append(choice.accuracy)
+        assert choice.optimism == pytest.approx(own[-1] - choice.accuracy)
+    assert np.mean(own) > 0.65
+    assert abs(np.mean(corrected) - 0.5) < 0.09
+
+
+def test_one_candidate_needs_no_correction() -> None:
+    right = (np.random.default_rng(0).random((1, 60)) < 0.8).astype(float)
+    choice = choose(right, [0], seed=0)
+    assert abs(choice.optimism) < 0.02
+
+
+def test_interval_of_the_chosen_covers_its_accuracy() -> None:
+    rng = np.random.default_rng(1)
+    covered = 0
+    runs = 120
+    for seed in range(runs):
+        # Candidates of unlike accuracy, right and wrong on much the same samples.
+        truth = np.sort(rng.uniform(0.6, 0.95, 8))
+        difficulty = rng.random(40)
+        noise = rng.random((8, 40))
+        own = np.where(rng.random((8, 1)) < 0.5, difficulty, noise)
+        choice = choose((own < truth[:, None]).astype(float), list(range(8)), seed)
+        low, high = choice.interval
+        covered += low <= truth[choice.index] <= high
+    assert covered / runs >= 0.9
+
+
+def test_samples_that_were_never_held_out_count_nothing() -> None:
+    right = np.array([[1, 0, 1, np.nan], [1, 1, 1, np.nan]])
+    with_them, without = choose(right, [0, 1], 0), choose(right[:, :3], [0, 1], 0)
+    assert with_them == without
+    nothing = choose(np.full((2, 3), np.nan), [1, 0], 0)
+    assert nothing.index == 1
+    assert nothing.interval == (0.0, 1.0)
