@@ -15,7 +15,7 @@ import numpy as np
 
 from attar import kinds
 from attar.data.dataset import UNLABELLED, Dataset, Ints
-from attar.data.groups import levels, units
+from attar.data.groups import of_labelled
 from attar.errors import DataError
 from attar.fit import Options, default_folder, fingerprint_of, read_prepared, summary
 from attar.plan import on_threads, versions
@@ -155,9 +155,10 @@ def _labels(dataset: Dataset) -> Ints:
 
 def _together(dataset: Dataset) -> Ints | None:
     """Which of the labelled samples belong together."""
-    y = dataset.y[dataset.trained]
-    parts = [numbers[dataset.trained] for numbers in levels(dataset.groups, dataset.windows)]
-    return units(y, *parts)[y != UNLABELLED] if parts else None
+    rows, groups, windows = dataset.trained, dataset.groups, dataset.windows
+    return of_labelled(
+        dataset.y[rows], None if groups is None else groups[rows], None if windows is None else windows[rows]
+    )
 
 
 def _measured(dataset: Dataset, over: Sequence[str], seed: int, run: Run, progress: Progress) -> list[Shown]:

@@ -101,6 +101,16 @@ def units(y: Ints, *parts: Ints) -> Ints:
     return found
 
 
+def of_labelled(y: Ints, groups: Ints | None, windows: Windows | None) -> Ints | None:
+    """The `units` of the labelled samples `(n_labelled,)`; None where each is judged by itself.
+
+    >>> of_labelled(np.array([0, 1, -1, 0, 1]), np.array([0, 0, 0, 1, 1]), None)
+    array([0, 0, 1, 1])
+    """
+    parts = levels(groups, windows)
+    return units(y, *parts)[y != UNLABELLED] if parts else None
+
+
 def of_one_group(y: Ints, together: Ints, classes: tuple[str, ...], word: str) -> list[str]:
     """Name the classes that are labelled in one group only.
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from attar.adapt.validate import Answer, Indices, cross_validate, learning_curve
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints, Windows
-from attar.data.groups import levels, units
+from attar.data.groups import levels, of_labelled, units
 from attar.data.split import some
 from attar.data.windows import alike, shared
 from attar.deploy.check import check
@@ -95,8 +95,7 @@ class Job:
     @cached_property
     def together(self) -> Ints | None:
         """Which of the labelled samples are judged together; None: each by itself."""
-        parts = levels(self.groups, self.windows)
-        return units(self.y, *parts)[self.labelled] if parts else None
+        return of_labelled(self.y, self.groups, self.windows)
 
     @cached_property
     def alike(self) -> Ints | None:
