@@ -46,6 +46,14 @@ def test_only_the_test_part_of_a_source_is_judged_and_files_say_labels_and_group
     assert grouped.interval[0] < alone.interval[0]
 
 
+def test_one_group_tells_little_of_others(tmp_path, images) -> None:
+    x, y = load_digits(n_class=5, return_X_y=True)
+    np.savez(tmp_path / "one.npz", x=x[:40].reshape(-1, 8, 8), y=y[:40], groups=["ann"] * 40)
+    found = evaluate(images.folder / "model.onnx", str(tmp_path / "one.npz"))
+    assert found.n == 40
+    assert found.interval[1] - found.interval[0] > 0.9
+
+
 def test_a_table_is_matched_by_name_and_windows_are_told(tmp_path, table, series) -> None:
     frame, y = people()
     frame = frame[frame.columns[::-1]].assign(label=y, family=np.arange(len(y)) // 4, person=0)

@@ -192,8 +192,12 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
     """The dataset with its test part set aside and, where asked, most of its labels hidden.
 
     Raises:
+        DataError: all samples are of one group.
         LabelError: too few labels, or of one class only.
     """
+    if dataset.groups is not None and len(dataset.group_names) < 2:
+        name = dataset.group_names[0]
+        raise DataError(f"all samples are of one group ('{name}'); leave the groups away, or give others")
     # Before labels are held out or drawn, which would say less about why they cannot be.
     validate_labels(dataset.y[dataset.trained], dataset.classes)
     drawn = options.labels_per_class is not None or options.label_fraction is not None

@@ -8,6 +8,7 @@ from attar.data.groups import joined, levels, numbered, of_one_group, seen_in_tr
 from attar.data.sources import read, read_for_prediction
 from attar.data.split import holdout
 from attar.errors import AttarError, DataError, LabelError
+from attar.fit import Options, prepared
 
 PATIENTS = ["ann", "ann", "bob", "bob", "cid", "cid"]
 
@@ -69,9 +70,10 @@ def test_another_number_of_groups_is_refused(groups) -> None:
         numbered(groups, 6, "groups")
 
 
-def test_a_single_group_is_refused() -> None:
-    with pytest.raises(DataError, match=r"one group \('ann'\); leave the groups away"):
-        numbered(["ann"] * 3, 3, "groups")
+def test_a_single_group_is_refused_where_samples_are_learnt_from() -> None:
+    dataset = from_arrays(np.random.default_rng(0).random((4, 2)), [0, 1, 0, 1], groups=["ann"] * 4)
+    with pytest.raises(DataError, match=r"all samples are of one group \('ann'\); leave the groups away"):
+        prepared(dataset, Options())
 
 
 def test_joined_equals_a_naive_closure() -> None:

@@ -26,7 +26,7 @@ def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, tuple[str, ..
         The number of each one's group `(n,)`, from 0; the name of each number; and notes.
 
     Raises:
-        DataError: another number of groups than samples, or all samples are of one.
+        DataError: another number of groups than samples.
 
     Example:
         >>> numbered(["ann", "bob", None, "ann"], 4, "groups")
@@ -42,8 +42,6 @@ def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, tuple[str, ..
     # A sample of no group is known by its place.
     number: dict[str | int, int] = {}
     result = np.array([number.setdefault(i if name is None else name, len(number)) for i, name in enumerate(names)])
-    if len(number) < 2 <= n:
-        raise DataError(f"{where}: all samples are of one group ('{names[0]}'); leave the groups away, or give others")
     alone = names.count(None)
     notes = [f"{alone:,} of {n:,} samples are of no group: each is judged by itself"] if alone else []
     return result, tuple(name if isinstance(name, str) else "" for name in number), notes
