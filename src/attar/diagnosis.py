@@ -155,10 +155,7 @@ def _labels(dataset: Dataset) -> Ints:
 
 def _together(dataset: Dataset) -> Ints | None:
     """Which of the labelled samples belong together."""
-    rows, groups, windows = dataset.trained, dataset.groups, dataset.windows
-    return of_labelled(
-        dataset.y[rows], None if groups is None else groups[rows], None if windows is None else windows[rows]
-    )
+    return of_labelled(dataset.y[dataset.trained], *dataset.belonging(dataset.trained))
 
 
 def _measured(dataset: Dataset, over: Sequence[str], seed: int, run: Run, progress: Progress) -> list[Shown]:

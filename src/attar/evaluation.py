@@ -12,7 +12,7 @@ from attar.adapt.intervals import Interval, estimate
 from attar.data.dataset import Floats, Ints
 from attar.data.groups import levels
 from attar.data.sources import read_for_evaluation
-from attar.data.windows import overlaps, recordings
+from attar.data.windows import told
 from attar.deploy.session import load
 from attar.errors import LabelError, listed
 from attar.training.progress import Progress, Silent
@@ -130,10 +130,8 @@ def evaluate(
     if not len(judged):
         raise LabelError(f"{source}: no sample is labelled; give labels, as of attar fit")
     # Of all samples: those with labels may be too far apart to overlap.
-    windows = None
-    if loaded.kind == "series" and (cut := recordings(np.asarray(dataset.x))) is not None:
-        windows, stride = cut
-        notes += overlaps(windows.recordings, stride, dataset.x.shape[2])
+    windows, found = told(dataset.x) if loaded.kind == "series" else (None, [])
+    notes += found
     parts = levels(dataset.groups, windows)
     x: Floats = dataset.x[judged]
     with (progress or Silent()).task("evaluate", len(x)) as task:
@@ -143,8 +141,8 @@ def evaluate(
     classes = (*known, *others)
     y = np.array([classes.index(name) for name in dataset.classes])[dataset.y[judged]]
     if (y >= len(known)).any():
-        found = [f"'{classes[code]}'" for code in np.unique(y[y >= len(known)])]
-        notes.append(f"labels that the model does not know, and cannot get right: {listed(found)}")
+        unknown = [f"'{classes[code]}'" for code in np.unique(y[y >= len(known)])]
+        notes.append(f"labels that the model does not know, and cannot get right: {listed(unknown)}")
     confusion = np.zeros((len(classes), len(known)), dtype=np.int64)
     np.add.at(confusion, (y, said), 1)
     accuracy, interval = estimate((said == y).astype(np.float64), parts[0][judged] if parts else None)

@@ -170,13 +170,12 @@ def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> 
     # The labelled ones first, each part in random order: files are often sorted by class.
     order = np.random.default_rng(seed).permutation(len(x))
     shown = np.sort(np.concatenate([order[y[order] != UNLABELLED], order[y[order] == UNLABELLED]])[:_SHOWN])
-    windows = None if dataset.windows is None else dataset.windows[dataset.trained]
-    groups = None if dataset.groups is None else dataset.groups[dataset.trained]
+    groups, windows = dataset.belonging(dataset.trained)
     job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent(), windows, groups)
     if dataset.test is None:
         return job, None
     # What has no label tests nothing.
     test = dataset.test[dataset.y[dataset.test] != UNLABELLED]
     parts = levels(dataset.groups, dataset.windows)
-    groups = None if dataset.groups is None else dataset.groups[test]
-    return job, TestPart(dataset.x[test], code[dataset.y[test]], parts[0][test] if parts else None, groups)
+    together, groups = parts[0][test] if parts else None, dataset.belonging(test)[0]
+    return job, TestPart(dataset.x[test], code[dataset.y[test]], together, groups)

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.adapt.intervals import Interval, Sizes, error_of, estimate, sums_of
+from attar.adapt.validate import Indices
 from attar.data.dataset import Doubles
-
-Indices = npt.NDArray[np.intp]
 
 _BOOTSTRAPS = 400
 # A candidate that is a hair simpler is not preferred over one that is a hair better by rounding.

@@ -16,7 +16,7 @@ from attar.data.nodes import Nodes
 from attar.data.quality import duplicates
 from attar.data.raw import Raw, RawLabels
 from attar.data.texts import are_texts, test_part, text_column, tokenize, without_names
-from attar.data.windows import overlaps, recordings
+from attar.data.windows import told
 from attar.errors import DataError, LabelError, first_line
 
 KINDS = ("image", "series", "table", "text", "graph")
@@ -197,9 +197,9 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         x = checks.numeric(x, kind, ids, columns, where)
         values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)
         notes += [*found, *checks.missing(values, kind), *duplicates(values, raw.test)]
-        if kind == "series" and (cut := recordings(values)) is not None:
-            windows, stride = cut
-            notes += overlaps(windows.recordings, stride, values.shape[2], raw.test)
+        if kind == "series":
+            windows, found = told(values, raw.test)
+            notes += found
     else:
         values = checks.cast(checks.numeric(x, kind, ids, columns, where), kind, ids, columns, where)
         notes += checks.missing(values, kind)

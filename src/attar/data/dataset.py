@@ -104,6 +104,10 @@ class Dataset:
         everything = np.arange(len(self))
         return everything if self.test is None else np.setdiff1d(everything, self.test)
 
+    def belonging(self, rows: Ints) -> tuple[Ints | None, Windows | None]:
+        """Groups and windows of some samples."""
+        return None if self.groups is None else self.groups[rows], None if self.windows is None else self.windows[rows]
+
     @property
     def labelled(self) -> Ints:
         """Indices of the samples that have a label."""

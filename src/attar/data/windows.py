@@ -66,6 +66,12 @@ def recordings(x: Array) -> tuple[Windows, int] | None:
     return Windows(number, _stretches(number, _places(number, before, after, shift))), stride
 
 
+def told(x: Array, test: Ints | None = None) -> tuple[Windows | None, list[str]]:
+    """Which of the samples were cut from `recordings`, if any, and what a person should know of it."""
+    cut = recordings(x)
+    return (None, []) if cut is None else (cut[0], overlaps(cut[0].recordings, cut[1], x.shape[2], test))
+
+
 def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None) -> list[str]:
     """What a person should know of windows that overlap.
 
