@@ -23,6 +23,8 @@ def test_figures_are_those_of_scikit_learn(tmp_path, images) -> None:
     assert found.accuracy == (said == y).mean()
     assert found.interval == estimate((said == y).astype(float), None)[1]
     assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(y, said))
+    assert found.balanced_interval == estimate((said == y).astype(float), None, classes=y)[1]
+    assert found.balanced_interval[0] < found.balanced_accuracy < found.balanced_interval[1]
     assert found.classes == ("0", "1", "2", "3", "4", "5")
     assert found.confusion.tolist() == confusion_matrix(y, said, labels=range(6))[:, :5].tolist()
     assert "labels that the model does not know, and cannot get right: '5'" in found.notes

@@ -46,7 +46,7 @@ def test_accuracies_are_those_of_cross_validation(finished) -> None:
         assert rows[c.name].accuracy == pytest.approx(known.mean())
         assert rows[c.name].interval == pytest.approx(binomial_interval(known.mean(), len(known)))
         assert rows[c.name].bytes == c.bytes
-        assert c.name in line_of(c, job.codes)
+        assert c.name in line_of(c, job)
     accuracies = [row.accuracy for row in facts.leaderboard]
     assert accuracies == sorted(accuracies, reverse=True)
     (chosen,) = [row for row in facts.leaderboard if row.chosen]
@@ -109,7 +109,7 @@ def test_a_name_does_not_touch_its_figure(table) -> None:
     with run:
         one = next(candidates(job, run))
     right = replace(one, name="n" * 60, held_out=np.eye(len(job.meta.classes))[job.codes][None])
-    assert line_of(right, job.codes).startswith("n" * 60 + " 100.0 %")
+    assert line_of(right, job).startswith("n" * 60 + " 100.0 %")
 
 
 def test_the_confusions_of_all_repeats_are_right_as_often_as_the_leaderboard_says() -> None:
@@ -144,7 +144,8 @@ def test_what_the_most_frequent_class_would_give_is_said_where_the_model_may_be_
     low, _ = facts.test_interval or facts.interval
     assert ("Always saying" in facts.verdict) == (low <= share)
     # Of a class that training has not seen, every answer is wrong.
-    assert _without_looking((0.5, 0.9), np.array([0, 0, 1, -1]), ("a", "b")).endswith("“a” would be right on 50.0 %.")
+    said = _without_looking((0.5, 0.9), np.array([0, 0, 1, -1]), ("a", "b"), balanced=False)
+    assert "“a” would be right on 50.0 %;" in said
 
 
 @pytest.mark.parametrize(
@@ -157,5 +158,7 @@ def test_the_name_of_a_step_and_its_bytes_are_apart(name, line) -> None:
 
 def test_groups_are_judged_by_what_was_held_out_of_them() -> None:
     right = np.array([1.0, 0.5, np.nan, 0, 1, 1, np.nan])
-    found = _by_group(right, np.array([0, 0, 0, 2, 1, 1, 3]), ("ann", "", "bob", "cid"))
+    found = _by_group(right, np.array([0, 0, 0, 2, 1, 1, 3]), ("ann", "", "bob", "cid"), None)
     assert [(group.name, group.n, group.accuracy) for group in found] == [("bob", 1, 0.0), ("ann", 2, 0.75)]
+    balanced = _by_group(np.array([1.0, 1, 1, 0]), np.zeros(4, int), ("ann",), np.array([0, 0, 0, 1]))
+    assert balanced[0].accuracy == 0.5

@@ -177,3 +177,24 @@ def test_epochs_of_a_backbone_are_passed_on() -> None:
 def test_the_name_of_a_pretext_alone_is_no_tuple_of_names() -> None:
     with pytest.raises(DataError, match=r"^pretexts must be a tuple of names; give \('simclr',\)$"):
         Learner(pretexts="simclr").fit(np.zeros((2, 3)), [0, 1])
+
+
+def test_where_each_class_counts_the_same_the_rare_one_is_found(tmp_path) -> None:
+    """Two clouds that overlap, of which one is rare."""
+    rng = np.random.default_rng(0)
+    y = (rng.random(600) < 0.08).astype(int)
+    X = rng.normal(size=(600, 6)) + 1.2 * y[:, None]
+    known = np.where(np.arange(600) < 150, y, -1)
+    X_new, y_new = X[150:], y[150:]
+    by_sample = Learner(time=1).fit(X, known)
+    by_class = Learner(time=1, balanced=True, run=tmp_path / "run").fit(X, known)
+    recalls = [[(learner.predict(X_new)[y_new == c] == c).mean() for c in (0, 1)] for learner in (by_sample, by_class)]
+    assert recalls[1][1] > recalls[0][1] + 0.1
+    assert np.mean(recalls[1]) > np.mean(recalls[0])
+    low, high = by_class.accuracy_interval_
+    assert low < by_class.accuracy_ < high < 1
+    assert abs(by_class.accuracy_ - np.mean(recalls[1])) < 0.15
+    assert by_class.facts_.measure == "balanced accuracy"
+    assert "a balanced accuracy (the mean over the classes) of" in by_class.facts_.verdict
+    assert "Balanced accuracy, estimated" in (tmp_path / "run" / "report.html").read_text()
+    assert all(row.accuracy < 0.95 for row in by_class.leaderboard_)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from attar.adapt.intervals import error_of, estimate, mean_of, sums_of
 from attar.adapt.validate import LearningPoint, correctness
 from attar.data.dataset import Doubles, Floats, Ints
 from attar.errors import TrainingError
@@ -104,7 +105,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
         notes: gets a sentence for each candidate that is left out, and why.
     """
     notes = [] if notes is None else notes
-    ahead = Ahead()
+    ahead = Ahead(classes=job.counted)
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
         for note in result.facts["left_out"]:
@@ -142,27 +143,36 @@ class Ahead:
     Arguments:
         name: of it.
         right: how often it was right on each labelled sample `(n_labelled,)`; None where there is none yet.
+        classes: of these samples, where each class counts the same.
     """
 
     name: str = ""
     right: Doubles | None = None
+    classes: Ints | None = None
 
     def pass_by(self, name: str, right: Doubles) -> None:
         """Remember this one instead, where it is more accurate."""
-        if self.right is None or np.nanmean(right) > np.nanmean(self.right):
+        if self.right is None or self._accuracy(right) > self._accuracy(self.right):
             self.name, self.right = name, right
 
     def beyond(self, right: Doubles) -> str:
         """Why one that is right so often cannot catch up any more; empty where it may."""
         if self.right is None:
             return ""
-        lead = (self.right - right)[~np.isnan(self.right - right)]
-        if len(lead) < 2 or lead.mean() - _CHANCE * lead.std(ddof=1) / np.sqrt(len(lead)) <= _MAY_GAIN:
+        lead = self.right - right
+        known = ~np.isnan(lead)
+        if np.count_nonzero(known) < 2:
+            return ""
+        sums, sizes = sums_of(lead[None, known], None, None if self.classes is None else self.classes[known])
+        if mean_of(sums, sizes)[0] - _CHANCE * error_of(sums, sizes)[0] <= _MAY_GAIN:
             return ""
         return (
             f"after {100 * _FIRST_LOOK:.0f} % of its training a linear head on it reaches "
-            f"{100 * np.nanmean(right):.1f} % where “{self.name}” has {100 * np.nanmean(self.right):.1f} %"
+            f"{100 * self._accuracy(right):.1f} % where “{self.name}” has {100 * self._accuracy(self.right):.1f} %"
         )
+
+    def _accuracy(self, right: Doubles) -> float:
+        return estimate(right, None, classes=self.classes)[0]
 
 
 def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Result]]:

@@ -25,6 +25,7 @@ class Evaluation:
     Arguments:
         accuracy: share of them that it gets right.
         interval: 90 %, of that share on such samples, or groups of them.
+        balanced_interval: likewise, of `balanced_accuracy`.
         classes: of the model, and after them those that it does not know.
         confusion: how often each class was taken for each that the model knows `(n_classes, n_known)`.
         notes: what was found on reading.
@@ -32,6 +33,7 @@ class Evaluation:
 
     accuracy: float
     interval: Interval
+    balanced_interval: Interval
     classes: tuple[str, ...]
     confusion: Ints
     notes: tuple[str, ...]
@@ -54,10 +56,12 @@ class Evaluation:
 
     def lines(self) -> list[str]:
         """The same for a terminal: a sentence, and a line for each class."""
-        low, high = (100 * limit for limit in self.interval)
+        within, within_balanced = (
+            f"{100 * low:.1f} to {100 * high:.1f}" for low, high in (self.interval, self.balanced_interval)
+        )
         found = [
-            f"right on {100 * self.accuracy:.1f} % of {self.n:,} labelled samples (90 % interval {low:.1f} to "
-            f"{high:.1f}); {100 * self.balanced_accuracy:.1f} % in the mean over the classes",
+            f"right on {100 * self.accuracy:.1f} % of {self.n:,} labelled samples (90 % interval {within}); "
+            f"{100 * self.balanced_accuracy:.1f} % in the mean over the classes ({within_balanced})",
             "",
         ]
         wide = max(map(len, self.classes))
@@ -75,6 +79,7 @@ class Evaluation:
             "accuracy": self.accuracy,
             "interval": list(self.interval),
             "balanced_accuracy": self.balanced_accuracy,
+            "balanced_interval": list(self.balanced_interval),
             "n": self.n,
             "classes": [
                 {"name": name, "n": sum(row), "recall": recall, "taken_for": dict(zip(self.classes, row))}
@@ -145,5 +150,7 @@ def evaluate(
         notes.append(f"labels that the model does not know, and cannot get right: {listed(unknown)}")
     confusion = np.zeros((len(classes), len(known)), dtype=np.int64)
     np.add.at(confusion, (y, said), 1)
-    accuracy, interval = estimate((said == y).astype(np.float64), parts[0][judged] if parts else None)
-    return Evaluation(accuracy, interval, classes, confusion, tuple(notes))
+    right, together = (said == y).astype(np.float64), parts[0][judged] if parts else None
+    accuracy, interval = estimate(right, together)
+    balanced_interval = estimate(right, together, classes=y)[1]
+    return Evaluation(accuracy, interval, balanced_interval, classes, confusion, tuple(notes))

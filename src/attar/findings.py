@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.adapt.choice import Choice
-from attar.adapt.intervals import estimate
-from attar.adapt.validate import correctness
+from attar.adapt.intervals import Interval, estimate, sums_of
+from attar.adapt.validate import correctness, share
 from attar.candidates import Candidate
 from attar.committee import predicted
 from attar.compress.budget import Budget, readable
@@ -23,6 +23,7 @@ from attar.run import Run
 from attar.ship import Shipped
 from attar.trials.base import Job
 
+_BALANCED = "a balanced accuracy (the mean over the classes)"
 # Below this many samples a map has no neighbourhoods to show.
 _FEW = 8
 
@@ -85,14 +86,18 @@ def findings(
     chosen, shipped, classes = tried[choice.index], load(decided.model), job.meta.classes
     said, steps = shipped.predict_proba(job.kind.given(job.x)), decided.shipped.steps
     tested = test_accuracy = test_interval = None
-    groups = () if job.groups is None else _by_group(right[choice.index], job.groups[job.labelled], dataset.group_names)
+    groups: tuple[Group, ...] = ()
     judged_by = job.codes
+    if job.groups is not None:
+        groups = _by_group(right[choice.index], job.groups[job.labelled], dataset.group_names, job.counted)
     if test is not None and len(test.y):
         tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
         hit, judged_by = (tested == test.y).astype(np.float64), test.y
-        test_accuracy, test_interval = estimate(hit, test.together)
-        groups = () if test.groups is None else _by_group(hit, test.groups, dataset.group_names)
-        steps = _tested(steps, chosen, job.kind.given(test.x), test.y, test_accuracy)
+        counted = test.y if job.balanced else None
+        test_accuracy, test_interval = estimate(hit, test.together, classes=counted)
+        groups = () if test.groups is None else _by_group(hit, test.groups, dataset.group_names, counted)
+        original = share(predicted(chosen, job.kind.given(test.x)).argmax(1) == test.y, counted)
+        steps = _tested(steps, original, test_accuracy)
     confusion, confusion_of = (
         _cross_validated(chosen.held_out, job.codes, len(classes))
         if tested is None or test is None
@@ -100,7 +105,7 @@ def findings(
     )
     counts = np.bincount(job.codes, minlength=len(classes))
     last = steps[-1]
-    rows = [_row(c, r, job.together, i == choice.index) for i, (c, r) in enumerate(zip(tried, right))]
+    rows = [_row(c, r, job, i == choice.index) for i, (c, r) in enumerate(zip(tried, right))]
     n_test = 0 if test is None else len(test.y)
     return Facts(
         run=run.folder.name,
@@ -113,9 +118,10 @@ def findings(
         classes=classes,
         labels_per_class=tuple(int(c) for c in counts),
         notes=(*dataset.notes, *decided.left_out),
-        verdict=_verdict(choice, test_accuracy, n_test, last)
-        + _without_looking(test_interval or choice.interval, judged_by, classes),
-        why=_why(tried, right, choice),
+        verdict=_verdict(choice, test_accuracy, n_test, last, job.balanced)
+        + _without_looking(test_interval or choice.interval, judged_by, classes, job.balanced),
+        why=_why(tried, right, choice, job),
+        balanced=job.balanced,
         accuracy=choice.accuracy,
         interval=choice.interval,
         test_accuracy=test_accuracy,
@@ -124,7 +130,7 @@ def findings(
         confusion=confusion,
         confusion_of=confusion_of,
         groups=groups,
-        curve=_curve(chosen, right[choice.index], job.together),
+        curve=_curve(chosen, right[choice.index], job),
         risk=risk,
         latent=_latent(job, chosen, said, dataset),
         latent_of=chosen.points_of,
@@ -144,10 +150,9 @@ def findings(
     )
 
 
-def line_of(candidate: Candidate, codes: Ints, together: Ints | None = None) -> str:
+def line_of(candidate: Candidate, job: Job) -> str:
     """One line of the leaderboard for a terminal."""
-    right = correctness(candidate.held_out, codes)
-    accuracy, (low, high) = estimate(right, together)
+    accuracy, (low, high) = _estimated(correctness(candidate.held_out, job.codes), job)
     return f"{candidate.name:<50} {percent(accuracy):>7}  ({100 * low:.0f}–{100 * high:.0f})"
 
 
@@ -165,8 +170,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _row(candidate: Candidate, right: npt.NDArray[np.float64], together: Ints | None, chosen: bool) -> Row:
-    accuracy, interval = estimate(right, together)
+def _estimated(right: npt.NDArray[np.float64], job: Job) -> tuple[float, Interval]:
+    return estimate(right, job.together, classes=job.counted)
+
+
+def _row(candidate: Candidate, right: npt.NDArray[np.float64], job: Job, chosen: bool) -> Row:
+    accuracy, interval = _estimated(right, job)
     return Row(
         name=candidate.name,
         accuracy=accuracy,
@@ -183,9 +192,8 @@ def _by_accuracy(row: Row) -> float:
     return -(row.accuracy or 0.0)
 
 
-def _tested(steps: tuple[Step, ...], chosen: Candidate, x: object, y: Ints, shipped: float) -> tuple[Step, ...]:
+def _tested(steps: tuple[Step, ...], original: float, shipped: float) -> tuple[Step, ...]:
     """The steps with their accuracy on the test part: of the original, and of what is shipped."""
-    original = float((predicted(chosen, x).argmax(1) == y).mean())
     first = steps[0].model_copy(update={"accuracy": original})
     if len(steps) == 1:
         return (first,)
@@ -208,56 +216,64 @@ def _cross_validated(held_out: npt.NDArray[np.float64], codes: Ints, n: int) -> 
     return table, f"cross-validation on the labelled samples{each}"
 
 
-def _by_group(right: npt.NDArray[np.float64], groups: Ints, names: tuple[str, ...]) -> tuple[Group, ...]:
+def _by_group(
+    right: npt.NDArray[np.float64], groups: Ints, names: tuple[str, ...], classes: Ints | None
+) -> tuple[Group, ...]:
     """Accuracy on each group that has a name, and samples that were held out."""
     known = ~np.isnan(right)
-    n = np.bincount(groups[known], minlength=len(names))
-    share = np.bincount(groups[known], right[known], len(names)) / np.maximum(n, 1)
+    sums, sizes = sums_of(right[None, known], groups[known], None if classes is None else classes[known])
+    accuracies = (sums[0] / np.maximum(sizes, 1)).sum(1) / np.count_nonzero(sizes, axis=1)
     found = [
-        Group(name=name, n=size, accuracy=accuracy)
-        for name, size, accuracy in zip(names, n.tolist(), share.tolist())
-        if name and size
+        Group(name=names[code], n=n, accuracy=accuracy)
+        for code, n, accuracy in zip(np.unique(groups[known]), sizes.sum(1).tolist(), accuracies.tolist())
+        if names[code]
     ]
     return tuple(sorted(found, key=lambda group: (group.accuracy, -group.n, group.name)))
 
 
-def _curve(chosen: Candidate, right: npt.NDArray[np.float64], together: Ints | None) -> tuple[CurvePoint, ...]:
+def _curve(chosen: Candidate, right: npt.NDArray[np.float64], job: Job) -> tuple[CurvePoint, ...]:
     """The learning curve, with cross-validation on all labels as its last point."""
-    accuracy, (low, high) = estimate(right, together)
+    accuracy, (low, high) = _estimated(right, job)
     points = [CurvePoint(labels=p.labels, accuracy=p.accuracy, low=p.low, high=p.high) for p in chosen.curve]
     folds = [p for p in points if p.labels < len(right)]
     return (*folds, CurvePoint(labels=len(right), accuracy=accuracy, low=low, high=high))
 
 
-def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: Step) -> str:
+def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: Step, balanced: bool) -> str:
     size = f"{readable(shipped.bytes)}, {shipped.latency_ms:.2g} ms per sample"
     low, high = (100 * limit for limit in choice.interval)
     promised = f"{percent(choice.accuracy)} (90 % interval {low:.0f} to {high:.0f})"
     if test_accuracy is None:
-        return f"A model of {size}, expected to be right on {promised} of new samples, judged by its labels alone."
-    return (
-        f"A model of {size}, right on {percent(test_accuracy)} of {n_test:,} held-out samples; "
-        f"its labels alone had promised {promised}."
-    )
+        expected = (
+            f"right on {promised} of new samples" if not balanced else f"{_BALANCED} of {promised} on new samples"
+        )
+        return f"A model of {size}, expected to {'have' if balanced else 'be'} {expected}, judged by its labels alone."
+    found = f"with {_BALANCED} of {percent(test_accuracy)} on" if balanced else f"right on {percent(test_accuracy)} of"
+    return f"A model of {size}, {found} {n_test:,} held-out samples; its labels alone had promised {promised}."
 
 
-def _without_looking(interval: tuple[float, float], codes: Ints, classes: tuple[str, ...]) -> str:
+def _without_looking(interval: tuple[float, float], codes: Ints, classes: tuple[str, ...], balanced: bool) -> str:
     """What the most frequent class alone would give, where the model may be no better.
 
-    >>> _without_looking((0.79, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"))
-    ' Always saying “healthy” would be right on 90.0 %.'
-    >>> _without_looking((0.91, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"))
+    >>> _without_looking((0.79, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), False)
+    ' Always saying “healthy” would be right on 90.0 %; where the others matter as much, fit it balanced.'
+    >>> _without_looking((0.45, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), True)
+    ' Always saying “healthy” would have 50.0 %.'
+    >>> _without_looking((0.91, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), False)
     ''
     """
     counts = np.bincount(codes[codes != UNLABELLED], minlength=len(classes))
-    share = float(counts.max()) / len(codes)
-    if interval[0] > share:
+    most = int(counts.argmax())
+    always = share(codes == most, codes if balanced else None)
+    if interval[0] > always:
         return ""
-    return f" Always saying “{classes[counts.argmax()]}” would be right on {percent(share)}."
+    sentence = f" Always saying “{classes[most]}” would {'have' if balanced else 'be right on'} {percent(always)}"
+    uneven = counts.max() >= 2 * counts[counts > 0].min()
+    return sentence + ("; where the others matter as much, fit it balanced." if uneven and not balanced else ".")
 
 
-def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice) -> str:
-    accuracy = [estimate(r, None)[0] for r in right]
+def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice, job: Job) -> str:
+    accuracy = [_estimated(r, job)[0] for r in right]
     best = int(np.argmax(accuracy))
     chosen = tried[choice.index]
     baselines = [a for c, a in zip(tried, accuracy) if c.baseline]

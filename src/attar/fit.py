@@ -52,6 +52,7 @@ class Options:
         budget: as in "50KB,0.5ms".
         seconds: for the whole job; None: the default schedule.
         seed: of everything random.
+        balanced: whether each class counts the same, however rare, or each sample.
         out: the run folder; None: one under runs/ named after the source.
         strict: refuse unreadable files rather than skip them.
         pretexts: to try, as in `Kind.possible`; None: those that suit the kind.
@@ -70,6 +71,7 @@ class Options:
     budget: str | None = None
     seconds: float | None = None
     seed: int = 0
+    balanced: bool = False
     out: Path | None = None
     strict: bool = False
     pretexts: tuple[str, ...] | None = None
@@ -166,7 +168,17 @@ def fit_dataset(
         with on_threads(plan.threads):
             from attar.job import run_job  # loads torch: not before the input has been found good
 
-            return run_job(dataset, plan, budget, run, progress, seed=options.seed, source=source, command=command)
+            return run_job(
+                dataset,
+                plan,
+                budget,
+                run,
+                progress,
+                seed=options.seed,
+                balanced=options.balanced,
+                source=source,
+                command=command,
+            )
 
 
 def read_prepared(source: str, options: Options) -> Dataset:

@@ -16,7 +16,7 @@ from attar.adapt.validate import correctness
 from attar.candidates import Candidate, candidates
 from attar.committee import committee
 from attar.compress.budget import Budget
-from attar.data.dataset import UNLABELLED, Dataset, Ints
+from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.groups import levels
 from attar.deploy.meta import Extra, ModelMeta
 from attar.errors import BudgetError, ExportError
@@ -55,6 +55,7 @@ def run_job(
     progress: Progress,
     *,
     seed: int,
+    balanced: bool = False,
     source: str,
     command: str,
 ) -> Outcome:
@@ -67,6 +68,7 @@ def run_job(
         run: the folder to work in.
         progress: where to report.
         seed: of everything random.
+        balanced: whether each class counts the same, or each sample.
         source: what the samples are called.
         command: what repeats the run.
 
@@ -75,12 +77,12 @@ def run_job(
         ExportError: nothing that was tried could be exported.
     """
     started = time.perf_counter()
-    job, test = _job(dataset, plan, seed, progress)
+    job, test = _job(dataset, plan, seed, progress, balanced)
     student = None if budget == Budget() else largest_student(job, budget, run)
     tried, ready = [], []
     left_out: list[str] = []
     for candidate in candidates(job, run, left_out):
-        progress.say(line_of(candidate, job.codes, job.together))
+        progress.say(line_of(candidate, job))
         file = as_it_is(job, candidate, budget, run)
         if student is not None or file is not None:
             tried.append(candidate)
@@ -95,15 +97,15 @@ def run_job(
     # comes first, and is imitated alone.
     last = 1 + max(c.rank for c in tried)
     order = [last if file is None and c.rank >= 0 else c.rank for c, file in zip(tried, ready)]
-    choice = choose(right, order, seed, job.together)
+    choice = choose(right, order, seed, job.together, job.counted)
     chosen, shipped = tried[choice.index], ready[choice.index]
     if shipped is None and chosen.rank >= 0:
-        chosen = _teacher(tried, ready, right, order, chosen, job.together)
+        chosen = _teacher(tried, ready, right, order, chosen, job)
         if chosen.members:
             own = correctness(chosen.held_out, job.codes)
             tried, right = [*tried, chosen], np.vstack([right, own])
-            choice = corrected(len(tried) - 1, own, choice.optimism, job.together)
-            progress.say(line_of(chosen, job.codes, job.together))
+            choice = corrected(len(tried) - 1, own, choice.optimism, job.together, job.counted)
+            progress.say(line_of(chosen, job))
     progress.say(
         f"chosen      {chosen.name}: {percent(choice.accuracy)} "
         f"({percent(choice.interval[0])} to {percent(choice.interval[1])}), corrected for having been chosen"
@@ -135,11 +137,12 @@ def _teacher(
     right: npt.NDArray[np.float64],
     order: list[int],
     chosen: Candidate,
-    together: Ints | None,
+    job: Job,
 ) -> Candidate:
     """All that ship as the same student, and that the labels cannot tell from the best, as one."""
     known = ~np.isnan(right).any(0)
-    close = within_one_standard_error(right[:, known], order, None if together is None else together[known])
+    together, classes = (None if of is None else of[known] for of in (job.together, job.counted))
+    close = within_one_standard_error(right[:, known], order, together, classes)
     return committee([tried[i] for i in close if ready[i] is None], chosen)
 
 
@@ -149,7 +152,9 @@ def smallest_models(dataset: Dataset, folder: Path) -> tuple[tuple[int, float], 
     return smallest(job, folder)
 
 
-def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> tuple[Job, TestPart | None]:
+def _job(
+    dataset: Dataset, plan: Plan, seed: int, progress: Progress | None, balanced: bool = False
+) -> tuple[Job, TestPart | None]:
     x, y = dataset.x[dataset.trained], dataset.y[dataset.trained]
     # Classes of which no label may be used cannot be learnt.
     known = np.unique(y[y != UNLABELLED])
@@ -171,7 +176,7 @@ def _job(dataset: Dataset, plan: Plan, seed: int, progress: Progress | None) -> 
     order = np.random.default_rng(seed).permutation(len(x))
     shown = np.sort(np.concatenate([order[y[order] != UNLABELLED], order[y[order] == UNLABELLED]])[:_SHOWN])
     groups, windows = dataset.belonging(dataset.trained)
-    job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent(), windows, groups)
+    job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent(), windows, groups, balanced)
     if dataset.test is None:
         return job, None
     # What has no label tests nothing.

@@ -36,14 +36,16 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         pretexts: to try, as ("simclr", "masked"); (): none; None: those that suit the kind of data.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
         backbone_epochs: passes over the samples that it is trained on for, without labels; 0: it stays as it is.
+        balanced: whether each class counts the same, however rare: candidates are judged by the mean accuracy over the
+            classes, and answers are those of a model to which all classes are as frequent.
         random_state: seed of everything random.
         run: folder to keep the run in (stages, report, model); a fit that was killed goes on there. None: none is kept.
         progress: where to report, as in `attar.training.progress`; None: nowhere.
 
     Attributes:
         classes_: labels `(n_classes,)`, sorted, as they were given in y.
-        accuracy_: share of new samples that the model gets right, estimated by cross-validation on the labelled
-            samples and corrected for the choice among candidates.
+        accuracy_: share of new samples that the model gets right (of `balanced`, the mean of that over the classes),
+            estimated by cross-validation on the labelled samples and corrected for the choice among candidates.
         accuracy_interval_: low and high end of its 90 % confidence interval.
         leaderboard_: every candidate that was tried, baselines included, the best first.
         facts_: everything that the report shows.
@@ -68,6 +70,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         pretexts: tuple[str, ...] | None = None,
         backbone: str | None = None,
         backbone_epochs: int = 0,
+        balanced: bool = False,
         random_state: int = 0,
         run: str | Path | None = None,
         progress: Progress | None = None,
@@ -78,6 +81,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.pretexts = pretexts
         self.backbone = backbone
         self.backbone_epochs = backbone_epochs
+        self.balanced = balanced
         self.random_state = random_state
         self.run = run
         self.progress = progress
@@ -116,6 +120,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             pretexts=self.pretexts,
             backbone=self.backbone,
             backbone_epochs=epochs,
+            balanced=bool(self.balanced),
         )
         budget = options.limits()
         dataset = prepared(from_arrays(X, y, kind=self.kind, groups=groups), options)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attar.adapt.choice import choose, one_standard_error
+from attar.adapt.choice import choose, one_standard_error, within_one_standard_error
 
 
 def test_a_difference_between_few_groups_is_no_reason_to_choose() -> None:
@@ -96,3 +96,17 @@ def test_samples_that_were_never_held_out_count_nothing() -> None:
     nothing = choose(np.full((2, 3), np.nan), [1, 0], 0)
     assert nothing.index == 1
     assert nothing.interval == (0.0, 1.0)
+
+
+def test_where_classes_count_the_same_one_that_knows_the_rare_is_chosen() -> None:
+    classes = np.repeat([0, 1], [90, 10])
+    always, careful = (classes == 0).astype(float), np.ones(100)
+    careful[:20] = 0
+    right = np.stack([always, careful])
+    assert choose(right, [0, 1], 0).index == 0
+    choice = choose(right, [0, 1], 0, None, classes)
+    assert choice.index == 1
+    assert choice.accuracy == pytest.approx((70 / 90 + 1) / 2, abs=0.02)
+    assert within_one_standard_error(right, [0, 1], None, classes).tolist() == [1]
+    one = choose(right, [0, 1], 0, None, np.zeros(100))
+    assert (one.index, one.accuracy) == (0, choose(right, [0, 1], 0).accuracy)

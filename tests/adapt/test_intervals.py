@@ -81,3 +81,60 @@ def test_the_effective_size_of_samples_that_are_alone_together_or_all_right() ->
 
 def test_level_is_that_of_the_reports() -> None:
     assert LEVEL == 0.9
+
+
+def test_where_classes_count_the_same_the_accuracy_is_balanced() -> None:
+    rng = np.random.default_rng(0)
+    classes, right = rng.integers(0, 3, 60), rng.random(60)
+    right[7] = np.nan
+    by_class = [right[(classes == c) & ~np.isnan(right)] for c in range(3)]
+    accuracy, (low, high) = estimate(right, None, classes=classes)
+    assert accuracy == pytest.approx(np.mean([part.mean() for part in by_class]))
+    each = np.array([binomial_interval(part.mean(), len(part)) for part in by_class])
+    means = np.array([part.mean() for part in by_class])
+    assert low == pytest.approx(accuracy - np.sqrt(((means - each[:, 0]) ** 2).sum()) / 3, abs=0.01)
+    assert high == pytest.approx(accuracy + np.sqrt(((each[:, 1] - means) ** 2).sum()) / 3, abs=0.01)
+    assert estimate(right, None, classes=np.full(60, 4)) == estimate(right, None)
+    assert estimate(np.full(2, np.nan), None, classes=np.array([0, 1])) == (0.0, (0.0, 1.0))
+    assert estimate(right, None, 0.1, classes=classes)[0] == pytest.approx(accuracy - 0.1)
+
+
+def test_intervals_of_a_balanced_accuracy_hold_and_a_rare_class_makes_them_wide() -> None:
+    rng, held = np.random.default_rng(0), 0
+    classes = np.repeat([0, 1], [150, 8])
+    for _ in range(400):
+        right = (rng.random(158) < np.where(classes == 0, 0.97, 0.6)).astype(float)
+        low, high = estimate(right, None, classes=classes)[1]
+        held += low <= (0.97 + 0.6) / 2 <= high
+    assert held > 0.88 * 400
+    # All of three are right, which says little of others.
+    low, _ = estimate(np.ones(153), None, classes=np.repeat([0, 1], [150, 3]))[1]
+    assert low < 0.85
+
+
+def test_intervals_of_a_balanced_accuracy_hold_where_groups_have_samples_of_all_classes() -> None:
+    """Persons whose common and rare samples are hard together."""
+    rng, held, apart = np.random.default_rng(0), 0, 0
+    for _ in range(300):
+        place = np.repeat(np.arange(12), 12)
+        classes = np.tile(np.repeat([0, 1], [9, 3]), 12)
+        right = (rng.random(144) < rng.beta(4, 1, 12)[place]).astype(float)
+        low, high = estimate(right, place, classes=classes)[1]
+        held += low <= 0.8 <= high
+        low, high = estimate(right, None, classes=classes)[1]
+        apart += low <= 0.8 <= high
+    assert held > 0.88 * 300
+    assert apart < 0.85 * 300
+
+
+def test_the_standard_error_of_a_balanced_mean_is_its_spread_over_draws_of_groups() -> None:
+    rng = np.random.default_rng(0)
+    place, classes = np.repeat(np.arange(200), 4), np.tile([0, 0, 0, 1], 200)
+    classes[::9] = 1
+    values = rng.random(200)[place] * 0.5 + rng.random(800)
+    means = []
+    for _ in range(2000):
+        some = (4 * rng.integers(200, size=200)[:, None] + np.arange(4)).ravel()
+        means.append(np.mean([values[some][classes[some] == c].mean() for c in (0, 1)]))
+    assert standard_error(values[None], place, classes)[0] == pytest.approx(np.std(means), rel=0.07)
+    assert standard_error(values[None], place, np.zeros(800)) == pytest.approx(standard_error(values[None], place))

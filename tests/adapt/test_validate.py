@@ -107,3 +107,14 @@ def test_a_learning_curve_leaves_something_of_few_groups_to_judge() -> None:
     points = learning_curve(recorder, codes, sizes=4, draws=6, seed=0, together=together)
     assert len(points) == 4
     assert max(point.labels for point in points) == 40
+
+
+def test_on_a_learning_curve_each_class_may_count_the_same() -> None:
+    codes = np.repeat([0, 1], [36, 4])
+
+    def always(parts):
+        return [np.tile([1.0, 0.0], (40, 1)) for _ in parts]
+
+    curve = {"sizes": 3, "draws": 3, "seed": 0}
+    assert all(point.accuracy > 0.8 for point in learning_curve(always, codes, **curve))
+    assert all(point.accuracy == 0.5 for point in learning_curve(always, codes, **curve, balanced=True)[:-1])

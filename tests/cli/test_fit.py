@@ -28,8 +28,8 @@ class TestSummary:
     def test_has_exactly_the_promised_keys(self, finished):
         summary = finished.summary
         assert list(summary) == [
-            *("run", "kind", "n", "n_labelled", "chosen", "accuracy", "interval", "test_accuracy", "leaderboard"),
-            *("model", "seconds"),
+            *("run", "kind", "n", "n_labelled", "chosen", "measure", "accuracy", "interval", "test_accuracy"),
+            *("leaderboard", "model", "seconds"),
         ]
         assert list(summary["model"]) == ["path", "bytes", "latency_ms"]
         for row in summary["leaderboard"]:

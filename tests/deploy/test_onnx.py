@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from attar.data.dataset import Column, Floats
 from attar.deploy.folding import fold_batch_norm
 from attar.deploy.meta import ModelMeta
-from attar.deploy.onnx import export, export_sklearn
+from attar.deploy.onnx import export, export_sklearn, weigh
 from attar.deploy.session import load
 from attar.errors import ExportError
 
@@ -147,3 +147,24 @@ def test_trees_take_strings_too(tmp_path: Path) -> None:
     forest = RandomForestClassifier(5, random_state=0).fit(x, y)
     export_sklearn(forest, 4, tmp_path / "m.onnx", ModelMeta("table", (4,), ("0", "1", "2"), columns))
     np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(x), forest.predict_proba(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["image", "series", "trees"])
+def test_answers_are_weighed_in_the_file(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    file = tmp_path / "model.onnx"
+    if kind == "trees":
+        x, y = load_wine(return_X_y=True)
+        x = x.astype(np.float32)
+        forest = RandomForestClassifier(5, random_state=0).fit(x, y)
+        export_sklearn(forest, x.shape[1], file, ModelMeta("table", x.shape[1:], ("a", "b", "c")))
+    else:
+        file.write_bytes(request.getfixturevalue(f"{kind}_file").read_bytes())
+        x = request.getfixturevalue("samples")(9, *((8, 8) if kind == "image" else (3, 40)))
+    before = load(file)
+    p = before.predict_proba(x)
+    w = np.linspace(0.2, 5, p.shape[1])
+    weigh(file, w)
+    after = load(file)
+    np.testing.assert_allclose(after.predict_proba(x), p * w / (p * w).sum(1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(after.predict_proba(x[:1]), after.predict_proba(x)[:1], atol=1e-6)
+    assert after.meta == before.meta

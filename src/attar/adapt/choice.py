@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from attar.adapt.intervals import Interval, Sizes, error_of, estimate, sums_of
+from attar.adapt.intervals import Interval, Sizes, error_of, estimate, mean_of, sums_of
 from attar.adapt.validate import Indices
 from attar.data.dataset import Doubles
 
@@ -17,7 +17,12 @@ _BOOTSTRAPS = 400
 _TIE = 1e-9
 
 
-def one_standard_error(right: Doubles, order: Sequence[int], together: npt.NDArray[np.integer] | None = None) -> int:
+def one_standard_error(
+    right: Doubles,
+    order: Sequence[int],
+    together: npt.NDArray[np.integer] | None = None,
+    classes: npt.NDArray[np.integer] | None = None,
+) -> int:
     """The simplest candidate that is not worse than the best by more than one standard error of their difference.
 
     The difference is taken sample by sample: candidates are right and wrong on much the same samples, so it is known
@@ -29,7 +34,8 @@ def one_standard_error(right: Doubles, order: Sequence[int], together: npt.NDArr
     Arguments:
         right: how often each candidate was right on each sample `(candidates, n)`, in [0, 1].
         order: rank of each candidate by simplicity, the simplest first; among equals the more accurate is taken.
-        together: the group of each sample `(n,)`, as of `standard_error`.
+        together: the group of each sample `(n,)`, and
+        classes: its class where each class counts the same, as of `standard_error`.
 
     Returns:
         Index of the candidate.
@@ -38,34 +44,38 @@ def one_standard_error(right: Doubles, order: Sequence[int], together: npt.NDArr
         >>> one_standard_error(np.array([[1, 1, 0, 1.0], [1, 1, 1, 1.0]]), order=[0, 1])
         0
     """
-    return _simplest(*sums_of(right, together), order)
+    return _simplest(*sums_of(right, together, classes), order)
 
 
 def within_one_standard_error(
-    right: Doubles, order: Sequence[int], together: npt.NDArray[np.integer] | None = None
+    right: Doubles,
+    order: Sequence[int],
+    together: npt.NDArray[np.integer] | None = None,
+    classes: npt.NDArray[np.integer] | None = None,
 ) -> Indices:
     """The candidates that are not worse than the best by more than one standard error of their difference.
 
     Arguments:
         right: how often each candidate was right on each sample `(candidates, n)`, in [0, 1].
         order: rank of each candidate by simplicity; the simplest of equals is the best.
-        together: the group of each sample `(n,)`, as of `standard_error`.
+        together: the group of each sample `(n,)`, and
+        classes: its class where each class counts the same, as of `standard_error`.
 
     Returns:
         Their indices, ascending.
     """
-    return _close(*sums_of(right, together), order)
+    return _close(*sums_of(right, together, classes), order)
 
 
 def _close(sums: Doubles, sizes: Sizes, order: Sequence[int]) -> Indices:
-    accuracy = sums.sum(1) / sizes.sum()
+    accuracy = mean_of(sums, sizes)
     best = int(max(range(len(sums)), key=lambda i: (accuracy[i], -order[i])))
     difference = sums[best] - sums
-    return np.flatnonzero(difference.sum(1) / sizes.sum() <= error_of(difference, sizes) + _TIE)
+    return np.flatnonzero(mean_of(difference, sizes) <= error_of(difference, sizes) + _TIE)
 
 
 def _simplest(sums: Doubles, sizes: Sizes, order: Sequence[int]) -> int:
-    accuracy = sums.sum(1) / sizes.sum()
+    accuracy = mean_of(sums, sizes)
     return int(min(_close(sums, sizes, order), key=lambda i: (order[i], -accuracy[i])))
 
 
@@ -86,7 +96,13 @@ class Choice:
     optimism: float
 
 
-def choose(right: Doubles, order: Sequence[int], seed: int, together: npt.NDArray[np.integer] | None = None) -> Choice:
+def choose(
+    right: Doubles,
+    order: Sequence[int],
+    seed: int,
+    together: npt.NDArray[np.integer] | None = None,
+    classes: npt.NDArray[np.integer] | None = None,
+) -> Choice:
     """Choose by one standard error, and correct the accuracy of what is chosen for having been chosen.
 
     The labelled samples, or their groups, are drawn anew with replacement, and on each draw a candidate is chosen: by
@@ -104,6 +120,7 @@ def choose(right: Doubles, order: Sequence[int], seed: int, together: npt.NDArra
         order: rank of each candidate by simplicity.
         seed: of the bootstrap.
         together: the group of each sample `(n,)`; None: none belong together.
+        classes: the class of each sample `(n,)`, where each class counts the same.
 
     Returns:
         The choice; without any sample to judge by, the simplest candidate and an interval of everything.
@@ -111,9 +128,8 @@ def choose(right: Doubles, order: Sequence[int], seed: int, together: npt.NDArra
     held_out = ~np.isnan(right).any(0)
     if not held_out.any():
         return Choice(int(np.argmin(order)), 0.0, (0.0, 1.0), 0.0)
-    known, unit = right[:, held_out], None if together is None else together[held_out]
-    index = one_standard_error(known, order, unit)
-    sums, sizes = sums_of(known, unit)
+    sums, sizes = sums_of(right[:, held_out], *(None if of is None else of[held_out] for of in (together, classes)))
+    index = _simplest(sums, sizes, order)
     rng = np.random.default_rng(seed)
     optimism = 0.0
     for _ in range(_BOOTSTRAPS):
@@ -121,17 +137,24 @@ def choose(right: Doubles, order: Sequence[int], seed: int, together: npt.NDArra
         again = rng.integers(len(sizes), size=len(sizes))
         drawn, n = sums[:, again], sizes[again]
         then = _simplest(drawn, n, order)
-        optimism += float(drawn[then].sum() / n.sum() - sums[then].sum() / sizes.sum()) / _BOOTSTRAPS
-    return corrected(index, right[index], max(optimism, 0.0), together)
+        optimism += float(mean_of(drawn[[then]], n)[0] - mean_of(sums[[then]], sizes)[0]) / _BOOTSTRAPS
+    return corrected(index, right[index], max(optimism, 0.0), together, classes)
 
 
-def corrected(index: int, right: Doubles, optimism: float, together: npt.NDArray[np.integer] | None = None) -> Choice:
+def corrected(
+    index: int,
+    right: Doubles,
+    optimism: float,
+    together: npt.NDArray[np.integer] | None = None,
+    classes: npt.NDArray[np.integer] | None = None,
+) -> Choice:
     """A candidate with its accuracy less the optimism of choosing.
 
     Arguments:
         index: of the candidate.
         right: how often it was right on each sample `(n,)`, NaN where a sample was never held out.
         optimism: of choosing.
-        together: as of `choose`.
+        together: as of `choose`, and
+        classes: likewise.
     """
-    return Choice(index, *estimate(right, together, optimism), optimism)
+    return Choice(index, *estimate(right, together, optimism, classes), optimism)

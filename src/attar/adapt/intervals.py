@@ -48,12 +48,16 @@ def binomial_interval(accuracy: float, n: float, level: float = LEVEL) -> Interv
     return low, high
 
 
-def standard_error(values: Doubles, together: npt.NDArray[np.integer] | None) -> Doubles:
+def standard_error(
+    values: Doubles, together: npt.NDArray[np.integer] | None, classes: npt.NDArray[np.integer] | None = None
+) -> Doubles:
     """Standard error of the mean of each row, where samples are drawn in groups.
 
     SE² = m / (m − 1) · Σ_g (Σ_{i ∈ g} (a_i − ā))² / n²
 
     over m groups g: samples of one recording or person are right and wrong together. Without groups it is s² / n.
+    Where K classes count the same, ā is the mean of the means ā_c of the n_c samples of each class, and a_i − ā over n
+    becomes a_i − ā_c over K · n_c.
 
     References:
         Binder, On the variances of asymptotically normal estimators from complex surveys, 1983,
@@ -62,6 +66,7 @@ def standard_error(values: Doubles, together: npt.NDArray[np.integer] | None) ->
     Arguments:
         values: a `(rows, n)`.
         together: the group of each sample `(n,)`; None: none belong together.
+        classes: the class of each sample `(n,)`, where each class counts the same; None: where each sample does.
 
     Returns:
         `(rows,)`; 0 for a single group, which tells nothing of how much others would differ.
@@ -72,22 +77,38 @@ def standard_error(values: Doubles, together: npt.NDArray[np.integer] | None) ->
         >>> standard_error(np.array([[1.0, 1, 0, 0]]), np.array([0, 0, 1, 1]))
         array([0.5])
     """
-    return error_of(*sums_of(values, together))
+    return error_of(*sums_of(values, together, classes))
 
 
-def sums_of(values: Doubles, together: npt.NDArray[np.integer] | None) -> tuple[Doubles, Sizes]:
-    """Σ_{i ∈ g} a_i of each row `(rows, m)`, and the sizes of the groups `(m,)`, which of none are samples."""
-    if together is None:
-        return values, np.ones(values.shape[1], np.intp)
-    _, place, sizes = np.unique(together, return_inverse=True, return_counts=True)
-    return np.stack([np.bincount(place, row) for row in values]), sizes
+def sums_of(
+    values: Doubles, together: npt.NDArray[np.integer] | None, classes: npt.NDArray[np.integer] | None = None
+) -> tuple[Doubles, Sizes]:
+    """Σ a_i of each row, group and class `(rows, m, K)`, and of how many samples `(m, K)`.
+
+    Without groups each sample is one, and where classes do not count the same there is but one.
+    """
+    n = values.shape[1]
+    place = np.arange(n) if together is None else np.unique(together, return_inverse=True)[1]
+    code = np.zeros(n, np.intp) if classes is None else np.unique(classes, return_inverse=True)[1]
+    m, k = place.max(initial=-1) + 1, code.max(initial=-1) + 1
+    cell = place * k + code
+    sums: Doubles = np.stack([np.bincount(cell, row, m * k) for row in values])
+    return sums.reshape(-1, m, k), np.bincount(cell, minlength=m * k).astype(np.intp).reshape(m, k)
+
+
+def mean_of(sums: Doubles, sizes: Sizes) -> Doubles:
+    """The mean of each row `(rows,)`, over all samples or over the means of classes, by their `sums_of` groups."""
+    n = sizes.sum(0)
+    mean: Doubles = (sums.sum(1)[:, n > 0] / n[n > 0]).mean(1)
+    return mean
 
 
 def error_of(sums: Doubles, sizes: Sizes) -> Doubles:
     """The `standard_error` of rows by their `sums_of` groups."""
-    m, n = len(sizes), sizes.sum()
-    apart = sums - sums.sum(1, keepdims=True) / n * sizes
-    error: Doubles = np.sqrt(m / max(m - 1, 1) * (apart**2).sum(1)) / n
+    m, n = len(sizes), np.maximum(sizes.sum(0), 1)
+    apart = (sums - (sums.sum(1) / n)[:, None] * sizes) / n
+    k = max(1, np.count_nonzero(sizes.sum(0)))
+    error: Doubles = np.sqrt(m / max(m - 1, 1) * ((apart.sum(2) / k) ** 2).sum(1))
     return error
 
 
@@ -126,15 +147,45 @@ def effective_size(right: Doubles, together: npt.NDArray[np.integer] | None) -> 
     return float(min(n, right.var() * (student.ppf(tail, n - 1) / student.ppf(tail, m - 1) / error) ** 2))
 
 
-def estimate(right: Doubles, together: npt.NDArray[np.integer] | None, optimism: float = 0.0) -> tuple[float, Interval]:
+def estimate(
+    right: Doubles,
+    together: npt.NDArray[np.integer] | None,
+    optimism: float = 0.0,
+    classes: npt.NDArray[np.integer] | None = None,
+) -> tuple[float, Interval]:
     """Accuracy less an optimism, and its interval; 0 and an interval of everything where nothing was held out.
+
+    Where classes count the same, it is the mean of their accuracies a_c ∈ (l_c, u_c), from
+
+        ā − r/K · (Σ_c (a_c − l_c)²)^½   to   ā + r/K · (Σ_c (u_c − a_c)²)^½
+
+    with r ≥ 1 the ratio of the standard error to that of classes whose groups have nothing to do with each other.
+
+    References:
+        Zou, Donner, Construction of confidence limits about effect measures: a general approach, 2008,
+        https://doi.org/10.1002/sim.3095 (limits of a sum from those of its terms)
 
     Arguments:
         right: how often each sample was right `(n,)`, NaN where it was never held out.
         together: as of `effective_size`.
         optimism: that is taken off.
+        classes: as of `standard_error`.
     """
     known = ~np.isnan(right)
-    accuracy = float(np.clip(right[known].mean() - optimism, 0.0, 1.0)) if known.any() else 0.0
-    n = effective_size(right[known], None if together is None else together[known])
-    return accuracy, binomial_interval(accuracy, n)
+    right, together, classes = right[known], _of(together, known), _of(classes, known)
+    if classes is None or not len(right):
+        accuracy = float(np.clip(right.mean() - optimism, 0.0, 1.0)) if len(right) else 0.0
+        return accuracy, binomial_interval(accuracy, effective_size(right, together))
+    members = [classes == c for c in np.unique(classes)]
+    each = [estimate(right[of], _of(together, of), optimism) for of in members]
+    accuracies, limits = np.array([a for a, _ in each]), np.array([limits for _, limits in each])
+    error = float(standard_error(right[None], together, classes)[0])
+    apart = np.hypot.reduce([standard_error(right[None, of], _of(together, of))[0] for of in members]) / len(each)
+    wider = max(1.0, error / apart) if apart > _ROUNDING else 1.0
+    below, above = wider * np.hypot.reduce(limits - accuracies[:, None]) / len(each)
+    accuracy = float(accuracies.mean())
+    return accuracy, (max(0.0, accuracy - float(below)), min(1.0, accuracy + float(above)))
+
+
+def _of(values: npt.NDArray[np.integer] | None, some: npt.NDArray[np.bool_]) -> npt.NDArray[np.integer] | None:
+    return None if values is None else values[some]

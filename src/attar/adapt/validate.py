@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.adapt.folds import stratified_folds
+from attar.adapt.intervals import mean_of, sums_of
 from attar.data.dataset import Doubles
 
 Indices = npt.NDArray[np.intp]
@@ -86,6 +87,7 @@ def learning_curve(
     draws: int,
     seed: int,
     together: npt.NDArray[np.integer] | None = None,
+    balanced: bool = False,
 ) -> list[LearningPoint]:
     """How accuracy grows with the number of labels, from two per class to nearly all.
 
@@ -96,6 +98,7 @@ def learning_curve(
         draws: stratified draws of each size.
         seed: of the draws.
         together: what belongs together with a sample that was trained on is not judged; some of it is always left out.
+        balanced: whether each class counts the same, or each sample.
     """
     n, least = len(codes), int(np.minimum(2, np.bincount(codes)).sum())
     unit = np.arange(n) if together is None else together
@@ -114,7 +117,7 @@ def learning_curve(
         for part, p in zip(trained, answer(trained)):
             rest = np.flatnonzero(~np.isin(unit, unit[part]))
             if len(rest):
-                scores.append(float((p[rest].argmax(1) == codes[rest]).mean()))
+                scores.append(share(p[rest].argmax(1) == codes[rest], codes[rest] if balanced else None))
         if not scores:
             continue
         low, high = np.quantile(scores, [0.05, 0.95])
@@ -134,3 +137,12 @@ def correctness(held_out: Doubles, codes: npt.NDArray[np.integer]) -> Doubles:
     never = np.isnan(held_out).any(axis=(0, 2))
     right = (np.nan_to_num(held_out).argmax(2) == codes).mean(0)
     return np.where(never, np.nan, right)
+
+
+def share(right: npt.ArrayLike, classes: npt.NDArray[np.integer] | None = None) -> float:
+    """How many of n > 0 samples are right; where classes are given `(n,)`, in the mean over these.
+
+    >>> share([True, True, True, False]), share([True, True, True, False], np.array([0, 0, 0, 1]))
+    (0.75, 0.5)
+    """
+    return float(mean_of(*sums_of(np.asarray(right, dtype=np.float64)[None], None, classes))[0])

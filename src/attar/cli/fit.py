@@ -40,6 +40,9 @@ def fit(
     holdout: Holdout = None,
     budget: Annotated[str | None, typer.Option(help="What the model may cost: 50KB, 0.5ms or 50KB,0.5ms.")] = None,
     time: Annotated[str | None, typer.Option(help="Fit the schedule to this time: 90s, 10m, 1h.")] = None,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="Let each class count the same, however rare, rather than each sample.")
+    ] = False,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; runs/NAME where not given.")] = None,
     kind: Kind = None,
@@ -81,6 +84,7 @@ def fit(
         holdout=holdout,
         budget=budget,
         seconds=seconds,
+        balanced=balanced,
         seed=seed,
         out=out,
         strict=strict,
@@ -105,6 +109,7 @@ def _summary(outcome: Any) -> dict[str, Any]:
         "n": facts.n,
         "n_labelled": facts.n_labelled,
         "chosen": next(row.name for row in facts.leaderboard if row.chosen),
+        "measure": facts.measure,
         "accuracy": facts.accuracy,
         "interval": list(facts.interval),
         "test_accuracy": facts.test_accuracy,

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 import torch
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from attar.data.dataset import Column
@@ -90,6 +92,31 @@ def export_sklearn(estimator: object, n_features: int, path: str | Path, meta: M
         ExportError: another estimator, other classes or columns, or splits on categories.
     """
     _finish(tree_model(estimator, n_features, len(meta.classes)), path, meta)
+
+
+def weigh(path: str | Path, weights: npt.ArrayLike) -> None:
+    """Multiply the probabilities that a file answers with by weights of the classes, so that they sum to one again.
+
+    Arguments:
+        path: a file that `export` or `export_sklearn` wrote; written anew beside and renamed.
+        weights: positive `(n_classes,)`, as `attar.adapt.prior.weights`.
+    """
+    model = onnx.load(path)
+    graph, said, raised, total = model.graph, "attar.said", "attar.raised", "attar.total"
+    for node in graph.node:
+        for k, name in enumerate(node.output):
+            if name == PROBABILITIES:
+                node.output[k] = said
+    graph.initializer.append(numpy_helper.from_array(np.asarray(weights, dtype=np.float32), "attar.weights"))
+    _constant(model, "attar.axes", [1])
+    graph.node.extend(
+        [
+            helper.make_node("Mul", [said, "attar.weights"], [raised]),
+            helper.make_node("ReduceSum", [raised, "attar.axes"], [total]),
+            helper.make_node("Div", [raised, total], [PROBABILITIES]),
+        ]
+    )
+    write(compact(model), Path(path))
 
 
 @runtime_checkable

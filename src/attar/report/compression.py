@@ -26,9 +26,10 @@ def compression(facts: Facts) -> str:
         '<div class="board compression" role="table" aria-label="Compression, before and after">'
         '<div class="row head" role="row"><span role="columnheader">Model</span><span role="columnheader">Size</span>'
         '<span role="columnheader">Latency per sample</span>'
-        '<span class="number" role="columnheader">Accuracy</span>'
+        f'<span class="number" role="columnheader">{facts.measure.capitalize()}</span>'
         f'<span class="number" role="columnheader">Agreement</span></div>{rows}</div>'
-        f'<p class="key">Latency: one sample, onnxruntime, one thread. Accuracy: {_judged(facts.n_test)}. '
+        '<p class="key">Latency: one sample, onnxruntime, one thread. '
+        f"{facts.measure.capitalize()}: {_judged(facts.n_test)}. "
         "Agreement: share of unlabelled samples that are given the same class as before compression.</p>"
     )
 

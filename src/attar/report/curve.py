@@ -28,8 +28,8 @@ def curve(facts: Facts) -> str:
         f'<p>{sentence(line)}</p><figure><div class="curve"><svg role="img" aria-label="Learning curve. {said}." '
         f'width="100%" height="100%">{_grid(vertical, line, across)}{_band(line, vertical, across)}'
         f"{_dots(line, vertical, across)}</svg></div>"
-        '<figcaption class="key">Estimated accuracy of the chosen candidate against the number of labels it was '
-        "trained on. The band holds 90\u00a0% of the draws of so many labels; of all, it is the interval of the "
+        f'<figcaption class="key">Estimated {facts.measure} of the chosen candidate against the number of labels '
+        "it was trained on. The band holds 90\u00a0% of the draws of so many labels; of all, it is the interval of the "
         "estimate.</figcaption></figure>"
     )
 

@@ -92,6 +92,7 @@ class Facts(_Fact):
     notes: tuple[str, ...]
     verdict: str
     why: str  # one sentence: why this candidate was chosen
+    balanced: bool = False  # whether every accuracy below is the mean of those on each class
     accuracy: float  # of the chosen candidate, corrected for having been chosen
     interval: tuple[float, float]
     test_accuracy: float | None
@@ -115,6 +116,11 @@ class Facts(_Fact):
     settings: dict[str, str | int | float | bool | None]
     versions: dict[str, str]
     command: str  # what repeats the run
+
+    @property
+    def measure(self) -> str:
+        """What every accuracy is, in words."""
+        return "balanced accuracy" if self.balanced else "accuracy"
 
     @model_validator(mode="after")
     def _fits_classes(self) -> Self:

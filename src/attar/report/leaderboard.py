@@ -25,17 +25,17 @@ def leaderboard(facts: Facts) -> str:
     rows = "".join(_row(row, axis, chosen) for row in ran) + "".join(map(_skipped, skipped))
     return (
         f'<div class="board leaderboard" role="table" aria-label="Leaderboard, {plural(len(ran), "candidate")}, '
-        f'most accurate first">{_head(axis)}{rows}</div>{_key(ran, facts.accuracy)}'
+        f'most accurate first">{_head(axis, facts.measure)}{rows}</div>{_key(ran, facts)}'
     )
 
 
-def _head(axis: Axis) -> str:
+def _head(axis: Axis, measure: str) -> str:
     ticks = "".join(f'<text x="{axis.at(t)}%" y="14">{100 * t:.0f}</text>' for t in axis.ticks)
     return (
         '<div class="row head" role="row"><span role="columnheader">Candidate</span>'
         '<span class="plot" role="columnheader"><span class="unseen">Interval</span>'
         f'<svg aria-hidden="true" class="ticks" width="100%" height="18">{ticks}</svg></span>'
-        '<span class="number accuracy" role="columnheader">Accuracy, %</span>'
+        f'<span class="number accuracy" role="columnheader">{measure.capitalize()}, %</span>'
         '<span class="number" role="columnheader">Size</span>'
         '<span class="number" role="columnheader">Latency</span>'
         '<span class="number" role="columnheader">Fitted in</span></div>'
@@ -78,18 +78,20 @@ def _name(row: Row) -> str:
     return f"<bdi>{text(row.name)}</bdi>{tags}"
 
 
-def _key(ran: list[Row], corrected: float) -> str:
+def _key(ran: list[Row], facts: Facts) -> str:
     best = max((r.accuracy or 0.0 for r in ran), default=0.0)
     chosen = next((r for r in ran if r.chosen), None)
-    sentence = "Dot: mean accuracy over repeated cross-validation. Bar: 90\u00a0% interval of that candidate alone."
+    sentence = f"Dot: {facts.measure} in repeated cross-validation. Bar: 90\u00a0% interval of that candidate alone."
     if chosen is not None:
         sentence += f" Dashed line: the chosen candidate ({percent(chosen.accuracy)})."
         if (chosen.accuracy or 0.0) < best:
             sentence += (
                 " It is not the highest: what usually serves, or is simplest, is taken within one standard error of it."
             )
-        if percent(chosen.accuracy) != percent(corrected):
-            sentence += f" The estimate at the top ({percent(corrected)}) is corrected for having been chosen."
+        if percent(chosen.accuracy) != percent(facts.accuracy):
+            sentence += f" The estimate at the top ({percent(facts.accuracy)}) is corrected for having been chosen."
+    if facts.balanced:
+        sentence += " Balanced accuracy is the mean of the accuracies on the samples of each class."
     return (
         '<p class="key"><span class="mark chosen"></span>chosen <span class="mark candidate"></span>candidate '
         '<span class="mark baseline"></span>baseline, learns nothing from unlabelled samples</p>'

@@ -32,7 +32,7 @@ def render(facts: Facts) -> str:
     sections = [
         ("leaderboard", "Leaderboard", leaderboard(facts)),
         ("confusion", "Confusion matrix", confusion(facts)),
-        *([("groups", "Accuracy by group", _groups(facts))] if facts.groups else []),
+        *([("groups", f"{facts.measure.capitalize()} by group", _groups(facts))] if facts.groups else []),
         ("curve", "Would more labels help?", curve(facts)),
         ("risk", "Too small or too large?", _risk(facts)),
         ("latent", "Latent map", latent(facts)),
@@ -67,7 +67,7 @@ def _figures(facts: Facts) -> str:
     budget = f"budget {text(facts.budget)}" if facts.budget else "no budget was set"
     cards = [
         card(
-            "Accuracy, estimated",
+            f"{facts.measure.capitalize()}, estimated",
             percent(facts.accuracy),
             f"90\u00a0% interval {interval(facts.interval)}, from labelled samples alone",
             _gauge(facts.accuracy, facts.interval),
@@ -77,7 +77,7 @@ def _figures(facts: Facts) -> str:
         within = f"90\u00a0% interval {interval(facts.test_interval)}, " if facts.test_interval else ""
         cards.append(
             card(
-                "Accuracy, test split",
+                f"{facts.measure.capitalize()}, test split",
                 percent(facts.test_accuracy),
                 f"{within}{plural(facts.n_test, 'sample')}, looked at once",
                 _gauge(facts.test_accuracy, facts.test_interval),

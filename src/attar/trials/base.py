@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from attar.adapt.prior import weighted, weights
 from attar.adapt.validate import Answer, Indices, cross_validate, learning_curve
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints, Windows
 from attar.data.groups import levels, of_labelled, units
@@ -21,7 +22,7 @@ from attar.data.split import some
 from attar.data.windows import alike, shared
 from attar.deploy.check import check
 from attar.deploy.measure import measure
-from attar.deploy.onnx import export
+from attar.deploy.onnx import export, weigh
 from attar.errors import ExportError
 from attar.plan import NETWORK_CURVE
 from attar.run import Result
@@ -59,6 +60,7 @@ class Job:
         progress: where to report.
         windows: of the samples, and
         groups: as of a `Dataset`.
+        balanced: whether each class counts the same, or each sample.
     """
 
     kind: Kind
@@ -71,6 +73,7 @@ class Job:
     progress: Progress
     windows: Windows | None = None
     groups: Ints | None = None
+    balanced: bool = False
 
     @property
     def at_once(self) -> int:
@@ -91,6 +94,23 @@ class Job:
     def codes(self) -> Ints:
         """Classes of the labelled samples."""
         return self.y[self.labelled]
+
+    @property
+    def counted(self) -> Ints | None:
+        """Classes of the labelled samples, where each counts the same; None: each sample does."""
+        return self.codes if self.balanced else None
+
+    @property
+    def weights(self) -> Doubles:
+        """Of the classes, as `attar.adapt.prior.weights`."""
+        return weights(self.codes, len(self.meta.classes))
+
+    def even(self, answer: Answer) -> Answer:
+        """A candidate's answers; where each class counts the same, those as if each were as frequent as any other."""
+        if not self.balanced:
+            return answer
+        codes, n = self.codes, len(self.meta.classes)
+        return lambda parts: [weighted(p, weights(codes[part], n)) for p, part in zip(answer(parts), parts)]
 
     @cached_property
     def together(self) -> Ints | None:
@@ -123,6 +143,16 @@ class Fitted:
     write: Callable[[Path], None]
     network: bool = False  # costly to train: validated and drawn less often
     rank: int = 1  # the simplest head on a representation first
+
+    def even(self, job: Job) -> Fitted:
+        """The same candidate with the answers of `Job.even`, its file included."""
+
+        def write(path: Path) -> None:
+            self.write(path)
+            weigh(path, job.weights)
+
+        everything = weighted(self.everything, job.weights)
+        return replace(self, answer=job.even(self.answer), everything=everything, write=write)
 
 
 def finished(
@@ -160,7 +190,7 @@ def finished(
     facts: list[dict[str, Any]] = []
     reasons = list(left_out)
     checked = job.labelled[:_CHECKED]
-    for one in fitted:
+    for one in [one.even(job) for one in fitted] if job.balanced else fitted:
         i = len(facts)
         file = folder / f"{i}.onnx"
         one.write(file)
@@ -176,7 +206,15 @@ def finished(
         )
         arrays[f"{i}.everything"] = one.everything
         sizes, draws = NETWORK_CURVE if one.network else (5, plan.draws)
-        curve = learning_curve(one.answer, codes, sizes=sizes, draws=draws, seed=job.seed, together=job.together)
+        curve = learning_curve(
+            one.answer,
+            codes,
+            sizes=sizes,
+            draws=draws,
+            seed=job.seed,
+            together=job.together,
+            balanced=job.balanced,
+        )
         measured = measure(file, job.x)
         facts.append(
             {

@@ -148,6 +148,6 @@ def probed(job: Job, module: nn.Module) -> Doubles:
         return [LinearProbe(random_state=job.seed).fit(z[part], codes[part]).predict_proba(z) for part in parts]
 
     held_out = cross_validate(
-        answer, codes, folds=job.plan.folds, repeats=job.plan.repeats, seed=job.seed, together=job.together
+        job.even(answer), codes, folds=job.plan.folds, repeats=job.plan.repeats, seed=job.seed, together=job.together
     )
     return correctness(held_out, codes)
