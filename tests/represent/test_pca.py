@@ -252,6 +252,17 @@ class TestHostileInput:
         np.testing.assert_allclose(pca.transform(x), 0, atol=1e-12)
         assert PCA(0.9).fit(x).dim_ == PCA("mle").fit(x).dim_ == PCA("parallel").fit(x).dim_ == 1
 
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("solver", ["covariance", "qr"])
+    def test_what_rounding_leaves_of_constant_samples_is_no_variance(self, solver: str, dtype: type) -> None:
+        for value in np.random.default_rng(0).normal(size=20) * 10.0 ** np.arange(-10, 10):
+            x = np.full((700, 3), value, dtype)
+            pca = PCA(solver=solver).fit([x[:10], x[10:101], x[101:]])
+            assert (pca.explained_variance_ == 0).all()
+            assert (pca.explained_variance_ratio_ == 0).all()
+            x[0, 0] *= 1 + 100 * np.finfo(dtype).eps
+            assert PCA(1, solver=solver).fit(x).explained_variance_ratio_[0] > 0.5
+
     @pytest.mark.parametrize("bad", [np.nan, np.inf])
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     def test_missing_and_infinite_values(self, bad: float, dtype: type, tmp_path: Path) -> None:

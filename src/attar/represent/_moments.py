@@ -43,12 +43,16 @@ class Moments(ABC):
 
     in which nothing is subtracted: a large mean costs no precision, however the samples were split.
 
+    Attributes:
+        epsilon: of the least precise samples.
+
     References:
         Algorithms for Computing the Sample Variance (Chan, Golub, LeVeque, 1983).
     """
 
     def __init__(self, dim: int) -> None:
         self.count = 0
+        self.epsilon = float(np.finfo(np.float64).eps)
         # The mean is near + rest, because alone it has no digits for a deviation far smaller than itself.
         self._near: Floats64 = np.zeros(dim)
         self._rest: Floats64 = np.zeros(dim)
@@ -113,11 +117,10 @@ class Scatter(Moments):
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
         self._lower: Floats64 = np.zeros((dim, dim), order="F")
-        self._epsilon = float(np.finfo(np.float64).eps)
 
     def update(self, X: FloatArray) -> Self:
         """Add samples `(n, dim)`."""
-        self._epsilon = max(self._epsilon, float(np.finfo(X.dtype).eps))
+        self.epsilon = max(self.epsilon, float(np.finfo(X.dtype).eps))
         apply = each if X.size * len(self._near) > WORTH_THREADS else map
         means, rows = [], []
         for count, shift, mean, product in apply(_product, parts(X)):
@@ -133,7 +136,7 @@ class Scatter(Moments):
     def _add(self, other: Moments) -> None:
         if isinstance(other, Scatter):
             self._lower += other._lower
-            self._epsilon = max(self._epsilon, other._epsilon)
+            self.epsilon = max(self.epsilon, other.epsilon)
         elif isinstance(other, Root):
             self._lower += other.rows.T @ other.rows
 
@@ -141,7 +144,7 @@ class Scatter(Moments):
         self._lower = dsyr(1.0, row, lower=1, a=self._lower, overwrite_a=1)
 
     def packed(self) -> Floats64:
-        return self._pack(self._epsilon, self._lower.ravel(order="F"))
+        return self._pack(self.epsilon, self._lower.ravel(order="F"))
 
     def diagonal(self) -> Floats64:
         return self._lower.diagonal().copy()
@@ -156,7 +159,7 @@ class Scatter(Moments):
 
     @property
     def resolution(self) -> float:
-        return len(self._near) * self._epsilon
+        return len(self._near) * self.epsilon
 
 
 def _product(X: FloatArray) -> tuple[int, Floats64, Floats64, FloatArray]:
@@ -237,7 +240,7 @@ def unpacked(vector: Floats64) -> Moments:
     moments: Scatter | Root
     if epsilon > 0:
         moments = Scatter(int(d))
-        moments._epsilon = float(epsilon)
+        moments.epsilon = float(epsilon)
         moments._lower = body.reshape(int(d), int(d), order="F")
     else:
         moments = Root(int(d))

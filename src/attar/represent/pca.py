@@ -318,6 +318,9 @@ class PCA(Representation):
         if not np.isfinite(scatter.sum()):
             raise DataError(TOO_LARGE)
         squares, vectors = moments.spectrum(count)
+        if (scatter <= n * (moments.epsilon * moments.mean) ** 2).all():
+            # Constant samples, of which rounding alone is left.
+            scatter, squares = np.zeros_like(scatter), np.zeros_like(squares)
         feature_variances = scatter / max(n - 1, 1)
         variances = squares / max(n - 1, 1)
         if k == "mle":
