@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from attar.compress import load, save
+from attar.data.arrays import from_arrays
 from attar.errors import BudgetError, CompressionError, DataError
-from attar.shrinking import _said, shrink
+from attar.shrinking import _said, _samples, shrink
 from tests.cli.conftest import call
 
 
@@ -151,6 +152,25 @@ def test_the_last_batch_of_a_fixed_size_is_judged_too(here, n) -> None:
     assert onnxruntime.InferenceSession(of_two).get_inputs()[0].shape == [2, 12]
     one_by_one = [_said(of_two, np.repeat(x[i : i + 1], 2, axis=0), of_two)[0] for i in range(n)]
     np.testing.assert_allclose(_said(of_two, x, of_two), one_by_one, atol=1e-5)
+
+
+@pytest.mark.parametrize(("taken", "given"), [((3, 4, 5), (4, 5, 3)), ((5, 6), (6, 5))], ids=["image", "series"])
+def test_colours_and_steps_go_where_the_network_takes_them(tmp_path, taken, given) -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(taken)), 3)), torch.randn(20, *taken)
+    moved = np.moveaxis(x.numpy(), 1, -1)
+    assert moved.shape[1:] == given
+    save(net, tmp_path / "net.attar", example=x)
+    program = load(tmp_path / "net.attar")
+    taken_by_it, _ = _samples(program, from_arrays(moved), "x")
+    assert torch.equal(taken_by_it, x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(net, (x,), tmp_path / "net.onnx", input_names=["x"], dynamo=False)
+    said = _said(tmp_path / "net.onnx", moved, tmp_path / "net.onnx")
+    np.testing.assert_allclose(said, net(x).detach(), atol=1e-5)
+    with pytest.raises(DataError, match="and the network takes"):
+        _samples(program, from_arrays(moved.swapaxes(1, 2).reshape(20, 2, -1)), "x")
 
 
 def test_samples_with_gaps_are_refused_before_there_is_a_folder(here, tmp_path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,8 +78,9 @@ def shrink(
     Arguments:
         model: an `.attar` or an `.onnx` file.
         budget: as in "50KB,0.5ms,1%", or a `Budget`.
-        data: samples to learn from and to judge by, as `attar fit` takes them; needed for a network. Labels are used
-            where there are as many classes as the network has answers.
+        data: samples to learn from and to judge by, as `attar fit` takes them; needed for a network. Colours of
+            images and steps of recordings, which are last there, go first where the model takes them so. Labels are
+            used where there are as many classes as the network has answers.
         epochs: of training; an ONNX file has none.
         seed: of everything random; likewise.
         out: the folder; None: one under runs/ named after the model. The same call goes on in it.
@@ -138,14 +139,14 @@ def shrink(
 def _samples(network: Program, dataset: Dataset, where: str) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Samples in the shape and the type that the network takes, and classes where they are its own."""
     example = listed(network).example
-    x, wanted = torch.tensor(dataset.x), tuple(example.shape[1:])
-    if tuple(x.shape[1:]) != wanted and x[0].numel() == example[0].numel():
-        x = x.reshape(-1, *wanted)
-    if tuple(x.shape[1:]) != wanted:
+    arranged = _arranged(dataset.x, tuple(example.shape[1:]))
+    if arranged is None:
         raise DataError(
-            f"{where}: a sample is {' × '.join(map(str, x.shape[1:]))}, and the network takes "
-            f"{' × '.join(map(str, wanted))}; give the samples as it was trained on them, as arrays in an .npz file"
+            f"{where}: a sample is {' × '.join(map(str, dataset.x.shape[1:]))}, and the network takes "
+            f"{' × '.join(map(str, example.shape[1:]))}; give the samples as it was trained on them, as arrays in an "
+            ".npz file"
         )
+    x = torch.tensor(arranged)
     if not torch.isfinite(x).all():
         raise DataError(f"{where}: some samples have missing or infinite values; fill them in or leave these out")
     x = x.to(example.dtype)
@@ -154,6 +155,20 @@ def _samples(network: Program, dataset: Dataset, where: str) -> tuple[torch.Tens
     known = dataset.y != UNLABELLED
     of_network = isinstance(answers, torch.Tensor) and answers.ndim == 2 and answers.shape[1] == len(dataset.classes)
     return x, torch.tensor(dataset.y) if known.any() and of_network else None
+
+
+def _arranged(x: npt.NDArray[Any], wanted: Sequence[int]) -> npt.NDArray[Any] | None:
+    """Samples in the shape that a network takes; None where they have none of it.
+
+    An image has its colours last and a recording its steps, which a network may take first: then that axis goes there.
+    Else values stay in their order, in which axes of one are left out and rows are cut up or joined.
+    """
+    sizes = x.shape[1:]
+    if sizes != (wanted := tuple(wanted)) and wanted == (sizes[-1], *sizes[:-1]):
+        return np.moveaxis(x, -1, 1)
+    alike = [size for size in sizes if size != 1] == [size for size in wanted if size != 1]
+    rows = min(len(sizes), len(wanted)) == 1 and math.prod(sizes) == math.prod(wanted)
+    return x.reshape(-1, *wanted) if alike or rows else None
 
 
 def _of_network(found: Compressed, file: Path, budget: Budget) -> Shrunk:
@@ -215,12 +230,14 @@ def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
         raise DataError(
             f"{file}: samples are given to models with one input of floats, of one size; leave the data away"
         )
-    if x[0].size != math.prod(sizes):
+    arranged = _arranged(x, sizes)
+    if arranged is None:
         raise DataError(
-            f"{file}: takes {' × '.join(map(str, sizes))} numbers a sample; give as many, as in an .npz file"
+            f"{file}: takes {' × '.join(map(str, sizes))} numbers a sample, and these are "
+            f"{' × '.join(map(str, x.shape[1:]))}; give them as it takes them, as arrays in an .npz file"
         )
     at_once = n if isinstance(n, int) else _AT_ONCE
-    samples = x.reshape(-1, *sizes).astype(np.float32)
+    samples = arranged.astype(np.float32)
     # A batch of a fixed size that is not full is filled up from the first sample on.
     more = -len(samples) % n if isinstance(n, int) else 0
     filled = samples[np.arange(len(samples) + more) % len(samples)] if more else samples
