@@ -46,6 +46,7 @@ def test_other_answers_are_judged_by_the_variance_that_they_share(shape) -> None
     net = nn.Sequential(nn.Linear(6, torch.Size(shape).numel()), nn.Unflatten(1, shape)).eval()
     one = judge(net)
     assert one.quality(net) == 1
+    assert one.what == "R²"
     # The mean in place of each answer has none of it, and what is far worse has none either.
     shifted, told = nn.Sequential(net, Plus(3.0 * float(one.told.std()))), one.told
     assert one.quality(shifted) == 0

@@ -52,6 +52,14 @@ def test_each_attempt_is_drawn_and_listed() -> None:
     assert "1.bias" not in page
 
 
+def test_the_unit_of_a_loss_is_that_of_the_answers() -> None:
+    assert "of a nat" in render_shrunk(small())
+    page = render_shrunk(replace(small(), judged="R²"))
+    assert "of their variance" in page
+    assert "of a nat" not in page
+    assert "Size and R²" in page
+
+
 def test_without_samples_nothing_is_drawn() -> None:
     shrunk = replace(small(), tried=tuple(replace(one, quality=None) for one in small().tried), sensitivities={})
     assert "give some as data" in front(shrunk)

@@ -33,7 +33,7 @@ class Attempt(BaseModel):
         name: what was done.
         bytes: of its file.
         latency_ms: of one sample in onnxruntime on one thread; None where it has no ONNX form.
-        quality: accuracy or agreement on the samples set aside, 0 to 1.
+        quality: accuracy, agreement or R² on the samples set aside, 0 to 1.
         macs: multiply-accumulates of one sample.
         file: in the folder of attempts.
     """
@@ -65,6 +65,8 @@ class Judge:
     @property
     def what(self) -> str:
         """The name of the measure."""
+        if not are_logits(self.told):
+            return "R²"
         return "accuracy" if self._classes() else "agreement"
 
     def quality(self, model: nn.Module) -> float:
@@ -86,7 +88,7 @@ class Judge:
         return float((said.argmax(1) == expected).double().mean())
 
     def _classes(self) -> bool:
-        return are_logits(self.told) and bool((self.labels != UNLABELLED).all())
+        return bool((self.labels != UNLABELLED).all())
 
 
 class Attempts:

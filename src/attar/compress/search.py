@@ -61,7 +61,8 @@ class Compressed:
         dense: those of the network before, as float32.
         attempts: all that was tried, the network before among them.
         ways: of each tensor, what fewer bits and more zeros cost.
-        judged: "accuracy" where classes of samples set aside were known, else "agreement" with the network before.
+        judged: "accuracy" where classes of samples set aside were known, else "agreement" with the network before, or
+            "R²" of its answers where they are no logits of classes.
         n_judged: how many samples that is.
     """
 

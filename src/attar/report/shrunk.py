@@ -19,7 +19,7 @@ class Tried:
         name: what was done.
         bytes: of its file.
         latency_ms: per sample; None where it was not measured.
-        quality: accuracy or agreement, 0 to 1; None where there were no samples to judge by.
+        quality: accuracy, agreement or R², 0 to 1; None where there were no samples to judge by.
         macs: multiply-accumulates of one sample; None where they were not counted.
         on_front: whether nothing else is both smaller and better.
     """
@@ -40,7 +40,7 @@ class Shrunk:
         run: name of the folder.
         model: path of the file that was compressed.
         verdict: one sentence.
-        judged: "accuracy" or "agreement".
+        judged: "accuracy", "agreement" or, of answers that are no logits of classes, "R²".
         n_judged: samples set aside to judge by.
         tried: all attempts, in order; the first is the network before.
         chosen: place of the chosen one in them.
@@ -181,9 +181,12 @@ def _tensors(shrunk: Shrunk) -> str:
         for name, losses in shrunk.sensitivities.items()
         if len(losses) == len(bits)
     )
+    moved = "the divergence from the answers before, in thousandths of a nat"
+    if shrunk.judged == "R²":
+        moved = "the mean squared difference from the answers before, in thousandths of their variance"
     return (
-        "<p>How far the answers move where one tensor alone has fewer bits and nothing is trained: the divergence from "
-        "the answers before, in thousandths of a nat. What moves them most keeps the most bits.</p>"
+        f"<p>How far the answers move where one tensor alone has fewer bits and nothing is trained: {moved}. "
+        "What moves them most keeps the most bits.</p>"
         f'<div class="scroll"><table><thead><tr><th>Tensor</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
