@@ -14,6 +14,7 @@ from attar.compress.attempts import Attempt
 from attar.compress.squeezing import squeeze
 from attar.errors import BudgetError, CompressionError
 from attar.training.loop import train
+from attar.training.progress import Silent
 
 
 def network(outputs=3, seed=0):
@@ -224,7 +225,7 @@ def test_of_what_is_small_enough_the_best_is_named(budget, says) -> None:
         for size, ms, quality in ((8000, 1.0, 0.95), (2000, 1.0, 0.85), (900, 0.4, 0.6), (4000, 1.0, 0.94))
     )
     asked = object.__new__(search._Search)
-    asked.budget = budget
+    asked.model, asked.budget = network(), budget
     asked.attempts = SimpleNamespace(all=(dense, *tried), judge=SimpleNamespace(what="accuracy"))
     with pytest.raises(BudgetError, match=re.escape(says)):
         asked._best(dense)
@@ -234,6 +235,16 @@ def test_a_time_that_nothing_meets_is_said(task) -> None:
     model, x, y = task
     with pytest.raises(BudgetError, match=r"the fastest takes [\d.e-]+ ms: allow more"):
         compress(model, Budget(latency_ms=1e-9), x, y, epochs=2)
+
+
+def test_what_was_compressed_before_is_said_to_stay(task, trained, monkeypatch) -> None:
+    (found, _), (_, x, y) = trained, task
+    said: list[str] = []
+    progress = Silent()
+    monkeypatch.setattr(progress, "say", said.append)
+    with pytest.raises(BudgetError, match="integers already stay as they are: give the network from before"):
+        compress(found.model, Budget(bytes=200), x, y, epochs=2, progress=progress)
+    assert "rounded to 200 B: left out, since what stays as it is takes more than 200 B" in said
 
 
 def test_channels_are_chosen_by_samples_of_all_however_they_are_sorted(monkeypatch) -> None:

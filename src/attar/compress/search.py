@@ -18,7 +18,7 @@ from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, readable
 from attar.compress.distillation import Samples, View, answers, distill, rows
 from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, samples_for
-from attar.compress.parametrizations import frozen
+from attar.compress.parametrizations import codes_of, frozen
 from attar.compress.places import copied, places
 from attar.compress.program import Program
 from attar.compress.saved import as_program
@@ -108,7 +108,8 @@ def compress(
         Jamieson, Talwalkar, Non-stochastic Best Arm Identification, 2016, https://arxiv.org/abs/1502.07943 (halving)
 
     Arguments:
-        model: any network from a batch to one tensor; it is not changed.
+        model: any network from a batch to one tensor; it is not changed. Weights that are integers already, as those of
+            a network that was compressed before, stay as they are.
         budget: bytes of the file that `save` writes; milliseconds in onnxruntime of what `unpack` writes; with an
             `accuracy_drop` alone, the smallest file that loses no more; or as text, such as "50KB,1%".
         x: samples `(n, *shape)`, none of which needs a label.
@@ -209,6 +210,8 @@ class _Search:
     def _written(self, ways: dict[str, tuple[Way, ...]], size: int, rest: float) -> nn.Module:
         """The mix for a file of at most so many bytes, whose description is only known once it is written."""
         allowed = 8.0 * size - max(rest, 0.0)
+        if allowed < 0:
+            raise CompressionError(f"what stays as it is takes more than {readable(size)}")
         for _ in range(4):
             small = written(self.whole, mix(ways, allowed))
             if (over := self.attempts.size(small) - size) <= 0:
@@ -243,9 +246,14 @@ class _Search:
                 closest, which = best(cheap), f"the best within {replace(self.budget, accuracy_drop=None)}"
             elif self.budget.latency_ms is not None and times:
                 fastest = f", and the fastest takes {min(times):.2g} ms"
+            advice = "allow more, or more epochs"
+            if any(codes_of(place) is not None for place in places(self.model)):
+                advice = (
+                    "weights that are integers already stay as they are: give the network from before, or allow more"
+                )
             raise BudgetError(
                 f"nothing that was tried fits the budget of {self.budget}; {which} has {readable(closest.bytes)} "
-                f"and {closest.quality:.1%} {self.attempts.judge.what}{fastest}: allow more, or more epochs"
+                f"and {closest.quality:.1%} {self.attempts.judge.what}{fastest}: {advice}"
             )
         if self.budget.bytes is None:
             return min(fit, key=lambda a: (a.bytes, -a.quality))
