@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -136,3 +138,15 @@ def test_a_drawing_shows_the_first_words_and_nothing_else(kind, dataset):
     assert "…" in drawn.draw(long.x[0])
     assert "x··y" in drawn.draw(long.x[1])
     assert "5 9 7" in Text((3,), 10).draw(np.array([5, 9, 7], dtype=np.float32))
+
+
+def test_a_drawing_breaks_between_words_and_gives_wide_letters_room():
+    joined = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    texts = from_arrays(["the battery is not as good as the one before it", "\u6700\u9ad8" * 20, joined, "x" * 31])
+    drawn = [re.findall(">([^<]+)</text>", Text.learn(texts.x, texts.columns).draw(text)) for text in texts.x]
+    assert drawn == [
+        ["the battery is not as good as", "the one before it"],
+        ["\u6700\u9ad8" * 7 + "\u6700", "\u9ad8\u6700" * 7 + "\u9ad8", "\u6700\u9ad8" * 5],
+        [joined],
+        ["x" * 30, "x"],
+    ]

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
+from itertools import accumulate, takewhile
 from pathlib import Path
 from typing import ClassVar, Self
+from unicodedata import east_asian_width
 
 import numpy as np
 import torch
@@ -34,6 +36,8 @@ _DEPTH = 3
 _DRAWN = (192, 48)
 _LINE, _LINES = 30, 3
 _FONT = 10
+# Not printable by themselves: what Persian words, letters of India and emoji are made of.
+_JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True)
@@ -130,10 +134,7 @@ class Text(Kind):
     def draw(self, sample: Floats) -> str:
         """The first words."""
         width, height = _DRAWN
-        text = " ".join(self._texts(sample[None])[0].split())
-        lines = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
-        if len(lines) > _LINES:
-            lines = [*lines[: _LINES - 1], lines[_LINES - 1][:-1] + "…"]
+        lines = _lines(" ".join(self._texts(sample[None])[0].split()))
         rows = "".join(
             f'<text x="4" y="{(i + 1) * (_FONT + 4)}">{escape(_printable(line))}</text>' for i, line in enumerate(lines)
         )
@@ -222,4 +223,17 @@ class _Known(nn.Module):
 
 
 def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "·" for letter in text)
+    return "".join(letter if letter.isprintable() or letter in _JOINERS else "·" for letter in text)
+
+
+def _lines(text: str) -> list[str]:
+    """The first lines of a text, broken between words where there are any; a wide letter, as of Chinese, takes two."""
+    lines: list[str] = []
+    while text and len(lines) < _LINES:
+        ends = accumulate(1 + (east_asian_width(letter) in "WF") for letter in text)
+        fit = sum(1 for _ in takewhile(lambda end: end <= _LINE, ends))
+        if fit < len(text) and (space := text.rfind(" ", 0, fit + 1)) > 0:
+            fit = space
+        lines.append(text[:fit])
+        text = text[fit:].lstrip()
+    return [*lines[:-1], lines[-1] + "…"] if text else lines
