@@ -140,7 +140,7 @@ def test_series_of_different_lengths_are_padded_at_their_end():
     inside[0, 0, 2] = np.nan
     inside[1, 0, 4:] = np.nan
     dataset = from_arrays(inside)
-    assert noted(dataset, "1 of 12 values are missing")
+    assert noted(dataset, "1 of 10 values are missing (10 %)")
     assert noted(dataset, "recordings are 4 to 6 steps")
 
 

@@ -152,7 +152,7 @@ def test_the_end_of_a_shorter_recording_is_not_missing():
     assert found(from_arrays(x))["Missing"].said == "No value is missing."
     x[1][1, 2] = np.nan
     said = found(from_arrays(x))["Missing"].said
-    assert said.startswith("1 of 54 values are missing (1.9 %), most in channel 1")
+    assert said.startswith("1 of 42 values are missing (2.4 %), most in channel 1 (4.8 %)")
 
 
 def test_missing_and_constant_values_are_named():

@@ -225,7 +225,7 @@ def missing(x: Floats, kind: str) -> list[str]:
     if not np.isnan(np.min(x)):
         return []
     absent: npt.NDArray[np.bool_] = np.isnan(x)
-    notes = []
+    notes, cells = [], x.size
     lost = int(absent.reshape(len(x), -1).all(axis=1).sum())
     if lost:
         notes.append(f"{lost} samples hold no value at all")
@@ -236,9 +236,10 @@ def missing(x: Floats, kind: str) -> list[str]:
                 f"recordings are {length[length > 0].min()} to {length.max()} steps long; shorter ones are padded"
             )
         absent &= np.arange(x.shape[2]) < length[:, None, None]
+        cells = x.shape[1] * int(length.sum())
     count = int(absent.sum())
     if count:
-        notes.append(f"{count} of {x.size} values are missing ({100 * count / x.size:.2g} %)")
+        notes.append(f"{count} of {cells} values are missing ({100 * count / cells:.2g} %)")
     return notes
 
 

@@ -173,18 +173,21 @@ def _values(dataset: Dataset) -> list[Finding]:
     # The dark border of an image is no reason to look.
     found = [Finding("Constant", said, not len(same) or (kind == "image" and len(same) < low.size))]
     missing: npt.NDArray[np.bool_] = np.isnan(x)
+    axes: tuple[int, ...] = (0,)
+    cells = len(x)
     if kind == "series":
         # Nothing is missing beyond the end of a recording.
-        missing &= np.arange(x.shape[2]) < lengths(missing)[:, None, None]
+        length = lengths(missing)
+        missing &= np.arange(x.shape[2]) < length[:, None, None]
+        axes, cells = (0, 2), int(length.sum())
     count = int(missing.sum())
     said = "No value is missing."
     if count:
-        axes = (0, 2) if kind == "series" else 0
-        shares = np.ravel(missing.mean(axis=axes))
+        shares = np.ravel(missing.sum(axis=axes)) / cells
         worst = int(np.argmax(shares))
         place = f"pixel value {worst}" if kind == "image" else name_of(worst, kind, columns)
         said = (
-            f"{count:,} of {x.size:,} values are missing ({100 * count / x.size:.2g} %), "
+            f"{count:,} of {cells * shares.size:,} values are missing ({100 * shares.mean():.2g} %), "
             f"most in {place} ({100 * shares[worst]:.2g} %)."
         )
     return [*found, Finding("Missing", said, not count)]
