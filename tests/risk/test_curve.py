@@ -45,6 +45,8 @@ def test_regimes_minima_and_the_verdict() -> None:
         ([1, 2, 3, 4], "rises from"),
         ([3, 1, 2, 4], "and rises after it"),
         ([3.0, 2.99, 3.01, 3.0], "hardly changes"),
+        ([1, 5, 3, 2], "Test risk begins with 1 at 0 features, peaks at 5 at"),
+        ([1, 5, 3, 2], ", and falls to 2 at 3 features, not below where it began."),
     ],
 )
 def test_curves_of_one_bend_or_none(risk: list[float], verdict: str) -> None:

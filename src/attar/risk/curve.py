@@ -175,10 +175,12 @@ class Curve:
         before = min((i for i in minima if i < peak), key=lambda i: self.test_risk[i])
         after = min((i for i in minima if i > peak), key=lambda i: self.test_risk[i])
         better = "below" if self.test_risk[after] < self.test_risk[before] else "not below"
+        first, falls, than = ("falls to", "falls again", "the first minimum")
+        if before == 0:
+            first, falls, than = ("begins with", "falls", "where it began")
         return (
-            f"Test risk falls to {at(before)}, peaks at {number(self.test_risk[peak])} at "
-            f"{'the interpolation threshold of ' if there else ''}{where}, and falls again "
-            f"to {at(after)}, {better} the first minimum."
+            f"Test risk {first} {at(before)}, peaks at {number(self.test_risk[peak])} at "
+            f"{'the interpolation threshold of ' if there else ''}{where}, and {falls} to {at(after)}, {better} {than}."
         )
 
     def svg(self, width: int = 720, height: int = 400) -> str:
