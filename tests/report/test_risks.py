@@ -61,6 +61,13 @@ def test_without_advice_it_says_so() -> None:
     assert "Expected gain" not in page
 
 
+def test_more_labels_are_advised_where_no_setting_is() -> None:
+    labels = shown("samples")
+    said = replace(three(), sweeps=(shown("λ", keep=True), labels), best=None).verdict
+    assert said.endswith(f"leave it as it is. {labels.advice.sentence}")
+    assert said.startswith("No setting that was varied is better")
+
+
 def test_what_labels_cost_is_the_verdict_where_no_setting_was_varied() -> None:
     risks = replace(three(), sweeps=(shown("label noise"),), best=None)
     assert risks.verdict == risks.sweeps[0].advice.sentence

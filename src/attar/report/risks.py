@@ -50,7 +50,9 @@ class Risks:
             return self.sweeps[self.best].advice.sentence
         if all(one.curve.over in OF_LABELS for one in self.sweeps):
             return self.sweeps[0].advice.sentence
-        return "Nothing that was varied is better than the default with a chance of 85 % or more: leave it as it is."
+        kept = "No setting that was varied is better than the default with a chance of 85 % or more: leave it as it is."
+        more = [one.advice for one in self.sweeps if one.curve.over == "samples" and not one.advice.keep]
+        return " ".join((kept, *(advice.sentence for advice in more)))
 
 
 def render_risks(risks: Risks) -> str:
