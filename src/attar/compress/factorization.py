@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -151,9 +152,10 @@ def _within(options: Sequence[Sequence[Option]], share: float, total: int, rest:
         return at(0.0)
     low, high = 0.0, 1.0
     if (least := cost(at(high))) > budget:
+        floor = math.ceil(1000 * (rest + least) / total) / 1000
         raise CompressionError(
             f"share={share:g} of the {of} is too little, since {rest + least} of {total} remain at the least: "
-            f"give more than {(rest + least) / total:.2f}"
+            f"{f'give at least {floor:.3f}' if floor < 1 else 'these layers become no cheaper'}"
         )
     for _ in range(100):
         middle = (low + high) / 2
