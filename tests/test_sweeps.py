@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from attar import kinds
+from attar import kinds, sweeps
 from attar.data.arrays import from_arrays
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.sources import read
@@ -19,6 +19,7 @@ from attar.risk import Curve
 from attar.risk.columns import PENALTIES, noise_curve, penalty_curve
 from attar.sweeps import AXES, Axis, Labelled, axis_of, cross_validated, least_training, sizes_around, sweep
 from attar.training.progress import Silent
+from attar.trials.base import apply
 from tests.test_graph_job import karate
 from tests.test_text import letters
 
@@ -77,6 +78,21 @@ def test_a_seed_decides_everything() -> None:
         assert first.curve.to_json() == again.curve.to_json()
         assert first.advice == again.advice
         assert first.curve.to_json() != other.curve.to_json()
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+def test_labelled_samples_are_seen_once_for_all_axes(monkeypatch) -> None:
+    data, given = of_kind("image"), []
+
+    def counted(module, x, *rest):
+        given.append(len(x))
+        return apply(module, x, *rest)
+
+    monkeypatch.setattr(sweeps, "apply", counted)
+    for over in ("features", "λ", "samples", "label noise"):
+        sweep(data, over, Silent())
+    # As features and as inputs.
+    assert given == [len(data.labelled)] * 2
 
 
 @pytest.mark.usefixtures("quick_sweeps")

@@ -85,11 +85,19 @@ class Labelled:
         shaped = len(self.kind.shape) > 1
         return preprocess if shaped else nn.Sequential(preprocess, self.kind.flat()).eval()
 
+    @cached_property
+    def _seen(self) -> dict[str, Doubles]:
+        return {}
+
     def seen(self, view: str, x: Floats | None = None) -> Doubles:
         """Samples as "features" of a linear model or "inputs" of a network; the labelled ones where none are given."""
+        if x is None:
+            # Every axis asks for them, and of large images they take longer than most axes.
+            if view not in self._seen:
+                self._seen[view] = self.seen(view, self.x[self.labelled])
+            return self._seen[view]
         module = self._features if view == "features" else self._inputs
-        given = self.x[self.labelled] if x is None else x
-        return apply(module, given, self.kind.batch(64)).astype(np.float64)
+        return apply(module, x, self.kind.batch(64)).astype(np.float64)
 
 
 # From training samples and classes, test samples and classes, and a seed.
