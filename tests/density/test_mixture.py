@@ -64,6 +64,21 @@ def test_the_form_of_the_covariance_is_chosen() -> None:
     assert Mixture(covariance="bic", random_state=0).fit(round_ones).covariance_ == "diag"
 
 
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_an_odd_sample_has_no_component_of_its_own(covariance: str) -> None:
+    X = np.random.default_rng(0).standard_normal((300, 8))
+    X[7] *= 50
+    mixture = Mixture(covariance=covariance, random_state=0).fit(X)
+    assert mixture.score_samples(X).argmin() == 7
+    assert np.inf in mixture.bic_[covariance].values()
+
+
+def test_few_samples_do_not_fill_many_components() -> None:
+    # Each would be narrow around samples that it has seen, and new ones would lie in none.
+    X = np.random.default_rng(0).standard_normal((60, 16))
+    assert Mixture(random_state=0).fit(X).n_components_ == 1
+
+
 def test_at_most_so_many() -> None:
     assert max(Mixture(max_components=4, random_state=0).fit(clusters(8)).bic_["full"]) == 4
 

@@ -28,7 +28,8 @@ class Mixture(Density):
         \mathrm{BIC} = -2 \sum_i \log p(x_i) + \log(n) \cdot \text{parameters}
 
     Fitted by expectation maximisation from a k-means clustering. The number of components is doubled until the
-    criterion has risen twice.
+    criterion has risen twice. Where one of them would have hardly more samples than directions to spread in, fewer are
+    taken: around a single odd sample the likelihood has no bound, and with it the criterion.
 
     References:
         Schwarz, Estimating the Dimension of a Model, 1978, https://doi.org/10.1214/aos/1176344136
@@ -45,7 +46,8 @@ class Mixture(Density):
     Attributes:
         n_components_: how many were chosen.
         covariance_: "full", "diag" or "tied".
-        bic_: by covariance and number of components, all that were tried.
+        bic_: by covariance and number of components, all that were tried; infinite where a component has too few
+            samples.
         weights_: π `(n_components_,)`.
         means_: μ `(n_components_, d)`, in raw units.
 
@@ -90,7 +92,7 @@ class Mixture(Density):
         most = 1 if self.n_components else min(self.max_components, len(u) // 2)
         for k in _doubled(2, most):
             model = _fitted(u, k, kind, seed)
-            tried[k] = self._bic(model, u)
+            tried[k] = self._bic(model, u) if _bounded(model, *u.shape) else np.inf
             if tried[k] < tried[found.n_components]:
                 found = model
             elif k > 2 * found.n_components:
@@ -119,6 +121,13 @@ class Mixture(Density):
         if self.covariance not in (*COVARIANCES, "bic"):
             names = ", ".join((*COVARIANCES, "bic"))
             raise DataError(f"Mixture needs covariance to be one of {names}; got covariance={self.covariance!r}")
+
+
+def _bounded(model: GaussianMixture, n: int, d: int) -> bool:
+    """Whether each component has samples to spare: one of hardly more than it takes to fill its directions lies around
+    these as narrowly as one likes, which no criterion can weigh against the likelihood."""
+    needed = {"full": d + 1, "diag": 2, "tied": 0}[model.covariance_type]
+    return bool(n * model.weights_.min() > needed)
 
 
 def _doubled(first: int, most: int) -> Iterator[int]:
