@@ -152,7 +152,17 @@ def test_the_end_of_a_shorter_recording_is_not_missing():
     assert found(from_arrays(x))["Missing"].said == "No value is missing."
     x[1][1, 2] = np.nan
     said = found(from_arrays(x))["Missing"].said
-    assert said.startswith("1 of 42 values are missing (2.4 %), most in channel 1 (4.8 %)")
+    assert said == "1 of 42 values are missing (2.4 %), most in channel 1 (4.8 %)."
+
+
+@pytest.mark.parametrize("shape", [(10, 2, 9), (10, 4)])
+def test_samples_without_any_value_are_found(shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    x[3] = np.nan
+    missing = found(from_arrays(x, kind="series" if len(shape) == 3 else "table"))["Missing"]
+    assert missing.said.endswith("1 of 10 samples hold no value at all.")
+    assert not missing.fine
+    assert "No value is missing" not in missing.said
 
 
 def test_missing_and_constant_values_are_named():

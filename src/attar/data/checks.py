@@ -228,7 +228,7 @@ def missing(x: Floats, kind: str) -> list[str]:
     notes, cells = [], x.size
     lost = int(absent.reshape(len(x), -1).all(axis=1).sum())
     if lost:
-        notes.append(f"{lost} samples hold no value at all")
+        notes.append(f"{lost} of {len(x)} samples hold no value at all")
     if kind == "series":
         length = lengths(absent)
         if length[length > 0].min(initial=x.shape[2]) < x.shape[2]:

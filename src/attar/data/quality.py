@@ -181,16 +181,19 @@ def _values(dataset: Dataset) -> list[Finding]:
         missing &= np.arange(x.shape[2]) < length[:, None, None]
         axes, cells = (0, 2), int(length.sum())
     count = int(missing.sum())
-    said = "No value is missing."
+    lines = []
     if count:
         shares = np.ravel(missing.sum(axis=axes)) / cells
         worst = int(np.argmax(shares))
         place = f"pixel value {worst}" if kind == "image" else name_of(worst, kind, columns)
-        said = (
+        lines.append(
             f"{count:,} of {cells * shares.size:,} values are missing ({100 * shares.mean():.2g} %), "
             f"most in {place} ({100 * shares[worst]:.2g} %)."
         )
-    return [*found, Finding("Missing", said, not count)]
+    empty = int(np.isnan(x).reshape(len(x), -1).all(axis=1).sum())
+    if empty:
+        lines.append(f"{empty:,} of {len(x):,} samples hold no value at all.")
+    return [*found, Finding("Missing", " ".join(lines) or "No value is missing.", not lines)]
 
 
 def _leaked(dataset: Dataset, first: Ints, near: Sequence[tuple[int, int]]) -> Finding:
