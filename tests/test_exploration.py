@@ -123,6 +123,8 @@ def test_images_are_rebuilt_drawn_and_gone_between(tmp_path):
     facts = done.facts
     lines = {line.name: line for panel in facts.panels for line in panel.lines}
     assert {"PCA, 16 components", "autoencoder, 16 values"} <= set(lines)
+    (oddest,) = next(panel.lines for panel in facts.panels if panel.title == "The oddest samples")
+    assert oddest.samples[0].said.startswith(f"{facts.ids[oddest.samples[0].index]}\np = ")
     np.testing.assert_allclose(np.sum(facts.spectrum.shares), 1, rtol=1e-4)
     v = x.reshape(len(x), -1)
     variances = np.linalg.eigvalsh(np.cov(v.T.astype(np.float64)))[::-1]

@@ -155,7 +155,7 @@ def _panels(dataset: Dataset, found: Survey) -> Iterable[Panel]:
         return Line(name, tuple(_shown(dataset, found, int(i), said(i)) for i in chosen))
 
     def chance(i: int) -> str:
-        return f"p = {found.p_value[i]:.2g}"
+        return f"{dataset.ids[i]}\np = {found.p_value[i]:.2g}"
 
     order = np.argsort(found.normality, kind="stable")
     yield Panel(

@@ -14,6 +14,7 @@ from attar.data.quality import Finding
 from attar.report.atlas import sheets, size
 from attar.report.explored import Colour, Explored, Line, Panel, Shown, Spectrum
 from attar.report.exploring import render_explored
+from attar.report.panels import sample
 from tests.report.conftest import png
 from tests.report.test_page import NASTY
 
@@ -138,6 +139,12 @@ def test_the_page_reaches_for_nothing_and_escapes_everything():
     assert reader.tags.count("script") == plain.tags.count("script") == 4
     assert all(source.startswith(("data:", "#")) for source in reader.sources)
     assert "javascript:" not in page.replace(NASTY, "")
+
+
+def test_a_line_beneath_a_sample_is_one_on_the_page() -> None:
+    drawn = sample(Shown("data:image/png;base64,AA", "a<b>.csv\np = 0.05", 3))
+    assert "<small>a&lt;b&gt;.csv</small><small>p = 0.05</small>" in drawn
+    assert 'title="a&lt;b&gt;.csv: p = 0.05"' in drawn
 
 
 def test_samples_of_the_data_can_be_found_on_the_map_and_made_ones_cannot():

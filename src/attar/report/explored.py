@@ -35,7 +35,7 @@ class Shown:
 
     Arguments:
         drawn: by its kind, as a data: URI or inline SVG.
-        said: a few words beneath it.
+        said: a few words beneath it, in one line or several.
         index: of the sample; None where it is one that a model made.
     """
 

@@ -64,9 +64,10 @@ def sample(shown: Shown) -> str:
     drawn = shown.drawn
     if drawn.startswith("<svg"):
         drawn = f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()}"
-    said = text(shown.said) if shown.said else ""
+    lines = [text(line) for line in shown.said.splitlines()]
+    said = ": ".join(lines)
     image = f'<img alt="{said}" src="{text(drawn) if drawn.startswith("data:image/") else ""}">'
-    beneath = f"<small>{said}</small>" if said else ""
+    beneath = "".join(f"<small>{line}</small>" for line in lines)
     if shown.index is None:
         return f'<span class="sample">{image}{beneath}</span>'
     return f'<button type="button" class="sample" data-index="{shown.index}" title="{said}">{image}{beneath}</button>'
