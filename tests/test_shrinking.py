@@ -11,11 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+import attar
 from attar.compress import load, save
 from attar.data.arrays import from_arrays
 from attar.errors import BudgetError, CompressionError, DataError
-from attar.shrinking import _said, _samples, shrink
+from attar.shrinking import _read, _said, _samples, shrink
 from tests.cli.conftest import call
+from tests.conftest import people
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +154,18 @@ def test_the_last_batch_of_a_fixed_size_is_judged_too(here, n) -> None:
     assert onnxruntime.InferenceSession(of_two).get_inputs()[0].shape == [2, 12]
     one_by_one = [_said(of_two, np.repeat(x[i : i + 1], 2, axis=0), of_two)[0] for i in range(n)]
     np.testing.assert_allclose(_said(of_two, x, of_two), one_by_one, atol=1e-5)
+
+
+def test_samples_are_read_as_a_model_that_attar_wrote_takes_them(tmp_path, table) -> None:
+    model, (frame, _) = table.folder / "model.onnx", people()
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    turned = frame[frame.columns[::-1]].iloc[3:]
+    turned.to_csv(tmp_path / "turned.csv", index=False)
+    said, of_turned = (
+        _said(model, _read(str(tmp_path / name), model).x, model) for name in ("people.csv", "turned.csv")
+    )
+    np.testing.assert_array_equal(said[3:], of_turned)
+    np.testing.assert_allclose(said, attar.load(model).predict_proba(frame), atol=1e-6)
 
 
 @pytest.mark.parametrize(("taken", "given"), [((3, 4, 5), (4, 5, 3)), ((5, 6), (6, 5))], ids=["image", "series"])

@@ -23,7 +23,7 @@ from attar.compress.packed import pack, size_of, unpack
 from attar.compress.program import Program, listed
 from attar.compress.saved import save
 from attar.data.dataset import UNLABELLED, Dataset
-from attar.data.sources import read
+from attar.data.sources import read, read_for_prediction
 from attar.deploy.meta import KEY, ModelMeta
 from attar.deploy.session import Model
 from attar.errors import BudgetError, CompressionError, DataError, ExportError, ModelError
@@ -78,9 +78,10 @@ def shrink(
     Arguments:
         model: an `.attar` or an `.onnx` file.
         budget: as in "50KB,0.5ms,1%", or a `Budget`.
-        data: samples to learn from and to judge by, as `attar fit` takes them; needed for a network. Colours of
-            images and steps of recordings, which are last there, go first where the model takes them so. Labels are
-            used where there are as many classes as the network has answers.
+        data: samples to learn from and to judge by, as `attar fit` takes them, or `attar predict` for an ONNX file
+            that attar wrote; needed for a network. Colours of images and steps of recordings, which are last there, go
+            first where the model takes them so. Labels are used where there are as many classes as the network has
+            answers.
         epochs: of training; an ONNX file has none.
         seed: of everything random; likewise.
         out: the folder; None: one under runs/ named after the model. The same call goes on in it.
@@ -103,7 +104,7 @@ def shrink(
         raise CompressionError(
             f"{file}: an ONNX file is rounded and not trained, and nothing is drawn; leave epochs and seed away"
         )
-    dataset = None if data is None else read(data)
+    dataset = None if data is None else _read(data, file) if of_onnx else read(data)
     network = None if of_onnx else load(file)
     if network is not None and dataset is None:
         raise DataError(f"{file}: what a network may lose is judged on samples; give some as data")
@@ -212,16 +213,33 @@ def _packed(file: Path, target: Path, dataset: Dataset | None) -> tuple[Tried, .
     )
 
 
-def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
-    """Answers `(n, n_classes)` of a model that attar wrote, or of another with one input of numbers."""
+def _read(data: str, file: Path) -> Dataset:
+    """Samples for an ONNX file: in the columns, codes, tokens and sizes of a model that attar wrote."""
+    try:
+        model = _opened(file, file)
+    except DataError:  # what is wrong with the file is said when it is packed
+        return read(data)
+    if not isinstance(model, Model):
+        return read(data)
+    return read_for_prediction(data, kind=model.kind, shape=model.shape, columns=model.columns)
+
+
+def _opened(model: Path, file: Path) -> Model | onnxruntime.InferenceSession:
+    """A model that attar wrote, or the session of another."""
     try:
         session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise DataError(f"{file}: cannot be run in onnxruntime; leave the data away") from error
     described = session.get_modelmeta().custom_metadata_map.get(KEY)
-    if described is not None:
+    return session if described is None else Model(ModelMeta.from_json(described), session)
+
+
+def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
+    """Answers `(n, n_classes)` of a model that attar wrote, or of another with one input of numbers."""
+    session = _opened(model, file)
+    if isinstance(session, Model):
         try:
-            return Model(ModelMeta.from_json(described), session).predict_proba(x)
+            return session.predict_proba(x)
         except ModelError as error:
             raise DataError(f"{file}: cannot be run on these samples: {error}; leave the data away") from error
     taken, *others = session.get_inputs()
