@@ -42,6 +42,11 @@ def test_what_may_be_lost() -> None:
             Budget(accuracy_drop=lost)
 
 
+def test_text_in_place_of_a_number_is_refused() -> None:
+    with pytest.raises(BudgetError, match=r"bytes='5KB': give a number, or Budget.parse"):
+        Budget(bytes="5KB")
+
+
 @pytest.mark.parametrize(
     "text",
     [

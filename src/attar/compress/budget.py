@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from numbers import Real
 
 from attar.errors import BudgetError
 
@@ -33,6 +34,9 @@ class Budget:
     accuracy_drop: float | None = None
 
     def __post_init__(self) -> None:
+        for name, given in vars(self).items():
+            if given is not None and not isinstance(given, Real):
+                raise BudgetError(f"{name}={given!r}: give a number, or Budget.parse('50KB') for text")
         for value in (self.bytes, self.latency_ms):
             if value is not None and not value > 0:
                 raise BudgetError(f"a budget must be above zero, not {value:g}")
