@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import cho_factor
 
 from attar.candidates import candidates
 from attar.compress.budget import Budget
@@ -60,6 +61,19 @@ def test_the_head_is_ridge_regression_on_the_centred_logarithms(convolved) -> No
     penalty = (gradient * w).sum() / (w * w).sum()
     assert penalty > 0
     assert gradient == pytest.approx(penalty * w, abs=0.01 * np.abs(gradient).max())
+
+
+def test_the_penalty_that_was_chosen_is_the_only_one_fitted_on_all(convolved, monkeypatch) -> None:
+    sizes = []
+
+    def counted(gram):
+        sizes.append(len(gram))
+        return cho_factor(gram)
+
+    monkeypatch.setattr("attar.thinner.cho_factor", counted)
+    job, linear = convolved
+    thinner(job, linear.everything, 8)
+    assert len(sizes) == 6
 
 
 def test_series_ship_fewer_filters(convolved, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,9 +73,9 @@ def thinner(job: Job, said: Doubles, filters: int) -> nn.Module:
     aside = np.arange(len(order)) % _ASIDE == 0 if len(order) >= 2 * _ASIDE else np.zeros(len(order), bool)
     losses = [0.0] * len(_PENALTIES)
     if aside.any():
-        fitted = _ridge(z[~aside], target[~aside])
+        fitted = _ridge(z[~aside], target[~aside], _PENALTIES)
         losses = [_cross_entropy(z[aside] @ w + b, said[order][aside]) for w, b in fitted]
-    w, b = _ridge(z, target)[int(np.argmin(losses))]
+    ((w, b),) = _ridge(z, target, [_PENALTIES[int(np.argmin(losses))]])
     head = nn.Linear(*w.shape)
     with torch.no_grad():
         head.weight.copy_(torch.tensor(w.T))
@@ -96,14 +97,14 @@ def _bank(job: Job, filters: int) -> nn.Sequential:
     return module
 
 
-def _ridge(z: Doubles, target: Doubles) -> list[tuple[Doubles, Doubles]]:
+def _ridge(z: Doubles, target: Doubles, penalties: Sequence[float]) -> list[tuple[Doubles, Doubles]]:
     """Weights and biases for each penalty, which is in units of the mean variance of a feature."""
     mean, bias = z.mean(0), target.mean(0)
     centred = z - mean
     gram, moment = centred.T @ centred, centred.T @ (target - bias)
     unit = max(gram.trace() / len(gram), np.finfo(float).tiny)
     found = []
-    for penalty in _PENALTIES:
+    for penalty in penalties:
         w = cho_solve(cho_factor(gram + penalty * unit * np.eye(len(gram))), moment)
         found.append((w, bias - mean @ w))
     return found
