@@ -110,6 +110,16 @@ def test_cells_average(size) -> None:
         torch.testing.assert_close(a.flatten() @ cells, torch.stack(by_hand))
 
 
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (2, 3), (37, 2), (1000, 1)])
+def test_thresholds_are_quantiles(n, k) -> None:
+    generator = torch.Generator().manual_seed(n)
+    rows = torch.randn(16, n, generator=generator)
+    rows[::2] = rows[::2].round()  # with ties
+    at = torch.rand(16, k, generator=generator)
+    at[0], at[1] = 0, 1
+    assert torch.equal(room._quantiles(rows, at), torch.stack([torch.quantile(a, q) for a, q in zip(rows, at)]))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_features_do_not_depend_on_how_many_go_at_once(shape, monkeypatch) -> None:
     x = samples(shape)
