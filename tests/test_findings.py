@@ -15,6 +15,7 @@ from attar.findings import (
     _confusion,
     _cross_validated,
     _plane,
+    _tested,
     _without_looking,
     line_of,
     line_of_step,
@@ -74,6 +75,11 @@ def test_the_test_part_is_that_of_the_shipped_file(finished) -> None:
     assert sum(facts.confusion[i][i] for i in range(len(facts.classes))) == (answers == truth).sum()
     assert facts.compression[-1].accuracy == pytest.approx(facts.test_accuracy)
     assert percent(facts.test_accuracy) in facts.verdict
+
+
+def test_a_file_shipped_as_it_is_is_asked_once() -> None:
+    step = Step(name="original", bytes=1, latency_ms=1.0, agreement=None, accuracy=None)
+    assert _tested((step,), lambda: 1 / 0, 0.75) == (step.model_copy(update={"accuracy": 0.75}),)
 
 
 def test_counts_and_curve(finished) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +98,9 @@ def findings(
         counted = test.y if job.balanced else None
         test_accuracy, test_interval = estimate(hit, test.together, classes=counted)
         groups = () if test.groups is None else _by_group(hit, test.groups, dataset.group_names, counted)
-        original = share(predicted(chosen, job.kind.given(test.x)).argmax(1) == test.y, counted)
-        steps = _tested(steps, original, test_accuracy)
+        steps = _tested(
+            steps, partial(_accuracy, chosen, job.kind.given(test.x), test.y, counted), test_accuracy
+        )
     confusion, confusion_of = (
         _cross_validated(chosen.held_out, job.codes, len(classes))
         if tested is None or test is None
@@ -192,12 +195,16 @@ def _by_accuracy(row: Row) -> float:
     return -(row.accuracy or 0.0)
 
 
-def _tested(steps: tuple[Step, ...], original: float, shipped: float) -> tuple[Step, ...]:
-    """The steps with their accuracy on the test part: of the original, and of what is shipped."""
-    first = steps[0].model_copy(update={"accuracy": original})
+def _accuracy(candidate: Candidate, x: object, y: Ints, classes: Ints | None) -> float:
+    return share(predicted(candidate, x).argmax(1) == y, classes)
+
+
+def _tested(steps: tuple[Step, ...], original: Callable[[], float], shipped: float) -> tuple[Step, ...]:
+    """The steps with their accuracy on the test part: of the original, which need not be asked twice, and the shipped."""
+    last = steps[-1].model_copy(update={"accuracy": shipped})
     if len(steps) == 1:
-        return (first,)
-    return (first, *steps[1:-1], steps[-1].model_copy(update={"accuracy": shipped}))
+        return (last,)
+    return (steps[0].model_copy(update={"accuracy": original()}), *steps[1:-1], last)
 
 
 def _confusion(y: Ints, predicted: npt.NDArray[np.integer], n: int) -> tuple[tuple[int, ...], ...]:
