@@ -65,6 +65,17 @@ def test_what_fits_in_eight_bits_is_shipped_so(images, tmp_path) -> None:
         assert as_it_is(job, linear, Budget(latency_ms=1e-9), run) is None
 
 
+def test_eight_bits_that_are_too_many_are_not_asked_what_they_say(images, tmp_path, monkeypatch) -> None:
+    job, run = images.reopen()
+    with run:
+        linear = next(c for c in candidates(job, run) if c.name == "random convolutions + linear")
+    monkeypatch.delattr("attar.ship.load")
+    monkeypatch.delattr("attar.ship.measure")
+    with Run(tmp_path / "r", {}, {}) as run:
+        assert as_it_is(job, linear, Budget(bytes=linear.bytes // 5), run) is None
+        assert (run.folder / "stages" / "random-convolutions-0-int8" / "int8-weights.onnx").exists()
+
+
 def test_trees_have_no_weights(table, tmp_path) -> None:
     job, run = table.reopen()
     with run:

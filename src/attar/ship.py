@@ -82,7 +82,7 @@ def as_it_is(job: Job, candidate: Candidate, budget: Budget, run: Run) -> Shippe
     if budget.bytes is None or not budget.allows(candidate.bytes // _AT_MOST, candidate.latency_ms):
         return None
     stage = f"{candidate.path.parent.name}-{candidate.path.stem}-int8"
-    result = run.stage(stage, lambda folder: _in_eight_bits(job, candidate, folder))
+    result = run.stage(stage, lambda folder: _in_eight_bits(job, candidate, budget, folder))
     if result.facts["step"] is None:
         return None
     step = kept(Step, result.facts["step"])
@@ -127,12 +127,14 @@ def _original(candidate: Candidate) -> Step:
     )
 
 
-def _in_eight_bits(job: Job, candidate: Candidate, folder: Path) -> Result:
-    """The candidate's file with eight bits a weight, compared with what the candidate says and measured."""
+def _in_eight_bits(job: Job, candidate: Candidate, budget: Budget, folder: Path) -> Result:
+    """The candidate's file with eight bits a weight; where it fits, measured and compared with the candidate."""
     file = folder / "int8-weights.onnx"
     try:
         quantize_weights(candidate.path, file)
     except ExportError:  # trees have no weights
+        return Result(facts={"step": None})
+    if not budget.allows(file.stat().st_size, 0.0):
         return Result(facts={"step": None})
     drawn = some(len(job.x), _COMPARED, job.seed)
     # As a user has them: a candidate may see samples in terms of its own.
