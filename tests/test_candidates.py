@@ -9,6 +9,7 @@ import torch
 
 from attar import kinds
 from attar.adapt.finetune import train_from_scratch
+from attar.adapt.propagate import spread
 from attar.adapt.selftrain import SelfTrainedProbe
 from attar.adapt.validate import LearningPoint, correctness
 from attar.candidates import Ahead, _pca, candidates
@@ -139,6 +140,21 @@ def test_windows_of_a_recording_are_judged_and_taught_together(plan, tmp_path, m
         assert right < 0.7 if together else right > 0.9
         assert trained_on[0] == (120 if together else 72)
         trained_on.clear()
+
+
+def test_labels_are_spread_once_for_both_heads_that_ask(images, monkeypatch, tmp_path) -> None:
+    job, run = images.reopen()
+    run.close()
+    spreads = []
+
+    def counted(*of):
+        spreads.append(of)
+        return spread(*of)
+
+    monkeypatch.setattr("attar.trials.heads.spread", counted)
+    found = heads(job, "pca", _pca(job), tmp_path)
+    assert len(found.facts["candidates"]) == 4
+    assert len(spreads) == job.plan.repeats == 1
 
 
 def test_networks_see_only_their_own_part(images, monkeypatch) -> None:

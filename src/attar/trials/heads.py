@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +73,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         probe = LinearProbe(linear.loss_, random_state=job.seed)
         return probe.fit(compact[part], codes[part]).predict_proba(compact)
 
-    answer_linear = _remembered(linear_on)
+    answer_linear = _remembered(lambda parts: [linear_on(part) for part in parts])
     by_linear = Fitted(f"{name} + linear", answer_linear, np.concatenate(said), writer(job, module, linear.to_module()))
     finish = partial(finished, job, folder=folder, points=shown, points_of=name, start=start, z=z, penalty=penalty)
     if name in ("raw", "tf-idf"):
@@ -89,7 +88,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         probe = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, taught_by(part)[pooled])
         return probe.predict_proba(z)
 
-    answer_trained = _remembered(trained_on)
+    answer_trained = _remembered(lambda parts: [trained_on(part) for part in parts])
     by_training = Fitted(
         f"{name} + self-trained",
         answer_trained,
@@ -103,15 +102,18 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     graph = neighbour_graph(placed)
     propagation = LabelPropagation().fit_graph(frame, graph, taught)
     n_classes = len(job.meta.classes)
+    weights, alpha = graph.weights, propagation.alpha
 
-    def answer_propagation(parts: list[Indices]) -> list[Doubles]:
+    def propagated_from(parts: list[Indices]) -> list[Doubles]:
         answers, at_once = [], max(1, _SPREAD // (len(job.x) * n_classes))
         for begin in range(0, len(parts), at_once):
             some = parts[begin : begin + at_once]
             known = np.concatenate([taught_by(part)[:, None] == np.arange(n_classes) for part in some], axis=1)
-            f = spread(graph.weights, known.astype(np.float64), propagation.alpha)
+            f = spread(weights, known.astype(np.float64), alpha)
             answers += [label_distributions(f_part)[labelled] for f_part in np.split(f, len(some), axis=1)]
         return answers
+
+    answer_propagation = _remembered(propagated_from)
 
     def answer_both(parts: list[Indices]) -> list[Doubles]:
         return [(a + b) / 2 for a, b in zip(answer_trained(parts), answer_propagation(parts))]
@@ -134,10 +136,17 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     return finish(fitted=[by_linear, by_training, by_propagation, both], baseline=baseline)
 
 
-def _remembered(answer: Callable[[Indices], Doubles]) -> Answer:
+def _remembered(answer: Answer) -> Answer:
     """What a head says after each part: several heads are asked about the same parts, and each is fitted once."""
-    known = cache(lambda part: answer(np.frombuffer(part, dtype=np.intp)))
-    return lambda parts: [known(part.astype(np.intp).tobytes()) for part in parts]
+    known: dict[bytes, Doubles] = {}
+
+    def remembered(parts: list[Indices]) -> list[Doubles]:
+        keys = [part.tobytes() for part in parts]
+        new = {key: part for key, part in zip(keys, parts) if key not in known}
+        known.update(zip(new, answer(list(new.values()))))
+        return [known[key] for key in keys]
+
+    return remembered
 
 
 def probed(job: Job, module: nn.Module) -> Doubles:
