@@ -11,8 +11,8 @@ from attar import kinds
 from attar.adapt.finetune import train_from_scratch
 from attar.adapt.propagate import spread
 from attar.adapt.selftrain import SelfTrainedProbe
-from attar.adapt.validate import LearningPoint, correctness
-from attar.candidates import Ahead, _pca, candidates
+from attar.adapt.validate import correctness, learning_curve
+from attar.candidates import Ahead, _pca, candidates, learning
 from attar.compress.budget import Budget
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
@@ -67,7 +67,6 @@ def test_probabilities(everything) -> None:
         np.testing.assert_allclose(c.everything.sum(1), 1, atol=1e-4)
         np.testing.assert_array_equal(np.isnan(c.held_out).any(axis=(0, 2)), alone)
         np.testing.assert_allclose(c.held_out[:, ~alone].sum(2), 1, atol=1e-4)
-        assert all(isinstance(point, LearningPoint) for point in c.curve)
 
 
 def test_files_say_what_the_candidates_say(everything) -> None:
@@ -155,6 +154,34 @@ def test_labels_are_spread_once_for_both_heads_that_ask(images, monkeypatch, tmp
     found = heads(job, "pca", _pca(job), tmp_path)
     assert len(found.facts["candidates"]) == 4
     assert len(spreads) == job.plan.repeats == 1
+
+
+def test_a_learning_curve_is_drawn_of_what_is_asked_for_alone(images, tmp_path, monkeypatch) -> None:
+    job, run = images.reopen()
+    run.close()
+    drawn = []
+
+    def counted(*of, **how):
+        drawn.append(of)
+        return learning_curve(*of, **how)
+
+    monkeypatch.setattr("attar.trials.base.learning_curve", counted)
+    with Run(tmp_path / "r", {}, {}) as run:
+        found = {c.name: c for c in candidates(job, run)}
+        assert job.curves.keys() == found.keys()
+        assert not drawn
+        here = tuple(job.curves["simclr + linear"]())
+        assert here[0].labels < len(job.codes)
+        # Another process reads back what was tried, and fits it anew.
+        other = replace(job, curves={})
+        assert [c.name for c in candidates(other, run)] == list(found)
+        assert not other.curves
+        assert learning(other, run, found["simclr + linear"]) == here
+        assert len(drawn) == 2
+        # Read back, it is not drawn again.
+        assert learning(other, run, found["simclr + linear"]) == here
+        assert len(drawn) == 2
+        assert [file.name for file in (run.folder / "stages" / "learning-curve").iterdir()] == ["result.safetensors"]
 
 
 def test_networks_see_only_their_own_part(images, monkeypatch) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,6 @@ class Candidate:
             depends less on which of them have a label.
         held_out: cross-validated probabilities of the labelled samples `(repeats, n_labelled, n_classes)`.
         everything: probabilities of all training samples `(n, n_classes)`.
-        curve: accuracy over the number of labels.
         path: its exported file.
         bytes: of that file.
         latency_ms: of that file.
@@ -82,7 +82,6 @@ class Candidate:
     rank: int
     held_out: Doubles
     everything: Doubles
-    curve: tuple[LearningPoint, ...]
     path: Path
     bytes: int
     latency_ms: float
@@ -120,7 +119,6 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
                 rank=(-_RANKS if stage == job.kind.usual else _RANKS * place) + facts["rank"],
                 held_out=result.arrays[f"{i}.held_out"],
                 everything=result.arrays[f"{i}.everything"],
-                curve=tuple(LearningPoint(**point) for point in facts["curve"]),
                 path=run.folder / "stages" / stage / facts["file"],
                 bytes=facts["bytes"],
                 latency_ms=facts["latency_ms"],
@@ -134,6 +132,25 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
             )
             ahead.pass_by(candidate.name, correctness(candidate.held_out, job.codes))
             yield candidate
+
+
+def learning(job: Job, run: Run, candidate: Candidate) -> tuple[LearningPoint, ...]:
+    """How the accuracy of a candidate grows with the number of labels.
+
+    Arguments:
+        job: the data.
+        run: where the stages are kept.
+        candidate: one of `candidates`, with a file of its own.
+    """
+
+    def draw(_: Path) -> Result:
+        if candidate.name not in job.curves:
+            # It was fitted by a process that was killed since.
+            with tempfile.TemporaryDirectory() as folder:
+                _stages(job, run, Ahead())[candidate.path.parent.name](Path(folder))
+        return Result(facts={"points": [asdict(point) for point in job.curves[candidate.name]()]})
+
+    return tuple(LearningPoint(**point) for point in run.stage("learning-curve", draw).facts["points"])
 
 
 @dataclass

@@ -34,7 +34,6 @@ def committee(members: Sequence[Candidate], lead: Candidate) -> Candidate:
         rank=lead.rank,
         held_out=np.mean([_mean_of_repeats(member.held_out) for member in members], axis=0)[None],
         everything=np.mean([member.everything for member in members], axis=0),
-        curve=lead.curve,
         path=lead.path,
         bytes=sum(member.bytes for member in members),
         latency_ms=sum(member.latency_ms for member in members),

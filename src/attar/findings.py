@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from attar.adapt.choice import Choice
 from attar.adapt.intervals import Interval, estimate, sums_of
-from attar.adapt.validate import correctness, share
+from attar.adapt.validate import LearningPoint, correctness, share
 from attar.candidates import Candidate
 from attar.committee import predicted
 from attar.compress.budget import Budget, readable
@@ -58,6 +58,7 @@ class Decided:
         right: how often each was right on each labelled sample `(n_tried, n_labelled)`.
         choice: one of them, and what it promises.
         left_out: a sentence for each that is no candidate, and why.
+        curve: how the accuracy of the chosen one grows; of a committee, of the one that leads it.
         shipped: the file, and the way to it.
         model: where it lies.
     """
@@ -66,6 +67,7 @@ class Decided:
     right: npt.NDArray[np.float64]
     choice: Choice
     left_out: list[str]
+    curve: tuple[LearningPoint, ...]
     shipped: Shipped
     model: Path
 
@@ -133,7 +135,7 @@ def findings(
         confusion=confusion,
         confusion_of=confusion_of,
         groups=groups,
-        curve=_curve(chosen, right[choice.index], job),
+        curve=_curve(decided.curve, right[choice.index], job),
         risk=risk,
         latent=_latent(job, chosen, said, dataset),
         latent_of=chosen.points_of,
@@ -238,10 +240,10 @@ def _by_group(
     return tuple(sorted(found, key=lambda group: (group.accuracy, -group.n, group.name)))
 
 
-def _curve(chosen: Candidate, right: npt.NDArray[np.float64], job: Job) -> tuple[CurvePoint, ...]:
+def _curve(drawn: tuple[LearningPoint, ...], right: npt.NDArray[np.float64], job: Job) -> tuple[CurvePoint, ...]:
     """The learning curve, with cross-validation on all labels as its last point."""
     accuracy, (low, high) = _estimated(right, job)
-    points = [CurvePoint(labels=p.labels, accuracy=p.accuracy, low=p.low, high=p.high) for p in chosen.curve]
+    points = [CurvePoint(labels=p.labels, accuracy=p.accuracy, low=p.low, high=p.high) for p in drawn]
     folds = [p for p in points if p.labels < len(right)]
     return (*folds, CurvePoint(labels=len(right), accuracy=accuracy, low=low, high=high))
 

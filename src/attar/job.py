@@ -13,7 +13,7 @@ import attar
 from attar import kinds
 from attar.adapt.choice import choose, corrected, within_one_standard_error
 from attar.adapt.validate import correctness
-from attar.candidates import Candidate, candidates
+from attar.candidates import Candidate, candidates, learning
 from attar.committee import committee
 from attar.compress.budget import Budget
 from attar.data.dataset import UNLABELLED, Dataset
@@ -99,6 +99,7 @@ def run_job(
     order = [last if file is None and c.rank >= 0 else c.rank for c, file in zip(tried, ready)]
     choice = choose(right, order, seed, job.together, job.counted)
     chosen, shipped = tried[choice.index], ready[choice.index]
+    lead = chosen
     if shipped is None and chosen.rank >= 0:
         chosen = _teacher(tried, ready, right, order, chosen, job)
         if chosen.members:
@@ -116,7 +117,8 @@ def run_job(
     model = run.place(shipped.path, MODEL)
     for step in shipped.steps:
         progress.say(line_of_step(step))
-    decided = Decided(tried, right, choice, left_out, shipped, model)
+    curve = learning(job, run, lead)
+    decided = Decided(tried, right, choice, left_out, curve, shipped, model)
     risk = run.stage("risk", lambda _: Result(facts=standing(job, chosen))).facts
     facts = run.stage(
         "facts",

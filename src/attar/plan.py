@@ -77,9 +77,8 @@ class Plan(BaseModel):
 
     @property
     def network_fits(self) -> int:
-        """How often a network is trained: once in each fold, once for each point of its curve, and once on all."""
-        sizes, draws = NETWORK_CURVE
-        return self.folds * self.network_repeats + sizes * draws + 1
+        """How often a network is trained: once in each fold, and once on all."""
+        return self.folds * self.network_repeats + 1
 
 
 def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
@@ -125,12 +124,14 @@ def plan_for_time(
     per_sample = _seconds_per_sample(kind, x)
     n, passes = len(x), default_plan(x, n_labelled)
     rebuilding = sum(name in ("autoencoder", "masked") for name in pretexts)
+    # Two networks are validated, and the learning curve of one at most is drawn.
+    networks = 2 * passes.network_fits + NETWORK_CURVE[0] * NETWORK_CURVE[1]
     samples = (
         2 * (len(pretexts) - rebuilding) * passes.simclr_epochs * n
         + 2 * rebuilding * passes.autoencoder_epochs * n
         + passes.student_epochs * n
         # A step on fewer samples hardly takes less.
-        + 2 * passes.network_fits * passes.tune_steps * kind.batch(64)
+        + networks * passes.tune_steps * kind.batch(64)
     )
     factor = _SHARE * (seconds - _FIXED) / max(samples * per_sample, 1e-9)
     return default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))

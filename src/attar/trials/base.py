@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from attar.adapt.prior import weighted, weights
-from attar.adapt.validate import Answer, Indices, cross_validate, learning_curve
+from attar.adapt.validate import Answer, Indices, LearningPoint, cross_validate, learning_curve
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints, Windows
 from attar.data.groups import levels, of_labelled, units
 from attar.data.split import some
@@ -61,6 +61,7 @@ class Job:
         windows: of the samples, and
         groups: as of a `Dataset`.
         balanced: whether each class counts the same, or each sample.
+        curves: what draws the learning curve of a candidate, by its name, for those that were fitted in this process.
     """
 
     kind: Kind
@@ -74,6 +75,7 @@ class Job:
     windows: Windows | None = None
     groups: Ints | None = None
     balanced: bool = False
+    curves: dict[str, Callable[[], list[LearningPoint]]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def at_once(self) -> int:
@@ -206,7 +208,9 @@ def finished(
         )
         arrays[f"{i}.everything"] = one.everything
         sizes, draws = NETWORK_CURVE if one.network else (5, plan.draws)
-        curve = learning_curve(
+        # Drawn of the chosen one alone, for it takes more trainings than validation does.
+        job.curves[one.name] = partial(
+            learning_curve,
             one.answer,
             codes,
             sizes=sizes,
@@ -220,7 +224,6 @@ def finished(
             {
                 "name": one.name,
                 "baseline": baseline and ("+" not in one.name or one.name.endswith("+ linear")),
-                "curve": [asdict(point) for point in curve],
                 "file": file.name,
                 "bytes": measured.bytes,
                 "latency_ms": measured.latency_ms,

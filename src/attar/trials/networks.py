@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,30 +29,33 @@ def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path
     preprocess = job.kind.preprocess().eval()
     encoder = None if pretrained is None else pretrained[1]
     z = None if pretrained is None else apply(pretrained, x, job.at_once)
-    with job.progress.task(name, plan.network_fits) as task:
 
-        def network(part: Indices) -> nn.Sequential:
-            if encoder is None or z is None:
-                trained = train_from_scratch(
-                    job.kind, len(job.meta.classes), x[part], codes[part], steps=plan.tune_steps, seed=job.seed
-                )
-            else:
-                head = LinearProbe(random_state=job.seed).fit(z[part], codes[part]).to_module()
-                trained = fine_tune(encoder, head, job.kind, x[part], codes[part], steps=plan.tune_steps, seed=job.seed)
-            task.advance()
-            return nn.Sequential(preprocess, trained, nn.Softmax(dim=1)).eval()
+    def networks_on(parts: list[Indices]) -> Iterator[nn.Sequential]:
+        with job.progress.task(name, len(parts)) as task:
+            for part in parts:
+                if encoder is None or z is None:
+                    trained = train_from_scratch(
+                        job.kind, len(job.meta.classes), x[part], codes[part], steps=plan.tune_steps, seed=job.seed
+                    )
+                else:
+                    head = LinearProbe(random_state=job.seed).fit(z[part], codes[part]).to_module()
+                    trained = fine_tune(
+                        encoder, head, job.kind, x[part], codes[part], steps=plan.tune_steps, seed=job.seed
+                    )
+                task.advance()
+                yield nn.Sequential(preprocess, trained, nn.Softmax(dim=1)).eval()
 
-        def answer(parts: list[Indices]) -> list[Doubles]:
-            return [apply(network(part), x, job.at_once).astype(np.float64) for part in parts]
+    def answer(parts: list[Indices]) -> list[Doubles]:
+        return [apply(network, x, job.at_once).astype(np.float64) for network in networks_on(parts)]
 
-        final = network(np.arange(len(x)))
-        fitted = Fitted(
-            name,
-            answer,
-            apply(final, job.x, job.at_once).astype(np.float64),
-            lambda path: export(final, job.example, path, job.meta),
-            network=True,
-        )
-        shown = final[:2] if encoder is None else nn.Sequential(preprocess, encoder)
-        z_shown = apply(shown, job.x[job.shown], job.at_once)
-        return finished(job, [fitted], folder, z_shown, name, start, baseline=encoder is None)
+    (final,) = networks_on([np.arange(len(x))])
+    fitted = Fitted(
+        name,
+        answer,
+        apply(final, job.x, job.at_once).astype(np.float64),
+        lambda path: export(final, job.example, path, job.meta),
+        network=True,
+    )
+    shown = final[:2] if encoder is None else nn.Sequential(preprocess, encoder)
+    z_shown = apply(shown, job.x[job.shown], job.at_once)
+    return finished(job, [fitted], folder, z_shown, name, start, baseline=encoder is None)
