@@ -297,15 +297,23 @@ def test_every_pretext_can_be_asked_for(request, of, name, plan, tmp_path, monke
     assert not any(other in learnt for learnt in found for other in ("simclr", "autoencoder"))
 
 
-def test_a_pretext_that_was_asked_for_and_has_no_time_is_named(table, plan, tmp_path, monkeypatch) -> None:
+def test_what_there_is_no_time_for_is_named_before_anything_is_tried(table, plan, tmp_path, monkeypatch) -> None:
     job, run = table.reopen()
     run.close()
     monkeypatch.setattr(type(job.kind), "baselines", ("raw",))
-    only = plan.model_copy(update={"pretexts": ("moco",), "tune_steps": 0, "simclr_epochs": 0})
-    with Run(tmp_path / "r", {}, {}) as run:
-        notes = []
-        assert [c.name for c in candidates(replace(job, plan=only), run, notes)] == ["raw + linear"]
-    assert notes == ["moco is left out: there is no time to train it; allow more"]
+    short = {"tune_steps": 0, "simclr_epochs": 0, "autoencoder_epochs": 0}
+    for pretexts, names in (("moco",), ["moco"]), (None, ["autoencoder", "simclr"]), ((), []):
+        only = plan.model_copy(update={"pretexts": pretexts, **short})
+        said, notes = [], []
+        this = replace(job, plan=only, progress=SimpleNamespace(task=job.progress.task, say=said.append))
+        with Run(tmp_path / str(pretexts), {}, {}) as run:
+            tried = candidates(this, run, notes)
+            assert next(tried).name == "raw + linear"
+            assert said == [
+                f"{name} is left out: there is no time to train it; allow more" for name in ("from scratch", *names)
+            ]
+            assert not list(tried)
+            assert notes == said
 
 
 def test_series_have_a_pretext_of_their_own(series, plan, tmp_path, monkeypatch) -> None:

@@ -104,6 +104,9 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
         notes: gets a sentence for each candidate that is left out, and why.
     """
     notes = [] if notes is None else notes
+    without_time = [f"{name} is left out: there is no time to train it; allow more" for name in _untrained(job)]
+    for note in without_time:
+        job.progress.say(note)
     ahead = Ahead(classes=job.counted)
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
@@ -132,6 +135,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
             )
             ahead.pass_by(candidate.name, correctness(candidate.held_out, job.codes))
             yield candidate
+    notes += without_time
 
 
 def learning(job: Job, run: Run, candidate: Candidate) -> tuple[LearningPoint, ...]:
@@ -220,14 +224,22 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
     if plan.backbone is not None:
         stages["pretrained"] = lambda folder: _backbone(job, folder)
     for name, representation in _pretexts(job).items():
+        if not representation.epochs:
+            continue
         stages[name] = partial(_on, job, run, ahead, name, representation, heads)
         if name == "simclr" and plan.tune_steps:
             stages["simclr-fine-tuned"] = partial(_on, job, run, ahead, name, representation, networks)
     return stages
 
 
+def _untrained(job: Job) -> list[str]:
+    """What the schedule has no time for, by name."""
+    pretexts = [name for name, pretext in _pretexts(job).items() if not pretext.epochs]
+    return pretexts if job.plan.tune_steps else [SCRATCH, *pretexts]
+
+
 def _pretexts(job: Job) -> dict[str, Pretext]:
-    """What is to be trained, by name, the cheapest first; what was asked for also where there is no time for it."""
+    """What is to be trained, by name, the cheapest first; also what there is no time for."""
     plan, kind = job.plan, job.kind
     shared: dict[str, Any] = {
         "kind": kind,
@@ -247,8 +259,7 @@ def _pretexts(job: Job) -> dict[str, Pretext]:
         "ts-tcc": lambda: TSTCC(128, **contrast),
     }
     wanted = kind.pretexts if plan.pretexts is None else plan.pretexts
-    made = {name: make() for name, make in makers.items() if name in wanted}
-    return {name: pretext for name, pretext in made.items() if pretext.epochs or plan.pretexts is not None}
+    return {name: make() for name, make in makers.items() if name in wanted}
 
 
 def _fit(representation: Representation, x: Floats) -> nn.Module:
@@ -281,9 +292,6 @@ def _on(
     folder: Path,
 ) -> Result:
     """The candidates on a representation that is trained in a stage of its own, or why there are none."""
-    if not representation.epochs:
-        reason = f"{name} is left out: there is no time to train it; allow more"
-        return Result(facts={"candidates": [], "left_out": [reason]})
     checkpoint = run.folder / "stages" / f"{name}-training" / CHECKPOINT
 
     def first_look(_: Path) -> Result:
