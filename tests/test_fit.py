@@ -15,6 +15,7 @@ from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.errors import AttarError, BudgetError, DataError, LabelError, RunError
 from attar.fit import Options, fingerprint_of, fit_source, prepared, summary
+from attar.plan import default_plan
 from attar.run import read_run
 
 
@@ -27,6 +28,22 @@ def rows(n=40, k=2):
     rng = np.random.default_rng(0)
     y = np.arange(n) % k
     return (rng.standard_normal((n, 3)) + 3 * np.eye(k, 3)[y]).astype(np.float32), y
+
+
+def test_what_came_before_the_plan_counts_in_the_time_allowed(tmp_path, monkeypatch) -> None:
+    x, y = rows()
+    np.savez(tmp_path / "people.npz", x=x, y=y)
+    monkeypatch.setattr("attar.job.run_job", lambda *_, **__: None)
+    told, searched = [], []
+
+    def planned(*_, began):
+        told.append(began)
+        return default_plan(x, 8)
+
+    monkeypatch.setattr("attar.fit.plan_for_time", planned)
+    monkeypatch.setattr("attar.fit._refuse_hopeless", lambda *_: searched.append(time.perf_counter()))
+    fit_source(str(tmp_path / "people.npz"), Options(labels_per_class=4, seconds=30, out=tmp_path / "run"))
+    assert told[0] <= searched[0]
 
 
 def test_from_a_file_to_a_model_and_again(tmp_path, monkeypatch, small) -> None:

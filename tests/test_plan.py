@@ -51,6 +51,16 @@ def test_plan_for_time() -> None:
     assert much == default_plan(x, 20, 3.0)
 
 
+def test_what_a_job_took_so_far_is_taken_off_its_time(monkeypatch) -> None:
+    x = rows(300)
+    kind = kinds.of("table").learn(x)
+    monkeypatch.setattr("attar.plan._seconds_per_sample", lambda *_: 1e-5)
+    monkeypatch.setattr("attar.plan.time.perf_counter", lambda: 100.0)
+    at_once = plan_for_time(20.0, kind, x, 20)
+    assert plan_for_time(20.0, kind, x, 20, began=100.0) == at_once == plan_for_time(25.0, kind, x, 20, began=95.0)
+    assert plan_for_time(20.0, kind, x, 20, began=95.0).student_epochs < at_once.student_epochs
+
+
 def test_what_a_step_on_nodes_costs_is_shared_by_those_that_are_asked_about(monkeypatch) -> None:
     monkeypatch.setattr(graph, "_BATCH", 8)
     monkeypatch.setattr("attar.plan.time.perf_counter", partial(next, count()))

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 import tempfile
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,6 +147,7 @@ def fit_dataset(
         command: what repeats the run.
         take_next: where the folder belongs to another command, take one of a similar name.
     """
+    began = time.perf_counter()
     _refuse_unsuited(dataset, options)
     progress.say(summary(dataset))
     for note in dataset.notes:
@@ -164,7 +166,7 @@ def fit_dataset(
     if not (folder / FILE).exists():
         _refuse_hopeless(dataset, budget)
     with Run(folder, asked, versions()) as run:
-        plan = kept(Plan, run.stage("plan", lambda _: Result(facts=_plan(dataset, options))).facts)
+        plan = kept(Plan, run.stage("plan", lambda _: Result(facts=_plan(dataset, options, began))).facts)
         with on_threads(plan.threads):
             from attar.job import run_job  # loads torch: not before the input has been found good
 
@@ -327,14 +329,14 @@ def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
             )
 
 
-def _plan(dataset: Dataset, options: Options) -> dict[str, object]:
+def _plan(dataset: Dataset, options: Options, began: float) -> dict[str, object]:
     trained = dataset.trained
     x, n_labelled = dataset.x[trained], int((dataset.y[trained] != UNLABELLED).sum())
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     if options.seconds is None:
         plan = default_plan(x, n_labelled)
     else:
-        plan = plan_for_time(options.seconds, kind, x, n_labelled, options.pretexts)
+        plan = plan_for_time(options.seconds, kind, x, n_labelled, options.pretexts, began=began)
     return plan.model_dump() | {
         "precision": faster_precision(kind, x),
         "pretexts": options.pretexts,

@@ -109,7 +109,13 @@ def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
 
 
 def plan_for_time(
-    seconds: float, kind: Kind, x: Floats, n_labelled: int, pretexts: tuple[str, ...] | None = None
+    seconds: float,
+    kind: Kind,
+    x: Floats,
+    n_labelled: int,
+    pretexts: tuple[str, ...] | None = None,
+    *,
+    began: float | None = None,
 ) -> Plan:
     """The schedule that fits the seconds allowed, from the measured time of a few steps.
 
@@ -119,9 +125,13 @@ def plan_for_time(
         x: raw samples `(n, *shape)`.
         n_labelled: how many of them have a label.
         pretexts: that are trained; None: those that suit the kind.
+        began: the job, by `time.perf_counter`; None: now.
     """
+    began = time.perf_counter() if began is None else began
     pretexts = kind.pretexts if pretexts is None else pretexts
     per_sample = _seconds_per_sample(kind, x)
+    # Importing takes longest where a machine is slow or busy, which is where it must be counted.
+    left = seconds - (time.perf_counter() - began) - _FIXED
     n, passes = len(x), default_plan(x, n_labelled)
     rebuilding = sum(name in ("autoencoder", "masked") for name in pretexts)
     # Two networks are validated, and the learning curve of one at most is drawn.
@@ -133,7 +143,7 @@ def plan_for_time(
         # A step on fewer samples hardly takes less.
         + networks * passes.tune_steps * kind.batch(64)
     )
-    factor = _SHARE * (seconds - _FIXED) / max(samples * per_sample, 1e-9)
+    factor = _SHARE * left / max(samples * per_sample, 1e-9)
     return default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
 
 
