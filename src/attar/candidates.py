@@ -104,7 +104,8 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
         notes: gets a sentence for each candidate that is left out, and why.
     """
     notes = [] if notes is None else notes
-    without_time = [f"{name} is left out: there is no time to train it; allow more" for name in _untrained(job)]
+    names = _untrained(job)
+    without_time = [f"left out, for there is no time to train them: {', '.join(names)}; allow more"] if names else []
     for note in without_time:
         job.progress.say(note)
     ahead = Ahead(classes=job.counted)

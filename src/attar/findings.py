@@ -100,9 +100,7 @@ def findings(
         counted = test.y if job.balanced else None
         test_accuracy, test_interval = estimate(hit, test.together, classes=counted)
         groups = () if test.groups is None else _by_group(hit, test.groups, dataset.group_names, counted)
-        steps = _tested(
-            steps, partial(_accuracy, chosen, job.kind.given(test.x), test.y, counted), test_accuracy
-        )
+        steps = _tested(steps, partial(_accuracy, chosen, job.kind.given(test.x), test.y, counted), test_accuracy)
     confusion, confusion_of = (
         _cross_validated(chosen.held_out, job.codes, len(classes))
         if tested is None or test is None
@@ -202,7 +200,7 @@ def _accuracy(candidate: Candidate, x: object, y: Ints, classes: Ints | None) ->
 
 
 def _tested(steps: tuple[Step, ...], original: Callable[[], float], shipped: float) -> tuple[Step, ...]:
-    """The steps with their accuracy on the test part: of the original, which need not be asked twice, and the shipped."""
+    """The steps with their accuracy on the test part: of the original, where it is another file, and of the shipped."""
     last = steps[-1].model_copy(update={"accuracy": shipped})
     if len(steps) == 1:
         return (last,)
