@@ -201,7 +201,7 @@ def test_frames():
         (pd.DataFrame({"a": [1, 2, "x"]}), "row 2, column 'a' is 'x' among numbers"),
         (pd.DataFrame({"a": [[1], [2]]}), "column 'a' holds list"),
         (pd.DataFrame({"a": [1.0, np.inf]}), "row 1, column 'a' is infinite"),
-        (pd.DataFrame({"a": [None, None], "b": [1, 2]}), "column 'a' has no value"),
+        (pd.DataFrame({"a": [None, None], "b": [np.nan, np.nan]}), "column 'a', column 'b' have no value"),
         (pd.DataFrame({"a": []}), "empty"),
         (pd.Series([1, 2]), "one column only"),
     ],
@@ -209,6 +209,15 @@ def test_frames():
 def test_hostile_frames(frame, message):
     with pytest.raises(DataError, match=message):
         from_arrays(frame)
+
+
+def test_a_named_column_without_a_value_is_no_feature():
+    frame = pd.DataFrame({"a": [None, None], "b": [1, 2], "c": [np.nan, np.nan], "d": ["x", "y"]})
+    found = from_arrays(frame)
+    assert found.x.tolist() == [[1, 0], [2, 1]]
+    assert [column.name for column in found.columns] == ["b", "d"]
+    assert "columns 'a', 'c' without a value in any sample are no features" in found.notes
+    assert "column 'a' without a value in any sample is no feature" in from_arrays(frame.drop(columns="c")).notes
 
 
 def test_texts_make_no_series():

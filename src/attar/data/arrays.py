@@ -49,8 +49,8 @@ def from_arrays(
             judged by itself where None.
 
     Raises:
-        DataError: the samples are empty, hold what is not a number, are infinite, or lack a whole column; or there are
-            groups of another number than samples.
+        DataError: the samples are empty, hold what is not a number, are infinite, or lack a whole column that has no
+            name; or there are groups of another number than samples.
         LabelError: labels of another number than samples, or continuous ones.
 
     >>> dataset = from_arrays([[1.0, 5.0], [2.0, np.nan], [1.0, 5.0], [2.0, 6.0]], ["a", "b", "", "a"])
@@ -195,6 +195,9 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
             notes += [*x.links.notes, *checks.features(x.links.features, where)] if learn else x.links.notes
     elif learn:
         x = checks.numeric(x, kind, ids, columns, where)
+        if kind == "table" and raw.columns:
+            x, columns, found = checks.without_empty(x, columns)
+            notes += found
         values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)
         notes += [*found, *checks.missing(values, kind), *duplicates(values, raw.test)]
         if kind == "series":

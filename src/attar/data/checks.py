@@ -147,6 +147,17 @@ def _refuse_huge(
     )
 
 
+def without_empty(x: Array, columns: tuple[Column, ...]) -> tuple[Array, tuple[Column, ...], list[str]]:
+    """Leave out columns of a table that have no value in any sample, of which nothing can be learnt, and say which."""
+    empty = np.logical_and.reduce(np.isnan(x), axis=0)
+    if not empty.any() or empty.all():
+        return x, columns, []
+    names = [f"'{columns[i].name}'" for i in np.flatnonzero(empty)]
+    noun, verb = ("column", "is no feature") if len(names) == 1 else ("columns", "are no features")
+    kept = tuple(column for column, none in zip(columns, empty) if not none)
+    return x[:, ~empty], kept, [f"{noun} {listed(names)} without a value in any sample {verb}"]
+
+
 def _refuse_absent(low: npt.NDArray[np.float64], kind: str, columns: Sequence[Column], where: str) -> None:
     absent: npt.NDArray[np.bool_] = np.atleast_1d(np.isnan(low))
     if kind == "image":
