@@ -20,13 +20,16 @@ def test_without_a_component_a_network_says_what_it_says_when_nothing_reads_it(n
     coupled = coupling(net, x[:2])
     assert coupled.groups
     for group in coupled.groups:
+        # A component that is silent by itself may go without a trace; some of each group are not.
+        moved = 0.0
         for component in group[:: max(1, len(group) // 3)]:
             less, silent = copy.deepcopy(net), copy.deepcopy(net)
             narrow(less, coupled, [component])
             silence(silent, coupled, [component])
             with evaluated(less), evaluated(silent):
                 torch.testing.assert_close(less(x), silent(x), rtol=1e-4, atol=1e-5)
-                assert not torch.equal(less(x), net(x))
+                moved = max(moved, float((less(x) - net(x)).abs().max()))
+        assert moved > 1e-4
 
 
 def test_what_is_added_goes_together_and_what_is_concatenated_by_itself() -> None:
