@@ -47,7 +47,14 @@ def main() -> None:
         half = min(ROWS, len(x) // 2)
         known, new = np.where(np.arange(half) < LABELS, y[:half], -1), slice(half, half + ROWS)
         logistic = make_pipeline(
-            StandardScaler(), LogisticRegressionCV(class_weight="balanced", scoring="balanced_accuracy", max_iter=2000)
+            StandardScaler(),
+            LogisticRegressionCV(
+                class_weight="balanced",
+                scoring="balanced_accuracy",
+                max_iter=2000,
+                l1_ratios=(0,),
+                use_legacy_attributes=False,
+            ),
         )
         forest = RandomForestClassifier(300, class_weight="balanced_subsample", random_state=0)
         balanced = Learner(balanced=True, time=SECONDS)
