@@ -110,3 +110,10 @@ def test_where_classes_count_the_same_one_that_knows_the_rare_is_chosen() -> Non
     assert within_one_standard_error(right, [0, 1], None, classes).tolist() == [1]
     one = choose(right, [0, 1], 0, None, np.zeros(100))
     assert (one.index, one.accuracy) == (0, choose(right, [0, 1], 0).accuracy)
+
+
+def test_a_rare_class_that_a_draw_has_not_is_no_optimism() -> None:
+    """A single candidate cannot flatter itself by having been chosen."""
+    for common, rare in ((1.0, 0.0), (0.0, 1.0)):
+        right, classes = np.repeat([common, rare], [60, 2]), np.repeat([0, 1], [60, 2])
+        assert choose(right[None], [0], 0, None, classes).optimism == pytest.approx(0, abs=1e-12)

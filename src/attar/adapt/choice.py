@@ -137,7 +137,10 @@ def choose(
         again = rng.integers(len(sizes), size=len(sizes))
         drawn, n = sums[:, again], sizes[again]
         then = _simplest(drawn, n, order)
-        optimism += float(mean_of(drawn[[then]], n)[0] - mean_of(sums[[then]], sizes)[0]) / _BOOTSTRAPS
+        # A class that was not drawn would make the others look better or worse than all of them.
+        there = n.any(0)
+        looks, is_really = mean_of(drawn[[then]], n)[0], mean_of(sums[[then]][:, :, there], sizes[:, there])[0]
+        optimism += float(looks - is_really) / _BOOTSTRAPS
     return corrected(index, right[index], max(optimism, 0.0), together, classes)
 
 
