@@ -6,9 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from attar import kinds
 from attar.adapt.finetune import train_from_scratch
+from attar.adapt.intervals import estimate
+from attar.adapt.prior import weighted
 from attar.adapt.propagate import spread
 from attar.adapt.selftrain import SelfTrainedProbe
 from attar.adapt.validate import correctness, learning_curve
@@ -154,6 +157,26 @@ def test_labels_are_spread_once_for_both_heads_that_ask(images, monkeypatch, tmp
     found = heads(job, "pca", _pca(job), tmp_path)
     assert len(found.facts["candidates"]) == 4
     assert len(spreads) == job.plan.repeats == 1
+
+
+def test_heads_to_which_classes_are_as_frequent_already_are_not_weighted_again(plan, tmp_path) -> None:
+    """Propagation gives each class the same mass: weighted once more, it said nothing but the rare one."""
+    x, y = load_digits(n_class=2, return_X_y=True)
+    order = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:20]])
+    x, y = x[order].reshape(-1, 8, 8), y[order]
+    job, _ = _job(from_arrays(x, np.where(np.arange(len(y)) % 4, -1, y)), plan, 0, None, balanced=True)
+    even, plain = (heads(replace(job, balanced=b), "pca", _pca(job), tmp_path) for b in (True, False))
+    one = {facts["name"].removeprefix("pca + "): i for i, facts in enumerate(even.facts["candidates"])}
+    both, trained, propagated = (one[head] for head in ("self-trained and propagation", "self-trained", "propagation"))
+    for of in ("held_out", "everything"):
+        said = {head: even.arrays[f"{head}.{of}"] for head in (both, trained, propagated)}
+        np.testing.assert_array_equal(said[propagated], plain.arrays[f"{propagated}.{of}"])
+        np.testing.assert_allclose(said[both], (said[trained] + said[propagated]) / 2)
+    expected = weighted(plain.arrays[f"{trained}.everything"], job.weights)
+    np.testing.assert_allclose(even.arrays[f"{trained}.everything"], expected)
+    right = correctness(even.arrays[f"{propagated}.held_out"], job.codes)
+    assert estimate(right, None, classes=job.codes)[0] > 0.95
+    assert all(facts["difference"] < TOLERANCE for facts in even.facts["candidates"])
 
 
 def test_a_learning_curve_is_drawn_of_what_is_asked_for_alone(images, tmp_path, monkeypatch) -> None:

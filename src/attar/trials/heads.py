@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from attar.adapt.heads import MeanOfHeads
+from attar.adapt.prior import weighted
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
@@ -115,8 +117,14 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
 
     answer_propagation = _remembered(propagated_from)
 
+    answer_evenly, said_evenly, evenly = job.even(answer_trained), by_training.everything, trained
+    if job.balanced:
+        # Propagation gives each class the same mass, so it is even already, and the other is made so before their mean.
+        said_evenly, evenly = weighted(said_evenly, job.weights), copy(trained)
+        evenly.intercept_ = trained.intercept_ + np.log(job.weights)
+
     def answer_both(parts: list[Indices]) -> list[Doubles]:
-        return [(a + b) / 2 for a, b in zip(answer_trained(parts), answer_propagation(parts))]
+        return [(a + b) / 2 for a, b in zip(answer_evenly(parts), answer_propagation(parts))]
 
     memory = propagation.to_module()
     by_propagation = Fitted(
@@ -125,13 +133,15 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         propagation.answer(placed),
         writer(job, module, memory),
         rank=3,
+        even_already=True,
     )
     both = Fitted(
         f"{name} + self-trained and propagation",
         answer_both,
-        (by_training.everything + by_propagation.everything) / 2,
-        writer(job, module, MeanOfHeads([trained.to_module(), memory])),
+        (said_evenly + by_propagation.everything) / 2,
+        writer(job, module, MeanOfHeads([evenly.to_module(), memory])),
         rank=3,
+        even_already=True,
     )
     return finish(fitted=[by_linear, by_training, by_propagation, both], baseline=baseline)
 
