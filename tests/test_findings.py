@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from attar.adapt.choice import choose
+from attar.adapt.choice import Choice, choose
 from attar.adapt.intervals import binomial_interval
 from attar.adapt.validate import correctness
 from attar.candidates import candidates
@@ -16,6 +17,7 @@ from attar.findings import (
     _cross_validated,
     _plane,
     _tested,
+    _why,
     _without_looking,
     line_of,
     line_of_step,
@@ -75,6 +77,17 @@ def test_the_test_part_is_that_of_the_shipped_file(finished) -> None:
     assert sum(facts.confusion[i][i] for i in range(len(facts.classes))) == (answers == truth).sum()
     assert facts.compression[-1].accuracy == pytest.approx(facts.test_accuracy)
     assert percent(facts.test_accuracy) in facts.verdict
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_why_names_the_measure_that_chose(balanced) -> None:
+    codes = np.array([0, 0, 0, 1])
+    job = SimpleNamespace(balanced=balanced, together=None, counted=codes if balanced else None)
+    right = np.array([[1.0, 1, 0, 0], [1, 1, 1, 0]])
+    tried = [SimpleNamespace(name=name, baseline=True, members=()) for name in ("a", "b")]
+    measure, share = ("balanced accuracy", "50.0") if balanced else ("accuracy", "75.0")
+    said = _why(tried, right, Choice(1, 0.0, (0.0, 1.0), 0.0), job)
+    assert said == f"“b” had the highest cross-validated {measure} of 2 candidates, with {share} %."
 
 
 def test_a_file_shipped_as_it_is_is_asked_once() -> None:

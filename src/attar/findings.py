@@ -284,8 +284,9 @@ def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice,
     best = int(np.argmax(accuracy))
     chosen = tried[choice.index]
     baselines = [a for c, a in zip(tried, accuracy) if c.baseline]
+    measure = "balanced accuracy" if job.balanced else "accuracy"
     reason = (
-        f"“{chosen.name}” had the highest cross-validated accuracy of {len(tried)} candidates"
+        f"“{chosen.name}” had the highest cross-validated {measure} of {len(tried)} candidates"
         if best == choice.index
         else f"“{chosen.name}” comes first, by what usually serves such data and by simplicity, of {len(tried)} "
         f"candidates within one standard error of the best, “{tried[best].name}” ({percent(accuracy[best])})"

@@ -10,7 +10,7 @@ import pytest
 
 from attar.report.facts import Facts, Group
 from attar.report.page import render
-from attar.report.words import prose
+from attar.report.words import percent, prose
 
 NASTY = (
     "</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"' onload='alert(2)' ${x} $y <!--"
@@ -131,11 +131,26 @@ def test_where_the_chosen_model_stands_is_there_if_it_was_measured(digits, wide)
     assert "Not measured in this run" in render(Facts.model_validate(old))
 
 
+def test_where_each_class_counts_the_same_nothing_is_called_accuracy_that_is_balanced(digits):
+    page = render(digits.model_copy(update={"balanced": True}))
+    for said in (
+        "labels the balanced accuracy changed",
+        ">balanced accuracy, %</text>",
+        'data-label="balanced accuracy"',
+        f"Balanced accuracy is {percent(digits.groups[0].accuracy)} on the hardest of 13\u00a0groups",
+        "The mean is over the classes that a group has.",
+        "that is answered rightly, in the mean over the classes.",
+        "On these curves each sample counts the same, not each class.",
+    ):
+        assert said in page
+        assert said not in render(digits)
+
+
 def test_the_hardest_groups_come_first_and_there_is_no_section_without(digits, wide):
     page = render(digits)
     assert "hardest of 13\u00a0groups" in page
     assert page.index("writer 0") < page.index("writer 12")
-    assert "69.0\u00a0% of 43" in page
+    assert "69.0\u00a0% on 43" in page
     assert "by group" not in render(wide)
     many = tuple(Group(name=f"n{i}", n=1, accuracy=i / 99) for i in range(100))
     page = render(digits.model_copy(update={"groups": many}))

@@ -20,7 +20,7 @@ def compression(facts: Facts) -> str:
         return '<p class="muted">The chosen candidate is shipped as it is: nothing was compressed.</p>'
     most = max(step.bytes for step in steps) or 1
     slowest = max(step.latency_ms for step in steps) or 1.0
-    rows = "".join(_row(step, step.bytes / most, step.latency_ms / slowest) for step in steps)
+    rows = "".join(_row(step, step.bytes / most, step.latency_ms / slowest, facts.measure) for step in steps)
     return (
         f"<p>{sentence(steps)}{_checked(facts)}</p>"
         '<div class="board compression" role="table" aria-label="Compression, before and after">'
@@ -29,7 +29,7 @@ def compression(facts: Facts) -> str:
         f'<span class="number" role="columnheader">{facts.measure.capitalize()}</span>'
         f'<span class="number" role="columnheader">Agreement</span></div>{rows}</div>'
         '<p class="key">Latency: one sample, onnxruntime, one thread. '
-        f"{facts.measure.capitalize()}: {_judged(facts.n_test)}. "
+        f"{facts.measure.capitalize()}: {_judged(facts)}. "
         "Agreement: share of unlabelled samples that are given the same class as before compression.</p>"
     )
 
@@ -54,12 +54,11 @@ def sentence(steps: tuple[Step, ...]) -> str:
     )
 
 
-def _judged(n_test: int) -> str:
-    return (
-        f"share of the {plural(n_test, 'test sample')} that is answered rightly"
-        if n_test
-        else ("unknown, for there is no test part")
-    )
+def _judged(facts: Facts) -> str:
+    if not facts.n_test:
+        return "unknown, for there is no test part"
+    share = f"share of the {plural(facts.n_test, 'test sample')} that is answered rightly"
+    return f"{share}, in the mean over the classes" if facts.balanced else share
 
 
 def _checked(facts: Facts) -> str:
@@ -71,12 +70,12 @@ def _checked(facts: Facts) -> str:
     )
 
 
-def _row(step: Step, of_bytes: float, of_latency: float) -> str:
+def _row(step: Step, of_bytes: float, of_latency: float, measure: str) -> str:
     note = f'<span class="note">{text(step.note)}</span>' if step.note else ""
     return (
         f'<div class="row" role="row"><span class="name" role="cell"><bdi>{text(step.name)}</bdi>{note}</span>'
         f"{_bar(size(step.bytes), of_bytes)}{_bar(milliseconds(step.latency_ms), of_latency)}"
-        f'<span class="number" role="cell" data-label="accuracy">{percent(step.accuracy)}</span>'
+        f'<span class="number" role="cell" data-label="{measure}">{percent(step.accuracy)}</span>'
         '<span class="number" role="cell" data-label="agreement">'
         f"{NONE if step.agreement is None else percent(step.agreement)}</span></div>"
     )

@@ -20,13 +20,14 @@ def curve(facts: Facts) -> str:
     """
     line = sorted(facts.curve, key=lambda p: p.labels)
     if len(line) < 2:
-        return f"<p>{sentence(line)}</p>"
+        return f"<p>{sentence(line, facts.measure)}</p>"
     vertical = axis_of_shares([v for p in line for v in (p.accuracy, p.low, p.high)])
     across = _horizontal(line)
     said = "; ".join(f"{plural(p.labels, 'label')}: {percent(p.accuracy)} ({interval((p.low, p.high))})" for p in line)
     return (
-        f'<p>{sentence(line)}</p><figure><div class="curve"><svg role="img" aria-label="Learning curve. {said}." '
-        f'width="100%" height="100%">{_grid(vertical, line, across)}{_band(line, vertical, across)}'
+        f'<p>{sentence(line, facts.measure)}</p><figure><div class="curve"><svg role="img" '
+        f'aria-label="Learning curve. {said}." width="100%" height="100%">'
+        f"{_grid(vertical, line, across, facts.measure)}{_band(line, vertical, across)}"
         f"{_dots(line, vertical, across)}</svg></div>"
         f'<figcaption class="key">Estimated {facts.measure} of the chosen candidate against the number of labels '
         "it was trained on. The band holds 90\u00a0% of the draws of so many labels; of all, it is the interval of the "
@@ -34,7 +35,7 @@ def curve(facts: Facts) -> str:
     )
 
 
-def sentence(line: list[CurvePoint]) -> str:
+def sentence(line: list[CurvePoint], measure: str = "accuracy") -> str:
     """Say whether more labels would help, if the error goes on falling as a power of their number.
 
     expected gain = e·(1 − (e / e₀)^(1/d)), with e and e₀ the last error and the one about half the labels before,
@@ -45,6 +46,7 @@ def sentence(line: list[CurvePoint]) -> str:
 
     Arguments:
         line: ascending in the number of labels.
+        measure: what its accuracies are.
 
     >>> sentence([CurvePoint(labels=n, accuracy=a, low=a - 0.02, high=a + 0.02) for n, a in ((25, 0.8), (50, 0.9))])
     'More labels would probably help: ... twice as many would bring about +5.0\xa0points more.'
@@ -57,7 +59,7 @@ def sentence(line: list[CurvePoint]) -> str:
     gain, half = last.accuracy - before.accuracy, (last.high - last.low) / 2
     left, error = max(1 - before.accuracy, 1e-9), max(1 - last.accuracy, 0.0)
     expected = error * (1 - (error / left) ** (1 / doublings))
-    fact = f"from {count(before.labels)} to {count(last.labels)} labels the accuracy changed by {points(gain)}"
+    fact = f"from {count(before.labels)} to {count(last.labels)} labels the {measure} changed by {points(gain)}"
     if expected < 0.01:
         return f"More labels would probably change little: {fact}."
     at_this_pace = f"at this pace, twice as many would bring about {points(expected)} more."
@@ -76,7 +78,7 @@ def _horizontal(line: list[CurvePoint]) -> list[float]:
     return [round(2 + 96 * (scale(n) - low) / (high - low), 2) for n in labels]
 
 
-def _grid(vertical: Axis, line: list[CurvePoint], across: list[float]) -> str:
+def _grid(vertical: Axis, line: list[CurvePoint], across: list[float], measure: str) -> str:
     parts = []
     for tick in vertical.ticks:
         y = round(100 - vertical.at(tick), 2)
@@ -90,7 +92,7 @@ def _grid(vertical: Axis, line: list[CurvePoint], across: list[float]) -> str:
     for point, x in zip(line, across):
         if x in marked:
             parts.append(f'<text x="{x}%" y="100%" dy="1.6em" text-anchor="middle">{count(point.labels)}</text>')
-    parts.append('<text class="side" x="-40" y="-12">accuracy, %</text>')
+    parts.append(f'<text class="side" x="-40" y="-12">{measure}, %</text>')
     parts.append('<text class="side" x="100%" y="100%" dy="3em" text-anchor="end">labels</text>')
     return "".join(parts)
 

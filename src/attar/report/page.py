@@ -60,7 +60,10 @@ def _risk(facts: Facts) -> str:
     # Curves are arrays, and a page without any needs none.
     from attar.report.swept import standing
 
-    return standing(facts.risk)
+    shown = standing(facts.risk)
+    if facts.balanced and facts.risk["sweeps"]:
+        shown += '<p class="key">On these curves each sample counts the same, not each class.</p>'
+    return shown
 
 
 def _figures(facts: Facts) -> str:
@@ -132,12 +135,13 @@ def _groups(facts: Facts) -> str:
     groups, shown = facts.groups, facts.groups[:_MOST_GROUPS]
     hardest, middle, easiest = (percent(groups[i].accuracy) for i in (0, len(groups) // 2, -1))
     others = f" Those of the {count(len(shown))} hardest:" if len(shown) < len(groups) else ""
+    among = " The mean is over the classes that a group has." if facts.balanced else ""
     lead = (
-        f"<p>Right on {hardest} of the samples of the hardest of {plural(len(groups), 'group')}, on {middle} in the "
-        f"middle and on {easiest} of the easiest ({text(facts.confusion_of)}). A new group may be as hard as any."
-        f"{others}</p>"
+        f"<p>{facts.measure.capitalize()} is {hardest} on the hardest of {plural(len(groups), 'group')}, {middle} in "
+        f"the middle and {easiest} on the easiest ({text(facts.confusion_of)}). A new group may be as hard as any."
+        f"{among}{others}</p>"
     )
-    return lead + _bars([(one.name, one.accuracy, f"{percent(one.accuracy)} of {count(one.n)}") for one in shown])
+    return lead + _bars([(one.name, one.accuracy, f"{percent(one.accuracy)} on {count(one.n)}") for one in shown])
 
 
 def _bars(lines: list[tuple[str, float, str]]) -> str:
