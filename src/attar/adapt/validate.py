@@ -98,7 +98,8 @@ def learning_curve(
         draws: stratified draws of each size.
         seed: of the draws.
         together: what belongs together with a sample that was trained on is not judged; some of it is always left out.
-        balanced: whether each class counts the same, or each sample.
+        balanced: whether each class counts the same, or each sample. Then one sample of each class that has two is
+            left to be judged: a curve whose points are means over other classes would rise or fall by that.
     """
     n, least = len(codes), int(np.minimum(2, np.bincount(codes)).sum())
     unit = np.arange(n) if together is None else together
@@ -106,9 +107,11 @@ def learning_curve(
     rng = np.random.default_rng(seed)
     left_out = [np.empty(0, np.intp)] if together is None else stratified_folds(codes, _LEFT_OUT, rng, together)
     parts = [np.setdiff1d(np.arange(n), fold) for fold in left_out]
+    # Of what belongs together, enough is left out as it is.
+    aside = int(balanced and together is None)
     points: dict[int, LearningPoint] = {}
     for size in np.geomspace(least, most, sizes) if parts else ():
-        trained = [_draw_stratified(codes, part, size, rng) for part in islice(cycle(parts), draws)]
+        trained = [_draw_stratified(codes, part, size, rng, aside) for part in islice(cycle(parts), draws)]
         labels = round(float(np.mean([len(part) for part in trained])))
         # Of few labels, neighbouring sizes may come to the same number.
         if labels == n or labels in points:
@@ -125,10 +128,14 @@ def learning_curve(
     return list(points.values())
 
 
-def _draw_stratified(codes: npt.NDArray[np.integer], among: Indices, size: float, rng: np.random.Generator) -> Indices:
+def _draw_stratified(
+    codes: npt.NDArray[np.integer], among: Indices, size: float, rng: np.random.Generator, aside: int
+) -> Indices:
+    """So many samples, two of each class at least where it has them; so many of a class that has more stay aside."""
     members = [among[codes[among] == c] for c in np.unique(codes[among])]
     share = size / len(among)
-    take = [min(len(m), max(min(2, len(m)), round(share * len(m)))) for m in members]
+    most = [len(m) - aside if len(m) > aside else len(m) for m in members]
+    take = [min(k, max(2, round(share * len(m)))) for k, m in zip(most, members)]
     return np.sort(np.concatenate([rng.permutation(m)[:k] for m, k in zip(members, take)]))
 
 
