@@ -332,8 +332,8 @@ def test_what_there_is_no_time_for_is_named_before_anything_is_tried(table, plan
         with Run(tmp_path / str(pretexts), {}, {}) as run:
             tried = candidates(this, run, notes)
             assert next(tried).name == "raw + linear"
-            left_out = ", ".join(["from scratch", *names])
-            assert said == [f"left out, for there is no time to train them: {left_out}; allow more"]
+            left_out, them = ", ".join(["from scratch", *names]), "them" if names else "it"
+            assert said == [f"left out, for there is no time to train {them}: {left_out}; allow more"]
             assert not list(tried)
             assert notes == said
 

@@ -158,6 +158,14 @@ def test_summary() -> None:
     x, y = rows()
     data = prepared(from_arrays(x, y), Options(labels_per_class=3))
     assert summary(data) == "table · 40 rows, 3 columns · 6 labelled, 2 classes, 12 set aside for the test"
+    y = [0, 1, 0, 1]
+    for kind, shape, size in (
+        ("table", (1,), "4 rows, 1 column ·"),
+        ("series", (1, 30), "4 recordings, 1 channel × 30 steps ·"),
+        ("series", (2, 30), "4 recordings, 2 channels × 30 steps ·"),
+        ("image", (9, 8), "4 images, 9 × 8 ·"),
+    ):
+        assert size in summary(from_arrays(np.random.default_rng(0).random((4, *shape)), y, kind=kind))
 
 
 def test_the_fingerprint_sees_names_as_well_as_numbers() -> None:

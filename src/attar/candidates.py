@@ -17,7 +17,7 @@ from torch import nn
 from attar.adapt.intervals import error_of, estimate, mean_of, sums_of
 from attar.adapt.validate import LearningPoint, correctness
 from attar.data.dataset import Doubles, Floats, Ints
-from attar.errors import TrainingError
+from attar.errors import TrainingError, inflected
 from attar.represent import (
     BYOL,
     CCASSG,
@@ -105,7 +105,8 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
     """
     notes = [] if notes is None else notes
     names = _untrained(job)
-    without_time = [f"left out, for there is no time to train them: {', '.join(names)}; allow more"] if names else []
+    them = inflected(len(names), "it", "them")
+    without_time = [f"left out, for there is no time to train {them}: {', '.join(names)}; allow more"] if names else []
     for note in without_time:
         job.progress.say(note)
     ahead = Ahead(classes=job.counted)

@@ -78,6 +78,15 @@ def first_line(error: Exception) -> str:
     return (said.strip().splitlines() or [type(error).__name__])[0][:160]
 
 
+def inflected(n: int, one: str, more: str) -> str:
+    """The words that agree with a number.
+
+    >>> [f"{n} {inflected(n, 'column is', 'columns are')} empty" for n in (1, 2)]
+    ['1 column is empty', '2 columns are empty']
+    """
+    return one if n == 1 else more
+
+
 def listed(names: Sequence[str]) -> str:
     """The first five names, and an ellipsis where there are more.
 

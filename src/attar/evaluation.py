@@ -14,7 +14,7 @@ from attar.data.groups import levels
 from attar.data.sources import read_for_evaluation
 from attar.data.windows import told
 from attar.deploy.session import load
-from attar.errors import LabelError, listed
+from attar.errors import LabelError, inflected, listed
 from attar.training.progress import Progress, Silent
 
 
@@ -59,8 +59,9 @@ class Evaluation:
         within, within_balanced = (
             f"{100 * low:.1f} to {100 * high:.1f}" for low, high in (self.interval, self.balanced_interval)
         )
+        samples = inflected(self.n, "sample", "samples")
         found = [
-            f"right on {100 * self.accuracy:.1f} % of {self.n:,} labelled samples (90 % interval {within}); "
+            f"right on {100 * self.accuracy:.1f} % of {self.n:,} labelled {samples} (90 % interval {within}); "
             f"{100 * self.balanced_accuracy:.1f} % in the mean over the classes ({within_balanced})",
             "",
         ]

@@ -22,7 +22,7 @@ from attar.data.nodes import Nodes
 from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall
 from attar.data.windows import alike
-from attar.errors import BudgetError, DataError
+from attar.errors import BudgetError, DataError, inflected
 from attar.plan import Plan, default_plan, faster_precision, on_threads, plan_for_time, versions
 from attar.run import FILE, Result, Run, fingerprint, free_folder, kept
 from attar.training.progress import Progress, Silent
@@ -257,20 +257,30 @@ def default_folder(source: str, suffix: str = "") -> Path:
 def summary(dataset: Dataset) -> str:
     """One line on what the samples are."""
     n_labelled = int((dataset.y[dataset.trained] != UNLABELLED).sum())
-    size = {
-        "series": "{} channels × {} steps",
-        "table": "{} columns",
-        "text": "up to {} tokens",
-        "graph": "{} features, {} edges",
-    }.get(dataset.kind, " × ".join("{}" for _ in dataset.x.shape[1:]))
+    test = "" if dataset.test is None else f", {len(dataset.test):,} set aside for the test"
+    return (
+        f"{dataset.kind} · {len(dataset):,} {unit_of(dataset)}, {_size(dataset)} · "
+        f"{n_labelled:,} labelled, {len(dataset.classes)} classes{test}"
+    )
+
+
+def _size(dataset: Dataset) -> str:
+    """Of one sample; of a graph, of all."""
     sizes = dataset.x.shape[1:]
     if isinstance(dataset.x, Nodes) and dataset.x.links is not None:
         sizes = (dataset.x.links.features.shape[1], dataset.x.links.edge_index.shape[1] // 2)
-    test = "" if dataset.test is None else f", {len(dataset.test):,} set aside for the test"
-    return (
-        f"{dataset.kind} · {len(dataset):,} {unit_of(dataset)}, {size.format(*sizes)} · "
-        f"{n_labelled:,} labelled, {len(dataset.classes)} classes{test}"
+    named = {
+        "series": (("channel", "channels"), ("step", "steps")),
+        "table": (("column", "columns"),),
+        "text": (("token", "tokens"),),
+        "graph": (("feature", "features"), ("edge", "edges")),
+    }.get(dataset.kind)
+    if named is None:
+        return " × ".join(map(str, sizes))
+    said = (", " if dataset.kind == "graph" else " × ").join(
+        f"{n} {inflected(n, *words)}" for n, words in zip(sizes, named)
     )
+    return f"up to {said}" if dataset.kind == "text" else said
 
 
 def unit_of(dataset: Dataset) -> str:

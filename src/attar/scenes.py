@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
+from attar.errors import inflected
 from attar.fit import unit_of
 from attar.report import atlas
 from attar.report.explored import Colour, Explored, Line, Panel, Shown
@@ -103,10 +104,12 @@ def _pixels(found: Survey, x: Floats) -> Any:
 
 def _verdict(dataset: Dataset, found: Survey, n: int) -> str:
     size = " × ".join(f"{side:,}" for side in dataset.x.shape[1:])
-    of = {"table": f"{size} columns", "text": f"up to {size} tokens"}.get(dataset.kind, size)
+    columns = inflected(dataset.x.shape[-1], "column", "columns")
+    of = {"table": f"{size} {columns}", "text": f"up to {size} tokens"}.get(dataset.kind, size)
     wrong = [finding.name.lower() for finding in found.findings if not finding.fine]
     held = holding(found.spectrum, 0.9)
-    spread = f"{held} of {found.spectrum.values:,} directions hold 90 % of their variance"
+    hold = inflected(held or 0, "holds", "hold")
+    spread = f"{held} of {found.spectrum.values:,} directions {hold} 90 % of their variance"
     if not any(found.spectrum.shares):
         spread = "all are the same"
     elif held is None:

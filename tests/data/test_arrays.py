@@ -109,9 +109,9 @@ def test_missing_constant_and_repeated_are_said():
     x[3] = x[4]
     x[0, 2] = np.nan
     dataset = from_arrays(x)
-    assert noted(dataset, "1 of 30 values are missing")
-    assert noted(dataset, "1 of 3 columns never change (column 'x1')")
-    assert noted(dataset, "1 of 10 samples are exact copies")
+    assert noted(dataset, "1 of 30 values is missing")
+    assert noted(dataset, "1 of 3 columns never changes (column 'x1')")
+    assert noted(dataset, "1 of 10 samples is an exact copy")
     assert np.isnan(dataset.x[0, 2])
     assert np.isnan(dataset.x).sum() == 1
 
@@ -140,7 +140,7 @@ def test_series_of_different_lengths_are_padded_at_their_end():
     inside[0, 0, 2] = np.nan
     inside[1, 0, 4:] = np.nan
     dataset = from_arrays(inside)
-    assert noted(dataset, "1 of 10 values are missing (10 %)")
+    assert noted(dataset, "1 of 10 values is missing (10 %)")
     assert noted(dataset, "recordings are 4 to 6 steps")
 
 

@@ -45,10 +45,10 @@ def test_dead_pixels_are_kept_and_dead_colours_refused():
 def test_whole_samples_without_value_are_counted():
     x = np.zeros((3, 2), np.float32)
     x[1] = np.nan
-    assert checks.missing(x, "table")[0] == "1 of 3 samples hold no value at all"
+    assert checks.missing(x, "table")[0] == "1 of 3 samples holds no value at all"
     x = np.zeros((3, 1, 4), np.float32)
     x[1] = np.nan
-    assert checks.missing(x, "series") == ["1 of 3 samples hold no value at all"]
+    assert checks.missing(x, "series") == ["1 of 3 samples holds no value at all"]
 
 
 def test_cast_refuses_only_what_has_no_float32():

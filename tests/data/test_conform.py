@@ -23,8 +23,8 @@ def test_columns_by_name_and_categories_by_their_text():
     dataset = fit(np.array([[1, 0, 30], [0, 0, nan]]), "table", (2,), MODEL, columns, "table")
     assert np.array_equal(dataset.x, [[30, 1], [nan, nan]], equal_nan=True)
     assert dataset.columns == tuple(MODEL)
-    assert "column 'colour': 1 values are categories new to the model" in dataset.notes[0]
-    assert "1 columns are not used (more)" in dataset.notes[1]
+    assert "column 'colour': 1 value is a category new to the model" in dataset.notes[0]
+    assert "1 column is not used (more)" in dataset.notes[1]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_files_beside_sub_folders_undo_the_labels(tmp_path):
     picture(tmp_path / "b.png")
     raw = read_folder(tmp_path)
     assert raw.y is None
-    assert "1 files lie beside" in raw.notes[0]
+    assert "1 file lies beside" in raw.notes[0]
 
 
 def test_only_unlabelled(tmp_path):

@@ -58,7 +58,7 @@ def test_numbers_are_those_of_the_other_part_where_one_has_gaps(tmp_path) -> Non
     groups = {"groups_train": np.array([1, 1, 2, 2]), "groups_test": np.array([2, 3, 3, np.nan])}
     y = np.array([0, 1, 0, 1])
     np.savez(tmp_path / "a.npz", x_train=part, y_train=y, x_test=part + 9, y_test=y, **groups)
-    assert "1 of 4 test samples are of groups that training has seen" in read(str(tmp_path / "a.npz")).notes
+    assert "1 of 4 test samples is of groups that training has seen" in read(str(tmp_path / "a.npz")).notes
     np.savez(tmp_path / "b.npz", x_train=part, x_test=part + 9, groups_train=np.array(1))
     with pytest.raises(DataError, match=r"4 samples in x_train but groups of shape \(\)"):
         read(str(tmp_path / "b.npz"))
@@ -107,7 +107,7 @@ def test_classes_of_one_group_are_named() -> None:
 def test_test_samples_of_known_groups_are_counted() -> None:
     of = np.array([0, 0, 1, 1, 2])
     assert seen_in_training(of, None, "of groups") == seen_in_training(of, np.array([4]), "of groups") == []
-    assert seen_in_training(of, np.array([1, 4]), "of groups")[0].startswith("1 of 2 test samples are of groups")
+    assert seen_in_training(of, np.array([1, 4]), "of groups")[0].startswith("1 of 2 test samples is of groups")
 
 
 def test_a_column_of_a_table_says_the_groups_and_is_no_feature(tmp_path) -> None:
@@ -168,7 +168,7 @@ def test_an_array_says_the_groups(tmp_path) -> None:
     dataset = read(str(path), group_column="subject")
     assert dataset.groups is not None
     assert dataset.groups.tolist() == [0, 0, 1, 1, 1, 2]
-    assert "1 of 2 test samples are of groups that training has seen" in dataset.notes
+    assert "1 of 2 test samples is of groups that training has seen" in dataset.notes
     np.savez(path, **halves, groups_train=PATIENTS[:3])
     with pytest.raises(DataError, match="4 samples in x_train but groups of shape"):
         read(str(path))

@@ -73,7 +73,7 @@ def test_mixed_images_become_colour_of_the_median_size():
     assert x.shape == (3, 6, 8, 3)
     assert (x[0] == grey[:, :, None]).all()
     assert np.array_equal(x[1], colour)
-    assert notes == ["2 of 3 images are turned to colour", "1 of 3 images are resized to 6 × 8 pixels"]
+    assert notes == ["2 of 3 images are turned to colour", "1 of 3 images is resized to 6 × 8 pixels"]
 
 
 @pytest.mark.parametrize("shape", [(6, 8), (6, 8, 1), (6, 8, 3), (6, 8, 4), (3, 4), (12, 16, 3)])
@@ -119,8 +119,8 @@ def test_images_of_sixteen_bits_are_brought_to_the_units_of_eight():
         contents.append(file.getvalue())
     images, _, notes = read_images(contents, ["a", "b"], strict=True)
     np.testing.assert_array_equal(images[0], images[1])
-    assert notes == ["1 of 2 images have 16 bits a value: brought to the units of 8, 0 to 255"]
+    assert notes == ["1 of 2 images has 16 bits a value: brought to the units of 8, 0 to 255"]
     alone, _, notes = read_images(contents[1:], ["b"], strict=True)
     np.testing.assert_array_equal(alone[0], images[1])
     assert alone[0].dtype == np.float32
-    assert notes == ["1 of 1 images have 16 bits a value: brought to the units of 8, 0 to 255"]
+    assert notes == ["1 of 1 images has 16 bits a value: brought to the units of 8, 0 to 255"]

@@ -71,5 +71,5 @@ def test_words_that_are_read_as_missing_are_noted(tmp_path):
     assert labels == {"a": None, "b": "EU", "c": None, "d": None, "e": None}
     assert notes == [
         "2 labels are 'NA': taken as unlabelled; if it is a class, call it otherwise",
-        "1 labels are '-1': taken as unlabelled; if it is a class, call it otherwise",
+        "1 label is '-1': taken as unlabelled; if it is a class, call it otherwise",
     ]

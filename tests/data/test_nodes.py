@@ -39,7 +39,7 @@ class TestLinks:
     def test_loops_and_repeats_and_lonely_nodes_are_noted(self) -> None:
         graph = links(np.eye(4), [[0, 0, 1, 2], [1, 1, 0, 2]])
         assert graph.edge_index.tolist() == [[1, 0], [0, 1]]
-        assert graph.notes == ("1 edges lead from a node to itself: left out", "2 of 4 nodes have no edge")
+        assert graph.notes == ("1 edge leads from a node to itself: left out", "2 of 4 nodes have no edge")
 
     @pytest.mark.parametrize("edges", [np.zeros((2, 0)), [], [[], []], np.zeros((0, 2), dtype=int)])
     def test_no_edge_at_all(self, edges) -> None:

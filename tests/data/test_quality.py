@@ -38,7 +38,7 @@ def test_duplicates_count_every_copy_but_the_first():
     assert duplicates(x) == ["3 of 8 samples are exact copies of another one"]
     assert duplicates(x, test=np.array([1, 7])) == [
         "2 of 6 samples are exact copies of another one",
-        "1 of 2 test samples also occur in the training part",
+        "1 of 2 test samples also occurs in the training part",
     ]
     assert duplicates(x[:1]) == []
 
@@ -48,7 +48,7 @@ def test_duplicates_among_many_images_take_no_time():
     x = rng.integers(0, 255, (20_000, 784)).astype(np.float32)
     x[7] = x[9_000]
     start = time.process_time()
-    assert duplicates(x) == ["1 of 20000 samples are exact copies of another one"]
+    assert duplicates(x) == ["1 of 20000 samples is an exact copy of another one"]
     assert time.process_time() - start < 2
 
 
@@ -152,7 +152,7 @@ def test_the_end_of_a_shorter_recording_is_not_missing():
     assert found(from_arrays(x))["Missing"].said == "No value is missing."
     x[1][1, 2] = np.nan
     said = found(from_arrays(x))["Missing"].said
-    assert said == "1 of 42 values are missing (2.4 %), most in channel 1 (4.8 %)."
+    assert said == "1 of 42 values is missing (2.4 %), most in channel 1 (4.8 %)."
 
 
 @pytest.mark.parametrize("shape", [(10, 2, 9), (10, 4)])
@@ -160,7 +160,7 @@ def test_samples_without_any_value_are_found(shape):
     x = np.random.default_rng(0).normal(size=shape)
     x[3] = np.nan
     missing = found(from_arrays(x, kind="series" if len(shape) == 3 else "table"))["Missing"]
-    assert missing.said.endswith("1 of 10 samples hold no value at all.")
+    assert missing.said.endswith("1 of 10 samples holds no value at all.")
     assert not missing.fine
     assert "No value is missing" not in missing.said
 

@@ -30,7 +30,7 @@ def test_a_folder_with_a_labels_file_inside(tmp_path):
     assert dataset.classes == ("cat", "dog")
     assert dataset.y.tolist() == [0, 1, -1, -1, -1, -1]
     labels.write_text("a.png,cat\n")
-    with pytest.raises(LabelError, match="1 of 1 ids name no sample"):
+    with pytest.raises(LabelError, match="1 of 1 ids names no sample"):
         read(str(tmp_path / "p"), labels=labels)
 
 
@@ -54,11 +54,11 @@ def test_channels_to_predict_are_those_of_the_model_in_any_order(tmp_path):
     new = {"kind": "series", "shape": (2, 2), "columns": (Column("p"), Column("q"))}
     other = read_for_prediction(folder("other", "r,q,p", "9,2,1\n9,4,3"), **new)
     assert other.x.tolist() == [[[1, 3], [2, 4]]] * 2
-    assert "1 columns are not used (r)" in other.notes
+    assert "1 column is not used (r)" in other.notes
     with pytest.raises(DataError, match="no column 'q', which the model needs; it has p"):
         read_for_prediction(folder("less", "p", "1\n3"), **new)
     still = read(folder("still", "p,q", "1,2\n3,2"))
-    assert "1 of 2 channels never change (channel 'q')" in still.notes
+    assert "1 of 2 channels never changes (channel 'q')" in still.notes
     assert "(channel 'q')." in findings(still, np.arange(2), [])[2].said
     with pytest.raises(DataError, match=r"recording 0 \(a.csv\), channel 'q', step 1 is infinite"):
         read(folder("loud", "p,q", "1,2\n3,inf"))
@@ -77,10 +77,10 @@ def test_labels_of_files_that_are_skipped(tmp_path):
     labels.write_text("id,label\n0,cat\n1,dog\n3,dog\n")
     dataset = read(str(tmp_path / "p"), labels=labels)
     assert dataset.y.tolist() == [0, 1, -1, -1, -1]
-    assert dataset.notes[-1] == "1 labels are of files that cannot be read"
+    assert dataset.notes[-1] == "1 label is of a file that cannot be read"
     assert any("1 of 6 images cannot be read" in note for note in dataset.notes)
     labels.write_text("id,label\n0,cat\n1,dog\n9,dog\n")
-    with pytest.raises(LabelError, match=r"1 of 3 ids name no sample \('9'\)"):
+    with pytest.raises(LabelError, match=r"1 of 3 ids names no sample \('9'\)"):
         read(str(tmp_path / "p"), labels=labels)
 
 
@@ -92,7 +92,7 @@ def test_a_labels_file_replaces_other_labels(tmp_path):
     assert dataset.classes == ("w",)
     assert [c.name for c in dataset.columns] == ["a"]
     assert any("set aside" in note for note in dataset.notes)
-    assert any("1 labels are 'NA'" in note for note in dataset.notes)
+    assert any("1 label is 'NA'" in note for note in dataset.notes)
     with pytest.raises(LabelError, match="give one of the two"):
         read(str(tmp_path / "t.csv"), labels=tmp_path / "l.csv", label_column="label")
     with pytest.raises(LabelError, match="no such labels file"):

@@ -74,7 +74,7 @@ def test_draws_that_make_no_sense(options, message):
 
 def test_shortfall_names_the_classes():
     assert shortfall(np.array([0, 0, 1, -1]), ("a", "b"), 2) == (
-        "class 'b' has 1 labels where 2 were asked for: all are used",
+        "class 'b' has 1 label where 2 were asked for: it is used",
     )
     assert shortfall(np.array([0, 0, 1, 1]), ("a", "b"), 2, among=np.array([0, 1, 2])) != ()
 

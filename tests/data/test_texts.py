@@ -48,7 +48,7 @@ def test_every_form_of_table_gives_the_same_texts(tmp_path, suffix):
     assert texts_of(dataset) == TEXTS
     assert dataset.classes == ("x", "y")
     assert dataset.columns[0].name == "text"
-    assert "1 of 6 samples are exact copies of another one" in dataset.notes
+    assert "1 of 6 samples is an exact copy of another one" in dataset.notes
 
 
 def test_a_folder_of_texts_with_sub_folders_as_labels(tmp_path):
@@ -147,7 +147,7 @@ def test_long_texts_are_cut_and_said():
     texts = [" ".join(rng.choice(words, 10)) for _ in range(150)] + [" ".join(rng.choice(words, 3000))]
     dataset = from_arrays(texts)
     assert dataset.x.shape[1] < 100
-    assert f"1 of 151 texts are cut after {dataset.x.shape[1]} tokens" in dataset.notes
+    assert f"1 of 151 texts is cut after {dataset.x.shape[1]} tokens" in dataset.notes
     assert from_arrays(texts[-1:] * 3).x.shape[1] == 256
 
 

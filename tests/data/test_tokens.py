@@ -119,7 +119,7 @@ def test_a_pretrained_tokenizer_keeps_its_marks_when_it_cuts(tmp_path):
     np.testing.assert_array_equal(tokenizer.encode(["a"], 4), [[1, 4, 2, np.nan]])
     x, _, notes = tokenize(["a b a b", "a"], [Column("a", tokenizer=tokenizer.state)], None, "x", length=4)
     np.testing.assert_array_equal(x, [[1, 4, 5, 2], [1, 4, 2, np.nan]])
-    assert notes == ["1 of 2 texts are cut after 4 tokens"]
+    assert notes == ["1 of 2 texts is cut after 4 tokens"]
     assert tokenizer.size == 6
     assert tokenizer.pad == 0
     (tmp_path / "tokenizer.json").write_text("{}")

@@ -132,7 +132,7 @@ def test_test_samples_of_known_recordings_are_counted() -> None:
     of = np.array([0, 0, 1, 1, 2])
     assert overlaps(of, 8, 32, np.array([4])) == overlaps(of, 8, 32)
     assert overlaps(of, 8, 32, np.array([1, 4]))[1] == (
-        "1 of 2 test samples are cut from recordings that training has seen"
+        "1 of 2 test samples is cut from recordings that training has seen"
     )
 
 

@@ -57,7 +57,7 @@ def from_arrays(
     >>> dataset.kind, dataset.classes, dataset.y
     ('table', ('a', 'b'), array([ 0,  1, -1,  0]))
     >>> dataset.notes
-    ('1 of 8 values are missing (12 %)', '1 of 4 samples are exact copies of another one')
+    ('1 of 8 values is missing (12 %)', '1 of 4 samples is an exact copy of another one')
     """
     return build(replace(as_raw(x, y, ids, kind), groups=groups), where="x", kind=kind)
 

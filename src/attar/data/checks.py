@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
-from attar.errors import DataError, listed
+from attar.errors import DataError, inflected, listed
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _LEVELS = 1000  # a column whose range float32 divides into fewer steps than this has lost some of its information
@@ -167,7 +167,7 @@ def _refuse_absent(low: npt.NDArray[np.float64], kind: str, columns: Sequence[Co
         return
     names = [name_of(int(i), kind, columns) for i in np.flatnonzero(absent)]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    has = "has" if len(names) == 1 else "have"
+    has = inflected(len(names), "has", "have")
     raise DataError(f"{where}: {', '.join(names[:3])}{more} {has} no value in any sample; fill in or leave out")
 
 
@@ -189,9 +189,10 @@ def _constant(
     if not len(same):
         return []
     if kind == "image":
-        return [f"{len(same)} of {low.size} pixel values are the same in every image"]
+        return [f"{len(same)} of {low.size} pixel values {inflected(len(same), 'is', 'are')} the same in every image"]
     names = listed([name_of(int(i), kind, columns) for i in same])
-    return [f"{len(same)} of {low.size} {'columns' if kind == 'table' else 'channels'} never change ({names})"]
+    what, change = "columns" if kind == "table" else "channels", inflected(len(same), "changes", "change")
+    return [f"{len(same)} of {low.size} {what} never {change} ({names})"]
 
 
 def _coarse(
@@ -203,9 +204,8 @@ def _coarse(
     if not len(coarse):
         return []
     if kind == "image":
-        return [
-            f"{len(coarse)} pixel values lie so far from zero that float32 blurs their changes: subtract their mean"
-        ]
+        lie, their = inflected(len(coarse), "value lies", "values lie"), inflected(len(coarse), "its", "their")
+        return [f"{len(coarse)} pixel {lie} so far from zero that float32 blurs {their} changes: subtract {their} mean"]
     i = int(coarse[0])
     more = f" and {len(coarse) - 1} more" if len(coarse) > 1 else ""
     levels = max(int((high.ravel()[i] - low.ravel()[i]) / step.ravel()[i]), 1)
@@ -227,7 +227,7 @@ def features(x: Floats, where: str) -> list[str]:
     notes = missing(x, "table")
     constant = int((np.nanmax(x, axis=0) == np.nanmin(x, axis=0)).sum())
     if constant:
-        notes.append(f"{constant} of {x.shape[1]} features are the same at every node")
+        notes.append(f"{constant} of {x.shape[1]} features {inflected(constant, 'is', 'are')} the same at every node")
     return notes
 
 
@@ -239,7 +239,7 @@ def missing(x: Floats, kind: str) -> list[str]:
     notes, cells = [], x.size
     lost = int(absent.reshape(len(x), -1).all(axis=1).sum())
     if lost:
-        notes.append(f"{lost} of {len(x)} samples hold no value at all")
+        notes.append(f"{lost} of {len(x)} samples {inflected(lost, 'holds', 'hold')} no value at all")
     if kind == "series":
         length = lengths(absent)
         if length[length > 0].min(initial=x.shape[2]) < x.shape[2]:
@@ -250,7 +250,8 @@ def missing(x: Floats, kind: str) -> list[str]:
         cells = x.shape[1] * int(length.sum())
     count = int(absent.sum())
     if count:
-        notes.append(f"{count} of {cells} values are missing ({100 * count / cells:.2g} %)")
+        are = inflected(count, "is", "are")
+        notes.append(f"{count} of {cells} values {are} missing ({100 * count / cells:.2g} %)")
     return notes
 
 

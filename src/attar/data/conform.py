@@ -13,7 +13,7 @@ from attar.data.images import stack
 from attar.data.nodes import Nodes
 from attar.data.raw import Raw
 from attar.data.tables import can_be_a_number, recode
-from attar.errors import DataError, listed
+from attar.errors import DataError, inflected, listed
 
 
 def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str) -> Dataset:
@@ -76,7 +76,9 @@ def _graph(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Column
         return build(replace(raw, x=x, columns=tuple(columns), notes=(*raw.notes, *notes)), where=where, learn=False)
     features = links.features.shape[1] if links is not None else 0
     if features != shape[0]:
-        raise DataError(f"{where}: nodes of {features} features; the model takes {shape[0]}")
+        raise DataError(
+            f"{where}: nodes of {features} {inflected(features, 'feature', 'features')}; the model takes {shape[0]}"
+        )
     return build(raw, where=where, learn=False)
 
 
@@ -94,7 +96,8 @@ def _fit(x: Floats, shape: tuple[int, ...], where: str) -> tuple[Floats, list[st
         raise DataError(f"{where}: {x.shape[1]} channels; the model takes {channels}")
     if x.shape[2] > steps:
         lost = int((~np.isnan(x[:, :, steps:])).any(axis=(1, 2)).sum())
-        note = f"{lost} recordings are longer than the model's {steps} steps: their end is cut off"
+        are, their = inflected(lost, "recording is", "recordings are"), inflected(lost, "its", "their")
+        note = f"{lost} {are} longer than the model's {steps} steps: {their} end is cut off"
         return x[:, :, :steps], [note] if lost else []
     longer = np.full((len(x), channels, steps), np.nan, dtype=np.float32)
     longer[:, :, : x.shape[2]] = x
@@ -120,9 +123,8 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
         if column.categories:
             cells, unseen = recode(cells, source.categories, column.categories)
             if unseen:
-                notes.append(
-                    f"column '{column.name}': {unseen} values are categories new to the model: taken as missing"
-                )
+                are = inflected(unseen, "value is a category", "values are categories")
+                notes.append(f"column '{column.name}': {unseen} {are} new to the model: taken as missing")
         elif source.categories and (rows := np.flatnonzero(~np.isnan(cells)).tolist()):
             texts = [source.categories[int(cells[row])] for row in rows]
             row, text = next((one for one in zip(rows, texts) if not can_be_a_number(one[1])), (rows[0], texts[0]))
@@ -144,5 +146,6 @@ def _places(given: Sequence[Column], needed: Sequence[Column], where: str) -> tu
         )
     known = {column.name for column in needed}
     extra = [name for name in place if name not in known]
-    notes = [f"{len(extra)} columns are not used ({listed(extra)})"] if extra else []
+    are = inflected(len(extra), "column is", "columns are")
+    notes = [f"{len(extra)} {are} not used ({listed(extra)})"] if extra else []
     return [place[column.name] for column in needed], notes

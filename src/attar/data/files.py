@@ -20,7 +20,7 @@ from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_
 from attar.data.texts import test_part, text_column, without_names
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
-from attar.errors import DataError, LabelError, first_line, listed
+from attar.errors import DataError, LabelError, first_line, inflected, listed
 
 LABEL_NAMES = ("label", "target", "class", "y")
 ID_NAMES = ("id",)
@@ -196,7 +196,8 @@ def from_table(
 
 
 def _unused(names: Sequence[str]) -> list[str]:
-    return [f"{len(names)} columns beside the texts are not learnt from ({listed(names)})"] if names else []
+    columns, are = inflected(len(names), "column", "columns"), inflected(len(names), "is", "are")
+    return [f"{len(names)} {columns} beside the texts {are} not learnt from ({listed(names)})"] if names else []
 
 
 def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
@@ -291,6 +292,6 @@ def read_texts(paths: Sequence[Path], names: Sequence[str], *, strict: bool) -> 
                 raise DataError(f"{name}: not UTF-8 (byte {error.start}); save it as UTF-8 or remove it") from None
             texts.append(path.read_text(encoding="utf-8-sig", errors="replace"))
             odd.append(name)
-    are = "is" if len(odd) == 1 else "are"
+    are = inflected(len(odd), "is", "are")
     notes = [f"{len(odd)} of {len(paths)} files {are} not UTF-8 ({listed(odd)})"] if odd else []
     return np.array(texts, dtype=object), notes

@@ -15,7 +15,7 @@ from attar.data.labels_file import called, is_labels_file
 from attar.data.raw import Raw
 from attar.data.recordings import SUFFIXES, read_recordings
 from attar.data.tables import DELIMITED
-from attar.errors import DataError, listed
+from attar.errors import DataError, inflected, listed
 
 _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
@@ -110,7 +110,8 @@ def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None,
         return None, test, []
     if not all(parts):
         beside = sum(not part for part in parts)
-        return None, test, [f"{beside} files lie beside the sub-folders, so the sub-folders are not taken for labels"]
+        lie = inflected(beside, "file lies", "files lie")
+        return None, test, [f"{beside} {lie} beside the sub-folders, so the sub-folders are not taken for labels"]
     y = [None if part[0].lower() in _UNLABELLED else part[0] for part in parts]
     return (y if any(y) else None), test, []
 

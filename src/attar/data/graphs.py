@@ -13,7 +13,7 @@ from attar.data import nodes
 from attar.data.dataset import UNLABELLED, Array, Ints
 from attar.data.nodes import Links, Nodes
 from attar.data.tables import DELIMITED, PARQUET
-from attar.errors import DataError, LabelError
+from attar.errors import DataError, LabelError, inflected
 
 if TYPE_CHECKING:
     from attar.data.raw import Raw, RawLabels
@@ -213,7 +213,8 @@ def _split(arrays: Mapping[str, Array], found: Nodes, where: str) -> Raw:
         counts[test] = True
     labels = [value if here else UNLABELLED for value, here in zip(y.tolist(), counts)]
     aside = int((~counts).sum())
-    notes = (f"labels of {aside} nodes outside the training and the test part are set aside",) if aside else ()
+    labels_of, are = inflected(aside, "the label of 1 node", f"labels of {aside} nodes"), inflected(aside, "is", "are")
+    notes = (f"{labels_of} outside the training and the test part {are} set aside",) if aside else ()
     return Raw(found, labels, kind="graph", test=test, notes=notes)
 
 

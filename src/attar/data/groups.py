@@ -7,7 +7,7 @@ import numpy as np
 from attar.data.dataset import UNLABELLED, Ints, Windows, is_missing
 from attar.data.labels import MISSING, whole
 from attar.data.raw import RawLabels
-from attar.errors import DataError
+from attar.errors import DataError, inflected
 
 # What a column of groups may be called, also with "_id".
 _NAMES = ("group", "patient", "subject", "person", "participant", "animal", "machine", "device", "session", "site")
@@ -30,7 +30,7 @@ def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, tuple[str, ..
 
     Example:
         >>> numbered(["ann", "bob", None, "ann"], 4, "groups")
-        (array([0, 1, 2, 0]), ('ann', 'bob', ''), ['1 of 4 samples are of no group: each is judged by itself'])
+        (array([0, 1, 2, 0]), ('ann', 'bob', ''), ['1 of 4 samples is of no group: it is judged by itself'])
     """
     shape = np.shape(groups) if hasattr(groups, "__array__") else (len(groups),)
     if shape != (n,):
@@ -43,7 +43,8 @@ def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, tuple[str, ..
     number: dict[str | int, int] = {}
     result = np.array([number.setdefault(i if name is None else name, len(number)) for i, name in enumerate(names)])
     alone = names.count(None)
-    notes = [f"{alone:,} of {n:,} samples are of no group: each is judged by itself"] if alone else []
+    are = inflected(alone, "is of no group: it", "are of no group: each")
+    notes = [f"{alone:,} of {n:,} samples {are} is judged by itself"] if alone else []
     return result, tuple(name if isinstance(name, str) else "" for name in number), notes
 
 
@@ -136,12 +137,13 @@ def seen_in_training(together: Ints, test: Ints | None, words: str) -> list[str]
 
     Example:
         >>> seen_in_training(np.array([0, 0, 1]), np.array([1, 2]), "of groups")
-        ['1 of 2 test samples are of groups that training has seen']
+        ['1 of 2 test samples is of groups that training has seen']
     """
     if test is None:
         return []
     seen = int(np.isin(together[test], np.delete(together, test)).sum())
-    return [f"{seen:,} of {len(test):,} test samples are {words} that training has seen"] if seen else []
+    are = inflected(seen, "is", "are")
+    return [f"{seen:,} of {len(test):,} test samples {are} {words} that training has seen"] if seen else []
 
 
 def _of_one(y: Ints, together: Ints) -> list[int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attar.data.dataset import Array
-from attar.errors import DataError, first_line, listed
+from attar.errors import DataError, first_line, inflected, listed
 
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
@@ -81,7 +81,8 @@ def read_images(
     images, notes = _in_bytes(images)
     if not broken:
         return images, kept, notes
-    skipped = f"{len(broken)} of {len(sources)} images cannot be read and are skipped ({listed(broken)})"
+    are = inflected(len(broken), "is", "are")
+    skipped = f"{len(broken)} of {len(sources)} images cannot be read and {are} skipped ({listed(broken)})"
     return images, kept, [skipped, *notes]
 
 
@@ -91,7 +92,8 @@ def _in_bytes(images: list[Array]) -> tuple[list[Array], list[str]]:
     if not any(deep):
         return images, []
     scaled = [image.astype(np.float32) / _DEPTHS if more else image for image, more in zip(images, deep)]
-    return scaled, [f"{sum(deep)} of {len(images)} images have 16 bits a value: brought to the units of 8, 0 to 255"]
+    have = inflected(sum(deep), "has", "have")
+    return scaled, [f"{sum(deep)} of {len(images)} images {have} 16 bits a value: brought to the units of 8, 0 to 255"]
 
 
 def _content(path: str) -> bytes:
@@ -124,7 +126,7 @@ def stack(images: Sequence[Array], shape: tuple[int, ...] | None = None) -> tupl
 
     >>> x, notes = stack([np.zeros((2, 2), np.uint8), np.ones((4, 4), np.uint8), np.ones((2, 2), np.uint8)])
     >>> x.shape, notes
-    ((3, 2, 2), ['1 of 3 images are resized to 2 × 2 pixels'])
+    ((3, 2, 2), ['1 of 3 images is resized to 2 × 2 pixels'])
     """
     notes = []
     colour = {image.shape[2:] for image in images}
@@ -135,11 +137,13 @@ def stack(images: Sequence[Array], shape: tuple[int, ...] | None = None) -> tupl
         height, width, depth = shape[0], shape[1], tuple(shape[2:])
     if colour != {depth}:
         odd = sum(image.shape[2:] != depth for image in images)
-        notes.append(f"{odd} of {len(images)} images are turned to {'colour' if depth in ((3,), (4,)) else 'grey'}")
+        are, wanted = inflected(odd, "is", "are"), "colour" if depth in ((3,), (4,)) else "grey"
+        notes.append(f"{odd} of {len(images)} images {are} turned to {wanted}")
         images = [_recolour(image, depth) for image in images]
     other = sum(image.shape[:2] != (height, width) for image in images)
     if other:
-        notes.append(f"{other} of {len(images)} images are resized to {height} × {width} pixels")
+        are = inflected(other, "is", "are")
+        notes.append(f"{other} of {len(images)} images {are} resized to {height} × {width} pixels")
         images = [resize(image, height, width) for image in images]
     return np.stack(images), notes
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from attar.data.dataset import UNLABELLED, Ints, is_missing
 from attar.data.raw import RawLabels
-from attar.errors import LabelError, listed
+from attar.errors import LabelError, inflected, listed
 
 # A missing value, where numpy or pandas made text of it, and where a person or a program wrote it into a file.
 _AS_TEXT = ("", "nan", "NaN", "<NA>")
@@ -116,7 +116,8 @@ def words_for_none(labels: Iterable[object], words: Collection[str] = ("",)) -> 
     counts = Counter(text for text in texts if text and text in words)
     counts[str(UNLABELLED)] = whole([text for text in texts if text not in words]).count(str(UNLABELLED))
     return [
-        f"{n} labels are '{word}': taken as unlabelled; if it is a class, call it otherwise"
+        f"{n} {inflected(n, 'label is', 'labels are')} '{word}': taken as unlabelled; if it is a class, "
+        "call it otherwise"
         for word, n in counts.items()
         if n
     ]

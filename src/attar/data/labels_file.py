@@ -12,7 +12,7 @@ from attar.data.dataset import UNLABELLED
 from attar.data.delimited import layout
 from attar.data.groups import NAMES as GROUP_NAMES
 from attar.data.labels import MISSING, words_for_none
-from attar.errors import DataError, LabelError, first_line, listed
+from attar.errors import DataError, LabelError, first_line, inflected, listed
 
 _ID_NAMES = frozenset({"id", "ids", "file", "filename", "file_name", "file name", "name", "path", "sample", "row"})
 _LABEL_NAMES = frozenset({"label", "labels", "class", "target", "y"})
@@ -133,7 +133,8 @@ def match_labels(
     if unknown:
         shown = listed([f"'{key}'" for key in unknown])
         raise LabelError(
-            f"{path}: {len(unknown)} of {len(labels)} ids name no sample ({shown}); samples are called '{ids[0]}', …"
+            f"{path}: {len(unknown)} of {len(labels)} ids {inflected(len(unknown), 'names', 'name')} no sample "
+            f"({shown}); samples are called '{ids[0]}', …"
         )
     result: list[str | None] = [None] * len(ids)
     for key, label in labels.items():

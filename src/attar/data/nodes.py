@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.data.dataset import Floats, Ints
-from attar.errors import DataError
+from attar.errors import DataError, inflected
 
 # float32 holds every whole number up to here, and a sample is the number of its node as float32.
 _MOST = 2**24
@@ -82,7 +82,7 @@ def links(features: npt.ArrayLike, edge_index: npt.ArrayLike, where: str = "edge
     Example:
         >>> graph = links(np.eye(3), [[0, 1, 2], [1, 0, 2]])
         >>> graph.edge_index.tolist(), graph.notes
-        ([[1, 0], [0, 1]], ('1 edges lead from a node to itself: left out', '1 of 3 nodes have no edge'))
+        ([[1, 0], [0, 1]], ('1 edge leads from a node to itself: left out', '1 of 3 nodes has no edge'))
     """
     given = np.asarray(features)
     if given.dtype.kind not in "biuf":
@@ -110,18 +110,19 @@ def links(features: npt.ArrayLike, edge_index: npt.ArrayLike, where: str = "edge
     edges = edges.astype(np.int64)
     notes = []
     loops = edges[0] == edges[1]
-    if loops.any():
-        notes.append(f"{loops.sum()} edges lead from a node to itself: left out")
+    if n_loops := int(loops.sum()):
+        notes.append(f"{n_loops} {inflected(n_loops, 'edge leads', 'edges lead')} from a node to itself: left out")
     # Both directions as one number each: unique numbers are unique edges, in order of their targets.
     source, target = edges[:, ~loops]
     one_way = np.unique(target * len(x) + source)
     both = np.union1d(one_way, source * len(x) + target)
-    if len(both) > len(one_way):
-        notes.append(f"{len(both) - len(one_way)} edges are given in one direction only: taken for both")
+    if added := len(both) - len(one_way):
+        are = inflected(added, "edge is", "edges are")
+        notes.append(f"{added} {are} given in one direction only: taken for both")
     result = np.stack([both % len(x), both // len(x)])
     lonely = len(x) - len(np.unique(result[1]))
     if lonely:
-        notes.append(f"{lonely} of {len(x)} nodes have no edge")
+        notes.append(f"{lonely} of {len(x)} nodes {inflected(lonely, 'has', 'have')} no edge")
     return Links(x, result, tuple(notes))
 
 

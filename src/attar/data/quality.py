@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from attar.data.checks import extremes, lengths, name_of
 from attar.data.dataset import Column, Dataset, Floats, Ints
+from attar.errors import inflected
 
 Doubles = npt.NDArray[np.floating]
 
@@ -58,15 +59,17 @@ def duplicates(x: Floats, test: Ints | None = None) -> list[str]:
     """Count samples that are exactly equal to an earlier one, and test samples that training has seen.
 
     >>> duplicates(np.array([[1, 2], [3, 4], [1, 2]], dtype=np.float32), test=np.array([2]))
-    ['1 of 1 test samples also occur in the training part']
+    ['1 of 1 test samples also occurs in the training part']
     """
     first = copies(x)
     known = first if test is None else np.delete(first, test)
     again = len(known) - len(np.unique(known))
-    notes = [f"{again} of {len(known)} samples are exact copies of another one"] if again else []
+    are = inflected(again, "is an exact copy", "are exact copies")
+    notes = [f"{again} of {len(known)} samples {are} of another one"] if again else []
     if test is not None:
         seen = int(np.isin(first[test], known).sum())
-        notes += [f"{seen} of {len(test)} test samples also occur in the training part"] if seen else []
+        occur = inflected(seen, "occurs", "occur")
+        notes += [f"{seen} of {len(test)} test samples also {occur} in the training part"] if seen else []
     return notes
 
 
@@ -146,7 +149,8 @@ def _copied(first: Ints) -> Finding:
     again = np.flatnonzero(first != np.arange(len(first)))
     said = "No sample is an exact copy of another."
     if len(again):
-        said = f"{len(again):,} of {len(first):,} samples are exact copies of an earlier one."
+        are = inflected(len(again), "is an exact copy", "are exact copies")
+        said = f"{len(again):,} of {len(first):,} samples {are} of an earlier one."
     return Finding("Exact copies", said, not len(again), tuple((int(first[i]), int(i)) for i in again[:_PAIRS]))
 
 
@@ -164,12 +168,14 @@ def _values(dataset: Dataset) -> list[Finding]:
     columns = dataset.columns or tuple(map(Column, dataset.channels))
     if kind == "text":
         empty = int(np.isnan(x).all(axis=1).sum())
-        return [Finding("Empty texts", f"{empty:,} texts are empty." if empty else "No text is empty.", not empty)]
+        said = f"{empty:,} {inflected(empty, 'text is', 'texts are')} empty." if empty else "No text is empty."
+        return [Finding("Empty texts", said, not empty)]
     low, high = (np.ravel(side) for side in extremes(x, kind))
     same = np.flatnonzero((low == high) | np.isnan(low))
     what = {"image": "pixel values", "series": "channels"}.get(kind, "columns")
     names = "" if kind == "image" else f" ({_listed([name_of(int(i), kind, columns) for i in same])})"
-    said = f"{len(same):,} of {low.size:,} {what} are the same in every sample{names if len(same) else ''}."
+    are = inflected(len(same), "is", "are")
+    said = f"{len(same):,} of {low.size:,} {what} {are} the same in every sample{names if len(same) else ''}."
     # The dark border of an image is no reason to look.
     found = [Finding("Constant", said, not len(same) or (kind == "image" and len(same) < low.size))]
     missing: npt.NDArray[np.bool_] = np.isnan(x)
@@ -186,13 +192,14 @@ def _values(dataset: Dataset) -> list[Finding]:
         shares = np.ravel(missing.sum(axis=axes)) / cells
         worst = int(np.argmax(shares))
         place = f"pixel value {worst}" if kind == "image" else name_of(worst, kind, columns)
+        are = inflected(count, "is", "are")
         lines.append(
-            f"{count:,} of {cells * shares.size:,} values are missing ({100 * shares.mean():.2g} %), "
+            f"{count:,} of {cells * shares.size:,} values {are} missing ({100 * shares.mean():.2g} %), "
             f"most in {place} ({100 * shares[worst]:.2g} %)."
         )
     empty = int(np.isnan(x).reshape(len(x), -1).all(axis=1).sum())
     if empty:
-        lines.append(f"{empty:,} of {len(x):,} samples hold no value at all.")
+        lines.append(f"{empty:,} of {len(x):,} samples {inflected(empty, 'holds', 'hold')} no value at all.")
     return [*found, Finding("Missing", " ".join(lines) or "No value is missing.", not lines)]
 
 

@@ -14,7 +14,7 @@ from attar.data.delimited import read_delimited
 from attar.data.files import read_parquet
 from attar.data.tables import DELIMITED, PARQUET, from_arrow, is_clock
 from attar.data.wav import read_wav
-from attar.errors import DataError, listed
+from attar.errors import DataError, inflected, listed
 
 # Fewer steps than these rise by chance.
 _STEPS = 10
@@ -102,8 +102,10 @@ def read_recordings(
         raise DataError(f"none of {len(paths)} recordings can be read; the first: {first_error}")
     notes = []
     if broken:
+        are = inflected(len(broken), "is", "are")
         notes.append(
-            f"{len(broken)} of {len(paths)} recordings cannot be read and are skipped ({listed(broken)}); {first_error}"
+            f"{len(broken)} of {len(paths)} recordings cannot be read and {are} skipped ({listed(broken)}); "
+            f"{first_error}"
         )
     notes += [
         f"column '{name}' holds dates or times: it says when a step was, and is no channel"

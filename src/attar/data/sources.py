@@ -17,7 +17,7 @@ from attar.data.labels_file import match_labels, read_labels
 from attar.data.raw import Raw
 from attar.data.recordings import read_recordings
 from attar.data.tables import DELIMITED, PARQUET
-from attar.errors import DataError, LabelError, first_line
+from attar.errors import DataError, LabelError, first_line, inflected
 
 
 def read(
@@ -99,7 +99,8 @@ class _Told:
             y = match_labels(labels, ids, path)
             lost = sum(label is not None for label in y[n:])
             if lost:
-                dataset = replace(dataset, notes=(*dataset.notes, f"{lost} labels are of files that cannot be read"))
+                are = inflected(lost, "label is of a file", "labels are of files")
+                dataset = replace(dataset, notes=(*dataset.notes, f"{lost} {are} that cannot be read"))
             dataset = with_labels(dataset, y[:n], str(path))
         if self.groups is not None:
             path, groups = self.groups

@@ -6,7 +6,7 @@ import numpy as np
 
 from attar.data.dataset import UNLABELLED, Dataset, Doubles, Ints
 from attar.data.groups import levels, units
-from attar.errors import DataError, LabelError
+from attar.errors import DataError, LabelError, inflected
 
 
 def some(n: int, most: int, seed: int) -> Ints:
@@ -72,12 +72,13 @@ def shortfall(y: Ints, classes: tuple[str, ...], per_class: int, among: Ints | N
     """Name the classes with fewer labels than `draw_labels` was asked to keep.
 
     >>> shortfall(np.array([0, 0, 1]), ("cat", "dog"), per_class=2)
-    ("class 'dog' has 1 labels where 2 were asked for: all are used",)
+    ("class 'dog' has 1 label where 2 were asked for: it is used",)
     """
     pool = np.arange(len(y)) if among is None else among
     codes, counts = np.unique(y[pool], return_counts=True)
     return tuple(
-        f"class '{classes[code]}' has {count} labels where {per_class} were asked for: all are used"
+        f"class '{classes[code]}' has {count} {inflected(count, 'label', 'labels')} where {per_class} were asked for: "
+        f"{inflected(count, 'it is', 'all are')} used"
         for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
         if code != UNLABELLED and count < per_class
     )

@@ -11,7 +11,7 @@ import numpy as np
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.tables import ArrowTable, is_clock, is_number, is_text, looks_like_a_number
 from attar.data.tokens import Tokenizer, padded
-from attar.errors import DataError
+from attar.errors import DataError, inflected
 
 TEXT_NAMES = ("text", "sentence", "message", "review", "document", "content")
 # A column of texts rather than of categories: this share of its cells are different, and they have so many words.
@@ -142,7 +142,7 @@ def tokenize(
     empty = sum(not text for text in texts)
     if empty == len(texts):
         raise DataError(f"{where}: all {len(texts)} texts are empty; give some that are not")
-    notes = [f"{empty} of {len(texts)} texts are empty or missing"] if empty else []
+    notes = [f"{empty} of {len(texts)} texts {inflected(empty, 'is', 'are')} empty or missing"] if empty else []
     learnt = texts if test is None else [texts[i] for i in np.delete(np.arange(len(texts)), test)]
     column = columns[0] if columns else Column("text")
     if not column.tokenizer:
@@ -161,7 +161,7 @@ def tokenize(
         )
     cut = np.flatnonzero(lengths > length)
     if cut.size:
-        notes.append(f"{cut.size} of {len(texts)} texts are cut after {length} tokens")
+        notes.append(f"{cut.size} of {len(texts)} texts {inflected(cut.size, 'is', 'are')} cut after {length} tokens")
     x = padded(ids, length)
     if tokenizer.marked:
         x[cut] = tokenizer.encode([texts[i] for i in cut], length)

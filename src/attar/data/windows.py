@@ -76,7 +76,7 @@ def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None) 
     """What a person should know of windows that overlap.
 
     >>> overlaps(np.array([0, 0, 1, 1]), 16, 64, test=np.array([3]))[1]
-    '1 of 1 test samples are cut from recordings that training has seen'
+    '1 of 1 test samples is cut from recordings that training has seen'
     """
     n, many, part = len(together), len(np.unique(together)), 100 * (1 - stride / steps)
     return [
