@@ -48,6 +48,13 @@ def test_both_ends_are_named_and_crowded_ticks_are_not(wide):
     assert "55" not in named
 
 
+def test_the_last_but_one_does_not_run_into_the_last(digits):
+    """On 320 pixels, 120 and 150 of 9 to 150 labels were read as 120150."""
+    line = _line((9, 0.5), (15, 0.5), (28, 0.6), (59, 0.7), (120, 0.8), (150, 0.8))
+    drawn = curve(digits.model_copy(update={"curve": tuple(line)}))
+    assert re.findall(r'dy="1.6em" text-anchor="middle">(\d+)<', drawn) == ["9", "15", "28", "59", "150"]
+
+
 @pytest.mark.parametrize("points", [(), ((5, 0.5),), ((5, 0.5), (5, 0.6)), ((0, 0.1), (1, 1.0))])
 def test_short_and_odd_curves_are_drawn(digits, points):
     drawn = curve(digits.model_copy(update={"curve": tuple(_line(*points))}))

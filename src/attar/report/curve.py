@@ -85,9 +85,9 @@ def _grid(vertical: Axis, line: list[CurvePoint], across: list[float], measure: 
         parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y}%" y2="{y}%"/>')
         parts.append(f'<text x="-8" y="{y}%" dy=".35em" text-anchor="end">{100 * tick:.0f}</text>')
     marked = [across[-1]]
-    # Both ends are always named; between them only what keeps its distance.
+    # Both ends are always named; between them only what keeps its distance on a telephone too.
     for x in (across[0], *reversed(across[1:-1])):
-        if min(abs(x - other) for other in marked) >= 7:
+        if min(abs(x - other) for other in marked) >= 12:
             marked.append(x)
     for point, x in zip(line, across):
         if x in marked:
