@@ -176,3 +176,21 @@ def test_integers_that_disagree_are_not_shipped(work, tmp_path, monkeypatch) -> 
     monkeypatch.setattr("attar.ship.load", Turned)
     with Run(tmp_path / "r", {}, {}) as run, pytest.raises(ExportError, match="another class than in floating point"):
         distilled(job, replace(chosen, bytes=10**9), ladder_of(job)[-1], BUDGET, run)
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_where_each_class_counts_the_same_a_student_learns_from_the_teacher_alone(
+    work, tmp_path, monkeypatch, balanced
+) -> None:
+    """Labels would pull it back to what is common among them."""
+    job, chosen, _ = work
+    taught = []
+
+    def learnt(network, told, x, y, **_):
+        taught.append(y)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attar.ship.distill", learnt)
+    with Run(tmp_path / "r", {}, {}) as run, pytest.raises(KeyboardInterrupt):
+        distilled(replace(job, balanced=balanced), chosen, ladder_of(job)[-1], BUDGET, run)
+    assert taught[0] is (None if balanced else job.y)

@@ -177,7 +177,8 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
         network,
         torch.tensor(np.log(np.maximum(teacher.everything, _TINY)), dtype=torch.float32),
         job.x,
-        job.y,
+        # Of labels most are of common classes, and the teacher has learnt from them.
+        None if job.balanced else job.y,
         view=lambda x, generator: job.kind.view(preprocess(x), generator, _STRENGTH),
         epochs=job.plan.student_epochs,
         seed=job.seed,
