@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from attar import kinds
 from attar.adapt.finetune import train_from_scratch
 from attar.adapt.intervals import estimate
-from attar.adapt.prior import weighted
+from attar.adapt.prior import class_weights, weighted
 from attar.adapt.propagate import spread
 from attar.adapt.selftrain import SelfTrainedProbe
 from attar.adapt.validate import correctness, learning_curve
@@ -172,7 +172,8 @@ def test_heads_to_which_classes_are_as_frequent_already_are_not_weighted_again(p
         said = {head: even.arrays[f"{head}.{of}"] for head in (both, trained, propagated)}
         np.testing.assert_array_equal(said[propagated], plain.arrays[f"{propagated}.{of}"])
         np.testing.assert_allclose(said[both], (said[trained] + said[propagated]) / 2)
-    expected = weighted(plain.arrays[f"{trained}.everything"], job.weights)
+    said = plain.arrays[f"{trained}.everything"]
+    expected = weighted(said, class_weights(said[job.labelled], job.codes))
     np.testing.assert_allclose(even.arrays[f"{trained}.everything"], expected)
     right = correctness(even.arrays[f"{propagated}.held_out"], job.codes)
     assert estimate(right, None, classes=job.codes)[0] > 0.95

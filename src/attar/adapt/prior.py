@@ -7,22 +7,32 @@ import numpy.typing as npt
 
 from attar.data.dataset import Doubles
 
+# A class that a model expects less often than this is not made up for any further.
+_LEAST = 1e-6
 
-def weights(codes: npt.NDArray[np.integer], n_classes: int) -> Doubles:
-    """What makes up for how often each class is among the labels that were learnt from `(n_classes,)`.
 
-    w_c = n / (K n_c), and 1 for a class without a label, of K classes that have n_c each.
+def class_weights(p: Doubles, codes: npt.NDArray[np.integer]) -> Doubles:
+    """What makes up for how often a model expects each class, by its answers to the samples that it learnt from.
 
-    >>> weights(np.array([0, 0, 0, 2]), 3).round(2)
-    array([0.67, 1.  , 2.  ])
+    w_c = 1 / (K p̄_c), with p̄ the mean of the answers, and 1 for a class without a label, of K classes with any. A model
+    that fits its labels, or is calibrated, expects each class as often as it is among them; one that is neither is
+    corrected by what it expects.
+
+    Arguments:
+        p: class probabilities `(n, n_classes)`.
+        codes: classes `(n,)`.
+
+    Example:
+        >>> class_weights(np.eye(3)[[0, 0, 0, 2]], np.array([0, 0, 0, 2])).round(2)
+        array([0.67, 1.  , 2.  ])
     """
-    n = np.bincount(codes, minlength=n_classes).astype(np.float64)
-    w: Doubles = np.where(n > 0, len(codes) / (np.maximum(n, 1) * max(1, np.count_nonzero(n))), 1.0)
+    known = np.bincount(codes, minlength=p.shape[1]) > 0
+    w: Doubles = np.where(known, 1 / (max(1, np.count_nonzero(known)) * np.maximum(p.mean(0), _LEAST)), 1.0)
     return w
 
 
 def weighted(p: Doubles, w: Doubles) -> Doubles:
-    """p'(c | x) ∝ w_c p(c | x): by the `weights` of the labels, what a model would say of classes of one frequency.
+    """p'(c | x) ∝ w_c p(c | x): by its `class_weights`, what a model would say of classes of one frequency.
 
     The largest of these is the answer that is right most often in the mean over the classes.
 
@@ -36,7 +46,7 @@ def weighted(p: Doubles, w: Doubles) -> Doubles:
         w: `(n_classes,)`.
 
     Example:
-        >>> weighted(np.array([[0.7, 0.3]]), weights(np.array([0, 0, 0, 1]), 2))
+        >>> weighted(np.array([[0.7, 0.3]]), np.array([2 / 3, 2]))
         array([[0.4375, 0.5625]])
     """
     raised = p * w

@@ -99,7 +99,7 @@ def weigh(path: str | Path, weights: npt.ArrayLike) -> None:
 
     Arguments:
         path: a file that `export` or `export_sklearn` wrote; written anew beside and renamed.
-        weights: positive `(n_classes,)`, as `attar.adapt.prior.weights`.
+        weights: positive `(n_classes,)`, as `attar.adapt.prior.class_weights`.
     """
     model = onnx.load(path)
     graph, said, raised, total = model.graph, "attar.said", "attar.raised", "attar.total"

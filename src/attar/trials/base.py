@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from attar.adapt.prior import weighted, weights
+from attar.adapt.prior import class_weights, weighted
 from attar.adapt.validate import Answer, Indices, LearningPoint, cross_validate, learning_curve
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints, Windows
 from attar.data.groups import levels, of_labelled, units
@@ -102,17 +102,12 @@ class Job:
         """Classes of the labelled samples, where each counts the same; None: each sample does."""
         return self.codes if self.balanced else None
 
-    @property
-    def weights(self) -> Doubles:
-        """Of the classes, as `attar.adapt.prior.weights`."""
-        return weights(self.codes, len(self.meta.classes))
-
     def even(self, answer: Answer) -> Answer:
         """A candidate's answers; where each class counts the same, those as if each were as frequent as any other."""
         if not self.balanced:
             return answer
-        codes, n = self.codes, len(self.meta.classes)
-        return lambda parts: [weighted(p, weights(codes[part], n)) for p, part in zip(answer(parts), parts)]
+        codes = self.codes
+        return lambda parts: [weighted(p, class_weights(p[part], codes[part])) for p, part in zip(answer(parts), parts)]
 
     @cached_property
     def together(self) -> Ints | None:
@@ -151,13 +146,13 @@ class Fitted:
         """The same candidate with the answers of `Job.even`, its file included."""
         if self.even_already:
             return self
+        w = class_weights(self.everything[job.labelled], job.codes)
 
         def write(path: Path) -> None:
             self.write(path)
-            weigh(path, job.weights)
+            weigh(path, w)
 
-        everything = weighted(self.everything, job.weights)
-        return replace(self, answer=job.even(self.answer), everything=everything, write=write)
+        return replace(self, answer=job.even(self.answer), everything=weighted(self.everything, w), write=write)
 
 
 def finished(

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from attar.adapt.heads import MeanOfHeads
-from attar.adapt.prior import weighted
+from attar.adapt.prior import class_weights, weighted
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
@@ -120,8 +120,9 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     answer_evenly, said_evenly, evenly = job.even(answer_trained), by_training.everything, trained
     if job.balanced:
         # Propagation gives each class the same mass, so it is even already, and the other is made so before their mean.
-        said_evenly, evenly = weighted(said_evenly, job.weights), copy(trained)
-        evenly.intercept_ = trained.intercept_ + np.log(job.weights)
+        w = class_weights(said_evenly[labelled], codes)
+        said_evenly, evenly = weighted(said_evenly, w), copy(trained)
+        evenly.intercept_ = trained.intercept_ + np.log(w)
 
     def answer_both(parts: list[Indices]) -> list[Doubles]:
         return [(a + b) / 2 for a, b in zip(answer_evenly(parts), answer_propagation(parts))]
