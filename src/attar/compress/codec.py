@@ -117,13 +117,14 @@ def _signs(
     for start, end in itertools.pairwise(_ends(len(elements), sets)):
         which = elements[start:end]
         groups, padded = _found(layout, which, used)
-        features = []
+        features: list[Ints] = []
+        classes = expected = np.zeros(len(which), np.int64)
         if used:
             size = magnitudes[which]
             strength = np.minimum((size << 4) // mean, _STRONG << 4)
             features = [one * strength >> 4 for one in context.features(groups, padded)]
-        score = _weighed(features, model.sign_weights, used, len(which))
-        classes, expected = sign_classes_of(score), (score < 0).astype(np.int64)
+            score = _weighed(features, model.sign_weights, used, len(which))
+            classes, expected = sign_classes_of(score), (score < 0).astype(np.int64)
         against = _by_class(coder, agreement, classes, None if given is None else given[which] ^ expected)
         agreement.learn(classes, against)
         negative[which] = against ^ expected

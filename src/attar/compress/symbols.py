@@ -65,7 +65,7 @@ def code_places(coder: Coder, symbols: npt.NDArray[np.integer[Any]], given: Ints
         where = (symbols == symbol).nonzero()[0]
         if len(where):
             place = None if given is None else given[where] - FIRSTS[symbol]
-            magnitudes[where] += _places(coder, int(WIDTHS[symbol]), len(where), place)
+            magnitudes[where] = FIRSTS[symbol] + _places(coder, int(WIDTHS[symbol]), len(where), place)
     return magnitudes
 
 
