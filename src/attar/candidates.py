@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -182,12 +181,8 @@ class Ahead:
         """Why one that is right so often cannot catch up any more; empty where it may."""
         if self.right is None:
             return ""
-        lead = self.right - right
-        known = ~np.isnan(lead)
-        if np.count_nonzero(known) < 2:
-            return ""
-        sums, sizes = sums_of(lead[None, known], None, None if self.classes is None else self.classes[known])
-        if mean_of(sums, sizes)[0] - _CHANCE * error_of(sums, sizes)[0] <= _MAY_GAIN:
+        sums, sizes = sums_of((self.right - right)[None], None, self.classes)
+        if len(sizes) < 2 or mean_of(sums, sizes)[0] - _CHANCE * error_of(sums, sizes)[0] <= _MAY_GAIN:
             return ""
         return (
             f"after {100 * _FIRST_LOOK:.0f} % of its training a linear head on it reaches "

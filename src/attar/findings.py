@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.adapt.choice import Choice
-from attar.adapt.intervals import Interval, estimate, sums_of
-from attar.adapt.validate import LearningPoint, correctness, share
+from attar.adapt.intervals import Interval, estimate, share, sums_of
+from attar.adapt.validate import LearningPoint, correctness
 from attar.candidates import Candidate
 from attar.committee import predicted
 from attar.compress.budget import Budget, readable
@@ -227,12 +227,11 @@ def _by_group(
     right: npt.NDArray[np.float64], groups: Ints, names: tuple[str, ...], classes: Ints | None
 ) -> tuple[Group, ...]:
     """Accuracy on each group that has a name, and samples that were held out."""
-    known = ~np.isnan(right)
-    sums, sizes = sums_of(right[None, known], groups[known], None if classes is None else classes[known])
+    sums, sizes = sums_of(right[None], groups, classes)
     accuracies = (sums[0] / np.maximum(sizes, 1)).sum(1) / np.count_nonzero(sizes, axis=1)
     found = [
         Group(name=names[code], n=n, accuracy=accuracy)
-        for code, n, accuracy in zip(np.unique(groups[known]), sizes.sum(1).tolist(), accuracies.tolist())
+        for code, n, accuracy in zip(np.unique(groups[~np.isnan(right)]), sizes.sum(1).tolist(), accuracies.tolist())
         if names[code]
     ]
     return tuple(sorted(found, key=lambda group: (group.accuracy, -group.n, group.name)))
@@ -250,13 +249,13 @@ def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: 
     size = f"{readable(shipped.bytes)}, {shipped.latency_ms:.2g} ms per sample"
     low, high = (100 * limit for limit in choice.interval)
     promised = f"{percent(choice.accuracy)} (90 % interval {low:.0f} to {high:.0f})"
+    will, did, of = "be right on", "right on", "of"
+    if balanced:
+        will, did, of = f"have {_BALANCED} of", f"with {_BALANCED} of", "on"
     if test_accuracy is None:
-        expected = (
-            f"right on {promised} of new samples" if not balanced else f"{_BALANCED} of {promised} on new samples"
-        )
-        return f"A model of {size}, expected to {'have' if balanced else 'be'} {expected}, judged by its labels alone."
-    found = f"with {_BALANCED} of {percent(test_accuracy)} on" if balanced else f"right on {percent(test_accuracy)} of"
-    return f"A model of {size}, {found} {n_test:,} held-out samples; its labels alone had promised {promised}."
+        return f"A model of {size}, expected to {will} {promised} {of} new samples, judged by its labels alone."
+    found = f"{did} {percent(test_accuracy)} {of} {n_test:,} held-out samples"
+    return f"A model of {size}, {found}; its labels alone had promised {promised}."
 
 
 def _without_looking(interval: tuple[float, float], codes: Ints, classes: tuple[str, ...], balanced: bool) -> str:

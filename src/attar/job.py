@@ -142,9 +142,7 @@ def _teacher(
     job: Job,
 ) -> Candidate:
     """All that ship as the same student, and that the labels cannot tell from the best, as one."""
-    known = ~np.isnan(right).any(0)
-    together, classes = (None if of is None else of[known] for of in (job.together, job.counted))
-    close = within_one_standard_error(right[:, known], order, together, classes)
+    close = within_one_standard_error(right, order, job.together, job.counted)
     return committee([tried[i] for i in close if ready[i] is None], chosen)
 
 

@@ -125,11 +125,10 @@ def choose(
     Returns:
         The choice; without any sample to judge by, the simplest candidate and an interval of everything.
     """
-    held_out = ~np.isnan(right).any(0)
-    if not held_out.any():
+    sums, sizes = sums_of(right, together, classes)
+    if not len(sizes):
         return Choice(int(np.argmin(order)), 0.0, (0.0, 1.0), 0.0)
-    sums, sizes = sums_of(right[:, held_out], *(None if of is None else of[held_out] for of in (together, classes)))
-    index = _simplest(sums, sizes, order)
+    index = one_standard_error(right, order, together, classes)
     rng = np.random.default_rng(seed)
     optimism = 0.0
     for _ in range(_BOOTSTRAPS):

@@ -85,15 +85,18 @@ def sums_of(
 ) -> tuple[Doubles, Sizes]:
     """Σ a_i of each row, group and class `(rows, m, K)`, and of how many samples `(m, K)`.
 
-    Without groups each sample is one, and where classes do not count the same there is but one.
+    Without groups each sample is one, and where classes do not count the same there is but one. A sample that is NaN in
+    any row is left out.
     """
+    known = ~np.logical_or.reduce(np.isnan(values))
+    values, together, classes = values[:, known], _of(together, known), _of(classes, known)
     n = values.shape[1]
     place = np.arange(n) if together is None else np.unique(together, return_inverse=True)[1]
     code = np.zeros(n, np.intp) if classes is None else np.unique(classes, return_inverse=True)[1]
     m, k = place.max(initial=-1) + 1, code.max(initial=-1) + 1
     cell = place * k + code
     sums: Doubles = np.stack([np.bincount(cell, row, m * k) for row in values])
-    return sums.reshape(-1, m, k), np.bincount(cell, minlength=m * k).astype(np.intp).reshape(m, k)
+    return sums.reshape(len(values), m, k), np.bincount(cell, minlength=m * k).astype(np.intp).reshape(m, k)
 
 
 def mean_of(sums: Doubles, sizes: Sizes) -> Doubles:
@@ -101,6 +104,15 @@ def mean_of(sums: Doubles, sizes: Sizes) -> Doubles:
     n = sizes.sum(0)
     mean: Doubles = (sums.sum(1)[:, n > 0] / n[n > 0]).mean(1)
     return mean
+
+
+def share(right: npt.ArrayLike, classes: npt.NDArray[np.integer] | None = None) -> float:
+    """How many of n > 0 samples are right; where classes are given `(n,)`, in the mean over these.
+
+    >>> share([True, True, True, False]), share([True, True, True, False], np.array([0, 0, 0, 1]))
+    (0.75, 0.5)
+    """
+    return float(mean_of(*sums_of(np.asarray(right, dtype=np.float64)[None], None, classes))[0])
 
 
 def error_of(sums: Doubles, sizes: Sizes) -> Doubles:

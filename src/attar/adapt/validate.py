@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.adapt.folds import stratified_folds
-from attar.adapt.intervals import mean_of, sums_of
+from attar.adapt.intervals import share
 from attar.data.dataset import Doubles
 
 Indices = npt.NDArray[np.intp]
@@ -133,9 +133,9 @@ def _draw_stratified(
 ) -> Indices:
     """So many samples, two of each class at least where it has them; so many of a class that has more stay aside."""
     members = [among[codes[among] == c] for c in np.unique(codes[among])]
-    share = size / len(among)
+    part = size / len(among)
     most = [len(m) - aside if len(m) > aside else len(m) for m in members]
-    take = [min(k, max(2, round(share * len(m)))) for k, m in zip(most, members)]
+    take = [min(k, max(2, round(part * len(m)))) for k, m in zip(most, members)]
     return np.sort(np.concatenate([rng.permutation(m)[:k] for m, k in zip(members, take)]))
 
 
@@ -144,12 +144,3 @@ def correctness(held_out: Doubles, codes: npt.NDArray[np.integer]) -> Doubles:
     never = np.isnan(held_out).any(axis=(0, 2))
     right = (np.nan_to_num(held_out).argmax(2) == codes).mean(0)
     return np.where(never, np.nan, right)
-
-
-def share(right: npt.ArrayLike, classes: npt.NDArray[np.integer] | None = None) -> float:
-    """How many of n > 0 samples are right; where classes are given `(n,)`, in the mean over these.
-
-    >>> share([True, True, True, False]), share([True, True, True, False], np.array([0, 0, 0, 1]))
-    (0.75, 0.5)
-    """
-    return float(mean_of(*sums_of(np.asarray(right, dtype=np.float64)[None], None, classes))[0])

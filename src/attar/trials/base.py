@@ -144,7 +144,7 @@ class Fitted:
 
     def even(self, job: Job) -> Fitted:
         """The same candidate with the answers of `Job.even`, its file included."""
-        if self.even_already:
+        if self.even_already or not job.balanced:
             return self
         w = class_weights(self.everything[job.labelled], job.codes)
 
@@ -190,7 +190,7 @@ def finished(
     facts: list[dict[str, Any]] = []
     reasons = list(left_out)
     checked = job.labelled[:_CHECKED]
-    for one in [one.even(job) for one in fitted] if job.balanced else fitted:
+    for one in (each.even(job) for each in fitted):
         i = len(facts)
         file = folder / f"{i}.onnx"
         one.write(file)

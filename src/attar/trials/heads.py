@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from attar.adapt.heads import MeanOfHeads
-from attar.adapt.prior import class_weights, weighted
+from attar.adapt.prior import class_weights
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
@@ -117,15 +117,13 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
 
     answer_propagation = _remembered(propagated_from)
 
-    answer_evenly, said_evenly, evenly = job.even(answer_trained), by_training.everything, trained
+    # Propagation gives each class the same mass, so it is even already, and the other is made so before their mean.
+    evenly, head = by_training.even(job), copy(trained)
     if job.balanced:
-        # Propagation gives each class the same mass, so it is even already, and the other is made so before their mean.
-        w = class_weights(said_evenly[labelled], codes)
-        said_evenly, evenly = weighted(said_evenly, w), copy(trained)
-        evenly.intercept_ = trained.intercept_ + np.log(w)
+        head.intercept_ = trained.intercept_ + np.log(class_weights(by_training.everything[labelled], codes))
 
     def answer_both(parts: list[Indices]) -> list[Doubles]:
-        return [(a + b) / 2 for a, b in zip(answer_evenly(parts), answer_propagation(parts))]
+        return [(a + b) / 2 for a, b in zip(evenly.answer(parts), answer_propagation(parts))]
 
     memory = propagation.to_module()
     by_propagation = Fitted(
@@ -139,8 +137,8 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     both = Fitted(
         f"{name} + self-trained and propagation",
         answer_both,
-        (said_evenly + by_propagation.everything) / 2,
-        writer(job, module, MeanOfHeads([evenly.to_module(), memory])),
+        (evenly.everything + by_propagation.everything) / 2,
+        writer(job, module, MeanOfHeads([head.to_module(), memory])),
         rank=3,
         even_already=True,
     )
