@@ -118,6 +118,7 @@ _OPTIONS = (
     "label_fraction",
     "holdout",
     "seed",
+    "side",
     "strict",
 )
 

@@ -54,6 +54,7 @@ def explore(
     label_column: str | None = None,
     seconds: float | None = None,
     seed: int = 0,
+    side: int | None = None,
     strict: bool = False,
     progress: Progress | None = None,
     command: str | None = None,
@@ -73,6 +74,7 @@ def explore(
         seconds: that the autoencoder is trained for, where there are enough samples for one; None: half a minute, and
             up to two for many samples.
         seed: of everything random.
+        side: in pixels, that the longer side of images in a file or folder is shrunk to where it is longer; None: 64.
         strict: refuse unreadable files rather than skip them.
         progress: where to report.
         command: what the person typed, for the page.
@@ -87,7 +89,7 @@ def explore(
     if isinstance(source, str | Path):
         where = str(source)
         given = None if labels is None else Path(labels)
-        dataset = read(where, kind=kind, labels=given, label_column=label_column, strict=strict)
+        dataset = read(where, kind=kind, labels=given, label_column=label_column, side=side, strict=strict)
     elif labels is None and label_column is None:
         where, dataset = "x", from_arrays(source, kind=kind)
     else:
@@ -104,6 +106,7 @@ def explore(
         "label_column": label_column,
         "seconds": seconds,
         "seed": seed,
+        "side": side,
         "strict": strict,
     }
     asked = {"source": where, "settings": {"explore": True, **settings}, "data": fingerprint_of(dataset)}

@@ -55,6 +55,7 @@ class Options:
         seed: of everything random.
         balanced: whether each class counts the same, however rare, or each sample.
         out: the run folder; None: one under runs/ named after the source.
+        side: in pixels, that the longer side of images is shrunk to where it is longer; None: as `read` has it.
         strict: refuse unreadable files rather than skip them.
         pretexts: to try, as in `Kind.possible`; None: those that suit the kind.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
@@ -74,6 +75,7 @@ class Options:
     seed: int = 0
     balanced: bool = False
     out: Path | None = None
+    side: int | None = None
     strict: bool = False
     pretexts: tuple[str, ...] | None = None
     backbone: str | None = None
@@ -197,6 +199,7 @@ def read_prepared(source: str, options: Options) -> Dataset:
         label_column=options.label_column,
         groups=options.groups,
         group_column=options.group_column,
+        side=options.side,
         strict=options.strict,
     )
     return prepared(found, options)

@@ -69,6 +69,32 @@ def test_a_split_of_its_own(tmp_path):
     assert raw.y == ["cat", "cat", "dog"]
 
 
+def test_a_validation_part_is_trained_on_where_there_is_a_test_part_too(tmp_path):
+    for name in ("Train/cat/a", "Train/dog/b", "test/cat/c", "validation/dog/d", "validation/cat/e"):
+        picture(tmp_path / f"{name}.png")
+    raw = read_folder(tmp_path)
+    assert [raw.ids[i] for i in raw.test] == ["test/cat/c.png"]
+    assert raw.y == ["cat", "dog", "cat", "cat", "dog"]
+    assert raw.notes == ("2 samples of validation/ are trained on too: choices are made by cross-validation",)
+
+
+def test_a_validation_part_is_the_test_part_where_there_is_none(tmp_path):
+    for name in ("train/cat/a.png", "train/dog/b.png", "val/cat/c.png"):
+        picture(tmp_path / name)
+    raw = read_folder(tmp_path)
+    assert raw.test.tolist() == [2]
+    assert raw.y == ["cat", "dog", "cat"]
+    assert raw.notes == ("there is no test part: val/ is taken for it",)
+
+
+def test_sub_folders_of_other_names_are_labels_though_one_is_called_train(tmp_path):
+    for name in ("train/a.png", "bus/b.png", "test/c.png"):
+        picture(tmp_path / name)
+    raw = read_folder(tmp_path)
+    assert raw.test is None
+    assert raw.y == ["bus", "test", "train"]
+
+
 def test_broken_images(tmp_path):
     picture(tmp_path / "x/a.png")
     (tmp_path / "y").mkdir()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import LabelColumn, Quiet, Seed, Source, Strict, seconds_of, shown, typed
+from attar.cli.options import LabelColumn, Quiet, Seed, Side, Source, Strict, seconds_of, shown, typed
 
 
 def explore(
@@ -25,6 +25,7 @@ def explore(
     ] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
+    side: Side = None,
     strict: Strict = False,
 ) -> None:
     """Write one page that shows what samples look like.
@@ -43,6 +44,7 @@ def explore(
             label_column=label_column,
             seconds=seconds,
             seed=seed,
+            side=side,
             strict=strict,
             progress=progress,
             command=typed(),

@@ -20,6 +20,7 @@ from attar.cli.options import (
     LabelsPerClass,
     Quiet,
     Seed,
+    Side,
     Source,
     Strict,
     names_of,
@@ -64,6 +65,7 @@ def fit(
     ] = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    side: Side = None,
     strict: Strict = False,
 ) -> None:
     """Turn unlabelled data and a few labels into a small model.
@@ -87,6 +89,7 @@ def fit(
         balanced=balanced,
         seed=seed,
         out=out,
+        side=side,
         strict=strict,
         pretexts=None if pretexts is None else names_of(pretexts),
         backbone=backbone,

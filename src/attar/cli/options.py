@@ -46,6 +46,10 @@ Kind = Annotated[str | None, typer.Option(help="image, series, table, text or gr
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of everything random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of the summary.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no summary.")]
+Side = Annotated[
+    int | None,
+    typer.Option(min=8, metavar="PIXELS", help="Shrink images whose longer side is longer to this; 64 without it."),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse unreadable files rather than skip them.")]
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)", re.IGNORECASE)

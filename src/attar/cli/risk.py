@@ -20,6 +20,7 @@ from attar.cli.options import (
     LabelsPerClass,
     Quiet,
     Seed,
+    Side,
     Source,
     Strict,
     names_of,
@@ -49,6 +50,7 @@ def risk(
     kind: Kind = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    side: Side = None,
     strict: Strict = False,
 ) -> None:
     """Say whether models are too small or too large, by risk curves.
@@ -69,6 +71,7 @@ def risk(
         holdout=holdout,
         seed=seed,
         out=out,
+        side=side,
         strict=strict,
     )
     with shown(quiet) as progress:

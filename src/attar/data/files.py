@@ -36,6 +36,7 @@ def read_file(
     label_column: str | None = None,
     group_column: str | None = None,
     strict: bool = False,
+    shape: tuple[int, ...] | None = None,
     text: Collection[str] = (),
     kind: str | None = None,
 ) -> Raw:
@@ -46,6 +47,7 @@ def read_file(
         label_column: of a table. None takes a column called label, target, class or y and says so; "" takes none.
         group_column: of a table, or an array of an NPZ file; None: an array called groups.
         strict: refuse a text that is not UTF-8.
+        shape: of an image, `(h, w)` or `(h, w, c)`; its own where None.
         text: columns of a table that are read as written, not as numbers.
         kind: "text" where a table holds texts, another where it does not; None: as its columns say.
 
@@ -76,8 +78,8 @@ def read_file(
         texts, notes = read_texts([path], [str(path)], strict=strict)
         return Raw(texts, ids=(path.name,), kind="text", notes=tuple(notes))
     if is_image(suffix):
-        images, _, _ = read_images([str(path)], [str(path)], strict=True)
-        return Raw(images[0][None], ids=(path.name,), kind="image")
+        image, _, _ = read_images([str(path)], [str(path)], strict=True, shape=shape)
+        return Raw(image, ids=(path.name,), kind="image")
     raise DataError(f"{path}: files of extension '{suffix}' are not read; give {FORMS}")
 
 

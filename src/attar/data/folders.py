@@ -10,7 +10,7 @@ import numpy as np
 
 from attar.data.dataset import Ints
 from attar.data.files import TEXT, read_texts
-from attar.data.images import is_image, read_images, stack
+from attar.data.images import is_image, read_images
 from attar.data.labels_file import called, is_labels_file
 from attar.data.raw import Raw
 from attar.data.recordings import SUFFIXES, read_recordings
@@ -18,23 +18,31 @@ from attar.data.tables import DELIMITED
 from attar.errors import DataError, inflected, listed
 
 _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
+_VALIDATION = frozenset({"val", "valid", "validation", "dev"})
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 def read_folder(
-    folder: Path, *, strict: bool = False, leave_out: Collection[Path] = (), shape: tuple[int, ...] | None = None
+    folder: Path,
+    *,
+    strict: bool = False,
+    leave_out: Collection[Path] = (),
+    shape: tuple[int, ...] | None = None,
+    side: int | None = None,
 ) -> Raw:
     """Read a folder of images, of recordings or of texts.
 
     Where every file lies in a sub-folder, the sub-folder is its label, and one called `unlabelled` holds those without.
-    Two sub-folders called `train` and `test` are the source's own split. Beside images, texts or WAV files, a table
-    in the folder itself whose header line names ids and labels, or whose first line one of them, is no sample.
+    Sub-folders called `train` and `test`, `train` and `val`, or all three are the source's own split. Beside images,
+    texts or WAV files, a table in the folder itself whose header line names ids and labels, or whose first line one of
+    them, is no sample.
 
     Arguments:
         folder: hidden files are ignored; files come in the order of their names.
         strict: refuse an unreadable file rather than skip it, and a text that is not UTF-8.
         leave_out: files that are no samples, though they may lie in the folder (of labels or groups).
         shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
+        side: longest side that the median size of images is shrunk to.
 
     Raises:
         DataError: the folder has no samples, or mixes images and recordings, or none can be read.
@@ -67,12 +75,12 @@ def read_folder(
         notes.append(f"{len(other)} other files are ignored ({listed(other)})")
     notes += [f"{name} lists labels, and is no sample: give it as the labels to have them" for name in lists]
     if images:
-        pixels, kept, found_notes = read_images([f"{folder}{os.sep}{name}" for name in images], images, strict=strict)
-        stacked, more = stack(pixels, shape)
+        paths = [f"{folder}{os.sep}{name}" for name in images]
+        pixels, kept, found_notes = read_images(paths, images, strict=strict, shape=shape, side=side)
         samples, skipped = _split(samples, kept)
         y, test, said = _labels(samples)
-        notes = [*notes, *found_notes, *more, *said]
-        return Raw(stacked, y, True, samples, (), "image", test, tuple(notes), skipped=skipped)
+        notes = [*notes, *found_notes, *said]
+        return Raw(pixels, y, True, samples, (), "image", test, tuple(notes), skipped=skipped)
     if not recordings:
         y, test, said = _labels(texts)
         x, found_notes = read_texts([folder / name for name in texts], texts, strict=strict)
@@ -103,17 +111,27 @@ def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None,
     """Labels from sub-folders, the test part, and notes."""
     parts = [name.split("/")[:-1] for name in names]
     test: Ints | None = None
-    if {part[0] if part else "" for part in parts} == {"train", "test"}:
-        test = np.array([i for i, part in enumerate(parts) if part[0] == "test"], dtype=np.int64)
+    notes = []
+    top = {part[0].lower() if part else "" for part in parts}
+    others = top - {"train"}
+    if top > others and others and others <= {"test", *_VALIDATION}:
+        held_out = "test" if "test" in others else min(others)
+        test = np.array([i for i, part in enumerate(parts) if part[0].lower() == held_out], dtype=np.int64)
+        if held_out != "test":
+            notes.append(f"there is no test part: {held_out}/ is taken for it")
+        joined = [part[0] for part in parts if part[0].lower() not in ("train", held_out)]
+        if joined:
+            where = listed([f"{name}/" for name in sorted(set(joined))])
+            notes.append(f"{len(joined)} samples of {where} are trained on too: choices are made by cross-validation")
         parts = [part[1:] for part in parts]
     if not any(parts):
-        return None, test, []
+        return None, test, notes
     if not all(parts):
         beside = sum(not part for part in parts)
         lie = inflected(beside, "file lies", "files lie")
-        return None, test, [f"{beside} {lie} beside the sub-folders, so the sub-folders are not taken for labels"]
+        return None, test, [*notes, f"{beside} {lie} beside the sub-folders, so these are not taken for labels"]
     y = [None if part[0].lower() in _UNLABELLED else part[0] for part in parts]
-    return (y if any(y) else None), test, []
+    return (y if any(y) else None), test, notes
 
 
 def _files(folder: Path, leave_out: Collection[Path]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from attar.data.dataset import Array
 from attar.data.files import LABEL_NAMES, from_table, named_column
-from attar.data.images import read_images, stack
+from attar.data.images import read_images
 from attar.data.raw import Raw, RawLabels
 from attar.data.wav import read_wav
 from attar.errors import DataError, LabelError, MissingExtraError, first_line
@@ -24,6 +24,7 @@ def read_hub(
     group_column: str | None = None,
     strict: bool = False,
     shape: tuple[int, ...] | None = None,
+    side: int | None = None,
     text: Collection[str] = (),
     kind: str | None = None,
 ) -> Raw:
@@ -38,6 +39,7 @@ def read_hub(
         group_column: that says which samples belong together.
         strict: refuse an unreadable image rather than skip it.
         shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
+        side: longest side that the median size of images is shrunk to.
         text: columns of a table that are categories even where they look like numbers.
         kind: "text" where a table holds texts, another where it does not; None: as its columns say.
 
@@ -78,7 +80,7 @@ def read_hub(
     form = {column: type(features[column]).__name__ for column in table.column_names}
     image = next((column for column, kind in form.items() if kind == "Image"), None)
     if image is not None:
-        found = _images(table.column(image).to_pylist(), y, exact, test, notes, where, strict, shape)
+        found = _images(table.column(image).to_pylist(), y, exact, test, notes, where, strict, shape, side)
         return found if groups is None else replace(found, groups=[groups[int(i)] for i in found.ids or ()])
     audio = next((column for column, kind in form.items() if kind == "Audio"), None)
     if audio is not None:
@@ -146,15 +148,15 @@ def _images(
     where: str,
     strict: bool,
     shape: tuple[int, ...] | None,
+    side: int | None,
 ) -> Raw:
     sources = [b"" if cell is None else cell["bytes"] or cell["path"] or b"" for cell in cells]
     names = [f"{where}, row {i}" for i in range(len(cells))]
-    pixels, kept, found = read_images(sources, names, strict=strict)
-    x, more = stack(pixels, shape)
+    x, kept, found = read_images(sources, names, strict=strict, shape=shape, side=side)
     labels = None if y is None else [y[i] for i in kept]
     place = {old: new for new, old in enumerate(kept)}
     left = None if test is None else np.array([place[i] for i in test.tolist() if i in place], dtype=np.int64)
-    return Raw(x, labels, exact, [str(i) for i in kept], (), "image", left, (*notes, *found, *more))
+    return Raw(x, labels, exact, [str(i) for i in kept], (), "image", left, (*notes, *found))
 
 
 def _sound(cell: dict[str, Any] | None, where: str) -> Array:

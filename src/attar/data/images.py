@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,12 @@ _COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", "
 _DEPTHS = 257
 # Parts of red, green and blue in grey, of ITU-R BT.601, as in Pillow.
 LUMA = (0.299, 0.587, 0.114)
+# Of Exif: the tag that says how a camera was held, and what it says of images that lie on their side.
+_ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
+# Longer side of images to learn from, unless a person asks for another.
+SIDE = 64
+# Images whose size is asked for first, and how many times as large as needed a JPEG is decoded at least.
+_ASKED, _SPARE = 1000, 2
 
 
 @lru_cache(maxsize=256)
@@ -41,18 +48,26 @@ def is_image(suffix: str) -> bool:
 
 
 def read_images(
-    sources: Sequence[str | bytes], names: Sequence[str], *, strict: bool
-) -> tuple[list[Array], list[int], list[str]]:
-    """Decode images.
+    sources: Sequence[str | bytes],
+    names: Sequence[str],
+    *,
+    strict: bool,
+    shape: tuple[int, ...] | None = None,
+    side: int | None = None,
+) -> tuple[Array, list[int], list[str]]:
+    """Decode images, and bring each to the size and the colours of all: they are never all held as large as they are.
 
     Arguments:
-        sources: paths or contents.
+        sources: paths or contents. An image that a camera took lying on its side is turned upright.
         names: of each, for messages.
         strict: refuse an unreadable image, by its path where it has one, rather than skip it.
+        shape: to bring them to, `(h, w)` or `(h, w, c)`; where None the median height and width, and colour if any
+            has it.
+        side: where the longer side of the median is longer than so many pixels, it is shrunk to that.
 
     Returns:
-        Images `(h, w)` or `(h, w, 3)`, from 0 to 255 but for those of floats, the positions in `sources` of those that
-        could be read, and notes.
+        Images `(n, h, w)` or `(n, h, w, c)`, from 0 to 255 but for those of floats, the positions in `sources` of those
+        that could be read, and notes.
 
     Raises:
         DataError: no image can be read, or one cannot and `strict` is set.
@@ -62,38 +77,97 @@ def read_images(
     images: list[Array] = []
     kept: list[int] = []
     broken: list[str] = []
+    notes: list[str] = []
+    deep = other = 0
     with warnings.catch_warnings():
-        # An image of more than 90 million pixels is a mistake or an attack, and Pillow only warns.
+        # Of what Pillow warns, only an image of more than 90 million pixels, a mistake or an attack, is not to be had.
+        warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
+        median = _median_size(sources) if shape is None else shape[:2]
+        size = shrunk_size(median, side)
         for i, source in enumerate(sources):
             try:
-                content = source if isinstance(source, bytes) else _content(source)
-                with Image.open(io.BytesIO(content)) as image:
-                    images.append(_array(image))
-                kept.append(i)
+                image, own = _decoded(source, size)
             except Exception as error:  # Pillow's plugins raise whatever a corrupt file leads them to
                 if strict:
                     where = names[i] if isinstance(source, bytes) else source
                     raise DataError(f"{where}: unreadable image ({_first(error)}); mend or remove it") from None
                 broken.append(names[i])
+                continue
+            if image.dtype.kind in "iu" and image.dtype.itemsize > 1:
+                # In the units of 8 bits, so that a file is the same whichever lie beside it.
+                image, deep = image.astype(np.float32) / _DEPTHS, deep + 1
+            images.append(resize(image, *size))
+            kept.append(i)
+            other += own != size
     if not images:
         raise DataError(f"none of {len(sources)} images can be read ({', '.join(broken[:3])}); mend or remove them")
-    images, notes = _in_bytes(images)
-    if not broken:
-        return images, kept, notes
-    are = inflected(len(broken), "is", "are")
-    skipped = f"{len(broken)} of {len(sources)} images cannot be read and {are} skipped ({listed(broken)})"
-    return images, kept, [skipped, *notes]
+    if broken:
+        are = inflected(len(broken), "is", "are")
+        notes.append(f"{len(broken)} of {len(sources)} images cannot be read and {are} skipped ({listed(broken)})")
+    if deep:
+        have = inflected(deep, "has", "have")
+        notes.append(f"{deep} of {len(images)} images {have} 16 bits a value: brought to the units of 8, 0 to 255")
+    x, recoloured = stack(images, shape)
+    return x, kept, [*notes, *recoloured, *(shrunk_note(median, size) or _resized(other, len(images), size))]
 
 
-def _in_bytes(images: list[Array]) -> tuple[list[Array], list[str]]:
-    """Images of 16 bits in the units of 8, so that a file is the same whichever lie beside it; and a note."""
-    deep = [image.dtype.kind in "iu" and image.dtype.itemsize > 1 for image in images]
-    if not any(deep):
-        return images, []
-    scaled = [image.astype(np.float32) / _DEPTHS if more else image for image, more in zip(images, deep)]
-    have = inflected(sum(deep), "has", "have")
-    return scaled, [f"{sum(deep)} of {len(images)} images {have} 16 bits a value: brought to the units of 8, 0 to 255"]
+def shrunk_size(size: tuple[int, ...], side: int | None) -> tuple[int, int]:
+    """Height and width, and where the longer is longer than `side`, both in proportion to that.
+
+    >>> shrunk_size((300, 400), 96)
+    (72, 96)
+    """
+    share = 1.0 if side is None else min(1.0, side / max(size))
+    return max(1, round(share * size[0])), max(1, round(share * size[1]))
+
+
+def shrunk_note(given: tuple[int, ...], size: tuple[int, int]) -> list[str]:
+    """What a person should know about images that were shrunk, if they were."""
+    if size == given:
+        return []
+    before, after = (f"{height} × {width}" for height, width in (given, size))
+    return [f"images of {before} pixels are shrunk to {after}: a longer side keeps more, and takes longer"]
+
+
+def _median_size(sources: Sequence[str | bytes]) -> tuple[int, int]:
+    """Of the images that can be opened, or of a thousand among them."""
+    sizes = []
+    for source in sources[:: -(-len(sources) // _ASKED)]:
+        with suppress(Exception), _opened(source) as image:
+            sizes.append(_upright_size(image))
+    return (int(np.median([h for h, _ in sizes])), int(np.median([w for _, w in sizes]))) if sizes else (1, 1)
+
+
+def _decoded(source: str | bytes, size: tuple[int, ...]) -> tuple[Array, tuple[int, int]]:
+    """Pixels, of a large JPEG fewer than it has but enough for the size that is asked for; and the size it has."""
+    from PIL import ImageOps
+
+    with _opened(source) as image:
+        own = _upright_size(image)
+        # Decoded at a half, a quarter or an eighth, a photograph takes a fraction of the time.
+        across, down = size if own == image.size else size[::-1]
+        image.draft(None, (_SPARE * across, _SPARE * down))
+        return _array(image if _orientation(image) == 1 else ImageOps.exif_transpose(image)), own
+
+
+def _upright_size(image: PillowImage.Image) -> tuple[int, int]:
+    """Height and width once it is turned as the camera noted."""
+    return image.size if _orientation(image) in _LYING else (image.height, image.width)
+
+
+def _orientation(image: PillowImage.Image) -> int:
+    """As Exif has it, from 1, which is upright, to 8; 1 where what the camera noted cannot be understood."""
+    if "exif" in image.info:
+        with suppress(Exception):
+            return int(image.getexif().get(_ORIENTATION, 1))
+    return 1
+
+
+def _opened(source: str | bytes) -> PillowImage.Image:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(source if isinstance(source, bytes) else _content(source)))
 
 
 def _content(path: str) -> bytes:
@@ -141,11 +215,13 @@ def stack(images: Sequence[Array], shape: tuple[int, ...] | None = None) -> tupl
         notes.append(f"{odd} of {len(images)} images {are} turned to {wanted}")
         images = [_recolour(image, depth) for image in images]
     other = sum(image.shape[:2] != (height, width) for image in images)
-    if other:
-        are = inflected(other, "is", "are")
-        notes.append(f"{other} of {len(images)} images {are} resized to {height} × {width} pixels")
-        images = [resize(image, height, width) for image in images]
-    return np.stack(images), notes
+    notes += _resized(other, len(images), (height, width))
+    return np.stack([resize(image, height, width) for image in images]), notes
+
+
+def _resized(other: int, n: int, size: tuple[int, ...]) -> list[str]:
+    are = inflected(other, "is", "are")
+    return [f"{other} of {n} images {are} resized to {size[0]} × {size[1]} pixels"] if other else []
 
 
 def _recolour(image: Array, depth: tuple[int, ...]) -> Array:

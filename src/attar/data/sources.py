@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from attar.data import builtin, graphs
 from attar.data.arrays import build, with_groups, with_labels
 from attar.data.conform import conform
 from attar.data.dataset import Column, Dataset
 from attar.data.files import read_file
 from attar.data.folders import read_folder
+from attar.data.images import SIDE, shrunk_note, shrunk_size, stack
 from attar.data.labels_file import match_labels, read_labels
 from attar.data.raw import Raw
 from attar.data.recordings import read_recordings
@@ -28,6 +31,7 @@ def read(
     label_column: str | None = None,
     groups: Path | None = None,
     group_column: str | None = None,
+    side: int | None = None,
     strict: bool = False,
 ) -> Dataset:
     """Read samples to learn from.
@@ -39,6 +43,7 @@ def read(
         label_column: of a table. Where None, one called label, target, class or y is taken, and said.
         groups: file of id (or file name) and group, such as a patient: samples of one group are judged together.
         group_column: of a table, or an array of an NPZ file, that says the same.
+        side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
         strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
 
     Raises:
@@ -50,15 +55,27 @@ def read(
     ((150, 4), ('setosa', 'versicolor', 'virginica'))
     """
     told = _Told.of(labels, label_column, groups, group_column)
+    side = SIDE if side is None else side
     raw = _raw(
         source,
+        side=side,
         label_column=label_column,
         group_column=group_column,
         strict=strict,
         leave_out=[file for file in (labels, groups) if file is not None],
         kind=kind,
     )
-    return told.on(build(told.alone(raw), where=source, kind=kind), raw.skipped)
+    return told.on(_shrunk(build(told.alone(raw), where=source, kind=kind), side), raw.skipped)
+
+
+def _shrunk(dataset: Dataset, side: int) -> Dataset:
+    """Images of an array no larger than those of files."""
+    given = dataset.x.shape[1:3]
+    if dataset.kind != "image" or max(given) <= side:
+        return dataset
+    size = shrunk_size(given, side)
+    x, _ = stack(list(dataset.x), (*size, *dataset.x.shape[3:]))
+    return replace(dataset, x=np.asarray(x, dtype=np.float32), notes=(*dataset.notes, *shrunk_note(given, size)))
 
 
 @dataclass(frozen=True)
@@ -181,6 +198,7 @@ def _raw(
     strict: bool,
     leave_out: Collection[Path] = (),
     shape: tuple[int, ...] | None = None,
+    side: int | None = None,
     text: Collection[str] = (),
     kind: str | None = None,
 ) -> Raw:
@@ -193,6 +211,7 @@ def _raw(
             group_column=group_column,
             strict=strict,
             shape=shape,
+            side=side,
             text=text,
             kind=kind,
         )
@@ -218,10 +237,16 @@ def _raw(
                 raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
             if group_column:
                 raise LabelError(f"{source}: a group column is part of a file; of a folder, give a file of groups")
-            return read_folder(path, strict=strict, leave_out=leave_out, shape=shape)
+            return read_folder(path, strict=strict, leave_out=leave_out, shape=shape, side=side)
         if path.is_file():
             return read_file(
-                path, label_column=label_column, group_column=group_column, strict=strict, text=text, kind=kind
+                path,
+                label_column=label_column,
+                group_column=group_column,
+                strict=strict,
+                shape=shape,
+                text=text,
+                kind=kind,
             )
         if path.exists():
             raise DataError(f"{source}: neither a file nor a folder; give one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,7 +108,7 @@ class RandomConvolutions(Representation):
                 )
             bank = _Bank(normalised[:_LEARNT], self.n_kernels, self.n_thresholds, generator, self._filters())
             self._module = nn.Sequential(preprocess, bank).eval()
-            self._at_once = max(1, _ANSWERS_AT_ONCE // (self.n_kernels * normalised[0, 0].numel()))
+            self._at_once = _at_once(self.n_kernels, normalised)
             bank.standardise(torch.cat([bank(batch) for batch in normalised.split(self._at_once)]))
         self.dim_ = int(bank.mean.numel())
 
@@ -191,10 +192,8 @@ class _Filters(nn.Module):
         size = [s - difference for s in x.shape[2:]]
         # Transposed: a product with so few columns is much faster the other way round in memory.
         self.register_buffer("cells", _cells(size, _CELLS[dims]).T.contiguous())
-        answers = self._convolve(x[:_REFERENCE]).transpose(0, 1).reshape(n, -1)
-        answers = answers[:, :: -(-answers.shape[1] // _ANSWERS)]
         at = torch.rand(n, n_thresholds, generator=generator)
-        self.register_buffer("thresholds", _quantiles(answers, at) + _OFF)
+        self.register_buffer("thresholds", _quantiles(self._some_answers(x[:_REFERENCE]), at) + _OFF)
 
     def _channels(self, channels: int, generator: torch.Generator) -> Tensor:
         """Which channels each group of filters sees `(groups, channels)`: few more often than many."""
@@ -223,6 +222,17 @@ class _Filters(nn.Module):
         answers = convolve(sums, self.weight, self.bias, padding=padding, dilation=self.dilation, groups=groups)
         return answers.flatten(2)
 
+    def _some_answers(self, x: Tensor) -> Tensor:
+        """Every k-th of all answers, `(kernels, answers)`, made for a few samples at a time."""
+        n = len(self.bias)
+        places = len(x) * prod(s - self.difference for s in x.shape[2:])
+        step, at, some = -(-places // _ANSWERS), 0, []
+        for batch in torch.split(x, _at_once(n, x)):
+            answers = self._convolve(batch).transpose(0, 1).reshape(n, -1)
+            some.append(answers[:, at::step].clone())
+            at = (at - answers.shape[1]) % step
+        return torch.cat(some, dim=1)
+
     def forward(self, x: Tensor) -> Tensor:
         a = self._convolve(x)
         # The mean of the sign is twice the share above, less one: the same after standardising, in fewer passes.
@@ -237,6 +247,11 @@ class _Filters(nn.Module):
     def _pool(self, a: Tensor) -> Tensor:
         """Means over each cell, `(n, kernels, cells)`."""
         return a.mean(2, keepdim=True) if len(self.cells) == 1 else a @ self.cells.T
+
+
+def _at_once(n_kernels: int, x: Tensor) -> int:
+    """How many samples `(n, channels, *size)` are best answered to at a time."""
+    return max(1, _ANSWERS_AT_ONCE // (n_kernels * x[0, 0].numel()))
 
 
 def _on_grid(weight: Tensor) -> Tensor:
