@@ -81,7 +81,8 @@ def epochs_for(kind: Kind, x: Floats, seconds: float) -> int:
     with torch.random.fork_rng(devices=[]):
         encoder, decoder = kind.encoder(DIM, _WIDTH), kind.decoder(DIM, _WIDTH)
     optimizer = torch.optim.AdamW([*encoder.parameters(), *decoder.parameters()], fused=True)
-    batch = kind.preprocess()(torch.tensor(x[:_BATCH]))
+    batch_size = kind.batch(_BATCH)
+    batch = kind.preprocess()(torch.tensor(x[:batch_size]))
     best = float("inf")
     for _ in range(4):
         start = time.perf_counter()
@@ -89,7 +90,7 @@ def epochs_for(kind: Kind, x: Floats, seconds: float) -> int:
         loss.backward()
         optimizer.step()
         best = min(best, time.perf_counter() - start)
-    steps = len(x) // _BATCH
+    steps = len(x) // batch_size
     return int(min(seconds / (best * steps), max(_STEPS / steps, 1), _EPOCHS)) or 1
 
 
@@ -98,7 +99,13 @@ def autoencoder(
 ) -> Autoencoder:
     """An autoencoder that is trained in a stage of the run, or read from it."""
     model = Autoencoder(
-        dim, width=_WIDTH, epochs=epochs, batch_size=_BATCH, precision=precision, kind=kind, random_state=seed
+        dim,
+        width=_WIDTH,
+        epochs=epochs,
+        batch_size=kind.batch(_BATCH),
+        precision=precision,
+        kind=kind,
+        random_state=seed,
     )
 
     def train(folder: Any) -> Result:

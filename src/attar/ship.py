@@ -30,7 +30,7 @@ from attar.trials.base import Job
 if TYPE_CHECKING:
     from attar.kinds.base import Kind, Student
 
-_CALIBRATION = 512
+_CALIBRATION, _BATCH = 512, 128
 # Share of samples that an integer model must give the class of its float original.
 _AGREEMENT = 0.95
 _CHECKED = 256
@@ -181,6 +181,7 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
         None if job.balanced else job.y,
         view=lambda x, generator: job.kind.view(preprocess(x), generator, _STRENGTH),
         epochs=job.plan.student_epochs,
+        batch_size=job.kind.batch(_BATCH),
         seed=job.seed,
         checkpoint=folder / CHECKPOINT,
         progress=job.progress,

@@ -198,6 +198,13 @@ def test_moments_equal_numpy_in_float64_far_from_zero():
     np.testing.assert_allclose(std, np.nanstd(x.astype(np.float64), axis=(0, 2)), rtol=1e-9)
 
 
+def test_of_large_samples_fewer_go_through_a_network_at_once():
+    def batch(shape):
+        return kinds.of("series").learn(np.zeros((2, *shape), dtype=np.float32)).batch(256)
+
+    assert [batch((1, 128)), batch((9, 900)), batch((1, 2**15)), batch((1, 2**20))] == [256, 256, 64, 8]
+
+
 def test_moments_of_large_samples_take_little_memory(monkeypatch):
     monkeypatch.setattr(base, "_NUMBERS", 2**14)
     x = RNG.random((200, 2, 5000), dtype=np.float32)

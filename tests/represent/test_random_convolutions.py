@@ -24,7 +24,7 @@ def samples(shape, n=20, seed=0):
     return np.random.default_rng(seed).standard_normal((n, *shape)).astype(np.float32)
 
 
-def naive(filters, x):
+def naive(filters, x, stride=1):
     """One dilation, from the class's own words: loops over filters, channels, places and taps."""
     weight, thresholds = filters.weight.double().numpy(), filters.thresholds.double().numpy()
     seen = filters.channels.numpy()
@@ -41,7 +41,8 @@ def naive(filters, x):
                 if 0 <= at < steps:
                     for c in range(channels):
                         answers[:, k, place] += seen[k // 8, c, 0] * weight[k, 0, tap] * x[:, c, at]
-    answers += filters.bias.double().numpy()[:, None]
+    answers = answers[:, :, ::stride] + filters.bias.double().numpy()[:, None]
+    steps = answers.shape[2]
     # The mean of the sign is the share above, but for scale and origin.
     above = [2 * (answers > b[:, None]).mean(2) - 1 for b in thresholds.T]
     strength = np.zeros((n, len(weight)))
@@ -60,6 +61,27 @@ def test_features_equal_a_naive_loop(dilation, difference) -> None:
     generator = torch.Generator().manual_seed(0)
     filters = room._Filters(torch.tensor(x), 16, 2, dilation, difference, generator)
     np.testing.assert_allclose(filters(torch.tensor(x)).numpy(), naive(filters, x), atol=1e-4)
+
+
+@pytest.mark.parametrize(("places", "stride"), [(36, 1), (35, 2), (12, 3), (5, 8)])
+def test_of_many_places_some_are_looked_at(places, stride, monkeypatch) -> None:
+    monkeypatch.setattr(room, "_PLACES", places)
+    x = samples((3, 36), n=4)
+    filters = room._Filters(torch.tensor(x), 8, 1, 2, False, torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(filters(torch.tensor(x)).numpy(), naive(filters, x, stride), atol=1e-4)
+
+
+def test_large_samples_are_looked_at_in_a_bounded_number_of_places(tmp_path) -> None:
+    for shape, kind, sides in (((2, 20_000), "series", [6667]), ((100, 130), "image", [50, 65])):
+        x = samples(shape, n=3)
+        representation = RandomConvolutions(8, kind=kind, random_state=0).fit(x)
+        filters = representation.module_[-1].filters[0]
+        assert filters.cells.shape[1] == np.prod(sides) <= room._PLACES
+        whole = nn.Sequential(representation.module_, nn.Softmax(dim=1)).eval()
+        classes = tuple(map(str, range(representation.dim_)))
+        export(whole, torch.tensor(x), tmp_path / "m.onnx", ModelMeta(kind, shape, classes))
+        with torch.no_grad():
+            check(tmp_path / "m.onnx", x, whole(torch.tensor(x)).numpy(), 0.05)
 
 
 @pytest.mark.parametrize("shape", [(2, 8), (1, 40), (8, 8)])

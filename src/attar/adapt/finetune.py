@@ -129,7 +129,7 @@ def _train(
         len(x),
         epochs=1,
         steps=steps,
-        batch_size=_BATCH,
+        batch_size=kind.batch(_BATCH),
         lr=lr,
         weight_decay=weight_decay,
         seed=seed,

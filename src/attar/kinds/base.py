@@ -25,6 +25,8 @@ NetworkPair: TypeAlias = Callable[[int, int], tuple[nn.Module, nn.Module]]
 
 # Samples in one pass over the data for its statistics, and numbers in these: float64 copies stay small.
 _CHUNK, _NUMBERS = 4096, 2**23
+# Samples that go through a network at once, and numbers in these: layers hold a hundred times as many.
+_LEAST_AT_ONCE, _NUMBERS_AT_ONCE = 8, 2**21
 # A spread below this share of the mean is rounding noise of float32, not signal.
 _CONSTANT = 1e-6
 
@@ -161,8 +163,11 @@ class Kind(Parts, Restorable, Translated, ABC):
         return None
 
     def batch(self, usual: int) -> int:
-        """Samples that go through a network at once: as usual, or more where that costs no more."""
-        return usual
+        """Samples that go through a network at once: as usual, or more where that costs no more.
+
+        Fewer of large samples, so that the widest layer of an encoder and its gradients stay within some gigabytes.
+        """
+        return min(usual, max(_LEAST_AT_ONCE, _NUMBERS_AT_ONCE // max(1, prod(self.shape))))
 
     def example(self, x: Floats) -> Tensor:
         """A few raw samples as an exported file takes them; the values do not matter."""

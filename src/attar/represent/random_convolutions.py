@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import ceil, prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,8 @@ _LENGTH = {1: 9, 2: 3}
 _GROUP = 8
 # Cells along each axis over which answers are pooled: where a stroke lies matters, when a beat falls does not.
 _CELLS = {1: 1, 2: 2}
+# Places that are enough for a mean: of more, only some are looked at.
+_PLACES = 8192
 _MAX_DILATIONS = {1: 8, 2: 3}
 # Samples and answers from which thresholds are drawn, and samples whose features are standardised.
 _REFERENCE, _ANSWERS, _SCALED = 64, 20_000, 2048
@@ -53,8 +55,9 @@ class RandomConvolutions(Representation):
         the share of places with a > b, for `n_thresholds` quantiles b of the answers to training samples,
         √ of the mean over all places of max(a, 0) where the filter answers strongest in its group of eight, else 0,
 
-    per cell of a grid for images, each standardised. The first is the family of ROCKET and MiniRocket, the second
-    the competition of Hydra. Everything is a convolution, a comparison or a mean, so it exports to ONNX.
+    per cell of a grid for images, each standardised. Of more than 8,192 places it looks at every second, third, … along
+    each axis. The first is the family of ROCKET and MiniRocket, the second the competition of Hydra. Everything is a
+    convolution, a comparison or a mean, so it exports to ONNX.
 
     References:
         Dempster, Petitjean, Webb, ROCKET, 2020, https://arxiv.org/abs/1910.13051
@@ -190,6 +193,8 @@ class _Filters(nn.Module):
         self.register_buffer("channels", self._channels(channels, generator).reshape(-1, channels, *(1,) * dims))
         self._learn(x, generator)
         size = [s - difference for s in x.shape[2:]]
+        self.stride = ceil((prod(size) / _PLACES) ** (1 / dims))
+        size = [-(-s // self.stride) for s in size]
         # Transposed: a product with so few columns is much faster the other way round in memory.
         self.register_buffer("cells", _cells(size, _CELLS[dims]).T.contiguous())
         at = torch.rand(n, n_thresholds, generator=generator)
@@ -219,13 +224,13 @@ class _Filters(nn.Module):
         padding = self.dilation * (self.weight.shape[-1] // 2)
         convolve = F.conv1d if x.ndim == 3 else F.conv2d
         groups = sums.shape[1]
-        answers = convolve(sums, self.weight, self.bias, padding=padding, dilation=self.dilation, groups=groups)
+        answers = convolve(sums, self.weight, self.bias, self.stride, padding, self.dilation, groups)
         return answers.flatten(2)
 
     def _some_answers(self, x: Tensor) -> Tensor:
         """Every k-th of all answers, `(kernels, answers)`, made for a few samples at a time."""
         n = len(self.bias)
-        places = len(x) * prod(s - self.difference for s in x.shape[2:])
+        places = len(x) * self.cells.shape[-1]
         step, at, some = -(-places // _ANSWERS), 0, []
         for batch in torch.split(x, _at_once(n, x)):
             answers = self._convolve(batch).transpose(0, 1).reshape(n, -1)

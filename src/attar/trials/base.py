@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from attar.training.progress import Progress
 
 
-# Samples that go through a module at once, where the kind has no other wish.
-_CHUNK = 64
+# Samples that go through a module at once, where the kind has no other wish, and numbers in these.
+_CHUNK, _NUMBERS = 64, 2**16
 # Labelled samples whose representation is kept, for risk curves of the head.
 _COMPONENTS = 300
 # Samples on which a file is checked.
@@ -80,7 +80,7 @@ class Job:
     @property
     def at_once(self) -> int:
         """Samples that go through a module at once: few, so that what it computes on the way stays in the cache."""
-        return self.kind.batch(_CHUNK)
+        return self.kind.batch(max(1, min(_CHUNK, _NUMBERS // max(1, self.x[0].size))))
 
     @property
     def example(self) -> torch.Tensor:
