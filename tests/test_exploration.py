@@ -122,7 +122,11 @@ def test_images_are_rebuilt_drawn_and_gone_between(tmp_path):
     ]
     facts = done.facts
     lines = {line.name: line for panel in facts.panels for line in panel.lines}
-    assert {"PCA, 16 components", "autoencoder, 16 values"} <= set(lines)
+    assert "PCA, 16 components" in lines
+    # In a tenth of a second an autoencoder learns less than components know.
+    assert "autoencoder, 16 values" not in lines
+    said = next(panel.said for panel in facts.panels if panel.title == "Samples rebuilt")
+    assert re.search(r"lost: PCA, 16 components: [\d.]+ %\. Autoencoder: [\d.]+ %, no better than that, and not", said)
     (oddest,) = next(panel.lines for panel in facts.panels if panel.title == "The oddest samples")
     assert oddest.samples[0].said.startswith(f"{facts.ids[oddest.samples[0].index]}\np = ")
     np.testing.assert_allclose(np.sum(facts.spectrum.shares), 1, rtol=1e-4)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 # Samples beyond so many are left out by chance: the neighbours of each are looked for among all.
 MOST = 70_000
-# Seconds that the autoencoder is trained for, where nothing else is asked: at least, at most, and for each sample.
-SECONDS, PER_SAMPLE = (30.0, 120.0), 1 / 500
+# Seconds that the autoencoder is trained for, where nothing else is asked: at least, at most, and for each value.
+SECONDS, PER_VALUE = (30.0, 120.0), 2.5e-6
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _fewer(dataset: Dataset, seed: int) -> Dataset:
 def _plan(dataset: Dataset, seconds: float | None) -> dict[str, Any]:
     from attar.latents import epochs_for
 
-    seconds = float(np.clip(len(dataset) * PER_SAMPLE, *SECONDS)) if seconds is None else seconds
+    seconds = float(np.clip(dataset.x.size * PER_VALUE, *SECONDS)) if seconds is None else seconds
     kind = kinds.of(dataset.kind).learn(dataset.x, dataset.columns)
     threads = default_plan(dataset.x, 0).threads
     with on_threads(threads):

@@ -17,7 +17,7 @@ from attar.adapt.intervals import Interval, estimate, share, sums_of
 from attar.adapt.validate import LearningPoint, correctness
 from attar.candidates import Candidate
 from attar.committee import predicted
-from attar.compress.budget import Budget, readable
+from attar.compress.budget import Budget, milliseconds, readable
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.deploy.session import load
 from attar.report.facts import CurvePoint, Facts, Group, LatentPoint, Row, Step
@@ -161,7 +161,7 @@ def line_of(candidate: Candidate, job: Job) -> str:
 
 def line_of_step(step: Step) -> str:
     """One line of what the way to the shipped file cost, for a terminal."""
-    return f"{step.name + ' ':<12}{readable(step.bytes)}, {step.latency_ms:.3g} ms per sample"
+    return f"{step.name + ' ':<12}{readable(step.bytes)}, {milliseconds(step.latency_ms, 3)} per sample"
 
 
 def percent(share: float) -> str:
@@ -246,7 +246,7 @@ def _curve(drawn: tuple[LearningPoint, ...], right: npt.NDArray[np.float64], job
 
 
 def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: Step, balanced: bool) -> str:
-    size = f"{readable(shipped.bytes)}, {shipped.latency_ms:.2g} ms per sample"
+    size = f"{readable(shipped.bytes)}, {milliseconds(shipped.latency_ms)} per sample"
     low, high = (100 * limit for limit in choice.interval)
     promised = f"{percent(choice.accuracy)} (90 % interval {low:.0f} to {high:.0f})"
     will, did, of = "be right on", "right on", "of"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attar import kinds
-from attar.compress.budget import Budget, readable
+from attar.compress.budget import Budget, milliseconds, readable
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.groups import NAMES, levels, of_one_group
 from attar.data.labels import validate_labels
@@ -322,7 +322,7 @@ def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
         size, latency = min(models)
         raise BudgetError(
             f"nothing fits the budget of {budget}: the smallest model for these samples takes {readable(size)} and "
-            f"{latency:.2g} ms; allow at least that"
+            f"{milliseconds(latency)}; allow at least that"
         )
 
 

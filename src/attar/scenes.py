@@ -188,25 +188,33 @@ def _rebuilt(found: Survey, originals: Line, ends: tuple[float, float]) -> Itera
     def made(name: str, samples: Floats) -> Line:
         return Line(name, tuple(Shown(found.kind.draw(np.clip(sample, *ends))) for sample in samples))
 
-    errors = ", ".join(f"{latent.name}: {100 * latent.error:.1f} %" for latent in found.latents)
+    # Components come first: what is worse has learnt too little to be worth looking at.
+    enough = found.latents[0].error
+    latents = [latent for latent in found.latents if latent.error <= enough]
+    errors = ", ".join(f"{latent.name}: {100 * latent.error:.1f} %" for latent in latents)
+    said = (
+        f"What is left after a few numbers stand for a sample. Of the variance of samples set aside is lost: {errors}."
+    )
+    for name, error in ((latent.name, latent.error) for latent in found.latents if latent.error > enough):
+        said += f" {name.split(',')[0].capitalize()}: {100 * error:.1f} %, no better than that, and not shown."
     yield Panel(
         "Samples rebuilt",
-        f"What is left after a few numbers stand for a sample. Of the variance of samples set aside is lost: {errors}.",
-        (originals, *(made(latent.name, latent.rebuilt) for latent in found.latents)),
+        said,
+        (originals, *(made(latent.name, latent.rebuilt) for latent in latents)),
         aligned=True,
     )
     yield Panel(
         "Samples drawn from p(x)",
         "Codes drawn from a mixture of normal densities, led back to samples. None of these is in the data.",
-        tuple(made(latent.name, latent.drawn) for latent in found.latents),
+        tuple(made(latent.name, latent.drawn) for latent in latents),
     )
     if found.ends.shape[1]:
         lines = [
             made(f"{latent.name}, {way}", np.stack([step[pair] for step in steps]))
             for pair in range(found.ends.shape[1])
-            for latent in found.latents
+            for latent in latents
             for way, steps in (("straight", latent.straight), ("along the density", latent.along))
-            if way == "straight" or latent is found.latents[-1]
+            if way == "straight" or latent is latents[-1]
         ]
         yield Panel(
             "Between two samples",

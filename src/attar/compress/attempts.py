@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from attar._files import write_whole
 from attar.compress import saved
-from attar.compress.budget import readable
+from attar.compress.budget import milliseconds, readable
 from attar.compress.costs import macs
 from attar.compress.distillation import Samples, answers, variance_of
 from attar.compress.given import are_logits
@@ -140,7 +140,7 @@ class Attempts:
                 left.unlink()
             checkpoints.rmdir()
         self._done[name] = attempt
-        latency = "" if attempt.latency_ms is None else f", {attempt.latency_ms:.3g} ms"
+        latency = "" if attempt.latency_ms is None else f", {milliseconds(attempt.latency_ms, 3)}"
         self.progress.say(
             f"{name:<44}{readable(attempt.bytes):>9}{latency}, {100 * attempt.quality:.2f} % {self.judge.what}"
         )

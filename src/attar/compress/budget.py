@@ -85,3 +85,12 @@ def readable(size: int) -> str:
     if size < 1024:
         return f"{size} B"
     return f"{size / 1024:.1f} KB" if size < 1024**2 else f"{size / 1024**2:.1f} MB"
+
+
+def milliseconds(latency: float, digits: int = 2) -> str:
+    """A latency for a person.
+
+    >>> milliseconds(0.2724), milliseconds(203.4), milliseconds(203.4, 3)
+    ('0.27 ms', '200 ms', '203 ms')
+    """
+    return f"{float(f'{latency:.{digits}g}'):g} ms"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.compress.attempts import Attempt, Attempts, Judge
-from attar.compress.budget import Budget, readable
+from attar.compress.budget import Budget, milliseconds, readable
 from attar.compress.distillation import Samples, View, answers, distill, rows
 from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, samples_for
 from attar.compress.parametrizations import codes_of, frozen
@@ -245,7 +245,7 @@ class _Search:
             if cheap:
                 closest, which = best(cheap), f"the best within {replace(self.budget, accuracy_drop=None)}"
             elif self.budget.latency_ms is not None and times:
-                fastest = f", and the fastest takes {min(times):.2g} ms"
+                fastest = f", and the fastest takes {milliseconds(min(times))}"
             advice = "allow more, or more epochs"
             if any(codes_of(place) is not None for place in places(self.model)):
                 advice = (
