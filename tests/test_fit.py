@@ -17,6 +17,7 @@ from attar.errors import AttarError, BudgetError, DataError, LabelError, RunErro
 from attar.fit import Options, fingerprint_of, fit_source, prepared, summary
 from attar.plan import default_plan
 from attar.run import read_run
+from tests.conftest import Lines
 
 
 @pytest.fixture
@@ -286,3 +287,25 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(tmp_path, monkeypatch)
 def test_what_may_be_lost_is_not_for_a_fit() -> None:
     with pytest.raises(BudgetError, match="attar compress"):
         Options(budget="1%").limits()
+
+
+def test_more_samples_than_there_is_time_for_are_left_out_by_chance_but_none_that_is_labelled_or_tested() -> None:
+    from attar.fit import _fewer
+
+    y = np.full(500, -1)
+    y[::25] = np.arange(20) % 2
+    x = np.arange(500, dtype=np.float32)[:, None]
+    dataset = replace(from_arrays(x, y), test=np.arange(400, 500), groups=np.arange(500) // 5)
+    told = Lines()
+    fewer = _fewer(dataset, 100, 0, told)
+    rows = fewer.x[:, 0].astype(int)
+    assert len(fewer.trained) == 100
+    assert rows[fewer.test].tolist() == list(range(400, 500))
+    assert set(np.flatnonzero(y[:400] >= 0)) <= set(rows)
+    for part in ("y", "groups", "ids"):
+        np.testing.assert_array_equal(getattr(fewer, part), getattr(dataset, part)[rows])
+    assert fewer.notes[-1] == "100 of 400 samples are learnt from, drawn at random: there is time for no more"
+    assert told.said == [f"note        {fewer.notes[-1]}"]
+    assert _fewer(dataset, 400, 0, told) is dataset
+    # Fewer than are labelled: these stay.
+    assert (_fewer(dataset, 3, 0, told).y[: len(fewer.trained)] >= 0).sum() == 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from attar.data.sources import read
 from attar.data.split import some
 from attar.errors import DataError, LabelError
 from attar.fit import default_folder, fingerprint_of
-from attar.plan import default_plan, faster_precision, on_threads, versions
+from attar.plan import MOST, default_plan, faster_precision, on_threads, versions
 from attar.report.saved import write_explored
 from attar.run import Result, Run, free_folder
 from attar.training.progress import Progress, Silent
@@ -26,8 +26,6 @@ from attar.training.progress import Progress, Silent
 if TYPE_CHECKING:
     from attar.report.explored import Explored
 
-# Samples beyond so many are left out by chance: the neighbours of each are looked for among all.
-MOST = 70_000
 # Seconds that the autoencoder is trained for, where nothing else is asked: at least, at most, and for each value.
 SECONDS, PER_VALUE = (30.0, 120.0), 2.5e-6
 
@@ -130,17 +128,7 @@ def _fewer(dataset: Dataset, seed: int) -> Dataset:
     n = len(dataset)
     if n <= MOST:
         return dataset
-    kept = some(n, MOST, seed)
-    test = None if dataset.test is None else np.flatnonzero(np.isin(kept, dataset.test))
-    note = f"{MOST:,} of {n:,} samples, drawn at random, are looked at"
-    return replace(
-        dataset,
-        x=dataset.x[kept],
-        y=dataset.y[kept],
-        ids=dataset.ids[kept],
-        test=test if test is not None and len(test) else None,
-        notes=(*dataset.notes, note),
-    )
+    return dataset.part(some(n, MOST, seed), f"{MOST:,} of {n:,} samples, drawn at random, are looked at")
 
 
 def _plan(dataset: Dataset, seconds: float | None) -> dict[str, Any]:

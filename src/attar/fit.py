@@ -20,10 +20,10 @@ from attar.data.groups import NAMES, levels, of_one_group
 from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
 from attar.data.sources import read
-from attar.data.split import draw_labels, holdout, shortfall
+from attar.data.split import draw_labels, holdout, shortfall, some
 from attar.data.windows import alike
 from attar.errors import BudgetError, DataError, inflected
-from attar.plan import Plan, default_plan, faster_precision, on_threads, plan_for_time, versions
+from attar.plan import MOST, Plan, default_plan, faster_precision, most_samples, on_threads, plan_for_time, versions
 from attar.run import FILE, Result, Run, fingerprint, free_folder, kept
 from attar.training.progress import Progress, Silent
 
@@ -169,6 +169,7 @@ def fit_dataset(
         _refuse_hopeless(dataset, budget)
     with Run(folder, asked, versions()) as run:
         plan = kept(Plan, run.stage("plan", lambda _: Result(facts=_plan(dataset, options, began))).facts)
+        dataset = _fewer(dataset, plan.samples, options.seed, progress)
         with on_threads(plan.threads):
             from attar.job import run_job  # loads torch: not before the input has been found good
 
@@ -342,15 +343,36 @@ def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
             )
 
 
-def _plan(dataset: Dataset, options: Options, began: float) -> dict[str, object]:
+def _fewer(dataset: Dataset, most: int, seed: int, progress: Progress) -> Dataset:
+    """The dataset with no more samples to train on than that; of those that are labelled, with up to `MOST`."""
     trained = dataset.trained
-    x, n_labelled = dataset.x[trained], int((dataset.y[trained] != UNLABELLED).sum())
+    if len(trained) <= most or isinstance(dataset.x, Nodes):
+        return dataset
+    known = dataset.y[trained] != UNLABELLED
+    labelled, others = trained[known], trained[~known]
+    labelled = labelled[some(len(labelled), MOST, seed)]
+    others = others[some(len(others), max(0, most - len(labelled)), seed)]
+    kept = np.sort(np.concatenate([labelled, others, np.setdiff1d(np.arange(len(dataset)), trained)]))
+    n = len(labelled) + len(others)
+    note = f"{n:,} of {len(trained):,} samples are learnt from, drawn at random: there is time for no more"
+    if n < len(trained):
+        progress.say(f"note        {note}")
+        return dataset.part(kept, note)
+    return dataset
+
+
+def _plan(dataset: Dataset, options: Options, began: float) -> dict[str, object]:
+    samples = most_samples(options.seconds)
+    trained = dataset.trained
+    n_labelled = int((dataset.y[trained] != UNLABELLED).sum())
+    x = dataset.x[trained[:samples]]
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     if options.seconds is None:
         plan = default_plan(x, n_labelled)
     else:
         plan = plan_for_time(options.seconds, kind, x, n_labelled, options.pretexts, began=began)
     return plan.model_dump() | {
+        "samples": samples,
         "precision": faster_precision(kind, x),
         "pretexts": options.pretexts,
         "backbone": options.backbone,

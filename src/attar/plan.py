@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from attar.kinds.base import Kind
 
 VERSION = 1
+# Samples beyond so many are left out by chance: the neighbours of each are looked for among all. In a second that is
+# allowed, so many pairs are compared several times.
+MOST, _PAIRS = 70_000, 6e6
 # Optimiser steps that suffice on data of some thousand samples, and the share of the time allowed that they may take.
 _SIMCLR, _AUTOENCODER, _STUDENT, _TUNE = 1000, 600, 1500, 150
 _BATCH, _STUDENT_BATCH = 256, 128
@@ -41,6 +44,7 @@ class Plan(BaseModel):
 
     Arguments:
         version: of this recipe.
+        samples: that are learnt from at most, not counting those that are labelled or of the test part.
         simclr_epochs: of contrastive learning, by SimCLR or another; 0: left out.
         autoencoder_epochs: of the autoencoder, and of masked modelling; 0: left out.
         tune_steps: of fine-tuning, and of training from scratch; 0: both are left out.
@@ -60,6 +64,7 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int = VERSION
+    samples: int = Field(default=MOST, ge=1)
     simclr_epochs: int = Field(ge=0)
     autoencoder_epochs: int = Field(ge=0)
     tune_steps: int = Field(ge=0)
@@ -106,6 +111,15 @@ def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
         folds=5 if n_labelled <= 2000 else 3,
         threads=1 if x.size < _SMALL else max(1, os.cpu_count() or 1),
     )
+
+
+def most_samples(seconds: float | None) -> int:
+    """How many can be compared with each other in the time that is allowed.
+
+    >>> most_samples(None), most_samples(60.0), most_samples(3600.0)
+    (70000, 18974, 70000)
+    """
+    return MOST if seconds is None else min(MOST, max(1, round((_PAIRS * seconds) ** 0.5)))
 
 
 def plan_for_time(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Number
 from typing import TypeAlias
 
@@ -107,6 +107,21 @@ class Dataset:
     def belonging(self, rows: Ints) -> tuple[Ints | None, Windows | None]:
         """Groups and windows of some samples."""
         return None if self.groups is None else self.groups[rows], None if self.windows is None else self.windows[rows]
+
+    def part(self, rows: Ints, note: str) -> Dataset:
+        """The samples of some rows, in ascending order, and a note on why."""
+        test = None if self.test is None else np.flatnonzero(np.isin(rows, self.test))
+        groups, windows = self.belonging(rows)
+        return replace(
+            self,
+            x=self.x[rows],
+            y=self.y[rows],
+            ids=self.ids[rows],
+            test=test if test is not None and len(test) else None,
+            notes=(*self.notes, note),
+            windows=windows,
+            groups=groups,
+        )
 
     @property
     def labelled(self) -> Ints:
