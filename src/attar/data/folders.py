@@ -122,7 +122,8 @@ def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None,
         joined = [part[0] for part in parts if part[0].lower() not in ("train", held_out)]
         if joined:
             where = listed([f"{name}/" for name in sorted(set(joined))])
-            notes.append(f"{len(joined)} samples of {where} are trained on too: choices are made by cross-validation")
+            n = len(joined)
+            notes.append(f"{n} samples of {where} belong to the training part: choices are made by cross-validation")
         parts = [part[1:] for part in parts]
     if not any(parts):
         return None, test, notes
