@@ -39,9 +39,12 @@ def test_columns_that_do_not_fit(columns, message):
         fit(np.array([[nan, 0.0], [0.0, 0.0]]), "table", (2,), MODEL, columns, "table")
 
 
-@pytest.mark.parametrize("cells", [["1.5", None, "soon"], ["2024-12-31", "31.12.2024", "soon"], ["08:00", "?", "soon"]])
+@pytest.mark.parametrize(
+    "cells",
+    [["1.5", None, "soon"], ["2024-12-31", "31.12.2024", "soon"], ["08:00", "?", "soon"], ["2024-12-31", "2024-13-31"]],
+)
 def test_the_cell_that_is_no_number_is_named(cells):
-    wrong = next(cell for cell in cells if cell in ("soon", "?"))
+    wrong = next(cell for cell in cells if cell in ("soon", "?", "2024-13-31"))
     with pytest.raises(
         DataError, match=rf"row {cells.index(wrong)}, column 'at' is '[{wrong}]+' where the model needs"
     ):

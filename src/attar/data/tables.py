@@ -209,10 +209,12 @@ def is_number(text: str) -> bool:
 def can_be_a_number(text: str) -> bool:
     """Whether a text alone could be a cell of a column that is read as numbers: a number, a date or a time of day.
 
-    >>> can_be_a_number("1.5"), can_be_a_number("2024-12-31"), can_be_a_number("soon")
+    >>> can_be_a_number("1.5"), can_be_a_number("2024-12-31"), can_be_a_number("2024-13-31")
     (True, True, False)
     """
-    return is_number(text) or any(re.search(form, text) for form in (DAY_FIRST, _DATE, _TIME))
+    import pyarrow as pa
+
+    return is_number(text) or not pa.types.is_string(_dated(pa.chunked_array([[text]])).type)
 
 
 def looks_like_a_number(text: str) -> bool:
