@@ -304,7 +304,7 @@ def test_more_samples_than_there_is_time_for_are_left_out_by_chance_but_none_tha
     assert set(np.flatnonzero(y[:400] >= 0)) <= set(rows)
     for part in ("y", "groups", "ids"):
         np.testing.assert_array_equal(getattr(fewer, part), getattr(dataset, part)[rows])
-    assert fewer.notes[-1] == "100 of 400 samples are learnt from, drawn at random: there is time for no more"
+    assert fewer.notes[-1] == "100 of 400 samples are learnt from, drawn at random: to compare more takes too long"
     assert told.said == [f"note        {fewer.notes[-1]}"]
     assert _fewer(dataset, 400, 0, told) is dataset
     # Fewer than are labelled: these stay.

@@ -352,13 +352,13 @@ def _fewer(dataset: Dataset, most: int, seed: int, progress: Progress) -> Datase
     labelled, others = trained[known], trained[~known]
     labelled = labelled[some(len(labelled), MOST, seed)]
     others = others[some(len(others), max(0, most - len(labelled)), seed)]
-    kept = np.sort(np.concatenate([labelled, others, np.setdiff1d(np.arange(len(dataset)), trained)]))
     n = len(labelled) + len(others)
-    note = f"{n:,} of {len(trained):,} samples are learnt from, drawn at random: there is time for no more"
-    if n < len(trained):
-        progress.say(f"note        {note}")
-        return dataset.part(kept, note)
-    return dataset
+    if n == len(trained):
+        return dataset
+    kept = np.sort(np.concatenate([labelled, others, np.setdiff1d(np.arange(len(dataset)), trained)]))
+    note = f"{n:,} of {len(trained):,} samples are learnt from, drawn at random: to compare more takes too long"
+    progress.say(f"note        {note}")
+    return dataset.part(kept, note)
 
 
 def _plan(dataset: Dataset, options: Options, began: float) -> dict[str, object]:
