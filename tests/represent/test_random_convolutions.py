@@ -116,7 +116,19 @@ def test_filters() -> None:
         assert f.channels.any(1).all()
 
 
-@pytest.mark.parametrize(("size", "dilations"), [((9,), (1,)), ((40,), (1, 2, 4)), ((3, 3), (1,)), ((1,), (1,))])
+@pytest.mark.parametrize(
+    ("size", "dilations"),
+    [
+        ((9,), (1,)),
+        ((40,), (1, 2, 4)),
+        ((50_000,), (1, 2, 4, 8, 16, 32, 64, 128)),
+        ((3, 3), (1,)),
+        ((1,), (1,)),
+        ((28, 28), (1, 2, 4)),
+        ((90, 42), (1, 2, 4)),
+        ((90, 43), (1, 2, 4, 8)),
+    ],
+)
 def test_dilations(size, dilations) -> None:
     assert room._dilations(size) == dilations
 

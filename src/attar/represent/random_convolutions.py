@@ -29,7 +29,8 @@ _GROUP = 8
 _CELLS = {1: 1, 2: 2}
 # Places that are enough for a mean: of more, only some are looked at.
 _PLACES = 8192
-_MAX_DILATIONS = {1: 8, 2: 3}
+# Dilations at most, but for those at which a filter still spans so small a share of the shortest side.
+_MAX_DILATIONS, _WIDEST = {1: 8, 2: 3}, {1: 0.0, 2: 0.4}
 # Samples and answers from which thresholds are drawn, and samples whose features are standardised.
 _REFERENCE, _ANSWERS, _SCALED = 64, 20_000, 2048
 # Samples that filters may be learnt from.
@@ -276,10 +277,13 @@ def _quantiles(rows: Tensor, at: Tensor) -> Tensor:
 
 
 def _dilations(size: Sequence[int]) -> tuple[int, ...]:
-    """1, 2, 4, … as long as a filter spans no more than the shortest side."""
-    dims = len(size)
-    span = max((min(size) - 1) / (_LENGTH[dims] - 1), 1)
-    return tuple(2**e for e in range(min(int(np.log2(span)) + 1, _MAX_DILATIONS[dims])))
+    """1, 2, 4, … as long as a filter spans no more than the shortest side; beyond the most, a share of that."""
+    dims, side = len(size), min(size)
+
+    def within(span: float) -> int:
+        return int(np.log2(max((span - 1) / (_LENGTH[dims] - 1), 1))) + 1
+
+    return tuple(2**e for e in range(min(within(side), max(_MAX_DILATIONS[dims], within(_WIDEST[dims] * side)))))
 
 
 def _cells(size: Sequence[int], n: int) -> Tensor:
