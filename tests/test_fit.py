@@ -289,23 +289,11 @@ def test_what_may_be_lost_is_not_for_a_fit() -> None:
         Options(budget="1%").limits()
 
 
-def test_more_samples_than_there_is_time_for_are_left_out_by_chance_but_none_that_is_labelled_or_tested() -> None:
-    from attar.fit import _fewer
-
-    y = np.full(500, -1)
-    y[::25] = np.arange(20) % 2
-    x = np.arange(500, dtype=np.float32)[:, None]
-    dataset = replace(from_arrays(x, y), test=np.arange(400, 500), groups=np.arange(500) // 5)
-    told = Lines()
-    fewer = _fewer(dataset, 100, 0, told)
-    rows = fewer.x[:, 0].astype(int)
-    assert len(fewer.trained) == 100
-    assert rows[fewer.test].tolist() == list(range(400, 500))
-    assert set(np.flatnonzero(y[:400] >= 0)) <= set(rows)
-    for part in ("y", "groups", "ids"):
-        np.testing.assert_array_equal(getattr(fewer, part), getattr(dataset, part)[rows])
-    assert fewer.notes[-1] == "100 of 400 samples are learnt from, drawn at random: to compare more takes too long"
-    assert told.said == [f"note        {fewer.notes[-1]}"]
-    assert _fewer(dataset, 400, 0, told) is dataset
-    # Fewer than are labelled: these stay.
-    assert (_fewer(dataset, 3, 0, told).y[: len(fewer.trained)] >= 0).sum() == 20
+def test_that_samples_are_left_out_is_said(tmp_path, monkeypatch, plan) -> None:
+    monkeypatch.setattr("attar.fit._plan", lambda *_: plan.model_copy(update={"samples": 30}).model_dump())
+    x, y = rows(60)
+    y[30:] = -1
+    path, told = tmp_path / "a.npz", Lines()
+    np.savez(path, x=x, y=y)
+    fit_source(str(path), Options(out=tmp_path / "run"), told)
+    assert any(line.startswith("note        30 of 60 samples are learnt from") for line in told.said)

@@ -20,7 +20,7 @@ from attar.data.groups import NAMES, levels, of_one_group
 from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
 from attar.data.sources import read
-from attar.data.split import draw_labels, holdout, shortfall, some
+from attar.data.split import affordable, draw_labels, holdout, shortfall
 from attar.data.windows import alike
 from attar.errors import BudgetError, DataError, inflected
 from attar.plan import MOST, Plan, default_plan, faster_precision, most_samples, on_threads, plan_for_time, versions
@@ -169,12 +169,14 @@ def fit_dataset(
         _refuse_hopeless(dataset, budget)
     with Run(folder, asked, versions()) as run:
         plan = kept(Plan, run.stage("plan", lambda _: Result(facts=_plan(dataset, options, began))).facts)
-        dataset = _fewer(dataset, plan.samples, options.seed, progress)
+        fewer = affordable(dataset, plan.samples, MOST, options.seed)
+        if fewer is not dataset:
+            progress.say(f"note        {fewer.notes[-1]}")
         with on_threads(plan.threads):
             from attar.job import run_job  # loads torch: not before the input has been found good
 
             return run_job(
-                dataset,
+                fewer,
                 plan,
                 budget,
                 run,
@@ -341,24 +343,6 @@ def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
             raise DataError(
                 f"pretext {name!r} is not one for samples of kind {dataset.kind}; choose from {', '.join(possible)}"
             )
-
-
-def _fewer(dataset: Dataset, most: int, seed: int, progress: Progress) -> Dataset:
-    """The dataset with no more samples to train on than that; of those that are labelled, with up to `MOST`."""
-    trained = dataset.trained
-    if len(trained) <= most or isinstance(dataset.x, Nodes):
-        return dataset
-    known = dataset.y[trained] != UNLABELLED
-    labelled, others = trained[known], trained[~known]
-    labelled = labelled[some(len(labelled), MOST, seed)]
-    others = others[some(len(others), max(0, most - len(labelled)), seed)]
-    n = len(labelled) + len(others)
-    if n == len(trained):
-        return dataset
-    kept = np.sort(np.concatenate([labelled, others, np.setdiff1d(np.arange(len(dataset)), trained)]))
-    note = f"{n:,} of {len(trained):,} samples are learnt from, drawn at random: to compare more takes too long"
-    progress.say(f"note        {note}")
-    return dataset.part(kept, note)
 
 
 def _plan(dataset: Dataset, options: Options, began: float) -> dict[str, object]:

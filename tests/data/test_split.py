@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from attar.data.arrays import from_arrays
 from attar.data.dataset import Dataset
-from attar.data.split import draw_labels, holdout, shortfall
+from attar.data.split import affordable, draw_labels, holdout, shortfall
 from attar.errors import DataError, LabelError
 
 codes = st.lists(st.integers(-1, 4), min_size=2, max_size=80).map(lambda y: np.array(y, dtype=np.int64))
@@ -111,3 +113,22 @@ def test_holdout_refusals():
     own = Dataset(dataset.kind, dataset.x, dataset.y, dataset.classes, dataset.ids, dataset.columns, np.array([1]))
     with pytest.raises(DataError, match="its own test part"):
         holdout(own, 0.5)
+
+
+def test_more_samples_than_there_is_time_for_are_left_out_by_chance_but_none_that_is_labelled_or_tested():
+    y = np.full(500, -1)
+    y[::25] = np.arange(20) % 2
+    x = np.arange(500, dtype=np.float32)[:, None]
+    dataset = replace(from_arrays(x, y), test=np.arange(400, 500), groups=np.arange(500) // 5)
+    fewer = affordable(dataset, 100, 1000, 0)
+    rows = fewer.x[:, 0].astype(int)
+    assert len(fewer.trained) == 100
+    assert rows[fewer.test].tolist() == list(range(400, 500))
+    assert set(np.flatnonzero(y[:400] >= 0)) <= set(rows)
+    for part in ("y", "groups", "ids"):
+        np.testing.assert_array_equal(getattr(fewer, part), getattr(dataset, part)[rows])
+    assert fewer.notes[-1] == "100 of 400 samples are learnt from, drawn at random: to compare more takes too long"
+    assert affordable(dataset, 400, 1000, 0) is dataset
+    # Fewer than are labelled: these stay, up to their own most.
+    assert (affordable(dataset, 3, 1000, 0).y[: len(fewer.trained)] >= 0).sum() == 20
+    assert len(affordable(dataset, 3, 8, 0).trained) == 8

@@ -110,20 +110,8 @@ def _lists_of_labels(folder: Path, suffix: Mapping[str, str]) -> list[str]:
 def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None, list[str]]:
     """Labels from sub-folders, the test part, and notes."""
     parts = [name.split("/")[:-1] for name in names]
-    test: Ints | None = None
-    notes = []
-    top = {part[0].lower() if part else "" for part in parts}
-    others = top - {"train"}
-    if top > others and others and others <= {"test", *_VALIDATION}:
-        held_out = "test" if "test" in others else min(others)
-        test = np.array([i for i, part in enumerate(parts) if part[0].lower() == held_out], dtype=np.int64)
-        if held_out != "test":
-            notes.append(f"there is no test part: {held_out}/ is taken for it")
-        joined = [part[0] for part in parts if part[0].lower() not in ("train", held_out)]
-        if joined:
-            where = listed([f"{name}/" for name in sorted(set(joined))])
-            n = len(joined)
-            notes.append(f"{n} samples of {where} belong to the training part: choices are made by cross-validation")
+    test, notes = _test_part([part[0] if part else "" for part in parts])
+    if test is not None:
         parts = [part[1:] for part in parts]
     if not any(parts):
         return None, test, notes
@@ -133,6 +121,21 @@ def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None,
         return None, test, [*notes, f"{beside} {lie} beside the sub-folders, so these are not taken for labels"]
     y = [None if part[0].lower() in _UNLABELLED else part[0] for part in parts]
     return (y if any(y) else None), test, notes
+
+
+def _test_part(top: Sequence[str]) -> tuple[Ints | None, list[str]]:
+    """Where the sub-folders of the samples are the source's own split: its test part, and notes."""
+    lower = [name.lower() for name in top]
+    others = set(lower) - {"train"}
+    if "train" not in lower or not others or not others <= {"test", *_VALIDATION}:
+        return None, []
+    held_out = "test" if "test" in others else min(others)
+    notes = [] if held_out == "test" else [f"there is no test part: {held_out}/ is taken for it"]
+    joined = [name for name, part in zip(top, lower) if part not in ("train", held_out)]
+    if joined:
+        where, n = listed([f"{name}/" for name in sorted(set(joined))]), len(joined)
+        notes.append(f"{n} samples of {where} belong to the training part: choices are made by cross-validation")
+    return np.flatnonzero(np.array(lower) == held_out), notes
 
 
 def _files(folder: Path, leave_out: Collection[Path]) -> Iterator[str]:

@@ -131,19 +131,21 @@ def shrunk_note(given: tuple[int, ...], size: tuple[int, int]) -> list[str]:
 
 
 def _median_size(sources: Sequence[str | bytes]) -> tuple[int, int]:
-    """Of the images that can be opened, or of a thousand among them."""
+    """Of the images that can be opened, or of a thousand among them, by what their files begin with."""
+    from PIL import Image
+
     sizes = []
     for source in sources[:: -(-len(sources) // _ASKED)]:
-        with suppress(Exception), _opened(source) as image:
+        with suppress(Exception), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             sizes.append(_upright_size(image))
     return (int(np.median([h for h, _ in sizes])), int(np.median([w for _, w in sizes]))) if sizes else (1, 1)
 
 
 def _decoded(source: str | bytes, size: tuple[int, ...]) -> tuple[Array, tuple[int, int]]:
     """Pixels, of a large JPEG fewer than it has but enough for the size that is asked for; and the size it has."""
-    from PIL import ImageOps
+    from PIL import Image, ImageOps
 
-    with _opened(source) as image:
+    with Image.open(io.BytesIO(source if isinstance(source, bytes) else _content(source))) as image:
         own = _upright_size(image)
         # Decoded at a half, a quarter or an eighth, a photograph takes a fraction of the time.
         across, down = size if own == image.size else size[::-1]
@@ -162,12 +164,6 @@ def _orientation(image: PillowImage.Image) -> int:
         with suppress(Exception):
             return int(image.getexif().get(_ORIENTATION, 1))
     return 1
-
-
-def _opened(source: str | bytes) -> PillowImage.Image:
-    from PIL import Image
-
-    return Image.open(io.BytesIO(source if isinstance(source, bytes) else _content(source)))
 
 
 def _content(path: str) -> bytes:

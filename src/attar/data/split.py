@@ -6,6 +6,7 @@ import numpy as np
 
 from attar.data.dataset import UNLABELLED, Dataset, Doubles, Ints
 from attar.data.groups import levels, units
+from attar.data.nodes import Nodes
 from attar.errors import DataError, LabelError, inflected
 
 
@@ -16,6 +17,32 @@ def some(n: int, most: int, seed: int) -> Ints:
     (array([0, 1, 2]), array([2, 3, 4]))
     """
     return np.sort(np.random.default_rng(seed).permutation(n)[:most])
+
+
+def affordable(dataset: Dataset, most: int, labelled: int, seed: int) -> Dataset:
+    """The dataset, or as many of its samples as can be learnt from, drawn at random.
+
+    The test part stays, and a graph is left whole.
+
+    Arguments:
+        dataset: any.
+        most: samples to train on, where no more than those are labelled.
+        labelled: most samples to train on that are labelled.
+        seed: of the draw.
+    """
+    trained = dataset.trained
+    if len(trained) <= most or isinstance(dataset.x, Nodes):
+        return dataset
+    known = dataset.y[trained] != UNLABELLED
+    labels, others = trained[known], trained[~known]
+    labels = labels[some(len(labels), labelled, seed)]
+    others = others[some(len(others), max(0, most - len(labels)), seed)]
+    n = len(labels) + len(others)
+    if n == len(trained):
+        return dataset
+    kept = np.sort(np.concatenate([labels, others, np.setdiff1d(np.arange(len(dataset)), trained)]))
+    note = f"{n:,} of {len(trained):,} samples are learnt from, drawn at random: to compare more takes too long"
+    return dataset.part(kept, note)
 
 
 def draw_labels(

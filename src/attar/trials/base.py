@@ -142,11 +142,15 @@ class Fitted:
     rank: int = 1  # the simplest head on a representation first
     even_already: bool = False  # answers as if each class were as frequent as any other, whatever the labels
 
+    def class_weights(self, job: Job) -> Doubles:
+        """What makes up for how often it expects each class, as `attar.adapt.prior.class_weights`."""
+        return class_weights(self.everything[job.labelled], job.codes)
+
     def even(self, job: Job) -> Fitted:
         """The same candidate with the answers of `Job.even`, its file included."""
         if self.even_already or not job.balanced:
             return self
-        w = class_weights(self.everything[job.labelled], job.codes)
+        w = self.class_weights(job)
 
         def write(path: Path) -> None:
             self.write(path)

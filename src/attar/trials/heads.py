@@ -11,7 +11,6 @@ import numpy as np
 from torch import nn
 
 from attar.adapt.heads import MeanOfHeads
-from attar.adapt.prior import class_weights
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
@@ -120,7 +119,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     # Propagation gives each class the same mass, so it is even already, and the other is made so before their mean.
     evenly, head = by_training.even(job), copy(trained)
     if job.balanced:
-        head.intercept_ = trained.intercept_ + np.log(class_weights(by_training.everything[labelled], codes))
+        head.intercept_ = trained.intercept_ + np.log(by_training.class_weights(job))
 
     def answer_both(parts: list[Indices]) -> list[Doubles]:
         return [(a + b) / 2 for a, b in zip(evenly.answer(parts), answer_propagation(parts))]
