@@ -3,12 +3,12 @@
     ATTAR_PEERS=PEERS python benchmarks/throughput.py [images] [rounds]    # see peers.py for how to install them
 
 Fashion-MNIST, batches of 256, one thread. Both train the encoder that attar has for such images, a projector of two
-layers, AdamW and views of the same kind: a random rotation, scaling, shear and shift, then contrast and noise. The peer
-is a usual lightly pipeline: a data set that transforms one sample at a time, twice, read by a DataLoader; loss and
-projector are lightly's, the loop is Lightning's. torchvision may have no build for this torch, so the affine map is
-Pillow's, which is what torchvision does with a Pillow image. Without worker processes, so that each takes one core, and
-with two, which take cores of their own. Seconds are CPU time, of the workers too. attar also in bfloat16, which
-`attar fit` takes where that is measured to be faster.
+layers, AdamW and views of the same kind: a random part of the image, turned a little, with another gamma, contrast and
+brightness, softer or sharper, with noise. The peer is a usual lightly pipeline: a data set that transforms one sample
+at a time, twice, read by a DataLoader; loss and projector are lightly's, the loop is Lightning's. torchvision may have
+no build for this torch, so the affine map is Pillow's, which is what torchvision does with a Pillow image. Without
+worker processes, so that each takes one core, and with two, which take cores of their own. Seconds are CPU time, of the
+workers too. attar also in bfloat16, which `attar fit` takes where that is measured to be faster.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from peers import peers
 from PIL import Image as Picture
+from PIL import ImageFilter
 from runs import data
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -50,15 +51,22 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 
     def view(self, picture: Picture.Image) -> Tensor:
         """One view, normalised `(1, h, w)`."""
-        rotation, across, down, shear, right, below = (torch.rand(6) * 2 - 1).tolist()
-        cos, sin = math.cos(0.35 * rotation), math.sin(0.35 * rotation)
-        a, b = cos * (1 + 0.2 * across), (cos * 0.3 * shear - sin) * (1 + 0.2 * down)
-        c, d = sin * (1 + 0.2 * across), (sin * 0.3 * shear + cos) * (1 + 0.2 * down)
+        turn, stretch, right, below, gamma, contrast, brightness = (torch.rand(7) * 2 - 1).tolist()
+        side, ratio = math.sqrt(1 - 0.4 * torch.rand(1).item()), math.exp(0.165 * stretch)
+        across, down = side * ratio, side / ratio
+        cos, sin = math.cos(0.2 * turn), math.sin(0.2 * turn)
+        a, b, c, d = cos * across, -sin * down, sin * across, cos * down
         x, y = picture.width / 2, picture.height / 2
-        matrix = (a, b, x - a * x - b * y + 0.3 * right * x, c, d, y - c * x - d * y + 0.3 * below * y)
+        right, below = right * max(1 - across, 0.05), below * max(1 - down, 0.05)
+        matrix = (a, b, x - a * x - b * y + right * x, c, d, y - c * x - d * y + below * y)
         picture = picture.transform(picture.size, Picture.Transform.AFFINE, matrix, Picture.Resampling.BILINEAR)
+        low, high = picture.getextrema()
+        span, power = max(high - low, 1), math.exp(1.2 * gamma)
+        picture = picture.point([low + span * (max(v - low, 0) / span) ** power for v in range(256)])
+        soft = picture.filter(ImageFilter.GaussianBlur(0.7))
+        picture = Picture.blend(picture, soft, 1.5 * torch.rand(1).item() - 0.5)
         pixels = (torch.from_numpy(np.array(picture, dtype=np.float32))[None] - self.mean) / self.std
-        return pixels * (0.8 + 0.4 * torch.rand(1)) + 0.1 * torch.randn_like(pixels)
+        return pixels * math.exp(0.7 * contrast) + 0.5 * brightness + 0.1 * torch.randn_like(pixels)
 
 
 def peer(x: np.ndarray[Any, Any], kind: Any, workers: int) -> Callable[[], None]:

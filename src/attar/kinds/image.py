@@ -21,18 +21,15 @@ from attar.kinds.base import Standardise, moments, normal, uniform
 from attar.kinds.patched import Patched
 from attar.nets.convnet import ConvDecoder, ConvNet
 
-_ROTATION = 0.35  # radians
-_SCALE = 0.2
-_SHEAR = 0.3
-_SHIFT = 0.3  # of half the width
-_CONTRAST = 0.2
-_BRIGHTNESS = 0.2  # in standard deviations
-_SATURATION = 0.4
-_NOISE = 0.1  # in standard deviations
-_GREY = 0.2  # share of the photographs that lose their colour
-_BLUR = 0.5  # share of those that are blurred
-_BLURRED = (0.1, 2.0)  # standard deviation of a blur, in pixels of a side of 224
-_SHARP = 64  # shortest side of what is blurred: in smaller ones, the papers leave it out
+# Of views: the largest turn in radians, the share of an image that they leave out at most, by how much its width over
+# its height changes, and how far a whole image is moved, in halves of its side.
+_TURN, _CROP, _STRETCH, _SHIFT = 0.2, 0.4, 0.33, 0.05
+# Logarithms of the exponent of brightness and of contrast; brightness and noise in standard deviations.
+_GAMMA, _CONTRAST, _BRIGHTNESS, _NOISE = 1.2, 0.7, 0.5, 0.1
+# How much of what a blur takes away is added, or taken away; its standard deviation in pixels, and the side of images
+# where it is one pixel, if that is more.
+_SHARPER, _SOFTER, _BLUR, _BLUR_SIDE = 0.5, 1.0, 0.7, 112
+_SATURATION, _GREY = 0.4, 0.2  # of photographs; the share of them that lose their colour
 # Shortest side of a colour image from which it is taken for a photograph, where colour and side are incidental.
 _PHOTOGRAPH = 16
 _THUMBNAIL = 48
@@ -115,23 +112,24 @@ class Image(Patched):
         return ConvDecoder(len(self.mean), self.shape[:2], dim, width)
 
     def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
-        """One random affine map per image, contrast and noise; for photographs also flips, colour jitter and blur.
+        """A random part of each image, turned, in another light, and softer or sharper; of photographs also mirrored.
+
+        Handwriting, clothes and photographs all learn more from light and sharpness than from more movement
+        (`docs/results.md`).
 
         References:
             Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, 2020, appendix A,
             https://arxiv.org/abs/2002.05709
         """
         background = ((x.new_tensor(self.background) - x.new_tensor(self.mean)) / x.new_tensor(self.std))[:, None, None]
-        photograph = x.shape[1] == len(LUMA) and min(x.shape[2:]) >= _PHOTOGRAPH
         grid = F.affine_grid(_affine(x, generator, strength), list(x.shape), align_corners=False)
         # Sampling pads with zeros: with the background at zero, that is what comes in over the edge.
-        x = F.grid_sample(x - background, grid, padding_mode="zeros", align_corners=False) + background
-        if photograph:
-            x = self._jitter(x, generator, strength)
-        if photograph and min(x.shape[2:]) >= _SHARP:
-            x = _blurred(x, generator, strength)
-        x = x * (1 + uniform(generator, (len(x), 1, 1, 1), -_CONTRAST, _CONTRAST, x) * strength)
-        return x + normal(generator, x.shape, _NOISE * strength, x)
+        x = F.grid_sample(x - background, grid, padding_mode="zeros", align_corners=False)
+        x = _relit(x, generator, strength) + background
+        if x.shape[1] == len(LUMA) and min(x.shape[2:]) >= _PHOTOGRAPH:
+            x = _recoloured(x, generator, strength)
+        amount = uniform(generator, (len(x), 1, 1, 1), -_SHARPER, _SOFTER, x) * strength
+        return torch.lerp(x, _blurred(x), amount) + normal(generator, x.shape, _NOISE * strength, x)
 
     def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:
         """Images of the size and channels that the model was made for; mean and std stay those of the images learnt."""
@@ -174,45 +172,48 @@ class Image(Patched):
     def _standardise(self) -> Standardise:
         return Standardise(self.mean, self.std, axes=4)
 
-    def _jitter(self, x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-        one = (len(x), 1, 1, 1)
-        if strength > 0:
-            x = torch.where(uniform(generator, one, 0, 1, x) < 0.5, x.flip(3), x)
-        x = x + uniform(generator, one, -_BRIGHTNESS, _BRIGHTNESS, x) * strength
-        luma = (x * x.new_tensor(LUMA)[:, None, None]).sum(dim=1, keepdim=True)
-        colour = 1 + uniform(generator, one, -_SATURATION, _SATURATION, x) * strength
-        grey = uniform(generator, one, 0, 1, x) < _GREY * strength
-        return torch.lerp(luma, x, torch.where(grey, 0.0, colour))
-
-
-def _blurred(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Photographs (n, c, h, w), some of them convolved with a Gaussian of random width, mirrored at the edge."""
-    n, channels, height, width = x.shape
-    unit = min(height, width) / 224
-    reach = max(1, round(2 * _BLURRED[1] * unit))
-    sigma = uniform(generator, (n, 1), *_BLURRED, x) * unit
-    steps = torch.arange(-reach, reach + 1, device=x.device)
-    kernel = torch.exp(-0.5 * (steps / sigma).square())
-    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(channels, dim=0)[:, None]
-    padded = F.pad(x, (reach,) * 4, mode="reflect").reshape(1, n * channels, height + 2 * reach, width + 2 * reach)
-    across = F.conv2d(padded, kernel[:, :, None, :], groups=n * channels)
-    soft = F.conv2d(across, kernel[:, :, :, None], groups=n * channels).reshape(x.shape)
-    return torch.where(uniform(generator, (n, 1, 1, 1), 0, 1, x) < _BLUR * strength, soft, x)
-
 
 def _affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Random matrices (n, 2, 3) from output to input coordinates: rotation · shear · scale, and a shift."""
-    drawn = uniform(generator, (len(x), 6), -1, 1, x) * strength
-    rotation, scale_x, scale_y, shear, shift_x, shift_y = drawn.unbind(dim=1)
-    cos, sin = torch.cos(_ROTATION * rotation), torch.sin(_ROTATION * rotation)
-    across, down, shear = 1 + _SCALE * scale_x, 1 + _SCALE * scale_y, _SHEAR * shear
-    return torch.stack(
-        [
-            torch.stack([cos * across, (cos * shear - sin) * down, _SHIFT * shift_x], dim=1),
-            torch.stack([sin * across, (sin * shear + cos) * down, _SHIFT * shift_y], dim=1),
-        ],
-        dim=1,
-    )
+    """Random matrices (n, 2, 3) from output to input coordinates, which are from −1 to 1."""
+    turn, stretch, less, right, below = uniform(generator, (5, len(x)), -strength, strength, x).unbind()
+    side = (1 - _CROP * (strength + less) / 2).clamp(min=_SHIFT).sqrt()
+    ratio, cos, sin = torch.exp(_STRETCH / 2 * stretch), torch.cos(_TURN * turn), torch.sin(_TURN * turn)
+    across, down = side * ratio, side / ratio
+    # Within the image, or a little beyond it.
+    right, below = right * (1 - across).clamp(min=_SHIFT), below * (1 - down).clamp(min=_SHIFT)
+    rows = torch.stack([cos * across, -sin * down, right]), torch.stack([sin * across, cos * down, below])
+    return torch.stack(rows).permute(2, 0, 1)
+
+
+def _relit(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    """Images (n, c, h, w) with another gamma between their least and largest value, contrast and brightness."""
+    gamma, contrast, brightness = uniform(generator, (3, len(x), 1, 1, 1), -strength, strength, x).unbind()
+    low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
+    span = (high - low).clamp(min=torch.finfo(x.dtype).tiny)
+    x = low + span * ((x - low) / span).pow(torch.exp(_GAMMA * gamma))
+    return x * torch.exp(_CONTRAST * contrast) + _BRIGHTNESS * brightness
+
+
+def _recoloured(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    """Photographs (n, 3, h, w) with more or less colour, some without any, and half of them mirrored."""
+    mirrored, grey, colour = uniform(generator, (3, len(x), 1, 1, 1), 0, 1, x).unbind()
+    if strength > 0:
+        x = torch.where(mirrored < 0.5, x.flip(3), x)
+    luma = (x * x.new_tensor(LUMA)[:, None, None]).sum(dim=1, keepdim=True)
+    saturation = 1 + (2 * colour - 1) * _SATURATION * strength
+    return torch.lerp(luma, x, torch.where(grey < _GREY * strength, 0.0, saturation))
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """Images (n, c, h, w) convolved with a Gaussian, their edges repeated."""
+    n, channels, height, width = x.shape
+    sigma = max(_BLUR, min(height, width) / _BLUR_SIDE)
+    reach = max(1, round(2 * sigma))
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype) / sigma).square())
+    kernel = kernel / kernel.sum()
+    padded = F.pad(x, (reach,) * 4, mode="replicate").reshape(n * channels, 1, height + 2 * reach, width + 2 * reach)
+    soft: Tensor = F.conv2d(F.conv2d(padded, kernel[None, None, None, :]), kernel[None, None, :, None])
+    return soft.reshape(x.shape).to(x.dtype)  # under autocast, a convolution answers in bfloat16
 
 
 class _ChannelsFirst(nn.Module):
