@@ -72,8 +72,8 @@ def test_a_view_shows_most_of_an_image_and_little_beyond():
 def test_light_is_gamma_between_the_extremes_then_contrast_and_brightness():
     x = torch.tensor(RNG.normal(size=(20, 2, 5, 6)))
     seen = _relit(x, torch.Generator().manual_seed(0), 0.8).numpy()
-    drawn = (torch.rand(3, 20, 1, 1, 1, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8).flatten(1).tolist()
-    for i, (gamma, contrast, brightness) in enumerate(zip(*drawn, strict=True)):
+    drawn = (torch.rand(20, 3, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8).tolist()
+    for i, (gamma, contrast, brightness) in enumerate(drawn):
         image = x[i].numpy()
         low, high = image.min(), image.max()
         lit = low + (high - low) * ((image - low) / (high - low)) ** np.exp(1.2 * gamma)

@@ -76,7 +76,7 @@ def test_a_loss_that_breaks_away_is_found_and_a_noisy_one_is_not():
 
 def test_a_collapsing_pretext_warns_and_says_so():
     with pytest.warns(CollapseWarning, match=r"Centre: the representation collapsed after \d+ % of training: 160 "):
-        centre = Centre(epochs=40, batch_size=64, lr=3e-2).fit(IMAGES)
+        centre = Centre(epochs=120, batch_size=64, lr=3e-2).fit(IMAGES)
     assert centre.collapsed_
 
 
@@ -121,7 +121,7 @@ def test_the_main_job_leaves_it_out_and_says_why(pretext, tmp_path, monkeypatch)
     from attar.run import Run
 
     job = SimpleNamespace(kind=Image.learn(IMAGES), x=IMAGES, progress=None)
-    spoilt = pretext(epochs=40, batch_size=64, lr=3e-2)
+    spoilt = pretext(epochs=120, batch_size=64, lr=3e-2)
     with Run(tmp_path / "run", {}, {}) as run:
         monkeypatch.setattr("attar.candidates.probed", lambda job, module: np.ones(3))
         offered = lambda *_: pytest.fail("a candidate was offered")  # noqa: E731

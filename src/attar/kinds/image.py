@@ -175,7 +175,7 @@ class Image(Patched):
 
 def _affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     """Random matrices (n, 2, 3) from output to input coordinates, which are from −1 to 1."""
-    turn, stretch, less, right, below = uniform(generator, (5, len(x)), -strength, strength, x).unbind()
+    turn, stretch, less, right, below = uniform(generator, (len(x), 5), -strength, strength, x).unbind(1)
     side = (1 - _CROP * (strength + less) / 2).clamp(min=_SHIFT).sqrt()
     ratio, cos, sin = torch.exp(_STRETCH / 2 * stretch), torch.cos(_TURN * turn), torch.sin(_TURN * turn)
     across, down = side * ratio, side / ratio
@@ -187,7 +187,7 @@ def _affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
 
 def _relit(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     """Images (n, c, h, w) with another gamma between their least and largest value, contrast and brightness."""
-    gamma, contrast, brightness = uniform(generator, (3, len(x), 1, 1, 1), -strength, strength, x).unbind()
+    gamma, contrast, brightness = uniform(generator, (len(x), 3, 1, 1, 1), -strength, strength, x).unbind(1)
     low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
     span = (high - low).clamp(min=torch.finfo(x.dtype).tiny)
     x = low + span * ((x - low) / span).pow(torch.exp(_GAMMA * gamma))
@@ -196,7 +196,7 @@ def _relit(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
 
 def _recoloured(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     """Photographs (n, 3, h, w) with more or less colour, some without any, and half of them mirrored."""
-    mirrored, grey, colour = uniform(generator, (3, len(x), 1, 1, 1), 0, 1, x).unbind()
+    mirrored, grey, colour = uniform(generator, (len(x), 3, 1, 1, 1), 0, 1, x).unbind(1)
     if strength > 0:
         x = torch.where(mirrored < 0.5, x.flip(3), x)
     luma = (x * x.new_tensor(LUMA)[:, None, None]).sum(dim=1, keepdim=True)
