@@ -30,7 +30,7 @@ def fine_tune(
     steps: int = 150,
     lr: float = 5e-4,
     weight_decay: float = 1e-3,
-    strength: float = 0.5,
+    strength: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> nn.Module:
@@ -52,7 +52,7 @@ def fine_tune(
         steps: of the optimiser.
         lr: highest learning rate.
         weight_decay: of AdamW.
-        strength: of the views.
+        strength: of the views; None: what suits the kind.
         seed: of batches and views.
         progress: where steps are reported.
 
@@ -74,7 +74,7 @@ def train_from_scratch(
     steps: int = 150,
     lr: float = 2e-3,
     weight_decay: float = 1e-2,
-    strength: float = 0.5,
+    strength: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> nn.Module:
@@ -90,7 +90,7 @@ def train_from_scratch(
         steps: of the optimiser.
         lr: highest learning rate.
         weight_decay: of AdamW.
-        strength: of the views.
+        strength: of the views; None: what suits the kind.
         seed: of weights, batches and views.
         progress: where steps are reported.
 
@@ -111,13 +111,14 @@ def _train(
     steps: int,
     lr: float,
     weight_decay: float,
-    strength: float,
+    strength: float | None,
     seed: int,
     progress: Progress | None,
     name: str,
 ) -> nn.Module:
     preprocess = kind.preprocess()
     labels = torch.tensor(y)
+    strength = kind.labelled_strength if strength is None else strength
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
         samples = preprocess(torch.tensor(x[batch.numpy()]))

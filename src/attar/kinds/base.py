@@ -78,6 +78,8 @@ class Kind(Parts, Restorable, Translated, ABC):
     integers: ClassVar[bool] = True
     # Whether normalised values are quantities, so that a mean of two samples is a sample; else they are names of words.
     quantities: ClassVar[bool] = True
+    # Of views of the few samples that have a label, when a network learns from these.
+    labelled_strength: ClassVar[float] = 0.5
     # How far around a sample others have an influence on it.
     hops: ClassVar[int] = 0
     # Widths of the students; what each encodes to is four times as long.
