@@ -73,3 +73,16 @@ def test_two_labels_suffice(rows) -> None:
     with torch.no_grad():
         for module in (scratch, tuned):
             assert torch.isfinite(module(kind.preprocess()(torch.tensor(x)))).all()
+
+
+@pytest.mark.parametrize(("shape", "strength"), [((4, 4), 1.0), ((5,), 0.5)])
+def test_views_are_as_strong_as_suits_the_kind(shape, strength) -> None:
+    x = np.random.default_rng(0).standard_normal((12, *shape)).astype(np.float32)
+    kind = kinds.of("image" if len(shape) == 2 else "table").learn(x)
+
+    def weights(**options):
+        module = train_from_scratch(kind, 2, x, np.arange(12) % 2, dim=8, width=8, steps=2, **options)
+        return torch.nn.utils.parameters_to_vector(module.parameters())
+
+    assert torch.equal(weights(), weights(strength=strength))
+    assert not torch.equal(weights(), weights(strength=strength / 2))

@@ -177,7 +177,7 @@ class Image(Patched):
 def _affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     """Random matrices (n, 2, 3) from output to input coordinates, which are from −1 to 1."""
     turn, stretch, less, right, below = uniform(generator, (len(x), 5), -strength, strength, x).unbind(1)
-    side = (1 - _CROP * (strength + less) / 2).clamp(min=_SHIFT).sqrt()
+    side = (1 - _CROP * (strength + less) / 2).clamp(min=0.1).sqrt()  # of a strength far above one, too
     ratio, cos, sin = torch.exp(_STRETCH / 2 * stretch), torch.cos(_TURN * turn), torch.sin(_TURN * turn)
     across, down = side * ratio, side / ratio
     # Within the image, or a little beyond it.
