@@ -24,6 +24,28 @@ def test_a_split_of_its_own(tmp_path):
     assert "other" in raw.notes[0]
 
 
+def test_parts_called_in_other_ways(tmp_path):
+    path = tmp_path / "a.npz"
+    medical = {f"{part}_images": x for part in ("test", "train", "val")} | {
+        f"{part}_labels": y[:, None] for part in ("test", "train", "val")
+    }
+    np.savez(path, **medical)
+    raw = read_npz(path)
+    assert raw.ids[6] == "val/0"
+    assert raw.test.tolist() == list(range(12, 18))
+    assert np.array_equal(raw.y, [*y[:, None]] * 3)
+    assert raw.notes == ("6 samples of val belong to the training part: choices are made by cross-validation",)
+    np.savez(path, X=x, y=y, X_test=x + 1, Y_test=y)
+    raw = read_npz(path)
+    assert raw.test.tolist() == list(range(6, 12))
+    assert list(raw.y) == y.tolist() * 2
+    np.savez(path, X_train=x, X_valid=x + 1, y_valid=y)
+    raw = read_npz(path)
+    assert raw.test.tolist() == list(range(6, 12))
+    assert raw.y == [None] * 6 + y.tolist()
+    assert raw.notes == ("there is no test part: val is taken for it",)
+
+
 @pytest.mark.parametrize(
     ("arrays", "labels"),
     [
@@ -36,6 +58,9 @@ def test_a_split_of_its_own(tmp_path):
         ({"x": x, "y": y + 5, "classes": ["a", "b"]}, (y + 5).tolist()),
         ({"x": x, "y": [1.0] * 6, "classes": ["a", "b"]}, [1.0] * 6),
         ({"x_train": x, "y_train": y}, y.tolist()),
+        ({"Images": x, "Labels": y, "x_mean": x[0]}, y.tolist()),
+        ({"data": x, "target": y + 1}, (y + 1).tolist()),
+        ({"data": y, "x": x, "target": y, "Y": y + 1}, (y + 1).tolist()),
     ],
 )
 def test_names_of_arrays(tmp_path, arrays, labels):
@@ -53,6 +78,9 @@ def test_arrays_that_do_not_fit(tmp_path):
         read_npz(path)
     np.savez(path, x_train=x, y_train=y[:3], x_test=x, y_test=y)
     with pytest.raises(LabelError, match="6 samples in x_train but 3 labels"):
+        read_npz(path)
+    np.savez(path, x_train=1.0, x_test=x)
+    with pytest.raises(DataError, match="'x_train' is a single number"):
         read_npz(path)
     np.savez(path, x_train=x, x_test=x[:, :2])
     with pytest.raises(DataError, match=r"x_train is \(6, 3\), x_test \(6, 2\)"):

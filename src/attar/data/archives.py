@@ -5,7 +5,7 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +14,14 @@ import numpy as np
 from attar.data import graphs
 from attar.data.dataset import Array
 from attar.data.labels import whole
-from attar.data.raw import Raw, join
+from attar.data.raw import Raw, RawLabels, join
 from attar.errors import DataError, LabelError, first_line, listed
+
+# What samples, labels and names of classes are called, the likeliest first, and the parts of a split.
+_SAMPLES = ("x", "images", "data", "samples", "features", "signals")
+_LABELS = ("y", "labels", "label", "targets", "target")
+_CLASSES = ("class_names", "classes")
+_PARTS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 
 def read_npy(path: Path) -> Array:
@@ -32,7 +38,11 @@ def read_npy(path: Path) -> Array:
 
 
 def read_npz(path: Path, groups: str | None = None) -> Raw:
-    """Read an NPZ file: `x_train, y_train, x_test, y_test` keep their split, else `x` and `y`, else the only array.
+    """Read an NPZ file: `x` and `y`, or its own split as in `x_train, y_train, x_test, y_test`, or the only array.
+
+    Samples may also be called images, data, samples, features or signals, and labels label, labels, target or targets,
+    in small letters or large; what part of a split they are stands behind that or before, as in `train_images`. A part
+    for validation belongs to the training part unless there is no test part.
 
     With an array `edge_index` it is a graph, see `graphs.from_npz`.
 
@@ -40,8 +50,8 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
 
     Arguments:
         path: of the file.
-        groups: an array of one group per sample, of a split file also without its endings `_train` and `_test`; None:
-            one called groups, if any.
+        groups: an array of one group per sample, of a split file without what says the part; None: one called groups,
+            if any.
 
     Raises:
         DataError: not an NPZ file, truncated, with Python objects, or without samples.
@@ -58,9 +68,10 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
                 if groups is not None:
                     raise LabelError(f"{path}: a group column is part of a table; give a file of groups for a graph")
                 return graphs.from_npz({key: np.asarray(archive[key]) for key in keys}, path)
-            wanted = _keys(keys, path)
-            wanted |= _groups(keys, groups, "x_test" in wanted, path)
-            arrays = {role: np.asarray(archive[key]) for role, key in wanted.items()}
+            wanted = _keys(keys, groups, path)
+            arrays = {key: np.asarray(archive[key]) for part in wanted.values() for key in part.values()}
+            named = next((key for key in _CLASSES if key in keys and key not in arrays), None)
+            names = None if named is None else np.asarray(archive[named])
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, MemoryError, NotImplementedError) as error:
         raise DataError(
             f"{path}: truncated or corrupt NPZ file ({first_line(error)}); copy or write it again"
@@ -69,76 +80,85 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path}: {_numpy_complaint(error)}") from None
-    for role, array in arrays.items():
-        if array.dtype == object:  # what `read_array` returns where a member is no NPY file
-            raise DataError(f"{path}: '{wanted[role]}' is not an array; write the file with numpy.savez")
-        if array.dtype.kind == "S" and array.ndim == 0:
-            raise DataError(f"{path}: '{wanted[role]}' is not an array; write the file with numpy.savez")
-    ignored = sorted(set(keys) - set(wanted.values()))
+    for key, array in arrays.items():
+        # What `read_array` returns where a member is no NPY file.
+        if array.dtype == object or (array.dtype.kind == "S" and array.ndim == 0):
+            raise DataError(f"{path}: '{key}' is not an array; write the file with numpy.savez")
+        if array.ndim == 0 and any(key == of["x"] for of in wanted.values()):
+            raise DataError(f"{path}: '{key}' is a single number; give an array of one sample per row")
+    ignored = sorted(set(keys) - {*arrays, named})
     notes = (f"arrays of {path.name} that are not used: {', '.join(ignored)}",) if ignored else ()
-    names = arrays.get("names")
-    train = _named(arrays["x"], arrays.get("y"), names, notes)
-    if "x_test" not in arrays:
-        return replace(train, groups=arrays.get("groups"))
-    test = _named(arrays["x_test"], arrays.get("y_test"), names, ())
-    if train.exact != test.exact and test.y is not None and train.y is not None:
-        train, test = (
-            _named(arrays["x"], arrays.get("y"), None, notes),
-            _named(arrays["x_test"], arrays.get("y_test"), None, ()),
-        )
-    train, test = replace(train, groups=arrays.get("groups")), replace(test, groups=arrays.get("groups_test"))
-    for part, raw in (("train", train), ("test", test)):
-        if raw.groups is not None and (shape := np.asarray(raw.groups).shape) != (len(raw.x),):
-            raise DataError(f"{path}: {len(raw.x)} samples in x_{part} but groups of shape {shape}; give one for each")
-        if raw.y is not None and len(raw.y) != len(raw.x):
-            raise LabelError(
-                f"{path}: {len(raw.x)} samples in x_{part} but {len(raw.y)} labels in y_{part}; give one for each"
-            )
-    if isinstance(train.x, np.ndarray) and isinstance(test.x, np.ndarray) and train.x.shape[1:] != test.x.shape[1:]:
-        raise DataError(f"{path}: x_train is {train.x.shape}, x_test {test.x.shape}; samples must have one shape")
-    return join(train, test)
+    parts = _named({part: {role: arrays[key] for role, key in of.items()} for part, of in wanted.items()}, names)
+    if len(parts) == 1:
+        return replace(parts["train"], notes=notes)
+    for part, raw in parts.items():
+        key, n, shape = wanted[part]["x"], len(raw.x), np.shape(raw.x)
+        if raw.groups is not None and (given := np.asarray(raw.groups).shape) != (n,):
+            raise DataError(f"{path}: {n} samples in {key} but groups of shape {given}; give one for each")
+        if raw.y is not None and len(raw.y) != n:
+            labels = f"{len(raw.y)} labels in {wanted[part]['y']}"
+            raise LabelError(f"{path}: {n} samples in {key} but {labels}; give one for each")
+        if shape[1:] != (first := np.shape(parts["train"].x))[1:]:
+            raise DataError(f"{path}: {wanted['train']['x']} is {first}, {key} {shape}; samples must have one shape")
+    joined = join(parts)
+    return replace(joined, notes=(*notes, *joined.notes))
 
 
-def _keys(keys: Sequence[str], path: Path) -> dict[str, str]:
-    """Which array of the file plays which role."""
-    wanted = {
-        role: key
-        for role, key in (("x", "x_train"), ("y", "y_train"), ("x_test", "x_test"), ("y_test", "y_test"))
-        if key in keys
+def _keys(keys: Sequence[str], groups: str | None, path: Path) -> dict[str, dict[str, str]]:
+    """What the arrays for each role are called, by part of the split; all are for training where there is none."""
+    base = _base(groups or "groups")
+    roles = {"x": _SAMPLES, "y": _LABELS, "groups": (groups or base, base)}
+    lower = {key.lower(): key for key in reversed(keys)}
+
+    def found(*forms: str) -> dict[str, str]:
+        spelt = {role: [form.format(name.lower()) for name in names for form in forms] for role, names in roles.items()}
+        return {
+            role: lower[next(n for n in names if n in lower)] for role, names in spelt.items() if {*names} & {*lower}
+        }
+
+    parts = {
+        part: found(*(form for word in words for form in (f"{{}}_{word}", f"{word}_{{}}")))
+        for part, words in _PARTS.items()
     }
-    if "x" not in wanted:
-        wanted = {}
-        x = next((key for key in ("x", "X") if key in keys), None)
-        y = next((key for key in ("y", "Y") if key in keys), None)
-        if x is None and len(keys) == 1:
-            x, y = keys[0], None
-        if x is None:
+    others = {part: of for part, of in parts.items() if part != "train" and "x" in of}
+    train = parts["train"]
+    if not others or "x" not in train:
+        train = found("{}") | train
+    if "x" not in train:
+        if len(keys) != 1:
             held = ", ".join(keys[:8]) or "none"
             raise DataError(f"{path}: no array x, X or x_train (it holds {held}); name the samples x and the labels y")
-        wanted = {"x": x} | ({"y": y} if y else {})
-    names = next((key for key in ("class_names", "classes") if key in keys and key not in wanted.values()), None)
-    return wanted | ({"names": names} if names else {})
+        train = {"x": keys[0]}
+    if groups is not None and not any("groups" in of for of in (train, *others.values())):
+        called = f"{base}_train" if others else groups
+        raise LabelError(f"{path}: no array is called {called}; it holds {listed(list(keys))}")
+    return {"train": train} | others
 
 
-def _groups(keys: Sequence[str], wanted: str | None, split: bool, path: Path) -> dict[str, str]:
-    """Which arrays hold groups, of the only or the training part and of the test part."""
-    name = wanted or "groups"
-    base = name.removesuffix("_train").removesuffix("_test")
-    parts = {"groups": f"{base}_train", "groups_test": f"{base}_test"} if split else {"groups": name}
-    found = {role: key for role, key in parts.items() if key in keys}
-    if wanted is not None and not found:
-        raise LabelError(f"{path}: no array is called {' or '.join(parts.values())}; it holds {listed(list(keys))}")
-    return found
+def _base(name: str) -> str:
+    """Without what says which part of a split an array is of.
+
+    >>> _base("subject_train"), _base("test_subject"), _base("subject")
+    ('subject', 'subject', 'subject')
+    """
+    for word in (word for words in _PARTS.values() for word in words):
+        name = name.removeprefix(f"{word}_").removesuffix(f"_{word}")
+    return name
 
 
-def _named(x: Array, y: Array | None, names: Array | None, notes: tuple[str, ...]) -> Raw:
-    """Give integer labels the names at their positions, where the file has some."""
-    if y is None or names is None or names.ndim != 1 or y.dtype.kind not in "iu" or not len(y):
-        return Raw(x, y, notes=notes)
-    if y.min() < -1 or y.max() >= len(names):
-        return Raw(x, y, notes=notes)
-    texts = whole([str(name) for name in names.tolist()])
-    return Raw(x, [None if code < 0 else texts[code] for code in y.ravel().tolist()], exact=True, notes=notes)
+def _named(parts: Mapping[str, Mapping[str, Array]], names: Array | None) -> dict[str, Raw]:
+    """The parts, with integer labels given the names at their positions where the file has one for each."""
+    labels = {part: of["y"] for part, of in parts.items() if "y" in of}
+    exact = names is not None and names.ndim == 1 and all(_are_positions(y, len(names)) for y in labels.values())
+    told: dict[str, RawLabels] = dict(labels)
+    if exact and names is not None:
+        texts = whole([str(name) for name in names.tolist()])
+        told = {part: [None if code < 0 else texts[code] for code in y.ravel().tolist()] for part, y in labels.items()}
+    return {part: Raw(of["x"], told.get(part), exact, groups=of.get("groups")) for part, of in parts.items()}
+
+
+def _are_positions(y: Array, n: int) -> bool:
+    return y.dtype.kind in "iu" and bool(len(y)) and bool(y.min() >= -1 and y.max() < n)
 
 
 def _numpy_complaint(error: Exception) -> str:

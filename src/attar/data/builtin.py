@@ -82,5 +82,5 @@ def read_builtin(name: str) -> Raw:
     folder = Path(spec.origin).parent / "datasets" / "data" / _AEON[name]
     if not folder.is_dir():
         raise DataError(f"{name}: the installed aeon no longer brings this set along; download it as .ts or NPZ")
-    train, test = (read_ts(folder / f"{_AEON[name]}_{part}.ts") for part in ("TRAIN", "TEST"))
-    return replace(join(train, test), exact=True)
+    parts = {part.lower(): read_ts(folder / f"{_AEON[name]}_{part}.ts") for part in ("TRAIN", "TEST")}
+    return replace(join(parts), exact=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,13 +13,12 @@ from attar.data.dataset import Ints
 from attar.data.files import TEXT, read_texts
 from attar.data.images import is_image, read_images
 from attar.data.labels_file import called, is_labels_file
-from attar.data.raw import Raw
+from attar.data.raw import VALIDATION, Raw, held_out
 from attar.data.recordings import SUFFIXES, read_recordings
 from attar.data.tables import DELIMITED
 from attar.errors import DataError, inflected, listed
 
 _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
-_VALIDATION = frozenset({"val", "valid", "validation", "dev"})
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -125,17 +125,12 @@ def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None,
 
 def _test_part(top: Sequence[str]) -> tuple[Ints | None, list[str]]:
     """Where the sub-folders of the samples are the source's own split: its test part, and notes."""
-    lower = [name.lower() for name in top]
-    others = set(lower) - {"train"}
-    if "train" not in lower or not others or not others <= {"test", *_VALIDATION}:
+    sizes = Counter(top)
+    lower = {name.lower() for name in sizes}
+    if "train" not in lower or not lower <= {"train", "test", *VALIDATION}:
         return None, []
-    held_out = "test" if "test" in others else min(others)
-    notes = [] if held_out == "test" else [f"there is no test part: {held_out}/ is taken for it"]
-    joined = [name for name, part in zip(top, lower) if part not in ("train", held_out)]
-    if joined:
-        where, n = listed([f"{name}/" for name in sorted(set(joined))]), len(joined)
-        notes.append(f"{n} samples of {where} belong to the training part: choices are made by cross-validation")
-    return np.flatnonzero(np.array(lower) == held_out), notes
+    test, notes = held_out(sizes)
+    return None if test is None else np.flatnonzero(np.array(top) == test), notes
 
 
 def _files(folder: Path, leave_out: Collection[Path]) -> Iterator[str]:

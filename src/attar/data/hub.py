@@ -12,7 +12,7 @@ import numpy as np
 from attar.data.dataset import Array
 from attar.data.files import LABEL_NAMES, from_table, named_column
 from attar.data.images import read_images
-from attar.data.raw import Raw, RawLabels
+from attar.data.raw import Raw, RawLabels, held_out
 from attar.data.wav import read_wav
 from attar.errors import DataError, LabelError, MissingExtraError, first_line
 
@@ -28,7 +28,7 @@ def read_hub(
     text: Collection[str] = (),
     kind: str | None = None,
 ) -> Raw:
-    """Read `owner/name` of the hub or a local folder; its split "test" stays the test part, others are training.
+    """Read `owner/name` of the hub or a local folder; its split "test", else one for validation, stays the test part.
 
     Images make images; audio (as WAV) and lists of numbers make series; single numbers and texts make a table.
 
@@ -59,9 +59,9 @@ def read_hub(
     data = datasets.concatenate_datasets([splits[part] for part in parts])
     if not len(data):
         raise DataError(f"{where}: no rows; give a set with samples")
-    test = None
-    if "test" in parts and len(parts) > 1:
-        test = np.arange(len(data) - len(splits["test"]), len(data))
+    sizes = {part: len(splits[part]) for part in parts}
+    of_test, said = held_out(sizes)
+    test = None if of_test is None else np.flatnonzero(np.repeat(parts, [*sizes.values()]) == of_test)
     features = data.features
     label = _label(features, label_column, where)
     table = data.with_format("arrow")[:]
@@ -75,7 +75,7 @@ def read_hub(
         groups = table.column(named_column(table.column_names, group_column, where)).to_pylist()
         table = table.drop_columns([group_column])
     if len(parts) > 1:
-        notes.append(f"splits: {', '.join(f'{part} {len(splits[part])}' for part in parts)}")
+        notes += [f"splits: {', '.join(f'{part} {n}' for part, n in sizes.items())}", *said]
     exact = label is not None and hasattr(features[label], "names")
     form = {column: type(features[column]).__name__ for column in table.column_names}
     image = next((column for column, kind in form.items() if kind == "Image"), None)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from attar.data.dataset import Array, Column, Ints
+from attar.errors import inflected, listed
 
 RawSamples: TypeAlias = Array | list[Array]
 RawLabels: TypeAlias = Sequence[object] | Array
+# What the part of a split is called that choices are made on.
+VALIDATION = frozenset({"val", "valid", "validation", "dev"})
 
 
 @dataclass(frozen=True)
@@ -46,29 +49,66 @@ class Raw:
     skipped: tuple[str, ...] = ()
 
 
-def join(train: Raw, test: Raw) -> Raw:
-    """Put a source's own training and test part into one, with the indices of the test part set.
+def join(parts: Mapping[str, Raw]) -> Raw:
+    """Put the parts of a source's own split into one, one after the other; what they are called says which is for what.
 
-    >>> joined = join(Raw(np.zeros((3, 2)), [0, 0, 1]), Raw(np.ones((2, 2)), [0, 1]))
+    >>> joined = join({"train": Raw(np.zeros((3, 2)), [0, 0, 1]), "test": Raw(np.ones((2, 2)), [0, 1])})
     >>> joined.x.shape, joined.test, joined.ids
-    ((5, 2), array([3, 4]), ('train/0', 'train/1', 'train/2', 'test/0', 'test/1'))
+    ((5, 2), array([3, 4]), ['train/0', 'train/1', 'train/2', 'test/0', 'test/1'])
     """
-    n, m = len(train.x), len(test.x)
+    raws = list(parts.values())
+    sizes = {name: len(raw.x) for name, raw in parts.items()}
+    test, notes = held_out(sizes)
     x: RawSamples
-    if isinstance(train.x, list) or isinstance(test.x, list):
-        x = [*train.x, *test.x]
+    if any(isinstance(raw.x, list) for raw in raws):
+        x = [sample for raw in raws for sample in raw.x]
     else:
-        x = np.concatenate([train.x, test.x])
-    y, groups = _one_after_the_other(train.y, n, test.y, m), _one_after_the_other(train.groups, n, test.groups, m)
-    ids = (
-        *(f"train/{i}" for i in (range(n) if train.ids is None else train.ids)),
-        *(f"test/{i}" for i in (range(m) if test.ids is None else test.ids)),
+        x = np.concatenate([raw.x for raw in raws])
+    return replace(
+        raws[0],
+        x=x,
+        y=_one_after_the_other([(raw.y, len(raw.x)) for raw in raws]),
+        groups=_one_after_the_other([(raw.groups, len(raw.x)) for raw in raws]),
+        ids=[
+            f"{name}/{i}" for name, raw in parts.items() for i in (range(sizes[name]) if raw.ids is None else raw.ids)
+        ],
+        test=None if test is None else np.flatnonzero(np.repeat([name == test for name in sizes], [*sizes.values()])),
+        notes=(*(note for raw in raws for note in raw.notes), *notes),
     )
-    both = (*train.notes, *test.notes)
-    return Raw(x, y, train.exact, ids, train.columns, train.kind, np.arange(n, n + m), both, groups=groups)
 
 
-def _one_after_the_other(a: RawLabels | None, n: int, b: RawLabels | None, m: int) -> RawLabels | None:
-    if a is None and b is None:
+def held_out(parts: Mapping[str, int]) -> tuple[str | None, list[str]]:
+    """Which part of a source's own split is its test part, if any, and what a person should know of the others.
+
+    Arguments:
+        parts: number of samples in each, by the name that the source gives it.
+
+    >>> held_out({"train": 80, "Val": 10, "test": 10})
+    ('test', ['10 samples of Val belong to the training part: choices are made by cross-validation'])
+    >>> held_out({"train": 80, "Val": 10})
+    ('Val', ['there is no test part: Val is taken for it'])
+    """
+    if len(parts) < 2:
+        return None, []
+    validation = sorted(name for name in parts if name.lower() in VALIDATION)
+    test = next((name for name in parts if name.lower() == "test"), None)
+    notes = []
+    if test is None and validation:
+        test = validation.pop(0)
+        notes.append(f"there is no test part: {test} is taken for it")
+    if validation:
+        n = sum(parts[name] for name in validation)
+        samples, belong = inflected(n, "sample", "samples"), inflected(n, "belongs", "belong")
+        notes.append(
+            f"{n} {samples} of {listed(validation)} {belong} to the training part: choices are made by cross-validation"
+        )
+    return test, notes
+
+
+def _one_after_the_other(parts: Sequence[tuple[RawLabels | None, int]]) -> RawLabels | None:
+    if all(labels is None for labels, _ in parts):
         return None
-    return [*([None] * n if a is None else a), *([None] * m if b is None else b)]
+    arrays = [labels for labels, _ in parts if isinstance(labels, np.ndarray)]
+    if len(arrays) == len(parts) and len({(array.dtype, array.shape[1:]) for array in arrays}) == 1:
+        return np.concatenate(arrays)
+    return [label for labels, n in parts for label in ([None] * n if labels is None else labels)]
