@@ -28,8 +28,10 @@ from attar.risk.advice import best_of
 from attar.sweeps import Labelled, Sweep, sweep
 from attar.training.progress import Silent
 
-SETS = ("digits", "breast-cancer", "wine", "iris", "adbench/29_Pima.npz")
-SETS += ("gunpoint", "italy-power-demand", "arrow-head", "osu-leaf", "japanese-vowels")
+SETS = [
+    *("digits", "breast-cancer", "wine", "iris", "adbench/29_Pima.npz"),
+    *("gunpoint", "italy-power-demand", "arrow-head", "osu-leaf", "japanese-vowels"),
+]
 OVER = ("λ", "features", "leaves", "trees", "epochs", "width")
 # Loss and share of wrong answers, by default and as advised.
 Looked = tuple[tuple[float, float], tuple[float, float]]

@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +52,12 @@ def main() -> None:
     if asked.what == "table":
         table(lines)
         return
-    methods: dict[str, Callable[[Floats, npt.NDArray[np.int64], int], dict[str, float]]] = {
+    every: dict[str, dict[str, Callable[[Floats, npt.NDArray[np.int64], int], dict[str, float]]]] = {
         "peers": {name: peer(name) for name in PEERS},
         "attar": {"attar": attar},
         "clean": {"clean": clean},
-    }[asked.what]
+    }
+    methods = every[asked.what]
     root = Path(data("adbench/45_wine.npz")).parent
     for name in asked.sets or sorted(path.stem for path in root.glob("*.npz")):
         x, y = read(root / f"{name}.npz", asked.seed)
@@ -133,7 +135,7 @@ def clean(x: Floats, y: npt.NDArray[np.int64], seed: int) -> dict[str, float]:
     }
 
 
-def table(lines: list[dict[str, float]]) -> None:
+def table(lines: list[dict[str, Any]]) -> None:
     """Print a row a set, then means, mean ranks and the tests of uniformity."""
     names = [*PEERS, "attar"]
     aucs = {(line["set"], line["method"]): line["auc"] for line in lines if "auc" in line}

@@ -15,15 +15,18 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 UNARY = 11
 
 
-def coder():
+def coder() -> Any:
     (file,) = Path(sysconfig.get_paths()["purelib"]).glob("nncodec/extensions/deepCABAC*.so")
     spec = importlib.util.spec_from_file_location("nncodec.extensions.deepCABAC", file)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -34,17 +37,15 @@ def main() -> None:
     with np.load(sys.argv[1]) as file:
         tensors = [np.ascontiguousarray(file[key], np.int32) for key in file.files]
     off = (module.HdspMode.AlwaysOff, np.zeros(0, np.int8))
-    best = None
+    coded: list[tuple[bytes, int]] = []
     for rates, scan in itertools.product((0, 1), (0, 1)):
         encoder = module.Encoder()
         for codes in tensors:
             encoder.initCtxModels(UNARY, rates)
             rows = np.array([not row.any() for row in codes], np.int32)
             encoder.encodeLayer(codes, 0, scan if codes.ndim > 1 else 0, 1, 0, 1, rows, *off, 0, 0)
-        data = encoder.finish()
-        if best is None or len(data) < len(best[0]):
-            best = data, scan
-    data, scan = best
+        coded.append((encoder.finish(), scan))
+    data, scan = min(coded, key=lambda one: len(one[0]))
     start = time.process_time()
     decoder = module.Decoder()
     decoder.setStream(data)

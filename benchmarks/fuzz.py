@@ -39,10 +39,13 @@ class Recurrent(nn.Module):
         self.layer, self.head = nn.LSTM(3, 5, batch_first=True), nn.Linear(5, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.layer(x)[0][:, -1])
+        answer: torch.Tensor = self.head(self.layer(x)[0][:, -1])
+        return answer
 
 
 class Residual(nn.Module):
+    steps: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.conv, self.norm = nn.Conv2d(4, 4, 3, padding=1, groups=2), nn.BatchNorm2d(4)
@@ -85,7 +88,8 @@ def written() -> list[bytes]:
     return files
 
 
-def bits(data: bytes, _: bytes, chance: random.Random) -> bytes:
+def bits(data: bytes, other: bytes, chance: random.Random) -> bytes:
+    del other
     changed = bytearray(data)
     for _ in range(chance.choice((1, 1, 2, 8))):
         changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)

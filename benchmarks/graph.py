@@ -32,7 +32,7 @@ STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 def pretexts(kind: Graph, seed: int) -> dict[str, Pretext]:
     """What is compared, each on all nodes at once."""
-    n = len(kind.graph.features)
+    n = len(kind.links.features)
     return {
         "cca-ssg": CCASSG(512, width=64, epochs=50, batch_size=n, kind=kind, random_state=seed),
         "simclr": SimCLR(256, width=64, epochs=100, batch_size=n, temperature=0.4, kind=kind, random_state=seed),

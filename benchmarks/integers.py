@@ -38,6 +38,9 @@ _SECONDS, _TURNS = 0.05, 60
 class Whole(nn.Module):
     """Raw samples to probabilities."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, network: nn.Module, mean: Tensor, std: Tensor) -> None:
         super().__init__()
         self.network = network

@@ -24,6 +24,7 @@ from sklearn.datasets import load_digits, load_wine
 
 from attar.adapt.probe import LinearProbe
 from attar.data.graphs import from_npz
+from attar.data.nodes import Nodes
 from attar.data.sources import read
 from attar.kinds import of
 from attar.kinds.base import Kind
@@ -108,6 +109,7 @@ def graph() -> Samples:
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     nodes = from_npz(arrays, path).x
+    assert isinstance(nodes, Nodes)
     judged = np.setdiff1d(np.arange(len(nodes)), arrays["test_idx"])
     return Samples("Cora", of("graph").learn(nodes), nodes, arrays["y"], arrays["train_idx"], judged)
 

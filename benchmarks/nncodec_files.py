@@ -25,17 +25,18 @@ UNUSED = ("torchvision", "cv2", "PIL", "wandb", "flwr", "timm", "tensorflow", "p
 class Unused(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Answers an import with something that accepts everything."""
 
-    def find_spec(self, name, path=None, target=None):  # noqa: ARG002
+    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        del path, target
         if name.partition(".")[0] in UNUSED:
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         return None
 
-    def create_module(self, spec):
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> MagicMock:
         module = MagicMock(name=spec.name)
         module.__path__, module.__spec__ = [], spec
         return module
 
-    def exec_module(self, module):
+    def exec_module(self, module: object) -> None:
         pass
 
 

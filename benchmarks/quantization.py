@@ -74,22 +74,22 @@ def main() -> None:
             small = quantize(network, x[:2000], bits=bits, activations=inputs, **how)
             show(name, bits, inputs, small, time.process_time() - begun)
     pairs = ["4:none", "4:4", "2:none", "2:2", "2:none:8", "2:2:8"] if asked.trained is None else asked.trained
-    for bits, inputs, *ends in (pair.split(":") for pair in pairs):
+    for weights, of_inputs, *ends in (pair.split(":") for pair in pairs):
         begun = time.process_time()
         small = quantize(
             network,
             x[: asked.samples],
-            bits=int(bits),
-            activations=None if inputs == "none" else int(inputs),
+            bits=int(weights),
+            activations=None if of_inputs == "none" else int(of_inputs),
             ends=int(ends[0]) if ends else None,
             # Of 2 bits, a symmetric grid would use three codes.
-            symmetric=bits != "2",
+            symmetric=weights != "2",
             epochs=asked.epochs,
             view=view,
             lr=asked.lr,
         )
         name = "trained, 8 at the ends" if ends else "trained"
-        show(name, bits, None if inputs == "none" else inputs, small, time.process_time() - begun)
+        show(name, weights, None if of_inputs == "none" else of_inputs, small, time.process_time() - begun)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def har(names: list[str], validate: bool) -> None:
         _line(f"{name}, local", (local.coordinates(z), y), (local.coordinates(z_test), y_test), seconds)
         start = time.process_time()
         cut = recordings(x)
-        pool = Pool.learn(z, together=None if cut is None else cut[0])
+        pool = Pool.learn(z, together=None if cut is None else cut[0].recordings)
         within = Frame(pool.mean, pool.axes[:, :LOCAL])
         seconds += time.process_time() - start
         _line(f"{name}, recordings", (within.coordinates(z), y), (within.coordinates(z_test), y_test), seconds)

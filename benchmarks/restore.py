@@ -130,4 +130,4 @@ def main(folder: Path, epochs: int, validation: bool) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]), int((sys.argv[2:] or [2])[0]), sys.argv[3:] == ["validation"])
+    main(Path(sys.argv[1]), int((sys.argv[2:] or ["2"])[0]), sys.argv[3:] == ["validation"])

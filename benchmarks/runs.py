@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from attar.fit import Options, fit_source
 from attar.report.facts import Facts
@@ -23,14 +24,14 @@ def data(name: str) -> str:
     return str(path)
 
 
-def fit(source: str, **options: object) -> Facts:
+def fit(source: str, **options: Any) -> Facts:
     """The facts of one run."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         facts = fit_source(
             data(source),
             Options(out=Path(folder, "run"), **options),
-            command="benchmark",  # type: ignore[arg-type]
+            command="benchmark",
         ).facts
     print(f"  [{source} {time.perf_counter() - start:.0f} s]", file=sys.stderr, flush=True)
     return facts

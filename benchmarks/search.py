@@ -123,7 +123,7 @@ def bits(net: nn.Module, x: Tensor, y: Tensor, size: int) -> nn.Module:
     """The most bits a weight whose file fits, trained."""
     for n in (8, 6, 5, 4, 3, 2):
         if written(quantize(net, bits=n, symmetric=n > 2), x) <= size:
-            small = quantize(net, x, y=y, bits=n, symmetric=n > 2, epochs=ALONE)
+            small: nn.Module = quantize(net, x, y=y, bits=n, symmetric=n > 2, epochs=ALONE)
             if written(small, x) <= size:
                 return small
     raise CompressionError("two bits a weight are more")

@@ -114,7 +114,7 @@ def main(threads: int) -> None:
         twice = [[copy.deepcopy(network).double() for network in start] for _ in range(2)]
         one_after_another(twice[0], x.double(), y)
         together(twice[1], x.double(), y)
-        exact = max(differences(*twice, test.double()))
+        exact = max(differences(twice[0], twice[1], test.double()))
         one, all_ = min(taken["one"]), min(taken["together"])
         vmapped = f"{min(taken['vmap']):7.2f}s" if "vmap" in taken else "–"
         print(

@@ -63,7 +63,7 @@ def main(folder: Path, epochs: int, amount: float) -> None:
     dense = trained("fashion-resnet", resnet, x, y, folder, epochs=15, lr=4e-3, augment=augment)
     rows = {"dense": dense}
     for criterion in ("taylor", "magnitude"):
-        rows[criterion] = prune(dense, amount, x=x, y=y, structure="channels", criterion=criterion)  # type: ignore[arg-type]
+        rows[criterion] = prune(dense, amount, x=x, y=y, structure="channels", criterion=criterion)
     start = time.process_time()
     less = prune(dense, amount, x=x, y=y, structure="channels", criterion="taylor", epochs=epochs, view=augment)
     # The last epoch is on images as they are, like those of the test.

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from runs import chosen
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -46,8 +47,8 @@ def draw(name: str, folder: Path, seed: int, backbone: str | None, seconds: floa
     source = str(folder / f"{name}.parquet")
     options = Options(labels_per_class=PER_CLASS, seed=seed, backbone=backbone, seconds=seconds)
     dataset = prepared(read(source), options)
-    trained = np.setdiff1d(np.arange(len(dataset)), dataset.test)
-    labelled = np.intersect1d(trained, dataset.labelled)
+    assert dataset.test is not None
+    labelled = np.intersect1d(dataset.trained, dataset.labelled)
     test = dataset.test[dataset.y[dataset.test] >= 0]
 
     def baseline(z: np.ndarray) -> float:
@@ -55,16 +56,17 @@ def draw(name: str, folder: Path, seed: int, backbone: str | None, seconds: floa
         return float((probe.predict(z[test]) == dataset.y[test]).mean())
 
     kind = kinds.of("text").learn(dataset.x, dataset.columns)
-    own = TfIdf(128, kind=kind, random_state=seed).fit(dataset.x[trained]).transform(dataset.x)
+    own = TfIdf(128, kind=kind, random_state=seed).fit(dataset.x[dataset.trained]).transform(dataset.x)
     texts = Tokenizer(dataset.columns[0].tokenizer).decode(dataset.x)
-    words = TfidfVectorizer().fit([texts[i] for i in trained]).transform(texts)
-    svd = TruncatedSVD(128, random_state=seed).fit(words[trained])
+    words = TfidfVectorizer().fit([texts[i] for i in dataset.trained]).transform(texts)
+    svd = TruncatedSVD(128, random_state=seed).fit(words[dataset.trained])
     with tempfile.TemporaryDirectory() as run:
         outcome = fit_dataset(
             dataset, options, Budget(), Silent(), folder=Path(run, "run"), source=source, command="benchmarks/text.py"
         )
-    chosen = next(row.name for row in outcome.facts.leaderboard if row.chosen)
-    return Row(outcome.facts.test_accuracy, chosen, baseline(own), baseline(svd.transform(words).astype(np.float32)))
+    accuracy = outcome.facts.test_accuracy
+    assert accuracy is not None
+    return Row(accuracy, chosen(outcome.facts), baseline(own), baseline(svd.transform(words).astype(np.float32)))
 
 
 def fit(arguments: argparse.Namespace) -> None:
@@ -92,7 +94,7 @@ def mlm(arguments: argparse.Namespace) -> None:
         order = np.random.default_rng(0).permutation(kept)
         held, trained = order[: len(order) // 10], order[len(order) // 10 :]
         kind = kinds.of("text").learn(dataset.x, dataset.columns)
-        masked = Masked(64, epochs=arguments.epochs, kind=kind, random_state=0).fit(dataset.x[trained])
+        masked = Masked(64, epochs=arguments.epochs, kind=kind, random_state=0).fit(dataset.x[dataset.trained])
         networks = torch.nn.ModuleDict({"encoder": masked.encoder_, "decoder": masked.decoder_}).eval()
         generator, losses = torch.Generator().manual_seed(0), []
         with torch.inference_mode():

@@ -19,7 +19,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -60,13 +60,14 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         right, below = right * max(1 - across, 0.05), below * max(1 - down, 0.05)
         matrix = (a, b, x - a * x - b * y + right * x, c, d, y - c * x - d * y + below * y)
         picture = picture.transform(picture.size, Picture.Transform.AFFINE, matrix, Picture.Resampling.BILINEAR)
-        low, high = picture.getextrema()
+        low, high = cast(tuple[int, int], picture.getextrema())
         span, power = max(high - low, 1), math.exp(1.2 * gamma)
         picture = picture.point([low + span * (max(v - low, 0) / span) ** power for v in range(256)])
         soft = picture.filter(ImageFilter.GaussianBlur(0.7))
         picture = Picture.blend(picture, soft, 1.5 * torch.rand(1).item() - 0.5)
         pixels = (torch.from_numpy(np.array(picture, dtype=np.float32))[None] - self.mean) / self.std
-        return pixels * math.exp(0.7 * contrast) + 0.5 * brightness + 0.1 * torch.randn_like(pixels)
+        relit: Tensor = pixels * math.exp(0.7 * contrast) + 0.5 * brightness + 0.1 * torch.randn_like(pixels)
+        return relit
 
 
 def peer(x: np.ndarray[Any, Any], kind: Any, workers: int) -> Callable[[], None]:

@@ -84,7 +84,7 @@ def trainable(model: nn.Module) -> None:
     for book in _books(model):
         kept = book.values != 0
         values = nn.Parameter(book.values)
-        values.register_hook(lambda gradient, kept=kept: gradient * kept)  # type: ignore[no-untyped-call]
+        values.register_hook(lambda gradient, kept=kept: gradient * kept)
         del book.values
         book.register_parameter("values", values)
 

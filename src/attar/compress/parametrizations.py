@@ -218,7 +218,7 @@ def _settle_hook(layer: nn.Module, hook: object) -> None:
         mask = getattr(layer, f"{name}_mask")
         # Others may share the parameter, and `remove` would change it.
         layer.register_parameter(f"{name}_orig", nn.Parameter(getattr(layer, f"{name}_orig").detach().clone()))
-        remove(layer, name)  # type: ignore[no-untyped-call]
+        remove(layer, name)
         Place(name, ((layer, name),)).wrap(Masked(mask))
 
 
