@@ -32,7 +32,7 @@ def test_pieces_equal_a_naive_loop(shape, dilation) -> None:
             for r in range(shape[1] - reach)
             for c in range(shape[2] - reach)
         ]
-    torch.testing.assert_close(filters._pieces(sums), torch.stack(by_hand))
+    torch.testing.assert_close(filters._pieces(sums).flatten(0, len(shape) - 1).flatten(1), torch.stack(by_hand))
 
 
 def test_whitening_is_the_inverse_root_of_the_covariance() -> None:
@@ -91,7 +91,9 @@ def test_scale_and_offset_of_the_samples_change_nothing() -> None:
         torch.testing.assert_close(a.weight, b.weight, atol=1 / 64, rtol=0)
 
 
-def test_it_learns_the_wave_that_is_there() -> None:
+@pytest.mark.parametrize("many", [room._MANY, 0])
+def test_it_learns_the_wave_that_is_there(many, monkeypatch) -> None:
+    monkeypatch.setattr(room, "_MANY", many)
     rng = np.random.default_rng(0)
     time, phase = np.arange(60), rng.uniform(0, 2 * np.pi, (40, 1))
     x = (np.sin(2 * np.pi * time / 9 + phase) + 0.05 * rng.standard_normal((40, 60)))[:, None].astype(np.float32)

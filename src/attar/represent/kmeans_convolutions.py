@@ -6,10 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attar.represent.random_convolutions import _GROUP, _TAPS, RandomConvolutions, _Filters, _on_grid
+from attar.represent.random_convolutions import _GROUP, RandomConvolutions, _Filters, _on_grid
 
 # Pieces that a group's filters are learnt from, and passes over them: centres of eight clusters settle soon.
 _PIECES, _PASSES = 2000, 10
+# Of more pieces, a few that are drawn twice do not matter, and an order of all takes long.
+_MANY = 2**20
 # Added to the variances before whitening, as a share of the largest: nearly all of a recording is in its slow waves,
 # and what is left is noise. Of 0.1 to 10, on seven persons held out of UCI HAR's training part; 0.1 is as good.
 _WHITEN = 0.3
@@ -23,9 +25,15 @@ class _Learnt(_Filters):
     def _learn(self, x: Tensor, generator: torch.Generator) -> None:
         sums = self._sums(x)
         for group in range(self.groups):
-            # A group at a time: all pieces of all groups would be nine times the samples for each.
             pieces = self._pieces(sums[:, min(group, sums.shape[1] - 1)])
-            some = pieces[torch.randperm(len(pieces), generator=generator)[:_PIECES]]
+            places = pieces.shape[: sums.ndim - 1]
+            n = places.numel()
+            drawn = (
+                torch.randperm(n, generator=generator)[:_PIECES]
+                if n <= _MANY
+                else torch.randint(n, (_PIECES,), generator=generator)
+            )
+            some = pieces[torch.unravel_index(drawn, places)].flatten(1)
             some = some - some.mean(dim=1, keepdim=True)
             # All of one length: what is loud would decide for itself what the quiet pieces are whitened by.
             some = F.normalize(some[some.norm(dim=1) > _TINY], dim=1)
@@ -38,14 +46,13 @@ class _Learnt(_Filters):
             self.weight[_GROUP * group : _GROUP * (group + 1)] = weight.reshape(-1, *self.weight.shape[1:])
 
     def _pieces(self, sums: Tensor) -> Tensor:
-        """What a filter sees of `(n, *places)` where it lies wholly inside a sample: `(pieces, taps)`."""
-        places = sums.ndim - 1
+        """What a filter sees of `(n, *places)` where it lies wholly inside a sample: a view `(n, *places, *taps)`."""
         for axis, taps in enumerate(self.weight.shape[2:], start=1):
             span = self.dilation * (taps - 1) + 1
             if sums.shape[axis] < span:
-                return sums.new_empty(0, _TAPS)
+                return sums.new_empty(0, *self.weight.shape[1:])
             sums = sums.unfold(axis, span, 1)[..., :: self.dilation]
-        return sums.flatten(0, places).flatten(1)
+        return sums
 
 
 class KMeansConvolutions(RandomConvolutions):
