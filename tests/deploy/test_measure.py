@@ -25,6 +25,6 @@ def test_tables_with_strings(table_file: Path, samples: Samples) -> None:
 
 def test_other_samples_and_none_are_refused(image_file: Path, samples: Samples) -> None:
     with pytest.raises(ModelError):
-        measure(image_file, samples(1, 9, 9))
+        measure(image_file, samples(1, 9, 3))
     with pytest.raises(ModelError, match="no sample"):
         measure(str(image_file), samples(0, 8, 8))

@@ -13,6 +13,8 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from attar.data.dataset import Column, Floats
+from attar.data.images import resize
+from attar.data.sources import read_for_prediction
 from attar.deploy.graph import write
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
@@ -64,6 +66,16 @@ def test_any_numbers_will_do(image_file: Path) -> None:
         np.testing.assert_array_equal(model.predict_proba(same), expected)
 
 
+def test_images_of_another_size_are_resized_as_a_file_of_them_is(image_file: Path, tmp_path: Path) -> None:
+    large = np.random.default_rng(0).integers(0, 255, (5, 16, 12), dtype=np.uint8)
+    np.save(tmp_path / "large.npy", large)
+    model = load(image_file)
+    expected = model.predict_proba(read_for_prediction(str(tmp_path / "large.npy"), kind="image", shape=(8, 8)).x)
+    np.testing.assert_array_equal(model.predict_proba(large), expected)
+    mixed = [*large[:3], resize(large[3].astype(np.float32), 8, 8)]
+    np.testing.assert_array_equal(model.predict_proba(mixed), expected[:4])
+
+
 def test_no_samples_no_answers(image_file: Path, table_file: Path) -> None:
     assert load(image_file).predict_proba(np.zeros((0, 8, 8))).shape == (0, 10)
     assert load(table_file).predict(np.zeros((0, 5), dtype=object)).shape == (0,)
@@ -73,7 +85,9 @@ def test_no_samples_no_answers(image_file: Path, table_file: Path) -> None:
     "x",
     [
         np.zeros((8, 8)),
-        np.zeros((2, 8, 9)),
+        np.zeros((2, 8, 3)),
+        [np.zeros((9, 9)), np.zeros((9, 9, 3))],
+        np.zeros((0, 9, 9)),
         np.zeros((2, 8, 8, 1)),
         np.float32(3),
         [],

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
+from attar.data.images import resize
 from attar.data.nodes import neighbourhood
 from attar.data.tokens import Tokenizer
 from attar.deploy.dates import seconds
@@ -17,6 +18,8 @@ from attar.errors import ModelError
 
 Feed: TypeAlias = Mapping[str, Array]
 _Any: TypeAlias = npt.NDArray[Any]
+# Most channels of an image.
+_COLOURS = 4
 
 
 def numbers(X: object, shape: tuple[int, ...]) -> Floats:
@@ -26,6 +29,30 @@ def numbers(X: object, shape: tuple[int, ...]) -> Floats:
         ModelError: it has another shape, or is not made of finite numbers and NaN.
     """
     return _finite(_shaped(X, shape))
+
+
+def images(X: object, shape: tuple[int, ...]) -> Floats:
+    """Return images as float32 `(n, *shape)`; those of another size are resized, as `attar predict` does.
+
+    Arguments:
+        X: an array `(n, h, w)` or `(n, h, w, c)`, or a list of images of different sizes.
+        shape: of the images that the model takes.
+
+    Raises:
+        ModelError: as `numbers`; also where the number of channels differs.
+    """
+    each = list(X) if isinstance(X, np.ndarray | list | tuple) else []
+    if all(_is_image(one, shape) for one in each) and any(one.shape != shape for one in each):
+        X = np.stack([resize(one.astype(np.float32), *shape[:2]) for one in each])
+    return numbers(X, shape)
+
+
+def _is_image(one: object, shape: tuple[int, ...]) -> bool:
+    """Whether it is one as those of this shape, but for its size."""
+    if not isinstance(one, np.ndarray) or one.dtype.kind not in "biuf" or one.ndim != len(shape) or not one.size:
+        return False
+    # So narrow, it is a row of a colour image.
+    return bool(one.shape[2:] == shape[2:]) and (one.ndim == 3 or one.shape[1] > _COLOURS)
 
 
 def _shaped(X: object, shape: tuple[int, ...]) -> Floats:

@@ -15,7 +15,7 @@ import onnxruntime
 
 from attar.data.dataset import Column, Floats
 from attar.data.tokens import Tokenizer
-from attar.deploy.feed import Feed, graph, numbers, series, table, texts
+from attar.deploy.feed import Feed, graph, images, series, table, texts
 from attar.deploy.meta import COMPRESSED, KEY, ModelMeta
 from attar.errors import DataError, ModelError, first_line
 
@@ -74,11 +74,11 @@ class Model:
         """Return the probability of each class for each sample.
 
         Arguments:
-            X: raw samples `(n, *shape)`. A series may be shorter; the rest is missing. Series of different lengths come
-                as a list of arrays `(channels, steps)`. A table may be a DataFrame (columns by name), an array
-                of objects or strings, or float32 with the code of the category in categorical columns. Texts are a
-                list or array of strings. A graph is an object with `x` and `edge_index`, or nodes as
-                `attar.data.nodes` has them; it is taken as a whole.
+            X: raw samples `(n, *shape)`. Images of another size, or a list of several sizes, are resized. A series may
+                be shorter; the rest is missing. Series of different lengths come as a list of arrays `(channels,
+                steps)`. A table may be a DataFrame (columns by name), an array of objects or strings, or float32 with
+                the code of the category in categorical columns. Texts are a list or array of strings. A graph is an
+                object with `x` and `edge_index`, or nodes as `attar.data.nodes` has them; it is taken as a whole.
             advance: called with the number of samples done after each batch.
 
         Returns:
@@ -112,7 +112,7 @@ class Model:
         if self.kind == "series":
             channels, steps = self.shape
             return {"x": series(X, (channels, steps))}
-        return {"x": numbers(X, self.shape)}
+        return {"x": images(X, self.shape)}
 
     @property
     def _hops(self) -> int:
