@@ -90,6 +90,7 @@ def test_no_samples_no_answers(image_file: Path, table_file: Path) -> None:
         np.zeros((0, 9, 9)),
         np.zeros((2, 8, 8, 1)),
         np.float32(3),
+        np.array(3.0),
         [],
         [[1, 2], [3]],
         np.full((2, 8, 8), "a"),

@@ -41,7 +41,7 @@ def images(X: object, shape: tuple[int, ...]) -> Floats:
     Raises:
         ModelError: as `numbers`; also where the number of channels differs.
     """
-    each = list(X) if isinstance(X, np.ndarray | list | tuple) else []
+    each = list(X) if isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim) else []
     if all(_is_image(one, shape) for one in each) and any(one.shape != shape for one in each):
         X = np.stack([resize(one.astype(np.float32), *shape[:2]) for one in each])
     return numbers(X, shape)
