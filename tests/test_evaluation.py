@@ -38,6 +38,10 @@ def test_only_the_test_part_of_a_source_is_judged_and_files_say_labels_and_group
     found = evaluate(model, str(tmp_path / "parts.npz"))
     assert found.n == 20
     assert any("alone is judged" in note for note in found.notes)
+    np.savez(tmp_path / "unlabelled.npz", x_train=x[:40], y_train=y[:40], x_test=x[40:])
+    found = evaluate(model, str(tmp_path / "unlabelled.npz"))
+    assert found.n == 40
+    assert not any("alone is judged" in note for note in found.notes)
     np.savez(tmp_path / "bare.npz", x=x)
     lines = "".join(f"{i},{y[i]},{i // 10}\n" for i in range(50))
     (tmp_path / "about.csv").write_text(f"id,label,patient\n{lines}")

@@ -17,6 +17,7 @@ from attar.findings import (
     _cross_validated,
     _plane,
     _tested,
+    _verdict,
     _why,
     _without_looking,
     line_of,
@@ -24,6 +25,16 @@ from attar.findings import (
     percent,
 )
 from attar.report.facts import Facts, Step
+
+
+@pytest.mark.parametrize(("agreement", "says_so"), [(None, False), (0.99, False), (0.66, True)])
+def test_a_file_that_answers_otherwise_is_not_promised_what_the_candidate_is(agreement, says_so) -> None:
+    shipped = Step(name="int8", bytes=5100, latency_ms=0.02, agreement=agreement, accuracy=None)
+    choice = Choice(0, 0.96, (0.93, 0.98), 0.0)
+    said = _verdict(choice, None, 0, shipped, balanced=False)
+    assert ("gives 34.0 % of the samples another class than the candidate chosen" in said) == says_so
+    # Found on samples held out, an accuracy is that of the file itself.
+    assert "another class" not in _verdict(choice, 0.7, 90, shipped, balanced=False)
 
 
 @pytest.fixture(params=["images", "series", "table"])

@@ -128,6 +128,18 @@ def test_prepared_says_that_no_sample_is_labelled(options) -> None:
         prepared(from_arrays(np.zeros((20, 2))), Options(**options))
 
 
+def test_a_test_part_without_labels_is_no_test() -> None:
+    x, y = rows(100)
+    data = replace(from_arrays(x, np.where(np.arange(100) < 80, y, -1)), test=np.arange(80, 100))
+    given = prepared(data, Options())
+    assert given.test is None
+    assert "the test part has no label: its samples are learnt from, as others without one" in given.notes
+    assert len(prepared(data, Options(holdout=0.25)).test) == 20
+    labelled = prepared(replace(data, test=np.arange(60, 80)), Options(holdout=0.25))
+    assert labelled.test.tolist() == list(range(60, 80))
+    assert "nothing more is held out, for the source has a test part" in labelled.notes
+
+
 def test_prepared_hides_labels_of_the_training_part_only() -> None:
     x, y = rows(100)
     data = prepared(from_arrays(x, y), Options(labels_per_class=3, seed=1))

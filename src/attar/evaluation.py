@@ -130,7 +130,7 @@ def evaluate(
         strict=strict,
     )
     judged, notes = dataset.labelled, list(dataset.notes)
-    if dataset.test is not None:
+    if dataset.test is not None and np.isin(judged, dataset.test).any():
         judged = np.intersect1d(judged, dataset.test)
         notes.append(f"the test part of {source} alone is judged")
     if not len(judged):

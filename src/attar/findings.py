@@ -28,6 +28,8 @@ from attar.trials.base import Job
 _BALANCED = "a balanced accuracy (the mean over the classes)"
 # Below this many samples a map has no neighbourhoods to show.
 _FEW = 8
+# Share of samples from which a compressed model stands for what it came from.
+_FAITHFUL = 0.98
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,13 @@ def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: 
     will, did, of = "be right on", "right on", "of"
     if balanced:
         will, did, of = f"have {_BALANCED} of", f"with {_BALANCED} of", "on"
+    if test_accuracy is None and shipped.agreement is not None and shipped.agreement < _FAITHFUL:
+        otherwise = percent(1 - shipped.agreement)
+        return (
+            f"A model of {size}, that gives {otherwise} of the samples another class than the candidate chosen, "
+            f"which is expected to {will} {promised} {of} new samples, judged by its labels alone; more time or a "
+            "larger budget brings them together."
+        )
     if test_accuracy is None:
         return f"A model of {size}, expected to {will} {promised} {of} new samples, judged by its labels alone."
     found = f"{did} {percent(test_accuracy)} {of} {n_test:,} held-out samples"

@@ -220,10 +220,16 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
         raise DataError(f"all samples are of one group ('{name}'); leave the groups away, or give others")
     # Before labels are held out or drawn, which would say less about why they cannot be.
     validate_labels(dataset.y[dataset.trained], dataset.classes)
+    if dataset.test is not None and (dataset.y[dataset.test] == UNLABELLED).all():
+        note = "the test part has no label: its samples are learnt from, as others without one"
+        dataset = replace(dataset, test=None, notes=(*dataset.notes, note))
     drawn = options.labels_per_class is not None or options.label_fraction is not None
     if dataset.test is None and (options.holdout or (drawn and options.holdout is None)):
         share = HOLDOUT if options.holdout is None else options.holdout
         dataset = replace(dataset, test=holdout(dataset, share, options.seed))
+    elif options.holdout:
+        note = "nothing more is held out, for the source has a test part"
+        dataset = replace(dataset, notes=(*dataset.notes, note))
     y, notes = dataset.y, dataset.notes
     trained = dataset.trained
     if drawn:

@@ -219,4 +219,6 @@ def _as_given(classes: tuple[str, ...], dataset: Dataset, y: Any) -> npt.NDArray
     """Labels as they came, one of each class, where a file has their names."""
     codes = [dataset.classes.index(name) for name in classes]
     labels: npt.NDArray[Any] = np.asarray(y).reshape(len(dataset.y))[[np.argmax(dataset.y == code) for code in codes]]
+    if getattr(getattr(y, "dtype", None), "kind", "") == "i":  # nullable integers of pandas are floats beside gaps
+        return labels.astype(np.int64)
     return np.array(labels.tolist()) if labels.dtype == object else labels

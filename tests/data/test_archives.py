@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from attar.data.archives import read_npy, read_npz
+from attar.data.arrays import build
 from attar.errors import DataError, LabelError
 
 rng = np.random.default_rng(0)
@@ -33,8 +34,20 @@ def test_parts_called_in_other_ways(tmp_path):
     raw = read_npz(path)
     assert raw.ids[6] == "val/0"
     assert raw.test.tolist() == list(range(12, 18))
-    assert np.array_equal(raw.y, [*y[:, None]] * 3)
-    assert raw.notes == ("6 samples of val belong to the training part: choices are made by cross-validation",)
+    assert list(raw.y) == y.tolist() * 3
+    assert raw.notes == ("6 samples are joined to the training part, those of val",)
+    for part in ("train", "val", "test"):
+        np.savez(path, **{key: array for key, array in medical.items() if key != f"{part}_labels"})
+        assert build(read_npz(path), where="a").y.tolist() == [
+            code for other in ("train", "val", "test") for code in ([-1] * 6 if other == part else y.tolist())
+        ]
+    np.savez(path, **medical | {"test_images": x[:0], "test_labels": y[:0]})
+    raw = read_npz(path)
+    assert raw.test.tolist() == list(range(6, 12))  # what is left for a test
+    np.savez(path, **{key: array for key, array in medical.items() if "test" in key})
+    raw = read_npz(path)
+    assert raw.test is None
+    assert raw.y.tolist() == y.tolist()
     np.savez(path, X=x, y=y, X_test=x + 1, Y_test=y)
     raw = read_npz(path)
     assert raw.test.tolist() == list(range(6, 12))
@@ -54,6 +67,7 @@ def test_parts_called_in_other_ways(tmp_path):
         ({"data": x}, None),
         ({"x": x, "classes": ["a"]}, None),
         ({"x": x, "y": y, "classes": [1.0, 2.0]}, ["1", "2", "1", "2", None, "1"]),
+        ({"x": x, "y": y, "classes": [b"cat", b"dog"]}, ["cat", "dog", "cat", "dog", None, "cat"]),
         ({"x": x, "y": y, "classes": ["-1", "1"]}, ["-1", "1", "-1", "1", None, "-1"]),
         ({"x": x, "y": y + 5, "classes": ["a", "b"]}, (y + 5).tolist()),
         ({"x": x, "y": [1.0] * 6, "classes": ["a", "b"]}, [1.0] * 6),
@@ -71,6 +85,14 @@ def test_names_of_arrays(tmp_path, arrays, labels):
     assert raw.test is None
 
 
+@pytest.mark.parametrize("names", [["a"], ["a", "a"], [["a", "b"]], "a"])
+def test_names_that_do_not_fit_the_labels_are_noted(tmp_path, names):
+    np.savez(tmp_path / "a.npz", x=x, y=y, class_names=names)
+    raw = read_npz(tmp_path / "a.npz")
+    assert list(raw.y) == y.tolist()
+    assert raw.notes == ("arrays of a.npz that are not used: class_names",)
+
+
 def test_arrays_that_do_not_fit(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, a=x, b=x)
@@ -78,6 +100,9 @@ def test_arrays_that_do_not_fit(tmp_path):
         read_npz(path)
     np.savez(path, x_train=x, y_train=y[:3], x_test=x, y_test=y)
     with pytest.raises(LabelError, match="6 samples in x_train but 3 labels"):
+        read_npz(path)
+    np.savez(path, x=x, y=3)
+    with pytest.raises(DataError, match="'y' is a single number"):
         read_npz(path)
     np.savez(path, x_train=1.0, x_test=x)
     with pytest.raises(DataError, match="'x_train' is a single number"):

@@ -113,6 +113,19 @@ def test_small_images_need_no_guess():
     assert fit(np.zeros((2, 3, 4)), "image", (3, 4)).kind == "image"
 
 
+def test_an_array_of_the_model_s_shape_is_one_sample():
+    for kind, shape in (("image", (8, 8, 3)), ("image", (8, 9)), ("series", (3, 20))):
+        dataset = fit(np.full(shape, 7.0), kind, shape)
+        assert dataset.x.shape == (1, *shape)
+        assert "the array is taken for one sample" in dataset.notes
+
+
+def test_arrays_as_wide_as_the_model_s_images_are_images_whatever_their_numbers():
+    assert fit(np.full((4, 96, 80), 7.0), "image", (64, 53)).x.shape == (4, 64, 53)
+    with pytest.raises(DataError, match="of kind series"):
+        fit(np.zeros((4, 3, 80)), "image", (64, 53))
+
+
 def test_another_kind():
     with pytest.raises(DataError, match=r"f: of kind table .* the model takes image, each 8 × 8"):
         fit(np.zeros((2, 64)), "image", (8, 8))

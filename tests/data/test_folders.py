@@ -75,7 +75,7 @@ def test_a_validation_part_is_trained_on_where_there_is_a_test_part_too(tmp_path
     raw = read_folder(tmp_path)
     assert [raw.ids[i] for i in raw.test] == ["test/cat/c.png"]
     assert raw.y == ["cat", "dog", "cat", "cat", "dog"]
-    assert raw.notes == ("2 samples of validation belong to the training part: choices are made by cross-validation",)
+    assert raw.notes == ("2 samples are joined to the training part, those of validation",)
 
 
 def test_a_validation_part_is_the_test_part_where_there_is_none(tmp_path):

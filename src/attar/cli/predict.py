@@ -23,6 +23,7 @@ def predict(
 ) -> None:
     """Write a label and its probability for each sample."""
     from attar.deploy.predictions import write_predictions
+    from attar.errors import inflected
 
     with shown(quiet) as progress:
         n, notes = write_predictions(model, source, out, strict=strict, progress=progress)
@@ -30,4 +31,4 @@ def predict(
         return
     for note in notes:
         typer.echo(f"note: {note}", err=True)
-    typer.echo(f"{out}: {n:,} predictions")
+    typer.echo(f"{out}: {n:,} {inflected(n, 'prediction', 'predictions')}")

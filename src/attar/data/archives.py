@@ -13,7 +13,7 @@ import numpy as np
 
 from attar.data import graphs
 from attar.data.dataset import Array
-from attar.data.labels import whole
+from attar.data.labels import as_text, whole
 from attar.data.raw import Raw, RawLabels, join
 from attar.errors import DataError, LabelError, first_line, listed
 
@@ -80,17 +80,19 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path}: {_numpy_complaint(error)}") from None
+    roles = {key: role for of in wanted.values() for role, key in of.items()}
     for key, array in arrays.items():
         # What `read_array` returns where a member is no NPY file.
         if array.dtype == object or (array.dtype.kind == "S" and array.ndim == 0):
             raise DataError(f"{path}: '{key}' is not an array; write the file with numpy.savez")
-        if array.ndim == 0 and any(key == of["x"] for of in wanted.values()):
-            raise DataError(f"{path}: '{key}' is a single number; give an array of one sample per row")
-    ignored = sorted(set(keys) - {*arrays, named})
-    notes = (f"arrays of {path.name} that are not used: {', '.join(ignored)}",) if ignored else ()
+        if array.ndim == 0 and roles[key] != "groups":
+            raise DataError(f"{path}: '{key}' is a single number; give one for each sample")
     parts = _named({part: {role: arrays[key] for role, key in of.items()} for part, of in wanted.items()}, names)
+    first = next(iter(parts))
+    ignored = sorted(set(keys) - {*arrays} - ({named} if parts[first].exact else set()))
+    notes = (f"arrays of {path.name} that are not used: {', '.join(ignored)}",) if ignored else ()
     if len(parts) == 1:
-        return replace(parts["train"], notes=notes)
+        return replace(parts[first], notes=notes)
     for part, raw in parts.items():
         key, n, shape = wanted[part]["x"], len(raw.x), np.shape(raw.x)
         if raw.groups is not None and (given := np.asarray(raw.groups).shape) != (n,):
@@ -98,8 +100,8 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
         if raw.y is not None and len(raw.y) != n:
             labels = f"{len(raw.y)} labels in {wanted[part]['y']}"
             raise LabelError(f"{path}: {n} samples in {key} but {labels}; give one for each")
-        if shape[1:] != (first := np.shape(parts["train"].x))[1:]:
-            raise DataError(f"{path}: {wanted['train']['x']} is {first}, {key} {shape}; samples must have one shape")
+        if shape[1:] != (other := np.shape(parts[first].x))[1:]:
+            raise DataError(f"{path}: {wanted[first]['x']} is {other}, {key} {shape}; samples must have one shape")
     joined = join(parts)
     return replace(joined, notes=(*notes, *joined.notes))
 
@@ -120,19 +122,20 @@ def _keys(keys: Sequence[str], groups: str | None, path: Path) -> dict[str, dict
         part: found(*(form for word in words for form in (f"{{}}_{word}", f"{word}_{{}}")))
         for part, words in _PARTS.items()
     }
-    others = {part: of for part, of in parts.items() if part != "train" and "x" in of}
-    train = parts["train"]
-    if not others or "x" not in train:
-        train = found("{}") | train
-    if "x" not in train:
+    parts = {part: of for part, of in parts.items() if part == "train" or "x" in of}
+    if "x" not in parts["train"] or len(parts) == 1:
+        parts["train"] = found("{}") | parts["train"]
+    if "x" not in parts["train"]:
+        del parts["train"]
+    if not parts:
         if len(keys) != 1:
             held = ", ".join(keys[:8]) or "none"
             raise DataError(f"{path}: no array x, X or x_train (it holds {held}); name the samples x and the labels y")
-        train = {"x": keys[0]}
-    if groups is not None and not any("groups" in of for of in (train, *others.values())):
-        called = f"{base}_train" if others else groups
+        parts = {"train": {"x": keys[0]}}
+    if groups is not None and not any("groups" in of for of in parts.values()):
+        called = f"{base}_train" if len(parts) > 1 else groups
         raise LabelError(f"{path}: no array is called {called}; it holds {listed(list(keys))}")
-    return {"train": train} | others
+    return parts
 
 
 def _base(name: str) -> str:
@@ -148,17 +151,25 @@ def _base(name: str) -> str:
 
 def _named(parts: Mapping[str, Mapping[str, Array]], names: Array | None) -> dict[str, Raw]:
     """The parts, with integer labels given the names at their positions where the file has one for each."""
-    labels = {part: of["y"] for part, of in parts.items() if "y" in of}
-    exact = names is not None and names.ndim == 1 and all(_are_positions(y, len(names)) for y in labels.values())
+    labels = {part: _column(of["y"]) for part, of in parts.items() if "y" in of}
     told: dict[str, RawLabels] = dict(labels)
-    if exact and names is not None:
-        texts = whole([str(name) for name in names.tolist()])
-        told = {part: [None if code < 0 else texts[code] for code in y.ravel().tolist()] for part, y in labels.items()}
-    return {part: Raw(of["x"], told.get(part), exact, groups=of.get("groups")) for part, of in parts.items()}
+    exact = False
+    if names is not None and names.ndim == 1 and labels:
+        texts = whole([as_text(name) for name in names.tolist()])
+        exact = len(set(texts)) == len(texts) and all(_are_positions(y, len(texts)) for y in labels.values())
+    if exact:
+        told = {part: [None if code < 0 else texts[code] for code in y.tolist()] for part, y in labels.items()}
+    groups = {part: _column(of["groups"]) for part, of in parts.items() if "groups" in of}
+    return {part: Raw(of["x"], told.get(part), exact, groups=groups.get(part)) for part, of in parts.items()}
+
+
+def _column(values: Array) -> Array:
+    """Values `(n,)` of what may be `(n, 1)`."""
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 
 def _are_positions(y: Array, n: int) -> bool:
-    return y.dtype.kind in "iu" and bool(len(y)) and bool(y.min() >= -1 and y.max() < n)
+    return y.dtype.kind in "iu" and y.ndim == 1 and bool(len(y)) and bool(y.min() >= -1 and y.max() < n)
 
 
 def _numpy_complaint(error: Exception) -> str:

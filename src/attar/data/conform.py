@@ -15,6 +15,9 @@ from attar.data.raw import Raw
 from attar.data.tables import can_be_a_number, recode
 from attar.errors import DataError, inflected, listed
 
+# How much wider than those of the model, or higher, an array of images is at most that could be series as well.
+_WIDER = 1.5
+
 
 def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str) -> Dataset:
     """Check samples to predict and bring them to a model's shape.
@@ -44,10 +47,14 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
     elif raw.kind == kind == "series" and isinstance(raw.x, list) and raw.columns and len(columns) > 1:
         place, unused = _places(raw.columns, columns, where)
         raw = replace(raw, x=[one[place] for one in raw.x], notes=(*raw.notes, *unused))
+    elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape == shape:
+        raw = replace(raw, x=raw.x[None], kind=kind, notes=(*raw.notes, "the array is taken for one sample"))
     elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape[1:] in (shape, shape[1:], (*shape, 1)):
         # An array that fits is what the model takes, whatever it would have been guessed to be.
         x = raw.x if raw.x.shape[1:] != shape[1:] or kind != "series" else raw.x[:, None]
         raw = replace(raw, x=x, kind=kind)
+    elif raw.kind is None and kind == "image" and isinstance(raw.x, np.ndarray) and _as_wide(raw.x.shape[1:], shape):
+        raw = replace(raw, kind=kind)
     elif raw.kind == "table" and kind == "series" and shape[0] == 1 and not any(c.categories for c in raw.columns):
         raw = _as_series(raw, shape[1])
     dataset = build(raw, where=where, learn=False)
@@ -64,6 +71,11 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
         x, more = _fit(x, shape, where)
         notes += more
     return replace(dataset, x=np.ascontiguousarray(x), notes=tuple(notes))
+
+
+def _as_wide(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether images `(h, w)` have about the proportions of those that a model takes, and may be shrunk to them."""
+    return len(given) == 2 and 1 / _WIDER < given[0] * shape[1] / (given[1] * shape[0] or 1) < _WIDER
 
 
 def _graph(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str) -> Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attar.data.dataset import UNLABELLED, Ints, Windows, is_missing
-from attar.data.labels import MISSING, whole
+from attar.data.labels import MISSING, as_text, whole
 from attar.data.raw import RawLabels
 from attar.errors import DataError, inflected
 
@@ -36,7 +36,7 @@ def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, tuple[str, ..
     if shape != (n,):
         raise DataError(f"{where}: {n:,} samples but groups of shape {shape}; give one for each, along one axis")
     values = np.asarray(groups) if hasattr(groups, "__array__") else groups
-    texts = ["" if is_missing(name) else str(name).strip() for name in values]
+    texts = ["" if is_missing(name) else as_text(name).strip() for name in values]
     # Numbers are floats beside gaps, in one part of a source perhaps and not in the other.
     names = whole([None if text in MISSING else text for text in texts])
     # A sample of no group is known by its place.

@@ -90,8 +90,19 @@ def _name(value: object, exact: bool, where: str) -> str | None:
             raise LabelError(f"{where}: a label is infinite; give a class, or leave it empty")
         return str(int(value)) if value == int(value) else str(value)
     if isinstance(value, bytes):
-        return _name(value.decode("utf-8", "replace"), exact, where)
+        return _name(as_text(value), exact, where)
+    if isinstance(value, np.ndarray | list | tuple):
+        raise LabelError(f"{where}: a label is an array; give one label per sample (of one-hot rows, the argmax)")
     raise LabelError(f"{where}: a label is of type {type(value).__name__}; give integers or texts")
+
+
+def as_text(value: object) -> str:
+    """What a person reads, of bytes too.
+
+    >>> as_text(b"cat"), as_text(3)
+    ('cat', '3')
+    """
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def whole(names: Sequence[str | None]) -> list[str | None]:

@@ -84,10 +84,11 @@ def held_out(parts: Mapping[str, int]) -> tuple[str | None, list[str]]:
         parts: number of samples in each, by the name that the source gives it.
 
     >>> held_out({"train": 80, "Val": 10, "test": 10})
-    ('test', ['10 samples of Val belong to the training part: choices are made by cross-validation'])
+    ('test', ['10 samples are joined to the training part, those of Val'])
     >>> held_out({"train": 80, "Val": 10})
     ('Val', ['there is no test part: Val is taken for it'])
     """
+    parts = {name: n for name, n in parts.items() if n}
     if len(parts) < 2:
         return None, []
     validation = sorted(name for name in parts if name.lower() in VALIDATION)
@@ -98,10 +99,8 @@ def held_out(parts: Mapping[str, int]) -> tuple[str | None, list[str]]:
         notes.append(f"there is no test part: {test} is taken for it")
     if validation:
         n = sum(parts[name] for name in validation)
-        samples, belong = inflected(n, "sample", "samples"), inflected(n, "belongs", "belong")
-        notes.append(
-            f"{n} {samples} of {listed(validation)} {belong} to the training part: choices are made by cross-validation"
-        )
+        are = inflected(n, "sample is", "samples are")
+        notes.append(f"{n} {are} joined to the training part, those of {listed(validation)}")
     return test, notes
 
 

@@ -30,7 +30,7 @@ def compression(facts: Facts) -> str:
         f'<span class="number" role="columnheader">Agreement</span></div>{rows}</div>'
         '<p class="key">Latency: one sample, onnxruntime, one thread. '
         f"{facts.measure.capitalize()}: {_judged(facts)}. "
-        "Agreement: share of unlabelled samples that are given the same class as before compression.</p>"
+        "Agreement: share of the training samples that are given the same class as before compression.</p>"
     )
 
 

@@ -43,7 +43,7 @@ class Step(_Fact):
     name: str
     bytes: int
     latency_ms: float
-    agreement: float | None  # share of unlabelled samples given the same class as by the uncompressed choice
+    agreement: float | None  # share of training samples given the same class as by the uncompressed choice
     accuracy: float | None  # on the test split, None where there is none
     note: str = ""
 
