@@ -20,7 +20,7 @@ from attar.committee import predicted
 from attar.compress.budget import Budget, milliseconds, readable
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.deploy.session import load
-from attar.report.facts import CurvePoint, Facts, Group, LatentPoint, Row, Step
+from attar.report.facts import CurvePoint, Facts, Group, LatentPoint, Row, Step, otherwise
 from attar.run import Run
 from attar.ship import Shipped
 from attar.trials.base import Job
@@ -28,8 +28,6 @@ from attar.trials.base import Job
 _BALANCED = "a balanced accuracy (the mean over the classes)"
 # Below this many samples a map has no neighbourhoods to show.
 _FEW = 8
-# Share of samples from which a compressed model stands for what it came from.
-_FAITHFUL = 0.98
 
 
 @dataclass(frozen=True)
@@ -254,12 +252,10 @@ def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: 
     will, did, of = "be right on", "right on", "of"
     if balanced:
         will, did, of = f"have {_BALANCED} of", f"with {_BALANCED} of", "on"
-    if test_accuracy is None and shipped.agreement is not None and shipped.agreement < _FAITHFUL:
-        otherwise = percent(1 - shipped.agreement)
+    if other := otherwise(shipped, test_accuracy):
         return (
-            f"A model of {size}, that gives {otherwise} of the samples another class than the candidate chosen, "
-            f"which is expected to {will} {promised} {of} new samples, judged by its labels alone; more time or a "
-            "larger budget brings them together."
+            f"A model of {size}, that gives {percent(other)} of the samples another class than the candidate chosen, "
+            f"which is expected to {will} {promised} {of} new samples."
         )
     if test_accuracy is None:
         return f"A model of {size}, expected to {will} {promised} {of} new samples, judged by its labels alone."

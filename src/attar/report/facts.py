@@ -6,6 +6,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+# Share of samples from which a compressed model stands for what it came from.
+_FAITHFUL = 0.98
+
 
 class _Fact(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,6 +49,20 @@ class Step(_Fact):
     agreement: float | None  # share of training samples given the same class as by the uncompressed choice
     accuracy: float | None  # on the test split, None where there is none
     note: str = ""
+
+
+def otherwise(shipped: Step, test_accuracy: float | None) -> float:
+    """How many samples a compressed model gives another class than the candidate that it stands for.
+
+    0 where these are too few to matter, or where a test part says how right the model itself is.
+
+    >>> step = Step(name="int8", bytes=500, latency_ms=2.0, agreement=0.75, accuracy=None)
+    >>> otherwise(step, None), otherwise(step, 0.7), otherwise(step.model_copy(update={"agreement": 0.99}), None)
+    (0.25, 0.0, 0.0)
+    """
+    if test_accuracy is not None or shipped.agreement is None or shipped.agreement >= _FAITHFUL:
+        return 0.0
+    return 1 - shipped.agreement
 
 
 class CurvePoint(_Fact):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attar.report.compression import compression
 from attar.report.confusion import confusion
 from attar.report.curve import curve
-from attar.report.facts import Facts
+from attar.report.facts import Facts, otherwise
 from attar.report.latent import latent
 from attar.report.leaderboard import leaderboard
 from attar.report.sections import card, described, noted, sectioned
@@ -68,11 +68,13 @@ def _risk(facts: Facts) -> str:
 
 def _figures(facts: Facts) -> str:
     budget = f"budget {text(facts.budget)}" if facts.budget else "no budget was set"
+    other = otherwise(facts.compression[-1], facts.test_accuracy) if facts.compression else 0.0
+    of = f", for the candidate; the file gives {percent(other)} of the samples another class" if other else ""
     cards = [
         card(
             f"{facts.measure.capitalize()}, estimated",
             percent(facts.accuracy),
-            f"90\u00a0% interval {interval(facts.interval)}, from labelled samples alone",
+            f"90\u00a0% interval {interval(facts.interval)}, from labelled samples alone{of}",
             _gauge(facts.accuracy, facts.interval),
         )
     ]
