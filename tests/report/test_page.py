@@ -108,7 +108,7 @@ def test_the_policy_allows_the_script_of_the_page_alone(digits):
 
 
 def test_a_file_that_answers_otherwise_than_what_was_judged_says_so(digits, wide):
-    said = "for the candidate; the file gives 3.0 % of the samples another class"
+    said = f"for the candidate; the file gives {percent(0.03)} of the samples another class"
     assert said in render(wide)
     assert "another class" not in render(digits)
     small = wide.compression[-1].model_copy(update={"agreement": 0.99})
