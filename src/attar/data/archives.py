@@ -169,7 +169,7 @@ def _column(values: Array) -> Array:
 
 
 def _are_positions(y: Array, n: int) -> bool:
-    return y.dtype.kind in "iu" and y.ndim == 1 and bool((y >= -1).all() and (y < n).all())
+    return y.dtype.kind in "iu" and y.ndim == 1 and (not len(y) or bool(y.min() >= -1 and y.max() < n))
 
 
 def _numpy_complaint(error: Exception) -> str:
