@@ -11,6 +11,7 @@ import numpy as np
 from attar.data import checks, graphs
 from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings
 from attar.data.groups import numbered, seen_in_training
+from attar.data.images import CHANNELS
 from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
 from attar.data.quality import duplicates
@@ -21,7 +22,6 @@ from attar.errors import DataError, LabelError, first_line
 
 KINDS = ("image", "series", "table", "text", "graph")
 _LEAST_SIDE = 5
-_MOST_COLOURS = 4
 
 
 def from_arrays(
@@ -299,8 +299,8 @@ def _arrange(x: Array, kind: str | None, where: str) -> tuple[Array, str]:
     if x.ndim not in wanted:
         form = {"table": "(n, features)", "series": "(n, channels, steps)", "image": "(n, h, w) or (n, h, w, c)"}[kind]
         raise DataError(f"{where}: shape {x.shape} is no {kind}; give {form}")
-    if x.ndim == 4 and x.shape[3] > _MOST_COLOURS:
-        hint = "; the colours come last: give x.transpose(0, 2, 3, 1)" if x.shape[1] <= _MOST_COLOURS else ""
+    if x.ndim == 4 and x.shape[3] > CHANNELS:
+        hint = "; the colours come last: give x.transpose(0, 2, 3, 1)" if x.shape[1] <= CHANNELS else ""
         raise DataError(f"{where}: images of {x.shape[3]} colours, of shape {x.shape}{hint or '; give at most 4'}")
     return x, kind
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 # Greatest value of 16 bits over that of 8.
 _DEPTHS = 257
+# Channels of an image at most: colours and a transparency.
+CHANNELS = 4
 # Parts of red, green and blue in grey, of ITU-R BT.601, as in Pillow.
 LUMA = (0.299, 0.587, 0.114)
 # Of Exif: the tag that says how a camera was held, and what it says of images that lie on their side.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
-from attar.data.images import resize
+from attar.data.images import CHANNELS, resize
 from attar.data.nodes import neighbourhood
 from attar.data.tokens import Tokenizer
 from attar.deploy.dates import seconds
@@ -18,8 +18,6 @@ from attar.errors import ModelError
 
 Feed: TypeAlias = Mapping[str, Array]
 _Any: TypeAlias = npt.NDArray[Any]
-# Most channels of an image.
-_COLOURS = 4
 
 
 def numbers(X: object, shape: tuple[int, ...]) -> Floats:
@@ -52,7 +50,7 @@ def _is_image(one: object, shape: tuple[int, ...]) -> bool:
     if not isinstance(one, np.ndarray) or one.dtype.kind not in "biuf" or one.ndim != len(shape) or not one.size:
         return False
     # So narrow, it is a row of a colour image.
-    return bool(one.shape[2:] == shape[2:]) and (one.ndim == 3 or one.shape[1] > _COLOURS)
+    return bool(one.shape[2:] == shape[2:]) and (one.ndim == 3 or one.shape[1] > CHANNELS)
 
 
 def _shaped(X: object, shape: tuple[int, ...]) -> Floats:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
-from attar.data.images import LUMA
+from attar.data.images import CHANNELS, LUMA
 from attar.errors import DataError
 from attar.kinds.base import Standardise, moments, normal, uniform
 from attar.kinds.patched import Patched
@@ -36,8 +36,6 @@ _THUMBNAIL = 48
 _PICTURE = 32
 # Most patches along a side, so that attention over all of them stays cheap.
 _PATCHES = 8
-# Channels that an image may have where its first axis could be those of grey or of colour.
-_FEW_CHANNELS = 4
 # Images that suffice for the median of a border.
 _BORDER_SAMPLES = 4096
 
@@ -71,7 +69,7 @@ class Image(Patched):
             DataError: channels come first, as far as can be told.
         """
         del columns
-        if x.ndim == 4 and x.shape[1] in (1, 3) and min(x.shape[2:]) > _FEW_CHANNELS:
+        if x.ndim == 4 and x.shape[1] in (1, 3) and min(x.shape[2:]) > CHANNELS:
             size = " × ".join(map(str, x.shape[1:]))
             raise DataError(f"images of {size} seem to have their channels first; give x.transpose(0, 2, 3, 1)")
         pixels = x[..., None] if x.ndim == 3 else x
