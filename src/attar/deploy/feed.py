@@ -39,7 +39,9 @@ def images(X: object, shape: tuple[int, ...]) -> Floats:
     Raises:
         ModelError: as `numbers`; also where the number of channels differs.
     """
-    each = list(X) if isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim) else []
+    if isinstance(X, np.ndarray) and (not X.ndim or X.shape[1:] == shape):
+        return numbers(X, shape)
+    each = list(X) if isinstance(X, np.ndarray | list | tuple) else []
     if all(_is_image(one, shape) for one in each) and any(one.shape != shape for one in each):
         X = np.stack([resize(one.astype(np.float32), *shape[:2]) for one in each])
     return numbers(X, shape)
