@@ -108,15 +108,15 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
 
 def _keys(keys: Sequence[str], groups: str | None, path: Path) -> dict[str, dict[str, str]]:
     """What the arrays for each role are called, by part of the split; all are for training where there is none."""
-    base = _base(groups or "groups")
-    roles = {"x": _SAMPLES, "y": _LABELS, "groups": (groups or base, base)}
+    wanted = groups or "groups"
+    base = _base(wanted)
+    roles = {"x": _SAMPLES, "y": _LABELS, "groups": (wanted, base)}
     lower = {key.lower(): key for key in reversed(keys)}
 
     def found(*forms: str) -> dict[str, str]:
         spelt = {role: [form.format(name.lower()) for name in names for form in forms] for role, names in roles.items()}
-        return {
-            role: lower[next(n for n in names if n in lower)] for role, names in spelt.items() if {*names} & {*lower}
-        }
+        present = {role: [lower[key] for key in keys if key in lower] for role, keys in spelt.items()}
+        return {role: keys[0] for role, keys in present.items() if keys}
 
     parts = {
         part: found(*(form for word in words for form in (f"{{}}_{word}", f"{word}_{{}}")))
