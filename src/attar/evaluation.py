@@ -137,7 +137,7 @@ def evaluate(
         raise LabelError(f"{source}: no sample is labelled; give labels, as of attar fit")
     # Of all samples: those with labels may be too far apart to overlap.
     windows, found = told(dataset.x) if loaded.kind == "series" else (None, [])
-    notes += found
+    notes += [*found, *loaded.doubts(dataset.x)]
     parts = levels(dataset.groups, windows)
     x: Floats = dataset.x[judged]
     with (progress or Silent()).task("evaluate", len(x)) as task:

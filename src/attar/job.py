@@ -19,6 +19,7 @@ from attar.compress.budget import Budget
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.groups import levels
 from attar.deploy.meta import Extra, ModelMeta
+from attar.deploy.units import described
 from attar.errors import BudgetError, ExportError
 from attar.findings import Decided, TestPart, findings, line_of, line_of_step, percent
 from attar.plan import Plan
@@ -164,6 +165,8 @@ def _job(
     extra: Extra = {"hops": kind.hops} if kind.hops else {}
     if dataset.channels:
         extra["channels"] = "\n".join(dataset.channels)
+    if units := described(x, dataset.kind, dataset.columns):
+        extra["units"] = units
     meta = ModelMeta(
         dataset.kind,
         kind.shape,

@@ -107,3 +107,10 @@ def test_a_place_that_cannot_be_written(finished, empty, samples):
     called = call("predict", finished.model, "new.npz", "-o", "file/p.csv", "--quiet")
     assert called.code == 2
     assert called.complaint.startswith("attar: file/p.csv: cannot be written")
+
+
+def test_another_unit_is_noted(finished, empty, samples):
+    assert "is the unit another?" not in call("predict", finished.model, "new.npz").err
+    np.savez("shares.npz", x=samples / np.float32(255), y=[0] * len(samples))
+    assert "is the unit another?" in call("predict", finished.model, "shares.npz").err
+    assert "is the unit another?" in call("evaluate", finished.model, "shares.npz").err

@@ -41,6 +41,7 @@ def write_predictions(
     dataset = read_for_prediction(source, kind=loaded.kind, shape=loaded.shape, columns=loaded.columns, strict=strict)
     with progress.task("predict", len(dataset)) as task:
         probabilities = loaded.predict_proba(dataset.x, task.advance)
+    notes = (*dataset.notes, *loaded.doubts(dataset.x))
     best = probabilities.argmax(1)
     labels, certain = loaded.classes[best].tolist(), probabilities.max(1).tolist()
     text = io.StringIO()
@@ -51,7 +52,7 @@ def write_predictions(
         write_whole(out, text.getvalue())
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}); choose another file with --out") from None
-    return len(dataset), dataset.notes
+    return len(dataset), notes
 
 
 def _same(one: Path, other: Path) -> bool:

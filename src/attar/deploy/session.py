@@ -17,6 +17,7 @@ from attar.data.dataset import Column, Floats
 from attar.data.tokens import Tokenizer
 from attar.deploy.feed import Feed, graph, images, series, table, texts
 from attar.deploy.meta import COMPRESSED, KEY, ModelMeta
+from attar.deploy.units import doubts
 from attar.errors import DataError, ModelError, first_line
 
 # Inner layers hold many times the numbers of the input, random convolutions some hundred times: so few stay near the
@@ -113,6 +114,14 @@ class Model:
             channels, steps = self.shape
             return {"x": series(X, (channels, steps))}
         return {"x": images(X, self.shape)}
+
+    def doubts(self, X: object) -> list[str]:
+        """Sentences on what makes the samples `X`, as in `predict_proba`, look unlike those that were learnt from.
+
+        Their unit, as of images divided by 255, can be another without any error. Nothing is said of texts and graphs.
+        """
+        learnt = str(self.meta.extra.get("units", ""))
+        return doubts(learnt, np.asarray(self.feed(X)["x"], np.float32), self.kind, self.columns) if learnt else []
 
     @property
     def _hops(self) -> int:
