@@ -309,3 +309,18 @@ def test_that_samples_are_left_out_is_said(tmp_path, monkeypatch, plan) -> None:
     np.savez(path, x=x, y=y)
     fit_source(str(path), Options(out=tmp_path / "run"), told)
     assert any(line.startswith("note        30 of 60 samples are learnt from") for line in told.said)
+
+
+@pytest.mark.parametrize(("per_sample", "said"), [(1e-6, False), (1e-2, True)])
+def test_a_long_run_is_announced(tmp_path, monkeypatch, per_sample, said) -> None:
+    x, y = rows()
+    np.savez(tmp_path / "people.npz", x=x, y=y)
+    monkeypatch.setattr("attar.job.run_job", lambda *_, **__: None)
+    monkeypatch.setattr("attar.plan._seconds_per_sample", lambda *_: per_sample)
+    told = Lines()
+    options = Options(labels_per_class=4, out=tmp_path / "run")
+    fit_source(str(tmp_path / "people.npz"), options, progress=told)
+    assert any("--time 15m fits it to that" in line for line in told.said) == said
+    again = Lines()
+    fit_source(str(tmp_path / "people.npz"), replace(options, seconds=60, out=tmp_path / "short"), progress=again)
+    assert not any("--time" in line for line in again.said)

@@ -13,7 +13,7 @@ from attar.data.nodes import links
 from attar.kinds import graph
 from attar.kinds.graph import Graph
 from attar.kinds.table import Table
-from attar.plan import Plan, _seconds_per_sample, default_plan, on_threads, plan_for_time, versions
+from attar.plan import Plan, _seconds_per_sample, default_plan, on_threads, plan_for_time, seconds_of, versions
 
 
 def rows(n, d=4):
@@ -59,6 +59,25 @@ def test_what_a_job_took_so_far_is_taken_off_its_time(monkeypatch) -> None:
     at_once = plan_for_time(20.0, kind, x, 20)
     assert plan_for_time(20.0, kind, x, 20, began=100.0) == at_once == plan_for_time(25.0, kind, x, 20, began=95.0)
     assert plan_for_time(20.0, kind, x, 20, began=95.0).student_epochs < at_once.student_epochs
+
+
+def test_a_plan_for_a_time_takes_that_time(monkeypatch) -> None:
+    x = rows(3000)
+    kind = kinds.of("table").learn(x)
+    monkeypatch.setattr("attar.plan._seconds_per_sample", lambda *_: 1e-4)
+    monkeypatch.setattr("attar.plan.time.perf_counter", lambda: 100.0)
+    for seconds in (40.0, 80.0):
+        assert seconds_of(plan_for_time(seconds, kind, x, 20), kind, x) == pytest.approx(seconds, rel=0.2)
+
+
+def test_steps_are_measured_on_the_threads_of_the_job(monkeypatch) -> None:
+    seen = []
+    monkeypatch.setattr("attar.plan._seconds_per_sample", lambda *_: seen.append(torch.get_num_threads()) or 1e-4)
+    x, kind = rows(300), kinds.of("table").learn(rows(300))
+    with on_threads(2):
+        seconds_of(default_plan(x, 20), kind, x)
+        plan_for_time(60.0, kind, x, 20)
+    assert seen == [1, 1]
 
 
 def test_what_a_step_on_nodes_costs_is_shared_by_those_that_are_asked_about(monkeypatch) -> None:

@@ -23,7 +23,18 @@ from attar.data.sources import read
 from attar.data.split import affordable, draw_labels, holdout, shortfall
 from attar.data.windows import alike
 from attar.errors import BudgetError, DataError, inflected
-from attar.plan import MOST, Plan, default_plan, faster_precision, most_samples, on_threads, plan_for_time, versions
+from attar.plan import (
+    MOST,
+    Plan,
+    default_plan,
+    faster_precision,
+    most_samples,
+    on_threads,
+    plan_for_time,
+    seconds_of,
+    versions,
+)
+from attar.report.words import duration
 from attar.run import FILE, Result, Run, fingerprint, free_folder, kept
 from attar.training.progress import Progress, Silent
 
@@ -33,6 +44,8 @@ if TYPE_CHECKING:
 # Of the labelled samples, where labels are drawn from a source that knows them all.
 HOLDOUT = 0.3
 # What samples of a kind are called.
+# Seconds from which a person is told how long it takes.
+_LONG = 900
 _UNITS = {"image": "images", "series": "recordings", "table": "rows", "text": "texts", "graph": "nodes"}
 
 
@@ -168,7 +181,8 @@ def fit_dataset(
     if not (folder / FILE).exists():
         _refuse_hopeless(dataset, budget)
     with Run(folder, asked, versions()) as run:
-        plan = kept(Plan, run.stage("plan", lambda _: Result(facts=_plan(dataset, options, began))).facts)
+        facts = run.stage("plan", lambda _: Result(facts=_plan(dataset, options, began, progress))).facts
+        plan = kept(Plan, facts)
         fewer = affordable(dataset, plan.samples, MOST, options.seed)
         if fewer is not dataset:
             progress.say(f"note        {fewer.notes[-1]}")
@@ -351,7 +365,7 @@ def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
             )
 
 
-def _plan(dataset: Dataset, options: Options, began: float) -> dict[str, object]:
+def _plan(dataset: Dataset, options: Options, began: float, progress: Progress) -> dict[str, object]:
     samples = most_samples(options.seconds)
     trained = dataset.trained
     n_labelled = int((dataset.y[trained] != UNLABELLED).sum())
@@ -359,6 +373,8 @@ def _plan(dataset: Dataset, options: Options, began: float) -> dict[str, object]
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     if options.seconds is None:
         plan = default_plan(x, n_labelled)
+        if (seconds := seconds_of(plan, kind, x, options.pretexts)) > _LONG:
+            progress.say(f"note        this takes about {duration(seconds)} here; --time 15m fits it to that")
     else:
         plan = plan_for_time(options.seconds, kind, x, n_labelled, options.pretexts, began=began)
     return plan.model_dump() | {

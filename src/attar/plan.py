@@ -142,23 +142,33 @@ def plan_for_time(
         began: the job, by `time.perf_counter`; None: now.
     """
     began = time.perf_counter() if began is None else began
-    pretexts = kind.pretexts if pretexts is None else pretexts
-    per_sample = _seconds_per_sample(kind, x)
+    needed = _training_seconds(default_plan(x, n_labelled), kind, x, pretexts)
     # Importing takes longest where a machine is slow or busy, which is where it must be counted.
     left = seconds - (time.perf_counter() - began) - _FIXED
-    n, passes = len(x), default_plan(x, n_labelled)
+    factor = _SHARE * left / max(needed, 1e-9)
+    return default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
+
+
+def seconds_of(plan: Plan, kind: Kind, x: Floats, pretexts: tuple[str, ...] | None = None) -> float:
+    """About how long a job of this plan takes here, by the measured time of a few steps; arguments as of the above."""
+    return _FIXED + _training_seconds(plan, kind, x, pretexts) / _SHARE
+
+
+def _training_seconds(plan: Plan, kind: Kind, x: Floats, pretexts: tuple[str, ...] | None) -> float:
+    pretexts = kind.pretexts if pretexts is None else pretexts
     rebuilding = sum(name in ("autoencoder", "masked") for name in pretexts)
     # Two networks are validated, and the learning curve of one at most is drawn.
-    networks = 2 * passes.network_fits + NETWORK_CURVE[0] * NETWORK_CURVE[1]
+    networks = 2 * plan.network_fits + NETWORK_CURVE[0] * NETWORK_CURVE[1]
     samples = (
-        2 * (len(pretexts) - rebuilding) * passes.simclr_epochs * n
-        + 2 * rebuilding * passes.autoencoder_epochs * n
-        + passes.student_epochs * n
+        2 * (len(pretexts) - rebuilding) * plan.simclr_epochs * len(x)
+        + 2 * rebuilding * plan.autoencoder_epochs * len(x)
+        + plan.student_epochs * len(x)
         # A step on fewer samples hardly takes less.
-        + networks * passes.tune_steps * kind.batch(64)
+        + networks * plan.tune_steps * kind.batch(64)
     )
-    factor = _SHARE * left / max(samples * per_sample, 1e-9)
-    return default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
+    # Threads that the job will not use wait for each other where cores are busy: twenty times as long, on digits.
+    with on_threads(plan.threads):
+        return samples * _seconds_per_sample(kind, x)
 
 
 def faster_precision(kind: Kind, x: Floats) -> str:
