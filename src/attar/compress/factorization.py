@@ -15,6 +15,7 @@ from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import Samples, View, distill, rows
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
 from attar.compress.given import check_network, samples_for
+from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied
 from attar.compress.vbmf import vbmf_rank
@@ -82,7 +83,7 @@ def factorize(
     check_network(model)
     x = None if x is None else samples_for(model, x)
     _judge(model, x, ranks, energy, share, of, schemes, epochs)
-    smaller = copied(model).eval()
+    smaller = copied(with_layers(model)).eval()
     settle(smaller)
     found, left = sites(smaller, x)
     if isinstance(ranks, Mapping):

@@ -73,22 +73,11 @@ class Program(nn.Module):
         """What the network says of a batch `(n, *shape)`."""
         results: dict[int, Any] = {0: x}
         for i, step in enumerate(self._listing.steps, start=1):
-            arguments = [self._filled(one, results) for one in step.arguments]
-            named = {key: self._filled(one, results) for key, one in step.named.items()}
-            results[i] = function(step.operation)(*arguments, **named)
+            results[i] = computed(self, step, results)
             for spent in self._last.get(i, ()):
                 del results[spent]
         given = tuple(results[one.of] for one in self._listing.outputs)
         return given[0] if len(given) == 1 else given
-
-    def _filled(self, argument: Any, results: Mapping[int, Any]) -> Any:
-        if isinstance(argument, Result):
-            return results[argument.of]
-        if isinstance(argument, Stored):
-            return held(self, argument.name)
-        if isinstance(argument, list | tuple):
-            return [self._filled(one, results) for one in argument]
-        return argument
 
     def extra_repr(self) -> str:
         """The number of operations."""
@@ -98,6 +87,20 @@ class Program(nn.Module):
 def listed(program: Program) -> Listing:
     """What a program computes."""
     return program._listing
+
+
+def computed(program: Program, step: Step, results: Mapping[int, Any]) -> Any:
+    """What a step gives, from what those before it gave."""
+
+    def filled(argument: Any) -> Any:
+        if isinstance(argument, Result):
+            return results[argument.of]
+        if isinstance(argument, Stored):
+            return held(program, argument.name)
+        return [filled(one) for one in argument] if isinstance(argument, list | tuple) else argument
+
+    named = {key: filled(one) for key, one in step.named.items()}
+    return function(step.operation)(*(filled(one) for one in step.arguments), **named)
 
 
 def hold(program: Program, name: str, tensor: Tensor) -> None:

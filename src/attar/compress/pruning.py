@@ -11,6 +11,7 @@ from attar.compress.choices import check_choice
 from attar.compress.distillation import Samples, View, distill
 from attar.compress.given import check_network, samples_for
 from attar.compress.importance import sensitivities
+from attar.compress.layers import with_layers
 from attar.compress.masks import Scope, Thinning
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied, copyable
@@ -86,7 +87,7 @@ def prune(
     x = None if x is None else samples_for(model, x)
     _judge(amount, threshold, structure, scope, criterion, epochs, gradual, x)
     # Weights that are computed from others, as by weight_norm, are pruned as what they are.
-    model = copied(model)
+    model = copied(with_layers(model) if structure == "channels" else model)
     settle(model)
     if structure == "channels":
         assert amount is not None

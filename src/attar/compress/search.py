@@ -18,6 +18,7 @@ from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, milliseconds, readable
 from attar.compress.distillation import Samples, View, answers, distill, rows
 from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, samples_for
+from attar.compress.layers import with_layers
 from attar.compress.parametrizations import codes_of, frozen
 from attar.compress.places import copied, places
 from attar.compress.program import Program
@@ -161,7 +162,7 @@ class _Search:
         progress: Progress,
     ) -> None:
         self.budget, self.epochs, self.view, self.seed, self.progress = budget, epochs, view, seed, progress
-        self.model = fold_batch_norm(frozen(model))
+        self.model = fold_batch_norm(frozen(with_layers(model)))
         labels = class_codes(y, len(x))
         aside, rest = _apart(labels, seed)
         self.x, self.labels = rows(x, rest), labels[rest]
