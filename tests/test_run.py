@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import attar.run
+from attar._fingerprint import fingerprint
 from attar.errors import RunError
-from attar.run import Result, Run, fingerprint, free_folder, read_run, write_json
+from attar.run import Result, Run, free_folder, read_run, write_json
 
 ASKED = {"source": "digits", "settings": {"seed": 0}}
 

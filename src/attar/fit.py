@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attar import kinds
+from attar._fingerprint import fingerprint
 from attar.compress.budget import Budget, milliseconds, readable
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.groups import NAMES, levels, of_one_group
@@ -35,7 +36,7 @@ from attar.plan import (
     versions,
 )
 from attar.report.words import duration
-from attar.run import FILE, Result, Run, fingerprint, free_folder, kept
+from attar.run import FILE, Result, Run, free_folder, kept
 from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:

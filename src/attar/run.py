@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
 from attar._files import beside, write_whole
+from attar._fingerprint import fingerprint
 from attar.errors import RunError
 
 FILE = "run.json"
@@ -189,20 +189,6 @@ def free_folder(wanted: Path, asked: Json) -> Path:
 def write_json(path: Path, value: object) -> None:
     """Write JSON beside and rename."""
     write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def fingerprint(*arrays: npt.NDArray[Any]) -> str:
-    """A hash of arrays, their shapes and types.
-
-    Example:
-        >>> fingerprint(np.zeros(3)) == fingerprint(np.zeros(3)), fingerprint(np.zeros(3)) == fingerprint(np.ones(3))
-        (True, False)
-    """
-    digest = hashlib.blake2b(digest_size=12)
-    for array in arrays:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-    return digest.hexdigest()
 
 
 def _files_of(folder: Path) -> dict[str, str]:

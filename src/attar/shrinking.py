@@ -16,6 +16,7 @@ import onnxruntime
 import torch
 
 from attar._files import write_whole
+from attar._fingerprint import fingerprint
 from attar.compress import compress as search
 from attar.compress import load
 from attar.compress.budget import Budget, readable
@@ -31,7 +32,7 @@ from attar.fit import fingerprint_of
 from attar.plan import on_threads, versions
 from attar.report.saved import write_shrunk
 from attar.report.shrunk import Shrunk, Tried
-from attar.run import Run, fingerprint, free_folder
+from attar.run import Run, free_folder
 from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:

@@ -120,4 +120,4 @@ def test_an_attempt_that_was_stopped_finds_its_checkpoints(tmp_path) -> None:
     tried = attempts(tmp_path)
     tried.of("long", goes_on)
     assert seen == ["half way"]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["long.attar", "long.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["asked.txt", "long.attar", "long.json"]

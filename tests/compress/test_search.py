@@ -99,6 +99,23 @@ def test_a_finished_search_is_read_back_without_training(task, trained, monkeypa
     assert torch.equal(again.model(x), found.model(x))
 
 
+@pytest.mark.parametrize("other", ["network", "samples", "labels", "epochs", "seed"])
+def test_a_folder_of_another_search_is_refused_and_left_as_it_is(task, trained, other) -> None:
+    net, x, y = task
+    _, folder = trained
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    settings = {"epochs": 6 if other == "epochs" else 4, "seed": int(other == "seed")}
+    if other == "network":
+        net = copy.deepcopy(net)
+        with torch.no_grad():
+            net[0].weight[0, 0] += 1
+    x = x + 1e-3 if other == "samples" else x
+    y = y.flip(0) if other == "labels" else y
+    with pytest.raises(CompressionError, match="name another folder"):
+        compress(net, Budget(bytes=460), x, y, folder=folder, **settings)
+    assert before == {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
 @pytest.mark.slow
 def test_a_search_that_was_stopped_comes_to_the_same_end(task, trained, monkeypatch, tmp_path) -> None:
     net, x, y = task

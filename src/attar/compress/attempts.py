@@ -99,10 +99,20 @@ class Attempts:
         judge: of all.
         example: one sample.
         progress: where each attempt is reported.
+        asked: what attempts of other networks, samples and settings are told by.
+
+    Raises:
+        CompressionError: the folder holds attempts at something else.
     """
 
-    def __init__(self, folder: Path, judge: Judge, example: Samples, progress: Progress) -> None:
+    def __init__(self, folder: Path, judge: Judge, example: Samples, progress: Progress, asked: str = "") -> None:
         self.folder, self.judge, self.progress = folder, judge, progress
+        mark = folder / "asked.txt"
+        if mark.exists() and mark.read_text() != asked:
+            raise CompressionError(
+                f"{folder}: holds what was tried with another network, other samples or settings; name another folder"
+            )
+        write_whole(mark, asked)
         self.example = torch.as_tensor(example)
         self._done: dict[str, Attempt] = {}
 

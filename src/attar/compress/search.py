@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from attar._fingerprint import fingerprint
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, milliseconds, readable
 from attar.compress.distillation import Samples, View, answers, distill, rows
@@ -21,7 +22,7 @@ from attar.compress.given import check_classes, check_single, check_two_epochs, 
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import codes_of, frozen
 from attar.compress.places import copied, places
-from attar.compress.program import Program
+from attar.compress.program import Program, listed
 from attar.compress.saved import as_program
 from attar.compress.sensitivity import Way, mix, sensitivities, written
 from attar.compress.shapes import WHOLE, shapes
@@ -118,12 +119,13 @@ def compress(
         epochs: of training the one that is chosen, at least 2.
         view: of a batch of samples, for training; None: the samples as they are.
         seed: of all that is random.
-        folder: to keep what is finished in, and to go on from.
+        folder: to keep what is finished in, and to go on from with the same network, samples and settings.
         progress: where steps are reported, and each attempt with its figures.
 
     Raises:
         BudgetError: nothing that was tried fits, or a time is given and the network has no ONNX form.
-        CompressionError: the network cannot be traced or has no weights, or there are fewer than two samples.
+        CompressionError: the network cannot be traced or has no weights, there are fewer than two samples, or the
+            folder is of another search.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -175,9 +177,12 @@ class _Search:
             raise CompressionError(
                 "the network answers some samples with NaN or infinity: give samples without missing or infinite values"
             )
-        self.attempts = Attempts(folder, judge, rows(x, aside[:1]), progress)
         # Traced once: what is written of it many times need not be traced again.
-        self.whole = as_program(self.model, self.attempts.example)
+        self.whole = as_program(self.model, rows(x, aside[:1]))
+        settings = f"{listed(self.whole).steps} {epochs} {seed} {getattr(view, '__qualname__', view is None)}"
+        given = (settings, *self.whole.state_dict().values(), x, labels)
+        asked = fingerprint(*map(np.asarray, given))
+        self.attempts = Attempts(folder, judge, rows(x, aside[:1]), progress, asked)
         self._traced = {WHOLE: self.whole}
 
     def run(self) -> Compressed:
