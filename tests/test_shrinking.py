@@ -14,8 +14,9 @@ from torch import nn
 import attar
 from attar.compress import load, save
 from attar.data.arrays import from_arrays
+from attar.data.sources import read_for_network
 from attar.errors import BudgetError, CompressionError, DataError
-from attar.shrinking import _read, _said, _samples, shrink
+from attar.shrinking import _labels, _read, _said, _samples, shrink
 from tests.cli.conftest import call
 from tests.conftest import people
 
@@ -176,8 +177,7 @@ def test_colours_and_steps_go_where_the_network_takes_them(tmp_path, taken, give
     assert moved.shape[1:] == given
     save(net, tmp_path / "net.attar", example=x)
     program = load(tmp_path / "net.attar")
-    taken_by_it, _ = _samples(program, from_arrays(moved), "x")
-    assert torch.equal(taken_by_it, x)
+    assert torch.equal(_samples(program, from_arrays(moved), "x"), x)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(net, (x,), tmp_path / "net.onnx", input_names=["x"], dynamo=False)
@@ -185,6 +185,64 @@ def test_colours_and_steps_go_where_the_network_takes_them(tmp_path, taken, give
     np.testing.assert_allclose(said, net(x).detach(), atol=1e-5)
     with pytest.raises(DataError, match="and the network takes"):
         _samples(program, from_arrays(moved.swapaxes(1, 2).reshape(20, 2, -1)), "x")
+
+
+def named(here, file, names, keep=3):
+    """The rows with other labels, or with those of some classes alone; the network and its samples."""
+    rows = np.load(here / "rows.npz")
+    kept = rows["y"] < keep
+    np.savez(file, x=rows["x"][kept], y=np.array(names)[rows["y"][kept]])
+    program = load(here / "net.attar")
+    dataset = read_for_network(str(file), (12,))
+    return _labels(program, _samples(program, dataset, "x"), dataset), rows["y"][kept]
+
+
+def test_labels_are_those_of_the_answers(here, tmp_path) -> None:
+    (y, notes), true = named(here, tmp_path / "few.npz", [0, 1, 2], keep=2)  # not every class has a sample
+    assert (y.tolist(), notes) == (true.tolist(), ())
+    (y, notes), true = named(here, tmp_path / "some.npz", [0, -1, 2])
+    assert y.tolist() == np.where(true == 1, -1, true).tolist()
+    (y, notes), true = named(here, tmp_path / "names.npz", ["ant", "bee", "cow"])
+    assert y.tolist() == true.tolist()
+    assert notes == ("the answers of the network are taken for ant, bee, cow, in this order",)
+    (y, notes), _ = named(here, tmp_path / "order.npz", ["zero", "one", "two"])
+    assert y is None
+    assert "for its answers from 0 on: they are not used; give numbers from 0 to 2" in notes[0]
+    (y, notes), _ = named(here, tmp_path / "other.npz", ["ant", "bee", "cow"], keep=2)
+    assert y is None
+    assert notes == ("labels of 2 classes, and the network has 3: they are not used",)
+
+
+def test_what_is_said_of_labels_is_on_the_page(here, tmp_path) -> None:
+    named(here, tmp_path / "order.npz", ["zero", "one", "two"])
+    done = shrink(here / "net.attar", "3KB", data=str(tmp_path / "order.npz"), epochs=2, out=tmp_path / "run")
+    assert done.facts.judged == "agreement"
+    assert "they are not used" in done.page.read_text()
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 80, 70), (4, 9), (9, 2, 5)])
+def test_arrays_in_the_shape_that_is_taken_stay_in_it(tmp_path, shape) -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(shape)), 3)), torch.randn(20, *shape)
+    save(net, tmp_path / "net.attar", example=x)
+    np.savez(tmp_path / "x.npz", x=x.numpy(), y=np.arange(20) % 3)
+    program, found = load(tmp_path / "net.attar"), read_for_network(str(tmp_path / "x.npz"), shape)
+    assert torch.equal(_samples(program, found, "x"), x)
+    assert found.y.tolist() == [i % 3 for i in range(20)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(net, (x,), tmp_path / "net.onnx", input_names=["x"], dynamo=False)
+    of_onnx = _read(str(tmp_path / "x.npz"), tmp_path / "net.onnx")
+    np.testing.assert_array_equal(of_onnx.x, x)
+
+
+def test_an_onnx_file_that_answers_nothing_is_not_judged_to_be_the_same(here, tmp_path) -> None:
+    x = np.load(here / "rows.npz")["x"]
+    x[4:6] = np.nan
+    np.savez(tmp_path / "gap.npz", x=x)
+    with pytest.raises(DataError, match="answers 2 of 300 samples with NaN"):
+        shrink(here / "net.onnx", "3KB", data=str(tmp_path / "gap.npz"), out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_samples_with_gaps_are_refused_before_there_is_a_folder(here, tmp_path) -> None:

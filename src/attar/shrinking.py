@@ -20,14 +20,17 @@ from attar._fingerprint import fingerprint
 from attar.compress import compress as search
 from attar.compress import load
 from attar.compress.budget import Budget, readable
+from attar.compress.distillation import answers
+from attar.compress.given import are_logits
 from attar.compress.packed import pack, size_of, unpack
 from attar.compress.program import Program, listed
 from attar.compress.saved import save
 from attar.data.dataset import UNLABELLED, Dataset
-from attar.data.sources import read, read_for_prediction
+from attar.data.sources import read, read_for_network, read_for_prediction
 from attar.deploy.meta import KEY, ModelMeta
 from attar.deploy.session import Model
 from attar.errors import BudgetError, CompressionError, DataError, ExportError, ModelError
+from attar.errors import listed as listing
 from attar.fit import fingerprint_of
 from attar.plan import on_threads, versions
 from attar.report.saved import write_shrunk
@@ -80,9 +83,9 @@ def shrink(
         model: an `.attar` or an `.onnx` file.
         budget: as in "50KB,0.5ms,1%", or a `Budget`.
         data: samples to learn from and to judge by, as `attar fit` takes them, or `attar predict` for an ONNX file
-            that attar wrote; needed for a network. Colours of images and steps of recordings, which are last there, go
-            first where the model takes them so. Labels are used where there are as many classes as the network has
-            answers.
+            that attar wrote; needed for a network. Arrays may also be in the shape that the model takes: colours of
+            images and steps of recordings, which are last there, go first where it takes them so. Labels are used where
+            they are numbers of the network's answers, from 0, or names of as many classes in the order of its answers.
         epochs: of training; an ONNX file has none.
         seed: of everything random; likewise.
         out: the folder; None: one under runs/ named after the model. The same call goes on in it.
@@ -105,10 +108,11 @@ def shrink(
         raise CompressionError(
             f"{file}: an ONNX file is rounded and not trained, and nothing is drawn; leave epochs and seed away"
         )
-    dataset = None if data is None else _read(data, file) if of_onnx else read(data)
     network = None if of_onnx else load(file)
-    if network is not None and dataset is None:
+    if network is not None and data is None:
         raise DataError(f"{file}: what a network may lose is judged on samples; give some as data")
+    shape = () if network is None else tuple(listed(network).example.shape[1:])
+    dataset = None if data is None else _read(data, file) if of_onnx else read_for_network(data, shape)
     settings: dict[str, Any] = {"budget": str(limits), "data": data, "epochs": epochs, "seed": seed}
     asked = {
         "source": str(file),
@@ -119,13 +123,16 @@ def shrink(
     folder = free_folder(Path("runs", f"{file.stem}-compressed"), asked) if out is None else Path(out)
     if network is not None:
         assert dataset is not None
-        x, y = _samples(network, dataset, str(data))
+        x = _samples(network, dataset, str(data))
+        y, notes = _labels(network, x, dataset)
+        for note in notes:
+            progress.say(f"note        {note}")
         with Run(folder, asked, versions()) as run, on_threads(1):
             found = search(
                 network, limits, x, y, epochs=epochs, seed=seed, folder=run.folder / "attempts", progress=progress
             )
             save(found.model, run.folder / SMALL)
-            shrunk = _of_network(found, file, limits)
+            shrunk = replace(_of_network(found, file, limits), notes=notes)
             return _finished(
                 run, shrunk, settings, command, started, "for attar unpack, and attar.compress.load in Python"
             )
@@ -138,8 +145,8 @@ def shrink(
             return _finished(run, shrunk, settings, command, started, "for attar unpack")
 
 
-def _samples(network: Program, dataset: Dataset, where: str) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Samples in the shape and the type that the network takes, and classes where they are its own."""
+def _samples(network: Program, dataset: Dataset, where: str) -> torch.Tensor:
+    """Samples in the shape and the type that the network takes."""
     example = listed(network).example
     arranged = _arranged(dataset.x, tuple(example.shape[1:]))
     if arranged is None:
@@ -151,12 +158,32 @@ def _samples(network: Program, dataset: Dataset, where: str) -> tuple[torch.Tens
     x = torch.tensor(arranged)
     if not torch.isfinite(x).all():
         raise DataError(f"{where}: some samples have missing or infinite values; fill them in or leave these out")
-    x = x.to(example.dtype)
-    with torch.no_grad():
-        answers = network(x[:2])
-    known = dataset.y != UNLABELLED
-    of_network = isinstance(answers, torch.Tensor) and answers.ndim == 2 and answers.shape[1] == len(dataset.classes)
-    return x, torch.tensor(dataset.y) if known.any() and of_network else None
+    return x.to(example.dtype)
+
+
+def _labels(network: Program, x: torch.Tensor, dataset: Dataset) -> tuple[torch.Tensor | None, tuple[str, ...]]:
+    """Class codes `(n,)` where the labels are of the network's answers, and what a person should know of them.
+
+    Numbers are those of the answers, from 0. Names say nothing of their order: they are taken in that of the alphabet,
+    as most who train a network have them, if the network is then right more often than always saying one of them.
+    """
+    known = np.flatnonzero(dataset.y != UNLABELLED)
+    said = answers(network, x)
+    if not len(known) or not are_logits(said):
+        return None, ()
+    outputs, names = said.shape[1], dataset.classes
+    numbers = [int(name) for name in names if name.isdecimal() and int(name) < outputs]
+    if len(numbers) < len(names) != outputs:
+        return None, (f"labels of {len(names)} classes, and the network has {outputs}: they are not used",)
+    codes = np.array(numbers if len(numbers) == len(names) else range(outputs))[dataset.y]
+    right = float((said.argmax(1).numpy() == codes)[known].mean())
+    if right <= float(np.bincount(codes[known]).max() / len(known)):
+        return None, (
+            f"the network is right on {right:.1%} of the labels, with {listing(names)} for its answers from 0 on: they "
+            f"are not used; give numbers from 0 to {outputs - 1}, as its answers are counted",
+        )
+    note = f"the answers of the network are taken for {listing(names)}, in this order"
+    return torch.tensor(np.where(dataset.y == UNLABELLED, UNLABELLED, codes)), () if numbers else (note,)
 
 
 def _arranged(x: npt.NDArray[Any], wanted: Sequence[int]) -> npt.NDArray[Any] | None:
@@ -206,6 +233,11 @@ def _packed(file: Path, target: Path, dataset: Dataset | None) -> tuple[Tried, .
     agreement = None
     if dataset is not None:
         before, after = (_said(one, dataset.x, file) for one in (file, restored))
+        if lost := int((~np.isfinite(before).all(axis=1)).sum()):
+            raise DataError(
+                f"{file}: answers {lost} of {len(before)} samples with NaN or infinity; give samples without missing "
+                "or infinite values"
+            )
         agreement = float((before.argmax(1) == after.argmax(1)).mean())
     full = None if agreement is None else 1.0
     return (
@@ -221,7 +253,8 @@ def _read(data: str, file: Path) -> Dataset:
     except DataError:  # what is wrong with the file is said when it is packed
         return read(data)
     if not isinstance(model, Model):
-        return read(data)
+        sizes = next((tuple(one.shape[1:]) for one in model.get_inputs()), ())
+        return read_for_network(data, sizes) if all(isinstance(size, int) for size in sizes) else read(data)
     return read_for_prediction(data, kind=model.kind, shape=model.shape, columns=model.columns)
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from attar.compress.distillation import distill
 from attar.compress.factorization import factorize
-from attar.compress.given import class_codes, samples_for
+from attar.compress.given import check_classes, class_codes, samples_for
 from attar.compress.pruning import prune
 from attar.compress.quantization import quantize
 from attar.compress.search import compress
@@ -95,7 +95,8 @@ class Named(nn.Module):
 def test_a_network_that_is_none_or_not_ready_is_refused(way) -> None:
     for model, why in (
         (scripted(), "layers are fixed"),
-        (net().state_dict(), "give a torch.nn.Module"),
+        (net().state_dict(), r"is no network: give .* after module.load_state_dict\(weights\)"),
+        ("net.attar", r"a str is no network: give .* after attar.compress.load\(file\)"),
         (nn.Sequential(nn.LazyLinear(4), nn.Linear(4, 3)), "0.weight has no shape yet"),
         (net().to("meta"), "0.weight is on the device meta"),
         (Two(), "does not take x of shape"),
@@ -164,3 +165,14 @@ def test_gradients_and_precision_of_the_caller_do_not_matter(name) -> None:
         WAYS[name](model, x, None)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_samples_that_carry_a_gradient_are_taken_without_it() -> None:
+    x = torch.randn(4, 8, requires_grad=True)
+    assert not samples_for(net(), x).requires_grad
+
+
+def test_a_network_of_one_answer_has_no_classes() -> None:
+    check_classes(torch.tensor([-1, 0]), torch.zeros(2, 1))
+    with pytest.raises(CompressionError, match="one number, not with one for each class: leave y away"):
+        check_classes(torch.tensor([0, 1]), torch.zeros(2, 1))

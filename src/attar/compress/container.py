@@ -73,7 +73,10 @@ def read(path: Path) -> tuple[str, bytes]:
 def opened(data: bytes, name: str) -> tuple[str, bytes]:
     """As `read`, of the bytes of a file; the name is for messages."""
     if len(data) < _FRAME or not data.startswith(COMPRESSED):
-        raise CompressionError(f"{name}: is not an .attar file")
+        raise CompressionError(
+            f"{name}: is not an .attar file; of a network in Python, attar.compress.save(module, file, example=x[:1]) "
+            "writes one"
+        )
     if data[3] != _VERSION:
         raise CompressionError(f"{name}: is of version {data[3]}; this attar reads version {_VERSION}")
     body = data[_FRAME:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,9 @@ def check_network(model: nn.Module) -> None:
     Raises:
         CompressionError: it is TorchScript or no network, or some of its tensors are elsewhere or not there yet.
     """
+    if isinstance(model, str | Path | dict):
+        instead = "module.load_state_dict(weights)" if isinstance(model, dict) else "attar.compress.load(file)"
+        raise CompressionError(f"a {type(model).__name__} is no network: give a torch.nn.Module, as after {instead}")
     if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
         raise CompressionError(
             f"the network is a {type(model).__name__}, whose layers are fixed: give a torch.nn.Module"
@@ -75,7 +79,7 @@ def samples_for(model: nn.Module, x: Samples, view: View | None = None) -> Sampl
     if not x.ndim or not len(x):
         raise CompressionError("there are no samples: give at least one as a row of x")
     check_network(model)
-    samples = _as_precise(model, x)
+    samples = _as_precise(model, x.detach() if isinstance(x, Tensor) else x)
     _try(model, samples, view)
     return samples
 
@@ -153,6 +157,8 @@ def check_classes(codes: Tensor, logits: Tensor) -> None:
     Raises:
         CompressionError: there is a class that it has no logit for.
     """
+    if logits.shape[1] == 1 and len(codes) and int(codes.max()) > 0:
+        raise CompressionError("the network answers with one number, not with one for each class: leave y away")
     if len(codes) and int(codes.max()) >= logits.shape[1]:
         raise CompressionError(
             f"y has a class {int(codes.max())}, and the network tells {logits.shape[1]} apart: "

@@ -68,6 +68,24 @@ def read(
     return told.on(_shrunk(build(told.alone(raw), where=source, kind=kind), side), raw.skipped)
 
 
+def read_for_network(source: str, shape: tuple[int, ...]) -> Dataset:
+    """Read samples for a network that attar did not make: an array in the very shape that it takes stays in that.
+
+    Arguments:
+        source: as of `read`; whatever else it holds is read as there, but that images are as large as the network's.
+        shape: of one sample of the network.
+
+    Raises:
+        DataError: the samples cannot be used.
+    """
+    side = max(shape) if len(shape) > 1 else SIDE
+    raw = _raw(source, side=side, label_column=None, strict=False)
+    if raw.kind is not None or not isinstance(raw.x, np.ndarray) or raw.x.shape[1:] != shape:
+        return _shrunk(build(raw, where=source), side)
+    flat = build(replace(raw, x=raw.x.reshape(len(raw.x), -1), kind="table", columns=()), where=source, learn=False)
+    return replace(flat, x=flat.x.reshape(-1, *shape))
+
+
 def _shrunk(dataset: Dataset, side: int) -> Dataset:
     """Images of an array no larger than those of files."""
     given = dataset.x.shape[1:3]
