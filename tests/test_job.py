@@ -69,6 +69,17 @@ def test_the_names_of_channels_go_into_the_file(series, tmp_path) -> None:
         assert load(tmp_path / "m.onnx").columns == columns
 
 
+def test_rate_and_ranges_go_into_the_file(series, tmp_path) -> None:
+    for rate in (None, 50):
+        job, _ = _job(replace(series.dataset, rate=rate), series_plan(), 0, None)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(job.kind.shape)), len(job.meta.classes)))
+        export(net, job.example, tmp_path / "m.onnx", job.meta)
+        model = load(tmp_path / "m.onnx")
+        assert model.rate == rate
+        assert model.doubts(series.dataset.x) == []
+        assert "is the unit another?" in model.doubts(1000 * series.dataset.x + 1e6)[0]
+
+
 def test_what_has_no_label_tests_nothing(series) -> None:
     data = series.dataset
     y = data.y.copy()

@@ -123,6 +123,7 @@ def evaluate(
         kind=loaded.kind,
         shape=loaded.shape,
         columns=loaded.columns,
+        rate=loaded.rate,
         labels=None if labels is None else Path(labels),
         label_column=label_column,
         groups=None if groups is None else Path(groups),

@@ -165,6 +165,8 @@ def _job(
     extra: Extra = {"hops": kind.hops} if kind.hops else {}
     if dataset.channels:
         extra["channels"] = "\n".join(dataset.channels)
+    if dataset.rate:
+        extra["rate"] = dataset.rate
     if units := described(x, dataset.kind, dataset.columns):
         extra["units"] = units
     meta = ModelMeta(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,18 @@ def test_series_are_cut_and_padded():
     assert fit(np.zeros((3, 6)), "series", (1, 6), (), (Column("a"),) * 6, "table").x.shape == (3, 1, 6)
     with pytest.raises(DataError, match="2 channels; the model takes 3"):
         fit(x, "series", (3, 6))
+
+
+def test_recordings_of_another_rate_are_brought_to_that_of_the_model():
+    t = np.arange(80) / 8
+    raw = Raw([np.cos(t)[None], np.sin(t)[None]], kind="series", rate=8)
+    found = conform(raw, kind="series", shape=(1, 40), columns=(), where="f", rate=4)
+    assert found.x.shape == (2, 1, 40)
+    assert np.abs(found.x[0, 0] - np.cos(t[::2]))[2:-2].max() < 0.02
+    assert found.notes == ("2 recordings are sampled at 8 Hz, and brought to 4 Hz",)
+    for known, wanted in ((8, 8), (8, None), (None, 4)):
+        same = conform(replace(raw, rate=known), kind="series", shape=(1, 80), columns=(), where="f", rate=wanted)
+        np.testing.assert_array_equal(same.x[0, 0], np.cos(t).astype(np.float32))
 
 
 def test_a_table_of_one_column_is_one_recording():

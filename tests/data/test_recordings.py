@@ -38,12 +38,13 @@ def test_each_form(tmp_path):
 
 def test_the_name_of_a_channel_has_one_line(tmp_path):
     path = text(tmp_path / "a.csv", '"pulse\n[1/min]",q\n1,2\n')
-    assert read_recordings([path], strict=True)[2] == (Column("pulse [1/min]"), Column("q"))
+    assert read_recordings([path], strict=True)[0].columns == (Column("pulse [1/min]"), Column("q"))
 
 
 def test_channels_are_ordered_by_name(tmp_path):
     paths = [text(tmp_path / "a.csv", "p,q\n1,2\n"), text(tmp_path / "b.csv", "q,p\n2,1\n")]
-    x, kept, _, _ = read_recordings(paths, strict=True)
+    raw, kept = read_recordings(paths, strict=True)
+    x = raw.x
     assert [item.tolist() for item in x] == [[[1], [2]]] * 2
     assert kept == [0, 1]
     with pytest.raises(DataError, match=r"c.csv: channel 'r' is not in a.csv"):
@@ -60,7 +61,8 @@ def test_channels_are_ordered_by_name(tmp_path):
 )
 def test_when_a_step_was_is_no_channel(tmp_path, cells):
     paths = [text(tmp_path / "a.csv", f"at;p\n{cells};1,5\n{cells};2\n"), text(tmp_path / "b.csv", "p\n1\n")]
-    x, _, _, notes = read_recordings(paths, strict=True)
+    raw, _ = read_recordings(paths, strict=True)
+    x, notes = raw.x, list(raw.notes)
     assert [item.tolist() for item in x] == [[[1.5, 2]], [[1]]]
     assert notes == ["column 'at' holds dates or times: it says when a step was, and is no channel"]
     with pytest.raises(DataError, match=r"c.csv: holds dates and times alone"):
@@ -72,7 +74,8 @@ def test_a_channel_that_only_rises_is_said(tmp_path):
     for name in "ab":
         rows = "".join(f"{i / 50},{rng.normal()}\n" for i in range(20))
         (tmp_path / f"{name}.csv").write_text(f"t,p\n{rows}")
-    x, _, _, notes = read_recordings(sorted(tmp_path.iterdir()), strict=True)
+    raw, _ = read_recordings(sorted(tmp_path.iterdir()), strict=True)
+    x, notes = raw.x, list(raw.notes)
     assert x[0].shape == (2, 20)
     assert notes == ["channel 't' only rises, in every recording: leave it out if it is the time"]
 
@@ -88,7 +91,8 @@ def test_broken_recordings_are_skipped_and_named(tmp_path):
         text(tmp_path / "e.csv", "p\nsad\n"),
         text(tmp_path / "f.wav", "x"),
     ]
-    _, kept, _, notes = read_recordings(paths, strict=False)
+    raw, kept = read_recordings(paths, strict=False)
+    notes = list(raw.notes)
     assert kept == [0]
     assert "5 of 6 recordings cannot be read and are skipped (b.csv, c.npy, d.npy, e.csv, f.wav)" in notes[0]
     for path, message in zip(paths[1:], ["empty", "shape", "U1", "'p' holds texts", "not a WAV"], strict=True):
@@ -100,7 +104,9 @@ def test_broken_recordings_are_skipped_and_named(tmp_path):
 
 def test_rates_and_orientation_are_said(tmp_path):
     paths = [sound(tmp_path / "a.wav"), sound(tmp_path / "b.wav", rate=16000)]
-    assert "sampled at 8000 Hz" in read_recordings(paths[:1], strict=True)[3][0]
-    assert "2 rates, from 8000 to 16000 Hz" in read_recordings(paths, strict=True)[3][0]
+    assert "sampled at 8000 Hz" in read_recordings(paths[:1], strict=True)[0].notes[0]
+    raw, _ = read_recordings(paths, strict=True)
+    assert (raw.rate, raw.notes[0]) == (8000, "1 recording is sampled at 16000 Hz, and brought to 8000 Hz")
+    assert raw.x[1].shape[1] == raw.x[0].shape[1] // 2
     np.save(tmp_path / "c.npy", np.zeros((128, 9)))
-    assert "128 channels of 9 steps" in read_recordings([tmp_path / "c.npy"], strict=True)[3][0]
+    assert "128 channels of 9 steps" in read_recordings([tmp_path / "c.npy"], strict=True)[0].notes[0]

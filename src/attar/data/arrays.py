@@ -212,7 +212,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
     names: Strings = np.array(ids, dtype=np.str_)
     called = tuple(column.name for column in channels)
     columns = () if channels else columns
-    dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), called, windows)
+    dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), called, windows, rate=raw.rate)
     return dataset if raw.groups is None else with_groups(dataset, raw.groups, where)
 
 

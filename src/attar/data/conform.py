@@ -11,6 +11,7 @@ from attar.data.arrays import build
 from attar.data.dataset import Array, Column, Dataset, Floats
 from attar.data.images import stack
 from attar.data.nodes import Nodes
+from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
 from attar.data.tables import can_be_a_number, recode
 from attar.errors import DataError, inflected, listed
@@ -19,7 +20,9 @@ from attar.errors import DataError, inflected, listed
 _WIDER = 1.5
 
 
-def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str) -> Dataset:
+def conform(
+    raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str, rate: int | None = None
+) -> Dataset:
     """Check samples to predict and bring them to a model's shape.
 
     Arguments:
@@ -28,6 +31,7 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
         shape: of one raw sample of the model.
         columns: of the model's table, or its channels.
         where: the source that an error names.
+        rate: of the model's recordings in Hz, where known.
 
     Raises:
         DataError: another kind, another number of channels or columns, or a column is missing.
@@ -38,6 +42,9 @@ def conform(raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Co
     """
     if isinstance(raw.x, Nodes):
         return _graph(raw, kind, shape, columns, where)
+    if rate is not None and raw.rate is not None:
+        recordings, _, said = at_one_rate(list(raw.x), [raw.rate] * len(raw.x), rate)
+        raw = replace(raw, x=recordings, notes=(*raw.notes, *said))
     if kind == "text":
         if raw.kind not in (None, "text"):
             raise DataError(f"{where}: of kind {raw.kind}; the model takes texts")

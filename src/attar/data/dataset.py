@@ -80,6 +80,7 @@ class Dataset:
         groups: a number from 0 `(n,)`, the same for samples that a person says belong together, as those of one patient
             or machine do; None: each by itself.
         group_names: of each number; "" for a sample that is of none.
+        rate: that series are sampled at, in Hz, where their source says it.
     """
 
     kind: str
@@ -94,6 +95,7 @@ class Dataset:
     windows: Windows | None = None
     groups: Ints | None = None
     group_names: tuple[str, ...] = ()
+    rate: int | None = None
 
     def __len__(self) -> int:
         return len(self.x)

@@ -73,7 +73,8 @@ def read_file(
         return read_ts(path)
     if suffix == ".wav":
         sound, rate = read_wav(path, str(path))
-        return Raw(sound[None], ids=(path.name,), kind="series", notes=(f"sampled at {rate} Hz, full scale is 1",))
+        said = f"sampled at {rate} Hz, full scale is 1"
+        return Raw(sound[None], ids=(path.name,), kind="series", notes=(said,), rate=rate)
     if suffix == TEXT:
         texts, notes = read_texts([path], [str(path)], strict=strict)
         return Raw(texts, ids=(path.name,), kind="text", notes=tuple(notes))

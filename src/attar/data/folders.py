@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,10 +86,11 @@ def read_folder(
         y, test, said = _labels(texts)
         x, found_notes = read_texts([folder / name for name in texts], texts, strict=strict)
         return Raw(x, y, True, texts, (), "text", test, (*notes, *found_notes, *said))
-    series, kept, channels, found_notes = read_recordings([folder / name for name in recordings], strict=strict)
+    raw, kept = read_recordings([folder / name for name in recordings], strict=strict)
     samples, skipped = _split(samples, kept)
     y, test, said = _labels(samples)
-    return Raw(series, y, True, samples, channels, "series", test, (*notes, *found_notes, *said), skipped=skipped)
+    notes = [*notes, *raw.notes, *said]
+    return replace(raw, y=y, exact=True, ids=samples, test=test, notes=tuple(notes), skipped=skipped)
 
 
 def _split(names: Sequence[str], kept: Sequence[int]) -> tuple[list[str], tuple[str, ...]]:

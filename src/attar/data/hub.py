@@ -12,6 +12,7 @@ import numpy as np
 from attar.data.dataset import Array
 from attar.data.files import LABEL_NAMES, from_table, named_column
 from attar.data.images import read_images
+from attar.data.rates import at_one_rate
 from attar.data.raw import Raw, RawLabels, held_out
 from attar.data.wav import read_wav
 from attar.errors import DataError, LabelError, MissingExtraError, first_line
@@ -84,8 +85,9 @@ def read_hub(
         return found if groups is None else replace(found, groups=[groups[int(i)] for i in found.ids or ()])
     audio = next((column for column, kind in form.items() if kind == "Audio"), None)
     if audio is not None:
-        sound = [_sound(item, f"{where}, row {i}") for i, item in enumerate(table.column(audio).to_pylist())]
-        return Raw(sound, y, exact, None, (), "series", test, tuple(notes), groups=groups)
+        sounds = [_sound(item, f"{where}, row {i}") for i, item in enumerate(table.column(audio).to_pylist())]
+        x, rate, said = at_one_rate([sound for sound, _ in sounds], [rate for _, rate in sounds])
+        return Raw(x, y, exact, None, (), "series", test, (*notes, *said), groups=groups, rate=rate)
     lists = [
         column
         for column, kind in form.items()
@@ -159,10 +161,10 @@ def _images(
     return Raw(x, labels, exact, [str(i) for i in kept], (), "image", left, (*notes, *found))
 
 
-def _sound(cell: dict[str, Any] | None, where: str) -> Array:
+def _sound(cell: dict[str, Any] | None, where: str) -> tuple[Array, int]:
     if cell is None or not (cell["bytes"] or cell["path"]):
         raise DataError(f"{where}: no sound; remove the row")
-    return read_wav(cell["bytes"] or Path(cell["path"]), where)[0]
+    return read_wav(cell["bytes"] or Path(cell["path"]), where)
 
 
 def _series(cells: Sequence[Any], where: str) -> Array:

@@ -34,6 +34,7 @@ class Raw:
         length: of texts in tokens, where a model says it.
         groups: name of the group that each sample is of, None where of none; or None.
         skipped: files that cannot be read, and are no samples.
+        rate: of recordings, in Hz, where known.
     """
 
     x: RawSamples
@@ -47,6 +48,7 @@ class Raw:
     length: int | None = None
     groups: RawLabels | None = None
     skipped: tuple[str, ...] = ()
+    rate: int | None = None
 
 
 def join(parts: Mapping[str, Raw]) -> Raw:

@@ -12,6 +12,8 @@ from attar.data.archives import read_npy
 from attar.data.dataset import Array, Column
 from attar.data.delimited import read_delimited
 from attar.data.files import read_parquet
+from attar.data.rates import at_one_rate
+from attar.data.raw import Raw
 from attar.data.tables import DELIMITED, PARQUET, from_arrow, is_clock
 from attar.data.wav import read_wav
 from attar.errors import DataError, inflected, listed
@@ -69,18 +71,16 @@ def read_recording(path: Path) -> Recording:
     return Recording(values.T, tuple(" ".join(column.name.split()) for column in columns), clocks=clocks)
 
 
-def read_recordings(
-    paths: Sequence[Path], *, strict: bool
-) -> tuple[list[Array], list[int], tuple[Column, ...], list[str]]:
-    """Read recordings, channels in the order of the first.
+def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[Raw, list[int]]:
+    """Read recordings, channels in the order of the first, and bring them to one sampling rate.
 
     Arguments:
         paths: one file each.
         strict: refuse an unreadable recording rather than skip it.
 
     Returns:
-        Recordings `(channels, steps)`, the positions in `paths` of those that could be read, the channels where the
-        files name them, and notes.
+        Recordings `(channels, steps)`, with the channels as columns where the files name them, and the positions in
+        `paths` of those that could be read.
 
     Raises:
         DataError: no recording can be read, one cannot and `strict` is set, or channels differ between files.
@@ -118,13 +118,8 @@ def read_recordings(
         for i, name in enumerate(called)
         if all(_only_rises(item[i]) for item in x)
     ]
-    rates = sorted({item.rate for item in found if item.rate is not None})
-    if len(rates) == 1:
-        notes.append(f"sampled at {rates[0]} Hz, full scale is 1")
-    elif rates:
-        notes.append(
-            f"recordings are sampled at {len(rates)} rates, from {rates[0]} to {rates[-1]} Hz: resample them to one"
-        )
+    x, rate, said = at_one_rate(x, [item.rate for item in found])
+    notes += said if said or rate is None else [f"sampled at {rate} Hz, full scale is 1"]
     if min(item.shape[0] for item in x) > max(item.shape[1] for item in x):
         notes.append(
             f"{x[0].shape[0]} channels of {x[0].shape[1]} steps: if it is the other way round, transpose the files"
@@ -132,7 +127,8 @@ def read_recordings(
     names = found[0].names
     # As a file without a header line is read, whose channels have an order and no names.
     named = names != tuple(f"x{i}" for i in range(len(names)))
-    return x, kept, tuple(map(Column, names)) if named else (), notes
+    columns = tuple(map(Column, names)) if named else ()
+    return Raw(x, columns=columns, kind="series", notes=tuple(notes), rate=rate), kept
 
 
 def _only_rises(values: Array) -> bool:

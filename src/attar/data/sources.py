@@ -144,7 +144,13 @@ class _Told:
 
 
 def read_for_prediction(
-    source: str, *, kind: str, shape: Sequence[int], columns: Sequence[Column] = (), strict: bool = False
+    source: str,
+    *,
+    kind: str,
+    shape: Sequence[int],
+    columns: Sequence[Column] = (),
+    rate: int | None = None,
+    strict: bool = False,
 ) -> Dataset:
     """Read samples to predict, in the form that a model takes.
 
@@ -155,6 +161,7 @@ def read_for_prediction(
             series cut or padded; each is noted.
         columns: of a table, or channels of series, matched by name where the source has names. An unknown category
             becomes NaN.
+        rate: that the model's recordings were sampled at, in Hz, and those of another rate are brought to.
         strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
 
     Returns:
@@ -164,9 +171,8 @@ def read_for_prediction(
         DataError: the samples cannot be used, are of another kind, or lack a column or channel.
     """
     raw = _raw_to_predict(source, kind, shape, columns, label_column="", strict=strict)
-    return conform(
-        replace(raw, y=None, groups=None, test=None), kind=kind, shape=tuple(shape), columns=columns, where=source
-    )
+    alone = replace(raw, y=None, groups=None, test=None)
+    return conform(alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source)
 
 
 def read_for_evaluation(
@@ -175,6 +181,7 @@ def read_for_evaluation(
     kind: str,
     shape: Sequence[int],
     columns: Sequence[Column] = (),
+    rate: int | None = None,
     labels: Path | None = None,
     label_column: str | None = None,
     groups: Path | None = None,
@@ -194,7 +201,7 @@ def read_for_evaluation(
         strict=strict,
         leave_out=[file for file in (labels, groups) if file is not None],
     )
-    found = conform(told.alone(raw), kind=kind, shape=tuple(shape), columns=columns, where=source)
+    found = conform(told.alone(raw), kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source)
     return told.on(found, raw.skipped)
 
 
@@ -202,8 +209,7 @@ def _raw_to_predict(source: str, kind: str, shape: Sequence[int], columns: Seque
     path = Path(source).expanduser()
     if kind == "series" and shape[0] > 1 and path.is_file() and path.suffix.lower() in (*DELIMITED, *PARQUET):
         # A row of a table is a recording of one channel; where there are several, the table is a recording.
-        series, _, channels, notes = read_recordings([path], strict=True)
-        return Raw(series, ids=(path.name,), columns=channels, kind="series", notes=tuple(notes))
+        return replace(read_recordings([path], strict=True)[0], ids=(path.name,))
     text = [column.name for column in columns if column.categories or column.tokenizer]
     return _raw(source, shape=tuple(shape) if kind == "image" else None, text=text, kind=kind, **asked)
 

@@ -38,7 +38,9 @@ def write_predictions(
         if _same(kept, out):
             raise DataError(f"{out}: is {kept}, which would be overwritten; choose another file with --out")
     loaded = load(model)
-    dataset = read_for_prediction(source, kind=loaded.kind, shape=loaded.shape, columns=loaded.columns, strict=strict)
+    dataset = read_for_prediction(
+        source, kind=loaded.kind, shape=loaded.shape, columns=loaded.columns, rate=loaded.rate, strict=strict
+    )
     with progress.task("predict", len(dataset)) as task:
         probabilities = loaded.predict_proba(dataset.x, task.advance)
     notes = (*dataset.notes, *loaded.doubts(dataset.x))

@@ -60,6 +60,11 @@ class Model:
         return tuple(map(Column, channels.split("\n"))) if channels else self.meta.columns
 
     @property
+    def rate(self) -> int | None:
+        """What series were sampled at in training, in Hz, where that is known."""
+        return int(self.meta.extra.get("rate", 0)) or None
+
+    @property
     def classes(self) -> npt.NDArray[Any]:
         """The labels `(n_classes,)`: int64 where all are whole numbers, else strings."""
         if all(_WHOLE_NUMBER.fullmatch(label) for label in self.meta.classes):

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from attar.data.rates import at_one_rate, resampled
+
+
+def tones(rate: int, seconds: float = 0.5) -> np.ndarray:
+    t = np.arange(round(rate * seconds)) / rate
+    return np.stack([np.cos(2 * np.pi * 40 * t) + 3, np.cos(2 * np.pi * 110 * t)])
+
+
+@pytest.mark.parametrize(("old", "new"), [(2000, 1000), (1000, 2000), (1000, 300), (441, 480), (480, 441)])
+def test_what_is_below_both_rates_stays(old: int, new: int) -> None:
+    found = resampled(tones(old), old, new)
+    expected = tones(new)
+    assert found.dtype == np.float32
+    assert abs(found.shape[1] - expected.shape[1]) <= 1
+    inner = slice(new // 50, min(found.shape[1], expected.shape[1]) - new // 50)
+    np.testing.assert_allclose(found[:, inner], expected[:, inner], atol=0.02)
+
+
+def test_what_is_above_is_lost_and_not_folded_back() -> None:
+    t = np.arange(4000) / 4000
+    found = resampled(np.cos(2 * np.pi * 1500 * t)[None], 4000, 1000)
+    assert np.abs(found[:, 20:-20]).max() < 0.02
+    assert np.abs(np.cos(2 * np.pi * 1500 * t)[::4]).max() > 0.9
+
+
+def test_constants_offsets_and_single_steps() -> None:
+    np.testing.assert_allclose(resampled(np.full((2, 37), 1e6), 100, 44), 1e6, rtol=1e-6)
+    np.testing.assert_allclose(resampled(np.full((1, 1), 5.0), 8000, 100), 5)
+    assert resampled(np.full((1, 1), 5.0), 100, 800).shape == (1, 8)
+    rising = resampled(np.linspace(0, 1, 400)[None], 400, 100)[0]
+    assert np.diff(rising).min() > 0  # ends do not ring
+    assert 0 <= rising[0] < rising[-1] <= 1
+
+
+def test_the_rate_of_most_the_lowest_of_several_or_the_one_that_is_wanted() -> None:
+    x = [np.ones((1, 80)), np.ones((1, 40)), np.ones((1, 80)), np.ones((2, 7))]
+    found, rate, notes = at_one_rate(x, [8, 4, 8, None])
+    assert ([one.shape for one in found], rate) == ([(1, 80), (1, 80), (1, 80), (2, 7)], 8)
+    assert notes == ["1 recording is sampled at 4 Hz, and brought to 8 Hz"]
+    assert at_one_rate(x[:2], [8, 4])[1] == 4
+    assert at_one_rate(x[:2], [8, 4], wanted=2)[2] == ["2 recordings are sampled at 4 to 8 Hz, and brought to 2 Hz"]
+    found, rate, notes = at_one_rate(x[:1], [None], wanted=2)
+    assert (found[0] is x[0], rate, notes) == (True, None, [])
+    assert at_one_rate([], [])[1] is None
