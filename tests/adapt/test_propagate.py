@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -140,6 +142,25 @@ def test_module_is_the_same_map(n) -> None:
     with torch.no_grad():
         p = torch.softmax(model.to_module()(torch.tensor(new)), dim=1)
     np.testing.assert_allclose(p.numpy(), model.predict_proba(new), atol=2e-4)
+
+
+def test_whichever_of_many_duplicates_is_asked_says_the_same() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((20, 8)).astype(np.float32)[rng.integers(0, 20, 400)]
+    y = np.where(np.arange(400) < 30, rng.integers(0, 3, 400), -1)
+    fitted = LabelPropagation().fit(z, y)
+    for one in np.unique(z, axis=0):
+        same = fitted.label_distributions_[(z == one).all(1)]
+        np.testing.assert_allclose(same, same[:1].repeat(len(same), 0), atol=1e-12)
+    np.testing.assert_allclose(fitted.label_distributions_.sum(1), 1)
+    order = rng.permutation(400)
+    turned = LabelPropagation().fit(z, y)
+    turned.graph_ = replace(turned.graph_, points=turned.graph_.points[order])
+    turned.label_distributions_ = turned.label_distributions_[order]
+    np.testing.assert_allclose(turned.predict_proba(z), fitted.predict_proba(z), atol=1e-5)
+    with torch.no_grad():
+        said = fitted.to_module()(torch.from_numpy(z)).softmax(1).numpy()
+    np.testing.assert_allclose(said, fitted.predict_proba(z), atol=1e-4)
 
 
 def test_labels_travel_along_rings() -> None:

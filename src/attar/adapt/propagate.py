@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 NEARER = 1e-4
 # Entries of the similarity matrix at a time.
 _BLOCK = 2**24
-# Cosines that differ by less are the same in float32.
-_SAME = 1e-6
+# Cosines that differ by less are the same in float32, and so are unit vectors in these digits.
+_SAME, _DIGITS = 1e-6, 4
 # Samples from which neighbours choose a subspace, for of fewer they are too far apart to be of one class; and samples
 # that suffice.
 _MANY, _ENOUGH = 1000, 8192
@@ -83,11 +83,13 @@ class Graph:
         points: unit vectors `(n, k)`.
         weights: symmetrically normalised affinities D^(−1/2) W D^(−1/2) `(n, n)`.
         scale: σ in w = exp((cos − 1) / σ), the median distance to the last neighbour that is no duplicate.
+        copies: a number `(n,)`, the same for duplicates.
     """
 
     points: Singles
     weights: sparse.csr_matrix
     scale: float
+    copies: npt.NDArray[np.intp]
 
 
 def neighbour_graph(points: Singles, n_neighbors: int = 10) -> Graph:
@@ -111,7 +113,8 @@ def neighbour_graph(points: Singles, n_neighbors: int = 10) -> Graph:
     w = w.maximum(w.T)
     degree = np.asarray(w.sum(1)).ravel()
     inverse = sparse.diags(1 / np.sqrt(np.maximum(degree, 1e-12)))
-    return Graph(points, (inverse @ w @ inverse).tocsr(), scale)
+    copies = np.unique(np.round(points, _DIGITS), axis=0, return_inverse=True)[1]
+    return Graph(points, (inverse @ w @ inverse).tocsr(), scale, copies.reshape(-1))
 
 
 def spread(weights: sparse.csr_matrix, seeds: Doubles, alpha: float) -> Doubles:
@@ -169,7 +172,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: labels, sorted, without -1.
-        label_distributions_: class probabilities of all samples `(n, n_classes)`.
+        label_distributions_: class probabilities of all samples `(n, n_classes)`, the same for duplicates.
 
     Example:
         >>> from sklearn.datasets import load_digits
@@ -207,7 +210,10 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = len(frame.mean)
         self.classes_ = known_classes(y)
         seeds = (y[:, None] == self.classes_).astype(np.float64)
-        self.label_distributions_ = label_distributions(spread(graph.weights, seeds, self.alpha))
+        spread_out = label_distributions(spread(graph.weights, seeds, self.alpha))
+        # Of more duplicates than neighbours, each is linked to some; and which of them answers is up to rounding.
+        total = [np.bincount(graph.copies, of_class) for of_class in spread_out.T]
+        self.label_distributions_ = (np.stack(total, 1) / np.bincount(graph.copies)[:, None])[graph.copies]
         return self
 
     def predict_proba(self, X: npt.ArrayLike) -> Doubles:
