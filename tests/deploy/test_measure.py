@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from attar.data.dataset import Floats
-from attar.deploy.measure import measure
+from attar.deploy.measure import latency, measure
 from attar.errors import ModelError
 
 Samples = Callable[..., Floats]
@@ -28,3 +28,16 @@ def test_other_samples_and_none_are_refused(image_file: Path, samples: Samples) 
         measure(image_file, samples(1, 9, 3))
     with pytest.raises(ModelError, match="no sample"):
         measure(str(image_file), samples(0, 8, 8))
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(1e-4, 110), (0.05, 24), (3.0, 6)])
+def test_slow_models_are_run_less_often(monkeypatch, seconds: float, calls: int) -> None:
+    clock, ran = [0.0], []
+    monkeypatch.setattr("attar.deploy.measure.time.perf_counter", lambda: clock[0])
+
+    def run() -> None:
+        ran.append(None)
+        clock[0] += seconds
+
+    assert latency(run) == pytest.approx(1000 * seconds)
+    assert len(ran) == calls

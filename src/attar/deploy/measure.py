@@ -14,6 +14,8 @@ from attar.deploy.session import load
 from attar.errors import ModelError
 
 _BLOCKS = 5
+# Seconds of all repeats: of a slow model, few say as much.
+_LONG = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def measure(path: str | Path, x: Any, repeats: int = 100) -> Measurement:
     Arguments:
         path: a model file that attar wrote.
         x: samples as `Model.predict_proba` takes them; the first is used.
-        repeats: rounded up to a multiple of five.
+        repeats: rounded up to a multiple of five; fewer where they take longer than a second, five at least.
 
     Raises:
         ModelError: the file cannot be loaded, or there is no sample, or it does not suit the file.
@@ -52,8 +54,11 @@ def measure(path: str | Path, x: Any, repeats: int = 100) -> Measurement:
 
 def latency(run: Callable[[], object], repeats: int = 100) -> float:
     """Milliseconds of a call, as `measure` takes them."""
-    per_block = max(1, -(-repeats // _BLOCKS))
-    for _ in range(min(10, per_block)):
+    start = time.perf_counter()
+    run()
+    affordable = int(_LONG / _BLOCKS / max(time.perf_counter() - start, 1e-9))
+    per_block = max(1, min(-(-repeats // _BLOCKS), affordable))
+    for _ in range(min(10, per_block) - 1):
         run()
     medians = []
     for _ in range(_BLOCKS):
