@@ -35,8 +35,9 @@ _FEW = 200
 _CLEARLY = 0.8
 # Sizes of the training set in the learning curve of a network, and draws of each.
 NETWORK_CURVE = 3, 2
-# Below this share of the default schedule a network learns too little to be worth its time.
-_WORTHWHILE = 0.1
+# Below this share of the default schedule a network learns too little to be worth its time. Where a student ships there
+# is no doing without: it has this share at least.
+_WORTHWHILE, _STUDENT_LEAST = 0.1, 0.3
 
 
 class Plan(BaseModel):
@@ -96,7 +97,7 @@ def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
     """
     n = len(x)
 
-    def epochs(steps: int, batch: int, most: int) -> int:
+    def epochs(steps: int, batch: int, most: int, factor: float = factor) -> int:
         return max(1, min(round(most * max(factor, 1)), round(factor * steps / max(1, n // batch))))
 
     worthwhile = factor >= _WORTHWHILE
@@ -104,7 +105,9 @@ def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
         simclr_epochs=epochs(_SIMCLR, _BATCH, 100 if n >= _BATCH else 200) if worthwhile else 0,
         autoencoder_epochs=epochs(_AUTOENCODER, _BATCH, 60) if factor >= 2 * _WORTHWHILE else 0,
         tune_steps=round(_TUNE * min(1, 2 * factor)) if worthwhile else 0,
-        student_epochs=epochs(_STUDENT, _STUDENT_BATCH, 100 if n >= _STUDENT_BATCH else 400),
+        student_epochs=epochs(
+            _STUDENT, _STUDENT_BATCH, 100 if n >= _STUDENT_BATCH else 400, max(factor, _STUDENT_LEAST)
+        ),
         kernels=_KERNELS if x.size < _SMALL else _FEW_KERNELS,
         repeats=3 if n_labelled <= _FEW else 1,
         draws=8 if n_labelled <= _FEW else 3,

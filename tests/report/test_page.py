@@ -10,7 +10,7 @@ import pytest
 
 from attar.report.facts import Facts, Group
 from attar.report.page import render
-from attar.report.words import percent, prose
+from attar.report.words import interval, percent, prose
 
 NASTY = (
     "</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"' onload='alert(2)' ${x} $y <!--"
@@ -110,6 +110,7 @@ def test_the_policy_allows_the_script_of_the_page_alone(digits):
 def test_a_file_that_answers_otherwise_than_what_was_judged_says_so(digits, wide):
     said = f"for the candidate; the file gives {percent(0.03)} of the samples another class"
     assert said in render(wide)
+    assert f"{interval((wide.accuracy - 0.03, wide.accuracy))}\u00a0%" in render(wide)
     assert "another class" not in render(digits)
     small = wide.compression[-1].model_copy(update={"agreement": 0.99})
     assert "another class" not in render(wide.model_copy(update={"compression": (wide.compression[0], small)}))

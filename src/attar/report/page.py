@@ -69,11 +69,14 @@ def _risk(facts: Facts) -> str:
 def _figures(facts: Facts) -> str:
     budget = f"budget {text(facts.budget)}" if facts.budget else "no budget was set"
     other = otherwise(facts.compression[-1], facts.test_accuracy) if facts.compression else 0.0
+    # What the file says otherwise may all be wrong.
+    lowest = max(0.0, facts.accuracy - other)
+    value = f"{interval((lowest, facts.accuracy))}\u00a0%" if other else percent(facts.accuracy)
     of = f", for the candidate; the file gives {percent(other)} of the samples another class" if other else ""
     cards = [
         card(
             f"{facts.measure.capitalize()}, estimated",
-            percent(facts.accuracy),
+            value,
             f"90\u00a0% interval {interval(facts.interval)}, from labelled samples alone{of}",
             _gauge(facts.accuracy, facts.interval),
         )
