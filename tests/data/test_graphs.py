@@ -131,6 +131,33 @@ class TestFolder:
         assert not any("edges.csv" in note for note in read(self.fill(tmp_path)).notes)
 
     @pytest.mark.parametrize(
+        "edges",
+        [
+            "weight,source,target\n1,b,a\n2,b,c\n",
+            "year,Source_ID,kind,Target_ID\n1,b,a,a\n2,b,a,c\n",
+            ",u,year,v\n0,b,1,a\n1,b,2,c\n",
+            "id,node1,node2\n0,b,a\n1,b,c\n",
+            "to,weight,from\nb,1,a\nb,2,c\n",
+        ],
+    )
+    def test_ends_are_found_by_name(self, tmp_path, edges) -> None:
+        plain = read(self.fill(tmp_path)).x.links.edge_index.tolist()
+        assert read(self.fill(tmp_path, edges)).x.links.edge_index.tolist() == plain
+
+    def test_a_weight_is_no_end_where_nodes_are_numbers(self, tmp_path) -> None:
+        (tmp_path / "nodes.csv").write_text("id,age\n0,1\n1,2\n2,3\n")
+        (tmp_path / "edges.csv").write_text("weight,source,target\n1,0,2\n")
+        dataset = read(str(tmp_path))
+        assert dataset.x.links.edge_index.tolist() == [[2, 0], [0, 2]]
+        assert "columns of edges.csv that are not used: weight" in dataset.notes
+
+    def test_one_end_by_name_alone(self, tmp_path) -> None:
+        with pytest.raises(DataError, match="column 'source' is one end of each edge, and no column is called like"):
+            read(self.fill(tmp_path, "year,source,goal\n1,b,a\n"))
+        plain = read(self.fill(tmp_path)).x.links.edge_index.tolist()
+        assert read(self.fill(tmp_path, "source,goal\nb,a\nb,c\n")).x.links.edge_index.tolist() == plain
+
+    @pytest.mark.parametrize(
         ("edges", "n", "said"),
         [("from,to\n", 0, "3 of 3 nodes have no edge"), ("b,a\n", 2, "1 of 3 nodes has no edge")],
     )
