@@ -11,29 +11,19 @@ import numpy as np
 
 from attar.data import nodes
 from attar.data.dataset import UNLABELLED, Array, Ints
+from attar.data.edges import ends_of, naming
 from attar.data.nodes import Links, Nodes
 from attar.data.tables import DELIMITED, PARQUET
 from attar.errors import DataError, LabelError, inflected
 
 if TYPE_CHECKING:
     from attar.data.raw import Raw, RawLabels
-    from attar.data.tables import ArrowTable
 
 EDGES = "edge_index"
 # Arrays of a sparse matrix of features, row by row.
 _SPARSE = ("x_data", "x_indices", "x_indptr", "x_shape")
 # What a column that names the nodes may be called.
 _ID_NAMES = ("id", "node_id", "nodeid", "node")
-# What the columns of the ends of an edge may be called, with or without "_id" behind it.
-_END_NAMES = (
-    ("source", "target"),
-    ("src", "dst"),
-    ("from", "to"),
-    ("head", "tail"),
-    ("u", "v"),
-    ("node1", "node2"),
-    ("id1", "id2"),
-)
 
 
 def is_graph(x: object) -> bool:
@@ -107,7 +97,8 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None, grou
 
     Arguments:
         table: CSV, TSV or Parquet; columns are features, but for the labels and ids, and are numbers. Ids are in a
-            column called id, node_id, nodeid or node; where there is none, edges name nodes by row number.
+            column called id, node_id, nodeid or node, else, where edges do not name nodes by row number, in the only
+            one that has every end of an edge and no cell twice.
         edges: CSV, TSV or Parquet of the ends of each edge, in columns called source and target, src and dst, from and
             to, head and tail, u and v, node1 and node2, or id1 and id2; where none are, in the first two.
         label_column: of the table. Where None, one called label, target, class or y is taken, and said; where "", the
@@ -121,12 +112,16 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None, grou
 
     predicted = label_column == ""
     label = None if predicted else label_column
-    raw = read_table(table, label_column=label, group_column=group_column, kind="table", ids=_ID_NAMES)
+    ids_of = (*_ID_NAMES, *naming(table, edges, _ID_NAMES))
+    raw = read_table(table, label_column=label, group_column=group_column, kind="table", ids=ids_of)
     values: Any = raw.x
     texts = [column.name for column in raw.columns if column.categories]
     if texts and not predicted:
         # Codes of categories are those of this file, and a model would take another file's for them.
-        raise DataError(f"{table}: column '{texts[0]}' holds texts; nodes have features of numbers: encode or drop it")
+        rename = "" if raw.ids is not None else ", or call it 'id' where it names the nodes"
+        raise DataError(
+            f"{table}: column '{texts[0]}' holds texts; nodes have features of numbers: encode or drop it{rename}"
+        )
     numbers = [j for j, column in enumerate(raw.columns) if not column.categories]
     if not numbers:
         raise DataError(f"{table}: no column of numbers; give nodes at least one feature")
@@ -135,7 +130,7 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None, grou
     if len(place) < len(ids):
         twice = next(name for i, name in enumerate(ids) if place[name] != i)
         raise DataError(f"{table}: two nodes are called '{twice}'; give each an id of its own")
-    ends, found = _ends(edges, place, table)
+    ends, found = ends_of(edges, place, table, by_row=raw.ids is None)
     graph = nodes.links(values[:, numbers], ends, str(edges))
     y = None if predicted else raw.y
     columns = tuple(raw.columns[j] for j in numbers)
@@ -143,69 +138,6 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None, grou
     if raw.ids is None:
         notes.append(f"edges name nodes by row number, counted from 0: {table.name} has no column 'id'")
     return replace(raw, x=graph.all(), y=y, ids=ids, columns=columns, kind="graph", notes=tuple(notes))
-
-
-def _edges(path: Path) -> tuple[ArrowTable, tuple[str, ...]]:
-    """A row for each edge, its ends first, and the names of the columns as a header line has them; () without one."""
-    from attar.data.delimited import layout, read_delimited
-    from attar.data.files import ROW_NAMES, read_parquet
-
-    header: tuple[str, ...] = ()
-    if path.stat().st_size == 0:
-        raise DataError(
-            f"{path}: the file is empty; give two nodes a line, or a header line alone where none are joined"
-        )
-    if path.suffix.lower() in DELIMITED:
-        # Names, be they numbers, as they are written; and a first line of two nodes is an edge, not a header.
-        found = layout(path)
-        rows, _ = read_delimited(path, text=found.names, empty=True)
-        header = found.names if found.header else ()
-    else:
-        rows = read_parquet(path, empty=True)
-    order = list(range(rows.num_columns))
-    if rows.num_columns > 2 and rows.column_names[0].lower() in ROW_NAMES:
-        order = order[1:]
-    if len(order) < 2:
-        raise DataError(f"{path}: one column only; give two, the ends of each edge")
-    sides = _sides(rows.column_names)
-    if len(sides) == 2:
-        order = [*sides, *(i for i in order if i not in sides)]
-    return rows.select(order), tuple(header[i] for i in order) if header else ()
-
-
-def _sides(names: Sequence[str]) -> list[int]:
-    """Positions of the columns that are called like the ends of an edge: two, one or none."""
-    place = {name.lower().removesuffix("_id"): i for i, name in enumerate(names)}
-    return max(([place[end] for end in pair if end in place] for pair in _END_NAMES), key=len)
-
-
-def _ends(path: Path, place: Mapping[str, int], table: Path) -> tuple[Ints, list[str]]:
-    """Row numbers of the ends of each edge `(2, m)`, and notes."""
-    rows, header = _edges(path)
-    columns = [rows.column(side).to_pylist() for side in range(2)]
-    names = rows.column_names
-    others = names[2:]
-    if header and all(name in place for name in header[:2]):
-        columns = [[name, *column] for name, column in zip(header, columns)]
-        others = [f"x{i}" for i in range(2, len(names))]
-    elif others and len(sides := _sides(names)) == 1:
-        raise DataError(
-            f"{path}: column '{names[sides[0]]}' is one end of each edge, and no column is called like the other; call "
-            "them source and target"
-        )
-    ends = np.empty((2, len(columns[0])), dtype=np.int64)
-    for side, column in enumerate(columns):
-        for i, name in enumerate(column):
-            at = place.get(str(name))
-            if name is None:
-                raise DataError(f"{path}: row {i} has an empty end; fill it in, or leave the edge out")
-            if at is None:
-                raise DataError(
-                    f"{path}: row {i} leads to node '{name}', which {table.name} does not have; add it, or leave "
-                    "the edge out"
-                )
-            ends[side, i] = at
-    return ends, [f"columns of {path.name} that are not used: {', '.join(others)}"] if others else []
 
 
 def _features(arrays: Mapping[str, Array], path: Path) -> Array:
