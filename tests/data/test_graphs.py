@@ -153,7 +153,23 @@ class TestPython:
         data = SimpleNamespace(x=X, edge_index=EDGES, y=np.array([0, 1, 1, 0]), train_mask=mask, test_mask=None)
         dataset = from_arrays(data)
         assert dataset.y.tolist() == [0, -1, -1, 0]
+
+    @pytest.mark.parametrize("y", [np.array([0, 1, 1, 0]), ["a", "b", "b", "a"], ["a", None, "b", "a"]])
+    def test_masks_count_for_labels_that_are_given(self, y) -> None:
+        train, test = np.array([True, False, False, False]), np.array([False, False, False, True])
+        data = SimpleNamespace(x=X, edge_index=EDGES, y=np.array([0, 1, 1, 0]), train_mask=train, test_mask=test)
+        dataset = from_arrays(data, y)
+        assert dataset.y.tolist() == [0, -1, -1, 0]
+        assert dataset.test.tolist() == [3]
+        assert "labels of 2 nodes outside the training and the test part are set aside" in dataset.notes
+
+    def test_labels_that_are_given_are_taken_where_there_is_no_mask(self) -> None:
+        data = SimpleNamespace(x=X, edge_index=EDGES, y=np.array([0, 1, 1, 0]))
         assert from_arrays(data, [1, 0, -1, -1]).y.tolist() == [1, 0, -1, -1]
+
+    def test_weights_of_edges_are_said_not_to_be_used(self) -> None:
+        data = SimpleNamespace(x=X, edge_index=EDGES, edge_weight=np.ones(3), edge_attr=None)
+        assert "attributes of the graph that are not used: edge_weight" in from_arrays(data, [1, 0, -1, -1]).notes
 
     def test_data_of_torch_geometric(self) -> None:
         data = pytest.importorskip("torch_geometric.data", reason="torch-geometric is not installed")

@@ -41,7 +41,9 @@ def from_arrays(
             strings or a column of a DataFrame; or a graph, as an object with `x` and `edge_index` such as
             torch-geometric's `Data`. A single array of three axes is taken for images where it holds bytes or
             is square, else for series.
-        y: labels `(n,)`, integers or texts; -1, None, NaN and "" mean unlabelled. All unlabelled where None.
+        y: labels `(n,)`, integers or texts; -1, None, NaN and "" mean unlabelled. Where None, those of a graph itself,
+            else all are unlabelled. Where a graph has a `train_mask`, the labels of other nodes are set aside; those of
+            its `test_mask` are the test part.
         kind: "image", "series", "table", "text" or "graph" where the guess would be wrong; "series" takes `(n, steps)`
             too.
         ids: name of each sample; row numbers where None.

@@ -51,15 +51,27 @@ def as_nodes(x: Any, where: str = "x") -> Nodes:
 
 
 def from_object(x: Any, y: RawLabels | None, ids: Sequence[str] | None) -> Raw:
-    """Take a graph in Python; labels, and which of them count, from itself where it has some and none are given."""
+    """Take a graph in Python, and of its labels, or those given in their place, the ones that its masks leave.
+
+    Where it has a `train_mask`, the labels of other nodes are set aside, but for those of its `test_mask`.
+
+    Raises:
+        DataError: features or edges are missing or cannot be used; LabelError: the labels or the masks cannot.
+    """
     from attar.data.raw import Raw
 
     found = as_nodes(x)
-    if y is not None or getattr(x, "y", None) is None:
-        return Raw(found, y, ids=ids, kind="graph")
-    masks = {name: getattr(x, name, None) for name in ("train_mask", "test_mask")}
-    arrays = {"y": np.asarray(x.y)} | {name: np.asarray(mask) for name, mask in masks.items() if mask is not None}
-    return replace(_split(arrays, found, "x"), ids=ids)
+    labels = getattr(x, "y", None) if y is None else y
+    masks: dict[str, Array] = {
+        name: np.asarray(mask) for name in ("train_mask", "test_mask") if (mask := getattr(x, name, None)) is not None
+    }
+    if labels is None or (y is not None and not masks):
+        raw = Raw(found, labels, kind="graph")
+    else:
+        raw = _split({"y": np.asarray(labels), **masks}, found, "x")
+    ignored = [name for name in ("edge_weight", "edge_attr") if getattr(x, name, None) is not None]
+    note = (f"attributes of the graph that are not used: {', '.join(ignored)}",) if ignored else ()
+    return replace(raw, ids=ids, notes=(*raw.notes, *note))
 
 
 def from_npz(arrays: Mapping[str, Array], path: Path) -> Raw:
