@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -152,6 +153,28 @@ def test_a_copy_predicts_the_same_labels() -> None:
     np.testing.assert_array_equal(again.predict(X), learner.predict(X))
     clone(copy.deepcopy(learner))
     assert not hasattr(pickle.loads(pickle.dumps(Learner())), "model_")
+
+
+def test_a_graph_brings_its_labels_and_masks() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    edges = np.stack([np.arange(58), np.arange(2, 60)])  # between nodes of one class
+    x = rng.standard_normal((60, 4)) + 2 * y[:, None]
+    train = np.arange(60) < 30
+    graph = SimpleNamespace(x=x, edge_index=edges, y=y + 5, train_mask=train, test_mask=np.arange(60) >= 40)
+    learner = Learner(time=1, pretexts=())
+    for fitted in (clone(learner).fit(graph), learner.fit(graph, graph.y)):
+        assert fitted.classes_.tolist() == [5, 6]
+        assert (fitted.facts_.n_labelled, fitted.facts_.n_test) == (30, 20)
+        assert fitted.score(graph, graph.y) > 0.8
+
+
+@pytest.mark.parametrize("X", [np.zeros((4, 3)), ["a text"] * 4, SimpleNamespace(x=np.eye(2), edge_index=np.eye(2))])
+def test_no_labels_at_all_are_refused_before_anything_is_learnt(X, monkeypatch) -> None:
+    monkeypatch.setattr("attar.fit.fit_dataset", lambda *_, **__: pytest.fail("trained"))
+    for arguments in ((X,), (X, None)):
+        with pytest.raises(LabelError, match="requires y to be passed, but the target y is None: give a label"):
+            Learner(time=1).fit(*arguments)
 
 
 @pytest.mark.parametrize(

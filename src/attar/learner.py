@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from attar._files import write_whole
 from attar._settings import is_count, is_positive
-from attar.errors import DataError
+from attar.errors import DataError, LabelError
 
 if TYPE_CHECKING:
     from attar.data.dataset import Dataset
@@ -86,14 +86,16 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.run = run
         self.progress = progress
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
         """Learn from all samples and the labels that are known.
 
         Arguments:
             X: images `(n, h, w[, c])`, series `(n, channels, steps)` or a list of series of different lengths,
                 a table `(n, features)` or DataFrame, a list of texts, or a graph as an object with `x` and
                 `edge_index`, such as torch-geometric's `Data`, whose samples are its nodes.
-            y: labels `(n,)`; -1, None, NaN or "" where unlabelled. `predict` gives them back as they are.
+            y: labels `(n,)`; -1, None, NaN or "" where unlabelled. `predict` gives them back as they are. None: those
+                that a graph has itself as `y`. Where a graph has a `train_mask`, only labels in it are learnt from, and
+                those in its `test_mask` are the test part.
             groups: names `(n,)` of what each sample is of, such as a patient or a machine; the accuracy is then that
                 on samples of new ones. None: samples have nothing to do with each other.
 
@@ -105,6 +107,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             BudgetError: nothing fits the budget.
         """
         from attar.data.arrays import from_arrays
+        from attar.data.graphs import is_graph
         from attar.deploy.session import load
         from attar.fit import Options, fit_dataset, prepared
         from attar.training.progress import Silent
@@ -123,6 +126,13 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             balanced=bool(self.balanced),
         )
         budget = options.limits()
+        if y is None:
+            y = getattr(X, "y", None) if is_graph(X) else None
+        if y is None:
+            raise LabelError(
+                "Learner requires y to be passed, but the target y is None: give a label for each sample, -1 where "
+                "unknown"
+            )
         dataset = prepared(from_arrays(X, y, kind=self.kind, groups=groups), options)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch, "run") if self.run is None else Path(self.run)
