@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 
 import attar
@@ -58,9 +59,32 @@ def test_it_takes_what_texts_there_are(learner):
     assert np.isfinite(p).all()
     np.testing.assert_array_equal(p[0], p[1])
     np.testing.assert_allclose(learner.predict_proba(np.array(["a tide"])), learner.predict_proba(["a tide"]))
-    for wrong in ([1.0, 2.0], np.zeros((2, 3)), "one text", [["a"]]):
-        with pytest.raises(ModelError):
-            learner.predict(wrong)
+    column = pd.DataFrame({"words": ["a tide"]})
+    for same in (column, column.assign(text="").rename(columns={"words": "text", "text": "other"}), [["a tide"]]):
+        np.testing.assert_allclose(learner.predict_proba(same), learner.predict_proba(["a tide"]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ([1.0, 2.0], "type float"),
+        (np.zeros((2, 3)), "the model wants"),
+        ("one text", "one text alone: give a list of strings"),
+        ([["a", "b"]], "give a list of strings"),
+        ([b"a tide"], "type bytes"),
+        (np.array([b"a tide"]), "type bytes"),
+        (pd.DataFrame({"a": ["a tide"], "b": ["x"]}), "the table has no column 'text'"),
+    ],
+)
+def test_what_is_no_text_is_refused(learner, wrong, says):
+    with pytest.raises(ModelError, match=says):
+        learner.predict(wrong)
+
+
+def test_a_table_of_texts_predicts_itself():
+    texts, topics = letters(40)
+    table = pd.DataFrame({"words": texts})
+    assert Learner(time=1, pretexts=()).fit(table, topics).score(table, topics) > 0.8
 
 
 def test_the_input_is_token_ids_of_plain_onnxruntime(learner, tmp_path):

@@ -86,8 +86,11 @@ def test_files_of_random_bytes_are_said(tmp_path):
 
 @pytest.mark.parametrize(
     "x",
-    [TEXTS, tuple(TEXTS), np.array(TEXTS), np.array(TEXTS, dtype=object), pd.Series(TEXTS), pd.DataFrame({"a": TEXTS})],
-    ids=["list", "tuple", "array", "objects", "series", "frame"],
+    [
+        *(TEXTS, tuple(TEXTS), np.array(TEXTS), np.array(TEXTS, dtype=object), pd.Series(TEXTS)),
+        *(pd.DataFrame({"a": TEXTS}), np.array(TEXTS)[:, None], [[text] for text in TEXTS]),
+    ],
+    ids=["list", "tuple", "array", "objects", "series", "frame", "column", "lists"],
 )
 def test_what_python_holds(x):
     dataset = from_arrays(x, LABELS)
@@ -157,6 +160,9 @@ def test_long_texts_are_cut_and_said():
         (["", " ", None], "text", "all 3 texts are empty"),
         ([1.0, 2.0], "text", "text 0 is of type float"),
         (["a", b"b"], "text", "text 1 is of type bytes"),
+        ([b"a bee", b"a fox"], None, "text 0 is of type bytes; give texts as strings"),
+        (np.array([b"a bee", b"a fox"]), None, "text 0 is of type bytes; give texts as strings"),
+        ([[str(i)] for i in range(20)] + [["2O"]], None, "column 'x0' is '2O' where a number is expected"),
         (np.zeros((3, 2)), "text", "no list of texts"),
         ([], "text", "no list of texts"),
         (["1.5", "2"], None, "give samples along the first axis"),

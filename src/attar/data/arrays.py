@@ -16,6 +16,7 @@ from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
 from attar.data.quality import duplicates
 from attar.data.raw import Raw, RawLabels
+from attar.data.tables import holds_a_typing_error
 from attar.data.texts import are_texts, test_part, text_column, tokenize, without_names
 from attar.data.windows import told
 from attar.errors import DataError, LabelError, first_line
@@ -38,9 +39,9 @@ def from_arrays(
         x: image `(n, h, w)` or `(n, h, w, c)`, series `(n, channels, steps)`, table `(n, features)`;
             a DataFrame of numbers, booleans, texts, categories and dates; or a list of series `(steps,)` or
             `(channels, steps)` of different lengths, which are padded with NaN; or texts, as a list or array of
-            strings or a column of a DataFrame; or a graph, as an object with `x` and `edge_index` such as
-            torch-geometric's `Data`. A single array of three axes is taken for images where it holds bytes or
-            is square, else for series.
+            strings `(n,)` or `(n, 1)` or a column of a DataFrame; or a graph, as an object with `x` and
+            `edge_index` such as torch-geometric's `Data`. A single array of three axes is taken for images where it
+            holds bytes or is square, else for series.
         y: labels `(n,)`, integers or texts; -1, None, NaN and "" mean unlabelled. Where None, those of a graph itself,
             else all are unlabelled. Where a graph has a `train_mask`, the labels of other nodes are set aside; those of
             its `test_mask` are the test part.
@@ -81,7 +82,13 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
         return _from_frame(x, labels, names, kind)
     if are_texts(x) or (kind == "text" and isinstance(x, list | tuple)):
         return Raw(np.array(x, dtype=object), labels, ids=names, columns=(Column("text"),), kind="text")
-    return Raw(_as_array(x), labels, ids=names)
+    array = _as_array(x)
+    if kind is None and isinstance(array, np.ndarray) and array.shape[1:] == (1,):
+        cells = array[:, 0].tolist()
+        # Where they are numbers but for a typing error, it is the error that has to be told.
+        if are_texts(cells) and not holds_a_typing_error([str(cell) for cell in set(cells)]):
+            return Raw(np.array(cells, dtype=object), labels, ids=names, columns=(Column("text"),), kind="text")
+    return Raw(array, labels, ids=names)
 
 
 def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None) -> Raw:

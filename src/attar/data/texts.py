@@ -100,15 +100,18 @@ def _is_called_text(name: str) -> bool:
 def are_texts(x: object) -> bool:
     """Whether a list or array of one axis holds texts: a string at least, no number, and not numbers alone in strings.
 
+    Bytes are taken for texts too, so that they are refused as such.
+
     >>> are_texts(["a b", None]), are_texts(["1.5", "2"]), are_texts([1.0, 2.0]), are_texts([[1.0]])
     (True, False, False, False)
     """
     cells = x.tolist() if hasattr(x, "tolist") else x
     if not isinstance(cells, list | tuple) or not cells:
         return False
-    strings = [cell for cell in cells if isinstance(cell, str)]
-    others = any(not isinstance(cell, str) and not is_missing(cell) for cell in cells)
-    return bool(strings) and not others and not all(is_number(cell) for cell in strings if cell.strip())
+    strings = [cell for cell in cells if isinstance(cell, str | bytes)]
+    others = any(not isinstance(cell, str | bytes) and not is_missing(cell) for cell in cells)
+    numbers = (isinstance(cell, str) and is_number(cell) for cell in strings if cell.strip())
+    return bool(strings) and not others and not all(numbers)
 
 
 def test_part(table: ArrowTable) -> Ints | None:

@@ -116,22 +116,32 @@ def graph(X: object, features: int, hops: int) -> tuple[Feed, Ints]:
     return {"x": links.features[around], "edge_index": edges}, place.reshape(-1)
 
 
-def texts(X: object, tokenizer: Tokenizer, length: int) -> Feed:
+def texts(X: Any, tokenizer: Tokenizer, length: int, name: str = "") -> Feed:
     """Return the token ids of texts as int64 "input_ids" `(n, length)`, padded at the end.
 
     Arguments:
-        X: strings `(n,)`, None where missing, as a list, an array or a column of a DataFrame; or token ids
-            `(n, length)` of this tokenizer, NaN after the end.
+        X: strings `(n,)` or `(n, 1)`, None where missing, as a list, an array, a DataFrame or a column of it; or token
+            ids `(n, length)` of this tokenizer, NaN after the end.
         tokenizer: of the model.
         length: in tokens; what is longer is cut.
+        name: of the column of texts, where a DataFrame has several.
 
     Raises:
         ModelError: neither texts nor ids.
     """
+    if isinstance(X, str):
+        raise ModelError("one text alone: give a list of strings, even of one")
+    if hasattr(X, "iloc") and hasattr(X, "columns") and len(X.columns) > 1:
+        named = {str(column): i for i, column in enumerate(X.columns)}
+        if name not in named:
+            raise ModelError(f"the table has no column '{name}': name its columns as in training")
+        X = X.iloc[:, named[name]]
     array = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else np.asarray(X)
+    if array.dtype.kind in "OUT" and array.shape[1:] == (1,):
+        array = array[:, 0]
     if array.dtype.kind in "biuf" and array.ndim == 2:
         ids = numbers(array, (length,))
-    elif array.ndim == 1 and array.dtype.kind in "OUT":
+    elif array.ndim == 1 and array.dtype.kind in "OUTS":
         odd = next((cell for cell in array.tolist() if not isinstance(cell, str) and not is_missing(cell)), None)
         if odd is not None:
             raise ModelError(

@@ -83,8 +83,9 @@ class Model:
             X: raw samples `(n, *shape)`. Images of another size, or a list of several sizes, are resized. A series may
                 be shorter; the rest is missing. Series of different lengths come as a list of arrays `(channels,
                 steps)`. A table may be a DataFrame (columns by name), an array of objects or strings, or float32 with
-                the code of the category in categorical columns. Texts are a list or array of strings. A graph is an
-                object with `x` and `edge_index`, or nodes as `attar.data.nodes` has them; it is taken as a whole.
+                the code of the category in categorical columns. Texts are a list or array of strings, or a
+                DataFrame that has them. A graph is an object with `x` and `edge_index`, or nodes as `attar.data.nodes`
+                has them; it is taken as a whole.
             advance: called with the number of samples done after each batch.
 
         Returns:
@@ -112,7 +113,7 @@ class Model:
             return graph(X, self.shape[0], self._hops)[0]
         if self.kind == "text":
             try:
-                return texts(X, self._tokenizer, self.shape[0])
+                return texts(X, self._tokenizer, self.shape[0], self.meta.columns[0].name)
             except DataError as error:  # of the tokenizer
                 raise ModelError(str(error)) from None
         if self.kind == "series":
