@@ -170,7 +170,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Probability of each class.
 
         Arguments:
-            X: samples of the shape of those in `fit`.
+            X: samples like those in `fit`. Images of another size are resized; the end of a shorter series is missing,
+                and that of a longer one is cut off.
 
         Returns:
             float32 `(n, n_classes)`, in the order of `classes_`.

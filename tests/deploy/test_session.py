@@ -133,11 +133,18 @@ def test_shorter_series_end_in_nan(series_file: Path, samples: Samples) -> None:
     np.testing.assert_array_equal(model.predict_proba(x[:, :, :30]), expected)
 
 
+def test_longer_series_are_cut(series_file: Path, samples: Samples) -> None:
+    model, x = load(series_file), samples(4, 3, 50)
+    expected = model.predict_proba(x[:, :, :40])
+    np.testing.assert_array_equal(model.predict_proba(x), expected)
+    np.testing.assert_array_equal(model.predict_proba([x[0], x[1, :, :41], x[2, :, :40], x[3]]), expected)
+
+
 @pytest.mark.parametrize(
     "x",
-    [np.zeros((2, 3, 41)), np.zeros((2, 4, 40)), np.zeros((3, 40)), [np.zeros((3, 41))], [np.zeros(40)], [[["a"]] * 3]],
+    [np.zeros((2, 4, 40)), np.zeros((3, 40)), [np.zeros((4, 40))], [np.zeros(40)], [[["a"]] * 3]],
 )
-def test_longer_series_are_refused(series_file: Path, x: object) -> None:
+def test_series_of_other_channels_are_refused(series_file: Path, x: object) -> None:
     with pytest.raises(ModelError):
         load(series_file).predict(x)
 

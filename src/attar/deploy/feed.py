@@ -66,10 +66,10 @@ def _shaped(X: object, shape: tuple[int, ...]) -> Floats:
 
 
 def series(X: object, shape: tuple[int, int]) -> Floats:
-    """Return `X` as float32 `(n, channels, steps)`, shorter series ending in NaN.
+    """Return `X` as float32 `(n, channels, steps)`: shorter series end in NaN, longer ones are cut.
 
     Raises:
-        ModelError: a series is longer than the model's, has other channels, or holds an infinite value.
+        ModelError: a series has other channels, or holds an infinite value.
     """
     channels, steps = shape
     if not isinstance(X, list | tuple):
@@ -81,12 +81,9 @@ def series(X: object, shape: tuple[int, int]) -> Floats:
         X = list(array)
     result = np.full((len(X), channels, steps), np.nan, dtype=np.float32)
     for i, one in enumerate(map(_floats, X)):
-        if one.ndim != 2 or one.shape[0] != channels or one.shape[1] > steps:
-            raise ModelError(
-                f"series {i} has shape {one.shape} and the model wants ({channels}, up to {steps}): cut it, or train "
-                "on longer series"
-            )
-        result[i, :, : one.shape[1]] = one
+        if one.ndim != 2 or one.shape[0] != channels:
+            raise ModelError(f"series {i} has shape {one.shape} and the model wants ({channels}, {steps})")
+        result[i, :, : one.shape[1]] = one[:, :steps]
     return _finite(result)
 
 

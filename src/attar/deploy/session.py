@@ -80,12 +80,12 @@ class Model:
         """Return the probability of each class for each sample.
 
         Arguments:
-            X: raw samples `(n, *shape)`. Images of another size, or a list of several sizes, are resized. A series may
-                be shorter; the rest is missing. Series of different lengths come as a list of arrays `(channels,
-                steps)`. A table may be a DataFrame (columns by name), an array of objects or strings, or float32 with
-                the code of the category in categorical columns. Texts are a list or array of strings, or a
-                DataFrame that has them. A graph is an object with `x` and `edge_index`, or nodes as `attar.data.nodes`
-                has them; it is taken as a whole.
+            X: raw samples `(n, *shape)`. Images of another size, or a list of several sizes, are resized. The end of a
+                shorter series is missing, and that of a longer one is cut off. Series of different lengths come as a
+                list of arrays `(channels, steps)`. A table may be a DataFrame (columns by name), an array of objects or
+                strings, or float32 with the code of the category in categorical columns. Texts are a list or array of
+                strings, or a DataFrame that has them. A graph is an object with `x` and `edge_index`, or nodes as
+                `attar.data.nodes` has them; it is taken as a whole.
             advance: called with the number of samples done after each batch.
 
         Returns:
