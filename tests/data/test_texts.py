@@ -205,6 +205,27 @@ def test_a_json_key_that_the_first_row_lacks_is_a_column_all_the_same(tmp_path, 
     assert raw.y == [None, None, "x"]
 
 
+@pytest.mark.parametrize("form", ["list", "lines"])
+def test_nan_and_null_in_json_are_missing(tmp_path, form):
+    rows = [{"text": text, "label": label} for text, label in zip([*TEXTS, np.nan], [*LABELS[:4], np.nan, None, "x"])]
+    text = json.dumps(rows) if form == "list" else "\n".join(map(json.dumps, rows))
+    assert "NaN" in text
+    (tmp_path / "a.json").write_text(text)
+    dataset = read(str(tmp_path / "a.json"))
+    assert dataset.y.tolist() == [0, 1, 0, 1, -1, -1, 0]
+    assert "1 of 7 texts is empty or missing" in dataset.notes
+    (tmp_path / "a.json").write_text('[{"a": NaN, "b": 1}, {"a": 2.5, "b": null}]')
+    np.testing.assert_array_equal(read_file(tmp_path / "a.json").x, [[np.nan, 1], [2.5, np.nan]])
+
+
+def test_numbers_and_texts_in_one_column_of_json_are_refused(tmp_path):
+    (tmp_path / "a.json").write_text('[{"a": 1, "label": "x"}, {"a": 2, "label": 3}]')
+    with pytest.raises(
+        DataError, match=r"a\.json: column 'label' holds values of several types \(.*; write all of them"
+    ):
+        read_file(tmp_path / "a.json")
+
+
 @pytest.mark.parametrize("value", [10**30, -(10**30), [10**30], {"b": 10**30}])
 def test_a_whole_number_in_json_that_no_column_can_hold_is_refused(tmp_path, value):
     (tmp_path / "a.json").write_text(json.dumps([{"n": 1}, {"n": None}]).replace("1", json.dumps(value)))

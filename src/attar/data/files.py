@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from attar.data.archives import read_npy, read_npz
-from attar.data.dataset import Array, Column
+from attar.data.dataset import Array, Column, is_missing
 from attar.data.delimited import layout, read_delimited, words_for_missing
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
@@ -265,7 +265,13 @@ def _cells(rows: Sequence[Mapping[str, Any]], name: str, path: Path) -> ArrowCol
     import pyarrow as pa
 
     try:
-        return pa.array([row.get(name) for row in rows])
+        # NaN is what pandas writes for a text that is missing.
+        return pa.array([None if is_missing(cell) else cell for cell in (row.get(name) for row in rows)])
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{path}: column '{name}' holds values of several types ({first_line(error)}); write all of them as "
+            "numbers, or all as texts"
+        ) from None
     except OverflowError:
         raise DataError(
             f"{path}: column '{name}' holds a whole number of more than 64 bits; write it with a point, or as a text"
