@@ -36,7 +36,7 @@ def test_images_in_order_of_their_names(tmp_path):
     assert np.array_equal(raw.x, np.stack([pixels[1], pixels[2], pixels[0]]))
     assert raw.kind == "image"
     assert raw.y is None
-    assert raw.notes == ("1 other files are ignored (README.txt)",)
+    assert raw.notes == ("1 other file is ignored (README.txt)",)
 
 
 def test_sub_folders_are_labels(tmp_path):
@@ -149,7 +149,7 @@ def test_folders_without_samples(tmp_path):
     with pytest.raises(DataError, match="it is empty"):
         read_folder(tmp_path)
     (tmp_path / "a.pdf").write_text("x")
-    with pytest.raises(DataError, match=r"1 other files, like a.pdf"):
+    with pytest.raises(DataError, match=r"1 other file, like a.pdf"):
         read_folder(tmp_path)
 
 

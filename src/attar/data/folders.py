@@ -66,14 +66,16 @@ def read_folder(
             " apart, and a file of labels outside, or give that as the labels"
         )
     if not samples:
-        found = f"{len(names)} other files, like {names[0]}" if names else "it is empty"
+        files = inflected(len(names), "file", "files")
+        found = f"{len(names)} other {files}, like {names[0]}" if names else "it is empty"
         raise DataError(
             f"{folder}: no image, recording or text ({found}); give images, or CSV, Parquet, NPY, WAV or .txt files"
         )
     notes = []
     other = sorted(set(names) - set(samples) - set(lists))
     if other:
-        notes.append(f"{len(other)} other files are ignored ({listed(other)})")
+        are = inflected(len(other), "other file is", "other files are")
+        notes.append(f"{len(other)} {are} ignored ({listed(other)})")
     notes += [f"{name} lists labels, and is no sample: give it as the labels to have them" for name in lists]
     if images:
         paths = [f"{folder}{os.sep}{name}" for name in images]
