@@ -124,10 +124,42 @@ def test_nothing_is_learnt_from_the_test_part(tmp_path):
         ({"comment": TEXTS, "age": [1, 2, 3, 4, 5, 6]}, "table"),  # a table with free text, as before
         ({"comment": TEXTS, "split": ["red", "blue"] * 3}, "table"),  # no split
         ({"text": ["1.5", "2", "3", "4", "5", "6"]}, "table"),
+        ({"text": TEXTS[:2] * 9}, "text"),  # whatever the share of copies
+        ({"comment": TEXTS[:2] * 9}, "text"),
+        ({"title": TEXTS[:2] * 9, "comment": TEXTS * 3}, "table"),  # categories of several words
+        ({"title": ["red", "blue"] * 3, "comment": TEXTS}, "table"),
     ],
 )
 def test_texts_are_told_from_categories(tmp_path, columns, kind):
     assert read(str(write(tmp_path / "a.parquet", pa.table(columns)))).kind == kind
+
+
+def test_short_texts_that_repeat_themselves_are_said_to_be_categories(tmp_path):
+    note = "column 'text' is taken for categories: if it holds texts, give the kind text"
+    table = pa.table({"text": ["so good", "too bad"] * 9})
+    path = str(write(tmp_path / "a.csv", table))
+    assert note in read(path).notes
+    assert note not in read(path, kind="table").notes
+    assert note in from_arrays(table.to_pandas()).notes
+    assert not any("categories" in note for note in from_arrays(pd.DataFrame({"age": [1, 2, 3]})).notes)
+
+
+@pytest.mark.parametrize("n", [6, 24])  # of few rows, and of so many that texts none of which occurs twice are none
+def test_of_several_columns_of_texts_the_longest_is_taken(tmp_path, n):
+    titles = [f"a title of {i // 2}" for i in range(n)]
+    abstracts = [f"the abstract of {i}, which is longer" for i in range(n)]
+    table = pa.table({"id": list(range(n)), "title": titles, "abstract": abstracts, "label": ["x", "y"] * (n // 2)})
+    path = str(write(tmp_path / "a.csv", table))
+    dataset = read(path)
+    assert texts_of(dataset) == abstracts
+    assert "1 column beside the texts is not learnt from (title)" in dataset.notes
+    same = read_for_prediction(path, kind="text", shape=dataset.x.shape[1:], columns=dataset.columns)
+    assert texts_of(same) == abstracts
+    frame = from_arrays(table.to_pandas()[["title", "abstract"]])
+    assert texts_of(frame) == abstracts
+    assert "1 column beside the texts is not learnt from (title)" in frame.notes
+    named = table.to_pandas()[["title", "abstract"]].rename(columns={"title": "text"})
+    assert texts_of(from_arrays(named)) == titles
 
 
 def test_the_kind_decides_where_it_is_given(tmp_path):

@@ -17,7 +17,7 @@ from attar.data.nodes import Nodes
 from attar.data.quality import duplicates
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import holds_a_typing_error
-from attar.data.texts import are_texts, test_part, text_column, tokenize, without_names
+from attar.data.texts import are_texts, beside, categories_alone, test_part, text_column, tokenize, without_names
 from attar.data.windows import told
 from attar.errors import DataError, LabelError, first_line
 
@@ -112,10 +112,11 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
     texts = text_column(table, kind, (), "x")
     if texts is not None:
         cells = np.array(table.column(texts).to_pylist(), dtype=object)
-        test = test_part(table)
-        return Raw(cells, y, ids=ids, columns=(Column(texts),), kind="text", test=test, notes=tuple(unlearnt))
-    values, columns, notes = from_arrow(table, where="x")
-    return Raw(values, y, ids=ids, columns=columns, kind="table", notes=(*unlearnt, *notes))
+        test, notes = test_part(table), [*unlearnt, *beside(table, texts)]
+        return Raw(cells, y, ids=ids, columns=(Column(texts),), kind="text", test=test, notes=tuple(notes))
+    values, columns, found = from_arrow(table, where="x")
+    notes = [*unlearnt, *found, *categories_alone(columns, kind)]
+    return Raw(values, y, ids=ids, columns=columns, kind="table", notes=tuple(notes))
 
 
 def _complaint(x: Any, error: Exception) -> str:

@@ -17,7 +17,7 @@ from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_once, from_arrow
-from attar.data.texts import test_part, text_column, without_names
+from attar.data.texts import beside, categories_alone, test_part, text_column, without_names
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
 from attar.errors import DataError, LabelError, first_line, inflected, listed
@@ -178,8 +178,7 @@ def from_table(
     notes += unlearnt
     texts = text_column(table, kind, text, where)
     if texts is not None:
-        others = [name for name in table.column_names if name != texts]
-        notes += [f"column '{texts}' is taken for the texts", *_unused(others)]
+        notes += [f"column '{texts}' is taken for the texts", *beside(table, texts)]
         cells = np.array(table.column(texts).to_pylist(), dtype=object)
         return Raw(
             cells,
@@ -191,16 +190,12 @@ def from_table(
             notes=tuple(notes),
             groups=of,
         )
-    beside = _like_labels(table.column_names) if label is not None and not said else []
-    if beside:
-        notes.append(f"columns called like labels stay features ({', '.join(beside)}): leave out what tells the label")
+    like = _like_labels(table.column_names) if label is not None and not said else []
+    if like:
+        notes.append(f"columns called like labels stay features ({', '.join(like)}): leave out what tells the label")
     values, columns, found = from_arrow(table, where=where, text=text)
-    return Raw(values, y, ids=named, columns=columns, kind="table", notes=(*notes, *found), groups=of)
-
-
-def _unused(names: Sequence[str]) -> list[str]:
-    columns, are = inflected(len(names), "column", "columns"), inflected(len(names), "is", "are")
-    return [f"{len(names)} {columns} beside the texts {are} not learnt from ({listed(names)})"] if names else []
+    notes += [*found, *categories_alone(columns, kind)]
+    return Raw(values, y, ids=named, columns=columns, kind="table", notes=tuple(notes), groups=of)
 
 
 def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,10 @@ import numpy as np
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.tables import ArrowTable, is_clock, is_number, is_text, looks_like_a_number
 from attar.data.tokens import Tokenizer, padded
-from attar.errors import DataError, inflected
+from attar.errors import DataError, inflected, listed
 
 TEXT_NAMES = ("text", "sentence", "message", "review", "document", "content")
-# A column of texts rather than of categories: this share of its cells are different, and they have so many words.
+# Texts rather than categories: this share of them are different, or they have so many words in the mean.
 _DISTINCT, _WORDS = 0.5, 3.0
 # In so many rows, texts that all differ do so for a reason.
 _FEW = 20
@@ -28,13 +28,15 @@ _KEPT, _STEP, _LONGEST = 0.99, 8, 256
 def text_column(table: ArrowTable, kind: str | None, known: Collection[str], where: str) -> str | None:
     """Find the column that makes a table a set of texts.
 
-    It is the only column of features, or the only one beside a column `split` that names the parts of the set, holds
-    texts of which half are different, and is called text (or sentence, message, review, document, content) or has three
-    words or more in the mean. Short texts that repeat themselves are categories.
+    It is the only column of features, or the only one beside a column `split` that names the parts of the set; and its
+    texts have three words or more in the mean, or half of them are different and it is called text (or sentence,
+    message, review, document, content). Short texts that repeat themselves are categories. Of several columns that all
+    hold such texts, half of which are different in each, it is the first that is called so, or else the longest.
 
     Arguments:
         table: the columns of features.
-        kind: "text": there is such a column, and the longest is taken; another: there is none; None: see.
+        kind: "text": there is such a column, the first of such a name or else the longest; another: there is none;
+            None: see.
         known: names of a model's columns, taken first.
         where: the file that an error names.
 
@@ -45,15 +47,33 @@ def text_column(table: ArrowTable, kind: str | None, known: Collection[str], whe
         return None
     found = {str(field.name): _cells(table.column(i)) for i, field in enumerate(table.schema) if is_text(field.type)}
     if kind == "text":
-        named = [name for name in found if name in known] or list(filter(_is_called_text, found))
-        longest = max(named[:1] or found, key=lambda name: sum(len(cell or "") for cell in found[name]), default=None)
-        if longest is None:
+        if not found:
             raise DataError(f"{where}: no column holds texts; give one called text")
-        return longest
-    features = [name for name in table.column_names if not (name == _SPLIT and _is_split(found.get(name, [])))]
-    if len(features) != 1 or features[0] not in found:
+        return _likeliest(found, known)
+    features: list[str] = [
+        name for name in table.column_names if not (name == _SPLIT and _is_split(found.get(name, [])))
+    ]
+    if not features or any(name not in found or not _are_texts(found[name], name) for name in features):
         return None
-    return features[0] if _are_texts(found[features[0]], _is_called_text(features[0])) else None
+    if len(features) == 1:
+        return features[0]
+    if not all(_mostly_differ(found[name]) for name in features):  # categories, too, can have several words
+        return None
+    return _likeliest({name: found[name] for name in features}, known)
+
+
+def beside(table: ArrowTable, texts: str) -> list[str]:
+    """A note on the columns that are not learnt from, where there are any beside that of the texts."""
+    names = [name for name in table.column_names if name != texts]
+    columns, are = inflected(len(names), "column", "columns"), inflected(len(names), "is", "are")
+    return [f"{len(names)} {columns} beside the texts {are} not learnt from ({listed(names)})"] if names else []
+
+
+def categories_alone(columns: Sequence[Column], kind: str | None) -> list[str]:
+    """A note where the only column of a table is taken for categories, as short texts that repeat themselves are."""
+    if kind is not None or len(columns) != 1 or not columns[0].categories:
+        return []
+    return [f"column '{columns[0].name}' is taken for categories: if it holds texts, give the kind text"]
 
 
 def without_names(table: ArrowTable, kind: str | None, known: Collection[str]) -> tuple[ArrowTable, list[str]]:
@@ -73,7 +93,7 @@ def without_names(table: ArrowTable, kind: str | None, known: Collection[str]) -
         return table, []
     found = [str(f.name) for f in table.schema if f.name not in known and is_text(f.type)]
     found = [name for name in found if _all_differ(table.column(name))]
-    named = [name for name in found if not _are_texts(_cells(table.column(name)), _is_called_text(name))]
+    named = [name for name in found if not _are_texts(_cells(table.column(name)), name)]
     rest = table.drop_columns(named)
     if rest.num_columns == 0:
         return table, []
@@ -182,11 +202,27 @@ def _clean(x: Array | Sequence[object], where: str) -> list[str]:
     return texts
 
 
-def _are_texts(cells: Sequence[str | None], named: bool) -> bool:
-    known = [cell for cell in cells if cell is not None and cell.strip()]
-    if not known or len(set(known)) < _DISTINCT * len(known) or all(map(is_number, known)):
+def _likeliest(found: Mapping[str, Sequence[str | None]], known: Collection[str]) -> str:
+    named = [name for name in found if name in known] or list(filter(_is_called_text, found))
+    return max(named[:1] or found, key=lambda name: sum(len(cell or "") for cell in found[name]))
+
+
+def _are_texts(cells: Sequence[str | None], name: str) -> bool:
+    known = _known(cells)
+    if not known or all(map(is_number, known)):
         return False
-    return named or sum(len(cell.split()) for cell in known) >= _WORDS * len(known)
+    if sum(len(cell.split()) for cell in known) >= _WORDS * len(known):
+        return True
+    return _is_called_text(name) and _mostly_differ(known)
+
+
+def _mostly_differ(cells: Sequence[str | None]) -> bool:
+    known = _known(cells)
+    return len(set(known)) >= _DISTINCT * len(known)
+
+
+def _known(cells: Sequence[str | None]) -> list[str]:
+    return [cell for cell in cells if cell is not None and cell.strip()]
 
 
 def _is_split(parts: Sequence[object]) -> bool:
