@@ -10,10 +10,13 @@ import torch.nn.utils.prune as torch_prune
 from torch import nn
 from torch.nn.utils import parametrize
 
+from attar.compress.factorization import factorize
 from attar.compress.parametrizations import Codebook, Coded, Masked, Rounded, codes_of, frozen, store
 from attar.compress.places import places
+from attar.compress.pruning import prune
 from attar.compress.quantization import quantize
 from attar.compress.saved import load, save
+from attar.compress.squeezing import squeeze
 
 
 def tied():
@@ -190,3 +193,25 @@ def test_a_weight_that_is_shared_is_pruned_by_torch_where_it_was() -> None:
     torch_prune.l1_unstructured(net[0], "weight", 0.5)
     x = torch.randn(9, 6)
     assert torch.equal(frozen(net)(x), net(x))
+
+
+@pytest.mark.parametrize(
+    "compressed",
+    [
+        lambda net, x: squeeze(net, x, bytes=900, epochs=2),
+        lambda net, x: prune(net, 0.5, x=x, epochs=1),
+        lambda net, x: prune(net, 0.3, x=x, structure="channels", epochs=1),
+        lambda net, x: factorize(net, x, ranks={"2": 4}, epochs=1),
+        lambda net, x: quantize(net, x, bits=3, epochs=1),
+    ],
+    ids=["squeeze", "prune", "channels", "factorize", "quantize"],
+)
+def test_frozen_layers_are_compressed_as_others_are(compressed) -> None:
+    torch.manual_seed(0)
+    net, x = (
+        nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 3)),
+        torch.randn(64, 8),
+    )
+    still = copy.deepcopy(net).requires_grad_(False)
+    assert torch.equal(compressed(still, x)(x), compressed(net, x)(x))
+    assert not any(p.requires_grad for p in still.parameters())

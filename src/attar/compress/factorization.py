@@ -52,7 +52,7 @@ def factorize(
     split (shared and parametrised weights, grouped convolutions) stays.
 
     Arguments:
-        model: any network; it is not changed.
+        model: any network; it is not changed. Frozen layers are compressed and trained like others.
         x: samples `(n, *shape)`; some are needed unless a linear layer by itself is split without data.
         ranks: by the name of the layer, the others stay; "vbmf": as many as are no noise, in each layer.
         energy: part of the variance of its answers that each layer keeps, in place of ranks.

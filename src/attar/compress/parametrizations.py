@@ -191,8 +191,11 @@ def frozen(model: nn.Module) -> nn.Module:
 
 
 def settle(model: nn.Module) -> None:
-    """Replace weights that parametrisations and hooks of others compute by what they yield; those that
-    `torch.nn.utils.prune` holds at zero get a mask of our own."""
+    """Take all weights of a copy alike, whatever its owner did with them in training.
+
+    Those that parametrisations and hooks of others compute are replaced by what they yield; those that
+    `torch.nn.utils.prune` holds at zero get a mask of our own; and all that are floats can be trained.
+    """
     for layer in list(model.modules()):
         for hook in list(layer._forward_pre_hooks.values()):
             _settle_hook(layer, hook)
@@ -205,6 +208,9 @@ def settle(model: nn.Module) -> None:
                 value = getattr(layer, name).detach().clone()
                 bare(layer, name)
                 layer.register_parameter(name, nn.Parameter(value))
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.requires_grad_()
 
 
 def _settle_hook(layer: nn.Module, hook: object) -> None:

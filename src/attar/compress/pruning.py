@@ -58,7 +58,7 @@ def prune(
         https://arxiv.org/abs/1708.06519 (scales of batch normalisation)
 
     Arguments:
-        model: any network; it is not changed.
+        model: any network; it is not changed. Frozen layers are compressed and trained like others.
         amount: share of the weights that become zero, or with "channels" of the multiply-accumulates that are saved;
             at least 0, below 1. None with a threshold, and with (n, m).
         x: samples `(n, *shape)`: for "channels", the criterion "taylor" and training.

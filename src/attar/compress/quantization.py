@@ -68,7 +68,8 @@ def quantize(
         Han, Mao, Dally, Deep Compression, 2016, https://arxiv.org/abs/1510.00149
 
     Arguments:
-        model: any network; not changed. What has been pruned stays zero, what is kept as integers already stays so.
+        model: any network; not changed. Frozen layers are compressed and trained like others. What has been pruned
+            stays zero, what is kept as integers already stays so.
         x: samples `(n, *shape)`, where activations are rounded or the network is trained.
         bits: of each weight, 2 to 16; or of the weights named, as in `named_parameters`, the others staying floats.
         ends: bits of the first and the last weight, and of what goes into their layers, where they differ.

@@ -65,7 +65,8 @@ def squeeze(
         Wiedemann et al., DeepCABAC, 2020, https://arxiv.org/abs/1907.11900 (rate and distortion)
 
     Arguments:
-        model: any network; it is not changed. Parameters that are integers already stay as they are.
+        model: any network; it is not changed. Frozen layers are compressed and trained like others. Parameters that
+            are integers already stay as they are.
         x: samples `(n, *shape)`.
         y: class codes `(n,)`, -1 where unlabelled; None: no labels.
         bytes: of the file that `save` writes.
