@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.compress.distillation import Samples, answers, rows
+from attar.compress.finite import check_inputs
 from attar.compress.grids import Clipping, Grid, fitted
 from attar.compress.parametrizations import Rounded
 from attar.errors import CompressionError
@@ -85,10 +86,7 @@ def round_inputs(
         )
     instead: dict[nn.Module, nn.Module] = {}
     for layer, numbers in seen.items():
-        if not bool(numbers.isfinite().all()):
-            raise CompressionError(
-                f"{names[layer] or type(layer).__name__}: some of its inputs are not finite; correct the samples"
-            )
+        check_inputs(names[layer] or type(layer).__name__, numbers)
         steps = fitted(numbers[None], chosen[layer], clipping)
         assert steps.zero is not None
         # Where nothing is positive, one code above zero is kept: rounding needs one to learn its step by.

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from attar.compress.marks import Marks, Reader
+from attar.compress.costs import evaluated
+from attar.compress.finite import check_answers
+from attar.compress.marks import Marks, Reader, floats
 from attar.compress.widths import depthwise, is_wall, keeps_apart, read_width, reads, writes
 
 # A tensor, by the name of its first owner, and one of its axes.
@@ -57,12 +59,17 @@ def coupling(model: nn.Module, x: Tensor) -> Coupling:
         model: in evaluation mode for this.
         x: a few samples `(n, *shape)`.
 
+    Raises:
+        CompressionError: an answer is not finite.
+
     Example:
         >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(16, 2))
         >>> (group,) = coupling(net, torch.zeros(1, 1, 4, 4)).groups
         >>> group[1].indices
         {('0.bias', 0): (1,), ('0.weight', 0): (1,), ('2.weight', 1): (4, 5, 6, 7)}
     """
+    with evaluated(model):
+        check_answers(floats(model(x)))
     marks, union = Marks(model, x), _Union(model)
     reached: dict[Reader, Tensor] = {}
     with marks.watched():

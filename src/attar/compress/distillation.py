@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.features import Guides
+from attar.compress.finite import check_answers
 from attar.compress.given import are_logits, check_classes, check_training, class_codes, samples_for
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
@@ -177,8 +178,7 @@ def lesson(
     if len(told) != n:
         raise CompressionError(f"{len(told)} answers of the teacher for {n} samples: give one for each")
     labels = class_codes(y, n)
-    if not bool(torch.isfinite(told).all()):
-        raise CompressionError("the teacher answers some samples with NaN or infinity: leave them out, or mend it")
+    check_answers([told], of="teacher")
     if told.ndim == 2:
         check_classes(labels, told)
     known = (labels != UNLABELLED).nonzero()[:, 0]

@@ -14,10 +14,11 @@ from attar.compress.choices import check_choice
 from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import Samples, View, distill, rows
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
+from attar.compress.finite import check_weights
 from attar.compress.given import check_network, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
-from attar.compress.places import copied
+from attar.compress.places import copied, places
 from attar.compress.vbmf import vbmf_rank
 from attar.errors import CompressionError
 
@@ -70,7 +71,8 @@ def factorize(
         progress: where steps, and what is left as it is, are reported.
 
     Raises:
-        CompressionError: an argument is missing or out of range, or no layer becomes cheaper.
+        CompressionError: an argument is missing or out of range, no layer becomes cheaper, or a weight or what a layer
+            is given of a sample is not finite.
 
     Example:
         >>> x, net = torch.randn(200, 30), nn.Sequential(nn.Linear(30, 30), nn.ReLU(), nn.Linear(30, 2))
@@ -85,6 +87,7 @@ def factorize(
     _judge(model, x, ranks, energy, share, of, schemes, epochs)
     smaller = copied(with_layers(model)).eval()
     settle(smaller)
+    check_weights(places(smaller))
     found, left = sites(smaller, x)
     if isinstance(ranks, Mapping):
         names = [site.name for site in found]

@@ -15,6 +15,7 @@ from torch.nn.modules.conv import _ConvNd
 from attar.compress import lowrank
 from attar.compress.costs import evaluated
 from attar.compress.distillation import Samples, rows
+from attar.compress.finite import check_inputs
 from attar.compress.lowrank import Chain, Task
 from attar.compress.places import places
 from attar.data.split import some
@@ -239,6 +240,9 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
         model: in evaluation mode for this.
         x: samples `(n, *shape)`; None: no data.
         weights: names of the weights of the layers that are wanted; None: all.
+
+    Raises:
+        CompressionError: what reaches a layer is not finite.
     """
     owners = {id(layer): place for place in places(model) for layer, name in place.owners if name == "weight"}
     found, left = [], []
@@ -261,6 +265,8 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
         finally:
             for handle in handles:
                 handle.remove()
+        for site in found:
+            check_inputs(site.name or type(site.layer).__name__, site.covariance)
     return found, left
 
 

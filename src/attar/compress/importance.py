@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.distillation import Samples, answer, rows
+from attar.compress.finite import check_answers
 from attar.compress.given import are_logits, check_classes, class_codes
 from attar.compress.places import copied, places
 from attar.data.dataset import UNLABELLED
@@ -40,6 +41,9 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
 
     Returns:
         For each batch g ⊙ w by the name of its place, for all that have a gradient.
+
+    Raises:
+        CompressionError: an answer is not finite, or a class is unknown to the network.
     """
     model = copied(model).eval()
     of = {place.name: place.original() for place in places(model)}
@@ -52,7 +56,9 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
     for batch in torch.split(order, _SIZE):
         # Whoever calls may have turned gradients off.
         with torch.enable_grad():
-            loss = _loss(answer(model, rows(x, batch)), labels[batch], generator)
+            said = answer(model, rows(x, batch))
+            check_answers([said])
+            loss = _loss(said, labels[batch], generator)
         found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
         yield {name: g * w.detach() for (name, w), g in zip(trained.items(), found) if g is not None}
 

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from attar._settings import is_count
 from attar.compress.choices import check_choice
 from attar.compress.distillation import Samples, View, distill
+from attar.compress.finite import check_weights
 from attar.compress.given import check_network, samples_for
 from attar.compress.importance import sensitivities
 from attar.compress.layers import with_layers
 from attar.compress.masks import Scope, Thinning
 from attar.compress.parametrizations import settle
-from attar.compress.places import copied, copyable
+from attar.compress.places import copied, copyable, places
 from attar.compress.structure import Criterion, narrowed
 from attar.errors import CompressionError
 
@@ -76,7 +77,8 @@ def prune(
         progress: where steps, and what is left as it is, are reported.
 
     Raises:
-        CompressionError: an argument is missing or out of range, or the weights are integers already.
+        CompressionError: an argument is missing or out of range, the weights are integers already, or a weight or what
+            the network makes of a sample is not finite.
 
     Example:
         >>> layer = nn.Linear(10, 10, bias=False)
@@ -89,6 +91,7 @@ def prune(
     # Weights that are computed from others, as by weight_norm, are pruned as what they are.
     model = copied(with_layers(model) if structure == "channels" else model)
     settle(model)
+    check_weights(places(model))
     if structure == "channels":
         assert amount is not None
         assert x is not None

@@ -15,6 +15,7 @@ from attar.compress import codebooks
 from attar.compress.aciq import corrected
 from attar.compress.choices import check_choice
 from attar.compress.distillation import Samples, View, distill
+from attar.compress.finite import check_weights
 from attar.compress.given import check_network, samples_for
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
 from attar.compress.merging import merge_batch_norm
@@ -209,9 +210,7 @@ def _chosen(model: nn.Module, bits: int | Mapping[str, int], ends: int | None) -
         weights = {name: place for name, place in weights.items() if name in bits}
     if not weights:
         raise CompressionError("the network has no weight of two axes or more that is kept as floats")
-    for name, place in weights.items():
-        if not bool(place.value.isfinite().all()):
-            raise CompressionError(f"{name}: some weights are not finite; train the network again")
+    check_weights(weights.values())
     chosen = {place: bits[name] if isinstance(bits, Mapping) else bits for name, place in weights.items()}
     if ends is not None:
         chosen |= dict.fromkeys(_ends(list(chosen)), ends)
