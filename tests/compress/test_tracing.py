@@ -57,6 +57,56 @@ def test_changes_in_place_become_results() -> None:
     assert not any(step.operation.partition(".")[0].endswith("_") for step in listed(program).steps)
 
 
+def assigned(net, x):
+    y = net.linear(x)
+    y[:, 1] = 0
+    return y
+
+
+def masked(net, x):
+    y = net.linear(x)
+    y[:, net.seen == 0] = 0
+    return y
+
+
+def halved(net, x):
+    y = 2 * x
+    y.chunk(2, 1)[0].relu_()
+    return y
+
+
+def transposed(net, x):
+    y = net.linear(x)
+    y.t().add_(1)
+    return y
+
+
+def raised(net, x):
+    return net.linear(x).pow_(2).zero_() + net.linear(x).pow_(net.seen)
+
+
+@pytest.mark.parametrize("forward", [assigned, masked, halved, transposed, raised])
+def test_what_is_changed_through_a_view_is_changed(forward) -> None:
+    net, x = Made(forward), torch.randn(6, 4)
+    assert torch.equal(traced(net, x[:1])(x), net(x))
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda net, x: net.linear(x) * (x > 0).to(x),
+        lambda net, x: (x > 0).to(x.device, torch.float32),
+        lambda net, x: x.to(device="cpu", dtype=torch.float64),
+        lambda net, x: x + torch.arange(4, device=x.device),
+    ],
+)
+def test_where_a_network_is_is_not_kept(forward) -> None:
+    net, x = Made(forward), torch.randn(6, 4)
+    program = traced(net, x[:1])
+    assert torch.equal(program(x), net(x))
+    assert "device" not in str(listed(program).steps)
+
+
 def test_the_network_is_left_as_it_was() -> None:
     net = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout()).train()
     net[1].eval()

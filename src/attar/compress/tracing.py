@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ _TRACED = 3
 _OTHERS = (1, 2)
 _NORM = "_native_batch_norm_legit_no_training"
 _NOWHERE = ("device", "layout", "pin_memory")
+# In place, under another name than what gives a result.
+_OTHERWISE = {"pow_.Scalar": "pow.Tensor_Scalar", "pow_.Tensor": "pow.Tensor_Tensor"}
 
 
 def traced(module: nn.Module, example: Tensor) -> Program:
@@ -95,9 +98,21 @@ def _changes(found: ExportedProgram) -> bool:
 
 
 def _alone(node: Node) -> bool:
-    """Whether an operation in place changes a result that only it reads."""
+    """Whether an operation in place changes a result that only it reads, or only through the views that it is of."""
     changed = node.args[0] if node.args else None
-    return isinstance(changed, Node) and changed.op == "call_function" and len(changed.users) == 1
+    while isinstance(changed, Node) and changed.op == "call_function" and len(changed.users) == 1:
+        if not _is_view(changed):
+            return True
+        changed = changed.args[0]
+    return False
+
+
+def _is_view(node: Node) -> bool:
+    """Whether a result shares the memory of an argument."""
+    made = node.args[0] if node.target is operator.getitem else node
+    if not isinstance(made, Node) or not isinstance(made.target, torch._ops.OpOverload):
+        return False
+    return any(one.alias_info is not None and not one.alias_info.is_write for one in made.target._schema.returns)
 
 
 def _made(module: nn.Module, found: ExportedProgram, example: Tensor) -> Program:
@@ -134,6 +149,8 @@ def _made(module: nn.Module, found: ExportedProgram, example: Tensor) -> Program
                 # The same as nothing but evaluation mode, and of three results only the first is used.
                 normalised.add(node)
                 name, given = "batch_norm", [*given[:5], False, *given[5:], False]
+            elif name == "to.device":
+                name, given = "to.dtype", [one for one in given if not isinstance(one, torch.device)]
             if isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable:
                 name = _functional(name)
             if not known(name):
@@ -154,6 +171,8 @@ def _made(module: nn.Module, found: ExportedProgram, example: Tensor) -> Program
 
 def _functional(name: str) -> str:
     """The operation that gives what one in place leaves behind."""
+    if name in _OTHERWISE:
+        return _OTHERWISE[name]
     packet, dot, overload = name.partition(".")
     return packet.removesuffix("_") + dot + overload
 
