@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from attar.compress.program import listed
-from attar.compress.saved import load, save
+from attar.compress.pruning import prune
+from attar.compress.saved import as_program, load, save
 from attar.compress.tracing import traced
 from attar.errors import CompressionError
 
@@ -188,3 +189,30 @@ def test_networks_as_tutorials_have_them(net, x, tmp_path) -> None:
 def test_a_batch_that_is_counted_as_a_number_is_said() -> None:
     with pytest.raises(CompressionError, match=r"is x.shape\[0\], and len\(x\) is a number"):
         traced(Made(lambda net, x: net.linear(x) + torch.zeros(len(x), 4).cumsum(0)), torch.randn(1, 4))
+
+
+class Passing(nn.Module):
+    def __init__(self, inside):
+        super().__init__()
+        self.inside = inside
+
+    def forward(self, *args, **kwargs):
+        return self.inside(*args, **kwargs)
+
+
+def compiled(net):
+    return torch.compile(net, backend="eager")
+
+
+@pytest.mark.parametrize("wrap", [Passing, lambda net: Passing(Passing(net)), nn.DataParallel, compiled])
+def test_a_network_that_is_wrapped_is_kept(wrap) -> None:
+    net, x = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)), torch.randn(6, 4)
+    assert torch.equal(as_program(wrap(net), x[:1])(x), net(x))
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, compiled, lambda net: nn.DataParallel(compiled(net))])
+def test_what_wraps_for_devices_or_by_the_compiler_is_taken_off(wrap) -> None:
+    net, x = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 3)), torch.randn(6, 4)
+    program = as_program(wrap(net), x[:1])
+    assert [name for name, _ in program.named_parameters()] == [name for name, _ in net.named_parameters()]
+    assert prune(wrap(net), 0.5, x=x, structure="channels")[0].out_features < 32

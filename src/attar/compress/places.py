@@ -91,9 +91,22 @@ def copyable(model: nn.Module) -> nn.Module:
 
 
 def copied(model: nn.Module) -> nn.Module:
-    """A deep copy, also of layers that keep what they have just computed, which torch refuses to copy."""
+    """A deep copy, also of layers that keep what they have just computed, which torch refuses to copy; of a network
+    that is wrapped for several devices or by the compiler, it is one of what is inside."""
+    model = _inside(model)
     kept = (tensor for layer in model.modules() for tensor in _tensors(list(vars(layer).values())))
     return copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in kept if not tensor.is_leaf})
+
+
+def _inside(model: nn.Module) -> nn.Module:
+    while True:
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            model = model.module
+        # What torch.compile gives, whose class cannot be had without loading the compiler.
+        elif "_orig_mod" in model._modules:
+            model = cast(nn.Module, model._orig_mod)
+        else:
+            return model
 
 
 def _tensors(value: object) -> Iterator[Tensor]:

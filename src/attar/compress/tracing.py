@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import operator
 import warnings
@@ -58,9 +59,13 @@ def traced(module: nn.Module, example: Tensor) -> Program:
 
 
 def _exported(module: nn.Module, x: Tensor) -> ExportedProgram:
-    shapes = ({axis: Dim.STATIC if axis else Dim.AUTO for axis in range(x.ndim)},)
+    shape = {axis: Dim.STATIC if axis else Dim.AUTO for axis in range(x.ndim)}
     with _quiet():
         try:
+            first = next(iter(inspect.signature(module.forward).parameters.values()), None)
+            # All that *args takes is one argument.
+            gathers = first is not None and first.kind is first.VAR_POSITIONAL
+            shapes = ((shape,),) if gathers else (shape,)
             with torch.enable_grad():
                 found = torch.export.export(module, (x,), dynamic_shapes=shapes, strict=False)
             return found.run_decompositions({}) if _changes(found) else found
