@@ -253,3 +253,13 @@ def test_a_file_is_not_written_over_itself(tmp_path) -> None:
         with pytest.raises(CompressionError, match="is the file itself"):
             way(tmp_path / "a.attar", tmp_path / "a.attar")
     assert (tmp_path / "a.attar").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.AdaptiveAvgPool2d(4), nn.BatchNorm2d(2, track_running_stats=False)], ids=["pooled", "normalised"]
+)
+def test_what_has_no_onnx_form_is_said_and_not_printed(layer, tmp_path, capfd) -> None:
+    save(nn.Sequential(nn.Conv2d(1, 2, 3), layer), tmp_path / "a.attar", torch.rand(1, 1, 8, 8))
+    with pytest.raises(ExportError, match=r"a\.attar: has no ONNX form"):
+        unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
+    assert capfd.readouterr().out == ""

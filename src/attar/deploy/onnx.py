@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -170,8 +172,7 @@ def traced(
     # The TorchScript exporter, because on torch 2.13 the dynamo one takes 1.6 to 2.3 s where this takes 0.03 s, writes
     # an adaptive pooling as four nodes around a ReduceMean where this writes GlobalAveragePool (which has an integer
     # kernel; ReduceMean has none), and prints through `logging`. Batches of any size are checked after the export.
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, _quiet(), torch.no_grad():
         file = Path(folder, "traced.onnx")
         try:
             torch.onnx.export(
@@ -185,9 +186,18 @@ def traced(
                 do_constant_folding=fold,
                 dynamo=False,
             )
-        except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        # Each part of the exporter has exceptions of its own, and assertions.
+        except Exception as error:
             raise ExportError(f"{name} has no ONNX form: {first_line(error)}; replace that operation") from error
         return onnx.load(file)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without warnings, and without the graph that torch prints where it fails, below Python's own output."""
+    with warnings.catch_warnings(), patch.object(torch._C, "_jit_onnx_log"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _finish(model: ModelProto, path: str | Path, meta: ModelMeta) -> None:
