@@ -263,3 +263,32 @@ def test_what_has_no_onnx_form_is_said_and_not_printed(layer, tmp_path, capfd) -
     with pytest.raises(ExportError, match=r"a\.attar: has no ONNX form"):
         unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
     assert capfd.readouterr().out == ""
+
+
+class Inside(nn.Module):
+    """Single precision in and out, another one between."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.first, self.last, self.dtype = nn.Linear(64, 64), nn.Linear(64, 10).to(dtype), dtype
+
+    def forward(self, x):
+        return self.last(self.first(x).to(self.dtype)).float()
+
+
+def test_half_precision_is_compared_by_its_roundings(tmp_path) -> None:
+    torch.manual_seed(0)
+    whole = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)).half()
+    for net, x in ((whole, torch.rand(5, 64).half()), (Inside(torch.float16), torch.rand(5, 64))):
+        save(net, tmp_path / "a.attar", x[:1])
+        unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
+        np.testing.assert_allclose(run(tmp_path / "a.onnx", x.numpy()), net(x).detach(), rtol=0, atol=0.01)
+
+
+def test_a_precision_that_onnxruntime_does_not_run_is_said(tmp_path) -> None:
+    brain = nn.Linear(64, 10).bfloat16(), torch.rand(1, 64).bfloat16()
+    for net, x in (brain, (Inside(torch.bfloat16), torch.rand(1, 64))):
+        save(net, tmp_path / "a.attar", x)
+        with pytest.raises(ExportError, match=r"a\.attar: onnxruntime cannot run it: .*give model\.float\(\)"):
+            unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
+        assert not (tmp_path / "a.onnx").exists()
