@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 import zlib
+from pathlib import Path
 
 import pytest
 
 from attar.compress import container
-from attar.errors import CompressionError
+from attar.errors import CompressionError, ExportError
 
 
 @pytest.mark.parametrize("text", ["", "[]", '[["linear","%","#","#"]]', "é" * 40_000])
@@ -13,6 +15,16 @@ from attar.errors import CompressionError
 def test_what_was_written_is_read(tmp_path, text, payload) -> None:
     container.write(tmp_path / "a.attar", text, payload)
     assert container.read(tmp_path / "a.attar") == (text, payload)
+
+
+@pytest.mark.parametrize("name", ["folder", "file/a.attar", "/proc/a.attar", ""])
+def test_a_file_that_cannot_be_written_is_said(name, tmp_path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    path = tmp_path / name if name else Path()
+    with pytest.raises(ExportError, match=rf"^{re.escape(str(path))}: cannot be written \(.*\); choose another file"):
+        container.write(path, "[]", b"")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_every_changed_byte_is_noticed() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attar._files import write_whole
 from attar.deploy.meta import COMPRESSED
-from attar.errors import CompressionError
+from attar.errors import CompressionError, ExportError
 
 # Bytes of a file, of its description when unpacked, numbers in all its tensors, and numbers for each byte of the file
 # beyond the first million. Reading takes less than 100 bytes of memory for a number.
@@ -42,8 +42,14 @@ def write(path: Path, description: str, payload: bytes) -> None:
         path: of the file.
         description: of what is in the payload; deflated.
         payload: the coded numbers.
+
+    Raises:
+        ExportError: it cannot be written there.
     """
-    write_whole(path, packed(description, payload))
+    try:
+        write_whole(path, packed(description, payload))
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be written ({error.strerror or error}); choose another file") from error
 
 
 def packed(description: str, payload: bytes) -> bytes:

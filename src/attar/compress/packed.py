@@ -52,6 +52,7 @@ def pack(source: str | Path, target: str | Path) -> None:
         CompressionError: it is not a valid ONNX file, or the target; it has no weights that could be in eight bits, or
             has parts that a file cannot keep: branches and loops, sparse constants, operators of other domains, more
             than 16 MB beside its weights, or far more numbers than bytes are left of.
+        ExportError: the target cannot be written.
     """
     source, target = Path(source), Path(target)
     _apart(source, target)
