@@ -223,3 +223,10 @@ def test_a_teacher_in_a_mixed_mode_is_left_as_it_is(features) -> None:
     teacher.train()
     distill(nn.Sequential(nn.Linear(4, 4)), teacher, torch.randn(8, 4), epochs=1, features=features)
     assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": "2"}, {"temperature": 0}, {"alpha": "1"}, {"alpha": 1.5}])
+def test_a_temperature_and_a_share_that_are_none_are_refused(wrong) -> None:
+    thin, wide, x = thin_and_wide()
+    with pytest.raises(CompressionError, match="give one above 0, and one from 0 to 1"):
+        distill(thin, wide, x, epochs=1, **wrong)

@@ -150,6 +150,7 @@ def test_recovery_and_the_same_seed() -> None:
         {},
         {"energy": 1.5},
         {"share": 0.0},
+        {"energy": "0.5"},
         {"energy": 0.5, "share": 0.5},
         {"share": 0.5},
         {"ranks": {"nowhere": 2}},

@@ -140,7 +140,7 @@ def test_what_a_relu_leaves_has_all_codes_on_one_side() -> None:
     assert half.scale.item() == pytest.approx(fitted(torch.randn(1, 50_000), Grid(5), "aciq").scale.item(), rel=0.02)
 
 
-@pytest.mark.parametrize("bits", [-1, 0, 1, 17])
+@pytest.mark.parametrize("bits", [-1, 0, 1, 17, 3.5, "8", None, [4]])
 def test_bits_that_there_are_not(bits) -> None:
     with pytest.raises(CompressionError, match="2 to 16"):
         Grid(bits)

@@ -231,6 +231,9 @@ def test_hostile_arguments() -> None:
     net = built(Conv)
     for how, match in (
         ({"bits": 1}, "2 to 16"),
+        ({"bits": "8"}, "'8' bits: a number takes 2 to 16"),
+        ({"bits": {"stem.weight": "8"}}, "2 to 16"),
+        ({"ends": "8"}, "2 to 16"),
         ({"bits": {"nothing.weight": 4}}, "nothing.weight"),
         ({"clipping": "best"}, "minmax, percentile"),
         ({"granularity": 0}, "granularity"),

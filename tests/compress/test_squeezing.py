@@ -229,6 +229,8 @@ def test_hostile_arguments() -> None:
         squeeze(net, x[:0], bytes=budget)
     with pytest.raises(CompressionError, match="labels for 96 samples"):
         squeeze(net, x, torch.zeros(3), bytes=budget)
+    with pytest.raises(CompressionError, match="epochs='3': it must be a whole number"):
+        squeeze(net, x, bytes=4000, epochs="3")
     with pytest.raises(CompressionError, match="1 bits"):
         squeeze(net, x, bytes=budget, bits=1)
     with pytest.raises(CompressionError, match="at least 2"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attar._settings import is_amount, is_positive
 from attar.compress.features import Guides
 from attar.compress.finite import check_answers
 from attar.compress.given import are_logits, check_classes, check_training, class_codes, samples_for
@@ -169,8 +169,8 @@ def lesson(
 ) -> LossOfBatch:
     """The loss of a batch that `distill` trains by; arguments and errors are those of `distill`."""
     n = len(x)
-    if not 0 < temperature < math.inf or not 0 <= alpha <= 1:
-        raise CompressionError(f"temperature={temperature:g}, alpha={alpha:g}: give one above 0, and one from 0 to 1")
+    if not is_positive(temperature) or not (is_amount(alpha) and alpha <= 1):
+        raise CompressionError(f"temperature={temperature!r}, alpha={alpha!r}: give one above 0, and one from 0 to 1")
     if isinstance(teacher, Tensor | np.ndarray):
         told = torch.as_tensor(teacher)
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from attar._settings import is_count
+from attar._settings import is_count, is_positive
 from attar.compress.choices import check_choice
 from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import Samples, View, distill, rows
@@ -203,8 +203,8 @@ def _judge(
     if [ranks, energy, share].count(None) != 2:
         raise CompressionError("give one of ranks=, energy= and share=: how far the layers are split")
     for name, value in (("energy", energy), ("share", share)):
-        if value is not None and not 0 < value < 1:
-            raise CompressionError(f"{name}={value:g}: it must lie between 0 and 1")
+        if value is not None and not (is_positive(value) and value < 1):
+            raise CompressionError(f"{name}={value!r}: it must be a number between 0 and 1")
     if isinstance(ranks, Mapping):
         layers = dict(model.named_modules())
         for name, rank in ranks.items():

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from attar._settings import is_count
 from attar.compress.aciq import spread
 from attar.errors import CompressionError
 
@@ -43,8 +44,8 @@ class Grid:
     symmetric: bool = True
 
     def __post_init__(self) -> None:
-        if not _FEWEST <= self.bits <= _MOST:
-            raise CompressionError(f"{self.bits} bits: a number takes {_FEWEST} to {_MOST} of them")
+        if not (is_count(self.bits, _FEWEST) and self.bits <= _MOST):
+            raise CompressionError(f"{self.bits!r} bits: a number takes {_FEWEST} to {_MOST} of them, a whole number")
 
     @property
     def high(self) -> int:

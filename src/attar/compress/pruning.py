@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from torch import Tensor, nn
 
-from attar._settings import is_count
+from attar._settings import is_amount, is_count
 from attar.compress.choices import check_choice
 from attar.compress.distillation import Samples, View, distill
 from attar.compress.finite import check_weights
@@ -133,10 +133,10 @@ def _judge(
         raise CompressionError(f"structure={structure!r} is unknown: take 'channels' or (n, m)")
     if [amount, threshold, pattern].count(None) != 2:
         raise CompressionError("give one of amount=, threshold= and structure=(n, m): how much is to be pruned")
-    if amount is not None and not 0 <= amount < 1:
-        raise CompressionError(f"amount={amount:g}: it is the share that goes, at least 0 and below 1")
-    if threshold is not None and not threshold >= 0:
-        raise CompressionError(f"threshold={threshold:g}: it must be at least 0")
+    if amount is not None and not (is_amount(amount) and amount < 1):
+        raise CompressionError(f"amount={amount!r}: it is the share that goes, a number from 0 and below 1")
+    if threshold is not None and not is_amount(threshold):
+        raise CompressionError(f"threshold={threshold!r}: it must be a finite number from 0")
     if pattern is not None and not (all(map(is_count, pattern)) and pattern[0] <= pattern[1]):
         raise CompressionError(f"structure={pattern}: of each m neighbours n are kept, 0 < n ≤ m")
     if structure == "channels" and threshold is not None:

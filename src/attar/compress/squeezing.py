@@ -95,8 +95,8 @@ def squeeze(
         (torch.int8, True)
     """
     grid = Grid(bits)
-    check_two_epochs(epochs)
     check_training(epochs, batch_size, lr)
+    check_two_epochs(epochs)
     if not is_count(bytes):
         raise CompressionError(f"bytes={bytes!r}: give a whole number")
     check_single(model)
