@@ -45,6 +45,7 @@ def save(module: nn.Module, path: str | Path, example: Samples | None = None) ->
     Raises:
         CompressionError: there is no example, or the network cannot be traced or has an operation that a file cannot
             hold, or is so large or so empty that `load` would refuse it.
+        ExportError: the file cannot be written there.
 
     Example:
         >>> from tempfile import TemporaryDirectory

@@ -18,6 +18,7 @@ from attar._fingerprint import fingerprint
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, milliseconds, readable
 from attar.compress.distillation import Samples, View, answers, distill, rows
+from attar.compress.finite import check_answers
 from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import codes_of, frozen
@@ -173,10 +174,7 @@ class _Search:
             check_classes(labels, self.told)
         judged = rows(x, aside)
         judge = Judge(judged, answers(self.model, judged), labels[aside])
-        if not all(torch.isfinite(said).all() for said in (self.told, judge.told)):
-            raise CompressionError(
-                "the network answers some samples with NaN or infinity: give samples without missing or infinite values"
-            )
+        check_answers((self.told, judge.told))
         # Traced once: what is written of it many times need not be traced again.
         self.whole = as_program(self.model, rows(x, aside[:1]))
         settings = f"{listed(self.whole).steps} {epochs} {seed} {getattr(view, '__qualname__', view is None)}"
