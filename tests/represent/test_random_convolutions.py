@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import copy
+import warnings
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 from sklearn.linear_model import RidgeClassifier
@@ -219,3 +222,23 @@ def test_it_tells_rhythms_apart() -> None:
     x = np.sin(time * np.where(y, 0.5, 0.7)[:, None] + phase) + 0.5 * rng.standard_normal((80, 60))
     z = RandomConvolutions(32, random_state=0).fit_transform(x[:, None].astype(np.float32))
     assert RidgeClassifier(10.0).fit(z[:40], y[:40]).score(z[40:], y[40:]) > 0.9
+
+
+@pytest.mark.parametrize("n_cells", [1, 3])
+def test_signs_are_the_same_in_onnxruntime_without_its_slow_operator(n_cells, tmp_path) -> None:
+    cells = room._cells([12], n_cells).T.contiguous()
+
+    class Signs(torch.nn.Module):
+        def forward(self, d):
+            return room._MeanSign.apply(d, cells), room._IsZero.apply(-d.abs())
+
+    d = torch.tensor([0.0, -0.0, 1e-20, -1e-20, 1e30, -1e30, 3e38, -3e38, 1.0, -1.0, 0.0, 2.0]).expand(2, 4, 12).clone()
+    d[1] = d[1].roll(5, -1) * torch.tensor([1.0, 0.0, -1.0, 0.5])[:, None]
+    net, file = Signs(), tmp_path / "signs.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(net, (d,), file, input_names=["d"], opset_version=18, dynamo=False)
+    assert "Sign" not in {node.op_type for node in onnx.load(file).graph.node}
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for found, expected in zip(session.run(None, {"d": d.numpy()}), net(d)):
+        np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
