@@ -213,6 +213,17 @@ def test_labels_are_those_of_the_answers(here, tmp_path) -> None:
     assert notes == ("labels of 2 classes, and the network has 3: they are not used",)
 
 
+def test_a_network_of_one_number_is_judged_by_its_labels(tmp_path) -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(8, 30), nn.ReLU(), nn.Linear(30, 1)), torch.randn(200, 8)
+    y = (net(x)[:, 0] > 0).long().numpy()
+    save(net, tmp_path / "net.attar", example=x)
+    np.savez(tmp_path / "x.npz", x=x.numpy(), y=np.array(["no", "yes"])[y])
+    done = shrink(tmp_path / "net.attar", "1KB", data=str(tmp_path / "x.npz"), epochs=2, out=tmp_path / "run")
+    assert done.facts.judged == "accuracy"
+    assert done.facts.tried[0].quality == 1
+
+
 def test_what_is_said_of_labels_is_on_the_page(here, tmp_path) -> None:
     named(here, tmp_path / "order.npz", ["zero", "one", "two"])
     done = shrink(here / "net.attar", "3KB", data=str(tmp_path / "order.npz"), epochs=2, out=tmp_path / "run")

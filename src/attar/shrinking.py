@@ -21,7 +21,7 @@ from attar.compress import compress as search
 from attar.compress import load
 from attar.compress.budget import Budget, readable
 from attar.compress.distillation import answers
-from attar.compress.given import are_logits
+from attar.compress.given import classes_of, decided
 from attar.compress.packed import pack, size_of, unpack
 from attar.compress.program import Program, listed
 from attar.compress.saved import save
@@ -169,14 +169,14 @@ def _labels(network: Program, x: torch.Tensor, dataset: Dataset) -> tuple[torch.
     """
     known = np.flatnonzero(dataset.y != UNLABELLED)
     said = answers(network, x)
-    if not len(known) or not are_logits(said):
+    outputs, names = classes_of(said), dataset.classes
+    if not len(known) or not outputs:
         return None, ()
-    outputs, names = said.shape[1], dataset.classes
     numbers = [int(name) for name in names if name.isdecimal() and int(name) < outputs]
     if len(numbers) < len(names) != outputs:
         return None, (f"labels of {len(names)} classes, and the network has {outputs}: they are not used",)
     codes = np.array(numbers if len(numbers) == len(names) else range(outputs))[dataset.y]
-    right = float((said.argmax(1).numpy() == codes)[known].mean())
+    right = float((decided(said, said).numpy() == codes)[known].mean())
     if right <= float(np.bincount(codes[known]).max() / len(known)):
         return None, (
             f"the network is right on {right:.1%} of the labels, with {listing(names)} for its answers from 0 on: they "

@@ -54,6 +54,21 @@ def test_other_answers_are_judged_by_the_variance_that_they_share(shape) -> None
     assert one.quality(half) == pytest.approx(0.75, abs=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(1,), ()], ids=str)
+@pytest.mark.parametrize("shares", [False, True])
+def test_one_number_tells_two_known_classes_apart(shape, shares) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Linear(6, 1), nn.Sigmoid() if shares else nn.Identity(), nn.Flatten(0) if shape == () else nn.Identity()
+    )
+    net = net.eval()
+    with torch.no_grad():
+        right = (net(X).reshape(-1) > (0.5 if shares else 0)).long()
+    labels = torch.where(torch.arange(50) < 10, 1 - right, right)
+    assert (judge(net, labels).what, judge(net, labels).quality(net)) == ("accuracy", pytest.approx(0.8))
+    assert judge(net, torch.where(labels == 0, -1, labels)).what == "R²"
+
+
 def test_one_number_is_judged_by_its_difference() -> None:
     net = nn.Linear(6, 1).eval()
     x = torch.zeros(1, 6)

@@ -172,7 +172,9 @@ def test_samples_that_carry_a_gradient_are_taken_without_it() -> None:
     assert not samples_for(net(), x).requires_grad
 
 
-def test_a_network_of_one_answer_has_no_classes() -> None:
-    check_classes(torch.tensor([-1, 0]), torch.zeros(2, 1))
-    with pytest.raises(CompressionError, match="one number, not with one for each class: leave y away"):
-        check_classes(torch.tensor([0, 1]), torch.zeros(2, 1))
+def test_a_network_of_one_number_tells_two_classes_apart() -> None:
+    check_classes(torch.tensor([-1, 0, 1]), torch.zeros(3, 1))
+    check_classes(torch.tensor([9]), torch.zeros(1, 4, 2))
+    for told in (torch.zeros(2, 1), torch.zeros(2)):
+        with pytest.raises(CompressionError, match="y has a class 2, and the network tells 2 apart"):
+            check_classes(torch.tensor([0, 2]), told)

@@ -17,7 +17,7 @@ from attar.compress import saved
 from attar.compress.budget import milliseconds, readable
 from attar.compress.costs import macs
 from attar.compress.distillation import Samples, answers, variance_of
-from attar.compress.given import are_logits
+from attar.compress.given import are_logits, classes_of, decided
 from attar.compress.packed import exported
 from attar.compress.program import Program
 from attar.data.dataset import UNLABELLED
@@ -65,15 +65,16 @@ class Judge:
     @property
     def what(self) -> str:
         """The name of the measure."""
-        if not are_logits(self.told):
-            return "R²"
-        return "accuracy" if self._classes() else "agreement"
+        if classes_of(self.told) and bool((self.labels != UNLABELLED).all()):
+            return "accuracy"
+        return "agreement" if are_logits(self.told) else "R²"
 
     def quality(self, model: nn.Module) -> float:
         """Accuracy where all classes are known, else the share of samples that get the class that they got before.
 
         A network whose answers are not a row of logits for each sample is judged by R² instead: 1 less the mean squared
-        difference from the answers it gave before, over the variance of these; 0 at the least.
+        difference from the answers it gave before, over the variance of these; 0 at the least. One that answers with
+        one number tells two classes apart, where these are known.
 
         Raises:
             CompressionError: the answers have another shape than before.
@@ -81,14 +82,11 @@ class Judge:
         said = answers(model, self.x)
         if said.shape != self.told.shape:
             raise CompressionError(f"the network gives {tuple(said.shape)} instead of {tuple(self.told.shape)}")
-        if not are_logits(said):
+        if self.what == "R²":
             error = (said - self.told).square().mean() / variance_of(self.told)
             return max(0.0, 1 - float(error))
-        expected = self.labels if self._classes() else self.told.argmax(1)
-        return float((said.argmax(1) == expected).double().mean())
-
-    def _classes(self) -> bool:
-        return bool((self.labels != UNLABELLED).all())
+        expected = self.labels if self.what == "accuracy" else decided(self.told, self.told)
+        return float((decided(said, self.told) == expected).double().mean())
 
 
 class Attempts:

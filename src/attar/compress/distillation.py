@@ -179,8 +179,7 @@ def lesson(
         raise CompressionError(f"{len(told)} answers of the teacher for {n} samples: give one for each")
     labels = class_codes(y, n)
     check_answers([told], of="teacher")
-    if told.ndim == 2:
-        check_classes(labels, told)
+    check_classes(labels, told)
     known = (labels != UNLABELLED).nonzero()[:, 0]
     variance = variance_of(told) if not are_logits(told) else None
 

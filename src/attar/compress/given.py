@@ -147,22 +147,47 @@ def are_logits(answers: Tensor) -> bool:
     return answers.ndim == 2 and answers.shape[1] > 1
 
 
-def check_classes(codes: Tensor, logits: Tensor) -> None:
-    """Hold class codes to the classes that a network tells apart.
+def classes_of(answers: Tensor) -> int:
+    """How many classes a network tells apart by such answers: of one number a row two, of none or many numbers none.
+
+    Example:
+        >>> [classes_of(torch.zeros(5, *shape)) for shape in [(3,), (1,), (), (3, 2)]]
+        [3, 2, 2, 0]
+    """
+    if are_logits(answers):
+        return answers.shape[1]
+    return 2 if answers.ndim <= 2 and answers[:1].numel() == 1 else 0
+
+
+def decided(said: Tensor, told: Tensor) -> Tensor:
+    """The class of each answer `(n,)`; of one number, whether it is above 0, or ½ where all that was told are shares.
+
+    Example:
+        >>> said = torch.tensor([-1.0, 0.2])
+        >>> decided(said, torch.tensor([3.0])), decided(said, torch.tensor([0.9]))
+        (tensor([0, 1]), tensor([0, 0]))
+    """
+    if are_logits(told):
+        return said.argmax(1)
+    shares = bool(((told >= 0) & (told <= 1)).all())
+    return (said.reshape(-1) > (0.5 if shares else 0.0)).long()
+
+
+def check_classes(codes: Tensor, answers: Tensor) -> None:
+    """Hold class codes to the classes that a network tells apart, where it tells any.
 
     Arguments:
         codes: whole numbers, -1 where unlabelled.
-        logits: answers `(n, classes)`.
+        answers: of the network.
 
     Raises:
-        CompressionError: there is a class that it has no logit for.
+        CompressionError: there is a class that it does not know.
     """
-    if logits.shape[1] == 1 and len(codes) and int(codes.max()) > 0:
-        raise CompressionError("the network answers with one number, not with one for each class: leave y away")
-    if len(codes) and int(codes.max()) >= logits.shape[1]:
+    known = classes_of(answers)
+    if known and len(codes) and int(codes.max()) >= known:
         raise CompressionError(
-            f"y has a class {int(codes.max())}, and the network tells {logits.shape[1]} apart: "
-            f"give codes from 0 to {logits.shape[1] - 1}, -1 where unlabelled"
+            f"y has a class {int(codes.max())}, and the network tells {known} apart: "
+            f"give codes from 0 to {known - 1}, -1 where unlabelled"
         )
 
 

@@ -73,8 +73,7 @@ def sensitivities(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, 
 
 
 def _loss(said: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    if said.ndim == 2:
-        check_classes(labels, said)
+    check_classes(labels, said)
     if not are_logits(said):
         noise = torch.randn(said.shape, generator=generator)
         return 0.5 * (said - said.detach() - noise).square().sum() / len(said)

@@ -170,8 +170,7 @@ class _Search:
         aside, rest = _apart(labels, seed)
         self.x, self.labels = rows(x, rest), labels[rest]
         self.told = answers(self.model, self.x)
-        if self.told.ndim == 2:
-            check_classes(labels, self.told)
+        check_classes(labels, self.told)
         judged = rows(x, aside)
         judge = Judge(judged, answers(self.model, judged), labels[aside])
         check_answers((self.told, judge.told))
