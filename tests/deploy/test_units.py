@@ -70,6 +70,8 @@ def test_gaps_constants_exceptions_and_nothing_at_all() -> None:
     assert doubts(described(silent, "series"), silent[1:9] / 10, "series") != []
     assert described(x, "text") == described(x, "graph") == described(x[:, :0], "table") == ""
     assert described(x, "table", (Column("a", ("x",)),) * 3) == ""
+    assert described(drawn(3, 101), "table") == described(drawn(3, 101, 4), "series") == ""
+    assert len(described(1e6 * drawn(3, 100), "table")) < 3000
 
 
 def test_only_some_of_many_samples_are_looked_at() -> None:

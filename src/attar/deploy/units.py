@@ -13,6 +13,8 @@ from attar.data.dataset import Column, Doubles, Floats
 from attar.errors import listed
 
 _PARTS = {"series": "channel", "table": "column"}
+# Parts of which ranges are kept: those of more would take kilobytes of a small file.
+_MOST = 100
 # Samples, evenly spaced, that are looked at, and numbers in them.
 _LOOKED_AT, _NUMBERS = 4096, 2**23
 # A spread so many times wider than the widest, or narrower than the narrowest, is of another unit: grams are a
@@ -26,19 +28,21 @@ def described(x: Floats, kind: str, columns: Sequence[Column] = ()) -> str:
     """The range of the mean and of the standard deviation within a sample, of each part: JSON that `doubts` reads.
 
     The parts of series are their channels, of a table its numeric columns; an image is one part. Texts and nodes of a
-    graph are not measured in anything: of them, "".
+    graph are not measured in anything: of them, and of more than a hundred parts, "".
 
     >>> described(np.array([[1, 5], [3, 6]], np.float32), "table")
-    '[[1.0,3.0,0.0,0.0],[5.0,6.0,0.0,0.0]]'
+    '[[1.0,3.0],[5.0,6.0]]'
     """
     if kind == "table" and columns:
         x = x[:, [j for j, column in enumerate(columns) if not column.categories]]
-    if kind not in ("image", "series", "table") or not x.size:
+    if kind not in ("image", "series", "table") or not x.size or (kind in _PARTS and x.shape[1] > _MOST):
         return ""
     means, spreads = _moments(x, kind)
     with _without_values():
         usual = np.nanpercentile(spreads, [_EXCEPTIONS, 100 - _EXCEPTIONS], axis=0)
         ranges = np.stack([np.nanmin(means, 0), np.nanmax(means, 0), *usual], axis=1)
+    if kind == "table":  # one number has no spread
+        ranges = ranges[:, :2]
     return json.dumps([[float(f"{value:.4g}") for value in part] for part in ranges.tolist()], separators=(",", ":"))
 
 
@@ -64,13 +68,13 @@ def doubts(learnt: str, x: Floats, kind: str, columns: Sequence[Column] = ()) ->
         middle = [np.nanmedian(values, axis=0).tolist() for values in _moments(x, kind)]
     names = [f"'{column.name}' " for column in columns if not column.categories]
     found = []
-    for i, (low, high, narrow, wide) in enumerate(json.loads(learnt)):
+    for i, (low, high, *usual) in enumerate(json.loads(learnt)):
         part = "" if kind == "image" else names[i] if names else f"{_PARTS[kind]} {i} "
         mean, spread = middle[0][i], middle[1][i]
         if low < high and abs(mean - (low + high) / 2) > 1.5 * (high - low):
             found.append(f"{part}{'' if kind == 'table' else 'mean '}{mean:.5g}, learnt from {low:.5g} to {high:.5g}")
-        elif spread * _TIMES < narrow or spread > wide * _TIMES:
-            found.append(f"{part}standard deviation {spread:.5g}, learnt from {narrow:.5g} to {wide:.5g}")
+        elif usual and (spread * _TIMES < usual[0] or spread > usual[1] * _TIMES):
+            found.append(f"{part}standard deviation {spread:.5g}, learnt from {usual[0]:.5g} to {usual[1]:.5g}")
     return [f"values unlike those that the model has learnt from ({listed(found)}): is the unit another?"] * bool(found)
 
 
