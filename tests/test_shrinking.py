@@ -205,6 +205,9 @@ def test_labels_are_those_of_the_answers(here, tmp_path) -> None:
     (y, notes), true = named(here, tmp_path / "names.npz", ["ant", "bee", "cow"])
     assert y.tolist() == true.tolist()
     assert notes == ("the answers of the network are taken for ant, bee, cow, in this order",)
+    (y, notes), true = named(here, tmp_path / "from_one.npz", [1, 2, 3])
+    assert y.tolist() == true.tolist()
+    assert notes == ("the answers of the network are taken for 1, 2, 3, in this order",)
     (y, notes), _ = named(here, tmp_path / "order.npz", ["zero", "one", "two"])
     assert y is None
     assert "for its answers from 0 on: they are not used; give numbers from 0 to 2" in notes[0]

@@ -109,10 +109,12 @@ def shrink(
             f"{file}: an ONNX file is rounded and not trained, and nothing is drawn; leave epochs and seed away"
         )
     network = None if of_onnx else load(file)
-    if network is not None and data is None:
+    if network is None:
+        dataset = None if data is None else _read(data, file)
+    elif data is None:
         raise DataError(f"{file}: what a network may lose is judged on samples; give some as data")
-    shape = () if network is None else tuple(listed(network).example.shape[1:])
-    dataset = None if data is None else _read(data, file) if of_onnx else read_for_network(data, shape)
+    else:
+        dataset = read_for_network(data, tuple(listed(network).example.shape[1:]))
     settings: dict[str, Any] = {"budget": str(limits), "data": data, "epochs": epochs, "seed": seed}
     asked = {
         "source": str(file),
@@ -172,10 +174,10 @@ def _labels(network: Program, x: torch.Tensor, dataset: Dataset) -> tuple[torch.
     outputs, names = classes_of(said), dataset.classes
     if not len(known) or not outputs:
         return None, ()
-    numbers = [int(name) for name in names if name.isdecimal() and int(name) < outputs]
-    if len(numbers) < len(names) != outputs:
+    numbered = all(name.isdecimal() and int(name) < outputs for name in names)
+    if not numbered and len(names) != outputs:
         return None, (f"labels of {len(names)} classes, and the network has {outputs}: they are not used",)
-    codes = np.array(numbers if len(numbers) == len(names) else range(outputs))[dataset.y]
+    codes = np.array([int(name) for name in names] if numbered else range(outputs))[dataset.y]
     right = float((decided(said, said).numpy() == codes)[known].mean())
     if right <= float(np.bincount(codes[known]).max() / len(known)):
         return None, (
@@ -183,7 +185,7 @@ def _labels(network: Program, x: torch.Tensor, dataset: Dataset) -> tuple[torch.
             f"are not used; give numbers from 0 to {outputs - 1}, as its answers are counted",
         )
     note = f"the answers of the network are taken for {listing(names)}, in this order"
-    return torch.tensor(np.where(dataset.y == UNLABELLED, UNLABELLED, codes)), () if numbers else (note,)
+    return torch.tensor(np.where(dataset.y == UNLABELLED, UNLABELLED, codes)), () if numbered else (note,)
 
 
 def _arranged(x: npt.NDArray[Any], wanted: Sequence[int]) -> npt.NDArray[Any] | None:
