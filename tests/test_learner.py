@@ -153,6 +153,8 @@ def test_a_copy_predicts_the_same_labels() -> None:
     np.testing.assert_array_equal(again.predict(X), learner.predict(X))
     clone(copy.deepcopy(learner))
     assert not hasattr(pickle.loads(pickle.dumps(Learner())), "model_")
+    assert not hasattr(learner, "feature_names_in_")
+    assert learner.fit(pd.DataFrame(X, columns=["a", "b", "c"]), y).feature_names_in_.tolist() == ["a", "b", "c"]
 
 
 def test_a_graph_brings_its_labels_and_masks() -> None:

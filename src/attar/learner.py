@@ -51,6 +51,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         facts_: everything that the report shows.
         model_: the exported file, opened as by `attar.load`.
         n_features_in_: numbers in one sample.
+        feature_names_in_: of a DataFrame.
 
     Example:
         >>> from sklearn.datasets import load_digits
@@ -150,6 +151,10 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.facts_: Facts = outcome.facts
         self.classes_ = _as_given(self.model_.meta.classes, dataset, y)
         self.n_features_in_ = int(np.prod(self.facts_.shape))
+        vars(self).pop("feature_names_in_", None)
+        names = list(getattr(X, "columns", ()))
+        if names and all(isinstance(name, str) for name in names):
+            self.feature_names_in_ = np.array(names, dtype=object)
         self.accuracy_, self.accuracy_interval_ = self.facts_.accuracy, self.facts_.interval
         self.leaderboard_: tuple[Row, ...] = self.facts_.leaderboard
         return self

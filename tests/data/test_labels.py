@@ -47,6 +47,7 @@ def test_exact_names_are_classes_whatever_they_say():
         (np.eye(3), "argmax"),
         (np.linspace(0.1, 9, 40), "continuous target"),
         (np.linspace(0.1, 9, 40, dtype=np.float32), "continuous target"),
+        ([str(v) for v in np.linspace(0.1, 9, 40)], "continuous target"),
         ([1.0, float("inf")], "infinite"),
         ([{}], "type dict"),
     ],
@@ -54,6 +55,16 @@ def test_exact_names_are_classes_whatever_they_say():
 def test_labels_that_name_no_class(labels, message):
     with pytest.raises(LabelError, match=message):
         encode_labels(labels)
+
+
+def test_many_numbers_may_be_a_quantity():
+    names = [str(i) for i in range(30)]
+    with pytest.raises(LabelError, match="if they are a quantity, bin them first"):
+        validate_labels(np.arange(30), names)
+    assert "bin them first" in validate_labels(np.array([0, 0, *range(1, 30)]), names)[0]
+    with pytest.raises(LabelError, match=r"at least two samples per class$"):
+        validate_labels(np.arange(30), [f"class {i}" for i in range(30)])
+    assert encode_labels([f"v{i}.5" for i in range(30)])[0].max() == 29
 
 
 def test_labels_that_may_be_meant_for_a_class_are_said():

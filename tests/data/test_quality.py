@@ -100,6 +100,19 @@ def test_columns_that_number_the_rows_or_tell_the_label_are_found():
     assert named["Labels among the columns"].said.startswith("'x2': alone")
 
 
+def test_numbers_of_rows_are_found_in_any_order_and_beside_copies():
+    rng = np.random.default_rng(0)
+    other = rng.standard_normal(60)
+    for numbers, fine in (
+        (rng.permutation(60) + 500, False),
+        (rng.permutation(60) * 40, True),
+        (rng.integers(0, 30, 60), True),
+    ):
+        x = np.column_stack([numbers, other])
+        finding = found(from_arrays(np.concatenate([x, x[:5]])))["Ids among the columns"]
+        assert finding.fine is fine
+
+
 @pytest.mark.parametrize(("values", "fine"), [(12, False), (11, True), (2, True)])
 def test_a_category_of_its_own_in_every_row_is_found_in_any_order(values, fine):
     rng = np.random.default_rng(0)

@@ -103,6 +103,12 @@ def test_pairs() -> None:
         interpolate(PCA(2).fit(x), x[:2], x[:3])
 
 
+def test_a_density_of_another_space() -> None:
+    x = samples()
+    with pytest.raises(DataError, match="of the 2 numbers of a representation, and this one is of 3"):
+        interpolate(PCA(2).fit(x), x[:1], x[1:2], 0.5, Gaussian().fit(np.random.default_rng(0).random((50, 3))))
+
+
 def test_what_cannot_be_undone() -> None:
     features = RandomFeatures(4, random_state=0).fit(samples())
     for call in (lambda: sample(features, Gaussian()), lambda: interpolate(features, samples(), samples())):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -85,7 +86,9 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: not numeric, not finite, or fewer than two classes.
         """
         z, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
+        with warnings.catch_warnings():  # on many classes of few samples: whoever gave them knows
+            warnings.simplefilter("ignore", UserWarning)
+            check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise LabelError(f"y holds one class only ({self.classes_[0]!r}); label samples of at least two classes")

@@ -49,8 +49,7 @@ def encode_labels(labels: RawLabels, *, exact: bool = False, where: str = "y") -
     if not exact:
         names = [None if name == str(UNLABELLED) else name for name in whole(names)]
     present = {name for name in names if name is not None}
-    # Of NaN there is a remainder, and it is no zero.
-    if len(present) > _MOST_CONTINUOUS and any(isinstance(v, float | np.floating) and v % 1 > 0 for v in values):
+    if len(present) > _MOST_CONTINUOUS and not exact and _are_quantities(present):
         raise LabelError(
             f"{where}: {len(present)} different fractional labels look like a continuous target;"
             " attar predicts classes, so bin them first"
@@ -58,6 +57,18 @@ def encode_labels(labels: RawLabels, *, exact: bool = False, where: str = "y") -
     classes = sort_names(present)
     code = {name: i for i, name in enumerate(classes)}
     return np.array([UNLABELLED if n is None else code[n] for n in names], dtype=np.int64), classes
+
+
+def _are_quantities(names: Iterable[str]) -> bool:
+    """Whether all are numbers and some fractions.
+
+    >>> _are_quantities(["1", "2.5"]), _are_quantities(["1", "2"]), _are_quantities(["v1.5", "2.5"])
+    (True, False, False)
+    """
+    try:
+        return any(float(name) % 1 > 0 for name in names)
+    except ValueError:
+        return False
 
 
 def sort_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -161,8 +172,12 @@ def validate_labels(y: Ints, classes: Sequence[str]) -> tuple[str, ...]:
             f"one class only: all {n} labels are '{name}'; label some of a second class (-1 and blank mean unlabelled)"
         )
     single = sorted(code for code, n in counts.items() if n == 1)
+    of_numbers = len(counts) > _MOST_CONTINUOUS and all(classes[code].lstrip("-").isdecimal() for code in counts)
+    bins = "; if they are a quantity, bin them first" if of_numbers else ""
     if len(single) == len(counts):
-        raise LabelError(f"each of the {len(counts)} classes has a single label; label at least two samples per class")
+        raise LabelError(
+            f"each of the {len(counts)} classes has a single label; label at least two samples per class{bins}"
+        )
     if not single:
         return ()
     if len(single) == 1:
@@ -170,5 +185,6 @@ def validate_labels(y: Ints, classes: Sequence[str]) -> tuple[str, ...]:
         return (f"{who} used, but its accuracy cannot be estimated",)
     names = listed([f"'{classes[code]}'" for code in single])
     return (
-        f"{len(single)} classes have a single label ({names}): they are used, but their accuracy cannot be estimated",
+        f"{len(single)} classes have a single label ({names}): they are used, but their accuracy cannot be estimated"
+        f"{bins}",
     )

@@ -22,6 +22,8 @@ _JUDGED, _COLUMNS, _FOLDS = 4000, 300, 5
 _TELLING, _COMMON = 0.98, 0.9
 # Pairs that are shown of a kind of copies.
 _PAIRS = 12
+# Whole numbers that are all different, of a range less than so many times their number, count something.
+_DENSE = 2
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def findings(dataset: Dataset, first: Ints, near: Sequence[tuple[int, int]]) -> 
     if len(dataset.labelled):
         found.append(_contradicted(dataset, first))
     if dataset.kind == "table":
-        found += _columns(dataset)
+        found += _columns(dataset, np.unique(first))
     return found
 
 
@@ -236,11 +238,11 @@ def _contradicted(dataset: Dataset, first: Ints) -> Finding:
     return Finding("Contradicting labels", said, not len(pairs), pairs[:_PAIRS])
 
 
-def _columns(dataset: Dataset) -> list[Finding]:
-    """Columns that number or name the rows, and columns that give the label away."""
+def _columns(dataset: Dataset, rows: Ints) -> list[Finding]:
+    """Columns that number or name the rows, those that are no copies, and columns that give the label away."""
     x, names = dataset.x, [f"'{column.name}'" for column in dataset.columns]
     coded = [bool(column.categories) for column in dataset.columns]
-    naming = [names[j] for j in range(x.shape[1]) if _names_rows(x[:, j], coded[j])]
+    naming = [names[j] for j in range(x.shape[1]) if _names_rows(x[rows, j], coded[j])]
     said = f"{_listed(naming)}: another value in every row, like an id." if naming else "No column is like an id."
     found = [Finding("Ids among the columns", said, not naming)]
     telling = [names[j] for j in _telling(dataset)]
@@ -253,13 +255,14 @@ def _columns(dataset: Dataset) -> list[Finding]:
 
 
 def _names_rows(column: Floats, coded: bool) -> bool:
-    """Whether values are all different and either codes of categories or whole numbers that count with the rows."""
+    """Whether values are all different and either codes of categories or whole numbers that count, in any order."""
     if len(column) < 10 or np.isnan(column).any() or (column != np.rint(column)).any():
         return False
-    if coded:
-        return len(np.unique(column)) == len(column)
+    if len(np.unique(column)) < len(column):
+        return False
     step = np.diff(column)
-    return bool((step > 0).all() or (step < 0).all())
+    one_way = bool((step > 0).all() or (step < 0).all())
+    return coded or one_way or float(np.ptp(column)) < _DENSE * len(column)
 
 
 def _telling(dataset: Dataset) -> list[int]:

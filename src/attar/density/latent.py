@@ -127,6 +127,11 @@ def interpolate(
         between = z + shares[:, None, None] * (z_other - z)
     else:
         via = np.asarray(density.sample(_VIA, 0), dtype=np.float64)
+        if via.shape[1:] != z.shape[1:]:
+            raise DataError(
+                f"interpolate needs a density of the {z.shape[1]} numbers of a representation, and this one is of "
+                f"{via.shape[1]}: fit it on what the representation makes of samples"
+            )
         paths = [_along(path(p, q, density, via), shares) for p, q in zip(z, z_other)]
         between = np.stack(paths, axis=1)
     rebuilt = representation.inverse_transform(between.reshape(-1, z.shape[1]))
