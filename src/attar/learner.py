@@ -151,7 +151,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.facts_: Facts = outcome.facts
         self.classes_ = _as_given(self.model_.meta.classes, dataset, y)
         self.n_features_in_ = int(np.prod(self.facts_.shape))
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         names = list(getattr(X, "columns", ()))
         if names and all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.array(names, dtype=object)
