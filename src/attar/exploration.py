@@ -87,9 +87,9 @@ def explore(
     if isinstance(source, str | Path):
         where = str(source)
         given = None if labels is None else Path(labels)
-        dataset = read(where, kind=kind, labels=given, label_column=label_column, side=side, strict=strict)
+        dataset = read(where, kind=kind, labels=given, label_column=label_column, side=side, strict=strict, centre=True)
     elif labels is None and label_column is None:
-        where, dataset = "x", from_arrays(source, kind=kind)
+        where, dataset = "x", from_arrays(source, kind=kind, centre=True)
     else:
         raise LabelError("x: labels are read for a file or a folder; give one as the source, or leave them away")
     _refuse(dataset, where)

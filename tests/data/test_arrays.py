@@ -229,3 +229,22 @@ def test_a_guess_by_shape_alone_is_said():
     assert noted(from_arrays(rng.normal(size=(3, 6, 6))), "taken for images")
     assert not noted(from_arrays(rng.normal(size=(3, 6, 6)), kind="image"), "taken for images")
     assert not noted(from_arrays(np.zeros((3, 6, 6), np.uint8)), "taken for images")
+
+
+def test_columns_that_float32_would_blur_are_brought_near_zero_where_asked():
+    rng = np.random.default_rng(0)
+    x = np.column_stack(
+        [1.7e9 + np.arange(40), rng.standard_normal(40), np.full(40, 3e9), 1e9 + rng.standard_normal(40)]
+    )
+    x[3, 3] = np.nan
+    plain, near = from_arrays(x), from_arrays(x, centre=True)
+    assert len(np.unique(plain.x[:, 0])) < 5
+    said = "column 'x0', column 'x3' lie far from zero: their means are taken off, for float32 would blur them"
+    assert said in near.notes
+    assert not any("blurs" in note or "tells only" in note or "copies" in note for note in near.notes)
+    np.testing.assert_allclose(near.x[:, 0], np.arange(40) - 20, atol=0.5)
+    np.testing.assert_array_equal(np.diff(near.x[:, 0]), 1)
+    np.testing.assert_allclose(near.x[:, 3], x[:, 3] - 1e9, atol=1e-3)
+    np.testing.assert_array_equal(near.x[:, [1, 2]], plain.x[:, [1, 2]])
+    images = np.full((4, 8, 8), 1e9) + rng.standard_normal((4, 8, 8))
+    np.testing.assert_array_equal(from_arrays(images, centre=True).x, from_arrays(images).x)

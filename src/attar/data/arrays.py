@@ -32,6 +32,7 @@ def from_arrays(
     kind: str | None = None,
     ids: Sequence[object] | None = None,
     groups: RawLabels | None = None,
+    centre: bool = False,
 ) -> Dataset:
     """Make a dataset of what Python holds.
 
@@ -50,6 +51,7 @@ def from_arrays(
         ids: name of each sample; row numbers where None.
         groups: name of the group of each sample, such as a patient, whose samples are judged together; each sample is
             judged by itself where None.
+        centre: as of `build`.
 
     Raises:
         DataError: the samples are empty, hold what is not a number, are infinite, or lack a whole column that has no
@@ -62,7 +64,7 @@ def from_arrays(
     >>> dataset.notes
     ('1 of 8 values is missing (12 %)', '1 of 4 samples is an exact copy of another one')
     """
-    return build(replace(as_raw(x, y, ids, kind), groups=groups), where="x", kind=kind)
+    return build(replace(as_raw(x, y, ids, kind), groups=groups), where="x", kind=kind, centre=centre)
 
 
 def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = None, kind: str | None = None) -> Raw:
@@ -154,7 +156,7 @@ def _as_array(x: Any) -> Array | list[Array]:
         raise DataError(f"x: not an array ({error}); give an array, a list of series or a DataFrame") from None
 
 
-def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) -> Dataset:
+def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, centre: bool = False) -> Dataset:
     """Check what a reader found and make the dataset of it.
 
     Arguments:
@@ -162,6 +164,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         where: the file or argument that an error names.
         kind: overrides the guess.
         learn: False for samples to predict, which may be constant, repeated or lack a whole column.
+        centre: whether columns of a table that float32 would blur are brought near zero: where no model is made.
 
     Raises:
         DataError, LabelError: as `from_arrays`.
@@ -207,6 +210,9 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True) 
         x = checks.numeric(x, kind, ids, columns, where)
         if kind == "table" and raw.columns:
             x, columns, found = checks.without_empty(x, columns)
+            notes += found
+        if kind == "table" and centre:
+            x, found = checks.centred(x, columns)
             notes += found
         values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)
         notes += [*found, *checks.missing(values, kind), *duplicates(values, raw.test)]

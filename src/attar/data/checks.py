@@ -195,12 +195,36 @@ def _constant(
     return [f"{len(same)} of {low.size} {what} never {change} ({names})"]
 
 
+def centred(x: Array, columns: Sequence[Column]) -> tuple[Array, list[str]]:
+    """A table with a whole number near its mean taken off each column that float32 would blur, and a note on these.
+
+    >>> centred(np.array([[1e9, 1.0], [1e9 + 2, 5.0]]), [Column("time"), Column("b")])
+    (array([[-1.,  1.],
+           [ 1.,  5.]]), ["column 'time' lies far from zero: its mean is taken off, for float32 would blur it"])
+    """
+    blurred, _ = _blurred(*extremes(x, "table"))
+    if not len(blurred):
+        return x, []
+    values = np.asarray(x, dtype=np.float64).copy()
+    values[:, blurred] -= np.round(np.nanmean(values[:, blurred], axis=0))
+    names = listed([name_of(int(j), "table", columns) for j in blurred])
+    lie, their = inflected(len(blurred), "lies", "lie"), inflected(len(blurred), "its mean is", "their means are")
+    it = inflected(len(blurred), "it", "them")
+    return values, [f"{names} {lie} far from zero: {their} taken off, for float32 would blur {it}"]
+
+
+def _blurred(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """Places where float32 tells few values apart, and how far apart those are that it does."""
+    size = np.fmax(np.abs(low), np.abs(high))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 is refused elsewhere
+        step = np.spacing(size.astype(np.float32)).astype(np.float64)
+    return np.flatnonzero((high > low) & (high - low < _LEVELS * step) & (size >= 2**24 * (high - low) / _LEVELS)), step
+
+
 def _coarse(
     low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], kind: str, columns: Sequence[Column]
 ) -> list[str]:
-    size = np.fmax(np.abs(low), np.abs(high))
-    step = np.spacing(size.astype(np.float32)).astype(np.float64)
-    coarse = np.flatnonzero((high > low) & (high - low < _LEVELS * step) & (size >= 2**24 * (high - low) / _LEVELS))
+    coarse, step = _blurred(low, high)
     if not len(coarse):
         return []
     if kind == "image":

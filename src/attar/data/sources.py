@@ -33,6 +33,7 @@ def read(
     group_column: str | None = None,
     side: int | None = None,
     strict: bool = False,
+    centre: bool = False,
 ) -> Dataset:
     """Read samples to learn from.
 
@@ -45,6 +46,7 @@ def read(
         group_column: of a table, or an array of an NPZ file, that says the same.
         side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
         strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
+        centre: whether columns of a table that float32 would blur are brought near zero: where no model is made.
 
     Raises:
         DataError: the samples cannot be used; LabelError: the labels or groups cannot.
@@ -65,7 +67,7 @@ def read(
         leave_out=[file for file in (labels, groups) if file is not None],
         kind=kind,
     )
-    return told.on(_shrunk(build(told.alone(raw), where=source, kind=kind), side), raw.skipped)
+    return told.on(_shrunk(build(told.alone(raw), where=source, kind=kind, centre=centre), side), raw.skipped)
 
 
 def read_for_network(source: str, shape: tuple[int, ...]) -> Dataset:
