@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
-from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -195,9 +194,14 @@ def traced(
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without warnings, and without the graph that torch prints where it fails, below Python's own output."""
-    with warnings.catch_warnings(), patch.object(torch._C, "_jit_onnx_log"):
-        warnings.simplefilter("ignore")
-        yield
+    printed = torch._C._jit_onnx_log
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch._C._jit_onnx_log = printed
 
 
 def _finish(model: ModelProto, path: str | Path, meta: ModelMeta) -> None:
