@@ -242,3 +242,11 @@ def test_signs_are_the_same_in_onnxruntime_without_its_slow_operator(n_cells, tm
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     for found, expected in zip(session.run(None, {"d": d.numpy()}), net(d)):
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
+
+
+def test_a_gradient_passes_by_what_has_no_slope() -> None:
+    x = torch.from_numpy(samples((2, 40))).requires_grad_()
+    module = RandomConvolutions(16, random_state=0).fit(samples((2, 40))).module_
+    module(x)[:, -8:].sum().backward()
+    assert x.grad is not None
+    assert x.grad.nan_to_num().abs().sum() > 0  # the root of a strength of zero has none

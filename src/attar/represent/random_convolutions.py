@@ -265,6 +265,12 @@ class _MeanSign(torch.autograd.Function):
         return _pool(torch.sign(d), cells)
 
     @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[None, None]:
+        """A sign has no slope."""
+        del ctx, gradients
+        return None, None
+
+    @staticmethod
     def symbolic(g: Any, d: Any, cells: Any) -> Any:
         """2 m − 1, where m is the mean of 1, ½ and 0."""
         above, (n_cells, _) = g.op("HardSigmoid", d, alpha_f=_STEEP, beta_f=0.5), cells.type().sizes()
@@ -284,6 +290,10 @@ class _IsZero(torch.autograd.Function):
     def forward(ctx: Any, d: Tensor) -> Tensor:
         del ctx
         return torch.sign(d) + 1
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> None:
+        """It has no slope."""
 
     @staticmethod
     def symbolic(g: Any, d: Any) -> Any:
