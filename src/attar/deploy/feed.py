@@ -128,11 +128,8 @@ def texts(X: Any, tokenizer: Tokenizer, length: int, name: str = "") -> Feed:
     """
     if isinstance(X, str):
         raise ModelError("one text alone: give a list of strings, even of one")
-    if hasattr(X, "iloc") and hasattr(X, "columns") and len(X.columns) > 1:
-        named = {str(column): i for i, column in enumerate(X.columns)}
-        if name not in named:
-            raise ModelError(f"the table has no column '{name}': name its columns as in training")
-        X = X.iloc[:, named[name]]
+    if _is_frame(X) and len(X.columns) > 1:
+        (X,) = _called(X, [name])
     array = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else np.asarray(X)
     if array.dtype.kind in "OUT" and array.shape[1:] == (1,):
         array = array[:, 0]
@@ -150,7 +147,7 @@ def texts(X: Any, tokenizer: Tokenizer, length: int, name: str = "") -> Feed:
     return {"input_ids": np.where(np.isnan(ids), tokenizer.pad, ids).astype(np.int64)}
 
 
-def table(X: object, columns: Sequence[Column], features: int) -> Feed:
+def table(X: Any, columns: Sequence[Column], features: int) -> Feed:
     """Return the numeric columns as "x" and the categorical ones as strings "categories".
 
     Arguments:
@@ -162,16 +159,10 @@ def table(X: object, columns: Sequence[Column], features: int) -> Feed:
     Raises:
         ModelError: a column is missing, or a numeric one holds something else or an infinite value.
     """
-    if hasattr(X, "iloc") and hasattr(X, "columns"):
+    if _is_frame(X):
         if not columns:
             return {"x": numbers(X, (features,))}
-        named = {str(name): i for i, name in enumerate(X.columns)}
-        missing = [column.name for column in columns if column.name not in named]
-        if missing:
-            raise ModelError(
-                f"the table has no column {', '.join(map(repr, missing))}: name its columns as in training"
-            )
-        return _split([np.asarray(X.iloc[:, named[column.name]]) for column in columns], columns, coded=False)
+        return _split(_called(X, [column.name for column in columns]), columns, coded=False)
     array = np.asarray(X)
     if array.dtype.kind in "biuf" or not columns:
         array = _shaped(array, (features,))
@@ -182,6 +173,23 @@ def table(X: object, columns: Sequence[Column], features: int) -> Feed:
             f"the table has shape {array.shape} and the model wants (n, {features}): one column per feature"
         )
     return _split(list(array.T), columns, coded=array.dtype.kind in "biuf")
+
+
+def _is_frame(X: object) -> bool:
+    return hasattr(X, "iloc") and hasattr(X, "columns")
+
+
+def _called(X: Any, names: Sequence[str]) -> list[_Any]:
+    """The columns of a DataFrame of these names.
+
+    Raises:
+        ModelError: there is none of a name.
+    """
+    place = {str(name): i for i, name in enumerate(X.columns)}
+    missing = [name for name in names if name not in place]
+    if missing:
+        raise ModelError(f"the table has no column {', '.join(map(repr, missing))}: name its columns as in training")
+    return [np.asarray(X.iloc[:, place[name]]) for name in names]
 
 
 def _split(values: Sequence[_Any], columns: Sequence[Column], coded: bool) -> Feed:
