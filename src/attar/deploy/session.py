@@ -17,7 +17,7 @@ from attar.data.dataset import Column, Floats
 from attar.data.tokens import Tokenizer
 from attar.deploy.feed import Feed, graph, images, series, table, texts
 from attar.deploy.meta import COMPRESSED, KEY, ModelMeta
-from attar.deploy.units import doubts
+from attar.deploy.units import doubts, evenly
 from attar.errors import DataError, ModelError, first_line
 
 # Inner layers hold many times the numbers of the input, random convolutions some hundred times: so few stay near the
@@ -127,7 +127,11 @@ class Model:
         Their unit, as of images divided by 255, can be another without any error. Nothing is said of texts and graphs.
         """
         learnt = str(self.meta.extra.get("units", ""))
-        return doubts(learnt, np.asarray(self.feed(X)["x"], np.float32), self.kind, self.columns) if learnt else []
+        if not learnt:
+            return []
+        # No more than are looked at are brought into the form of the model a second time.
+        some = evenly(X) if isinstance(X, np.ndarray) and X.ndim else X
+        return doubts(learnt, np.asarray(self.feed(some)["x"], np.float32), self.kind, self.columns)
 
     @property
     def _hops(self) -> int:

@@ -24,6 +24,12 @@ _TIMES = 3.0
 _EXCEPTIONS = 2
 
 
+def evenly(x: Floats) -> Floats:
+    """As many samples as are looked at, evenly spaced among all."""
+    rows = min(_LOOKED_AT, _NUMBERS // max(1, x[:1].size) + 1)
+    return x[:: max(1, -(-len(x) // rows))]
+
+
 def described(x: Floats, kind: str, columns: Sequence[Column] = ()) -> str:
     """The range of the mean and of the standard deviation within a sample, of each part: JSON that `doubts` reads.
 
@@ -80,8 +86,7 @@ def doubts(learnt: str, x: Floats, kind: str, columns: Sequence[Column] = ()) ->
 
 def _moments(x: Floats, kind: str) -> tuple[Doubles, Doubles]:
     """Mean and standard deviation of the values there are of each part in each sample looked at `(n, parts)`."""
-    rows = min(_LOOKED_AT, _NUMBERS // (x[0].size or 1) + 1)
-    some = x[:: -(-len(x) // rows)].astype(np.float64)
+    some = evenly(x).astype(np.float64)
     parts = some.reshape(len(some), 1 if kind == "image" else some.shape[1], -1)
     with _without_values():
         return np.nanmean(parts, axis=-1), np.nanstd(parts, axis=-1)
