@@ -134,21 +134,16 @@ def test_no_edge_in_parquet(tmp_path) -> None:
     assert read(str(tmp_path)).x.links.edge_index.shape == (2, 0)
 
 
-def test_an_empty_file_of_edges(tmp_path) -> None:
-    with pytest.raises(DataError, match="give two nodes a line"):
-        read(fill(tmp_path, ""))
-
-
-def test_dangling_edge_is_named(tmp_path) -> None:
-    with pytest.raises(DataError, match="row 1 leads to node 'z'"):
-        read(fill(tmp_path, "from,to\na,b\na,z\n"))
-
-
-def test_one_column(tmp_path) -> None:
-    with pytest.raises(DataError, match="two, the ends"):
-        read(fill(tmp_path, "from\na\n"))
-
-
-def test_an_empty_end(tmp_path) -> None:
-    with pytest.raises(DataError, match="row 1 has an empty end"):
-        read(fill(tmp_path, "from,to\na,b\na,\n"))
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        ("", "give two nodes a line"),
+        ("from,to\na,b\na,z\n", "row 1 leads to node 'z'"),
+        ("from\na\n", "two, the ends"),
+        ("from,to\na,b\na,\n", "row 1 has an empty end"),
+    ],
+    ids=["empty", "dangling", "one column", "an empty end"],
+)
+def test_edges_that_cannot_be_used_are_named(tmp_path, edges, message) -> None:
+    with pytest.raises(DataError, match=message):
+        read(fill(tmp_path, edges))
