@@ -169,10 +169,12 @@ def _labels(network: Program, x: torch.Tensor, dataset: Dataset) -> tuple[torch.
     Numbers are those of the answers, from 0. Names say nothing of their order: they are taken in that of the alphabet,
     as most who train a network have them, if the network is then right more often than always saying one of them.
     """
-    known = np.flatnonzero(dataset.y != UNLABELLED)
+    known = dataset.labelled
+    if not len(known):
+        return None, ()
     said = answers(network, x)
     outputs, names = classes_of(said), dataset.classes
-    if not len(known) or not outputs:
+    if not outputs:
         return None, ()
     numbered = all(name.isdecimal() and int(name) < outputs for name in names)
     if not numbered and len(names) != outputs:

@@ -32,7 +32,7 @@ def with_layers(model: nn.Module) -> nn.Module:
     """
     if not isinstance(model, Program) or any(place.chain() for place in places(model)):
         return model
-    graph, owned, paths = fx.Graph(), dict[str, Any](), dict[str, str]()
+    graph, owned, paths, stored = fx.Graph(), dict[str, Any](), dict[str, str](), stored_names(model)
     nodes, results = {0: graph.placeholder("x")}, {0: listed(model).example}
 
     def node_of(argument: Any) -> Any:
@@ -51,7 +51,7 @@ def with_layers(model: nn.Module) -> nn.Module:
             continue
         # What differs in nothing but what it reads is the same layer, called again.
         said = str([step.operation, *(one for one in step.arguments if one != read[0])])
-        path = paths.setdefault(said, _free(references(step, Stored)[0].name, {*owned, *stored_names(model)}))
+        path = paths.setdefault(said, _free(references(step, Stored)[0].name, {*owned, *stored}))
         owned.setdefault(path, layer)
         nodes[i] = graph.call_module(path, (nodes[read[0].of],))
     outputs = tuple(nodes[one.of] for one in listed(model).outputs)

@@ -174,12 +174,13 @@ class _Search:
         judged = rows(x, aside)
         judge = Judge(judged, answers(self.model, judged), labels[aside])
         check_answers((self.told, judge.told))
+        example = rows(x, aside[:1])
         # Traced once: what is written of it many times need not be traced again.
-        self.whole = as_program(self.model, rows(x, aside[:1]))
+        self.whole = as_program(self.model, example)
         settings = f"{listed(self.whole).steps} {epochs} {seed} {getattr(view, '__qualname__', view is None)}"
         given = (settings, *self.whole.state_dict().values(), x, labels)
         asked = fingerprint(*map(np.asarray, given))
-        self.attempts = Attempts(folder, judge, rows(x, aside[:1]), progress, asked)
+        self.attempts = Attempts(folder, judge, example, progress, asked)
         self._traced = {WHOLE: self.whole}
 
     def run(self) -> Compressed:

@@ -242,7 +242,7 @@ def _columns(dataset: Dataset, rows: Ints) -> list[Finding]:
     """Columns that number or name the rows, those that are no copies, and columns that give the label away."""
     x, names = dataset.x, [f"'{column.name}'" for column in dataset.columns]
     coded = [bool(column.categories) for column in dataset.columns]
-    naming = [names[j] for j in range(x.shape[1]) if _names_rows(x[rows, j], coded[j])]
+    naming = [name for name, column, code in zip(names, x[rows].T, coded) if _names_rows(column, code)]
     said = f"{_listed(naming)}: another value in every row, like an id." if naming else "No column is like an id."
     found = [Finding("Ids among the columns", said, not naming)]
     telling = [names[j] for j in _telling(dataset)]
