@@ -42,7 +42,7 @@ def conform(
     """
     if isinstance(raw.x, Nodes):
         return _graph(raw, kind, shape, columns, where)
-    if rate is not None and raw.rate is not None:
+    if rate is not None and raw.rate not in (None, rate):
         recordings, _, said = at_one_rate(list(raw.x), [raw.rate] * len(raw.x), rate)
         raw = replace(raw, x=recordings, notes=(*raw.notes, *said))
     if kind == "text":
