@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
 # Of the labelled samples, where labels are drawn from a source that knows them all.
 HOLDOUT = 0.3
-# What samples of a kind are called.
 # Seconds from which a person is told how long it takes.
 _LONG = 900
+# What samples of a kind are called.
 _UNITS = {"image": "images", "series": "recordings", "table": "rows", "text": "texts", "graph": "nodes"}
 
 
