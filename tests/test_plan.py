@@ -13,7 +13,18 @@ from attar.data.nodes import links
 from attar.kinds import graph
 from attar.kinds.graph import Graph
 from attar.kinds.table import Table
-from attar.plan import Plan, _seconds_per_sample, default_plan, on_threads, plan_for_time, seconds_of, versions
+from attar.plan import (
+    Plan,
+    _convolving_seconds,
+    _seconds_per_sample,
+    default_plan,
+    on_threads,
+    plan_for_time,
+    seconds_of,
+    versions,
+)
+
+PLAN = {"simclr_epochs": 1, "autoencoder_epochs": 1, "tune_steps": 1, "student_epochs": 1}
 
 
 def rows(n, d=4):
@@ -146,3 +157,23 @@ def test_large_data_get_fewer_filters() -> None:
     small, large = (np.broadcast_to(np.float32(0), (n, 28, 28)) for n in (1000, 60_000))
     assert default_plan(small, 100).kernels == Plan.model_fields["kernels"].default
     assert default_plan(large, 100).kernels == default_plan(small, 100).kernels // 2
+
+
+def test_filters_are_as_many_as_the_time_allows(monkeypatch) -> None:
+    x = np.random.default_rng(0).standard_normal((30, 1, 100)).astype(np.float32)
+    kind = kinds.of("series").learn(x)
+    monkeypatch.setattr("attar.plan._convolving_seconds", lambda *_: 100.0)
+    assert [plan_for_time(s, kind, x, 20).kernels for s in (1.0, 200.0, 1e4)] == [32, 128, default_plan(x, 20).kernels]
+
+
+def test_time_of_filters_grows_with_filters_and_samples(monkeypatch) -> None:
+    monkeypatch.setattr("attar.plan.time.perf_counter", partial(next, count()))
+    x = np.random.default_rng(0).standard_normal((400, 1, 1024)).astype(np.float32)
+    kind = kinds.of("series").learn(x)
+    before = torch.get_rng_state()
+    seconds = _convolving_seconds(Plan(**PLAN, kernels=64), kind, x)
+    # A second for eight samples and half of the filters.
+    assert seconds == 2 / 8 * (2.5 * 400 + 150)
+    assert _convolving_seconds(Plan(**PLAN, kernels=128), kind, x) == 2 * seconds
+    assert _convolving_seconds(Plan(**PLAN), kinds.of("table").learn(x[:, 0]), x[:, 0]) == 0
+    assert torch.equal(torch.get_rng_state(), before)

@@ -27,6 +27,10 @@ _FIXED = 8.0
 _LONGEST, _SHORTEST = 3.0, 0.02
 # Of random convolutions, per dilation; of large data, each sample more costs time, and each filter more brings little.
 _KERNELS, _FEW_KERNELS = 256, 128
+# The fewest, of which their time is measured, and the share of the time allowed that all may take.
+_LEAST_KERNELS, _CONVOLVED = 32, 0.25
+# How often a job convolves each sample, the samples on which files are checked besides, and numbers that are timed.
+_PASSES, _CHECKED, _TIMED = 2.5, 150, 2**13
 # Numbers in the data below which layers are so small that a second thread costs more than it brings.
 _SMALL = 20_000_000
 # Labels above which another round of cross-validation hardly narrows the estimate.
@@ -145,16 +149,19 @@ def plan_for_time(
         began: the job, by `time.perf_counter`; None: now.
     """
     began = time.perf_counter() if began is None else began
-    needed = _training_seconds(default_plan(x, n_labelled), kind, x, pretexts)
+    usual = default_plan(x, n_labelled)
+    needed, convolving = _training_seconds(usual, kind, x, pretexts), _convolving_seconds(usual, kind, x)
     # Importing takes longest where a machine is slow or busy, which is where it must be counted.
     left = seconds - (time.perf_counter() - began) - _FIXED
     factor = _SHARE * left / max(needed, 1e-9)
-    return default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
+    plan = default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
+    affordable = int(plan.kernels * _CONVOLVED * seconds / max(convolving, 1e-9))
+    return plan.model_copy(update={"kernels": min(plan.kernels, max(_LEAST_KERNELS, affordable // 8 * 8))})
 
 
 def seconds_of(plan: Plan, kind: Kind, x: Floats, pretexts: tuple[str, ...] | None = None) -> float:
     """About how long a job of this plan takes here, by the measured time of a few steps; arguments as of the above."""
-    return _FIXED + _training_seconds(plan, kind, x, pretexts) / _SHARE
+    return _FIXED + _training_seconds(plan, kind, x, pretexts) / _SHARE + _convolving_seconds(plan, kind, x)
 
 
 def _training_seconds(plan: Plan, kind: Kind, x: Floats, pretexts: tuple[str, ...] | None) -> float:
@@ -172,6 +179,21 @@ def _training_seconds(plan: Plan, kind: Kind, x: Floats, pretexts: tuple[str, ..
     # Threads that the job will not use wait for each other where cores are busy: twenty times as long, on digits.
     with on_threads(plan.threads):
         return samples * _seconds_per_sample(kind, x)
+
+
+def _convolving_seconds(plan: Plan, kind: Kind, x: Floats) -> float:
+    """Time that a job spends on random convolutions, where it tries them, by that of a few filters on a few samples."""
+    if "random-convolutions" not in kind.baselines:
+        return 0.0
+    from attar.represent import RandomConvolutions
+
+    few = x[: max(8, _TIMED // max(1, x[0].size))]
+    with on_threads(plan.threads):
+        bank = RandomConvolutions(_LEAST_KERNELS, kind=kind, random_state=0).fit(few)
+        start = time.perf_counter()
+        bank.transform(few)
+        seconds = (time.perf_counter() - start) / len(few)
+    return seconds * plan.kernels / _LEAST_KERNELS * (_PASSES * len(x) + _CHECKED)
 
 
 def faster_precision(kind: Kind, x: Floats) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 # Samples that go through a module at once, where the kind has no other wish, and numbers in these.
-_CHUNK, _NUMBERS = 64, 2**16
+_CHUNK, _LEAST, _NUMBERS = 64, 4, 2**14
 # Labelled samples whose representation is kept, for risk curves of the head.
 _COMPONENTS = 300
 # Samples on which a file is checked.
@@ -80,7 +80,7 @@ class Job:
     @property
     def at_once(self) -> int:
         """Samples that go through a module at once: few, so that what it computes on the way stays in the cache."""
-        return self.kind.batch(max(1, min(_CHUNK, _NUMBERS // max(1, self.x[0].size))))
+        return self.kind.batch(max(_LEAST, min(_CHUNK, _NUMBERS // max(1, self.x[0].size))))
 
     @property
     def example(self) -> torch.Tensor:

@@ -36,15 +36,15 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     """
     start = time.perf_counter()
     labelled, codes = job.labelled, job.codes
-    z = apply(module, job.x[labelled], job.at_once)
-    linear = LinearProbe(random_state=job.seed).fit(z, codes)
-    penalty = float(linear.penalty_) if linear.loss_ == "squared" else None
     taught = job.taught(job.y)
     others = np.random.default_rng(job.seed).permutation(np.setdiff1d(np.arange(len(job.x)), labelled))
     # First those that a label will be given to.
     others = others[np.argsort(taught[others] == UNLABELLED, kind="stable")]
     pooled = np.sort(np.concatenate([labelled, others[: max(0, _POOL - len(labelled))]]))
     z_pooled = apply(module, job.x[pooled], job.at_once)
+    z = z_pooled[np.searchsorted(pooled, labelled)]
+    linear = LinearProbe(random_state=job.seed).fit(z, codes)
+    penalty = float(linear.penalty_) if linear.loss_ == "squared" else None
     pool = Pool.learn(z_pooled, together=None if job.alike is None else job.alike[pooled])
     frame = pool.frame()
     trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, taught[pooled])
