@@ -156,6 +156,26 @@ def test_prepared_hides_labels_of_the_training_part_only() -> None:
     assert len(given.labelled) == 9
 
 
+def test_labels_that_are_doubtful_or_too_easy_to_tell_are_named() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(80, 3)).astype(np.float32), np.arange(80) % 2
+    told = np.column_stack([x, y + rng.normal(0, 0.1, 80), rng.permutation(80)])
+    copied, contrary = np.concatenate([x, x[:5]]), np.concatenate([y, 1 - y[:5]])
+    for samples, labels, expected in (
+        (x, y, []),
+        (
+            told,
+            y,
+            ["'x4': another value in every row, like an id", "'x3': alone tells nearly every label."],
+        ),
+        (copied, contrary, ["5 exact copies have another label"]),
+    ):
+        notes = prepared(from_arrays(samples, labels), Options()).notes
+        assert [note for note in notes if "judged together" not in note] == [
+            next(note for note in notes if note.startswith(start)) for start in expected
+        ]
+
+
 def test_a_column_that_is_called_like_groups_is_named_where_there_are_none() -> None:
     frame = pd.DataFrame({"patient": np.arange(20) // 2, "size": np.sin(np.arange(20))})
     alone = from_arrays(frame, np.arange(20) % 2)

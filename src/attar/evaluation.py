@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from attar.adapt.intervals import Interval, estimate
+from attar.data.copies import copied, copies, duplicates
 from attar.data.dataset import Floats, Ints
 from attar.data.groups import levels
 from attar.data.sources import read_for_evaluation
@@ -139,7 +140,12 @@ def evaluate(
     # Of all samples: those with labels may be too far apart to overlap.
     windows, found = told(dataset.x) if loaded.kind == "series" else (None, [])
     notes += [*found, *loaded.doubts(dataset.x)]
-    parts = levels(dataset.groups, windows)
+    given = dataset.groups
+    if given is None and loaded.kind in ("image", "series", "table"):
+        first = copies(dataset.x)
+        given = copied(dataset.x, first)
+        notes += duplicates(first, together=given is not None)
+    parts = levels(given, windows)
     x: Floats = dataset.x[judged]
     with (progress or Silent()).task("evaluate", len(x)) as task:
         said = loaded.predict_proba(x, task.advance).argmax(1)

@@ -16,10 +16,12 @@ import numpy as np
 from attar import kinds
 from attar._fingerprint import fingerprint
 from attar.compress.budget import Budget, milliseconds, readable
+from attar.data.copies import copies
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.groups import NAMES, levels, of_one_group
 from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
+from attar.data.quality import suspects
 from attar.data.sources import read
 from attar.data.split import affordable, draw_labels, holdout, shortfall
 from attar.data.windows import alike
@@ -230,7 +232,7 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
         DataError: all samples are of one group.
         LabelError: too few labels, or of one class only.
     """
-    if dataset.groups is not None and len(dataset.group_names) < 2:
+    if dataset.grouped and len(dataset.group_names) < 2:
         name = dataset.group_names[0]
         raise DataError(f"all samples are of one group ('{name}'); leave the groups away, or give others")
     # Before labels are held out or drawn, which would say less about why they cannot be.
@@ -257,19 +259,22 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
             seed=options.seed,
             among=trained,
         )
+    if not isinstance(dataset.x, Nodes):
+        found = suspects(replace(dataset, y=y), copies(dataset.x))
+        notes += tuple(one.said.removesuffix(".") for one in found if not one.fine)
     if dataset.test is not None and isinstance(dataset.x, Nodes):
         notes += ("nodes of the test part stay in the graph: their features and edges are seen, their labels are not",)
     notes += validate_labels(y[trained], dataset.classes)
     if dataset.windows is not None and alike(y[trained], dataset.windows.recordings[trained]):
         notes += ("no recording has labels of two classes: a label is given to its whole recording",)
-    like = [column.name for column in dataset.columns if dataset.groups is None and column.name.lower() in NAMES]
+    like = [column.name for column in dataset.columns if not dataset.grouped and column.name.lower() in NAMES]
     notes += tuple(
         f"column '{name}' is a feature: where the samples of one belong together, give it as their groups"
         for name in like
     )
-    parts = levels(dataset.groups, dataset.windows)
+    parts = levels(dataset.groups if dataset.grouped else None, dataset.windows)
     if parts:
-        word = "recording" if dataset.groups is None else "group"
+        word = "group" if dataset.grouped else "recording"
         notes += tuple(of_one_group(y[trained], parts[0][trained], dataset.classes, word))
     return replace(dataset, y=y, notes=notes)
 

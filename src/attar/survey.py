@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from attar import kinds
+from attar.data.copies import copies
 from attar.data.dataset import Dataset, Floats, Ints
-from attar.data.quality import Finding, copies, findings, intrinsic_dimension, near_copies
+from attar.data.quality import Finding, findings, intrinsic_dimension, near_copies
 from attar.data.split import some
 from attar.density import AnomalyDetector, Mixture, interpolate, sample
 from attar.kinds.base import Kind

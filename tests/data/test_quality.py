@@ -1,14 +1,14 @@
 """Quality of samples: what is wrong is found, what is not is not."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from attar.data.arrays import from_arrays
+from attar.data.copies import copies
 from attar.data.dataset import Column
-from attar.data.quality import copies, duplicates, findings, intrinsic_dimension, near_copies
+from attar.data.quality import findings, intrinsic_dimension, near_copies
 
 
 def neighbours(x, k=10):
@@ -21,35 +21,6 @@ def neighbours(x, k=10):
 
 def found(dataset, near=()):
     return {finding.name: finding for finding in findings(dataset, copies(dataset.x), list(near))}
-
-
-def test_copies_are_the_first_equal_sample_as_a_naive_search_finds_it():
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 2, (60, 2, 3)).astype(np.float32)
-    x[x == 0] *= rng.choice([-1.0, 1.0], (x == 0).sum())  # zeros of both signs
-    x[rng.random(x.shape) < 0.1] = np.nan
-    naive = [next(j for j in range(60) if np.array_equal(x[j], x[i], equal_nan=True)) for i in range(60)]
-    assert copies(x).tolist() == naive
-
-
-def test_duplicates_count_every_copy_but_the_first():
-    rng = np.random.default_rng(0)
-    x = np.repeat(rng.normal(size=(5, 3)), [1, 2, 3, 1, 1], axis=0).astype(np.float32)
-    assert duplicates(x) == ["3 of 8 samples are exact copies of another one"]
-    assert duplicates(x, test=np.array([1, 7])) == [
-        "2 of 6 samples are exact copies of another one",
-        "1 of 2 test samples also occurs in the training part",
-    ]
-    assert duplicates(x[:1]) == []
-
-
-def test_duplicates_among_many_images_take_no_time():
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 255, (20_000, 784)).astype(np.float32)
-    x[7] = x[9_000]
-    start = time.process_time()
-    assert duplicates(x) == ["1 of 20000 samples is an exact copy of another one"]
-    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("m", [1, 2, 5])

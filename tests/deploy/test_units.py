@@ -26,8 +26,7 @@ def test_the_same_unit_is_not_doubted_and_another_is(kind: str, shape: tuple[int
         assert doubts(learnt, new, kind) == []
         assert len(doubts(learnt, new * 10, kind)) == 1
         assert len(doubts(learnt, new + 1000, kind)) == 1
-        # That a column is the same in few rows says nothing.
-        assert len(doubts(learnt, new / 10, kind)) == (kind != "table")
+        assert len(doubts(learnt, new / 1000 if kind == "table" else new / 10, kind)) == 1
 
 
 def test_ranges_are_those_of_a_loop() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from attar.data import checks, graphs
+from attar.data.copies import copied, copies, duplicates
 from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings
 from attar.data.groups import numbered, seen_in_training
 from attar.data.images import CHANNELS
 from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
-from attar.data.quality import duplicates
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import holds_a_typing_error
 from attar.data.texts import are_texts, beside, categories_alone, test_part, text_column, tokenize, without_names
@@ -169,7 +169,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
     Raises:
         DataError, LabelError: as `from_arrays`.
     """
-    notes, windows = list(raw.notes), None
+    notes, windows, alike = list(raw.notes), None, None
     kind = kind or raw.kind
     guessed = kind is None
     if kind is not None and kind not in KINDS:
@@ -215,7 +215,9 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
             x, found = checks.centred(x, columns)
             notes += found
         values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)
-        notes += [*found, *checks.missing(values, kind), *duplicates(values, raw.test)]
+        first = copies(values)
+        alike = copied(values, first)
+        notes += [*found, *checks.missing(values, kind), *duplicates(first, raw.test, together=alike is not None)]
         if kind == "series":
             windows, found = told(values, raw.test)
             notes += found
@@ -229,6 +231,8 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
     called = tuple(column.name for column in channels)
     columns = () if channels else columns
     dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), called, windows, rate=raw.rate)
+    if alike is not None:
+        dataset = replace(dataset, groups=alike, group_names=("",) * (int(alike.max()) + 1))
     return dataset if raw.groups is None else with_groups(dataset, raw.groups, where)
 
 
@@ -247,7 +251,7 @@ def _texts(raw: Raw, ids: Sequence[str], notes: list[str], where: str) -> Datase
         shape = "of different lengths" if isinstance(raw.x, list) else f"{raw.x.dtype} of shape {raw.x.shape}"
         raise DataError(f"{where}: {shape} is no list of texts; give strings, one per sample")
     x, column, found = tokenize(raw.x, raw.columns, raw.test, where, raw.length)
-    notes += found if raw.length is not None else [*found, *duplicates(x, raw.test)]
+    notes += found if raw.length is not None else [*found, *duplicates(copies(x), raw.test)]
     y, classes = _labels(raw, len(x), where, notes)
     dataset = Dataset("text", x, y, classes, np.array(ids, dtype=np.str_), (column,), raw.test, tuple(notes))
     return dataset if raw.groups is None else with_groups(dataset, raw.groups, where)

@@ -78,8 +78,8 @@ class Dataset:
         channels: names of the channels of series, where their source has them.
         windows: of series, where they are told to be cut from longer recordings; else None.
         groups: a number from 0 `(n,)`, the same for samples that a person says belong together, as those of one patient
-            or machine do; None: each by itself.
-        group_names: of each number; "" for a sample that is of none.
+            or machine do, or, where nobody says so, for those that were copied; None: each by itself.
+        group_names: of each number; "" for what is of no group that was named.
         rate: that series are sampled at, in Hz, where their source says it.
     """
 
@@ -99,6 +99,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether a person says what belongs together."""
+        return any(self.group_names)
 
     @property
     def trained(self) -> Ints:

@@ -43,38 +43,6 @@ class Finding:
     pairs: tuple[tuple[int, int], ...] = ()
 
 
-def copies(x: Floats) -> Ints:
-    """The first sample that is equal to each one, itself where none before it is.
-
-    >>> copies(np.array([[1, 2], [3, 4], [1, 2]], dtype=np.float32))
-    array([0, 1, 0])
-    """
-    rows = np.ascontiguousarray(x).reshape(len(x), -1)
-    # Adding 0 makes one zero of the two. Equal hashes of 64 bits are taken for equal samples: among a million the odds
-    # of one mistake are 1 in 37 million.
-    hashes = np.array([hash((row + 0.0).tobytes()) for row in rows], dtype=np.int64)
-    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
-    return np.asarray(first[group], dtype=np.int64)
-
-
-def duplicates(x: Floats, test: Ints | None = None) -> list[str]:
-    """Count samples that are exactly equal to an earlier one, and test samples that training has seen.
-
-    >>> duplicates(np.array([[1, 2], [3, 4], [1, 2]], dtype=np.float32), test=np.array([2]))
-    ['1 of 1 test samples also occurs in the training part']
-    """
-    first = copies(x)
-    known = first if test is None else np.delete(first, test)
-    again = len(known) - len(np.unique(known))
-    are = inflected(again, "is an exact copy", "are exact copies")
-    notes = [f"{again} of {len(known)} samples {are} of another one"] if again else []
-    if test is not None:
-        seen = int(np.isin(first[test], known).sum())
-        occur = inflected(seen, "occurs", "occur")
-        notes += [f"{seen} of {len(test)} test samples also {occur} in the training part"] if seen else []
-    return notes
-
-
 def intrinsic_dimension(distance: Doubles) -> float:
     """How many directions samples vary in locally: the maximum of the likelihood of their neighbours' distances.
 
@@ -140,11 +108,13 @@ def findings(dataset: Dataset, first: Ints, near: Sequence[tuple[int, int]]) -> 
     found = [_copied(first), _near(near, len(dataset)), *_values(dataset)]
     if dataset.test is not None:
         found.append(_leaked(dataset, first, near))
-    if len(dataset.labelled):
-        found.append(_contradicted(dataset, first))
-    if dataset.kind == "table":
-        found += _columns(dataset, np.unique(first))
-    return found
+    return found + suspects(dataset, first)
+
+
+def suspects(dataset: Dataset, first: Ints) -> list[Finding]:
+    """Look for what makes labels doubtful, or easier to tell than they will be; arguments as of `findings`."""
+    found = [_contradicted(dataset, first)] if len(dataset.labelled) else []
+    return found + (_columns(dataset, np.unique(first)) if dataset.kind == "table" else [])
 
 
 def _copied(first: Ints) -> Finding:

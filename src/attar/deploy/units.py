@@ -56,7 +56,8 @@ def doubts(learnt: str, x: Floats, kind: str, columns: Sequence[Column] = ()) ->
     """A sentence on the parts of new samples that look as if they had another unit; none where all look alike.
 
     A part does where the middle sample has a mean that is farther outside of the range learnt from than that is wide,
-    or a standard deviation of less than a third of the smallest or more than three times the largest.
+    or less than a third of the smallest, where all are positive; or a standard deviation of less than a third of the
+    smallest or more than three times the largest.
 
     Arguments:
         learnt: what `described` says of the samples that the model has learnt from.
@@ -77,7 +78,7 @@ def doubts(learnt: str, x: Floats, kind: str, columns: Sequence[Column] = ()) ->
     for i, (low, high, *usual) in enumerate(json.loads(learnt)):
         part = "" if kind == "image" else names[i] if names else f"{_PARTS[kind]} {i} "
         mean, spread = middle[0][i], middle[1][i]
-        if low < high and abs(mean - (low + high) / 2) > 1.5 * (high - low):
+        if low < high and (abs(mean - (low + high) / 2) > 1.5 * (high - low) or 0 <= mean * _TIMES < low):
             found.append(f"{part}{'' if kind == 'table' else 'mean '}{mean:.5g}, learnt from {low:.5g} to {high:.5g}")
         elif usual and (spread * _TIMES < usual[0] or spread > usual[1] * _TIMES):
             found.append(f"{part}standard deviation {spread:.5g}, learnt from {usual[0]:.5g} to {usual[1]:.5g}")
