@@ -229,6 +229,7 @@ def test_a_guess_by_shape_alone_is_said():
     assert noted(from_arrays(rng.normal(size=(3, 6, 6))), "taken for images")
     assert not noted(from_arrays(rng.normal(size=(3, 6, 6)), kind="image"), "taken for images")
     assert not noted(from_arrays(np.zeros((3, 6, 6), np.uint8)), "taken for images")
+    assert from_arrays(np.zeros((3, 20, 30), np.uint16)).kind == "image"
 
 
 def test_columns_that_float32_would_blur_are_brought_near_zero_where_asked():

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 from scipy.io import wavfile
 
+from attar.data.conform import conform
 from attar.data.folders import read_folder
+from attar.data.sources import read
 from attar.errors import DataError
 
 rng = np.random.default_rng(0)
@@ -163,3 +165,17 @@ def test_links_in_circles_end(tmp_path):
 def test_images_of_a_wanted_shape(tmp_path):
     picture(tmp_path / "a.png", (12, 16, 3))
     assert read_folder(tmp_path, shape=(6, 8)).x.shape == (1, 6, 8)
+
+
+def test_arrays_of_one_size_are_images_where_that_is_the_kind(tmp_path):
+    for i in range(3):
+        np.save(tmp_path / f"{i}.npy", rng.integers(0, 256, (20, 30)).astype(np.int32))
+    said = "files of 20 × 30 numbers are taken for recordings of 20 channels; if images, give the kind"
+    assert said in read(str(tmp_path)).notes
+    images = read(str(tmp_path), kind="image")
+    assert (images.kind, images.x.shape) == ("image", (3, 20, 30))
+    raw = read_folder(tmp_path)
+    assert conform(raw, kind="image", shape=(20, 30), columns=(), where="x").x.shape == (3, 20, 30)
+    np.save(tmp_path / "3.npy", np.zeros((20, 31)))
+    with pytest.raises(DataError, match="different sizes make no image"):
+        read(str(tmp_path), kind="image")

@@ -55,11 +55,28 @@ def test_broken_images_are_skipped_and_named():
     images, kept, notes = read_images(contents, list("abcdef"), strict=False)
     assert kept == [0, 5]
     assert len(images) == 2
-    assert notes == ["4 of 6 images cannot be read and are skipped (b, c, d, e)"]
+    assert notes == [
+        "4 of 6 images cannot be read and are skipped (b, c, d, e); the first: in no format that Pillow reads"
+    ]
     with pytest.raises(DataError, match="b: unreadable image"):
         read_images(contents, list("abcdef"), strict=True)
     with pytest.raises(DataError, match=r"none of 2 images can be read \(b, c\)"):
         read_images(contents[1:3], ["b", "c"], strict=False)
+
+
+def test_of_several_pages_the_first_is_taken_which_is_said():
+    pages = [Image.fromarray(np.full((6, 8), i, np.uint8)) for i in range(3)]
+    stack_of = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    images, _, notes = read_images([stack_of, encode(pages[2])], ["a", "b"], strict=True)
+    assert images[:, 0, 0].tolist() == [0, 2]
+    assert notes == ["1 of 2 images has several pages: the first is taken"]
+
+
+def test_fractions_and_whole_numbers_do_not_mix():
+    fractions = encode(Image.fromarray(grey.astype(np.float32) / 255), "TIFF")
+    assert read_images([fractions, fractions], ["a", "b"], strict=False)[0].max() <= 1
+    with pytest.raises(DataError, match=r"1 of 2 images are of fractions \(a\), and the others from 0 to 255"):
+        read_images([fractions, encode(Image.fromarray(grey))], ["a", "b"], strict=False)
 
 
 def test_an_image_that_would_fill_the_memory_is_unreadable(monkeypatch):

@@ -180,7 +180,9 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
     ids = [str(i) for i in range(n)] if raw.ids is None else list(raw.ids)
     if kind == "text":
         return _texts(raw, ids, notes, where)
-    if isinstance(raw.x, list):
+    if isinstance(raw.x, list) and kind == "image" and len({one.shape for one in raw.x}) == 1:
+        x, kind = _arrange(np.stack(raw.x), kind, where)
+    elif isinstance(raw.x, list):
         if kind in ("image", "table"):
             raise DataError(f"{where}: samples of different sizes make no {kind}; bring them to one size")
         x, kind = pad(raw.x, ids, where), "series"
@@ -195,7 +197,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
     text = next((column.name for column in raw.columns if column.categories), None)
     if kind != "table" and text is not None:
         raise DataError(f"{where}: column '{text}' holds texts, which make no {kind}; leave it out")
-    if guessed and kind == "image" and x.ndim == 3 and x.dtype != np.uint8:
+    if guessed and kind == "image" and x.ndim == 3 and x.dtype not in (np.uint8, np.uint16):
         notes.append("square samples are taken for images; if they are series, give their kind")
     # The columns of a table that is taken for series are steps, and those of recordings channels.
     channels = raw.columns if kind == "series" and isinstance(raw.x, list) else ()
@@ -309,7 +311,7 @@ def _arrange(x: Array, kind: str | None, where: str) -> tuple[Array, str]:
         raise DataError(f"{where}: empty, of shape {x.shape}; give at least one sample and one feature")
     if kind is None:
         square = x.ndim == 3 and x.shape[1] == x.shape[2] >= _LEAST_SIDE
-        kinds = {2: "table", 3: "image" if x.dtype == np.uint8 or square else "series", 4: "image"}
+        kinds = {2: "table", 3: "image" if x.dtype in (np.uint8, np.uint16) or square else "series", 4: "image"}
         if x.ndim not in kinds:
             raise DataError(f"{where}: {x.ndim} axes, of shape {x.shape}; give a table, series or images")
         kind = kinds[x.ndim]

@@ -51,6 +51,9 @@ def conform(
         raw = replace(raw, columns=tuple(columns), kind="text", length=shape[0])
     elif kind == "table":
         raw = _match(raw, shape, columns, where)
+    elif raw.kind == "series" and kind == "image" and isinstance(raw.x, list):
+        # A folder of arrays, which are recordings where nobody says that they are images.
+        raw = replace(raw, kind=kind)
     elif raw.kind == kind == "series" and isinstance(raw.x, list) and raw.columns and len(columns) > 1:
         place, unused = _places(raw.columns, columns, where)
         raw = replace(raw, x=[one[place] for one in raw.x], notes=(*raw.notes, *unused))

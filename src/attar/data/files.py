@@ -13,6 +13,7 @@ import numpy as np
 from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column, is_missing
 from attar.data.delimited import layout, read_delimited, words_for_missing
+from attar.data.dicom import is_dicom
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
@@ -78,9 +79,9 @@ def read_file(
     if suffix == TEXT:
         texts, notes = read_texts([path], [str(path)], strict=strict)
         return Raw(texts, ids=(path.name,), kind="text", notes=tuple(notes))
-    if is_image(suffix):
-        image, _, _ = read_images([str(path)], [str(path)], strict=True, shape=shape)
-        return Raw(image, ids=(path.name,), kind="image")
+    if is_image(suffix) or is_dicom(path):
+        image, _, notes = read_images([str(path)], [str(path)], strict=True, shape=shape)
+        return Raw(image, ids=(path.name,), kind="image", notes=tuple(notes))
     raise DataError(f"{path}: files of extension '{suffix}' are not read; give {FORMS}")
 
 

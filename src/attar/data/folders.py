@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from attar.data.dataset import Ints
+from attar.data.dicom import is_dicom, patients
 from attar.data.files import TEXT, read_texts
 from attar.data.images import is_image, read_images
 from attar.data.labels_file import called, is_labels_file
@@ -20,7 +21,7 @@ from attar.data.tables import DELIMITED
 from attar.errors import DataError, inflected, listed
 
 _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
-_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "dicomdir"})
 
 
 def read_folder(
@@ -52,7 +53,11 @@ def read_folder(
     suffix = {name: "." + name.rpartition(".")[2].lower() for name in names}
     lists = _lists_of_labels(folder, suffix)
     recordings = [name for name in names if suffix[name] in SUFFIXES and name not in lists]
-    images = [name for name in names if suffix[name] not in SUFFIXES and is_image(suffix[name])]
+    images = [
+        name
+        for name in names
+        if suffix[name] not in (*SUFFIXES, TEXT) and (is_image(suffix[name]) or is_dicom(folder / name))
+    ]
     if images and recordings:
         raise DataError(
             f"{folder}: {len(images)} images and {len(recordings)} recordings ({recordings[0]}); keep them in folders"
@@ -83,7 +88,10 @@ def read_folder(
         samples, skipped = _split(samples, kept)
         y, test, said = _labels(samples)
         notes = [*notes, *found_notes, *said]
-        return Raw(pixels, y, True, samples, (), "image", test, tuple(notes), skipped=skipped)
+        groups = patients([paths[i] for i in kept])
+        if groups is not None:
+            notes.append("patients are groups, as the DICOM files name them")
+        return Raw(pixels, y, True, samples, (), "image", test, tuple(notes), groups=groups, skipped=skipped)
     if not recordings:
         y, test, said = _labels(texts)
         x, found_notes = read_texts([folder / name for name in texts], texts, strict=strict)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attar.data import dicom
 from attar.data.dataset import Array
-from attar.errors import DataError, first_line, inflected, listed
+from attar.errors import DataError, MissingExtraError, first_line, inflected, listed
 
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
@@ -34,12 +35,12 @@ _ASKED, _SPARE = 1000, 2
 
 @lru_cache(maxsize=256)
 def is_image(suffix: str) -> bool:
-    """Whether Pillow reads files of this extension.
+    """Whether files of this extension hold an image that can be read.
 
     >>> is_image(".png"), is_image(".csv")
     (True, False)
     """
-    if suffix in _COMMON:
+    if suffix in _COMMON or suffix in dicom.SUFFIXES:
         return True
     if not suffix:
         return False
@@ -80,7 +81,9 @@ def read_images(
     kept: list[int] = []
     broken: list[str] = []
     notes: list[str] = []
-    deep = other = 0
+    fractions: list[str] = []
+    first_error = ""
+    deep = other = several = 0
     with warnings.catch_warnings():
         # Of what Pillow warns, only an image of more than 90 million pixels, a mistake or an attack, is not to be had.
         warnings.simplefilter("ignore")
@@ -89,13 +92,19 @@ def read_images(
         size = shrunk_size(median, side)
         for i, source in enumerate(sources):
             try:
-                image, own = _decoded(source, size)
+                image, own, pages = _decoded(source, size)
+            except MissingExtraError:
+                raise
             except Exception as error:  # Pillow's plugins raise whatever a corrupt file leads them to
                 if strict:
                     where = names[i] if isinstance(source, bytes) else source
                     raise DataError(f"{where}: unreadable image ({_first(error)}); mend or remove it") from None
+                first_error = first_error or _first(error)
                 broken.append(names[i])
                 continue
+            if image.dtype.kind == "f" and pages:
+                fractions.append(names[i])
+            several += pages > 1
             if image.dtype.kind in "iu" and image.dtype.itemsize > 1:
                 # In the units of 8 bits, so that a file is the same whichever lie beside it.
                 image, deep = image.astype(np.float32) / _DEPTHS, deep + 1
@@ -103,10 +112,24 @@ def read_images(
             kept.append(i)
             other += own != size
     if not images:
-        raise DataError(f"none of {len(sources)} images can be read ({', '.join(broken[:3])}); mend or remove them")
+        raise DataError(
+            f"none of {len(sources)} images can be read ({', '.join(broken[:3])}); mend or remove them; the first: "
+            f"{first_error}"
+        )
+    if 0 < len(fractions) < len(images):
+        raise DataError(
+            f"{len(fractions)} of {len(images)} images are of fractions ({listed(fractions)}), and the others from 0 to"
+            " 255; write all in one of the two forms"
+        )
     if broken:
         are = inflected(len(broken), "is", "are")
-        notes.append(f"{len(broken)} of {len(sources)} images cannot be read and {are} skipped ({listed(broken)})")
+        notes.append(
+            f"{len(broken)} of {len(sources)} images cannot be read and {are} skipped ({listed(broken)}); the first: "
+            f"{first_error}"
+        )
+    if several:
+        have = inflected(several, "has", "have")
+        notes.append(f"{several} of {len(images)} images {have} several pages: the first is taken")
     if deep:
         have = inflected(deep, "has", "have")
         notes.append(f"{deep} of {len(images)} images {have} 16 bits a value: brought to the units of 8, 0 to 255")
@@ -138,21 +161,33 @@ def _median_size(sources: Sequence[str | bytes]) -> tuple[int, int]:
 
     sizes = []
     for source in sources[:: -(-len(sources) // _ASKED)]:
-        with suppress(Exception), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            sizes.append(_upright_size(image))
+        with suppress(Exception):
+            if dicom.is_dicom(source):
+                sizes.append(dicom.size(_content(source)))
+                continue
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                sizes.append(_upright_size(image))
     return (int(np.median([h for h, _ in sizes])), int(np.median([w for _, w in sizes]))) if sizes else (1, 1)
 
 
-def _decoded(source: str | bytes, size: tuple[int, ...]) -> tuple[Array, tuple[int, int]]:
-    """Pixels, of a large JPEG fewer than it has but enough for the size that is asked for; and the size it has."""
+def _decoded(source: str | bytes, size: tuple[int, ...]) -> tuple[Array, tuple[int, int], int]:
+    """Pixels, of a large JPEG fewer than it has but enough for the size that is asked for; its size, and its pages.
+
+    An image of DICOM has none, and shades of grey from 0 to 255.
+    """
     from PIL import Image, ImageOps
 
-    with Image.open(io.BytesIO(source if isinstance(source, bytes) else _content(source))) as image:
+    content = _content(source)
+    if dicom.is_dicom(content):
+        shown = dicom.pixels(content)
+        return shown, (shown.shape[0], shown.shape[1]), 0
+    with Image.open(io.BytesIO(content)) as image:
         own = _upright_size(image)
         # Decoded at a half, a quarter or an eighth, a photograph takes a fraction of the time.
         across, down = size if own == image.size else size[::-1]
         image.draft(None, (_SPARE * across, _SPARE * down))
-        return _array(image if _orientation(image) == 1 else ImageOps.exif_transpose(image)), own
+        pages = int(getattr(image, "n_frames", 1))
+        return _array(image if _orientation(image) == 1 else ImageOps.exif_transpose(image)), own, pages
 
 
 def _upright_size(image: PillowImage.Image) -> tuple[int, int]:
@@ -168,9 +203,11 @@ def _orientation(image: PillowImage.Image) -> int:
     return 1
 
 
-def _content(path: str) -> bytes:
+def _content(source: str | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source
     # Of many small files, an unbuffered read of the whole takes less time than Pillow's reading in parts.
-    with io.FileIO(path) as file:
+    with io.FileIO(source) as file:
         return file.readall()
 
 

@@ -20,6 +20,8 @@ from attar.errors import DataError, inflected, listed
 
 # Fewer steps than these rise by chance.
 _STEPS = 10
+# So many channels may be the rows of an image.
+_ROWS = 16
 SUFFIXES = frozenset({*DELIMITED, *PARQUET, ".npy", ".wav"})
 
 
@@ -123,6 +125,11 @@ def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[Raw, list[i
     if min(item.shape[0] for item in x) > max(item.shape[1] for item in x):
         notes.append(
             f"{x[0].shape[0]} channels of {x[0].shape[1]} steps: if it is the other way round, transpose the files"
+        )
+    if not found[0].names and len(x[0]) >= _ROWS and len({item.shape for item in x}) == 1:
+        form = "{} × {}".format(*x[0].shape)
+        notes.append(
+            f"files of {form} numbers are taken for recordings of {len(x[0])} channels; if images, give the kind"
         )
     names = found[0].names
     # As a file without a header line is read, whose channels have an order and no names.
