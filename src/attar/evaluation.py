@@ -125,6 +125,7 @@ def evaluate(
         shape=loaded.shape,
         columns=loaded.columns,
         rate=loaded.rate,
+        stride=loaded.stride,
         labels=None if labels is None else Path(labels),
         label_column=label_column,
         groups=None if groups is None else Path(groups),
@@ -138,7 +139,9 @@ def evaluate(
     if not len(judged):
         raise LabelError(f"{source}: no sample is labelled; give labels, as of attar fit")
     # Of all samples: those with labels may be too far apart to overlap.
-    windows, found = told(dataset.x) if loaded.kind == "series" else (None, [])
+    windows, found = dataset.windows, list[str]()
+    if windows is None and loaded.kind == "series":
+        windows, found = told(dataset.x)
     notes += [*found, *loaded.doubts(dataset.x)]
     given = dataset.groups
     if given is None and loaded.kind in ("image", "series", "table"):

@@ -13,6 +13,7 @@ import numpy as np
 
 from attar import kinds
 from attar.data.arrays import from_arrays
+from attar.data.cut import Cut
 from attar.data.dataset import Dataset
 from attar.data.sources import read
 from attar.data.split import some
@@ -53,6 +54,8 @@ def explore(
     seconds: float | None = None,
     seed: int = 0,
     side: int | None = None,
+    window: int | None = None,
+    stride: int | None = None,
     strict: bool = False,
     progress: Progress | None = None,
     command: str | None = None,
@@ -73,6 +76,8 @@ def explore(
             up to two for many samples.
         seed: of everything random.
         side: in pixels, that the longer side of images in a file or folder is shrunk to where it is longer; None: 64.
+        window: steps of the windows that recordings of a file or folder are cut into, as are the rows of a table.
+        stride: steps from one window to the next; None: half a window.
         strict: refuse unreadable files rather than skip them.
         progress: where to report.
         command: what the person typed, for the page.
@@ -87,7 +92,16 @@ def explore(
     if isinstance(source, str | Path):
         where = str(source)
         given = None if labels is None else Path(labels)
-        dataset = read(where, kind=kind, labels=given, label_column=label_column, side=side, strict=strict, centre=True)
+        dataset = read(
+            where,
+            kind=kind,
+            labels=given,
+            label_column=label_column,
+            side=side,
+            cut=Cut.of(window, stride),
+            strict=strict,
+            centre=True,
+        )
     elif labels is None and label_column is None:
         where, dataset = "x", from_arrays(source, kind=kind, centre=True)
     else:
@@ -105,6 +119,8 @@ def explore(
         "seconds": seconds,
         "seed": seed,
         "side": side,
+        "window": window,
+        "stride": stride,
         "strict": strict,
     }
     asked = {"source": where, "settings": {"explore": True, **settings}, "data": fingerprint_of(dataset)}

@@ -17,6 +17,7 @@ from attar import kinds
 from attar._fingerprint import fingerprint
 from attar.compress.budget import Budget, milliseconds, readable
 from attar.data.copies import copies
+from attar.data.cut import Cut
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.groups import NAMES, levels, of_one_group
 from attar.data.labels import validate_labels
@@ -72,6 +73,8 @@ class Options:
         balanced: whether each class counts the same, however rare, or each sample.
         out: the run folder; None: one under runs/ named after the source.
         side: in pixels, that the longer side of images is shrunk to where it is longer; None: as `read` has it.
+        window: steps of the windows that recordings are cut into, as are the rows of a table; None: they are not.
+        stride: steps from one window to the next; None: half a window.
         strict: refuse unreadable files rather than skip them.
         pretexts: to try, as in `Kind.possible`; None: those that suit the kind.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
@@ -92,6 +95,8 @@ class Options:
     balanced: bool = False
     out: Path | None = None
     side: int | None = None
+    window: int | None = None
+    stride: int | None = None
     strict: bool = False
     pretexts: tuple[str, ...] | None = None
     backbone: str | None = None
@@ -220,6 +225,7 @@ def read_prepared(source: str, options: Options) -> Dataset:
         groups=options.groups,
         group_column=options.group_column,
         side=options.side,
+        cut=Cut.of(options.window, options.stride),
         strict=options.strict,
     )
     return prepared(found, options)

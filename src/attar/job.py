@@ -167,6 +167,8 @@ def _job(
         extra["channels"] = "\n".join(dataset.channels)
     if dataset.rate:
         extra["rate"] = dataset.rate
+    if dataset.stride:
+        extra["stride"] = dataset.stride
     if units := described(x, dataset.kind, dataset.columns):
         extra["units"] = units
     meta = ModelMeta(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import LabelColumn, Quiet, Seed, Side, Source, Strict, seconds_of, shown, typed
+from attar.cli.options import LabelColumn, Quiet, Seed, Side, Source, Strict, Stride, Window, seconds_of, shown, typed
 
 
 def explore(
@@ -26,6 +26,8 @@ def explore(
     seed: Seed = 0,
     quiet: Quiet = False,
     side: Side = None,
+    window: Window = None,
+    stride: Stride = None,
     strict: Strict = False,
 ) -> None:
     """Write one page that shows what samples look like.
@@ -45,6 +47,8 @@ def explore(
             seconds=seconds,
             seed=seed,
             side=side,
+            window=window,
+            stride=stride,
             strict=strict,
             progress=progress,
             command=typed(),

@@ -23,6 +23,8 @@ from attar.cli.options import (
     Side,
     Source,
     Strict,
+    Stride,
+    Window,
     names_of,
     seconds_of,
     shown,
@@ -66,6 +68,8 @@ def fit(
     as_json: AsJson = False,
     quiet: Quiet = False,
     side: Side = None,
+    window: Window = None,
+    stride: Stride = None,
     strict: Strict = False,
 ) -> None:
     """Turn unlabelled data and a few labels into a small model.
@@ -90,6 +94,8 @@ def fit(
         seed=seed,
         out=out,
         side=side,
+        window=window,
+        stride=stride,
         strict=strict,
         pretexts=None if pretexts is None else names_of(pretexts),
         backbone=backbone,

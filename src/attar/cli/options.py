@@ -50,6 +50,15 @@ Side = Annotated[
     int | None,
     typer.Option(min=8, metavar="PIXELS", help="Shrink images whose longer side is longer to this; 64 without it."),
 ]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="STEPS", help="Cut recordings, or the rows of one table, into windows of so many steps."
+    ),
+]
+Stride = Annotated[
+    int | None, typer.Option(min=1, metavar="STEPS", help="From one window to the next; half a window without it.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse unreadable files rather than skip them.")]
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)", re.IGNORECASE)

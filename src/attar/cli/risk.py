@@ -23,6 +23,8 @@ from attar.cli.options import (
     Side,
     Source,
     Strict,
+    Stride,
+    Window,
     names_of,
     shown,
     typed,
@@ -51,6 +53,8 @@ def risk(
     as_json: AsJson = False,
     quiet: Quiet = False,
     side: Side = None,
+    window: Window = None,
+    stride: Stride = None,
     strict: Strict = False,
 ) -> None:
     """Say whether models are too small or too large, by risk curves.
@@ -72,6 +76,8 @@ def risk(
         seed=seed,
         out=out,
         side=side,
+        window=window,
+        stride=stride,
         strict=strict,
     )
     with shown(quiet) as progress:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.errors import DataError, inflected, listed
 
+# What a note says where recordings stay whole.
+PADDED = "; shorter ones are padded"
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _LEVELS = 1000  # a column whose range float32 divides into fewer steps than this has lost some of its information
 
@@ -267,9 +269,7 @@ def missing(x: Floats, kind: str) -> list[str]:
     if kind == "series":
         length = lengths(absent)
         if length[length > 0].min(initial=x.shape[2]) < x.shape[2]:
-            notes.append(
-                f"recordings are {length[length > 0].min()} to {length.max()} steps long; shorter ones are padded"
-            )
+            notes.append(f"recordings are {length[length > 0].min()} to {length.max()} steps long{PADDED}")
         absent &= np.arange(x.shape[2]) < length[:, None, None]
         cells = x.shape[1] * int(length.sum())
     count = int(absent.sum())

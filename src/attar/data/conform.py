@@ -21,7 +21,14 @@ _WIDER = 1.5
 
 
 def conform(
-    raw: Raw, *, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str, rate: int | None = None
+    raw: Raw,
+    *,
+    kind: str,
+    shape: tuple[int, ...],
+    columns: Sequence[Column],
+    where: str,
+    rate: int | None = None,
+    whole: bool = False,
 ) -> Dataset:
     """Check samples to predict and bring them to a model's shape.
 
@@ -32,6 +39,7 @@ def conform(
         columns: of the model's table, or its channels.
         where: the source that an error names.
         rate: of the model's recordings in Hz, where known.
+        whole: leave recordings as long as they are.
 
     Raises:
         DataError: another kind, another number of channels or columns, or a column is missing.
@@ -78,7 +86,7 @@ def conform(
         resized, more = stack(list(x), shape)
         x, notes = np.asarray(resized, dtype=np.float32), [*notes, *more]
     elif kind == "series" and x.shape[1:] != shape:
-        x, more = _fit(x, shape, where)
+        x, more = _fit(x, shape[:1] + x.shape[2:] if whole else shape, where)
         notes += more
     return replace(dataset, x=np.ascontiguousarray(x), notes=tuple(notes))
 
@@ -116,6 +124,8 @@ def _fit(x: Floats, shape: tuple[int, ...], where: str) -> tuple[Floats, list[st
     channels, steps = shape
     if x.shape[1] != channels:
         raise DataError(f"{where}: {x.shape[1]} channels; the model takes {channels}")
+    if x.shape[2] == steps:
+        return x, []
     if x.shape[2] > steps:
         lost = int((~np.isnan(x[:, :, steps:])).any(axis=(1, 2)).sum())
         are, their = inflected(lost, "recording is", "recordings are"), inflected(lost, "its", "their")

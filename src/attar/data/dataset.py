@@ -81,6 +81,7 @@ class Dataset:
             or machine do, or, where nobody says so, for those that were copied; None: each by itself.
         group_names: of each number; "" for what is of no group that was named.
         rate: that series are sampled at, in Hz, where their source says it.
+        stride: steps from one window to the next, where a person had recordings cut into windows.
     """
 
     kind: str
@@ -96,6 +97,7 @@ class Dataset:
     groups: Ints | None = None
     group_names: tuple[str, ...] = ()
     rate: int | None = None
+    stride: int | None = None
 
     def __len__(self) -> int:
         return len(self.x)

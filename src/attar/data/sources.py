@@ -12,6 +12,7 @@ import numpy as np
 from attar.data import builtin, graphs
 from attar.data.arrays import build, with_groups, with_labels
 from attar.data.conform import conform
+from attar.data.cut import Cut, Steps, rows_as_recordings, windows_of
 from attar.data.dataset import Column, Dataset
 from attar.data.files import read_file
 from attar.data.folders import read_folder
@@ -32,6 +33,7 @@ def read(
     groups: Path | None = None,
     group_column: str | None = None,
     side: int | None = None,
+    cut: Cut | None = None,
     strict: bool = False,
     centre: bool = False,
 ) -> Dataset:
@@ -45,6 +47,7 @@ def read(
         groups: file of id (or file name) and group, such as a patient: samples of one group are judged together.
         group_column: of a table, or an array of an NPZ file, that says the same.
         side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
+        cut: recordings into windows, or the rows of a table, which are then steps; None: a recording is a sample.
         strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
         centre: whether columns of a table that float32 would blur are brought near zero: where no model is made.
 
@@ -67,7 +70,9 @@ def read(
         leave_out=[file for file in (labels, groups) if file is not None],
         kind=kind,
     )
-    return told.on(_shrunk(build(told.alone(raw), where=source, kind=kind, centre=centre), side), raw.skipped)
+    alone, steps = _in_time(told.alone(raw), source, cut)
+    dataset = told.on(_shrunk(build(alone, where=source, kind=kind, centre=centre), side), raw.skipped)
+    return dataset if cut is None else windows_of(dataset, cut, steps)
 
 
 def read_for_network(source: str, shape: tuple[int, ...]) -> Dataset:
@@ -152,6 +157,7 @@ def read_for_prediction(
     shape: Sequence[int],
     columns: Sequence[Column] = (),
     rate: int | None = None,
+    stride: int | None = None,
     strict: bool = False,
 ) -> Dataset:
     """Read samples to predict, in the form that a model takes.
@@ -164,6 +170,7 @@ def read_for_prediction(
         columns: of a table, or channels of series, matched by name where the source has names. An unknown category
             becomes NaN.
         rate: that the model's recordings were sampled at, in Hz, and those of another rate are brought to.
+        stride: of the model's windows: recordings, and the rows of a table, are cut into such; None: they are samples.
         strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
 
     Returns:
@@ -172,9 +179,14 @@ def read_for_prediction(
     Raises:
         DataError: the samples cannot be used, are of another kind, or lack a column or channel.
     """
-    raw = _raw_to_predict(source, kind, shape, columns, label_column="", strict=strict)
+    raw = _raw_to_predict(source, kind, shape, columns, stride, label_column="", strict=strict)
     alone = replace(raw, y=None, groups=None, test=None)
-    return conform(alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source)
+    cut = None if stride is None else Cut(shape[1], stride)
+    alone, _ = _in_time(alone, source, cut, columns)
+    found = conform(
+        alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
+    )
+    return found if cut is None else windows_of(found, cut)
 
 
 def read_for_evaluation(
@@ -184,6 +196,7 @@ def read_for_evaluation(
     shape: Sequence[int],
     columns: Sequence[Column] = (),
     rate: int | None = None,
+    stride: int | None = None,
     labels: Path | None = None,
     label_column: str | None = None,
     groups: Path | None = None,
@@ -197,23 +210,51 @@ def read_for_evaluation(
         kind,
         shape,
         columns,
+        stride,
         # Where a file has the labels, a column that is called like them may be one of the model's.
         label_column="" if labels is not None and kind == "table" else label_column,
         group_column=group_column,
         strict=strict,
         leave_out=[file for file in (labels, groups) if file is not None],
     )
-    found = conform(told.alone(raw), kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source)
-    return told.on(found, raw.skipped)
+    cut = None if stride is None else Cut(shape[1], stride)
+    alone, steps = _in_time(told.alone(raw), source, cut, columns)
+    found = conform(
+        alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
+    )
+    dataset = told.on(found, raw.skipped)
+    return dataset if cut is None else windows_of(dataset, cut, steps)
 
 
-def _raw_to_predict(source: str, kind: str, shape: Sequence[int], columns: Sequence[Column], **asked: Any) -> Raw:
+def _in_time(raw: Raw, source: str, cut: Cut | None, columns: Sequence[Column] = ()) -> tuple[Raw, Steps | None]:
+    """A table that is to be cut into windows as recordings, with the labels of its rows; all else as it is."""
+    if cut is None or raw.kind != "table":
+        return raw, None
+    return rows_as_recordings(raw, Path(source).stem, [column.name for column in columns])
+
+
+def _raw_to_predict(
+    source: str, kind: str, shape: Sequence[int], columns: Sequence[Column], stride: int | None, **asked: Any
+) -> Raw:
     path = Path(source).expanduser()
-    if kind == "series" and shape[0] > 1 and path.is_file() and path.suffix.lower() in (*DELIMITED, *PARQUET):
+    if (
+        kind == "series"
+        and stride is None
+        and shape[0] > 1
+        and path.is_file()
+        and path.suffix.lower() in (*DELIMITED, *PARQUET)
+    ):
         # A row of a table is a recording of one channel; where there are several, the table is a recording.
         return replace(read_recordings([path], strict=True)[0], ids=(path.name,))
     text = [column.name for column in columns if column.categories or column.tokenizer]
-    return _raw(source, shape=tuple(shape) if kind == "image" else None, text=text, kind=kind, **asked)
+    return _raw(
+        source,
+        shape=tuple(shape) if kind == "image" else None,
+        text=text,
+        # The rows of a table are steps there.
+        kind=kind if stride is None else None,
+        **asked,
+    )
 
 
 def _raw(

@@ -63,7 +63,7 @@ def recordings(x: Array) -> tuple[Windows, int] | None:
         return None
     follows = coo_array((np.ones(len(before)), (before, after)), shape=(n, n))
     number = connected_components(follows, directed=False)[1].astype(np.int64)
-    return Windows(number, _stretches(number, _places(number, before, after, shift))), stride
+    return Windows(number, stretches(number, _places(number, before, after, shift))), stride
 
 
 def told(x: Array, test: Ints | None = None) -> tuple[Windows | None, list[str]]:
@@ -148,7 +148,7 @@ def _places(number: Ints, before: Ints, after: Ints, shift: Ints) -> Ints:
     return np.array(place[:n], dtype=np.int64)
 
 
-def _stretches(number: Ints, place: Ints) -> Ints:
+def stretches(number: Ints, place: Ints) -> Ints:
     """Each recording in so many parts, one after the other, of as many windows each."""
     order = np.lexsort((place, number))
     size = np.bincount(number)

@@ -39,7 +39,13 @@ def write_predictions(
             raise DataError(f"{out}: is {kept}, which would be overwritten; choose another file with --out")
     loaded = load(model)
     dataset = read_for_prediction(
-        source, kind=loaded.kind, shape=loaded.shape, columns=loaded.columns, rate=loaded.rate, strict=strict
+        source,
+        kind=loaded.kind,
+        shape=loaded.shape,
+        columns=loaded.columns,
+        rate=loaded.rate,
+        stride=loaded.stride,
+        strict=strict,
     )
     with progress.task("predict", len(dataset)) as task:
         probabilities = loaded.predict_proba(dataset.x, task.advance)

@@ -66,6 +66,11 @@ class Model:
         return int(self.meta.extra.get("rate", 0)) or None
 
     @property
+    def stride(self) -> int | None:
+        """Steps from one window of a recording to the next, where the model has learnt from windows; they overlap."""
+        return int(self.meta.extra.get("stride", 0)) or None
+
+    @property
     def classes(self) -> npt.NDArray[Any]:
         """The labels `(n_classes,)`: int64 where all are whole numbers, else strings."""
         if all(_WHOLE_NUMBER.fullmatch(label) for label in self.meta.classes):

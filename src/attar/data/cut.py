@@ -1,0 +1,182 @@
+"""Long recordings cut into windows of one length, each a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from attar.data.checks import PADDED, lengths
+from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Ints, Windows, is_missing
+from attar.data.labels import encode_labels
+from attar.data.raw import Raw
+from attar.data.windows import stretches
+from attar.errors import DataError, inflected, listed
+
+# Fewer steps than these rise by chance.
+_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How recordings are cut.
+
+    Arguments:
+        steps: of a window.
+        stride: steps from the beginning of one to that of the next.
+
+    Raises:
+        DataError: windows of no step, or steps between them that are in none.
+    """
+
+    steps: int
+    stride: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.stride <= self.steps:
+            raise DataError(
+                f"windows of {self.steps} steps, one every {self.stride}: give at least one step, and no longer stride "
+                "than a window"
+            )
+
+    @classmethod
+    def of(cls, window: int | None, stride: int | None) -> Cut | None:
+        """As a person asks for it: windows overlap by half where no stride is given, and nothing is cut without any.
+
+        >>> Cut.of(128, None), Cut.of(None, None)
+        (Cut(steps=128, stride=64), None)
+        """
+        if window is None and stride is not None:
+            raise DataError("a stride and no window; say how many steps a window has")
+        return None if window is None else cls(window, (window + 1) // 2 if stride is None else stride)
+
+    def starts(self, length: int) -> list[int]:
+        """Where windows begin; the last ends where the recording does, and a short one has a single window.
+
+        >>> Cut(4, 2).starts(9), Cut(4, 2).starts(3)
+        ([0, 2, 4, 5], [0])
+        """
+        last = max(0, length - self.steps)
+        return [*range(0, last, self.stride), last]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Labels of the steps of recordings.
+
+    Arguments:
+        classes: their names.
+        codes: of the steps of each recording `(steps,)`, -1 where unlabelled.
+    """
+
+    classes: tuple[str, ...]
+    codes: tuple[Ints, ...]
+
+
+def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None) -> Dataset:
+    """Each recording in windows, which have its label, group and part.
+
+    Arguments:
+        dataset: series, padded with NaN at their end.
+        cut: how.
+        labels: where the steps have their own. A window whose labelled steps have one has that, and another one none.
+
+    Raises:
+        DataError: samples of another kind.
+
+    >>> dataset = Dataset("series", np.zeros((2, 1, 6)), np.array([0, 1]), ("a", "b"), np.array(["p", "q"]))
+    >>> found = windows_of(dataset, Cut(4, 2))
+    >>> found.x.shape, found.y.tolist(), found.ids.tolist()
+    ((4, 1, 4), [0, 0, 1, 1], ['p@0', 'p@2', 'q@0', 'q@2'])
+    """
+    if dataset.kind != "series":
+        raise DataError(f"windows are cut from recordings, and these samples are of kind {dataset.kind}")
+    ends = lengths(np.isnan(dataset.x)).tolist()
+    places = [(i, start) for i, length in enumerate(ends) for start in cut.starts(length)]
+    of, begin = np.array(places, dtype=np.int64).T
+    x = np.full((len(of), dataset.x.shape[1], cut.steps), np.nan, dtype=np.float32)
+    for window, (i, start) in zip(x, places):
+        part = dataset.x[i, :, start : start + cut.steps]
+        window[:, : part.shape[1]] = part
+    notes = [
+        f"{len(dataset):,} {inflected(len(dataset), 'recording is', 'recordings are')} cut into {len(of):,} windows of "
+        f"{cut.steps:,} steps, one every {cut.stride:,}: those of one recording are judged together"
+    ]
+    y, classes = dataset.y[of], dataset.classes
+    if labels is not None:
+        classes = labels.classes
+        within = [np.setdiff1d(labels.codes[i][start : start + cut.steps], [UNLABELLED]) for i, start in places]
+        y = np.array([int(known[0]) if len(known) == 1 else UNLABELLED for known in within], dtype=np.int64)
+        mixed = sum(len(known) > 1 for known in within)
+        hold = inflected(mixed, "holds more than one label, and has none", "hold more than one label, and have none")
+        notes += [f"{mixed:,} of {len(of):,} windows {hold}"] * (mixed > 0)
+    return replace(
+        dataset,
+        x=x,
+        y=y,
+        classes=classes,
+        ids=np.array([f"{dataset.ids[i]}@{start}" for i, start in places]),
+        test=None if dataset.test is None else np.flatnonzero(np.isin(of, dataset.test)),
+        notes=(*(note.removesuffix(PADDED) for note in dataset.notes), *notes),
+        windows=Windows(of, stretches(of, begin)),
+        groups=None if dataset.groups is None else dataset.groups[of],
+        stride=cut.stride,
+    )
+
+
+def rows_as_recordings(raw: Raw, name: str, channels: Collection[str] = ()) -> tuple[Raw, Steps]:
+    """A table whose rows follow each other in time, as one recording, or as one for each run of a group.
+
+    Arguments:
+        raw: a table.
+        name: of it, in messages and where there are no groups.
+        channels: the columns that are wanted; where there are none, all but those that only rise, as the time does.
+
+    Returns:
+        The recordings, and the labels of their steps.
+
+    Raises:
+        DataError: not a table, or one with texts.
+
+    >>> raw = Raw(np.arange(4.0)[:, None], ["a", "b", "b", None], columns=(Column("v"),), kind="table")
+    >>> rows_as_recordings(raw, "log", ["v"])[1]
+    Steps(classes=('a', 'b'), codes=(array([ 0,  1,  1, -1]),))
+    """
+    if raw.kind != "table" or isinstance(raw.x, list) or raw.x.ndim != 2:
+        raise DataError(f"{name}: windows are cut from recordings, and this is neither one nor a table of steps")
+    rows, notes = len(raw.x), list(raw.notes)
+    groups = [""] * rows if raw.groups is None else ["" if is_missing(one) else str(one) for one in raw.groups]
+    begins = [i for i in range(rows) if i == 0 or groups[i] != groups[i - 1]]
+    parts = [slice(begin, end) for begin, end in zip(begins, [*begins[1:], rows])]
+    values = np.asarray(raw.x, dtype=np.float64)
+    if channels:
+        kept = [j for j, column in enumerate(raw.columns) if column.name in channels]
+    else:
+        kept = [j for j, column in enumerate(values.T) if not _only_rises([column[part] for part in parts])]
+        clocks = [f"'{raw.columns[j].name}'" for j in range(values.shape[1]) if j not in kept]
+        only = inflected(len(clocks), "only rises: it is", "only rise: they are")
+        notes += [f"{listed(clocks)} {only} taken for the time, and no channel"] * bool(clocks)
+    columns: tuple[Column, ...] = tuple(raw.columns[j] for j in kept)
+    text = [f"'{column.name}'" for column in columns if column.categories]
+    if text:
+        raise DataError(f"{name}: {listed(text)}: texts, which no recording holds; leave them out, or write numbers")
+    if not kept:
+        raise DataError(f"{name}: no column of numbers that is a channel; give one")
+    codes, classes = encode_labels([None] * rows if raw.y is None else raw.y, exact=raw.exact, where=name)
+    recordings = replace(
+        raw,
+        x=[np.ascontiguousarray(values[part][:, kept].T) for part in parts],
+        y=None,
+        ids=[f"{groups[part.start] or name}" for part in parts],
+        columns=columns,
+        kind="series",
+        notes=tuple(notes),
+        groups=None if raw.groups is None else [groups[part.start] or None for part in parts],
+    )
+    return recordings, Steps(classes, tuple(codes[part] for part in parts))
+
+
+def _only_rises(parts: list[Doubles]) -> bool:
+    """Whether each step is above the one before, as the time is; of a few that is chance."""
+    return sum(map(len, parts)) >= _STEPS and all((np.diff(part) > 0).all() for part in parts)

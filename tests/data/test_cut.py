@@ -1,0 +1,144 @@
+"""Windows: every step is in one, labels, groups and parts stay with them, and prediction cuts as training did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from attar.data.arrays import from_arrays, with_groups
+from attar.data.cut import Cut, rows_as_recordings, windows_of
+from attar.data.dataset import Column
+from attar.data.raw import Raw
+from attar.data.sources import read, read_for_evaluation, read_for_prediction
+from attar.errors import DataError
+from attar.evaluation import evaluate
+from attar.fit import Options, fit_source
+
+RNG = np.random.default_rng(0)
+CHANNELS = (Column("a"), Column("b"))
+
+
+@pytest.mark.parametrize("steps", [1, 4, 7])
+@pytest.mark.parametrize("stride", [1, 3, 4])
+@pytest.mark.parametrize("length", [0, 1, 3, 4, 5, 9, 40])
+def test_every_step_is_in_a_window_and_no_window_leaves_the_recording(steps: int, stride: int, length: int) -> None:
+    if stride > steps:
+        with pytest.raises(DataError, match="no longer stride than a window"):
+            Cut(steps, stride)
+        return
+    starts = Cut(steps, stride).starts(length)
+    assert starts == sorted(set(starts))
+    covered = {step for start in starts for step in range(start, start + steps)}
+    assert covered >= set(range(length))
+    assert max(covered) < max(length, steps)
+    assert all(start % stride == 0 for start in starts[:-1])
+
+
+def test_windows_are_those_of_a_loop() -> None:
+    lengths, labels = [11, 4, 2, 8], [0, 1, -1, 0]
+    recordings = [RNG.standard_normal((2, n)).astype(np.float32) for n in lengths]
+    dataset = with_groups(from_arrays(recordings, labels), ["p", "p", "q", "q"], "g")
+    dataset = replace(dataset, test=np.array([3]))
+    found = windows_of(dataset, Cut(4, 3))
+    expected = [(i, s) for i, n in enumerate(lengths) for s in sorted({*range(0, max(n - 4, 0), 3), max(n - 4, 0)})]
+    assert found.ids.tolist() == [f"{i}@{s}" for i, s in expected]
+    for x, (i, s) in zip(found.x, expected, strict=True):
+        part = recordings[i][:, s : s + 4]
+        assert np.array_equal(x[:, : part.shape[1]], part)
+        assert np.isnan(x[:, part.shape[1] :]).all()
+    of = np.array([i for i, _ in expected])
+    assert found.y.tolist() == [labels[i] for i in of]
+    assert found.groups.tolist() == [[0, 0, 1, 1][i] for i in of]
+    assert found.windows.recordings.tolist() == of.tolist()
+    assert found.test.tolist() == np.flatnonzero(of == 3).tolist()
+    assert found.stride == 3
+    assert not any("padded" in note for note in found.notes)
+
+
+def test_rows_of_a_table_are_steps_with_labels_of_their_own() -> None:
+    rows = 20
+    raw = Raw(
+        np.column_stack([np.arange(rows), np.sin(np.arange(rows)), np.cos(np.arange(rows))]),
+        ["a"] * 6 + [None] * 2 + ["b"] * 12,
+        columns=tuple(map(Column, "tuv")),
+        kind="table",
+        groups=["p"] * 12 + ["q"] * 8,
+    )
+    recordings, steps = rows_as_recordings(raw, "log")
+    assert [one.shape for one in recordings.x] == [(2, 12), (2, 8)]
+    assert recordings.groups == ["p", "q"]
+    assert any("'t' only rises" in note for note in recordings.notes)
+    x = [one.astype(np.float32) for one in recordings.x]
+    found = windows_of(from_arrays(x), Cut(4, 4), steps)
+    assert found.classes == ("a", "b")
+    # Rows 0–3, 4–7 and 8–11 of p, and 0–3 and 4–7 of q: an unlabelled step takes nothing away.
+    assert found.y.tolist() == [0, 0, 1, 1, 1]
+    crossing = windows_of(from_arrays(x), Cut(12, 12), steps)
+    assert crossing.y.tolist() == [-1, 1]
+    assert any("1 of 2 windows holds" in note for note in crossing.notes)
+
+
+def activity(path: Path, seed: int, rows: int = 600) -> Path:
+    """Two activities in turn, by two persons after each other."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(rows)
+    run = t // 100 % 2
+    frame = pd.DataFrame(
+        {
+            "time": pd.Timestamp("2024-01-01") + pd.to_timedelta(t, unit="s"),
+            "who": np.where(t < rows // 2, f"p{seed}", f"q{seed}"),
+            "a": np.sin(t * np.where(run, 1.5, 0.3)) + 0.1 * rng.standard_normal(rows),
+            "b": np.cos(t * np.where(run, 1.5, 0.3)) + 0.1 * rng.standard_normal(rows),
+            "did": np.where(run, "run", "walk"),
+        }
+    )
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_a_model_of_windows_cuts_what_it_is_asked_about(tmp_path) -> None:
+    learnt, new = activity(tmp_path / "old.csv", 0), activity(tmp_path / "new.csv", 1)
+    options = Options(label_column="did", group_column="who", window=20, seconds=1.0, pretexts=(), out=tmp_path / "run")
+    model = fit_source(str(learnt), options).model
+    found = evaluate(model, str(new), label_column="did", group_column="who")
+    assert found.accuracy > 0.9
+    assert found.n > 30
+    said = read_for_prediction(str(new), kind="series", shape=(2, 20), columns=CHANNELS, stride=10)
+    assert said.ids[:3].tolist() == ["new@0", "new@10", "new@20"]
+    assert said.x.shape[1:] == (2, 20)
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    pd.read_csv(new)[["b", "a"]].to_csv(folder / "r.csv", index=False)
+    beside = read_for_prediction(str(folder), kind="series", shape=(2, 20), columns=CHANNELS, stride=10)
+    assert np.allclose(beside.x, said.x)
+
+
+def test_labels_of_recordings_are_those_of_their_windows(tmp_path) -> None:
+    for name, n in (("r", 30), ("s", 12)):
+        pd.DataFrame({"a": RNG.standard_normal(n), "b": RNG.standard_normal(n)}).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+    (tmp_path / "labels.txt").write_text("r.csv,x\ns.csv,y\n")
+    labels = (tmp_path / "labels.txt").rename(tmp_path.parent / f"{tmp_path.name}.csv")
+    dataset = read(str(tmp_path), labels=labels, cut=Cut.of(10, 5))
+    assert dataset.y.tolist() == [0] * 5 + [1] * 2
+    again = read_for_evaluation(str(tmp_path), kind="series", shape=(2, 10), columns=CHANNELS, stride=5, labels=labels)
+    assert again.y.tolist() == dataset.y.tolist()
+    assert np.array_equal(again.x, dataset.x)
+
+
+def test_what_cannot_be_cut_is_said(tmp_path) -> None:
+    with pytest.raises(DataError, match="a stride and no window"):
+        Cut.of(None, 3)
+    with pytest.raises(DataError, match="of kind image"):
+        read("digits", cut=Cut(4, 2))
+    path = activity(tmp_path / "a.csv", 0)
+    with pytest.raises(DataError, match=r"a: 'who'.*texts, which no recording holds"):
+        read(str(path), label_column="did", cut=Cut(4, 2))
+    pd.DataFrame({"time": np.arange(20), "label": ["u", "v"] * 10}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match="no column of numbers that is a channel"):
+        read(str(tmp_path / "t.csv"), cut=Cut(4, 2))
