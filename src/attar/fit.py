@@ -273,7 +273,8 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
     notes += validate_labels(y[trained], dataset.classes)
     if dataset.windows is not None and alike(y[trained], dataset.windows.recordings[trained]):
         notes += ("no recording has labels of two classes: a label is given to its whole recording",)
-    like = [column.name for column in dataset.columns if not dataset.grouped and column.name.lower() in NAMES]
+    called = [] if dataset.grouped else [*(column.name for column in dataset.columns), *dataset.channels]
+    like = [name for name in called if name.lower() in NAMES]
     notes += tuple(
         f"column '{name}' is a feature: where the samples of one belong together, give it as their groups"
         for name in like

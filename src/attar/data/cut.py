@@ -137,7 +137,7 @@ def rows_as_recordings(raw: Raw, name: str, channels: Collection[str] = ()) -> t
         The recordings, and the labels of their steps.
 
     Raises:
-        DataError: not a table, or one with texts.
+        DataError: not a table, or one without a channel.
 
     >>> raw = Raw(np.arange(4.0)[:, None], ["a", "b", "b", None], columns=(Column("v"),), kind="table")
     >>> rows_as_recordings(raw, "log", ["v"])[1]
@@ -153,16 +153,17 @@ def rows_as_recordings(raw: Raw, name: str, channels: Collection[str] = ()) -> t
     if channels:
         kept = [j for j, column in enumerate(raw.columns) if column.name in channels]
     else:
-        kept = [j for j, column in enumerate(values.T) if not _only_rises([column[part] for part in parts])]
-        clocks = [f"'{raw.columns[j].name}'" for j in range(values.shape[1]) if j not in kept]
-        only = inflected(len(clocks), "only rises: it is", "only rise: they are")
-        notes += [f"{listed(clocks)} {only} taken for the time, and no channel"] * bool(clocks)
-    columns: tuple[Column, ...] = tuple(raw.columns[j] for j in kept)
-    text = [f"'{column.name}'" for column in columns if column.categories]
-    if text:
-        raise DataError(f"{name}: {listed(text)}: texts, which no recording holds; leave them out, or write numbers")
+        text = [j for j, column in enumerate(raw.columns) if column.categories]
+        times = [j for j, column in enumerate(values.T) if _only_rises([column[part] for part in parts])]
+        kept = [j for j in range(values.shape[1]) if j not in (*text, *times)]
+        for left_out, why in ((text, "texts: no channel"), (times, "only rises, as the time does: no channel")):
+            notes += [f"{listed([repr(raw.columns[j].name) for j in left_out])}: {why}"] * bool(left_out)
     if not kept:
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
+    columns: tuple[Column, ...] = tuple(raw.columns[j] for j in kept)
+    odd = [repr(column.name) for column in columns if column.categories]
+    if odd:
+        raise DataError(f"{name}: {listed(odd)}: texts where the model takes numbers; mend them")
     codes, classes = encode_labels([None] * rows if raw.y is None else raw.y, exact=raw.exact, where=name)
     recordings = replace(
         raw,
