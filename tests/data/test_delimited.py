@@ -71,8 +71,9 @@ def test_first_lines_that_are_names_and_those_that_are_samples(tmp_path, text, n
         ('a,b\n"5,1",x\n', 5.1),
         ("a;b\n1,350;x\n", 1.35),
         ("a\tb\n1,350\tx\n", "1,350"),
-        ('a,b\n"5,1",2.5\n', "5,1"),
-        ("a;b\n5,1;2.5\n", "5,1"),
+        ('a,b\n"5,1",2.5\n', 5.1),
+        ("a;b\n5,1;2.5\n", 5.1),
+        ("b;a\n" + "80;x\n" * 25 + "81,25;x\n", 80),
         ("5,1;x\n4,9;x\n", 5.1),
     ],
 )
@@ -91,6 +92,26 @@ def test_a_typing_error_among_decimal_commas_is_found_as_among_points(tmp_path):
     # Of a few different numbers it may be a category, and is written as it stands.
     path.write_text("\n".join(["a;b;c", *rows, "7,5;-;c"]))
     assert read_table(path).columns[1].categories == ("-", "0,0", "1,0")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "written"),
+    [
+        ("a;b\n2.456;81,26\n351;80,1\n", {"a": [2456, 351], "b": [81.26, 80.1]}, ["'2.456', 2456"]),
+        ("a;b\n2.456;80\n" + "351;80\n" * 30 + "351;80,1\n", {"a": [2456, 351], "b": [80, 80]}, ["'2.456', 2456"]),
+        ("a;b\n1.234.567,5 €;-1,5\n", {"a": [1234567.5], "b": [-1.5]}, ["'1.234.567,5 €', 1234567.5"]),
+        ('a,b\n"1,350",2.5\n12,2.5\n', {"a": [1350, 12], "b": [2.5, 2.5]}, ["'1,350', 1350"]),
+        ("a;b;c\n2.456;81,26;2.5\n", {"a": [2.456], "b": [81.26], "c": [2.5]}, ["'81,26', 81.26"]),
+        ("a;b\n0.456;81,26\n", {"a": [0.456], "b": [81.26]}, ["'81,26', 81.26"]),
+        ('a,b\n"1,350",2\n', {"a": ["1,350"], "b": [2]}, []),
+    ],
+)
+def test_signs_between_thousands_by_those_before_fractions_elsewhere(tmp_path, text, columns, written):
+    path = tmp_path / "t.csv"
+    path.write_text(text, encoding="utf-8")
+    table, notes = read_delimited(path)
+    assert {name: cells[:2] for name, cells in table.to_pydict().items()} == columns
+    assert [note.partition("written like ")[2] for note in notes] == written
 
 
 def test_a_header_line_of_any_length(tmp_path):

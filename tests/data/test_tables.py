@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from attar.data.tables import doubles, from_arrow, holds_a_typing_error, recode
+from attar.data.tables import doubles, from_arrow, recode
+from attar.data.written import holds_a_typing_error
 from attar.errors import DataError
 
 
@@ -65,15 +66,28 @@ def test_a_typing_error_in_a_column_of_numbers():
     assert notes == ["column 'a' holds numbers and texts (row 3: '3+'): taken as categories"]
 
 
-@pytest.mark.parametrize("written", ["{},5", "1.{:03},5", "${}.00", "{} %", "-{},25 €", "1'{:03}"])
-def test_numbers_that_are_not_written_as_such_are_said(written):
-    cells = [written.format(i) for i in (3, 1, 12)]
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (["1,350", "2,100"], "'1,350' may be 1350 or 1.35"),
+        (["5 %", "7 %", "4"], "'5 %' is written otherwise than '4'"),
+        (["5 %", "7 %", "4 %", "3 %", "none"], "'none' is none"),
+    ],
+)
+def test_numbers_that_are_not_written_as_such_are_said(cells, why):
+    cells = cells * 60
     _, columns, notes = from_arrow(pa.table({"a": cells}), where="f")
-    assert sorted(columns[0].categories) == sorted(cells)
+    assert set(columns[0].categories) == set(cells)
     assert notes == [
-        f"column 'a' looks like numbers, and is taken as categories, as '{cells[0]}' is none: write numbers with a"
-        " point, and without other signs"
+        f"column 'a' looks like numbers, and is taken as categories, as {why}: write numbers with a point, and"
+        " without other signs"
     ]
+
+
+def test_of_two_notes_on_one_column_the_first_is_said():
+    notes = from_arrow(pa.table({"a": [f"{i},{i:03}" for i in range(100, 400)]}), where="f")[2]
+    assert len(notes) == 1
+    assert "'100,100' may be 100100 or 100.1" in notes[0]
 
 
 @pytest.mark.parametrize("cells", [["01.03.24", "02.03.24"], ["1.2.3", "1.2.4"], ["192.168.1.1", "10.0.0.1"]])

@@ -16,9 +16,9 @@ from attar.data.images import CHANNELS
 from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
 from attar.data.raw import Raw, RawLabels
-from attar.data.tables import holds_a_typing_error
 from attar.data.texts import are_texts, beside, categories_alone, test_part, text_column, tokenize, without_names
 from attar.data.windows import told
+from attar.data.written import holds_a_typing_error, read_written
 from attar.errors import DataError, LabelError, first_line
 
 KINDS = ("image", "series", "table", "text", "graph")
@@ -110,7 +110,9 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
             table = pa.table(x)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise DataError(f"x: {_complaint(x, error)}") from None
-    table, unlearnt = without_names(table, kind, ())
+    table, unlearnt = read_written(table) if kind != "text" else (table, [])
+    table, more = without_names(table, kind, ())
+    unlearnt += more
     texts = text_column(table, kind, (), "x")
     if texts is not None:
         cells = np.array(table.column(texts).to_pylist(), dtype=object)

@@ -7,19 +7,20 @@ import io
 import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from attar.data.labels import MISSING
-from attar.data.tables import ArrowTable, holds_a_typing_error, is_number, is_text
+from attar.data.tables import ArrowTable
+from attar.data.written import is_number, read_written, readings, signs
 from attar.errors import DataError, first_line
 
 _HEAD, _ROWS = 1 << 16, 20  # bytes, and rows, that a file is judged by
 _YEARS = range(1000, 3000)
 _PLACES = 5  # as many numbers in order are where something was measured, such as wavelengths
 _FRACTION = {sign: re.compile(rf"[+-]?\d+[{sign}]\d+([eE][+-]?\d+)?") for sign in ",."}
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
 _EXCEL = re.compile(r'"?sep=[,;\t]"?', re.IGNORECASE)
 _LARGEST_BLOCK = 1 << 30
 
@@ -90,7 +91,7 @@ def layout(path: Path) -> Layout:
 def _has_decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
     """Whether numbers are written as 5,1, and none as 5.1."""
     cells = [cell for row in rows for cell in row if "," in cell or "." in cell]
-    if any(map(_FRACTION["."].fullmatch, cells)):
+    if any(_FRACTION["."].fullmatch(cell) and not _THOUSANDS.fullmatch(cell) for cell in cells):
         return False
     # Where semicolons part the cells it is for the sake of the commas; elsewhere 1,350 may be a thousand and more.
     commas = (cell for cell in cells if _FRACTION[","].fullmatch(cell))
@@ -139,39 +140,36 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     found = layout(path)
     notes = [] if found.header else [f"{path.name} has no header line: its columns are called x0, x1, …"]
     try:
-        table = _read(path, found, text)
+        table, fractions = _numbers(path, found, text)
     except (pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: {first_line(error)}; mend the file") from None
     if table.num_rows == 0 and not empty:
         raise DataError(f"{path}: a header line and no row; give one sample per line")
-    table = table.rename_columns([str(name).strip() for name in table.column_names])
-    if found.decimal == ",":
-        table = _with_points(table, text)
     # Excel ends each line with the delimiters of columns that were cleared.
     blank = [i for i, name in enumerate(table.column_names) if not name and table.column(i).null_count == len(table)]
     if blank and len(blank) < table.num_columns:
         table = table.select([i for i in range(table.num_columns) if i not in blank])
-    return table, notes
+    table, said = read_written(table, keep=text, fractions=fractions)
+    return table, [*notes, *said]
 
 
-def _with_points(table: ArrowTable, text: Collection[str]) -> ArrowTable:
-    """Numbers written with a comma, in columns where Arrow left them as texts for the sake of a typing error."""
-    import pyarrow.compute as pc
-
-    for i, name in enumerate(table.column_names):
-        cells = table.column(i)
-        if name in text or not is_text(cells.type):
-            continue
-        pointed = pc.replace_substring_regex(cells, r"^([+-]?\d+),(\d+([eE][+-]?\d+)?)$", r"\1.\2")
-        if holds_a_typing_error([cell for cell in pc.unique(pointed).to_pylist() if cell is not None]):
-            table = table.set_column(i, name, pointed)
-    return table
+def _numbers(path: Path, found: Layout, text: Collection[str]) -> tuple[ArrowTable, str]:
+    """The table, and the signs that stand before fractions in it, of which the first rows need not tell."""
+    table = _read(path, found, text)
+    seen = signs(readings(table, text))
+    if found.decimal == ".":
+        if "," in seen:
+            commas = _read(path, replace(found, decimal=","), text)
+            # What Arrow has read as 5.1 before are texts now.
+            return (table, ".,") if "." in signs(readings(commas, text)) else (commas, ",")
+        return table, "." if "double" in map(str, table.schema.types) else "," if found.delimiter == ";" else ""
+    return (_read(path, replace(found, decimal="."), text), ".,") if "." in seen else (table, ",")
 
 
 def words_for_missing(path: Path, column: str) -> list[str]:
     """The cells of a column that are read as a missing value, as they are written."""
     table = _read(path, layout(path), [column], missing=())
-    cells = table.column([name.strip() for name in table.column_names].index(column)).to_pylist()
+    cells = table.column(column).to_pylist()
     return [str(cell) for cell in cells if str(cell) in MISSING]
 
 
@@ -181,7 +179,7 @@ def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[
 
     # Types are guessed from the first block, and a guess that a later block refutes is an error: so, one block.
     block = min(max(path.stat().st_size + 1, 1 << 20), _LARGEST_BLOCK)
-    return arrow_csv.read_csv(
+    table = arrow_csv.read_csv(
         path,
         read_options=arrow_csv.ReadOptions(
             use_threads=False,
@@ -197,3 +195,4 @@ def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[
             decimal_point=found.decimal,
         ),
     )
+    return table.rename_columns([str(name).strip() for name in table.column_names])

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from attar.data.dataset import Ints
-from attar.data.tables import DELIMITED, ArrowTable, is_text
+from attar.data.tables import DELIMITED, ArrowTable
+from attar.data.written import is_text
 from attar.errors import DataError
 
 # What the columns of the ends of an edge may be called, with or without "_id" behind it.

@@ -21,6 +21,7 @@ from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_
 from attar.data.texts import beside, categories_alone, test_part, text_column, without_names
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
+from attar.data.written import read_written
 from attar.errors import DataError, LabelError, first_line, inflected, listed
 
 LABEL_NAMES = ("label", "target", "class", "y")
@@ -40,6 +41,7 @@ def read_file(
     shape: tuple[int, ...] | None = None,
     text: Collection[str] = (),
     kind: str | None = None,
+    known: Collection[str] = (),
 ) -> Raw:
     """Read one file; its extension says what it is.
 
@@ -51,6 +53,7 @@ def read_file(
         shape: of an image, `(h, w)` or `(h, w, c)`; its own where None.
         text: columns of a table that are read as written, not as numbers.
         kind: "text" where a table holds texts, another where it does not; None: as its columns say.
+        known: columns of a table that a model needs, and that are features however odd they look.
 
     Raises:
         DataError: the file is empty, corrupt, or of another form than its extension says.
@@ -61,7 +64,7 @@ def read_file(
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty; give {FORMS}")
     if suffix in TABLES:
-        return read_table(path, label_column=label_column, group_column=group_column, text=text, kind=kind)
+        return read_table(path, label_column=label_column, group_column=group_column, text=text, kind=kind, known=known)
     if label_column:
         raise LabelError(f"{path}: a label column is part of a CSV, TSV, Parquet or JSON file; leave it away here")
     if suffix == ".npz":
@@ -93,6 +96,7 @@ def read_table(
     text: Collection[str] = (),
     kind: str | None = None,
     ids: Sequence[str] = ID_NAMES,
+    known: Collection[str] = (),
 ) -> Raw:
     """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file` and `from_table`."""
     if path.suffix.lower() in DELIMITED:
@@ -119,6 +123,7 @@ def read_table(
         text=text,
         kind=kind,
         ids=ids,
+        known=known,
     )
 
 
@@ -133,6 +138,7 @@ def from_table(
     text: Collection[str] = (),
     kind: str | None = None,
     ids: Sequence[str] = ID_NAMES,
+    known: Collection[str] = (),
 ) -> Raw:
     """Split a table into samples, labels and ids.
 
@@ -146,6 +152,7 @@ def from_table(
         text: as `from_arrow`.
         kind: as `read_file`.
         ids: what a column that names the rows may be called, in lower case, the likeliest first.
+        known: as `read_file`.
 
     Raises:
         DataError: no column is left for the samples, or none of texts where the kind is text.
@@ -175,8 +182,9 @@ def from_table(
         notes.append(f"column '{name}' names the rows, and is no feature")
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
-    table, unlearnt = without_names(table, kind, text)
-    notes += unlearnt
+    table, written = read_written(table, keep=text) if kind != "text" else (table, [])
+    table, unlearnt = without_names(table, kind, {*text, *known})
+    notes += [*written, *unlearnt]
     texts = text_column(table, kind, text, where)
     if texts is not None:
         notes += [f"column '{texts}' is taken for the texts", *beside(table, texts)]

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from attar.data.archives import read_npy
+from attar.data.clock import is_clock
 from attar.data.dataset import Array, Column
 from attar.data.delimited import read_delimited
 from attar.data.files import read_parquet
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
-from attar.data.tables import DELIMITED, PARQUET, from_arrow, is_clock
+from attar.data.tables import DELIMITED, PARQUET, from_arrow
 from attar.data.wav import read_wav
 from attar.errors import DataError, inflected, listed
 

@@ -253,6 +253,7 @@ def _raw_to_predict(
         text=text,
         # The rows of a table are steps there.
         kind=kind if stride is None else None,
+        known=[column.name for column in columns],
         **asked,
     )
 
@@ -268,6 +269,7 @@ def _raw(
     side: int | None = None,
     text: Collection[str] = (),
     kind: str | None = None,
+    known: Collection[str] = (),
 ) -> Raw:
     if source.startswith("hf:"):
         from attar.data.hub import read_hub
@@ -314,6 +316,7 @@ def _raw(
                 shape=shape,
                 text=text,
                 kind=kind,
+                known=known,
             )
         if path.exists():
             raise DataError(f"{source}: neither a file nor a folder; give one")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from attar.data.clock import dated
 from attar.data.dataset import Column, Doubles
 from attar.data.labels import sort_names
+from attar.data.written import holds_a_typing_error, in_the_way, is_number, is_text
 from attar.errors import DataError
 
 ArrowTable: TypeAlias = Any  # pyarrow carries no types
@@ -19,12 +19,7 @@ ArrowColumn: TypeAlias = Any
 
 DELIMITED, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
 
-_TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part of all different cells
-_DRESSED = re.compile(r"[+-]?[$€£¥]? ?[+-]?(\d+|\d{1,3}([.,' ]\d{3})+)([.,]\d+)? ?[%$€£¥]?")
 _MANY = 50
-DAY_FIRST = r"^(\d{2})\.(\d{2})\.(\d{4})( \d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,6})?)?)?$"  # 31.12.2024 23:59:59,5
-_DATE = r"^\d{4}-\d{2}-\d{2}([ T]|$)"
-_TIME = r"^\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"
 
 
 def from_arrow(
@@ -64,21 +59,6 @@ def each_once(names: Sequence[str], where: str) -> None:
         raise DataError(f"{where}: two columns are called '{twice}'; rename one")
 
 
-def is_text(kind: Any) -> bool:
-    """Whether a type of Arrow is one of its types of texts."""
-    import pyarrow as pa
-
-    is_type = pa.types
-    return bool(is_type.is_string(kind) or is_type.is_large_string(kind) or is_type.is_string_view(kind))
-
-
-def is_clock(column: ArrowColumn) -> bool:
-    """Whether a column holds dates or times, as such or all of them as texts."""
-    import pyarrow as pa
-
-    return bool(pa.types.is_temporal((_dated(column.cast(pa.string())) if is_text(column.type) else column).type))
-
-
 def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doubles, tuple[str, ...], list[str]]:
     import pyarrow as pa
 
@@ -87,7 +67,7 @@ def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Dou
     if text:
         column = _as_text(column)
     elif is_type.is_string(column.type):
-        column = _dated(column)
+        column = dated(column)
     kind = column.type
     if is_type.is_null(kind):
         return np.full(len(column), np.nan), (), []
@@ -115,36 +95,6 @@ def _as_text(column: ArrowColumn) -> ArrowColumn:
     if pa.types.is_boolean(column.type):
         return pc.if_else(column, "True", "False")
     return column.cast(pa.string()) if pa.types.is_integer(column.type) else column
-
-
-def _dated(column: ArrowColumn) -> ArrowColumn:
-    """Texts all of which are dates, or times of day, as such, which they are in a CSV file too; others as they are.
-
-    Empty ones are missing.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    # Not `pc.equal(column, "")`: a scalar made of Python's imports pandas.
-    column = pc.if_else(pc.match_substring_regex(column, "^$"), pa.nulls(len(column), pa.string()), column)
-    known = column.drop_null()
-
-    def all_are(pattern: str) -> bool:
-        return bool(len(known) and pc.all(pc.match_substring_regex(known, pattern)).as_py())
-
-    if all_are(DAY_FIRST):
-        written = pc.replace_substring(pc.replace_substring_regex(column, DAY_FIRST, r"\3-\2-\1\4"), ",", ".")
-        with contextlib.suppress(pa.ArrowInvalid):
-            return written.cast(pa.timestamp("us"))
-    if all_are(_DATE):
-        for zone in (None, "UTC"):
-            with contextlib.suppress(pa.ArrowInvalid):
-                return column.cast(pa.timestamp("us", zone))
-    if all_are(_TIME):
-        with contextlib.suppress(pa.ArrowInvalid):
-            # Arrow reads no time of day from a text, but that of a day.
-            return pc.binary_join_element_wise("1970-01-01", column, " ").cast(pa.timestamp("us")).cast(pa.time64("us"))
-    return column
 
 
 def doubles(column: ArrowColumn) -> Doubles:
@@ -185,25 +135,12 @@ def _codes(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doub
     table = np.array([*(place[text] for text in found), np.nan])
     values = table[np.where(np.isnan(codes), len(found), codes).astype(np.int64)]
     # A column that a model has cannot be left out any more.
-    if not text and len(categories) > _MANY and 2 * len(categories) > len(values):
+    if not text and not notes and len(categories) > _MANY and 2 * len(categories) > len(values):
         notes.append(
             f"column '{name}' has {len(categories)} categories in {len(values)} rows:"
             " if it is free text, give the kind text or leave it out; call it 'id' if it names the row"
         )
     return values, categories, notes
-
-
-def is_number(text: str) -> bool:
-    """Whether a text reads as a number.
-
-    >>> is_number(" 1e3"), is_number("x")
-    (True, False)
-    """
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def can_be_a_number(text: str) -> bool:
@@ -214,29 +151,13 @@ def can_be_a_number(text: str) -> bool:
     """
     import pyarrow as pa
 
-    return is_number(text) or not pa.types.is_string(_dated(pa.chunked_array([[text]])).type)
-
-
-def looks_like_a_number(text: str) -> bool:
-    """Whether a text reads as a number, or is one that a person wrote, with a unit or with signs between thousands.
-
-    >>> looks_like_a_number("1.350,00 €"), looks_like_a_number("1e3"), looks_like_a_number("K100")
-    (True, True, False)
-    """
-    return is_number(text) or bool(_DRESSED.fullmatch(text))
-
-
-def holds_a_typing_error(found: Sequence[str]) -> bool:
-    """Whether so many of the different cells of a column are numbers that the others are meant to be."""
-    numbers = sum(map(is_number, found))
-    return len(found) > numbers >= max(_TYPO_LEAST, _TYPO_SHARE * len(found))
+    return is_number(text) or not pa.types.is_string(dated(pa.chunked_array([[text]])).type)
 
 
 def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]:
     """Tell a typing error in a column of numbers from a column of categories, some of which look like numbers."""
     numbers = sum(map(is_number, found))
-    dressed = [i for i, text in enumerate(found) if looks_like_a_number(text) and not is_number(text)]
-    if numbers == len(found) or not (numbers or dressed):
+    if numbers == len(found):
         return []
     first = next(i for i, text in enumerate(found) if not is_number(text))
     row = int(np.argmax(codes == first))
@@ -245,9 +166,10 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
             f"{where}: row {row}, column '{name}' is '{found[first]}' where a number is expected;"
             " mend it, or leave it empty"
         )
-    if dressed and numbers + len(dressed) >= _TYPO_SHARE * len(found):
+    why = in_the_way(found)
+    if why is not None:
         return [
-            f"column '{name}' looks like numbers, and is taken as categories, as '{found[dressed[0]]}' is none:"
+            f"column '{name}' looks like numbers, and is taken as categories, as {why}:"
             " write numbers with a point, and without other signs"
         ]
     mixed = f"column '{name}' holds numbers and texts (row {row}: '{found[first]}'): taken as categories"

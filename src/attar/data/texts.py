@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from attar.data.clock import is_clock
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
-from attar.data.tables import ArrowTable, is_clock, is_number, is_text, looks_like_a_number
+from attar.data.tables import ArrowTable
 from attar.data.tokens import Tokenizer, padded
+from attar.data.written import is_number, is_text, looks_like_a_number
 from attar.errors import DataError, inflected, listed
 
 TEXT_NAMES = ("text", "sentence", "message", "review", "document", "content")

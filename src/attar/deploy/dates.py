@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from attar.data.tables import DAY_FIRST
+from attar.data.clock import DAY_FIRST
 
 _DAY_FIRST = re.compile(DAY_FIRST)
 _TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
@@ -16,7 +16,7 @@ def seconds(value: object) -> float:
     """A date as seconds since 1970, UTC where it has no zone, and a time of day or a span as seconds.
 
     Arguments:
-        value: of `datetime`, or a text that `attar.data.tables.from_arrow` takes for one.
+        value: of `datetime`, or a text that `attar.data.clock.dated` takes for one.
 
     Raises:
         ValueError: it is neither.

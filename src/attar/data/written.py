@@ -1,0 +1,238 @@
+"""Columns of numbers as people write them: with a unit, a currency, signs between thousands or a decimal comma."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeAlias
+
+import numpy as np
+
+ArrowTable: TypeAlias = Any  # pyarrow carries no types
+ArrowColumn: TypeAlias = Any
+
+_TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part of all different cells
+_SIGHTED = 20  # cells that show whether a column may hold numbers at all
+# Blanks that do not break, the minus sign, and the apostrophe that Swiss programs write.
+_LIKE = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "\u2019": "'"})
+_CELL = re.compile(
+    r"(?P<open>\()?(?P<minus>[+-]?)(?P<currency>[$€£¥]?) ?(?P<later>[+-]?)"
+    r"(?P<number>(?:\d+(?:[.,' ]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?)"
+    r"(?P<unit> ?(?:[^\W\d_]|[%‰$€£¥°])[^\s:;()]{0,11})?(?P<close>\))?"
+)
+# A number by the sign of its fraction; between its thousands stands another sign, always the same.
+_BY_FRACTION = {
+    sign: re.compile(rf"(?:\d+|[1-9]\d{{0,2}}(?:(?P<between>[{other}' ])\d{{3}})(?:(?P=between)\d{{3}})*)?"
+                     rf"(?:[{sign}]\d+)?(?:[eE][+-]?\d+)?")
+    for sign, other in ((".", ","), (",", "."))
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A cell taken apart: its digits with the signs among them, whether it is below zero, and what it is dressed in."""
+
+    number: str
+    negative: bool
+    dress: str
+
+    def value(self, fraction: str) -> float | None:
+        """Its number, where its fraction comes after that sign; None where it cannot be read so."""
+        if not _BY_FRACTION[fraction].fullmatch(self.number):
+            return None
+        plain = "".join(sign for sign in self.number if sign not in ".,' " or sign == fraction)
+        return (-1 if self.negative else 1) * float(plain.replace(",", "."))
+
+
+def _taken_apart(text: str) -> _Cell | None:
+    """The cell of a number; None of what is none.
+
+    >>> _taken_apart("(1.153,80 €)")
+    _Cell(number='1.153,80', negative=True, dress=' €')
+    """
+    found = _CELL.fullmatch(text.translate(_LIKE).strip())
+    if found is None or bool(found["open"]) != bool(found["close"]) or (found["minus"] and found["later"]):
+        return None
+    negative = bool(found["open"]) or "-" in (found["minus"], found["later"])
+    return _Cell(found["number"], negative, f"{found['currency']}{found['unit'] or ''}")
+
+
+def is_text(kind: Any) -> bool:
+    """Whether a type of Arrow is one of its types of texts."""
+    import pyarrow as pa
+
+    is_type = pa.types
+    return bool(is_type.is_string(kind) or is_type.is_large_string(kind) or is_type.is_string_view(kind))
+
+
+def is_number(text: str) -> bool:
+    """Whether a text reads as a number.
+
+    >>> is_number(" 1e3"), is_number("x")
+    (True, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def looks_like_a_number(text: str) -> bool:
+    """Whether a text reads as a number, or is one that a person wrote, with a unit or with signs between thousands.
+
+    >>> looks_like_a_number("1.350,00 €"), looks_like_a_number("1e3"), looks_like_a_number("K100")
+    (True, True, False)
+    """
+    cell = _taken_apart(text)
+    return is_number(text) or (cell is not None and bool(_fractions([cell])))
+
+
+def holds_a_typing_error(found: Sequence[str]) -> bool:
+    """Whether so many of the different cells of a column are numbers that the others are meant to be."""
+    return _are_but_for_errors(sum(map(is_number, found)), len(found))
+
+
+def _are_but_for_errors(numbers: int, n: int) -> bool:
+    return n > numbers >= max(_TYPO_LEAST, _TYPO_SHARE * n)
+
+
+def _fractions(cells: Sequence[_Cell]) -> str:
+    """The signs, "." or ",", after which the fraction of all cells may come.
+
+    >>> [_fractions([_Cell(text, False, "")]) for text in ("5,1", "1,350", "1,350.5", "1.2.3")]
+    [',', '.,', '.', '']
+    """
+    return "".join(sign for sign in ".," if all(cell.value(sign) is not None for cell in cells))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the different cells of a column are read.
+
+    Arguments:
+        cells: those that are numbers, by how they are written.
+        others: those that are none.
+        fractions: signs of the fraction by which the numbers can be read.
+    """
+
+    cells: Mapping[str, _Cell]
+    others: tuple[str, ...]
+    fractions: str
+
+    @classmethod
+    def of(cls, found: Collection[str]) -> Reading | None:
+        """How a column is read; None where it holds no numbers, or not all of them are dressed alike."""
+        if not any(map(_taken_apart, islice(found, _SIGHTED))):
+            return None
+        apart = {text: _taken_apart(text) for text in found}
+        cells = {text: cell for text, cell in apart.items() if cell is not None}
+        others = tuple(text for text, cell in apart.items() if cell is None)
+        fractions = _fractions([*cells.values()])
+        alike = len({cell.dress.strip() for cell in cells.values()}) == 1
+        if not fractions or not alike or (others and not _are_but_for_errors(len(cells), len(apart))):
+            return None
+        # 12a may be a room; a unit stands apart, is no letter, or has a fraction before it.
+        is_unit = any(
+            not cell.dress[:1].isalpha() or not cell.number.replace(" ", "").isdecimal() for cell in cells.values()
+        )
+        return cls(cells, others, fractions) if is_unit else None
+
+    def values(self, known: Collection[str]) -> dict[str, float] | None:
+        """The number of each cell, by the one sign that is known to stand before fractions where it may be either."""
+        both = [{text: cell.value(sign) for text, cell in self.cells.items()} for sign in self.fractions]
+        if len(both) > 1 and both[0] != both[1]:
+            both = both[:: -1 if "," in known else 1] if len(known) == 1 else []
+        return {text: value for text, value in both[0].items() if value is not None} if both else None
+
+    @property
+    def telling(self) -> str:
+        """The cell that shows best how the others are written."""
+        return max(self.cells, key=lambda text: (not is_number(text), len(text)))
+
+
+def different(column: ArrowColumn) -> list[str]:
+    """The different cells of a column of texts, but for missing and empty ones."""
+    import pyarrow.compute as pc
+
+    return [cell for cell in pc.unique(column).to_pylist() if cell is not None and cell.strip()]
+
+
+def readings(table: ArrowTable, keep: Collection[str]) -> dict[str, Reading]:
+    """How the columns of texts that hold numbers are read, by name; not of those that are kept."""
+    columns = {name: column for name, column in zip(table.column_names, table.columns) if name not in keep}
+    found = {name: Reading.of(different(column)) for name, column in columns.items() if is_text(column.type)}
+    return {name: reading for name, reading in found.items() if reading is not None}
+
+
+def signs(found: Mapping[str, Reading]) -> set[str]:
+    """The signs that stand before fractions without a doubt."""
+    return {reading.fractions for reading in found.values() if len(reading.fractions) == 1}
+
+
+def read_written(table: ArrowTable, *, keep: Collection[str] = (), fractions: str = "") -> tuple[ArrowTable, list[str]]:
+    """Turn columns of texts all of which are numbers, dressed alike, into numbers.
+
+    1,350 alone may be a thousand and more, or a little more than one: it is read where other columns tell which, and
+    stays a text where they do not.
+
+    Arguments:
+        table: of any columns, each name once.
+        keep: names of columns that stay as they are.
+        fractions: signs that other numbers of the same source have before the fraction.
+
+    Returns:
+        The table, and notes. Of many numbers among which some cells are none, only how they are written is changed, so
+        that `from_arrow` names the typing error.
+    """
+    found = readings(table, keep)
+    known, notes = {*fractions, *signs(found)}, []
+    for name, reading in found.items():
+        values = reading.values(known)
+        # Numbers that are texts in a source with types are meant to be texts.
+        if values is None or (not fractions and all(map(is_number, reading.cells))):
+            continue
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, _replaced(table.column(place), values, reading))
+        cell = reading.telling
+        if not reading.others and not (is_number(cell) and float(cell) == values[cell]):
+            notes.append(
+                f"column '{name}' is read as numbers: its cells are written like '{cell}', {values[cell]:.15g}"
+            )
+    return table, notes
+
+
+def _replaced(column: ArrowColumn, values: Mapping[str, float], reading: Reading) -> ArrowColumn:
+    import pyarrow as pa
+
+    cells = column.to_pylist()
+    if reading.others:
+        return pa.chunked_array([[repr(values[cell]) if cell in values else cell for cell in cells]], pa.string())
+    # Empty cells are missing. Not by `pa.array`, which imports pandas.
+    numbers = np.array([values.get(cell, np.nan) for cell in cells])
+    return pa.chunked_array([pa.Array.from_buffers(pa.float64(), len(cells), [None, pa.py_buffer(numbers)])])
+
+
+def in_the_way(found: Sequence[str]) -> str | None:
+    """Why a column most of whose different cells look like numbers is not read as such; None where they do not.
+
+    >>> in_the_way(["1,350", "2,100"]), in_the_way(["5 %", "4"]), in_the_way(["a", "5"])
+    ("'1,350' may be 1350 or 1.35", "'5 %' is written otherwise than '4'", None)
+    """
+    apart = {text: _taken_apart(text) for text in found if looks_like_a_number(text)}
+    cells = {text: cell for text, cell in apart.items() if cell is not None}
+    if all(map(is_number, found)) or len(apart) < _TYPO_SHARE * len(found):
+        return None
+    odd = next((text for text in found if text not in apart), None)
+    if odd is not None:
+        return f"'{odd}' is none"
+    first = next(text for text in cells if not is_number(text))
+    two = next((text for text, cell in cells.items() if cell.value(".") != cell.value(",")), None)
+    if two is not None and len(_fractions([*cells.values()])) > 1:
+        return f"'{two}' may be {cells[two].value('.'):.15g} or {cells[two].value(','):.15g}"
+    other = next((text for text, cell in cells.items() if cell.dress.strip() != cells[first].dress.strip()), None)
+    if other is not None:
+        return f"'{first}' is written otherwise than '{other}'"
+    return f"'{first}' is none"

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from attar.data.arrays import as_raw
+from attar.data.files import read_file
+from attar.data.sources import read, read_for_prediction
+from attar.data.written import read_written
+from attar.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["1,153.80 €", "", None, "12.30 €"], [1153.8, np.nan, np.nan, 12.3]),
+        (["$1,200", "-$5", "$-5", "($7.50)"], [1200, -5, -5, -7.5]),
+        (["968.6 bar", "80 bar"], [968.6, 80]),
+        (["5 mm", "7 mm"], [5, 7]),
+        (["12.5kg", "7kg"], [12.5, 7]),
+        (["80.12 °C", "80.1°C"], [80.12, 80.1]),
+        (["5%", "12,5 %"], [5, 12.5]),
+        (["\u22125.1", "5.1", "+5.1"], [-5.1, 5.1, 5.1]),
+        (["(12.3)", "4"], [-12.3, 4]),
+        (["1\u00a0153\u00a0800", "968\u202f600", "7"], [1153800, 968600, 7]),
+        (["1\u2019153.5", "1'200"], [1153.5, 1200]),
+        (["1.234.567", "2.500"], [1234567, 2500]),
+        (["1,5e-3", "2"], [0.0015, 2]),
+    ],
+)
+def test_numbers_that_are_dressed_alike(cells, numbers):
+    table, notes = read_written(pa.table({"b": ["u"] * len(cells), "a": cells}))
+    np.testing.assert_array_equal(table.column("a").to_pylist(), numbers)
+    assert table.column("b").to_pylist() == ["u"] * len(cells)
+    assert len(notes) == 1
+    assert notes[0].startswith("column 'a' is read as numbers: its cells are written like '")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1,350", "2,100"],
+        ["5 %", "4"],
+        ["5 kg", "5 g"],
+        ["$5", "5 €"],
+        ["12a", "14a"],
+        ["op 5", "op 6"],
+        ["1.5", "2"],
+        ["08:30", "09:30"],
+        ["1/2", "3/4"],
+        ["5-10", "10-15"],
+        ["01.03.24", "02.03.24"],
+        ["192.168.1.1", "10.0.0.1"],
+        ["1,5", "2.5"],
+        ["(5", "6)"],
+        ["5 rooms", "6 rooms", "none"],
+    ],
+)
+def test_other_texts_stay(cells):
+    table = pa.table({"a": cells})
+    found, notes = read_written(table)
+    assert found.equals(table)
+    assert not notes
+
+
+def test_columns_that_are_to_stay_do():
+    table = pa.table({"a": ["5 %", "6 %"]})
+    assert read_written(table, keep=["a"]) == (table, [])
+
+
+def test_a_typing_error_among_dressed_numbers_is_found(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "a;b\n" + "".join(f"1.{i}00,5 €;x\n" for i in range(1, 10)) + "7,5 €;x\n8 €;x\nsoon;x\n"
+    )
+    with pytest.raises(DataError, match="row 11, column 'a' is 'soon' where a number is expected"):
+        read_file(tmp_path / "t.csv")
+
+
+def test_files_and_frames_are_read_alike(tmp_path):
+    frame = pd.DataFrame({"a": [f"{i}.5 bar" for i in range(40)], "b": ["u", "v"] * 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    note = "column 'a' is read as numbers: its cells are written like '10.5 bar', 10.5"
+    for raw in (as_raw(frame), read_file(tmp_path / "t.csv"), read_file(tmp_path / "t.parquet")):
+        assert [column.categories for column in raw.columns] == [(), ("u", "v")]
+        assert raw.x[:3, 0].tolist() == [0.5, 1.5, 2.5]
+        assert raw.notes == (note,)
+
+
+def test_prediction_reads_what_training_has_read(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a;b;c;label\n" + "".join(f"1.{i:03};{i},5;{i} kg;u\n" for i in range(1, 40)))
+    model = read(str(path))
+    assert model.x[:2].tolist() == [[1001, 1.5, 1], [1002, 2.5, 2]]
+    path.write_text("a;b;c\n1.600;7,5;8 kg\n250;7,25;8 kg\n")
+    asked = {"kind": "table", "shape": model.x.shape[1:], "columns": model.columns}
+    assert read_for_prediction(str(path), **asked).x.tolist() == [[1600, 7.5, 8], [250, 7.25, 8]]
+    path.write_text("a;b;c\n" + "".join(f"{i};soon {i};8 kg\n" for i in range(30)))
+    with pytest.raises(DataError, match="row 0, column 'b' is 'soon 0' where the model needs a number"):
+        read_for_prediction(str(path), **asked)
