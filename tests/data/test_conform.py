@@ -54,6 +54,21 @@ def test_the_cell_that_is_no_number_is_named(cells):
         conform(as_raw(pd.DataFrame({"at": cells})), kind="table", shape=(1,), columns=[Column("at")], where="f")
 
 
+def test_dates_are_read_as_in_training_or_not_at_all():
+    days = pd.Series(pd.date_range("2024-01-01", periods=24))
+    model = as_raw(pd.DataFrame({"at": days.dt.strftime("%m/%d/%Y"), "n": 1.0}))
+
+    def read(written):
+        frame = pd.DataFrame({"at": days.dt.strftime(written), "n": 1.0})
+        return conform(as_raw(frame), kind="table", shape=(2,), columns=model.columns, where="f").x[:, 0]
+
+    for written in ("%d/%m/%Y", "%Y-%m-%d", "%d.%m.%Y", "%d-%b-%y", "%Y/%m/%d"):
+        np.testing.assert_array_equal(read(written), model.x[:, 0].astype(np.float32))
+    days = days[:12]
+    with pytest.raises(DataError, match="column 'at' holds dates of which the day or the month may come first, like"):
+        read("%d/%m/%Y")
+
+
 def test_categories_none_of_which_occurs_are_missing_numbers():
     column = pd.Series(pd.Categorical([None, None], categories=["soon"]))
     raw = as_raw(pd.DataFrame({"at": column}))

@@ -137,6 +137,12 @@ def test_recode_of_numbers_by_their_text():
         (["1970-01-01 00:01", "1970-01-01T00:00:02.5"], [60, 2.5]),
         (["1970-01-01T00:00:01Z", "1970-01-01T02:00:00+01:00"], [1, 3600]),
         (["02.01.1970", None, "01.02.1970"], [86400, np.nan, 31 * 86400]),
+        (["13/01/1970", "02/01/1970", None], [12 * 86400, 86400, np.nan]),
+        (["1/2/1970 00:00:01", "1/13/1970"], [86401, 12 * 86400]),
+        (["31-01-1970", "01-02-1970"], [30 * 86400, 31 * 86400]),
+        (["1970/01/02", "1970/1/1 00:01"], [86400, 60]),
+        (["02-Jan-70", "1-FEB-70 00:00"], [86400, 31 * 86400]),
+        (["02 Jan 1970"], [86400]),
         (["01.01.1970 00:01", "01.01.1970 00:00:02,5", "01.01.1970 00:00:02.5"], [60, 2.5, 2.5]),
     ],
 )
@@ -179,9 +185,23 @@ def test_nanoseconds_are_dropped(kind) -> None:
         ["02.13.1970", "01.01.1970"],
         ["02.01.70", "01.01.70"],
         ["02.01.1970", "1970-01-01"],
+        ["13/13/1970", "01/01/1970"],
+        ["13/01/1970", "1970/01/13"],
+        ["02-Jam-70", "01-Jan-70"],
+        ["32-Jan-70", "01-Jan-70"],
         ["1970-01-02x", "1970-01-02"],
     ],
 )
 def test_texts_some_of_which_are_no_dates_stay_categories(texts) -> None:
     _, (column,), _ = from_arrow(pa.table({"when": texts}), where="t")
     assert sorted(column.categories) == sorted(texts)
+
+
+@pytest.mark.parametrize("texts", [["01/02/2024", "03/04/2024"], ["13/01/2024", "01/14/2024"]])
+def test_dates_whose_order_is_not_known_are_said(texts) -> None:
+    _, (column,), notes = from_arrow(pa.table({"when": texts * 40}), where="t")
+    assert sorted(column.categories) == sorted(texts)
+    assert notes == [
+        f"column 'when' holds dates of which the day or the month may come first, like '{texts[0]}': taken as"
+        " categories; write them as 2024-12-31"
+    ]

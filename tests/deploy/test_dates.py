@@ -38,6 +38,10 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         DAYS.dt.strftime("%d.%m.%Y").fillna(""),
         DAYS.dt.strftime("%d.%m.%Y %H:%M:%S,5"),
         DAYS.dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        DAYS.dt.strftime("%d-%b-%y"),
+        DAYS.dt.strftime("%Y/%m/%d %H:%M"),
+        pd.Series(["13/01/1970", None, "31/12/1999"]),
+        pd.Series(["01/13/1970", None, "12/31/1999 10:00"]),
         DAYS.dt.strftime("%H:%M"),
         DAYS.dt.time,
         DAYS - DAYS[0],
@@ -53,7 +57,7 @@ def test_dates_and_times_are_those_of_training(unchanged: Path, column: pd.Serie
 
 
 def test_what_is_no_date_is_refused(unchanged: Path) -> None:
-    for cell in ("soon", "31.13.1999", object()):
+    for cell in ("soon", "31.13.1999", "01/02/1999", object()):
         with pytest.raises(ModelError, match=r"'at', row 0: .* is not a number"):
             load(unchanged).predict_proba(pd.DataFrame({"at": [cell], "n": [1]}))
         with pytest.raises(ValueError, match=r"(day|month|isoformat|no date)"):

@@ -3,22 +3,76 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from attar.data.written import is_text
+from attar.data.written import different, is_text
 
 ArrowColumn: TypeAlias = Any  # pyarrow carries no types
 
-DAY_FIRST = r"^(\d{2})\.(\d{2})\.(\d{4})( \d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,6})?)?)?$"  # 31.12.2024 23:59:59,5
+_HOUR = r"( \d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,6})?)?)?$"  # 23:59:59,5, or nothing
+_DAY_FIRST, _MONTH_FIRST = r"\3-\2-\1\4", r"\3-\1-\2\4"
+# How dates are written, and how their parts are put in order.
+_WAYS = {
+    r"^(\d{2})\.(\d{2})\.(\d{4})" + _HOUR: _DAY_FIRST,  # 31.12.2024
+    r"^(\d{4})/(\d{1,2})/(\d{1,2})" + _HOUR: r"\1-\2-\3\4",  # 2024/12/31
+    r"^(\d{1,2})[ -]([A-Za-z]{3})[ -](\d{4}|\d{2})" + _HOUR: _DAY_FIRST,  # 31-Dec-24
+}
+_EITHER = r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})" + _HOUR  # 31/12/2024 or 12/31/2024
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# What is left to do for 2024-12-31.
+_TIDY = {
+    **{f"(?i)-{month}-": f"-{i:02}-" for i, month in enumerate(_MONTHS, 1)},
+    r"^([0-6]\d)-": r"20\1-",
+    r"^([7-9]\d)-": r"19\1-",
+    r"^(\d{4})-(\d)-": r"\1-0\2-",
+    r"^(\d{4}-\d{2})-(\d)( |$)": r"\1-0\2\3",
+    ",": ".",  # of seconds
+}
 _DATE = r"^\d{4}-\d{2}-\d{2}([ T]|$)"
 _TIME = r"^\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"
+
+
+def rewriting(found: Sequence[str]) -> dict[str, str]:
+    """The patterns to replace, one after the other, so that dates as people write them become ISO dates.
+
+    Arguments:
+        found: all dates of a column, which are written in the same way. Of 31/12/2024 some must have a day above 12,
+            so that it is known from the month.
+
+    Returns:
+        Patterns and replacements, for Python and for Arrow; none where these are no such dates, or where their order
+        is not known.
+
+    >>> rewriting(["01/02/2024", "12/31/2024"]) == rewriting(["12/31/2024"]), rewriting(["01/02/2024"])
+    (True, {})
+    """
+    pattern = next((way for way in (*_WAYS, _EITHER) if found and all(re.match(way, text) for text in found)), None)
+    if pattern is None:
+        return {}
+    if pattern != _EITHER:
+        return {pattern: _WAYS[pattern], **_TIDY}
+    day, month = (any(int(re.split("[/-]", text)[i]) > 12 for text in found) for i in (0, 1))
+    return {} if day == month else {_EITHER: _DAY_FIRST if day else _MONTH_FIRST, **_TIDY}
+
+
+def in_doubt(found: Sequence[str]) -> bool:
+    """Whether texts are dates of which it is not known whether the day or the month comes first.
+
+    >>> in_doubt(["01/02/2024", "03/04/2024"]), in_doubt(["01/02/2024", "31/12/2024"]), in_doubt(["a"])
+    (True, False, False)
+    """
+    return bool(found) and all(re.match(_EITHER, text) for text in found) and not rewriting(found)
 
 
 def is_clock(column: ArrowColumn) -> bool:
     """Whether a column holds dates or times, as such or all of them as texts."""
     import pyarrow as pa
 
-    return bool(pa.types.is_temporal((dated(column.cast(pa.string())) if is_text(column.type) else column).type))
+    if not is_text(column.type):
+        return bool(pa.types.is_temporal(column.type))
+    return bool(pa.types.is_temporal(dated(column.cast(pa.string())).type)) or in_doubt(different(column))
 
 
 def dated(column: ArrowColumn) -> ArrowColumn:
@@ -36,8 +90,11 @@ def dated(column: ArrowColumn) -> ArrowColumn:
     def all_are(pattern: str) -> bool:
         return bool(len(known) and pc.all(pc.match_substring_regex(known, pattern)).as_py())
 
-    if all_are(DAY_FIRST):
-        written = pc.replace_substring(pc.replace_substring_regex(column, DAY_FIRST, r"\3-\2-\1\4"), ",", ".")
+    steps = rewriting(different(known))
+    if steps:
+        written = column
+        for pattern, replacement in steps.items():
+            written = pc.replace_substring_regex(written, pattern, replacement)
         with contextlib.suppress(pa.ArrowInvalid):
             return written.cast(pa.timestamp("us"))
     if all_are(_DATE):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from attar.data.arrays import build
+from attar.data.clock import in_doubt
 from attar.data.dataset import Array, Column, Dataset, Floats
 from attar.data.images import stack
 from attar.data.nodes import Nodes
@@ -159,6 +160,11 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
                 notes.append(f"column '{column.name}': {unseen} {are} new to the model: taken as missing")
         elif source.categories and (rows := np.flatnonzero(~np.isnan(cells)).tolist()):
             texts = [source.categories[int(cells[row])] for row in rows]
+            if in_doubt(texts):
+                raise DataError(
+                    f"{where}: column '{column.name}' holds dates of which the day or the month may come first, like"
+                    f" '{texts[0]}'; write them as 2024-12-31"
+                )
             row, text = next((one for one in zip(rows, texts) if not can_be_a_number(one[1])), (rows[0], texts[0]))
             raise DataError(
                 f"{where}: row {row}, column '{column.name}' is '{text}' where the model needs a number; mend it"

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from attar.data.clock import dated
+from attar.data.clock import dated, in_doubt
 from attar.data.dataset import Column, Doubles
 from attar.data.labels import sort_names
 from attar.data.written import holds_a_typing_error, in_the_way, is_number, is_text
@@ -159,6 +159,11 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
     numbers = sum(map(is_number, found))
     if numbers == len(found):
         return []
+    if in_doubt(found):
+        return [
+            f"column '{name}' holds dates of which the day or the month may come first, like '{found[0]}': taken as"
+            " categories; write them as 2024-12-31"
+        ]
     first = next(i for i, text in enumerate(found) if not is_number(text))
     row = int(np.argmax(codes == first))
     if holds_a_typing_error(found):

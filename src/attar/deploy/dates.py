@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 
-from attar.data.clock import DAY_FIRST
+from attar.data.clock import in_doubt, rewriting
 
-_DAY_FIRST = re.compile(DAY_FIRST)
 _TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
 _EPOCH = datetime.datetime(1970, 1, 1)
 
@@ -19,7 +18,7 @@ def seconds(value: object) -> float:
         value: of `datetime`, or a text that `attar.data.clock.dated` takes for one.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or of a date such as 01/02/2024 the day or the month may come first.
 
     >>> seconds("1970-01-02"), seconds("02.01.1970 00:00:30"), seconds("00:01"), seconds(datetime.timedelta(hours=1))
     (86400.0, 86430.0, 60.0, 3600.0)
@@ -40,6 +39,8 @@ def seconds(value: object) -> float:
 def _read(text: str) -> datetime.datetime | datetime.time:
     if _TIME.fullmatch(text):
         return datetime.time.fromisoformat(text)
-    if _DAY_FIRST.fullmatch(text):
-        text = _DAY_FIRST.sub(r"\3-\2-\1\4", text).replace(",", ".")
+    if in_doubt([text]):
+        raise ValueError(f"{text!r} may have the day or the month first")
+    for pattern, replacement in rewriting([text]).items():
+        text = re.sub(pattern, replacement, text)
     return datetime.datetime.fromisoformat(text)
