@@ -21,6 +21,10 @@ from attar.errors import DataError
         ("\ufeffsep=;\r\na;b\r\n1,5;2\r\n", ["a", "b"], [{"a": 1.5, "b": 2}]),
         ("a;b;;\r\n1,5;2;;\r\n", ["a", "b"], [{"a": 1.5, "b": 2}]),
         (",a,\n7,1,\n8,2,\n", ["", "a"], [{"": 7, "a": 1}, {"": 8, "a": 2}]),
+        ("a|b\n1|2,5\n", ["a", "b"], [{"a": 1, "b": 2.5}]),
+        ('a b\n1 "x y"\n2 z\n', ["a", "b"], [{"a": 1, "b": "x y"}, {"a": 2, "b": "z"}]),
+        ("a text\nx y\nz u\n", ["a text"], [{"a text": "x y"}, {"a text": "z u"}]),
+        ("a text\nx 1\nz\n", ["a text"], [{"a text": "x 1"}, {"a text": "z"}]),
         ("sep=\n1\n", ["sep="], [{"sep=": 1}]),
     ],
 )
@@ -142,7 +146,14 @@ def test_columns_read_as_written(tmp_path):
         (b"a,b\n", "a header line and no row"),
         (b"a,b\n1,2\n3\n", "Expected 2 columns, got 1"),
         (b"\x00\x01\x02", "not a text file"),
-        (b"a\n\xe9t\xe9\n", "not UTF-8"),
+        (b"\xff\xfea", "not a text file"),
+        (b"a\n\x81\n", "not a text file"),
+        (
+            b"Export of May\nPlant: Ulm,,\n\na,b,c\n1,2,3\n1,2,3\n1,2,3\n",
+            "its first line has 1 cell, and lines below have 3",
+        ),
+        (b"# made by MES\na,b\n1,2\n", "remove the lines above the one with the names"),
+        (b"a,b\n1,2,3\n1,2,3\n", "Expected 2 columns, got 3"),
     ],
 )
 def test_files_that_are_no_table(tmp_path, content, message):
@@ -158,3 +169,23 @@ def test_layout_of_a_tab_separated_file(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_text("a\tb,c,d\n1\t2\n")
     assert layout(path).delimiter in "\t,"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
+def test_encodings(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    mark = "\ufeff" * (encoding == "utf-16-be")
+    path.write_text(mark + "größe,a\n" + "°C,1\n" * 40_000 + "µm,2\n", encoding=encoding)
+    assert layout(path).names == ("größe", "a")
+    table, notes = read_delimited(path)
+    assert table.slice(39_999).to_pylist() == [{"größe": "°C", "a": 1}, {"größe": "µm", "a": 2}]
+    note = "t.csv is not UTF-8: read as Windows-1252; save it as UTF-8 if letters in it are wrong"
+    assert notes == ([note] if encoding == "cp1252" else [])
+
+
+def test_an_encoding_that_shows_late(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b\n" + b"x,1\n" * 40_000 + b"\xe9t\xe9,2\n")
+    table, notes = read_delimited(path)
+    assert table.column("a")[-1].as_py() == "été"
+    assert "Windows-1252" in notes[0]

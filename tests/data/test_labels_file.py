@@ -36,6 +36,7 @@ def test_labels_files(tmp_path, text, expected):
         (b"a,\na,2\n", "line 2: 'a' has the labels '' and '2'"),
         (b"a,'\nb,2\nc\n", "line 3: 1 cells"),
         (b"\xff\xfe\x00", "UTF-8"),
+        (b"a,\x81\n", "UTF-8"),
     ],
 )
 def test_bad_labels_files(tmp_path, content, message):
@@ -44,6 +45,16 @@ def test_bad_labels_files(tmp_path, content, message):
     with pytest.raises(LabelError, match=message) as caught:
         read_labels(path)
     assert str(path) in str(caught.value)
+
+
+def test_encodings_of_labels_files(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("a|größe\nb|été\n", encoding="utf-16")
+    assert read_labels(path) == ({"a": "größe", "b": "été"}, [])
+    path.write_text("a;größe\nb;été\n", encoding="cp1252")
+    labels, notes = read_labels(path)
+    assert labels == {"a": "größe", "b": "été"}
+    assert "labels.csv is not UTF-8: read as Windows-1252" in notes[0]
 
 
 def test_a_missing_labels_file(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 from attar.data.labels import MISSING
 from attar.data.tables import ArrowTable
 from attar.data.written import is_number, read_written, readings, signs
-from attar.errors import DataError, first_line
+from attar.errors import DataError, first_line, inflected
 
 _HEAD, _ROWS = 1 << 16, 20  # bytes, and rows, that a file is judged by
 _YEARS = range(1000, 3000)
@@ -23,6 +24,9 @@ _FRACTION = {sign: re.compile(rf"[+-]?\d+[{sign}]\d+([eE][+-]?\d+)?") for sign i
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
 _EXCEL = re.compile(r'"?sep=[,;\t]"?', re.IGNORECASE)
 _LARGEST_BLOCK = 1 << 30
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # in no text that people wrote
+DELIMITERS = ",;\t|"
+UTF8, UTF16, WESTERN = "utf-8", "utf-16", "cp1252"
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Layout:
         decimal: sign in numbers.
         skip: lines before all of this.
         written: names as they stand in the file, with the spaces around them.
+        encoding: of its text.
     """
 
     delimiter: str
@@ -44,34 +49,61 @@ class Layout:
     decimal: str = "."
     skip: int = 0
     written: tuple[str, ...] = ()
+    encoding: str = UTF8
+
+
+def encoding_of(path: Path) -> str:
+    """UTF-8, or what older programs write: UTF-16, by the mark that it begins with, or that of Windows in the West."""
+    with path.open("rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return UTF16
+        file.seek(0)
+        decoder = codecs.getincrementaldecoder(UTF8)()
+        try:
+            for piece in iter(lambda: file.read(1 << 20), b""):
+                decoder.decode(piece)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return WESTERN
+    return UTF8
+
+
+def foreign(path: Path, encoding: str) -> list[str]:
+    """A note on an encoding that is a guess."""
+    guessed = f"{path.name} is not UTF-8: read as Windows-1252; save it as UTF-8 if letters in it are wrong"
+    return [guessed] if encoding == WESTERN else []
+
+
+def _head(path: Path, encoding: str) -> str:
+    """The first lines, whole ones."""
+    with path.open(encoding=encoding, newline="") as file:
+        # To the end of a line, and on beyond a header line that is longer than the head.
+        return (file.read(_HEAD) + "".join(islice(file, _ROWS + 1))).removeprefix("\ufeff")
 
 
 def layout(path: Path) -> Layout:
-    """Find the delimiter, the header line and the decimal sign from the first lines of a file.
+    """Find the encoding, the delimiter, the header line and the decimal sign from the first lines of a file.
 
     Raises:
-        DataError: the file is empty, binary, or not UTF-8.
+        DataError: the file is empty or binary, or has lines above its table.
     """
-    with path.open("rb") as file:
-        # To the end of a line, and on beyond a header line that is longer than the head.
-        head = file.read(_HEAD) + b"".join(islice(file, _ROWS))
-    if not head.strip():
-        raise DataError(f"{path}: the file is empty; give a table with one sample per line")
-    if b"\0" in head:
-        raise DataError(f"{path}: not a text file; give comma- or tab-separated UTF-8 text")
+    encoding = encoding_of(path)
     try:
-        text = head.decode("utf-8-sig").lstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+        text = _head(path, encoding)
+    except UnicodeError:
+        raise DataError(f"{path}: not a text file; give comma- or tab-separated UTF-8 text") from None
+    if not text.strip():
+        raise DataError(f"{path}: the file is empty; give a table with one sample per line")
+    if _CONTROL.search(text):
+        raise DataError(f"{path}: not a text file; give comma- or tab-separated UTF-8 text")
+    text = text.lstrip("\r\n")
     lines = list(io.StringIO(text, newline=""))
     # Excel's own first line, which is no part of the table.
     skip = int(bool(_EXCEL.fullmatch(lines[0].rstrip("\r\n"))) and len(lines) > 1)
     lines = lines[skip:]
-    # Beside semicolons, commas all of which stand between digits are part of numbers.
-    decimals = ";" in lines[0] and not re.search(r"(?<!\d),|,(?!\d)", lines[0])
-    counted = lines[0].replace(",", "") if decimals else lines[0]
-    delimiter = max("\t,;" if path.suffix.lower() == ".tsv" else ",;\t", key=counted.count)
-    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    delimiter = delimiter_of(lines[0], first="\t" if path.suffix.lower() == ".tsv" else "")
+    delimiter = " " if delimiter not in lines[0] and _are_parted_by_blanks(lines) else delimiter
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ")
     try:
         first = [cell.strip() for cell in next(rows)]
     except (csv.Error, StopIteration) as error:
@@ -79,13 +111,45 @@ def layout(path: Path) -> Layout:
     below: list[list[str]] = []
     with suppress(csv.Error):  # a cell too long for this reader is not too long for Arrow
         below += ([cell.strip() for cell in row] for row in islice(rows, _ROWS))
+    _refuse_lines_above(path, first, below)
     cells = [first, *below]
     if comma := _has_decimal_commas(cells, delimiter):
         cells = [[cell.replace(",", ".") for cell in row] for row in cells]
     header = _is_header(cells[0], cells[1:])
     names = first if header else [f"x{i}" for i in range(len(first))]
     written = tuple(next(csv.reader(lines, delimiter=delimiter))) if header else ()
-    return Layout(delimiter, tuple(names), header, "," if comma else ".", skip, written)
+    return Layout(delimiter, tuple(names), header, "," if comma else ".", skip, written, encoding)
+
+
+def delimiter_of(line: str, first: str = "") -> str:
+    """What stands between the cells of a line; where no sign is more frequent, the first one.
+
+    >>> delimiter_of("a;b;c,d"), delimiter_of("5,1;4,9;x"), delimiter_of("a|b")
+    (';', ';', '|')
+    """
+    # Beside semicolons, commas all of which stand between digits are part of numbers.
+    decimals = ";" in line and not re.search(r"(?<!\d),|,(?!\d)", line)
+    return max(first + DELIMITERS, key=(line.replace(",", "") if decimals else line).count)
+
+
+def _are_parted_by_blanks(lines: Sequence[str]) -> bool:
+    """Whether blanks part as many cells in each line, numbers in some place of all but the first."""
+    with suppress(csv.Error):
+        rows = [row for row in islice(csv.reader(lines, delimiter=" "), _ROWS) if row]
+        alike = len(rows) > 1 and {len(row) for row in rows} == {max(2, len(rows[0]))}
+        return alike and any(all(map(is_number, cells)) for cells in zip(*rows[1:]))
+    return False
+
+
+def _refuse_lines_above(path: Path, first: Sequence[str], below: Sequence[Sequence[str]]) -> None:
+    """Refuse a title or a comment above the header line, which is known from the longer lines below it."""
+    lengths = [len(row) for row in below if row]
+    usual = max(set(lengths), key=lengths.count, default=0)
+    if usual > len(first) and (len(first) == 1 or lengths.count(usual) < len(lengths)):
+        raise DataError(
+            f"{path}: its first line has {len(first)} {inflected(len(first), 'cell', 'cells')}, and lines below have"
+            f" {usual}: remove the lines above the one with the names of the columns"
+        )
 
 
 def _has_decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
@@ -125,7 +189,8 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     """Read a CSV or TSV file.
 
     Arguments:
-        path: of the file; the delimiter (comma, semicolon, tab), the header line and a decimal comma are found out.
+        path: of the file; the encoding, the delimiter (comma, semicolon, tab, bar or blank), the header line and a decimal comma
+            are found out.
         text: columns that are read as written, not as numbers.
         empty: take a header line without a row too.
 
@@ -138,7 +203,8 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     import pyarrow as pa
 
     found = layout(path)
-    notes = [] if found.header else [f"{path.name} has no header line: its columns are called x0, x1, …"]
+    notes = foreign(path, found.encoding)
+    notes += [] if found.header else [f"{path.name} has no header line: its columns are called x0, x1, …"]
     try:
         table, fractions = _numbers(path, found, text)
     except (pa.ArrowException, ValueError) as error:
@@ -178,7 +244,9 @@ def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[
     import pyarrow.csv as arrow_csv
 
     # Types are guessed from the first block, and a guess that a later block refutes is an error: so, one block.
-    block = min(max(path.stat().st_size + 1, 1 << 20), _LARGEST_BLOCK)
+    # A letter has one byte in Windows-1252, and as many as three in the UTF-8 that Arrow makes of it.
+    size = path.stat().st_size * (3 if found.encoding == WESTERN else 2 if found.encoding == UTF16 else 1)
+    block = min(max(size + 1, 1 << 20), _LARGEST_BLOCK)
     table = arrow_csv.read_csv(
         path,
         read_options=arrow_csv.ReadOptions(
@@ -186,6 +254,7 @@ def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[
             block_size=block,
             column_names=None if found.header else list(found.names),
             skip_rows=found.skip,
+            encoding="utf8" if found.encoding == UTF8 else found.encoding,
         ),
         parse_options=arrow_csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from attar.data.dataset import UNLABELLED
-from attar.data.delimited import layout
+from attar.data.delimited import delimiter_of, encoding_of, foreign, layout
 from attar.data.groups import NAMES as GROUP_NAMES
 from attar.data.labels import MISSING, words_for_none
 from attar.errors import DataError, LabelError, first_line, inflected, listed
@@ -23,7 +23,7 @@ def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None],
     """Read a file of two columns, id (or file name) and label; a header line is optional.
 
     Arguments:
-        path: comma-, semicolon- or tab-separated text, UTF-8.
+        path: comma-, semicolon-, tab- or bar-separated text.
         what: "label"; or "group", which may stand in a third column that a header line names.
 
     Returns:
@@ -33,16 +33,16 @@ def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None],
         LabelError: the file is missing, unreadable or empty, a line has one cell, or an id has two different labels.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        encoding = encoding_of(path)
+        text = path.read_text(encoding=encoding).removeprefix("\ufeff")
     except FileNotFoundError:
         raise LabelError(f"{path}: no such {what}s file; give a CSV file with two columns, id and {what}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise LabelError(
             f"{path}: the {what}s file cannot be read ({first_line(error)}); save it as UTF-8 text"
         ) from None
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.lstrip().partition("\n")[0].count)
-    )
+    delimiter = delimiter_of(text.lstrip().partition("\n")[0])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
@@ -66,7 +66,7 @@ def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None],
         found.append(value)
     if not labels:
         raise LabelError(f"{path}: the {what}s file holds a header and no {what}; add lines of id and {what}")
-    return labels, words_for_none(found, MISSING)
+    return labels, [*foreign(path, encoding), *words_for_none(found, MISSING)]
 
 
 def _header(row: Sequence[str], names: Collection[str]) -> tuple[int, int, int]:
