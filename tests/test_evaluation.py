@@ -91,3 +91,10 @@ def test_what_cannot_be_judged_is_refused(tmp_path, images) -> None:
         evaluate(images.folder / "model.onnx", str(tmp_path / "bare.npz"))
     with pytest.raises(LabelError, match="give one of the two"):
         evaluate(images.folder / "model.onnx", "bare.npz", labels="a.csv", label_column="y")
+
+
+def test_labels_that_are_typed_otherwise_than_the_model_s_classes_are_said(tmp_path, images) -> None:
+    x, y = load_digits(n_class=5, return_X_y=True)
+    np.savez(tmp_path / "new.npz", x=x[:40].reshape(-1, 8, 8), y=[f"{digit}" if digit else "0 ." for digit in y[:40]])
+    found = evaluate(images.folder / "model.onnx", str(tmp_path / "new.npz"))
+    assert "labels that may be meant for classes of the model: '0 .' for '0'; write them alike" in found.notes

@@ -12,6 +12,7 @@ from attar.adapt.intervals import Interval, estimate
 from attar.data.copies import copied, copies, duplicates
 from attar.data.dataset import Floats, Ints
 from attar.data.groups import levels
+from attar.data.labels import meant_for
 from attar.data.sources import read_for_evaluation
 from attar.data.windows import told
 from attar.deploy.session import load
@@ -159,6 +160,10 @@ def evaluate(
     if (y >= len(known)).any():
         unknown = [f"'{classes[code]}'" for code in np.unique(y[y >= len(known)])]
         notes.append(f"labels that the model does not know, and cannot get right: {listed(unknown)}")
+        meant = [f"'{name}' for '{one}'" for name, one in meant_for(others, known).items()]
+        notes += (
+            [f"labels that may be meant for classes of the model: {listed(meant)}; write them alike"] if meant else []
+        )
     confusion = np.zeros((len(classes), len(known)), dtype=np.int64)
     np.add.at(confusion, (y, said), 1)
     right, together = (said == y).astype(np.float64), parts[0][judged] if parts else None

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attar.data.labels import encode_labels, validate_labels, words_for_none
+from attar.data.labels import encode_labels, validate_labels, words_for_none, written_in_several_ways
 from attar.errors import LabelError
 
 
@@ -89,3 +89,22 @@ def test_what_suffices_to_learn_from():
     ]:
         with pytest.raises(LabelError, match=message):
             validate_labels(np.array(y), ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "n"),
+    [
+        (["ok", "OK", "Ok", "ok.", "fail"], 1),
+        (["type a", "type-a", "Type_A"], 1),
+        (["ok", "OK", "fail", "FAIL"], 2),
+        (["1", "-1", "+1", "1.5", "15", "1 5"], 0),
+        (["C", "C++", "C#"], 0),
+        (["v1.5", "v15", "v1"], 0),
+        (["0-10", "010", "a+", "a-"], 0),
+        (["?!", "..", "."], 0),
+    ],
+)
+def test_classes_that_may_be_one_are_said(classes, n):
+    assert len(written_in_several_ways(classes)) == n
+    y = np.repeat(np.arange(len(classes)), 2)
+    assert validate_labels(y, classes) == tuple(written_in_several_ways(classes))

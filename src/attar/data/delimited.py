@@ -189,8 +189,8 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     """Read a CSV or TSV file.
 
     Arguments:
-        path: of the file; the encoding, the delimiter (comma, semicolon, tab, bar or blank), the header line and a decimal comma
-            are found out.
+        path: of the file; the encoding, the delimiter (comma, semicolon, tab, bar or blank), the header line and a
+            decimal comma are found out.
         text: columns that are read as written, not as numbers.
         empty: take a header line without a row too.
 

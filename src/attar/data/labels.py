@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,8 @@ _AS_TEXT = ("", "nan", "NaN", "<NA>")
 MISSING = (*_AS_TEXT, "?", "NA", "N/A", "n/a", "#N/A", "NAN", "-nan", "-NaN", "null", "NULL", "None")
 _WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?")
 _MOST_CONTINUOUS = 20
+# What typing differs in, and no sign of a number.
+_TYPED = re.compile(r"(?<!\d)[\s_]+|[\s_]+(?!\d)|[.,;:!?'\"]+(?!\d)|(?<=[^\W\d])-(?=[^\W\d])")
 
 
 def encode_labels(labels: RawLabels, *, exact: bool = False, where: str = "y") -> tuple[Ints, tuple[str, ...]]:
@@ -153,7 +155,7 @@ def validate_labels(y: Ints, classes: Sequence[str]) -> tuple[str, ...]:
         classes: name of each code.
 
     Returns:
-        Notes, among them the classes that have a single label.
+        Notes on classes that have a single label, and on those that may be one.
 
     Raises:
         LabelError: no sample is labelled, all have the same class, or each has a class of its own.
@@ -171,6 +173,11 @@ def validate_labels(y: Ints, classes: Sequence[str]) -> tuple[str, ...]:
         raise LabelError(
             f"one class only: all {n} labels are '{name}'; label some of a second class (-1 and blank mean unlabelled)"
         )
+    return (*_alone(counts, classes), *written_in_several_ways([classes[code] for code in counts]))
+
+
+def _alone(counts: Mapping[int, int], classes: Sequence[str]) -> tuple[str, ...]:
+    """A note on the classes that have a single label."""
     single = sorted(code for code, n in counts.items() if n == 1)
     of_numbers = len(counts) > _MOST_CONTINUOUS and all(classes[code].lstrip("-").isdecimal() for code in counts)
     bins = "; if they are a quantity, bin them first" if of_numbers else ""
@@ -188,3 +195,39 @@ def validate_labels(y: Ints, classes: Sequence[str]) -> tuple[str, ...]:
         f"{len(single)} classes have a single label ({names}): they are used, but their accuracy cannot be estimated"
         f"{bins}",
     )
+
+
+def written_in_several_ways(classes: Iterable[str]) -> list[str]:
+    """Note classes that may be one.
+
+    >>> written_in_several_ways(["ok", "OK", "ok.", "fail"])
+    ["classes 'OK', 'ok' and 'ok.' differ only in case, blanks or punctuation: if they are one, write them alike"]
+    """
+    alike: dict[str, list[str]] = {}
+    for name in sort_names(classes):
+        alike.setdefault(_as_typed(name), []).append(name)
+    return [
+        f"classes {', '.join(map(repr, names[:-1]))} and {names[-1]!r} differ only in case, blanks or punctuation:"
+        " if they are one, write them alike"
+        for names in alike.values()
+        if len(names) > 1
+    ]
+
+
+def meant_for(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """The known class that each of some unknown ones is likely to be, where there is one.
+
+    >>> meant_for(["FAIL", "rework"], ["fail", "ok"])
+    {'FAIL': 'fail'}
+    """
+    place = {_as_typed(name): name for name in known}
+    return {name: place[_as_typed(name)] for name in names if _as_typed(name) in place}
+
+
+def _as_typed(name: str) -> str:
+    """A name without what it may differ in by the way it is typed.
+
+    >>> _as_typed(" Type-A."), _as_typed("-1"), _as_typed("C++"), _as_typed("v1.5")
+    ('typea', '-1', 'c++', 'v1.5')
+    """
+    return _TYPED.sub("", name).casefold() or name
