@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -14,17 +15,34 @@ from attar.data.groups import NAMES as GROUP_NAMES
 from attar.data.labels import MISSING, words_for_none
 from attar.errors import DataError, LabelError, first_line, inflected, listed
 
-_ID_NAMES = frozenset({"id", "ids", "file", "filename", "file_name", "file name", "name", "path", "sample", "row"})
-_LABEL_NAMES = frozenset({"label", "labels", "class", "target", "y"})
-_NAMES = {"label": _LABEL_NAMES, "group": GROUP_NAMES}
+# What the columns may be called, in any case and with any of " _-" between words; the first ones are told to a person.
+_ID_NAMES = (
+    *("id", "file", "filename", "image_id", "name", "path"),
+    *("ids", "image", "image_name", "image_path", "file_path", "sample", "sample_id", "row"),
+)
+_LABEL_NAMES = ("label", "class", "target", "diagnosis", "category", "labels", "class_name", "y")
 
 
-def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None], list[str]]:
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def _either(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+_IDS, _LABELS, _GROUPS = (frozenset(map(_plain, names)) for names in (_ID_NAMES, _LABEL_NAMES, GROUP_NAMES))
+_NAMES = {"label": _LABELS, "group": _GROUPS}
+_UNDERSTOOD = {"label": _LABEL_NAMES[:5], "group": ("group", "patient", "subject", "session", "site")}
+
+
+def read_labels(path: Path, what: str = "label", *, grouped: bool = False) -> tuple[dict[str, str | None], list[str]]:
     """Read a file of two columns, id (or file name) and label; a header line is optional.
 
     Arguments:
         path: comma-, semicolon-, tab- or bar-separated text.
         what: "label"; or "group", which may stand in a third column that a header line names.
+        grouped: whether groups are given already, so that a column of them in a file of labels need not be named.
 
     Returns:
         The label of each id, None where it is blank or missing, and notes.
@@ -54,7 +72,10 @@ def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None],
     found: list[str] = []
     for line, row in rows[header:]:
         if len(row) <= max(at_id, at_label) or (not header and len(row) != 2):
-            raise LabelError(f"{path}, line {line}: {len(row)} cells where two are expected, id and {what}")
+            raise LabelError(
+                f"{path}, line {line}: {len(row)} cells where two are expected, id and {what}; of more columns, call "
+                f"one {_either(_ID_NAMES[:6])}, and one {_either(_UNDERSTOOD[what])}"
+            )
         key, value = row[at_id].strip(), row[at_label].strip()
         name = None if value in (*MISSING, str(UNLABELLED)) else value
         if labels.get(key, name) != name:
@@ -66,13 +87,20 @@ def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None],
         found.append(value)
     if not labels:
         raise LabelError(f"{path}: the {what}s file holds a header and no {what}; add lines of id and {what}")
-    return labels, [*foreign(path, encoding), *words_for_none(found, MISSING)]
+    notes = [*foreign(path, encoding), *words_for_none(found, MISSING)]
+    groups = [cell.strip() for cell in rows[0][1] if _plain(cell) in _GROUPS] if header and not grouped else []
+    if groups and what == "label":
+        notes.append(
+            f"column '{groups[0]}' of {path.name} is not used: if samples of one belong together, give the same file as"
+            " the groups"
+        )
+    return labels, notes
 
 
 def _header(row: Sequence[str], names: Collection[str]) -> tuple[int, int, int]:
     """Position of the id, of what it has, and 1 where the row is a header, else 0."""
-    cells = [cell.strip().lower() for cell in row]
-    ids = [i for i, cell in enumerate(cells) if cell in _ID_NAMES]
+    cells = [*map(_plain, row)]
+    ids = [i for i, cell in enumerate(cells) if cell in _IDS]
     labels = [i for i, cell in enumerate(cells) if cell in names]
     if ids and labels:
         return ids[0], labels[0], 1
@@ -90,8 +118,8 @@ def is_labels_file(path: Path, samples: Collection[str]) -> bool:
     """
     with suppress(DataError, OSError):
         names = layout(path).names
-        cells = {name.lower() for name in names}
-        if cells & _ID_NAMES and cells & _LABEL_NAMES:
+        cells = {*map(_plain, names)}
+        if cells & _IDS and cells & _LABELS:
             return True
         # Where there is no header line, the line of a sample is taken for one.
         return len(names) == 2 and _posix(names[0]) in samples
@@ -105,8 +133,8 @@ def match_labels(
 
     Arguments:
         labels: from `read_labels`.
-        ids: name of each sample `(n,)`. A file is also known by its name without folder and extension,
-            where only one file has it.
+        ids: name of each sample `(n,)`. A file is also known by its name without folder and extension, in other case,
+            and with the folder of the source in front, where only one file has it.
         path: the labels file, for messages.
         what: "label" or "group", likewise.
 
@@ -119,18 +147,15 @@ def match_labels(
     >>> match_labels({"a.png": "cat", "b": "dog"}, ["train/a.png", "train/b.png", "train/c.png"], Path("labels.csv"))
     ['cat', 'dog', None]
     """
-    places: dict[str, list[int]] = {}
-    for i, name in enumerate(ids):
-        places.setdefault(name, []).append(i)
-    for shorter in zip(*map(called, ids)):
-        short: dict[str, list[int]] = {}
-        for i, name in enumerate(shorter):
-            short.setdefault(name, []).append(i)
-        for name, found in short.items():
-            if len(found) == 1:
-                places.setdefault(name, found)
-    unknown = [key for key in labels if _posix(key) not in places]
+    places, of_any_case, several = _known_by(ids)
+    found = {key: places.get(name := _posix(key)) or of_any_case.get(name.lower()) for key in labels}
+    found |= _without_the_folder_in_front([key for key, at in found.items() if not at], ids)
+    unknown = [key for key, at in found.items() if not at]
     if unknown:
+        key = next((key for key in unknown if _posix(key).lower() in several), None)
+        if key is not None:
+            at = several[_posix(key).lower()]
+            raise LabelError(f"{path}: '{key}' names {len(at)} samples; give the whole name, as in '{ids[at[0]]}'")
         shown = listed([f"'{key}'" for key in unknown])
         raise LabelError(
             f"{path}: {len(unknown)} of {len(labels)} ids {inflected(len(unknown), 'names', 'name')} no sample "
@@ -138,13 +163,51 @@ def match_labels(
         )
     result: list[str | None] = [None] * len(ids)
     for key, label in labels.items():
-        for i in places[_posix(key)]:
+        for i in found[key] or ():
             if label is not None and result[i] not in (None, label):
                 raise LabelError(
                     f"{path}: sample '{ids[i]}' has the {what}s '{result[i]}' and '{label}'; keep one of them"
                 )
             result[i] = label if label is not None else result[i]
     return result
+
+
+def _known_by(ids: Sequence[str]) -> tuple[dict[str, list[int]], dict[str, list[int]], dict[str, list[int]]]:
+    """The samples by each name that says which one is meant, as it is written and in small letters, and by others."""
+    exact: dict[str, list[int]] = {}
+    for i, name in enumerate(ids):
+        exact.setdefault(name, []).append(i)
+    lower: dict[str, list[int]] = {}
+    several: dict[str, list[int]] = {}
+    for shorter in zip(*map(called, ids)):
+        for places, names in ((exact, shorter), (lower, [name.lower() for name in shorter])):
+            short: dict[str, list[int]] = {}
+            for i, name in enumerate(names):
+                short.setdefault(name, []).append(i)
+            for name, at in short.items():
+                (places if len(at) == 1 else several).setdefault(name, at)
+    return exact, {name: at for name, at in lower.items() if name not in several}, several
+
+
+def _without_the_folder_in_front(keys: Sequence[str], ids: Sequence[str]) -> dict[str, list[int] | None]:
+    """The samples that are meant where each key has the same folder, that of the source, in front of their names.
+
+    >>> _without_the_folder_in_front(["H/a/1.png", "H/b/1.png"], ["a/1.png", "b/1.png"])
+    {'H/a/1.png': [0], 'H/b/1.png': [1]}
+    >>> _without_the_folder_in_front(["train/1.png", "test/2.png"], ["1.png", "2.png"])
+    {}
+    """
+    whole = {short.lower(): [i] for i, name in enumerate(ids) for short in (called(name)[2], name)}
+    found, folders = {}, set()
+    for key in keys:
+        parts = _posix(key).split("/")
+        for i in range(1, len(parts)):
+            at = whole.get("/".join(parts[i:]).lower())
+            if at is not None:
+                found[key] = at
+                folders.add("/".join(parts[:i]))
+                break
+    return dict(found) if len(folders) == 1 else {}
 
 
 def called(name: str) -> tuple[str, str, str, str]:

@@ -117,11 +117,12 @@ class _Told:
             raise LabelError(f"labels from {labels} and from column '{label_column}'; give one of the two")
         if groups is not None and group_column is not None:
             raise LabelError(f"groups from {groups} and from column '{group_column}'; give one of the two")
-        labelled, notes = (None, []) if labels is None else read_labels(labels)
-        grouped = None if groups is None else read_labels(groups, "group")[0]
+        grouped = groups is not None or group_column is not None
+        labelled, notes = (None, []) if labels is None else read_labels(labels, grouped=grouped)
+        group_of = None if groups is None else read_labels(groups, "group")[0]
         return cls(
             None if labels is None or labelled is None else (labels, labelled),
-            None if groups is None or grouped is None else (groups, grouped),
+            None if groups is None or group_of is None else (groups, group_of),
             tuple(notes),
         )
 
