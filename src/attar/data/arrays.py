@@ -15,6 +15,7 @@ from attar.data.groups import numbered, seen_in_training
 from attar.data.images import CHANNELS
 from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
+from attar.data.placeholders import placeholders
 from attar.data.raw import Raw, RawLabels
 from attar.data.texts import are_texts, beside, categories_alone, test_part, text_column, tokenize, without_names
 from attar.data.windows import told
@@ -215,6 +216,8 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
         if kind == "table" and raw.columns:
             x, columns, found = checks.without_empty(x, columns)
             notes += found
+        if kind == "table":
+            notes += placeholders(x, columns)
         if kind == "table" and centre:
             x, found = checks.centred(x, columns)
             notes += found
