@@ -118,6 +118,24 @@ def test_signs_between_thousands_by_those_before_fractions_elsewhere(tmp_path, t
     assert [note.partition("written like ")[2] for note in notes] == written
 
 
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [
+        ("a;b\n2.456;x\n351;x\n", True),
+        ("a;b\n2.456;0.5\n351;1.5\n", False),
+        ("a;b\n2.456;7,5\n351;1,5\n", False),
+        ("a;b\n0.456;x\n351;x\n", False),
+        ("a;b\n1e5;x\n351;x\n", False),
+        ("a,b\n2.456,x\n351,x\n", False),
+    ],
+)
+def test_points_that_may_be_thousands_are_said(tmp_path, text, noted):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    note = "column 'a' is read with fractions after points, like '2.456': if they are thousands, leave the points out"
+    assert (note in read_delimited(path)[1]) == noted
+
+
 def test_a_header_line_of_any_length(tmp_path):
     names = [f"gäne_{i:06}" for i in range(20_000)]
     path = tmp_path / "t.csv"

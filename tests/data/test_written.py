@@ -8,8 +8,12 @@ import pytest
 from attar.data.arrays import as_raw
 from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
-from attar.data.written import read_written
+from attar.data.written import read_written, readings
 from attar.errors import DataError
+
+
+def _read(table):
+    return read_written(table, readings(table))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +35,7 @@ from attar.errors import DataError
     ],
 )
 def test_numbers_that_are_dressed_alike(cells, numbers):
-    table, notes = read_written(pa.table({"b": ["u"] * len(cells), "a": cells}))
+    table, notes = _read(pa.table({"b": ["u"] * len(cells), "a": cells}))
     np.testing.assert_array_equal(table.column("a").to_pylist(), numbers)
     assert table.column("b").to_pylist() == ["u"] * len(cells)
     assert len(notes) == 1
@@ -60,14 +64,14 @@ def test_numbers_that_are_dressed_alike(cells, numbers):
 )
 def test_other_texts_stay(cells):
     table = pa.table({"a": cells})
-    found, notes = read_written(table)
+    found, notes = _read(table)
     assert found.equals(table)
     assert not notes
 
 
 def test_columns_that_are_to_stay_do():
     table = pa.table({"a": ["5 %", "6 %"]})
-    assert read_written(table, keep=["a"]) == (table, [])
+    assert read_written(table, readings(table, ["a"])) == (table, [])
 
 
 def test_a_typing_error_among_dressed_numbers_is_found(tmp_path):

@@ -19,7 +19,7 @@ from attar.data.placeholders import placeholders
 from attar.data.raw import Raw, RawLabels
 from attar.data.texts import are_texts, beside, categories_alone, test_part, text_column, tokenize, without_names
 from attar.data.windows import told
-from attar.data.written import holds_a_typing_error, read_written
+from attar.data.written import holds_a_typing_error, read_written, readings
 from attar.errors import DataError, LabelError, first_line
 
 KINDS = ("image", "series", "table", "text", "graph")
@@ -111,7 +111,7 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
             table = pa.table(x)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise DataError(f"x: {_complaint(x, error)}") from None
-    table, unlearnt = read_written(table) if kind != "text" else (table, [])
+    table, unlearnt = read_written(table, readings(table)) if kind != "text" else (table, [])
     table, more = without_names(table, kind, ())
     unlearnt += more
     texts = text_column(table, kind, (), "x")

@@ -57,6 +57,10 @@ def rewriting(found: Sequence[str]) -> dict[str, str]:
     return {} if day == month else {_EITHER: _DAY_FIRST if day else _MONTH_FIRST, **_TIDY}
 
 
+def _is_written(text: str) -> bool:
+    return any(re.match(way, text) for way in (*_WAYS, _EITHER))
+
+
 def in_doubt(found: Sequence[str]) -> bool:
     """Whether texts are dates of which it is not known whether the day or the month comes first.
 
@@ -90,7 +94,8 @@ def dated(column: ArrowColumn) -> ArrowColumn:
     def all_are(pattern: str) -> bool:
         return bool(len(known) and pc.all(pc.match_substring_regex(known, pattern)).as_py())
 
-    steps = rewriting(different(known))
+    # The first cell tells of most columns that they hold no dates, before all of it is looked at.
+    steps = rewriting(different(known)) if any(map(_is_written, known[:1].to_pylist())) else {}
     if steps:
         written = column
         for pattern, replacement in steps.items():

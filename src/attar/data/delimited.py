@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attar.data.labels import MISSING
 from attar.data.tables import ArrowTable
-from attar.data.written import is_number, read_written, readings, signs
+from attar.data.written import Reading, is_number, read_written, readings, signs
 from attar.errors import DataError, first_line, inflected
 
 _HEAD, _ROWS = 1 << 16, 20  # bytes, and rows, that a file is judged by
@@ -206,7 +206,7 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     notes = foreign(path, found.encoding)
     notes += [] if found.header else [f"{path.name} has no header line: its columns are called x0, x1, …"]
     try:
-        table, fractions = _numbers(path, found, text)
+        table, texts, fractions = _numbers(path, found, text)
     except (pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: {first_line(error)}; mend the file") from None
     if table.num_rows == 0 and not empty:
@@ -215,21 +215,37 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     blank = [i for i, name in enumerate(table.column_names) if not name and table.column(i).null_count == len(table)]
     if blank and len(blank) < table.num_columns:
         table = table.select([i for i in range(table.num_columns) if i not in blank])
-    table, said = read_written(table, keep=text, fractions=fractions)
+    table, said = read_written(table, texts, fractions)
+    if found.delimiter == ";" and found.decimal == fractions == ".":
+        notes += _points_in_doubt(path, found, text)
     return table, [*notes, *said]
 
 
-def _numbers(path: Path, found: Layout, text: Collection[str]) -> tuple[ArrowTable, str]:
-    """The table, and the signs that stand before fractions in it, of which the first rows need not tell."""
+def _points_in_doubt(path: Path, found: Layout, text: Collection[str]) -> list[str]:
+    """Notes on 2.456 and 351, where nothing in a file such as German programs write tells what the point means."""
+    as_texts = readings(_read(path, replace(found, decimal=","), text), text)
+    return [
+        f"column '{name}' is read with fractions after points, like '{reading.telling}': if they are thousands, leave"
+        " the points out"
+        for name, reading in as_texts.items()
+        if reading.doubtful and "." not in signs(as_texts)
+    ]
+
+
+def _numbers(path: Path, found: Layout, text: Collection[str]) -> tuple[ArrowTable, dict[str, Reading], str]:
+    """The table, its texts that are numbers, and the signs before fractions, of which the first rows need not tell."""
     table = _read(path, found, text)
-    seen = signs(readings(table, text))
-    if found.decimal == ".":
-        if "," in seen:
-            commas = _read(path, replace(found, decimal=","), text)
-            # What Arrow has read as 5.1 before are texts now.
-            return (table, ".,") if "." in signs(readings(commas, text)) else (commas, ",")
-        return table, "." if "double" in map(str, table.schema.types) else "," if found.delimiter == ";" else ""
-    return (_read(path, replace(found, decimal="."), text), ".,") if "." in seen else (table, ",")
+    texts = readings(table, text)
+    if {found.decimal, *signs(texts)} == {".", ","}:
+        other = _read(path, replace(found, decimal="," if found.decimal == "." else "."), text)
+        texts_of_other = readings(other, text)
+        # What Arrow has read as 5.1 before are texts now.
+        if found.decimal == ",":
+            return other, texts_of_other, ".,"
+        return (table, texts, ".,") if "." in signs(texts_of_other) else (other, texts_of_other, ",")
+    if found.decimal == "," or "double" in map(str, table.schema.types):
+        return table, texts, found.decimal
+    return table, texts, "," if found.delimiter == ";" else ""
 
 
 def words_for_missing(path: Path, column: str) -> list[str]:

@@ -21,7 +21,7 @@ from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_
 from attar.data.texts import beside, categories_alone, test_part, text_column, without_names
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
-from attar.data.written import read_written
+from attar.data.written import read_written, readings
 from attar.errors import DataError, LabelError, first_line, inflected, listed
 
 LABEL_NAMES = ("label", "target", "class", "y")
@@ -182,7 +182,7 @@ def from_table(
         notes.append(f"column '{name}' names the rows, and is no feature")
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
-    table, written = read_written(table, keep=text) if kind != "text" else (table, [])
+    table, written = read_written(table, readings(table, text)) if kind != "text" else (table, [])
     table, unlearnt = without_names(table, kind, {*text, *known})
     notes += [*written, *unlearnt]
     texts = text_column(table, kind, text, where)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,8 @@ _TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part
 _SIGHTED = 20  # cells that show whether a column may hold numbers at all
 # Blanks that do not break, the minus sign, and the apostrophe that Swiss programs write.
 _LIKE = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "\u2019": "'"})
+# Of signs among digits, what is left where one of them stands before the fraction.
+_PLAIN = {".": str.maketrans("", "", ",' "), ",": str.maketrans(",", ".", ".' ")}
 _CELL = re.compile(
     r"(?P<open>\()?(?P<minus>[+-]?)(?P<currency>[$€£¥]?) ?(?P<later>[+-]?)"
     r"(?P<number>(?:\d+(?:[.,' ]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?)"
@@ -30,8 +32,7 @@ _BY_FRACTION = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Cell:
+class _Cell(NamedTuple):
     """A cell taken apart: its digits with the signs among them, whether it is below zero, and what it is dressed in."""
 
     number: str
@@ -42,8 +43,7 @@ class _Cell:
         """Its number, where its fraction comes after that sign; None where it cannot be read so."""
         if not _BY_FRACTION[fraction].fullmatch(self.number):
             return None
-        plain = "".join(sign for sign in self.number if sign not in ".,' " or sign == fraction)
-        return (-1 if self.negative else 1) * float(plain.replace(",", "."))
+        return (-1 if self.negative else 1) * float(self.number.translate(_PLAIN[fraction]))
 
 
 def _taken_apart(text: str) -> _Cell | None:
@@ -148,6 +148,11 @@ class Reading:
         return {text: value for text, value in both[0].items() if value is not None} if both else None
 
     @property
+    def doubtful(self) -> bool:
+        """Whether the numbers depend on the sign that is taken for the one before fractions."""
+        return self.values(()) is None
+
+    @property
     def telling(self) -> str:
         """The cell that shows best how the others are written."""
         return max(self.cells, key=lambda text: (not is_number(text), len(text)))
@@ -160,7 +165,7 @@ def different(column: ArrowColumn) -> list[str]:
     return [cell for cell in pc.unique(column).to_pylist() if cell is not None and cell.strip()]
 
 
-def readings(table: ArrowTable, keep: Collection[str]) -> dict[str, Reading]:
+def readings(table: ArrowTable, keep: Collection[str] = ()) -> dict[str, Reading]:
     """How the columns of texts that hold numbers are read, by name; not of those that are kept."""
     columns = {name: column for name, column in zip(table.column_names, table.columns) if name not in keep}
     found = {name: Reading.of(different(column)) for name, column in columns.items() if is_text(column.type)}
@@ -172,7 +177,7 @@ def signs(found: Mapping[str, Reading]) -> set[str]:
     return {reading.fractions for reading in found.values() if len(reading.fractions) == 1}
 
 
-def read_written(table: ArrowTable, *, keep: Collection[str] = (), fractions: str = "") -> tuple[ArrowTable, list[str]]:
+def read_written(table: ArrowTable, found: Mapping[str, Reading], fractions: str = "") -> tuple[ArrowTable, list[str]]:
     """Turn columns of texts all of which are numbers, dressed alike, into numbers.
 
     1,350 alone may be a thousand and more, or a little more than one: it is read where other columns tell which, and
@@ -180,14 +185,13 @@ def read_written(table: ArrowTable, *, keep: Collection[str] = (), fractions: st
 
     Arguments:
         table: of any columns, each name once.
-        keep: names of columns that stay as they are.
+        found: the `readings` of them.
         fractions: signs that other numbers of the same source have before the fraction.
 
     Returns:
         The table, and notes. Of many numbers among which some cells are none, only how they are written is changed, so
         that `from_arrow` names the typing error.
     """
-    found = readings(table, keep)
     known, notes = {*fractions, *signs(found)}, []
     for name, reading in found.items():
         values = reading.values(known)
@@ -221,6 +225,8 @@ def in_the_way(found: Sequence[str]) -> str | None:
     >>> in_the_way(["1,350", "2,100"]), in_the_way(["5 %", "4"]), in_the_way(["a", "5"])
     ("'1,350' may be 1350 or 1.35", "'5 %' is written otherwise than '4'", None)
     """
+    if not any(map(looks_like_a_number, found[:_SIGHTED])):
+        return None
     apart = {text: _taken_apart(text) for text in found if looks_like_a_number(text)}
     cells = {text: cell for text, cell in apart.items() if cell is not None}
     if all(map(is_number, found)) or len(apart) < _TYPO_SHARE * len(found):
