@@ -27,8 +27,9 @@ _FIXED = 8.0
 _LONGEST, _SHORTEST = 3.0, 0.02
 # Of random convolutions, per dilation; of large data, each sample more costs time, and each filter more brings little.
 _KERNELS, _FEW_KERNELS = 256, 128
-# The fewest, of which their time is measured, and the share of the time allowed that all may take.
-_LEAST_KERNELS, _CONVOLVED = 32, 0.25
+# The fewest, of which their time is measured; the share of the time allowed that all may take, and seconds that they
+# may take in any case.
+_LEAST_KERNELS, _CONVOLVED, _LEAST_CONVOLVED = 32, 0.25, 5.0
 # How often a job convolves each sample, the samples on which files are checked besides, and numbers that are timed.
 _PASSES, _CHECKED, _TIMED = 2.5, 150, 2**13
 # Numbers in the data below which layers are so small that a second thread costs more than it brings.
@@ -155,7 +156,7 @@ def plan_for_time(
     left = seconds - (time.perf_counter() - began) - _FIXED
     factor = _SHARE * left / max(needed, 1e-9)
     plan = default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
-    affordable = int(plan.kernels * _CONVOLVED * seconds / max(convolving, 1e-9))
+    affordable = int(plan.kernels * max(_CONVOLVED * seconds, _LEAST_CONVOLVED) / max(convolving, 1e-9))
     return plan.model_copy(update={"kernels": min(plan.kernels, max(_LEAST_KERNELS, affordable // 8 * 8))})
 
 
