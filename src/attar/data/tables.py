@@ -78,7 +78,8 @@ def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Dou
     if is_type.is_timestamp(kind) or is_type.is_date(kind):
         # Nanoseconds are more than a number of seconds since 1970 could tell.
         seconds = doubles(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())) / 1e6
-        return seconds, (), [f"column '{name}' holds dates: taken as seconds since 1970"]
+        said = "taken as seconds since 1970; later ones lie beyond all that is learnt from"
+        return seconds, (), [f"column '{name}' holds dates: {said}"]
     if is_type.is_time(kind) or is_type.is_duration(kind):
         whole = column.cast(pa.time64("us") if is_type.is_time(kind) else pa.duration("us"), safe=False)
         return doubles(whole.cast(pa.int64())) / 1e6, (), [f"column '{name}' holds times: taken as seconds"]
