@@ -24,7 +24,9 @@ def given(n: int = 30, p: int = 12, wrong: int = 0, **changed: Any) -> tuple[Any
     said = codes.copy()
     said[:wrong] = 1 - said[:wrong]
     job = SimpleNamespace(labelled=np.arange(n), codes=codes, seed=0, progress=Silent(), together=None)
+    # Of new samples it gets half wrong: more than any curve could promise.
     chosen = {"members": (), "everything": np.eye(2)[said], "components": z, "components_of": np.arange(n)}
+    chosen["held_out"] = np.eye(2)[np.zeros((1, n), int)]
     return job, SimpleNamespace(**(chosen | {"name": "raw + linear", "penalty": 1e-3} | changed))
 
 
@@ -56,6 +58,41 @@ def test_the_head_is_varied_from_where_it_stands() -> None:
     assert standing(*given()) == standing(*given())
 
 
+def test_what_cannot_be_told_from_rounding_is_no_component() -> None:
+    job, chosen = given()
+    before = curves(standing(job, chosen))
+    chosen.components = np.hstack(
+        [chosen.components, 1e-8 * np.random.default_rng(1).standard_normal((30, 5), np.float32)]
+    )
+    after = curves(standing(job, chosen))
+    assert after["features"].advice.default == 12
+    assert np.array_equal(after["features"].curve.test_risk, before["features"].curve.test_risk)
+
+
+def test_columns_that_depend_on_one_another_promise_nothing() -> None:
+    """One column for each category, some of them rare: a fold in which one is missing has a direction of rounding."""
+    rng = np.random.default_rng(0)
+    job, chosen = given(60)
+    categories = np.eye(20)[np.where(rng.random((60, 2)) < 0.3, 0, rng.integers(20, size=(60, 2)))].reshape(60, 40)
+    x = np.hstack([categories, 2 * job.codes[:, None] + rng.standard_normal((60, 3))])
+    u, s, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    chosen.components = (u * s).astype(np.float32)
+    found = curves(standing(job, chosen))["features"]
+    assert found.curve.test_risk.max() < 1
+    assert found.advice.gain.mean < 0.2
+
+
+def test_a_curve_that_promises_more_than_the_model_gets_wrong_is_not_of_it() -> None:
+    job, chosen = given(penalty=10.0)
+    promised = curves(standing(job, chosen))["samples"].advice.errors
+    assert promised is not None
+    assert promised.mean > 0
+    chosen.held_out = np.eye(2)[job.codes][None]
+    found = standing(job, chosen)
+    assert all((one.advice.errors or one.advice.gain).mean <= 0 for one in curves(found).values())
+    assert "samples" not in curves(found)
+
+
 def test_a_network_with_too_few_labels_is_not_said_to_lack_a_head() -> None:
     job, chosen = given(3, name="from scratch", components=None)
     assert "Fewer than two classes" in standing(job, chosen)["without"]
@@ -75,7 +112,12 @@ def test_of_a_committee_the_first_member_is_looked_at() -> None:
     job, member = given()
     _, second = given(components=None)
     committee = SimpleNamespace(
-        members=(member, second), everything=member.everything, components=None, components_of=None, penalty=None
+        members=(member, second),
+        everything=member.everything,
+        held_out=member.held_out,
+        components=None,
+        components_of=None,
+        penalty=None,
     )
     assert standing(job, committee)["sweeps"] == standing(job, member)["sweeps"]
 
@@ -86,6 +128,7 @@ def test_components_of_some_labelled_samples_have_the_codes_of_those() -> None:
     chosen.components, chosen.components_of = chosen.components[some], some
     sub = SimpleNamespace(labelled=np.arange(10), codes=job.codes[some], seed=0, progress=Silent(), together=None)
     whole = SimpleNamespace(**{**vars(chosen), "components_of": np.arange(10), "everything": chosen.everything[some]})
+    whole.held_out = chosen.held_out[:, some]
     assert standing(job, chosen)["sweeps"] == standing(sub, whole)["sweeps"]
 
 
@@ -120,7 +163,7 @@ def test_little_is_enough_or_gives_no_curves(case: str) -> None:
     found = standing(job, chosen)
     why = {
         "no components": "no linear head",
-        "one column": "a single number",
+        **dict.fromkeys(("one column", "constant"), "a single number"),
         **dict.fromkeys(("one class", "single labels", "three labels"), "Fewer than two classes"),
     }.get(case, "")
     assert bool(found["sweeps"]) != bool(why)

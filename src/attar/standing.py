@@ -9,15 +9,16 @@ import numpy as np
 from torch import nn
 
 from attar.adapt.finetune import train_from_scratch
+from attar.adapt.validate import correctness
 from attar.candidates import Candidate
-from attar.data.dataset import Ints
+from attar.data.dataset import Floats, Ints
 from attar.errors import LabelError
 from attar.report.swept import Shown
 from attar.risk._measured import losses, measured_curve
-from attar.risk.columns import PENALTIES, columns_curve, penalty_curve, samples_curve
+from attar.risk.columns import PENALTIES, components_curve, penalty_curve, samples_curve
 from attar.risk.curve import Curve
 from attar.risk.task import Task
-from attar.sweeps import Axis, cross_validated, least_training, sizes_around
+from attar.sweeps import Axis, cross_validated, least_training
 from attar.trials.base import Job, apply
 from attar.trials.networks import SCRATCH
 
@@ -25,9 +26,17 @@ from attar.trials.networks import SCRATCH
 _ROUNDS = 3
 # Steps of training that are tried, as shares of those taken.
 _STEPS = (0.25, 0.5, 1, 2)
+# Numbers of components that are tried, from two to all.
+_SIZES = 8
+# A component narrower than this share of the widest is what float32 left of rounding.
+_ROUNDING = 1e-6
 # Why there are no curves.
 _NO_HEAD = "The chosen model has no linear head: attar risk SOURCE --over epochs, width or leaves draws its curves."
 _ONE = "The chosen representation is a single number: there is no risk curve over how many there are."
+_WORSE = (
+    "A linear head on the chosen representation gets so much more wrong than the chosen model that its risk curves say "
+    "nothing of the model."
+)
 _FEW = "Fewer than two classes have two labels: what could be left out does not suffice for a risk curve."
 # From this share of its own labels on, a model fits them all.
 _FITTED = 0.995
@@ -42,6 +51,10 @@ def standing(job: Job, chosen: Candidate) -> dict[str, Any]:
     """
     member = chosen.members[0] if chosen.members else chosen
     sweeps, without = _sweeps(job, member)
+    if sweeps:
+        wrong = 1 - float(np.nanmean(correctness(chosen.held_out, job.codes)))
+        sweeps = [shown for shown in sweeps if _possible(shown, wrong)]
+        without = "" if sweeps else _WORSE
     return {"regime": _regime(job, chosen), "sweeps": [shown.to_json() for shown in sweeps], "without": without}
 
 
@@ -63,9 +76,9 @@ def _sweeps(job: Job, member: Candidate) -> tuple[list[Shown], str]:
     """Risk curves; where there are none, a sentence that says why."""
     if member.name == SCRATCH:
         return ([_over_steps(job)], "") if _can_be_split(job.codes, job.seed, job.together) else ([], _FEW)
-    z = member.components
-    if z is None or member.components_of is None:
+    if member.components is None or member.components_of is None:
         return [], _NO_HEAD
+    z = _without_rounding(member.components)
     if z.shape[1] < 2:
         return [], _ONE
     codes = job.codes[member.components_of]
@@ -73,10 +86,10 @@ def _sweeps(job: Job, member: Candidate) -> tuple[list[Shown], str]:
     if not _can_be_split(codes, job.seed, together):
         return [], _FEW
     n, p = least_training(codes, job.seed, together), z.shape[1]
-    sizes = sizes_around(n, p)
+    sizes = np.unique(np.round(np.geomspace(2, p, _SIZES)).astype(int))
     labels = np.unique(np.maximum(2, np.round(np.geomspace(0.2, 1, 6) * n))).astype(int)
     axes = {
-        "features": Axis("", p, lambda x, y, t, u, _: columns_curve(x, y, t, u, sizes, random_state=None), _ROUNDS),
+        "features": Axis("", p, lambda x, y, t, u, _: components_curve(x, y, t, u, sizes), _ROUNDS),
         "samples": Axis("", n, lambda x, y, t, u, seed: samples_curve(x, y, t, u, labels, random_state=seed), _ROUNDS),
     }
     if member.penalty is not None:
@@ -87,6 +100,17 @@ def _sweeps(job: Job, member: Candidate) -> tuple[list[Shown], str]:
         found = cross_validated(axis, over, z.astype(np.float64), codes, job.seed, job.progress, together)
         shown.append(Shown(found.curve, found.advice))
     return shown, ""
+
+
+def _without_rounding(components: Floats) -> Floats:
+    spread = np.linalg.norm(components, axis=0)
+    return components[:, spread > _ROUNDING * spread.max(initial=0.0)]
+
+
+def _possible(shown: Shown, wrong: float) -> bool:
+    """Whether a model that gets such a share wrong may gain what is promised; what may not is said of a worse model."""
+    errors = shown.advice.errors
+    return errors is None or errors.mean <= wrong
 
 
 def _can_be_split(codes: Ints, seed: int, together: Ints | None) -> bool:

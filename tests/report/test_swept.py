@@ -79,6 +79,13 @@ def test_where_a_model_stands() -> None:
         assert regime(shown(over).curve, 20) == ""
 
 
+def test_of_a_chosen_model_one_sentence_says_where_it_stands() -> None:
+    html = standing({"regime": "It stands before the threshold.", "sweeps": [shown().to_json()], "without": ""})
+    assert html.count("the threshold") == 1
+    assert "Ridge regression on more and more principal components" in html
+    assert "before the threshold" in section(shown())
+
+
 def test_why_there_are_no_curves_is_said() -> None:
     html = standing({"regime": NASTY, "sweeps": [], "without": f"So it is. {NASTY}"})
     assert "<p>So it is. " in html

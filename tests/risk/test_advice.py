@@ -9,7 +9,7 @@ import pytest
 
 from attar.errors import DataError
 from attar.risk import Curve
-from attar.risk.advice import Advice, Gain, advise, best_of, mean_of
+from attar.risk.advice import Advice, Gain, _by_others, advise, best_of, mean_of
 
 AXIS = np.array([1.0, 2.0, 4.0, 8.0])
 
@@ -67,6 +67,12 @@ def test_a_default_that_a_few_folds_blow_up_does_not_stay_for_that() -> None:
     advice = advise([[one() for _ in range(5)] for _ in range(6)], default=1.0, share=0.25)
     assert advice.setting == 4
     assert advice.gain.interval[0] < 0 < 0.85 < advice.gain.chance
+
+
+@pytest.mark.parametrize("huge", [1e20, np.inf])
+def test_a_fold_is_left_out_of_what_chooses_for_it_however_large_its_own_risk(huge: float) -> None:
+    risk = np.array([[9.0, huge, 1.0], [9.0, 5.0, 1.0], [9.0, 5.0, 1.0]])
+    assert _by_others(risk).tolist() == [2, 2, 2]
 
 
 def test_the_best_of_several_is_that_of_fewest_wrong() -> None:

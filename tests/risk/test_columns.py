@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from attar.errors import DataError
-from attar.risk.columns import _Ridge, columns_curve, noise_curve, penalty_curve, samples_curve
+from attar.risk.columns import (
+    PENALTIES,
+    _Ridge,
+    columns_curve,
+    components_curve,
+    noise_curve,
+    penalty_curve,
+    samples_curve,
+)
 from attar.risk.task import Task
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -39,15 +47,26 @@ def risks(p: Array, u: Any) -> tuple[float, float]:
 
 def test_every_size_is_the_fit_on_those_columns() -> None:
     z, y, t, u = made(20, 60)
-    curve = columns_curve(z, y, t, u, [3, 18, 19, 30, 60], random_state=None)
+    curve = columns_curve(z, y, t, u, [3, 18, 19, 30, 60], random_state=7)
+    order = np.random.default_rng(7).permutation(60)
     assert curve.zero_one is not None
     for i, p in enumerate(curve.axis.astype(int)):
-        squared, wrong = risks(solved(z[:, :p], y, t[:, :p], 0.0), u)
+        squared, wrong = risks(solved(z[:, order[:p]], y, t[:, order[:p]], 0.0), u)
         assert curve.test_risk[i] == pytest.approx(squared, rel=1e-7)
         assert curve.zero_one.test_risk[i] == wrong
     assert curve.threshold == 19
     whole = columns_curve(z, y, t, u, [60], random_state=3)
     assert whole.test_risk[0] == pytest.approx(curve.test_risk[-1], rel=1e-9)
+
+
+def test_of_components_each_number_has_the_penalty_that_serves_what_is_left_out() -> None:
+    z, y, t, u = made(20, 30)
+    curve = components_curve(z, y, t, u, [3, 19, 30])
+    hot = np.eye(3)[y]
+    for i, p in enumerate(curve.axis.astype(int)):
+        ridge = _Ridge.of(Task.of(z[:, :p], y, t[:, :p], u))
+        penalty = PENALTIES[np.argmin([np.square(ridge.left_out(hot, penalty)).sum() for penalty in PENALTIES])]
+        assert curve.test_risk[i] == pytest.approx(risks(solved(z[:, :p], y, t[:, :p], penalty), u)[0], rel=1e-6)
 
 
 @pytest.mark.parametrize("p", [4, 60])
@@ -105,6 +124,7 @@ def test_one_class_and_constant_columns_have_an_answer() -> None:
         (columns_curve, [0], "from 1 to 3"),
         (columns_curve, [4], "from 1 to 3"),
         (columns_curve, [], "from 1 to 3"),
+        (components_curve, [4], "from 1 to 3"),
         (penalty_curve, [0.0], "positive"),
         (penalty_curve, [np.nan], "positive"),
         (samples_curve, [1], "from 2 to 5"),

@@ -57,9 +57,8 @@ _ABOUT = {
 
 # The same for the head of a chosen model.
 _OF_HEAD = {
-    "features": "Least squares with a constant on more and more principal components of the representation, those of "
-    "most variance first. Where there are as many as labels less one, it fits every label exactly: the interpolation "
-    "threshold."
+    "features": "Ridge regression on more and more principal components of the representation, those of most variance "
+    "first, λ chosen for each number by leaving one out."
 }
 
 
@@ -98,18 +97,19 @@ class Shown:
         return cls(Curve.from_json(held["curve"]), Advice(**advice), both)
 
 
-def section(shown: Shown, about: str | None = None) -> str:
+def section(shown: Shown, *, of_head: bool = False) -> str:
     """One sweep as HTML: what is varied, the curve by both losses, what it shows and what to do.
 
     Arguments:
         shown: the sweep.
-        about: what is varied, in sentences, where it is not what `attar risk` varies.
+        of_head: whether it is of the head of a chosen model, of which `standing` says itself where it stands.
     """
     curve = shown.curve
-    about = _ABOUT.get(curve.over, ("", ""))[1] if about is None else about
+    about = _ABOUT.get(curve.over, ("", ""))[1]
+    about = _OF_HEAD.get(curve.over, about) if of_head else about
     pictures = [curve] if curve.zero_one is None else [curve, replace(curve.zero_one, threshold=curve.threshold)]
     drawn = "".join(f"<figure>{one.svg(560, 340)}</figure>" for one in pictures)
-    seen = [curve.verdict(), regime(curve, shown.advice.default)]
+    seen = [curve.verdict(), "" if of_head else regime(curve, shown.advice.default)]
     looked = "" if shown.test is None else f"<p>{prose(_looked(shown.test, shown.advice))}</p>"
     return (
         f'<p class="muted">{prose(about)}</p><div class="curves">{drawn}</div>'
@@ -168,7 +168,7 @@ def standing(risk: Mapping[str, Any]) -> str:
         return f"<p>{prose(risk['regime'])}</p><p>{prose(risk.get('without', ''))}</p>"
     of = "the chosen network" if sweeps[0].curve.over == "steps" else "a linear head on the chosen representation"
     told = "".join(f'<p class="do">{prose(one.advice.sentence)}</p>' for one in sweeps)
-    drawn = "".join(f"<h3>{prose(title(one))}</h3>{section(one, _OF_HEAD.get(one.curve.over))}" for one in sweeps)
+    drawn = "".join(f"<h3>{prose(title(one))}</h3>{section(one, of_head=True)}" for one in sweeps)
     return (
         f"<p>{prose(risk['regime'])}</p>"
         f"<p>Risk curves of {of} say:</p>"

@@ -211,8 +211,8 @@ def mean_of(curves: Sequence[Sequence[Curve]]) -> Curve:
 
 def _by_others(risk: Doubles) -> npt.NDArray[np.intp]:
     """For each fold the place that the other folds prefer."""
-    places: npt.NDArray[np.intp] = (risk.sum(0) - risk).argmin(1)
-    return places
+    # Summed without it: a sum of all less its own would leave nothing of the others where its own is huge.
+    return np.array([np.delete(risk, fold, axis=0).sum(0).argmin() for fold in range(len(risk))], dtype=np.intp)
 
 
 def _relative(risk: Doubles, chosen: npt.NDArray[np.intp], start: int) -> Doubles:

@@ -27,7 +27,7 @@ def columns_curve(
     y_test: npt.ArrayLike,
     sizes: npt.ArrayLike,
     *,
-    random_state: int | None = 0,
+    random_state: int = 0,
 ) -> Curve:
     """Risk of the least-squares fit of least norm, with a constant, on the first p columns in a random order.
 
@@ -36,7 +36,7 @@ def columns_curve(
         y: `(n,)` classes or numbers, or `(n, m)` numbers.
         Z_test, y_test: likewise.
         sizes: numbers p, from 1 to p_max.
-        random_state: seed of the order; None: as given, as of principal components.
+        random_state: seed of the order.
 
     Returns:
         A curve over "features", with `zero_one` for classes. With the constant the threshold is p = n − 1.
@@ -54,8 +54,7 @@ def columns_curve(
     task = _flat(Task.of(Z, y, Z_test, y_test))
     p_max = task.x.shape[1]
     asked = sizes_of(sizes, p_max)
-    order = np.arange(p_max) if random_state is None else np.random.default_rng(random_state).permutation(p_max)
-    order = order[: asked[-1]]
+    order = np.random.default_rng(random_state).permutation(p_max)[: asked[-1]]
     x, t, constant = _centred(task, order)
     fitted = fits(
         lambda start, stop: x[:, start:stop],
@@ -74,6 +73,37 @@ def columns_curve(
         norm=np.linalg.norm(fitted.norm, axis=1),
         threshold=float(asked[spanned[0]]) if len(spanned) else None,
     )
+
+
+def components_curve(
+    Z: npt.ArrayLike,
+    y: npt.ArrayLike,
+    Z_test: npt.ArrayLike,
+    y_test: npt.ArrayLike,
+    sizes: npt.ArrayLike,
+) -> Curve:
+    """Risk of ridge regression with a constant on the first p columns, λ by leaving one out.
+
+    Arguments:
+        Z, y, Z_test, y_test, sizes: as in `columns_curve`; the columns as ordered, of most variance first.
+
+    Returns:
+        A curve over "features", with `zero_one` for classes.
+
+    Raises:
+        DataError: as `Task.of`, or sizes out of range.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> Z, T = rng.normal(size=(30, 29)), rng.normal(size=(300, 29))
+        >>> curve = components_curve(Z, Z[:, :2].sum(1), T, T[:, :2].sum(1), [1, 2, 29])
+        >>> curve.best, bool(curve.test_risk[2] < curve.test_risk[0])
+        (2.0, True)
+    """
+    task = _flat(Task.of(Z, y, Z_test, y_test))
+    asked = sizes_of(sizes, task.x.shape[1])
+    risks = [_tuned(replace(task, x=task.x[:, :size], x_test=task.x_test[:, :size])) for size in asked]
+    return measured_curve(asked, np.array(risks).T[None], "features", task.classes is not None)
 
 
 def penalty_curve(
