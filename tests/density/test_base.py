@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from attar.density import Flow, Gaussian, Kernel, Mixture, ProbabilisticPCA
@@ -144,6 +145,21 @@ class TestHostileInput:
 def test_so_many_samples_cannot_be_drawn(density: Density, n: int) -> None:
     with pytest.raises(DataError, match="whole number from 1"):
         density.fit(samples()).sample(n)
+
+
+@pytest.mark.parametrize("name", ["random_state", "n_components"])
+def test_a_fit_that_fails_changes_nothing(name: str) -> None:
+    density = Mixture(2, random_state=0).fit(samples())
+    before = density.score_samples(samples())
+    good = density.get_params()[name]
+    with pytest.raises(ValueError, match="many"):
+        density.set_params(**{name: "many"}).fit(1000 * samples() + 7)
+    assert np.array_equal(density.set_params(**{name: good}).score_samples(samples()), before)
+    new = Mixture(**{name: "many"})
+    with pytest.raises(ValueError, match="many"):
+        new.fit(samples())
+    with pytest.raises(NotFittedError):
+        new.score_samples(samples())
 
 
 @pytest.mark.parametrize(

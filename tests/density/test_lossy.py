@@ -121,6 +121,15 @@ def test_bad_samples_are_named(x, message):
         LossyCoder().fit(x)
 
 
+def test_a_fit_that_fails_changes_nothing(digits):
+    train, test = digits
+    coder = LossyCoder().fit(train)
+    coded = coder.encode(test, 1.0)
+    with pytest.raises(DataError, match="sample 0"):
+        coder.fit([[1, np.nan], [1, 2]])
+    assert coder.encode(test, 1.0) == coded
+
+
 @pytest.mark.parametrize(("error", "message"), [(0, "above zero"), (np.nan, "above zero"), (1e-9, "too small")])
 def test_bad_errors_are_named(digits, error, message):
     with pytest.raises(DataError, match=message):

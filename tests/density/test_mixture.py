@@ -83,6 +83,13 @@ def test_at_most_so_many() -> None:
     assert max(Mixture(max_components=4, random_state=0).fit(clusters(8)).bic_["full"]) == 4
 
 
+def test_sampling_leaves_the_fitted_model_as_it_is() -> None:
+    p = Mixture(2, random_state=0).fit(clusters(2))
+    before = dict(vars(p._model))
+    p.sample(3, random_state=1)
+    assert vars(p._model) == before
+
+
 def test_samples_come_in_random_order() -> None:
     p = Mixture(2, random_state=0).fit(clusters(2))
     left = p.sample(1000, random_state=0)[:, 0] < 0

@@ -217,6 +217,14 @@ class TestHostileInput:
         with pytest.raises(DataError, match="standard deviations of the samples"):
             restorer.denoise(SAMPLES["image"], 10.0)
 
+    def test_a_fit_that_fails_changes_nothing(self):
+        x = SAMPLES["table"]
+        restorer = small(damages=("noise",)).fit(x)
+        before = restorer.denoise(x, 0.1)
+        with pytest.raises(DataError, match="damages="):
+            restorer.set_params(damages=("rain",)).fit(100 * x[:, :2] + 5)
+        np.testing.assert_array_equal(restorer.denoise(x, 0.1), before)
+
     @pytest.mark.parametrize(("name", "value"), [("width", 0), ("batch_size", 0), ("epochs", 1.5)])
     def test_sizes_that_cannot_be(self, name, value):
         with pytest.raises(DataError, match=f"Restorer needs {name} to be a whole number"):

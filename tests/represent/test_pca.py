@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA as Reference
+from torch.utils.data import DataLoader, TensorDataset
 
 from attar.errors import DataError
 from attar.represent._components import by_parallel_analysis
@@ -294,6 +295,39 @@ class TestHostileInput:
                 PCA(2, solver=solver).fit([x, x])
             with pytest.raises(DataError, match="too large"):
                 PCA(2, solver=solver).partial_fit(x)
+
+    @pytest.mark.parametrize("solver", ["covariance", "qr"])
+    def test_a_part_that_is_refused_leaves_what_was_learnt(self, solver: str) -> None:
+        x = make("random", 60, 4, 0)
+        pca = PCA(2, solver=solver).partial_fit(x[:20])
+        with pytest.raises(DataError, match="too large"):
+            pca.partial_fit(np.full((3, 4), 1e200) * x[:3])
+        far = PCA(2, solver=solver).fit(x * 1e154 / np.linalg.norm(x))
+        for _ in range(2):
+            with pytest.raises(DataError, match="too large"):
+                far.merge(far)
+        assert far.partial_fit(x).n_samples_ == 120
+        with pytest.raises(ValueError, match="features"):
+            pca.fit(x[:20, :3].repeat(2, 1)[:, :1])
+        np.testing.assert_allclose(
+            pca.partial_fit(x[20:]).explained_variance_, PCA(2, solver=solver).fit(x).explained_variance_
+        )
+
+    def test_what_was_not_kept_cannot_be_added_to(self) -> None:
+        x = make("random", 30, 5, 0)
+        pca = PCA(2, solver="randomized", random_state=0).fit(x)
+        with pytest.raises(DataError, match="keeps no moments"):
+            pca.partial_fit(x)
+        assert pca.n_samples_ == 30
+
+    def test_batches_of_a_loader(self) -> None:
+        x = torch.rand(100, 6)
+        batches = DataLoader(TensorDataset(x), batch_size=20)
+        np.testing.assert_allclose(PCA().fit(batches).components_, PCA().fit(x.numpy()).components_, atol=1e-5)
+        with pytest.raises(DataError, match="holds 2 arrays, such as samples and labels: give x alone"):
+            PCA().fit(DataLoader(TensorDataset(x, torch.arange(100)), batch_size=20))
+        # What is no array is a sample.
+        assert PCA().fit(iter([x[:20].tolist()])).n_samples_ == 20
 
     @pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e-30, 1e150])
     def test_any_scale_that_can_be_squared(self, scale: float) -> None:

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from attar._fitted import unchanged_on_failure
 from attar._settings import is_count
 from attar.data.dataset import Doubles
 from attar.errors import DataError
@@ -83,12 +84,13 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
         Raises:
             ValueError: fewer than 2 samples, NaN, infinite or huge values, or a setting that is not known.
         """
-        x: Doubles = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        largest = float(np.abs(x).max())
-        if largest > _LARGEST:
-            raise DataError(f"X has a value of magnitude {largest:g}, too large to square; divide X by a constant")
-        self.center_, self.scale_ = _location(x, self._one_scale)
-        self._fit(self._standardised(x))
+        with unchanged_on_failure(self):
+            x: Doubles = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+            largest = float(np.abs(x).max())
+            if largest > _LARGEST:
+                raise DataError(f"X has a value of magnitude {largest:g}, too large to square; divide X by a constant")
+            self.center_, self.scale_ = _location(x, self._one_scale)
+            self._fit(self._standardised(x))
         return self
 
     def score_samples(self, X: npt.ArrayLike) -> Doubles:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from attar._fitted import unchanged_on_failure
 from attar._settings import is_positive
 from attar.data.dataset import Doubles
 from attar.density.latent import check_undoable
@@ -86,6 +87,11 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         x = np.asarray(X, dtype=np.float64)
         if x.ndim < 2 or len(x) < 2 or not x.size:
             raise DataError(f"LossyCoder learns from two samples or more, (n, *shape); got shape {x.shape}")
+        with unchanged_on_failure(self):
+            self._fit(x)
+        return self
+
+    def _fit(self, x: Doubles) -> None:
         self.shape_ = x.shape[1:]
         if np.prod(self.shape_) > _LARGEST:
             raise DataError(f"a sample has {np.prod(self.shape_)} values, {_LARGEST} are the most: give smaller pieces")
@@ -104,7 +110,6 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         residual -= self.mean_
         self.axes_ = np.linalg.eigh(residual.T @ residual)[1][:, ::-1]
         self.scales_ = np.abs(residual @ self.axes_).mean(0).astype(np.float32).astype(np.float64)
-        return self
 
     def encode(self, X: npt.ArrayLike, error: float) -> bytes:
         """Samples `(n, *shape_)` as bytes, with a root mean squared error of `error` at most, over all of them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from copy import copy
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -107,8 +108,8 @@ class Mixture(Density):
         return log_p
 
     def _sample(self, n: int, random: np.random.RandomState) -> Doubles:
-        self._model.set_params(random_state=random)
-        drawn: Doubles = self._model.sample(n)[0]
+        # Of a copy: what is fitted stays as it is, for whoever samples beside.
+        drawn: Doubles = copy(self._model).set_params(random_state=random).sample(n)[0]
         # scikit-learn returns them component by component.
         return drawn[random.permutation(n)]
 

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from attar._fitted import unchanged_on_failure
 from attar._settings import check_amounts, check_counts, check_positive
 from attar.data.dataset import Floats
 from attar.errors import DataError
@@ -111,7 +112,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
             ValueError: X is empty, not numeric or infinite, or `damages` has an unknown one or one that the kind lacks.
             TrainingError: the loss became NaN or infinite.
         """
-        self._fit(self._checked(X, reset=True))
+        with unchanged_on_failure(self):
+            self._fit(self._checked(X, reset=True))
         return self
 
     @usual_defaults()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
+
+from attar.errors import DataError
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -30,6 +32,19 @@ def are_batches(X: object) -> TypeGuard[Iterable[npt.ArrayLike]]:
         return bool(X) and getattr(X[0], "ndim", 0) >= 2
     array_like = any(hasattr(X, name) for name in ("__array__", "shape", "dtype"))
     return isinstance(X, Iterable) and not array_like and not isinstance(X, str | bytes | dict)
+
+
+def samples_of(batch: npt.ArrayLike) -> npt.ArrayLike:
+    """The samples of a batch, also where it is a list of one array, as a `DataLoader` over a `TensorDataset` yields.
+
+    Raises:
+        DataError: there are several, such as labels.
+    """
+    if not isinstance(batch, list | tuple) or not batch or getattr(batch[0], "ndim", 0) < 2:
+        return batch
+    if len(batch) > 1:
+        raise DataError(f"a batch holds {len(batch)} arrays, such as samples and labels: give x alone")
+    return cast("npt.ArrayLike", batch[0])
 
 
 def is_mapped(X: object) -> TypeGuard[FloatArray]:

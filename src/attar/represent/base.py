@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from attar._fitted import unchanged_on_failure
 from attar.kinds import with_channel
 from attar.kinds.samples import as_features, hold_graph, hold_shape
 from attar.represent._parts import FloatArray
@@ -78,7 +79,8 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises:
             ValueError: X is empty, not numeric, infinite, or NaN where the representation does not accept it.
         """
-        self._fit(self._validated(X, reset=True))
+        with unchanged_on_failure(self):
+            self._fit(self._validated(X, reset=True))
         return self
 
     def transform(self, X: npt.ArrayLike) -> FloatArray:

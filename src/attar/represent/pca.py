@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -11,10 +12,11 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from attar._fitted import unchanged_on_failure
 from attar.errors import DataError
 from attar.represent._components import by_explained_variance, by_minka, by_parallel_analysis
 from attar.represent._moments import Floats64, Moments, Root, Scatter, over_processes
-from attar.represent._parts import PIECE_VALUES, FloatArray, are_batches, is_mapped, parts, release
+from attar.represent._parts import PIECE_VALUES, FloatArray, are_batches, is_mapped, parts, release, samples_of
 from attar.represent._randomized import randomized
 from attar.represent.base import Representation
 
@@ -27,7 +29,7 @@ LARGE = 4096
 # Variances, relative to the largest, whose directions a covariance matrix in float64 blurs by more than 1e-9.
 BLURRED = (1e-12, 1e-6)
 TOO_LARGE = "X has values too large to sum their squares; divide them by a constant"
-WITHOUT_MOMENTS = 'PCA(solver="randomized") keeps no moments to merge; fit all with solver="covariance"'
+WITHOUT_MOMENTS = 'PCA(solver="randomized") keeps no moments to add samples to; fit all with solver="covariance"'
 
 
 class PCA(Representation):
@@ -91,6 +93,7 @@ class PCA(Representation):
 
         Arguments:
             X: samples `(n, ...)`, or an iterable of such batches: an iterator, or a list of arrays of 2 or more axes.
+                A batch may be a list of one array, as those of a `DataLoader` are.
             y: not used; for pipelines.
 
         Returns:
@@ -100,14 +103,15 @@ class PCA(Representation):
             ValueError: fewer than 2 samples, NaN or infinity, or more components than samples or features.
         """
         self._check_parameters()
-        if is_mapped(X):
-            # Checked part by part while it is read, so that it never has to be resident as a whole.
-            self._validated(X[:1], reset=True, finite=False)
-            self._fit(X)
-        elif are_batches(X):
-            self._fit_batches(X)
-        else:
-            self._fit(self._validated(X, reset=True, finite=False))
+        with unchanged_on_failure(self):
+            if is_mapped(X):
+                # Checked part by part while it is read, so that it never has to be resident as a whole.
+                self._validated(X[:1], reset=True, finite=False)
+                self._fit(X)
+            elif are_batches(X):
+                self._fit_batches(X)
+            else:
+                self._fit(self._validated(X, reset=True, finite=False))
         return self
 
     def _fit(self, X: FloatArray) -> None:
@@ -127,7 +131,7 @@ class PCA(Representation):
             raise DataError('PCA(solver="randomized") reads its samples several times; give an array, not batches')
         moments: Moments | None = None
         for batch in X:
-            x = self._validated(batch, reset=moments is None)
+            x = self._validated(samples_of(batch), reset=moments is None)
             moments = self._new_moments(x) if moments is None else moments
             with np.errstate(invalid="ignore", over="ignore"):
                 moments.update(x.reshape(len(x), -1))
@@ -166,15 +170,20 @@ class PCA(Representation):
             The estimator itself.
 
         Raises:
-            ValueError: as `fit`, or samples of another shape than before.
+            ValueError: as `fit`, samples of another shape than before, or a randomized solution before, which keeps no
+                moments. What was learnt before stays.
         """
         self._check_parameters()
         known: Moments | None = getattr(self, "moments_", None)
-        x = self._validated(X, reset=known is None)
-        moments = self._new_moments(x) if known is None else known
-        with np.errstate(invalid="ignore", over="ignore"):
-            moments.update(x.reshape(len(x), -1))
-        self._solve(moments, streaming=True)
+        if known is None and hasattr(self, "moments_"):
+            raise DataError(WITHOUT_MOMENTS)
+        with unchanged_on_failure(self):
+            x = self._validated(X, reset=known is None)
+            # A copy, for samples may turn out to be too large; beside the eigenvectors it costs nothing.
+            moments = self._new_moments(x) if known is None else deepcopy(known)
+            with np.errstate(invalid="ignore", over="ignore"):
+                moments.update(x.reshape(len(x), -1))
+            self._solve(moments, streaming=True)
         return self
 
     def merge(self, other: PCA) -> Self:
@@ -195,7 +204,9 @@ class PCA(Representation):
             raise DataError(f"PCA of samples of shape {self.shape_} cannot merge one of shape {other.shape_}")
         if self.moments_ is None or other.moments_ is None:
             raise DataError(WITHOUT_MOMENTS)
-        self._solve(self.moments_.merge(other.moments_), streaming=True)
+        with np.errstate(invalid="ignore", over="ignore"):
+            merged = deepcopy(self.moments_).merge(other.moments_)
+        self._solve(merged, streaming=True)
         return self
 
     def merge_processes(self) -> Self:
@@ -315,7 +326,8 @@ class PCA(Representation):
             self._check_count(count, n)
         with np.errstate(invalid="ignore", over="ignore"):
             scatter = moments.diagonal()
-        if not np.isfinite(scatter.sum()):
+            known = bool(np.isfinite(scatter.sum()))
+        if not known:
             raise DataError(TOO_LARGE)
         squares, vectors = moments.spectrum(count)
         if (scatter <= n * (moments.epsilon * moments.mean) ** 2).all():
