@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attar.compress.budget import Budget, readable
+from attar.compress.budget import Budget, milliseconds, readable
 from attar.errors import BudgetError
 
 
@@ -110,13 +110,21 @@ def test_allows() -> None:
     assert not Budget(bytes=100, latency_ms=1.0).allows(100, 1.01)
 
 
+@pytest.mark.parametrize(
+    ("latency", "digits", "written"),
+    [(0.00001234, 2, "0.000012"), (0.0996, 2, "0.10"), (2.0, 3, "2.00"), (1234.0, 2, "1200"), (0.0, 2, "0")],
+)
+def test_a_latency_has_so_many_digits_and_no_exponent(latency: float, digits: int, written: str) -> None:
+    assert milliseconds(latency, digits) == f"{written} ms"
+
+
 def test_for_a_person() -> None:
     assert str(Budget.parse("50KB,0.5ms")) == "50.0 KB, 0.5 ms"
     assert str(Budget()) == "none"
     assert [readable(size) for size in (0, 1023, 1024, 2**20 - 1, 2**20)] == [
         "0 B",
-        "1023 B",
+        "1,023 B",
         "1.0 KB",
-        "1024.0 KB",
+        "1.0 MB",
         "1.0 MB",
     ]

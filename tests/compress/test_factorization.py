@@ -138,6 +138,27 @@ def test_vbmf_finds_the_rank_of_layers_without_being_told() -> None:
     assert split[0][0].out_features == 5
 
 
+def test_of_the_schemes_the_one_that_errs_least_is_taken() -> None:
+    """Filters that are each a column times a row, of which there are two, fill more than two channels."""
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Conv2d(6, 16, 3, padding=1)), torch.randn(40, 6, 8, 8)
+    columns, rows = torch.randn(2, 6, 3), torch.randn(2, 16, 3)
+    net[0].weight.data = torch.einsum("rih,row->oihw", columns, rows)
+    split = factorize(net, x, ranks={"0": 2})
+    assert [layer.kernel_size for layer in split[0]] == [(3, 1), (1, 3)]
+    torch.testing.assert_close(split(x), net(x), rtol=1e-3, atol=1e-3)
+    by_channel = factorize(net, x, ranks={"0": 2}, schemes=("channel",))
+    assert [layer.kernel_size for layer in by_channel[0]] == [(3, 3), (1, 1)]
+    # Of the matrix of columns and rows there are two ranks too, and of that of filters six.
+    assert factorize(net, x, ranks="vbmf", schemes=("spatial",))[0][0].out_channels == 2
+    assert factorize(net, x, ranks="vbmf", schemes=("channel",))[0][0].out_channels == 6
+
+
+def test_two_ranks_are_for_inputs_and_outputs() -> None:
+    net, x = nn.Sequential(nn.Conv2d(6, 8, 3)), torch.randn(20, 6, 8, 8)
+    assert [layer.out_channels for layer in factorize(net, x, ranks={"0": (4, 3)})[0]] == [3, 4, 8]
+
+
 def test_recovery_and_the_same_seed() -> None:
     net, x = zoo("mnist", 300)
     one, other = (factorize(net, x, share=0.5, epochs=2, seed=1) for _ in range(2))
@@ -188,7 +209,7 @@ def test_what_cannot_be_split_so_is_said() -> None:
     net, x = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), torch.randn(20, 6)
     for settings, why in (
         ({"ranks": {"1": 2}}, "layer '1' cannot be split; of all layers '0', '2' can"),
-        ({"ranks": {"0": (2, 2)}}, "give one rank"),
+        ({"ranks": {"0": (2, 2)}, "schemes": ("channel", "spatial")}, "give one rank"),
         ({"ranks": {"0": 1.5}}, "no whole number"),
         ({"ranks": "vb"}, "ranks='vb'"),
         ({"share": 0.5, "schemes": "spatial"}, "schemes="),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import re
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from attar.compress import Budget, compress, load, save, search, shapes
 from attar.compress.attempts import Attempt
+from attar.compress.budget import readable
 from attar.compress.squeezing import squeeze
 from attar.errors import BudgetError, CompressionError
 from attar.training.loop import train
@@ -114,6 +116,38 @@ def test_a_folder_of_another_search_is_refused_and_left_as_it_is(task, trained, 
     with pytest.raises(CompressionError, match="name another folder"):
         compress(net, Budget(bytes=460), x, y, folder=folder, **settings)
     assert before == {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_budgets_that_read_alike_are_not_the_same_attempt(task, tmp_path) -> None:
+    net, x, y = task
+    found = [compress(net, Budget(bytes=size), x, y, epochs=2, folder=tmp_path) for size in (3590, 3595)]
+    assert readable(3590) == readable(3595)
+    names = [{one.name for one in each.attempts} for each in found]
+    assert "rounded to 3,590 B" in names[0]
+    assert "rounded to 3,595 B" in names[1]
+    assert "rounded to 3,590 B" not in names[1]
+
+
+def test_a_folder_of_a_search_for_another_time_is_refused(task, trained) -> None:
+    net, x, y = task
+    with pytest.raises(CompressionError, match="name another folder"):
+        compress(net, Budget(bytes=460, latency_ms=5.0), x, y, epochs=4, folder=trained[1])
+
+
+def test_views_are_told_apart_by_what_they_are_made_with() -> None:
+    def view(x, _, strength=1.0):
+        return x * strength
+
+    class Views:
+        def __call__(self, x, _):
+            return x
+
+    told = [
+        search._told(one) for one in (None, view, partial(view, strength=0.5), partial(view, strength=2.0), Views())
+    ]
+    assert len(set(told)) == 5
+    assert search._told(partial(view, strength=0.5)) == told[2]
+    assert "0x" not in "".join(told)
 
 
 @pytest.mark.slow
@@ -230,10 +264,10 @@ def test_what_fits_is_kept_where_nothing_smaller_can_be_made(task, monkeypatch) 
     ("budget", "says"),
     [
         (Budget(bytes=2000, accuracy_drop=0.05), "the best within 2.0 KB has 2.0 KB and 85.0% accuracy: allow more"),
-        (Budget(bytes=1000, accuracy_drop=0.05), "the best within 1000 B has 900 B and 60.0% accuracy: allow more"),
+        (Budget(bytes=1000, accuracy_drop=0.05), "the best within 1,000 B has 900 B and 60.0% accuracy: allow more"),
         (Budget(bytes=800, accuracy_drop=0.05), "the smallest has 900 B and 60.0% accuracy: allow more"),
         (Budget(2000, 0.5, 0.05), "the best within 2.0 KB, 0.5 ms has 900 B and 60.0% accuracy: allow more"),
-        (Budget(2000, 0.3), "the smallest has 900 B and 60.0% accuracy, and the fastest takes 0.4 ms: allow more"),
+        (Budget(2000, 0.3), "the smallest has 900 B and 60.0% accuracy, and the fastest takes 0.40 ms: allow more"),
     ],
 )
 def test_of_what_is_small_enough_the_best_is_named(budget, says) -> None:

@@ -83,14 +83,18 @@ def readable(size: int) -> str:
     ('900 B', '50.0 KB', '2.9 MB')
     """
     if size < 1024:
-        return f"{size} B"
-    return f"{size / 1024:.1f} KB" if size < 1024**2 else f"{size / 1024**2:.1f} MB"
+        return f"{size:,} B"
+    # What would be rounded to 1024 of a unit is one of the next.
+    return f"{size / 1024:.1f} KB" if size < 1023.95 * 1024 else f"{size / 1024**2:.1f} MB"
 
 
 def milliseconds(latency: float, digits: int = 2) -> str:
-    """A latency for a person.
+    """A latency for a person, in so many significant digits.
 
     >>> milliseconds(0.2724), milliseconds(203.4), milliseconds(203.4, 3)
     ('0.27 ms', '200 ms', '203 ms')
     """
-    return f"{float(f'{latency:.{digits}g}'):g} ms"
+    if latency <= 0:
+        return "0 ms"
+    decimals = digits - 1 - math.floor(math.log10(float(f"{latency:.{digits - 1}e}")))
+    return f"{round(latency, decimals):.{max(decimals, 0)}f} ms"

@@ -19,7 +19,6 @@ from attar.compress.given import check_network, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied, places
-from attar.compress.vbmf import vbmf_rank
 from attar.errors import CompressionError
 
 if TYPE_CHECKING:
@@ -60,8 +59,8 @@ def factorize(
         share: of all multiply-accumulates, or weights, that may remain, in place of ranks: each layer gives up what
             costs it the least of the variance of its answers.
         of: what is saved, and counted by `share`.
-        schemes: ways to split a convolution, of which the best is taken; see `lowrank`. A linear layer has
-            one, and so has a filter of one place.
+        schemes: ways to split a convolution, of which the one that errs least is taken; see `lowrank`. Two ranks are
+            for "tucker". A linear layer has one way, and so has a filter of one place.
         weighted: False: the errors are those of the weights.
         y: class codes `(n,)`, -1 where unlabelled, for the recovery; None: no labels.
         epochs: passes over all samples to recover in, by distillation from the original; 0: none.
@@ -101,7 +100,7 @@ def factorize(
             progress.say(f"{name}: left as it is, since its weight is shared, grouped or computed from others")
     seen = weighted and x is not None
     if ranks is not None:
-        chosen = [_with_ranks(site, ranks, schemes[0], seen) for site in found]
+        chosen = [_with_ranks(site, ranks, schemes, seen) for site in found]
     else:
         options = [site.options(schemes, seen) for site in found]
         if energy is not None:
@@ -129,12 +128,22 @@ def factorize(
     return smaller.eval()
 
 
-def _with_ranks(site: Site, ranks: Mapping[str, Ranks] | Literal["vbmf"], scheme: Scheme, weighted: bool) -> Option:
+def _with_ranks(
+    site: Site, ranks: Mapping[str, Ranks] | Literal["vbmf"], schemes: Sequence[Scheme], weighted: bool
+) -> Option:
+    """The way that errs least."""
+    asis = site.asis()
     if ranks == "vbmf":
-        best = max(1, vbmf_rank(site.weight.flatten(1)))
-        option = site.option("channel", best, weighted)
-        return option if option.macs < site.asis().macs else site.asis()
-    return site.option(scheme, ranks[site.name], weighted) if site.name in ranks else site.asis()
+        tried = [site.option(scheme, site.signal(scheme), weighted) for scheme in schemes]
+        tried = [one for one in tried if one.macs < asis.macs]
+    elif site.name in ranks:
+        rank = ranks[site.name]
+        # Two ranks are those of inputs and outputs, which one scheme has.
+        suited: Sequence[Scheme] = ("tucker",) if isinstance(rank, tuple) else schemes
+        tried = [site.option(scheme, rank, weighted) for scheme in suited]
+    else:
+        tried = []
+    return min(tried, key=lambda one: one.error, default=asis)
 
 
 def _cheapest(options: Sequence[Option], error: float, of: str) -> Option:
@@ -212,7 +221,7 @@ def _judge(
                 raise CompressionError(f"ranks: there is no layer {name!r}; see named_modules()")
             if not all(is_count(one) for one in (rank if isinstance(rank, tuple) else (rank,))):
                 raise CompressionError(f"ranks: {rank!r} of layer {name!r} is no whole number from 1")
-            if isinstance(rank, tuple) and (len(rank) != 2 or schemes[0] != "tucker"):
+            if isinstance(rank, tuple) and (len(rank) != 2 or "tucker" not in schemes):
                 raise CompressionError(
                     f"ranks: {rank} of layer {name!r}: give one rank, or two and schemes=('tucker',)"
                 )

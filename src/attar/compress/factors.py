@@ -18,6 +18,7 @@ from attar.compress.distillation import Samples, rows
 from attar.compress.finite import check_inputs
 from attar.compress.lowrank import Chain, Task
 from attar.compress.places import places
+from attar.compress.vbmf import vbmf_rank
 from attar.data.split import some
 
 Scheme = Literal["channel", "tucker", "spatial", "canonical"]
@@ -129,6 +130,24 @@ class Site:
         if scheme == "channel" and isinstance(ranks, tuple):
             ranks = min(ranks)
         return self._option(self.task(weighted), scheme, ranks)
+
+    def signal(self, scheme: Scheme) -> Ranks:
+        """The ranks that are no noise, by VBMF of the matrices that a scheme splits the weight as.
+
+        References:
+            Kim et al., Compression of Deep Convolutional Neural Networks for Fast and Low Power Mobile Applications,
+            2016, https://arxiv.org/abs/1511.06530
+        """
+        w = self.weight
+        by_out, by_in = w.flatten(1), w.transpose(0, 1).flatten(1)
+        matrices = {
+            "channel": (by_out,),
+            "tucker": (by_out, by_in),
+            "spatial": (w.permute(1, 2, 0, 3).flatten(0, 1).flatten(1),),
+            "canonical": (by_out, by_in),
+        }
+        ranks = tuple(max(1, vbmf_rank(matrix)) for matrix in matrices[scheme])
+        return ranks if scheme == "tucker" else max(ranks)
 
     def asis(self) -> Option:
         """The layer as it is."""

@@ -177,7 +177,8 @@ class _Search:
         example = rows(x, aside[:1])
         # Traced once: what is written of it many times need not be traced again.
         self.whole = as_program(self.model, example)
-        settings = f"{listed(self.whole).steps} {epochs} {seed} {getattr(view, '__qualname__', view is None)}"
+        # The time decides which narrower networks there are, and the bytes stand in the names of attempts.
+        settings = f"{listed(self.whole).steps} {epochs} {seed} {_told(view)} {budget.latency_ms}"
         given = (settings, *self.whole.state_dict().values(), x, labels)
         asked = fingerprint(*map(np.asarray, given))
         self.attempts = Attempts(folder, judge, example, progress, asked)
@@ -198,7 +199,7 @@ class _Search:
         for share in _SHARES:
             self._try(f"rounded to {share:.0%}", rounded(int(share * dense.bytes)))
         if self.budget.bytes is not None and self.budget.bytes < dense.bytes:
-            self._try(f"rounded to {readable(self.budget.bytes)}", rounded(self.budget.bytes))
+            self._try(f"rounded to {_exactly(self.budget.bytes)}", rounded(self.budget.bytes))
         if not self._satisfied(dense):
             sizes = [self.budget.bytes] if self.budget.bytes is not None else self._ladder(dense)
             for size in sizes:
@@ -281,7 +282,7 @@ class _Search:
         short = max(2, self.epochs // _LOOK)
         for name in self._shapes:
             for bits in of_a_code if name == WHOLE else of_a_code[:1]:
-                title = f"{name}, {bits} bits, {readable(size)}"
+                title = f"{name}, {bits} bits, {_exactly(size)}"
                 look = self._try(f"{title}, first look", partial(self._train, name, size, bits, short))
                 if look is not None:
                     looks.append((look, name, bits, title))
@@ -344,6 +345,19 @@ class _Search:
         except CompressionError as error:
             self.progress.say(f"{name}: left out, since {error}")
             return None
+
+
+def _exactly(size: int) -> str:
+    """Bytes in the name of an attempt, by which it is found again: two sizes that read alike are two attempts."""
+    return f"{size:,} B"
+
+
+def _told(view: object) -> str:
+    """What tells a view from others in another process too, where addresses differ."""
+    if isinstance(view, partial):
+        settings = *map(repr, view.args), *(f"{name}={value!r}" for name, value in sorted(view.keywords.items()))
+        return f"{_told(view.func)}({', '.join(settings)})"
+    return str(getattr(view, "__qualname__", type(view).__qualname__))
 
 
 def _apart(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:

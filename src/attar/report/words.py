@@ -8,6 +8,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from attar.compress import budget
+
 NBSP = "\u00a0"
 NONE = "–"
 
@@ -135,14 +137,7 @@ def size(n_bytes: int | None) -> str:
     >>> size(98_304), size(1_500_000), size(812), size(None)
     ('96.0\xa0KB', '1.4\xa0MB', '812\xa0B', '–')
     """
-    if n_bytes is None:
-        return NONE
-    if n_bytes < 1024:
-        return f"{count(n_bytes)}{NBSP}B"
-    kilobytes = n_bytes / 1024
-    if kilobytes < 1023.95:
-        return f"{kilobytes:.1f}{NBSP}KB"
-    return f"{kilobytes / 1024:.1f}{NBSP}MB"
+    return NONE if n_bytes is None else prose(budget.readable(n_bytes))
 
 
 def milliseconds(value: float | None) -> str:
@@ -151,12 +146,7 @@ def milliseconds(value: float | None) -> str:
     >>> milliseconds(0.2138), milliseconds(137.0), milliseconds(None)
     ('0.21\xa0ms', '140\xa0ms', '–')
     """
-    if value is None or not math.isfinite(value):
-        return NONE
-    if value <= 0:
-        return f"0{NBSP}ms"
-    decimals = 1 - math.floor(math.log10(float(f"{value:.1e}")))
-    return f"{round(value, decimals):.{max(decimals, 0)}f}{NBSP}ms"
+    return NONE if value is None or not math.isfinite(value) else prose(budget.milliseconds(value))
 
 
 def duration(seconds: float) -> str:
