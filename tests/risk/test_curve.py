@@ -81,6 +81,13 @@ def test_over_epochs_ripples_are_no_minima(seed: int) -> None:
     assert curve.t_min == curve.minima[0]
 
 
+def test_curves_can_be_compared_and_are_then_the_same_or_not() -> None:
+    one, other = (Curve([1, 2], [1, 0], [2, 1]) for _ in range(2))
+    assert one == one
+    assert one != other
+    assert len({one, other}) == 2
+
+
 def test_a_bend_within_the_uncertainty_is_none() -> None:
     risk = np.array([4.0, 3.0, 4.0, 3.0])
     assert Curve(np.arange(4.0), risk, risk).peaks == (2.0,)

@@ -165,6 +165,14 @@ def test_a_loss_that_is_not_a_number_names_the_epoch():
         train(network, loss, 64, epochs=4, batch_size=16)
 
 
+def test_a_training_that_fails_leaves_evaluation_mode_and_the_usual_layout():
+    network = nn.Conv2d(2, 3, 3)
+    with pytest.raises(AttarError, match="became nan"):
+        train(network, lambda *_: network(torch.full((1, 2, 3, 3), math.nan)).sum(), 4, epochs=1, batch_size=4)
+    assert not network.training
+    assert network.weight.is_contiguous()
+
+
 def test_frozen_parameters_stay_and_small_ones_do_not_decay():
     network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     network[0].requires_grad_(False)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from attar.training import memory
 from attar.training.memory import _glibc, kept_memory
 
 resource = pytest.importorskip("resource")
@@ -33,6 +34,16 @@ def test_a_tensor_finds_the_memory_of_the_last_one_and_the_system_has_it_back_at
             assert min(_faults() for _ in range(5)) < pages / 10
             raise KeyboardInterrupt
         assert _held() < before + pages / 10
+
+
+@pytest.mark.skipif(_glibc() is None, reason="not on glibc")
+def test_within_one_another_the_end_is_that_of_the_outer():
+    pages = MEGABYTES * 2**20 // resource.getpagesize()
+    with kept_memory():
+        with kept_memory():
+            pass
+        assert min(_faults() for _ in range(5)) < pages / 10
+    assert memory._inside == 0
 
 
 def test_elsewhere_nothing_changes(monkeypatch):

@@ -28,9 +28,10 @@ Floats = npt.NDArray[np.float32]
 def quantize_weights(source: Path, target: Path) -> None:
     """Write the model with the weights of its layers as int8, which a runtime turns into floats when it loads the file.
 
-    w ≈ s · q, q in −127 … 127, s = max |w| / 127 over the weights of one filter, in a linear layer over at most 64
-    neighbouring weights of one output; one s for the whole tensor, and no error, where all weights are multiples of a
-    power of two that eight bits hold. A standardisation (x − m) / d before a linear layer becomes part of it, so that
+    w ≈ s · q, q in −127 … 127, s = max |w| / 127 over the weights of one filter, in a linear or recurrent layer over
+    neighbours along the last axis of its matrix: the largest divisor of the axis from 16 to 64 of them, or all where it
+    has none; one s for the whole tensor, and no error, where all weights are multiples of a power of two that eight
+    bits hold. A standardisation (x − m) / d before a linear layer becomes part of it, so that
     neither m nor d is stored. The file needs a quarter of the bytes; the speed is that of the original.
 
     References:

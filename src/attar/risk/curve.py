@@ -43,9 +43,9 @@ _ARRAYS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to whether they are equal
 class Curve:
-    """Train and test risk along an axis.
+    """Train and test risk along an axis. Two are equal if they are the same object.
 
     References:
         Belkin, Hsu, Ma, Mandal, Reconciling modern machine-learning practice and the classical bias-variance trade-off,

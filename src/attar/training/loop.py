@@ -122,8 +122,7 @@ def train(
         steps = epochs * per_epoch if steps is None else steps
         plan = Plan(n, steps, batch_size, lr, weight_decay, seed, precision)
         generator = torch.Generator().manual_seed(seed)
-        # Convolutions on a CPU are quickest where the channels of a pixel lie side by side.
-        _lay_out(module, torch.channels_last)
+        stack.enter_context(_in_training(module))
         optimizer = _optimizer(module, lr, weight_decay)
         position = Position(0, [])
         if checkpoint is not None:
@@ -131,7 +130,6 @@ def train(
             if together.differ(position.step):
                 raise RunError(f"checkpoint {checkpoint} is not there for all processes; name one that all can read")
         written = time.monotonic()
-        module.train()
         first = together.is_first()
         end = plan.steps if until is None else min(until, plan.steps)
         shown = progress if progress is not None and first else Silent()
@@ -147,8 +145,6 @@ def train(
                 if first and checkpoint is not None and (last or time.monotonic() - written >= interval):
                     checkpoints.write(checkpoint, plan, position, module, optimizer, generator)
                     written = time.monotonic()
-    module.eval()
-    _lay_out(module, torch.contiguous_format)
     epoch_losses = (position.losses[i : i + per_epoch] for i in range(0, len(position.losses), per_epoch))
     return History(tuple(math.fsum(losses) / len(losses) for losses in epoch_losses), position.step)
 
@@ -165,6 +161,19 @@ def _fabric(precision: str) -> Fabric:
         return Fabric(accelerator="cpu", devices=1, precision=cast(Any, precision))
     finally:
         logger.setLevel(level)
+
+
+@contextmanager
+def _in_training(module: nn.Module) -> Iterator[None]:
+    """Training mode, with convolutions laid out for it; evaluation mode afterwards, also of a training that failed."""
+    # Convolutions on a CPU are quickest where the channels of a pixel lie side by side.
+    _lay_out(module, torch.channels_last)
+    module.train()
+    try:
+        yield
+    finally:
+        module.eval()
+        _lay_out(module, torch.contiguous_format)
 
 
 def _lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:

@@ -7,11 +7,14 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 # What glibc comes to by itself in a process that frees large pieces, and the greatest number it takes.
 _LARGE, _PIECES, _NEVER = 32 * 2**20, 65536, 2**31 - 1
+# The C library has one setting for all: so many are inside, in all threads together.
+_inside, _lock = 0, Lock()
 
 
 @contextmanager
@@ -19,21 +22,37 @@ def kept_memory() -> Iterator[None]:
     """Let the C library keep what is freed until the end, for the next tensors of those sizes.
 
     By itself glibc gives a large tensor back to the system, which then clears every page of the next one. Elsewhere
-    than on glibc nothing changes.
+    than on glibc nothing changes. Within one another, and in several threads, the end is that of the last.
     """
     libc = _glibc()
     if libc is None:
         yield
         return
-    libc.mallopt(_MMAP_MAX, 0)
-    libc.mallopt(_TRIM_THRESHOLD, _NEVER)
+    _enter(libc)
     try:
         yield
     finally:
-        libc.mallopt(_MMAP_MAX, _PIECES)
-        libc.mallopt(_MMAP_THRESHOLD, _LARGE)
-        libc.mallopt(_TRIM_THRESHOLD, 2 * _LARGE)
-        libc.malloc_trim(0)
+        _leave(libc)
+
+
+def _enter(libc: ctypes.CDLL) -> None:
+    global _inside
+    with _lock:
+        if not _inside:
+            libc.mallopt(_MMAP_MAX, 0)
+            libc.mallopt(_TRIM_THRESHOLD, _NEVER)
+        _inside += 1
+
+
+def _leave(libc: ctypes.CDLL) -> None:
+    global _inside
+    with _lock:
+        _inside -= 1
+        if not _inside:
+            libc.mallopt(_MMAP_MAX, _PIECES)
+            libc.mallopt(_MMAP_THRESHOLD, _LARGE)
+            libc.mallopt(_TRIM_THRESHOLD, 2 * _LARGE)
+            libc.malloc_trim(0)
 
 
 @cache
