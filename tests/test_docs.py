@@ -14,12 +14,25 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGES = (DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")))
 
 
+def blocks(page):
+    """The examples of a page, in order."""
+    return re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def examples():
     names = {"__name__": "examples"}
-    for block in re.findall(r"^```python\n(.*?)^```", (DOCS / "architecture.md").read_text(), re.DOTALL | re.MULTILINE):
+    for block in blocks("architecture.md"):
         exec(block, names)
     return names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "block", [block for page in ("density.md", "reconstruction.md") for block in blocks(page)], ids=lambda _: "block"
+)
+def test_a_block_runs_as_it_stands(block):
+    exec(block, {"__name__": "block"})
 
 
 @pytest.fixture(scope="module")
