@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from scipy.linalg import eigh
 
-from attar.data.dataset import Doubles
-
-Singles: TypeAlias = npt.NDArray[np.float32]
+from attar.data.dataset import Doubles, Floats
 
 # Principal axes among which others are chosen.
 PRINCIPAL = 256
@@ -21,7 +19,7 @@ _SAME = 1e-6
 _RIDGE = 0.1
 
 
-def principal(z: npt.ArrayLike, k: int) -> tuple[Singles, Singles, Singles]:
+def principal(z: npt.ArrayLike, k: int) -> tuple[Floats, Floats, Floats]:
     """Mean of representations `(n, dim)`, their widest principal axes `(dim, ≤ k)`, and coordinates on these."""
     z = np.ascontiguousarray(z, dtype=np.float32)
     mean = z.mean(0, dtype=np.float64).astype(np.float32)
@@ -29,7 +27,7 @@ def principal(z: npt.ArrayLike, k: int) -> tuple[Singles, Singles, Singles]:
     return mean, axes, (z - mean) @ axes
 
 
-def principal_axes(centred: Singles, k: int) -> Singles:
+def principal_axes(centred: Floats, k: int) -> Floats:
     """The widest `k` principal axes of centred representations `(n, dim)`, the widest first: `(dim, ≤ k)`."""
     n, dim = centred.shape
     # Axes of few samples are scaled to length one: in float32, what is rounding would become axes too, and askew.

@@ -149,14 +149,31 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return scores
 
 
+def one_against_others(codes: npt.NDArray[np.integer], n_classes: int) -> Doubles:
+    """Targets `(n, n_classes)`: 1 for the class of a sample, and −1 for the others."""
+    targets: Doubles = np.where(codes[:, None] == np.arange(n_classes), 1.0, -1.0)
+    return targets
+
+
+def left_out(targets: Doubles, fitted: Doubles, leverage: Doubles) -> Doubles:
+    """Scores of a ridge regression fitted without each sample, by its leave-one-out residual (y_i − ŷ_i) / (1 − H_ii).
+
+    Arguments:
+        targets: y `(n, n_classes)`.
+        fitted: ŷ = H y.
+        leverage: the diagonal of H `(n,)`.
+    """
+    scores: Doubles = targets - (targets - fitted) / np.maximum(1 - leverage, 1e-9)[:, None]
+    return scores
+
+
 def _ridge(z: Doubles, codes: npt.NDArray[np.intp], n_classes: int) -> tuple[tuple[float, Doubles], Doubles, Doubles]:
     """Ridge regression: (penalty, W), b, and the leave-one-out scores `(n, n_classes)`.
 
-    With Z = U diag(√s) Vᵀ and the intercept as the mean of the targets, the leave-one-out residual is
-    (y_i − ŷ_i) / (1 − H_ii), H = 1/n + U diag(s / (s + λ)) Uᵀ.
+    With Z = U diag(√s) Vᵀ and the intercept as the mean of the targets, H = 1/n + U diag(s / (s + λ)) Uᵀ in `left_out`.
     """
     n = len(z)
-    targets = np.where(codes[:, None] == np.arange(n_classes), 1.0, -1.0)
+    targets = one_against_others(codes, n_classes)
     mean = targets.mean(0)
     if n <= z.shape[1]:
         values, vectors = np.linalg.eigh(z @ z.T)
@@ -173,7 +190,7 @@ def _ridge(z: Doubles, codes: npt.NDArray[np.intp], n_classes: int) -> tuple[tup
         shrink = values / (values + penalty * unit)
         fitted = mean + vectors @ (shrink[:, None] * rotated)
         leverage = 1 / n + np.einsum("ij,j,ij->i", vectors, shrink, vectors)
-        scores = targets - (targets - fitted) / np.maximum(1 - leverage, 1e-9)[:, None]
+        scores = left_out(targets, fitted, leverage)
         # The scale is chosen afterwards: a strong penalty is not to blame for short scores.
         scale = max(float((targets * scores).sum()), 0.0) / max(float((scores * scores).sum()), np.finfo(float).tiny)
         error = float(np.mean((targets - scale * scores) ** 2))

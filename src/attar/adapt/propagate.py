@@ -12,9 +12,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from attar._settings import check_counts, is_positive
-from attar.adapt.axes import PRINCIPAL, Singles, among_neighbours, local_axes, principal
+from attar.adapt.axes import PRINCIPAL, among_neighbours, local_axes, principal
 from attar.adapt.labels import known_classes
-from attar.data.dataset import Doubles
+from attar.data.dataset import Doubles, Floats
 from attar.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Frame:
         axes: of the subspace `(dim, k)`.
     """
 
-    mean: Singles
-    axes: Singles
+    mean: Floats
+    axes: Floats
 
     @classmethod
     def learn(cls, z: npt.ArrayLike, max_axes: int = 64) -> Frame:
@@ -52,7 +52,7 @@ class Frame:
         return cls.among(*principal(z, PRINCIPAL), max_axes)
 
     @classmethod
-    def among(cls, mean: Singles, axes: Singles, points: npt.NDArray[Any], max_axes: int = 64) -> Frame:
+    def among(cls, mean: Floats, axes: Floats, points: npt.NDArray[Any], max_axes: int = 64) -> Frame:
         """The subspace within principal axes `(dim, k)` on which representations have coordinates `(n, k)`.
 
         It is that of the widest axes; of a thousand samples and more, that in which neighbours among these lie closest
@@ -66,11 +66,11 @@ class Frame:
         found = local_axes(points, among_neighbours(points, neighbour_graph(_unit(near)).weights), max_axes)
         return widest if found is None else cls(mean, np.ascontiguousarray(axes @ found, dtype=np.float32))
 
-    def coordinates(self, z: npt.ArrayLike) -> Singles:
+    def coordinates(self, z: npt.ArrayLike) -> Floats:
         """Representations `(n, dim)` on the axes `(n, k)`."""
         return np.asarray((np.asarray(z, np.float32) - self.mean) @ self.axes, np.float32)
 
-    def place(self, z: npt.ArrayLike) -> Singles:
+    def place(self, z: npt.ArrayLike) -> Floats:
         """Unit vectors `(n, k)` of representations `(n, dim)`."""
         return _unit(self.coordinates(z))
 
@@ -86,13 +86,13 @@ class Graph:
         copies: a number `(n,)`, the same for duplicates.
     """
 
-    points: Singles
+    points: Floats
     weights: sparse.csr_matrix
     scale: float
     copies: npt.NDArray[np.intp]
 
 
-def neighbour_graph(points: Singles, n_neighbors: int = 10) -> Graph:
+def neighbour_graph(points: Floats, n_neighbors: int = 10) -> Graph:
     """The graph of unit vectors `(n, k)`: each sample and its `n_neighbors` most similar.
 
     Example:
@@ -221,7 +221,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self.answer(self.frame_.place(validate_data(self, X, dtype=np.float32, reset=False)))
 
-    def answer(self, points: Singles) -> Doubles:
+    def answer(self, points: Floats) -> Doubles:
         """Probability of each class for samples that are placed in the frame already `(n, k)`."""
         k = min(self.n_neighbors + 1, len(self.graph_.points))
         similarity, index = _nearest(points, self.graph_.points, k)
@@ -248,12 +248,12 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
 
-def _unit(points: Singles) -> Singles:
+def _unit(points: Floats) -> Floats:
     return np.asarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def _nearest(
-    queries: Singles, points: Singles, k: int, *, skip_self: bool = False
+    queries: Floats, points: Floats, k: int, *, skip_self: bool = False
 ) -> tuple[Doubles, npt.NDArray[np.intp]]:
     """Cosine and index of the `k` most similar points of each query, the most similar first."""
     similarity = np.empty((len(queries), k))

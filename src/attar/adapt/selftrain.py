@@ -10,11 +10,11 @@ import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
 from attar._settings import check_counts
-from attar.adapt.axes import PRINCIPAL, Singles, among_groups, local_axes, principal
+from attar.adapt.axes import PRINCIPAL, among_groups, local_axes, principal
 from attar.adapt.labels import known_classes
-from attar.adapt.probe import LinearProbe, temperature
+from attar.adapt.probe import LinearProbe, left_out, one_against_others, temperature
 from attar.adapt.propagate import Frame
-from attar.data.dataset import UNLABELLED, Doubles
+from attar.data.dataset import UNLABELLED, Doubles, Floats
 
 # Ridge penalties, in units of the mean squared length of a centred sample.
 _PENALTIES = np.logspace(-5, 1, 13)
@@ -30,20 +30,18 @@ class Pool:
         points: coordinates `(n, k)`; their covariance is diagonal.
     """
 
-    mean: Singles
-    axes: Singles
+    mean: Floats
+    axes: Floats
     points: Doubles
 
     @classmethod
-    def learn(
-        cls, z: npt.ArrayLike, max_axes: int = PRINCIPAL, together: npt.NDArray[np.integer] | None = None
-    ) -> Pool:
+    def learn(cls, z: npt.ArrayLike, together: npt.NDArray[np.integer] | None = None) -> Pool:
         """The principal axes of representations `(n, dim)`.
 
         Where it is known which samples belong together `(n,)`, the axes lie among those, but are of most spread for
         what there is within a group (`local_axes`): a weight costs the less, the less it tells what is alike apart.
         """
-        mean, axes, widest = principal(z, max_axes)
+        mean, axes, widest = principal(z, PRINCIPAL)
         points = widest.astype(np.float64)
         found = None if together is None else local_axes(points, among_groups(points, together), axes.shape[1])
         if found is not None:
@@ -125,7 +123,7 @@ class SelfTrainedProbe(LinearProbe):
 
 def _ridge(points: Doubles, answers: npt.NDArray[np.intp], n_classes: int) -> tuple[Doubles, Doubles, Doubles, Doubles]:
     """W `(k, n_classes)`, b, and the scores of the samples, fitted and leave-one-out, at the best penalty."""
-    targets = np.where(answers[:, None] == np.arange(n_classes), 1.0, -1.0)
+    targets = one_against_others(answers, n_classes)
     offset = targets.mean(0)
     squares = points * points
     values = squares.sum(0)
@@ -137,7 +135,7 @@ def _ridge(points: Doubles, answers: npt.NDArray[np.intp], n_classes: int) -> tu
         w = shrink[:, None] * aligned
         fitted = offset + points @ w
         leverage = 1 / len(points) + squares @ shrink
-        held_out = targets - (targets - fitted) / np.maximum(1 - leverage, 1e-9)[:, None]
+        held_out = left_out(targets, fitted, leverage)
         error = float(np.mean((targets - held_out) ** 2))
         if best is None or error < best[0]:
             best = error, w, fitted, held_out

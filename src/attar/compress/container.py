@@ -18,7 +18,7 @@ _MOST_EACH, _FREE = 1024, 1 << 20
 
 _VERSION = 1
 _FRAME = 8
-_RAW = -15  # deflate without a header of its own
+RAW = -15  # deflate without a header of its own
 
 # What descriptions hold, so that short ones need not say it; what is frequent last.
 _KNOWN = b"""["gather",["index_select",["pow.Tensor_Scalar",["sqrt",["rsqrt",["exp",["log",["silu",["hardswish",\
@@ -54,7 +54,7 @@ def write(path: Path, description: str, payload: bytes) -> None:
 
 def packed(description: str, payload: bytes) -> bytes:
     """The bytes of a file."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, _RAW, 9, zlib.Z_DEFAULT_STRATEGY, _KNOWN)
+    packer = zlib.compressobj(9, zlib.DEFLATED, RAW, 9, zlib.Z_DEFAULT_STRATEGY, _KNOWN)
     short = packer.compress(description.encode()) + packer.flush()
     body = _number(len(short)) + short + payload
     return COMPRESSED + bytes([_VERSION]) + zlib.crc32(body).to_bytes(4, "little") + body
@@ -97,7 +97,7 @@ def opened(data: bytes, name: str) -> tuple[str, bytes]:
             break
     if length > len(body) - start:
         raise CompressionError(f"{name}: is damaged: it ends too soon")
-    unpacker = zlib.decompressobj(_RAW, zdict=_KNOWN)
+    unpacker = zlib.decompressobj(RAW, zdict=_KNOWN)
     try:
         text = unpacker.decompress(body[start : start + length], MOST_DESCRIPTION)
         if unpacker.unconsumed_tail or not unpacker.eof:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from attar.compress.codec import AnyInts, passed
 from attar.compress.coder import Coder, Counter, Ints
@@ -17,11 +16,11 @@ from attar.compress.contexts import LOG, SIGN_UNIT, UNIT
 from attar.compress.layout import Layout, matrix
 from attar.compress.symbols import LARGEST, MIDDLES, symbol_of
 from attar.compress.tensors import ODDS, SIGN_LEAST, SIGN_WEIGHTS, WEIGHTS, WIDEST, Model, described, mean_of
+from attar.data.dataset import Doubles
 from attar.errors import CompressionError
 
-Floats = npt.NDArray[np.float64]
 # From scores to means and variances.
-Law = Callable[[Floats], tuple[Floats, Floats]]
+Law = Callable[[Doubles], tuple[Doubles, Doubles]]
 
 _NEWTON = 6
 # Elements that weights are found from.
@@ -185,12 +184,12 @@ class _Seen:
         return np.concatenate(self._elements)
 
     @property
-    def x(self) -> Floats:
+    def x(self) -> Doubles:
         """`(elements, divisions)`."""
         return np.concatenate(self._features) / 2.0**LOG
 
 
-def _likeliest(x: Floats, y: Floats, law: Law, least: float) -> Floats:
+def _likeliest(x: Doubles, y: Doubles, law: Law, least: float) -> Doubles:
     """The weights of greatest likelihood, by Newton's method, one less after the other until each saves enough bits.
 
     Poisson's law has a constant besides.
@@ -223,15 +222,15 @@ def _likeliest(x: Floats, y: Floats, law: Law, least: float) -> Floats:
     return found
 
 
-def _poisson(score: Floats) -> tuple[Floats, Floats]:
+def _poisson(score: Doubles) -> tuple[Doubles, Doubles]:
     mean = np.exp(score)
     return mean, mean
 
 
-def _logistic(score: Floats) -> tuple[Floats, Floats]:
+def _logistic(score: Doubles) -> tuple[Doubles, Doubles]:
     mean = 1 / (1 + np.exp(-score))
     return mean, mean * (1 - mean)
 
 
-def _whole(weights: Floats, least: int, many: int) -> tuple[int, ...]:
+def _whole(weights: Doubles, least: int, many: int) -> tuple[int, ...]:
     return tuple(np.clip(np.rint(weights), least, least + many - 1).astype(int).tolist())

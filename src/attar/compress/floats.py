@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from attar.compress import codec, fitting
 from attar.compress.coder import Coder, number
-
-Floats = npt.NDArray[np.float32]
+from attar.data.dataset import Floats
 
 _MANTISSA, _EXPONENT = 23, 8
 _PART = 15

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
+from attar.data.dataset import Floats
 from attar.deploy.graph import compact, write
 from attar.errors import ExportError
 
@@ -17,8 +18,6 @@ _DOMAIN, _BITS, _MIDDLE = "com.microsoft", 4, 8
 _LEAST = 1 << 14
 # What goes in is rounded to int8, block by block, which is what makes it fast.
 _INTEGERS = 4
-
-Floats = npt.NDArray[np.float32]
 
 
 def quantize_linear(source: Path, target: Path, block: int = 32) -> None:

@@ -28,7 +28,6 @@ from attar.errors import CompressionError, ExportError, first_line
 
 # Tensors of fewer numbers stay in the graph.
 _LEAST = 64
-_RAW = -15
 _BYTES = (TensorProto.INT8, TensorProto.UINT8)
 _INTEGERS = {TensorProto.INT8: np.int8, TensorProto.UINT8: np.uint8, TensorProto.INT32: np.int32}
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
@@ -87,7 +86,7 @@ def pack(source: str | Path, target: str | Path) -> None:
             f"{source}: has {len(rest)} bytes beside its weights in float32 and eight bits, and at most "
             f"{container.MOST_DESCRIPTION} are kept; turn other weights into float32"
         )
-    packer = zlib.compressobj(9, zlib.DEFLATED, _RAW)
+    packer = zlib.compressobj(9, zlib.DEFLATED, container.RAW)
     graph = packer.compress(rest) + packer.flush()
     payload = graph + writer.data()
     container.allow(sum(math.prod(shape) for _, _, shape in listing), len(payload), str(source))
@@ -175,7 +174,7 @@ def _restored(description: str, payload: bytes, name: str) -> ModelProto:
         if not all(type(one) is int and one >= 0 for one in [length, *sizes, *(i for i, _, _ in listing)]):
             raise ValueError
         container.allow(sum(math.prod(shape) for _, _, shape in listing), len(payload), name)
-        unpacker = zlib.decompressobj(_RAW)
+        unpacker = zlib.decompressobj(container.RAW)
         graph = unpacker.decompress(payload[:length], container.MOST_DESCRIPTION)
         model = ModelProto.FromString(graph)
         reader = Reader(payload[length:])

@@ -13,7 +13,7 @@ from attar.compress.contexts import CLASSES
 from attar.compress.fitting import fitted
 from attar.compress.symbols import LARGEST, SYMBOLS, WIDTHS, symbol_of
 
-Floats = npt.NDArray[np.floating[Any]]
+AnyFloats = npt.NDArray[np.floating[Any]]
 
 # Numbers that a class is taken to have had before its first.
 _BEFORE = 8.0
@@ -21,7 +21,7 @@ _BEFORE = 8.0
 _ROUNDS = 3
 
 
-def cheapest(weight: Floats, step: npt.ArrayLike, trade: float, importance: npt.ArrayLike = 1.0) -> Ints:
+def cheapest(weight: AnyFloats, step: npt.ArrayLike, trade: float, importance: npt.ArrayLike = 1.0) -> Ints:
     """The codes q of a weight that cost least, in error and in bits of the entropy code.
 
     q = argmin Σ hᵢ (wᵢ − sᵢ qᵢ)² + λ · bits(q), in rounds: each number is chosen for itself among its two neighbours on

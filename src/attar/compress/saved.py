@@ -21,6 +21,7 @@ from attar.compress.places import Place, places
 from attar.compress.program import Program, hold, stored_names
 from attar.compress.symbols import LARGEST
 from attar.compress.tracing import traced
+from attar.data.dataset import Floats
 from attar.errors import CompressionError
 
 # Wider numbers than a `float32` holds are written in parts of so many bits.
@@ -244,5 +245,5 @@ def _whole(values: Tensor) -> Ints:
     return values.detach().cpu().to(torch.int64).numpy()
 
 
-def _floats(values: Tensor) -> floats.Floats:
+def _floats(values: Tensor) -> Floats:
     return values.detach().cpu().float().numpy()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
+from attar.data.dataset import Floats
 from attar.deploy.graph import compact, write
 from attar.errors import ExportError
 
@@ -21,8 +21,6 @@ _LEAST = 64
 _STEPS = 127
 # Weights of a linear layer that share a scale.
 _GROUP = 64
-
-Floats = npt.NDArray[np.float32]
 
 
 def quantize_weights(source: Path, target: Path) -> None:

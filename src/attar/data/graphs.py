@@ -31,12 +31,11 @@ def is_graph(x: object) -> bool:
     return isinstance(x, Links | Nodes) or (hasattr(x, EDGES) and hasattr(x, "x"))
 
 
-def as_nodes(x: Any, where: str = "x") -> Nodes:
+def as_nodes(x: Any) -> Nodes:
     """The nodes of a graph in Python, checked.
 
     Arguments:
         x: `Links`, some nodes of it, or an object with `x` `(n, d)` and `edge_index` `(2, m)`, such as `Data`.
-        where: the argument that an error names.
 
     Raises:
         DataError: no features, or edges that cannot be used.
@@ -46,8 +45,8 @@ def as_nodes(x: Any, where: str = "x") -> Nodes:
     if isinstance(x, Nodes):
         return x
     if x.x is None or x.edge_index is None:
-        raise DataError(f"{where}: a graph without {'features' if x.x is None else 'edges'}; give both")
-    return nodes.links(np.asarray(x.x), np.asarray(x.edge_index), where).all()
+        raise DataError(f"x: a graph without {'features' if x.x is None else 'edges'}; give both")
+    return nodes.links(np.asarray(x.x), np.asarray(x.edge_index), "x").all()
 
 
 def from_object(x: Any, y: RawLabels | None, ids: Sequence[str] | None) -> Raw:

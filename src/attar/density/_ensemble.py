@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from attar.density._normal_scores import NormalScores
 from attar.density._scores import Isolation, Mahalanobis, MixtureScore, Neighbours, Residual, Score, Tails, principal
-
-Floats = npt.NDArray[np.floating[Any]]
+from attar.density.base import AnyFloats
 
 # Samples thought normal, as a share. The half is also what a covariance of highest breakdown rests on.
 CORE = 0.5
@@ -28,13 +26,13 @@ CONSTANT = 1e-12
 class Scaling:
     """Columns with mean 0 and standard deviation 1; a missing value is the column's median."""
 
-    median: Floats
-    size: Floats
-    mean: Floats
-    deviation: Floats
+    median: AnyFloats
+    size: AnyFloats
+    mean: AnyFloats
+    deviation: AnyFloats
 
     @classmethod
-    def learn(cls, x: Floats) -> Self:
+    def learn(cls, x: AnyFloats) -> Self:
         """From samples `(n, d)`, NaN where a value is missing."""
         missing = np.isnan(x)
         filled = np.where(missing.all(axis=0), 0.0, x)
@@ -47,7 +45,7 @@ class Scaling:
         deviation = scaled.std(axis=0)
         return cls(median, size, scaled.mean(axis=0), np.where(deviation > CONSTANT, deviation, 1.0))
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n, d)`, finite."""
         filled = np.where(np.isnan(x), self.median, x)
         with np.errstate(over="ignore"):
@@ -59,16 +57,16 @@ class Scaling:
 class Narrowing:
     """Many columns as their leading principal components, and the distance of a sample from what these span."""
 
-    mean: Floats
-    directions: Floats
+    mean: AnyFloats
+    directions: AnyFloats
 
     @classmethod
-    def learn(cls, x: Floats) -> Self:
+    def learn(cls, x: AnyFloats) -> Self:
         """From samples `(n, d)`."""
         mean, _, directions = principal(x)
         return cls(mean, directions[:, -WIDEST:])
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n, WIDEST + 1)`."""
         centred = x - self.mean
         z = centred @ self.directions
@@ -83,11 +81,11 @@ class Normalised:
     columns: tuple[NormalScores, ...]
 
     @classmethod
-    def learn(cls, x: Floats) -> Self:
+    def learn(cls, x: AnyFloats) -> Self:
         """From samples `(n, d)`."""
         return cls(tuple(NormalScores.learn(column) for column in x.T))
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n, d)`."""
         return np.column_stack([scores(column) for scores, column in zip(self.columns, x.T, strict=True)])
 
@@ -101,14 +99,14 @@ class Views:
     normalised: Normalised
 
     @classmethod
-    def learn(cls, x: Floats) -> Self:
+    def learn(cls, x: AnyFloats) -> Self:
         """From samples `(n, d)`."""
         scaling = Scaling.learn(x)
         z = scaling(x)
         narrowing = Narrowing.learn(z) if z.shape[1] > WIDEST else None
         return cls(scaling, narrowing, Normalised.learn(narrowing(z) if narrowing else z))
 
-    def __call__(self, x: Floats) -> dict[str, Floats]:
+    def __call__(self, x: AnyFloats) -> dict[str, AnyFloats]:
         """Each `(n, ...)`, by name."""
         wide = self.scaling(x)
         narrow = self.narrowing(wide) if self.narrowing else wide
@@ -123,7 +121,7 @@ class Group:
     to_normal: NormalScores
 
     @classmethod
-    def learn(cls, scores: list[tuple[Score, str]], views: dict[str, Floats]) -> tuple[Self, Floats]:
+    def learn(cls, scores: list[tuple[Score, str]], views: dict[str, AnyFloats]) -> tuple[Self, AnyFloats]:
         """From scores and the name of the view of each; with the value of the samples themselves `(n,)`."""
         values = [score(views[view]) for score, view in scores]
         maps = [NormalScores.learn(value) for value in values]
@@ -131,7 +129,7 @@ class Group:
         whole = NormalScores.learn(mean)
         return cls(tuple((*score, each) for score, each in zip(scores, maps, strict=True)), whole), whole(mean)
 
-    def __call__(self, views: dict[str, Floats]) -> Floats:
+    def __call__(self, views: dict[str, AnyFloats]) -> AnyFloats:
         """`(n,)`."""
         return self.to_normal(np.mean([each(score(views[view])) for score, view, each in self.scores], axis=0))
 
@@ -163,7 +161,7 @@ class Ensemble:
     families: tuple[Group, ...]
 
     @classmethod
-    def learn(cls, x: Floats, seed: int) -> Self:
+    def learn(cls, x: AnyFloats, seed: int) -> Self:
         """From samples `(n, d)`, at least four."""
         learnt = Views.learn(x)
         views = learnt(x)
@@ -196,8 +194,8 @@ class Ensemble:
         ]
         return cls(learnt, tuple(Group.learn(family, views)[0] for family in families))
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`, larger for odder samples `(n, d)`."""
         views = self.views(x)
-        mean: Floats = np.mean([family(views) for family in self.families], axis=0)
+        mean: AnyFloats = np.mean([family(views) for family in self.families], axis=0)
         return mean

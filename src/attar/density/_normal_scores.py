@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
-Floats = npt.NDArray[np.floating[Any]]
+from attar.density.base import AnyFloats
 
 # Quantiles beyond this are one: how far out a sample lies says no more about whether it is odd.
 LIMIT = 20.0
@@ -39,21 +38,21 @@ class NormalScores:
         [-0.97, 0.0, 0.97, 1.93]
     """
 
-    values: Floats
-    quantiles: Floats
+    values: AnyFloats
+    quantiles: AnyFloats
     median: float
 
     @classmethod
-    def learn(cls, x: Floats) -> Self:
+    def learn(cls, x: AnyFloats) -> Self:
         """From values `(n,)`, all of them finite."""
         values, counts = np.unique(x, return_counts=True)
         quantiles = ndtri((np.cumsum(counts) - counts / 2) / len(x))
         return cls(values, quantiles, float(np.median(x)))
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """The z of values `(n,)`."""
         low, high = float(self.values[0]), float(self.values[-1])
-        z: Floats = np.interp(x, self.values, self.quantiles)
+        z: AnyFloats = np.interp(x, self.values, self.quantiles)
         # Of a value that was always the same, too, so that another one is out of the ordinary.
         step = float(ndtri(1 - 0.5 / len(self.values))) if len(self.values) > 1 else 1.0
         for outside, end, sign in ((x > high, high, 1.0), (x < low, low, -1.0)):

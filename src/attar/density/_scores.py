@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-Floats = npt.NDArray[np.floating[Any]]
+from attar.density.base import AnyFloats
 
 # Added to each variance, as a share of their mean: few samples make some directions look narrower than they are.
 RIDGE = 1e-2
@@ -30,7 +29,7 @@ COPY = 1e-6
 class Score(Protocol):
     """A number for each sample `(n, d)`, larger for odder ones."""
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
 
 
@@ -42,19 +41,19 @@ class Mahalanobis:
         On the generalised distance in statistics (Mahalanobis, 1936).
     """
 
-    mean: Floats
-    whitening: Floats
+    mean: AnyFloats
+    whitening: AnyFloats
 
     @classmethod
-    def learn(cls, x: Floats) -> Self:
+    def learn(cls, x: AnyFloats) -> Self:
         """From samples `(n, d)`."""
         mean, variances, directions = principal(x)
         ridge = RIDGE * variances.mean() or 1.0
         return cls(mean, directions / np.sqrt(variances + ridge))
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
-        distance: Floats = np.square((x - self.mean) @ self.whitening).sum(1)
+        distance: AnyFloats = np.square((x - self.mean) @ self.whitening).sum(1)
         return distance
 
 
@@ -65,7 +64,7 @@ class MixtureScore:
     model: GaussianMixture
 
     @classmethod
-    def learn(cls, x: Floats, seed: int) -> Self:
+    def learn(cls, x: AnyFloats, seed: int) -> Self:
         """From samples `(n, d)`."""
         components = max(1, min(COMPONENTS, len(x) // SAMPLES_EACH))
         # k-means finds fewer clusters than asked for among samples of which many are equal.
@@ -76,9 +75,9 @@ class MixtureScore:
             warnings.simplefilter("ignore", ConvergenceWarning)
             return cls(model.fit(x))
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
-        density: Floats = self.model.score_samples(x)
+        density: AnyFloats = self.model.score_samples(x)
         return -density
 
 
@@ -90,15 +89,15 @@ class Neighbours:
         Fast Outlier Detection in High Dimensional Spaces (Angiulli, Pizzuti, 2002).
     """
 
-    samples: Floats
+    samples: AnyFloats
     k: int
 
     @classmethod
-    def learn(cls, x: Floats, k: int) -> Self:
+    def learn(cls, x: AnyFloats, k: int) -> Self:
         """From samples `(n, d)`, at least two."""
         return cls(x, min(k, len(x) - 1))
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
         squares = np.square(self.samples).sum(1)
         rows = max(1, PIECE_VALUES // len(self.samples))
@@ -119,11 +118,11 @@ class Neighbours:
 class Residual:
     r"""Squared error of reconstruction from the principal components, :math:`\|x - \bar x - W^T W (x - \bar x)\|^2`."""
 
-    mean: Floats
-    left_out: Floats
+    mean: AnyFloats
+    left_out: AnyFloats
 
     @classmethod
-    def learn(cls, x: Floats) -> Self:
+    def learn(cls, x: AnyFloats) -> Self:
         """From samples `(n, d)`; the components explain nine tenths of the variance, and at least one is left out."""
         mean, variances, directions = principal(x)
         order = np.argsort(-variances)
@@ -131,9 +130,9 @@ class Residual:
         kept = int(np.searchsorted(explained, EXPLAINED * explained[-1])) + 1
         return cls(mean, directions[:, order[min(kept, len(order) - 1) :]])
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
-        error: Floats = np.square((x - self.mean) @ self.left_out).sum(1)
+        error: AnyFloats = np.square((x - self.mean) @ self.left_out).sum(1)
         return error
 
 
@@ -146,14 +145,14 @@ class Tails:
         Ionescu, Chen, 2022). https://arxiv.org/abs/2201.00382
     """
 
-    ascending: Floats
+    ascending: AnyFloats
 
     @classmethod
-    def learn(cls, x: Floats) -> Self:
+    def learn(cls, x: AnyFloats) -> Self:
         """From samples `(n, d)`."""
         return cls(np.sort(x, axis=0))
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
         n, total = len(self.ascending), np.zeros(len(x))
         for known, column in zip(self.ascending.T, x.T, strict=True):
@@ -174,17 +173,17 @@ class Isolation:
     model: IsolationForest
 
     @classmethod
-    def learn(cls, x: Floats, seed: int) -> Self:
+    def learn(cls, x: AnyFloats, seed: int) -> Self:
         """From samples `(n, d)`."""
         return cls(IsolationForest(n_estimators=TREES, random_state=seed).fit(x))
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
-        normal: Floats = self.model.score_samples(x)
+        normal: AnyFloats = self.model.score_samples(x)
         return -normal
 
 
-def principal(x: Floats) -> tuple[Floats, Floats, Floats]:
+def principal(x: AnyFloats) -> tuple[AnyFloats, AnyFloats, AnyFloats]:
     """Mean `(d,)`, variances `(d,)` ascending, and the directions that have them, the columns of `(d, d)`."""
     mean = x.mean(axis=0)
     centred = x - mean

@@ -14,10 +14,9 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from attar._settings import is_positive
 from attar.density._ensemble import Ensemble
+from attar.density.base import AnyFloats
 from attar.errors import DataError
 from attar.kinds.samples import hold_shape
-
-Floats = npt.NDArray[np.floating[Any]]
 
 FOLDS = 5
 FEWEST = 5
@@ -32,22 +31,22 @@ class Fold:
     """An ensemble, and how normal it finds samples that it has not seen, ascending `(m,)`."""
 
     ensemble: Ensemble
-    unseen: Floats
+    unseen: AnyFloats
 
     @classmethod
-    def learn(cls, seen: Floats, unseen: Floats, seed: int) -> Self:
+    def learn(cls, seen: AnyFloats, unseen: AnyFloats, seed: int) -> Self:
         """From samples `(n, d)`, at least four, and others `(m, d)`, at least one."""
         ensemble = Ensemble.learn(seen, seed)
         return cls(ensemble, np.sort(_normality(ensemble, unseen)))
 
-    def __call__(self, x: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+    def __call__(self, x: AnyFloats) -> tuple[AnyFloats, npt.NDArray[np.intp]]:
         """How normal each sample is `(n,)`, and how many of the unseen ones are at least as odd `(n,)`."""
         normality = _normality(self.ensemble, x)
         return normality, np.searchsorted(self.unseen, normality, side="right")
 
 
-def _normality(ensemble: Ensemble, x: Floats) -> Floats:
-    normality: Floats = np.round(-ensemble(x) / SAME) * SAME
+def _normality(ensemble: Ensemble, x: AnyFloats) -> AnyFloats:
+    normality: AnyFloats = np.round(-ensemble(x) / SAME) * SAME
     return normality
 
 
@@ -147,7 +146,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.offset_ = self._offset(x)
         return self
 
-    def score_samples(self, X: Any) -> Floats:
+    def score_samples(self, X: Any) -> AnyFloats:
         """How normal samples are: log p(x), told apart also where p is the same, by how far out they are.
 
         Arguments:
@@ -164,7 +163,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self._scores(self._vectors(X, reset=False))
 
-    def decision_function(self, X: Any) -> Floats:
+    def decision_function(self, X: Any) -> AnyFloats:
         """The score minus `offset_`: negative for anomalies; as `score_samples` otherwise.
 
         Arguments:
@@ -186,7 +185,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def p_values(self, X: Any) -> Floats:
+    def p_values(self, X: Any) -> AnyFloats:
         """How probable it is that a sample from the distribution of those in `fit` is at least as odd.
 
         Arguments:
@@ -197,20 +196,20 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self.p_of_scores(self.score_samples(X))
 
-    def p_of_scores(self, scores: Floats) -> Floats:
+    def p_of_scores(self, scores: AnyFloats) -> AnyFloats:
         """`p_values` of samples whose `score_samples` `(n,)` are there already."""
-        as_odd: Floats = np.floor(np.exp(scores) * (self.n_calibration_ + 1))
+        as_odd: AnyFloats = np.floor(np.exp(scores) * (self.n_calibration_ + 1))
         return (1 + as_odd) / (1 + self.n_calibration_)
 
-    def _scores(self, x: Floats) -> Floats:
+    def _scores(self, x: AnyFloats) -> AnyFloats:
         judged = [fold(x) for fold in self.folds_]
         as_odd = np.sum([counts for _, counts in judged], axis=0)
         # Above 0 and below 1: it tells those apart that as many are as odd as.
         within = expit(np.mean([normality for normality, _ in judged], axis=0))
-        scores: Floats = np.log((as_odd + within) / (self.n_calibration_ + 1))
+        scores: AnyFloats = np.log((as_odd + within) / (self.n_calibration_ + 1))
         return scores
 
-    def _offset(self, x: Floats) -> float:
+    def _offset(self, x: AnyFloats) -> float:
         if self.contamination is not None:
             return float(np.quantile(self._scores(x), self.contamination))
         # p ≤ α exactly where fewer than `flagged` samples are as odd.
@@ -218,8 +217,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         flagged = int(np.searchsorted(possible, self.alpha, side="right"))
         return float(np.log(possible[flagged - 1])) if flagged else -np.inf
 
-    def _vectors(self, X: Any, *, reset: bool) -> Floats:
-        x: Floats
+    def _vectors(self, X: Any, *, reset: bool) -> AnyFloats:
+        x: AnyFloats
         if self.representation_ is not None:
             x = check_array(self.representation_.transform(X), dtype=np.float64, estimator=self, input_name="X")
             return x

@@ -16,6 +16,7 @@ from attar._settings import is_count
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 
+AnyFloats: TypeAlias = npt.NDArray[np.floating[Any]]
 RandomState: TypeAlias = int | np.random.RandomState | None
 
 # Least variance of a direction against that of a column, so that a degenerate normal still has a density.

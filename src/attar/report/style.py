@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+# Steps of an axis, at most.
+_STEPS = 6
 COLOURS = 8
 """Colours `--c0` to `--c7` of page.css: Okabe and Ito (2008), with yellow and black adapted to both backgrounds."""
 
@@ -43,12 +45,11 @@ class Axis:
         return round(100 * min(max((value - self.low) / (self.high - self.low), 0.0), 1.0), 2)
 
 
-def axis_of_shares(shares: list[float], ticks: int = 6) -> Axis:
+def axis_of_shares(shares: list[float]) -> Axis:
     """Choose an axis of percentages that holds all shares and stays within 0 to 100 %.
 
     Arguments:
         shares: 0 to 1, in any order; may be empty.
-        ticks: at most this many steps, at least 4.
 
     >>> axis_of_shares([0.643, 0.92]).ticks
     (0.6, 0.7, 0.8, 0.9, 1.0)
@@ -57,7 +58,7 @@ def axis_of_shares(shares: list[float], ticks: int = 6) -> Axis:
     for step in (1, 2, 5, 10, 20, 25):
         first = min(math.floor(100 * min(finite) / step + 1e-9), 100 // step - 1)
         last = max(math.ceil(100 * max(finite) / step - 1e-9), first + 1)
-        if last - first <= ticks:
+        if last - first <= _STEPS:
             break
     values = tuple(i * step / 100 for i in range(first, last + 1))
     return Axis(values[0], values[-1], values)

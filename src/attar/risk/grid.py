@@ -11,13 +11,12 @@ import numpy.typing as npt
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from attar._settings import check_count
-from attar.data.dataset import Doubles
+from attar.data.dataset import Doubles, Floats
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk.curve import Curve
 from attar.risk.task import Task
 
-Singles = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
 
 # Where none are given: how many numbers of leaves and of trees, and the most trees.
@@ -134,7 +133,7 @@ def forest_grid(
 
 
 def _fitted(
-    task: Task, x: Singles, trees: int, leaves: int, max_features: float | str | None, bootstrap: bool, seed: int
+    task: Task, x: Floats, trees: int, leaves: int, max_features: float | str | None, bootstrap: bool, seed: int
 ) -> Any:
     settings = {"n_estimators": trees, "max_features": max_features, "bootstrap": bootstrap, "random_state": seed}
     settings["max_leaf_nodes"] = max(2, leaves)
@@ -152,7 +151,7 @@ def _values(grown: Any, task: Task, known: Places) -> Doubles:
     return values
 
 
-def _nodes(tree: Any, x: Singles, leaves: Places) -> Iterator[tuple[int, Places]]:
+def _nodes(tree: Any, x: Floats, leaves: Places) -> Iterator[tuple[int, Places]]:
     """For each number of leaves, in any order, its place and the node of every sample `(n,)`."""
     parent = np.zeros(tree.node_count, dtype=np.intp)
     for children in (tree.children_left, tree.children_right):
@@ -165,7 +164,7 @@ def _nodes(tree: Any, x: Singles, leaves: Places) -> Iterator[tuple[int, Places]
         yield i, at
 
 
-def flat(x: npt.NDArray[Any]) -> Singles:
+def flat(x: npt.NDArray[Any]) -> Floats:
     """Samples `(n, d)` as trees take them.
 
     Raises:
