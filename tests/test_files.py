@@ -54,6 +54,52 @@ def test_a_file_is_as_readable_as_any_other(tmp_path):
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o640
 
 
+def test_a_file_keeps_its_mode(tmp_path):
+    for mode in (0o600, 0o444):
+        (tmp_path / "f").touch()
+        (tmp_path / "f").chmod(mode)
+        beside(tmp_path / "f").touch()
+        beside(tmp_path / "f").chmod(0o400)
+        write_whole(tmp_path / "f", "x")
+        assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == mode
+        assert [file.name for file in tmp_path.iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_link_names_is_written_and_the_link_stays(there, tmp_path):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "two").symlink_to("../f")
+    (tmp_path / "links" / "one").symlink_to("two")
+    if there:
+        (tmp_path / "f").write_text("old")
+        (tmp_path / "f").chmod(0o600)
+    write_whole(tmp_path / "links" / "one", "new")
+    assert (tmp_path / "f").read_text() == "new"
+    assert (tmp_path / "links" / "one").is_symlink()
+    assert not there or stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o600
+    assert sorted(file.name for file in tmp_path.rglob("*")) == ["f", "links", "one", "two"]
+
+
+def test_links_in_a_circle_are_an_error_and_stay(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="symbolic links"):
+        write_whole(tmp_path / "a", "x")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for path in (tmp_path / "pipe", tmp_path / "link"):
+        reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        write_whole(path, "x")
+        assert os.read(reader, 9) == b"x"
+        os.close(reader)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link", "pipe"]
+
+
 def test_a_folder_in_the_way_is_an_error_and_stays(tmp_path):
     (tmp_path / "f").mkdir()
     with pytest.raises(OSError, match="directory"):

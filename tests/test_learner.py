@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -155,6 +156,17 @@ def test_a_copy_predicts_the_same_labels() -> None:
     assert not hasattr(pickle.loads(pickle.dumps(Learner())), "model_")
     assert not hasattr(learner, "feature_names_in_")
     assert learner.fit(pd.DataFrame(X, columns=["a", "b", "c"]), y).feature_names_in_.tolist() == ["a", "b", "c"]
+
+
+def test_a_table_is_asked_by_the_names_that_it_was_learnt_by() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    frame = pd.DataFrame({"a": rng.normal(size=120) + 3 * y, "b": 100 + 5 * rng.normal(size=120)})
+    table = pa.Table.from_pandas(frame)
+    learner = Learner(time=1, pretexts=()).fit(table, np.where(np.arange(120) < 20, y, -1))
+    assert learner.feature_names_in_.tolist() == ["a", "b"]
+    for other in (table.select(["b", "a"]), frame[["b", "a"]]):
+        np.testing.assert_array_equal(learner.predict_proba(other), learner.predict_proba(frame))
 
 
 def test_a_graph_brings_its_labels_and_masks() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
     """Write beside `path` and rename, so that a file of that name is always whole; text as UTF-8.
+
+    The file that a symbolic link names is written, and not the link; one that is there keeps its mode. What is there
+    and is no file, such as a pipe, is written to as it is.
 
     Raises:
         OSError: it cannot be written; what was there before is still there, and nothing is left beside it.
@@ -20,11 +24,22 @@ def write_whole(path: Path, data: bytes | str) -> None:
         ...     Path(folder, "new", "note.txt").read_text()
         'petals'
     """
+    content = data.encode() if isinstance(data, str) else data
+    mode = _mode(path)
+    if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        path.write_bytes(content)
+        return
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = beside(path)
     try:
+        # One that a killed process left may have a mode that forbids to write.
+        partial.unlink(missing_ok=True)
         with partial.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+            if mode is not None:
+                partial.chmod(stat.S_IMODE(mode))
+            file.write(content)
             file.flush()
             # Otherwise a power cut could leave the name of the new file with the content of none.
             os.fsync(file.fileno())
@@ -32,6 +47,14 @@ def write_whole(path: Path, data: bytes | str) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _mode(path: Path) -> int | None:
+    """What a path leads to, and who may read and write it; None where nothing is there."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def beside(path: Path) -> Path:

@@ -51,7 +51,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         facts_: everything that the report shows.
         model_: the exported file, opened as by `attar.load`.
         n_features_in_: numbers in one sample.
-        feature_names_in_: of a DataFrame.
+        feature_names_in_: of a table whose columns have names: a DataFrame of pandas or polars, or a table of Arrow.
 
     Example:
         >>> from sklearn.datasets import load_digits
@@ -92,8 +92,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Arguments:
             X: images `(n, h, w[, c])`, series `(n, channels, steps)` or a list of series of different lengths,
-                a table `(n, features)` or DataFrame, a list of texts, or a graph as an object with `x` and
-                `edge_index`, such as torch-geometric's `Data`, whose samples are its nodes.
+                a table `(n, features)`, DataFrame or table of Arrow, a list of texts, or a graph as an object with `x`
+                and `edge_index`, such as torch-geometric's `Data`, whose samples are its nodes.
             y: labels `(n,)`; -1, None, NaN or "" where unlabelled. `predict` gives them back as they are. None: those
                 that a graph has itself as `y`. Where a graph has a `train_mask`, only labels in it are learnt from, and
                 those in its `test_mask` are the test part.
@@ -109,6 +109,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         from attar.data.arrays import from_arrays
         from attar.data.graphs import is_graph
+        from attar.data.held import framed, names
         from attar.deploy.session import load
         from attar.fit import Options, fit_dataset, prepared
         from attar.training.progress import Silent
@@ -152,9 +153,10 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = _as_given(self.model_.meta.classes, dataset, y)
         self.n_features_in_ = int(np.prod(self.facts_.shape))
         self.__dict__.pop("feature_names_in_", None)
-        names = list(getattr(X, "columns", ()))
-        if names and all(isinstance(name, str) for name in names):
-            self.feature_names_in_ = np.array(names, dtype=object)
+        frame = framed(X)
+        called = [] if frame is None else names(frame)
+        if called and all(isinstance(name, str) for name in called):
+            self.feature_names_in_ = np.array(called, dtype=object)
         self.accuracy_, self.accuracy_interval_ = self.facts_.accuracy, self.facts_.interval
         self.leaderboard_: tuple[Row, ...] = self.facts_.leaderboard
         return self

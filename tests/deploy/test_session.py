@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from onnx import TensorProto, helper
+from scipy import sparse
 from torch import nn
 
 from attar.data.dataset import Column, Floats
@@ -149,6 +151,7 @@ def test_series_of_other_channels_are_refused(series_file: Path, x: object) -> N
         load(series_file).predict(x)
 
 
+NAMES = ["age", "color", "height", "shade", "size"]
 ROWS = [[1.5, "grün", 2.0, "blue", "S"], [None, "unheard", 3.0, "", None], [0.5, "red", np.nan, "red", "L"]]
 
 
@@ -160,7 +163,11 @@ def test_tables_in_every_form(table_file: Path) -> None:
     shuffled = frame[["size", "shade", "age", "color", "height"]].assign(more=1)
     categorical = frame.astype({"color": "category", "size": "category", "age": "Float64", "shade": "string"})
     missing = frame.astype(object).where(frame.notna(), pd.NA)
+    arrow = pa.Table.from_pandas(shuffled)
     for x in (
+        arrow,
+        pa.RecordBatchReader.from_batches(arrow.schema, arrow.to_batches()),
+        pa.Table.from_pandas(categorical),
         frame,
         shuffled,
         categorical,
@@ -195,6 +202,13 @@ def test_categories_that_are_numbers_and_dates(tmp_path: Path) -> None:
     ("x", "match"),
     [
         (pd.DataFrame({"age": [1], "color": ["red"], "shade": ["red"]}), "'height', 'size'"),
+        (pa.table({"age": [1], "color": ["red"], "shade": ["red"]}), "'height', 'size'"),
+        (pd.DataFrame([[1, "red", 2, "red", "S", 3]], columns=[*NAMES, "height"]), "two columns .* called 'height'"),
+        (sparse.eye(5), r"^x: a sparse matrix; give x.toarray\(\)$"),
+        (
+            pa.table({"age": [[1]], "color": ["red"], "height": [2], "shade": ["red"], "size": ["S"]}),
+            "'age' holds list",
+        ),
         (np.array([[1, "red", "tall", "red", "S"]], dtype=object), "'height', row 0: 'tall'"),
         (np.array([[1, "red", 1, "red"]], dtype=object), r"\(n, 5\)"),
         (np.zeros((2, 4)), r"\(n, 5\)"),
@@ -208,6 +222,38 @@ def test_categories_that_are_numbers_and_dates(tmp_path: Path) -> None:
 def test_other_tables_are_refused(table_file: Path, x: object, match: str) -> None:
     with pytest.raises(ModelError, match=match):
         load(table_file).predict(x)
+
+
+def test_where_training_invented_the_names_columns_go_by_position(tmp_path: Path) -> None:
+    net = nn.Linear(2, 2, bias=False)
+    net.weight.data = torch.eye(2)
+    meta = ModelMeta("table", (2,), ("a", "b"), (Column("x0"), Column("x1")))
+    export(net, torch.zeros(1, 2), tmp_path / "m.onnx", meta)
+    model = load(tmp_path / "m.onnx")
+    frame = pd.DataFrame({"w": [1.0], "v": [2.0]})
+    for same in (frame, pa.Table.from_pandas(frame), frame.set_axis(["x0", "x1"], axis=1)[["x1", "x0"]]):
+        np.testing.assert_array_equal(model.predict_proba(same), [[1, 2]])
+    with pytest.raises(ModelError, match=r"has 3 columns and the model wants 2, which had no names in training"):
+        model.predict(frame.assign(u=3))
+    with pytest.raises(ModelError, match="has no column 'x1'"):
+        model.predict(frame.rename(columns={"w": "x0"}))
+
+
+def test_what_is_masked_is_missing(image_file: Path, series_file: Path, samples: Samples) -> None:
+    image = np.ma.array(samples(2, 8, 8), mask=np.tile(np.eye(8), (2, 1, 1)))
+    one = np.ma.array(samples(3, 40), mask=np.tile(np.arange(40) > 20, (3, 1)))
+    for file, masked, filled in (
+        (image_file, image, image.filled(np.nan)),
+        (series_file, [one], one.filled(np.nan)[None]),
+    ):
+        answers = load(file).predict_proba(masked)
+        np.testing.assert_array_equal(answers, load(file).predict_proba(filled))
+        assert not np.array_equal(answers, load(file).predict_proba(np.ma.getdata(masked).reshape(filled.shape)))
+
+
+def test_a_tensor_with_gradients_is_taken(image_file: Path) -> None:
+    model, x = load(image_file), torch.ones(2, 8, 8, requires_grad=True)
+    np.testing.assert_array_equal(model.predict_proba(x), model.predict_proba(np.ones((2, 8, 8))))
 
 
 def test_files_that_are_no_models(tmp_path: Path, image_file: Path) -> None:

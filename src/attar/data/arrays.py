@@ -12,6 +12,7 @@ from attar.data import checks, graphs
 from attar.data.copies import copied, copies, duplicates
 from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings
 from attar.data.groups import numbered, seen_in_training
+from attar.data.held import plain, spelt
 from attar.data.images import CHANNELS
 from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
@@ -78,7 +79,7 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     (2, 2)
     """
     names = None if ids is None else [str(name) for name in ids]
-    labels = np.asarray(y) if hasattr(y, "__array__") else y
+    labels = np.asarray(plain(y)) if hasattr(y, "__array__") else y
     if graphs.is_graph(x):
         return graphs.from_object(x, labels, names)
     if hasattr(x, "__arrow_c_stream__") or type(x).__module__.partition(".")[0] == "pandas":
@@ -106,7 +107,8 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
     try:
         if type(x).__module__.partition(".")[0] == "pandas":
             # Names that are numbers are common, and Arrow warns of them.
-            table = pa.Table.from_pandas(x.set_axis([str(name) for name in x.columns], axis=1), preserve_index=False)
+            x = _spelt(x.set_axis([str(name) for name in x.columns], axis=1))
+            table = pa.Table.from_pandas(x, preserve_index=False)
         else:
             table = pa.table(x)
     except (pa.ArrowException, ValueError, TypeError) as error:
@@ -124,9 +126,19 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
     return Raw(values, y, ids=ids, columns=columns, kind="table", notes=tuple(notes))
 
 
+def _spelt(x: Any) -> Any:
+    """A DataFrame whose categories are texts, as a prediction spells them: intervals and dates are others in Arrow."""
+    x = x.copy(deep=False)
+    for j, kind in enumerate(x.dtypes):
+        if hasattr(kind, "categories"):
+            texts = [spelt(one) for one in np.asarray(kind.categories, dtype=object)]
+            x.isetitem(j, x.iloc[:, j].cat.rename_categories(texts))
+    return x
+
+
 def _complaint(x: Any, error: Exception) -> str:
     """Find the cell that Arrow would not take: it says what it is, but not where."""
-    names = list(x.columns)
+    names = list(getattr(x, "columns", ()))
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
         return f"two columns are called '{twice}'; rename one"
@@ -143,10 +155,7 @@ def _complaint(x: Any, error: Exception) -> str:
 
 
 def _as_array(x: Any) -> Array | list[Array]:
-    if hasattr(x, "toarray"):
-        raise DataError("x: a sparse matrix; give x.toarray()")
-    if isinstance(x, np.ma.MaskedArray):
-        return np.where(np.asarray(x.mask), np.nan, np.asarray(x.data, dtype=np.float64))
+    x = plain(x)
     ragged = isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 1)
     if ragged and len(x) and all(hasattr(item, "__len__") and not isinstance(item, (str, bytes)) for item in x):
         items = [np.asarray(item) for item in x]

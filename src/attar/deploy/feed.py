@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
+from attar.data.held import cells, framed, names, spelt
 from attar.data.images import CHANNELS, resize
 from attar.data.nodes import neighbourhood
 from attar.data.tokens import Tokenizer
 from attar.deploy.dates import seconds
-from attar.errors import ModelError
+from attar.errors import DataError, ModelError
 
 Feed: TypeAlias = Mapping[str, Array]
 _Any: TypeAlias = npt.NDArray[Any]
@@ -128,8 +129,9 @@ def texts(X: Any, tokenizer: Tokenizer, length: int, name: str = "") -> Feed:
     """
     if isinstance(X, str):
         raise ModelError("one text alone: give a list of strings, even of one")
-    if _is_frame(X) and len(X.columns) > 1:
-        (X,) = _called(X, [name])
+    frame = framed(X)
+    if frame is not None and len(names(frame)) > 1:
+        (X,) = _called(frame, [Column(name)])
     array = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else np.asarray(X)
     if array.dtype.kind in "OUT" and array.shape[1:] == (1,):
         array = array[:, 0]
@@ -151,18 +153,17 @@ def table(X: Any, columns: Sequence[Column], features: int) -> Feed:
     """Return the numeric columns as "x" and the categorical ones as strings "categories".
 
     Arguments:
-        X: a DataFrame, whose columns are found by name; or `(n, features)`: objects or strings as a person writes them,
-            or numbers with the code of the category in categorical columns.
+        X: a DataFrame of pandas or polars, or a table of Arrow, whose columns are found by name; or `(n, features)`:
+            objects or strings as a person writes them, or numbers with the code of the category in categorical columns.
         columns: of the model; empty where all are numeric and have no names.
         features: number of columns.
 
     Raises:
-        ModelError: a column is missing, or a numeric one holds something else or an infinite value.
+        ModelError: a column is missing or there twice, or a numeric one holds something else or an infinite value.
     """
-    if _is_frame(X):
-        if not columns:
-            return {"x": numbers(X, (features,))}
-        return _split(_called(X, [column.name for column in columns]), columns, coded=False)
+    frame = framed(X)
+    if frame is not None:
+        return _split(_called(frame, columns), columns, coded=False) if columns else {"x": numbers(X, (features,))}
     array = np.asarray(X)
     if array.dtype.kind in "biuf" or not columns:
         array = _shaped(array, (features,))
@@ -175,21 +176,30 @@ def table(X: Any, columns: Sequence[Column], features: int) -> Feed:
     return _split(list(array.T), columns, coded=array.dtype.kind in "biuf")
 
 
-def _is_frame(X: object) -> bool:
-    return hasattr(X, "iloc") and hasattr(X, "columns")
-
-
-def _called(X: Any, names: Sequence[str]) -> list[_Any]:
-    """The columns of a DataFrame of these names.
+def _called(frame: Any, columns: Sequence[Column]) -> list[_Any]:
+    """The columns of a table of the names of those of the model; by position where training had invented the names.
 
     Raises:
-        ModelError: there is none of a name.
+        ModelError: there is none of a name, or more than one.
     """
-    place = {str(name): i for i, name in enumerate(X.columns)}
-    missing = [name for name in names if name not in place]
+    found, wanted = [str(name) for name in names(frame)], [column.name for column in columns]
+    if wanted == [f"x{j}" for j in range(len(wanted))] and not set(wanted) & set(found):
+        if len(found) != len(wanted):
+            raise ModelError(
+                f"the table has {len(found)} columns and the model wants {len(wanted)}, which had no names in training:"
+                " give those alone, in that order"
+            )
+        found = wanted
+    missing = [name for name in wanted if name not in found]
     if missing:
         raise ModelError(f"the table has no column {', '.join(map(repr, missing))}: name its columns as in training")
-    return [np.asarray(X.iloc[:, place[name]]) for name in names]
+    twice = next((name for name in wanted if found.count(name) > 1), None)
+    if twice is not None:
+        raise ModelError(f"two columns of the table are called {twice!r}; rename one")
+    try:
+        return [cells(frame, found.index(column.name), category=bool(column.categories)) for column in columns]
+    except DataError as error:
+        raise ModelError(str(error)) from None
 
 
 def _split(values: Sequence[_Any], columns: Sequence[Column], coded: bool) -> Feed:
@@ -263,12 +273,7 @@ def _number(value: Any) -> float:
 
 def _strings(values: _Any, column: Column) -> _Any:
     del column
-    return np.array(["" if is_missing(value) else _text(value) for value in values], dtype=object)
-
-
-def _text(value: object) -> str:
-    # A column of whole numbers with a gap arrives as floats, and its categories were written without a point.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return np.array(["" if is_missing(value) else spelt(value) for value in values], dtype=object)
 
 
 def _decoded(codes: Floats, column: Column) -> _Any:

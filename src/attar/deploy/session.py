@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from attar.data.dataset import Column, Floats
+from attar.data.held import plain
 from attar.data.tokens import Tokenizer
 from attar.deploy.feed import Feed, graph, images, series, table, texts
 from attar.deploy.meta import COMPRESSED, KEY, ModelMeta
@@ -88,8 +89,9 @@ class Model:
         Arguments:
             X: raw samples `(n, *shape)`. Images of another size, or a list of several sizes, are resized. The end of a
                 shorter series is missing, and that of a longer one is cut off. Series of different lengths come as a
-                list of arrays `(channels, steps)`. A table may be a DataFrame (columns by name), an array of objects or
-                strings, or float32 with the code of the category in categorical columns. Texts are a list or array of
+                list of arrays `(channels, steps)`. A table may be a DataFrame of pandas or polars, or a table of Arrow
+                (columns by name), an array of objects or strings, or float32 with the code of the category in
+                categorical columns. Texts are a list or array of
                 strings, or a DataFrame that has them. A graph is an object with `x` and `edge_index`, or nodes as
                 `attar.data.nodes` has them; it is taken as a whole.
             advance: called with the number of samples done after each batch.
@@ -113,15 +115,18 @@ class Model:
 
     def feed(self, X: object) -> Feed:
         """Return the inputs of the ONNX graph, by name, for the samples `X` as in `predict_proba`."""
+        try:
+            return self._fed(plain(X))
+        except DataError as error:  # of what Python holds, and of the tokenizer
+            raise ModelError(str(error)) from None
+
+    def _fed(self, X: Any) -> Feed:
         if self.kind == "table":
             return table(X, self.columns, self.shape[0])
         if self.kind == "graph":
             return graph(X, self.shape[0], self._hops)[0]
         if self.kind == "text":
-            try:
-                return texts(X, self._tokenizer, self.shape[0], self.meta.columns[0].name)
-            except DataError as error:  # of the tokenizer
-                raise ModelError(str(error)) from None
+            return texts(X, self._tokenizer, self.shape[0], self.meta.columns[0].name)
         if self.kind == "series":
             channels, steps = self.shape
             return {"x": series(X, (channels, steps))}

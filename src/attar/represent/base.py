@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from attar._fitted import unchanged_on_failure
+from attar.data.held import plain
 from attar.kinds import with_channel
 from attar.kinds.samples import as_features, hold_graph, hold_shape
 from attar.represent._parts import FloatArray
@@ -116,6 +117,7 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Without `finite`, the subclass looks for NaN and infinity itself, while it reads the samples anyway.
         """
+        X = plain(X)
         x: FloatArray = as_features(
             self,
             X,

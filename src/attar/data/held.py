@@ -1,0 +1,92 @@
+"""What Python holds samples in: tensors and masked arrays as plain arrays, and tables whose columns have names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attar.data.dataset import Array
+from attar.errors import DataError
+
+
+def plain(x: Any) -> Any:
+    """Tensors and masked arrays, also those in a list, as arrays with NaN (or None) in place of what is masked.
+
+    All else stays as it is.
+
+    Raises:
+        DataError: a sparse matrix.
+
+    >>> plain(np.ma.array([1, 2], mask=[False, True]))
+    array([ 1., nan])
+    """
+    if isinstance(x, list | tuple):
+        return [plain(one) for one in x] if any(map(_is_special, x)) else x
+    if hasattr(x, "toarray"):
+        raise DataError("x: a sparse matrix; give x.toarray()")
+    if isinstance(x, np.ma.MaskedArray):
+        numbers = x.dtype.kind in "biuf"
+        kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64 if numbers else object)
+        array: Any = np.array(x.data, dtype=kind)
+        array[x.mask] = np.nan if numbers else None
+        return array
+    return x.detach().cpu() if _is_tensor(x) else x
+
+
+def _is_special(x: Any) -> bool:
+    return isinstance(x, np.ma.MaskedArray) or _is_tensor(x)
+
+
+def _is_tensor(x: Any) -> bool:
+    # numpy takes none that has gradients, or that is on another device. Graphs are detached too, and no arrays.
+    return hasattr(x, "detach") and hasattr(x, "__array__")
+
+
+def framed(x: Any) -> Any:
+    """The table that has named columns: a DataFrame of pandas as it is, others, such as that of polars, as Arrow's.
+
+    Returns:
+        The table, which `names` and `cells` take; None where `x` is none.
+    """
+    if hasattr(x, "iloc"):
+        return x if hasattr(x, "columns") else None
+    if not hasattr(x, "__arrow_c_stream__"):
+        return None
+    import pyarrow as pa
+
+    try:
+        return pa.table(x)
+    except (pa.ArrowException, ValueError, TypeError):  # a column alone
+        return None
+
+
+def names(frame: Any) -> list[Any]:
+    """Names of the columns of a table; those of pandas need not be texts."""
+    return list(frame.columns if hasattr(frame, "iloc") else frame.column_names)
+
+
+def cells(frame: Any, j: int, *, category: bool) -> Array:
+    """The values of a column of a table `(n,)`: as they are where they are of a category, else numbers where they can.
+
+    Raises:
+        DataError: a column of Arrow that holds neither numbers, texts nor dates.
+    """
+    if hasattr(frame, "iloc"):
+        return np.asarray(frame.iloc[:, j], dtype=object if category else None)
+    from attar.data.tables import from_arrow, is_text
+
+    column = frame.column(j)
+    if category or is_text(column.type) or hasattr(column.type, "index_type"):  # a dictionary
+        return np.fromiter(column.to_pylist(), dtype=object, count=len(column))
+    values: Array = from_arrow(frame.select([j]), where="X")[0][:, 0]
+    return values
+
+
+def spelt(category: Any) -> str:
+    """A category as text: a column of whole numbers with a gap arrives as floats, and they are written without a point.
+
+    >>> spelt(2.0), spelt("red"), spelt(0.5)
+    ('2', 'red', '0.5')
+    """
+    return str(int(category)) if isinstance(category, float) and category.is_integer() else str(category)
