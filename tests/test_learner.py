@@ -72,6 +72,24 @@ def test_labels_come_back_in_the_type_that_they_were_given_in(fitted) -> None:
     assert learner.score(x, y) > 0.8
 
 
+@pytest.mark.parametrize("gap", [-1, None, np.nan])
+def test_samples_without_a_label_do_not_count(fitted, gap) -> None:
+    learner, _ = fitted
+    x, y = rhythms()
+    known, weights = np.arange(60) < 20, np.arange(60) % 3
+    some = [int(label) if is_known else gap for label, is_known in zip(y, known)]
+    assert learner.score(x, some) == learner.score(x[known], y[known])
+    assert learner.score(x, some, weights) == learner.score(x[known], y[known], weights[known])
+    with pytest.raises(LabelError, match=r"^no sample is labelled"):
+        learner.score(x, [gap] * 60)
+
+
+def test_logarithms_of_probabilities(fitted) -> None:
+    learner, _ = fitted
+    x, _ = rhythms()
+    np.testing.assert_array_equal(np.exp(learner.predict_log_proba(x)), np.exp(np.log(learner.predict_proba(x))))
+
+
 def test_the_exported_file_is_the_learner(fitted, tmp_path) -> None:
     learner, folder = fitted
     x, _ = rhythms()
@@ -133,6 +151,9 @@ def test_an_estimator_of_scikit_learn() -> None:
         (["2", "", "10"] * 6, np.array(["2", "10"])),
         (pd.Series(["1.0", "2.0"] * 9), np.array(["1.0", "2.0"])),
         (pd.Categorical([" a ", "b"] * 9), np.array([" a ", "b"])),
+        (np.array([1, -1, 2] * 6, dtype=np.int8), np.array([1, 2], dtype=np.int8)),
+        (np.ma.array([0, 1, 9] * 6, mask=[0, 0, 1] * 6, dtype=np.uint8), np.array([0, 1], dtype=np.uint8)),
+        (pd.array([1, None, 2] * 6, dtype="Int8"), np.array([1, 2])),
         (np.array([[10**18 + 1], [10**18 + 2], [-1]] * 6), np.array([10**18 + 1, 10**18 + 2])),
     ],
 )
@@ -140,7 +161,7 @@ def test_labels_are_those_that_were_given(y, classes) -> None:
     dataset = from_arrays(np.zeros((18, 2)), y)
     found = _as_given(dataset.classes, dataset, y)
     np.testing.assert_array_equal(found, classes)
-    assert found.dtype.kind == classes.dtype.kind
+    assert found.dtype == classes.dtype or found.dtype.kind == classes.dtype.kind == "U"
 
 
 def test_a_copy_predicts_the_same_labels() -> None:
@@ -204,6 +225,41 @@ def test_no_labels_at_all_are_refused_before_anything_is_learnt(X, monkeypatch) 
 def test_a_seed_a_time_and_epochs_are_numbers(learner) -> None:
     with pytest.raises(DataError, match="must be a"):
         learner.fit(*rhythms())
+
+
+@pytest.mark.parametrize(
+    ("learner", "y", "error", "said"),
+    [
+        (Learner(budget=100), [0, 1], BudgetError, "^budget 100 is no text; write it as '50KB'"),
+        (
+            Learner(progress="bar"),
+            [0, 1],
+            DataError,
+            "^progress is 'bar': give True for bars on the terminal, or None$",
+        ),
+        (Learner(), np.array([b"a", b"b"]), LabelError, "^y holds bytes"),
+        (Learner(), [b"a", None], LabelError, "^y holds bytes"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_name(learner, y, error, said) -> None:
+    with pytest.raises(error, match=said):
+        learner.fit(np.zeros((2, 3)), y)
+
+
+def test_progress_is_shown_where_it_is_asked_for(monkeypatch, capsys) -> None:
+    def fit_dataset(dataset, options, budget, progress, **_):
+        progress.say(f"seed {options.seed}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attar.fit.fit_dataset", fit_dataset)
+    told = []
+    for progress, seed in ((True, 1), (True, None), (True, None), (False, 1), (None, 1)):
+        with pytest.raises(KeyboardInterrupt):
+            Learner(progress=progress, random_state=seed, time=1).fit(np.eye(9, 3), [0, 1, 0, 1, 0, 1, 0, 1, 0])
+        told.append(capsys.readouterr().err)
+    assert told[0] == "seed 1\n"
+    assert told[1] != told[2]
+    assert told[3:] == ["", ""]
 
 
 def test_epochs_of_a_backbone_are_passed_on() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from attar._files import write_whole
@@ -38,9 +41,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         backbone_epochs: passes over the samples that it is trained on for, without labels; 0: it stays as it is.
         balanced: whether each class counts the same, however rare: candidates are judged by the mean accuracy over the
             classes, and answers are those of a model to which all classes are as frequent.
-        random_state: seed of everything random.
+        random_state: seed of everything random; None: another for each fit, which then cannot go on in its run.
         run: folder to keep the run in (stages, report, model); a fit that was killed goes on there. None: none is kept.
-        progress: where to report, as in `attar.training.progress`; None: nowhere.
+        progress: True: bars on the terminal; or where else to report, as in `attar.training.progress`; None: nowhere.
 
     Attributes:
         classes_: labels `(n_classes,)`, sorted, as they were given in y.
@@ -72,9 +75,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         backbone: str | None = None,
         backbone_epochs: int = 0,
         balanced: bool = False,
-        random_state: int = 0,
+        random_state: int | None = 0,
         run: str | Path | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> None:
         self.budget = budget
         self.kind = kind
@@ -112,7 +115,6 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from attar.data.held import framed, names
         from attar.deploy.session import load
         from attar.fit import Options, fit_dataset, prepared
-        from attar.training.progress import Silent
 
         seed, epochs, seconds = self._numbers()
         if isinstance(self.pretexts, str):
@@ -127,7 +129,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             backbone_epochs=epochs,
             balanced=bool(self.balanced),
         )
-        budget = options.limits()
+        budget, reporting = options.limits(), _reporting(self.progress)
         if y is None:
             y = getattr(X, "y", None) if is_graph(X) else None
         if y is None:
@@ -135,19 +137,19 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "Learner requires y to be passed, but the target y is None: give a label for each sample, -1 where "
                 "unknown"
             )
+        _hold_labels(y)
         dataset = prepared(from_arrays(X, y, kind=self.kind, groups=groups), options)
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory() as scratch, reporting as progress:
             folder = Path(scratch, "run") if self.run is None else Path(self.run)
             outcome = fit_dataset(
                 dataset,
                 options,
                 budget,
-                self.progress or Silent(),
+                progress,
                 folder=folder,
                 source="Python arrays",
                 command=repr(self),
             )
-            self._bytes = outcome.model.read_bytes()
             self.model_: Model = load(outcome.model)
         self.facts_: Facts = outcome.facts
         self.classes_ = _as_given(self.model_.meta.classes, dataset, y)
@@ -166,6 +168,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: Any = self.random_state
         epochs: Any = self.backbone_epochs
         seconds: Any = self.time
+        if seed is None:
+            seed = int(check_random_state(None).randint(2**31 - 1))
         for name, count in (("random_state", seed), ("backbone_epochs", epochs)):
             if not is_count(count, 0):
                 raise DataError(f"{name} must be a whole number from 0 on; got {count!r}")
@@ -195,6 +199,32 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels: npt.NDArray[Any] = self.classes_[self.model_.predict_proba(X).argmax(axis=1)]
         return labels
 
+    def predict_log_proba(self, X: Any) -> npt.NDArray[np.float32]:
+        """Logarithm of the probability of each class; arguments, shape and errors as `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of the labelled samples that are right.
+
+        Arguments:
+            X: samples as of `predict`.
+            y: labels `(n,)` as of `fit`; samples that are unlabelled are left out.
+            sample_weight: of each sample `(n,)`; None: all count the same.
+
+        Raises:
+            ModelError: as `predict_proba`; LabelError: no sample is labelled.
+        """
+        from attar.data.labels import encode_labels
+
+        check_is_fitted(self)
+        labels = _flat(y)
+        known = encode_labels(labels)[0] >= 0
+        if not known.any():
+            raise LabelError("no sample is labelled: give the label of some, to say how many are right")
+        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
+        return float(accuracy_score(_typed(labels[known]), self.predict(X)[known], sample_weight=weights))
+
     def export(self, path: str | Path) -> Path:
         """Write the ONNX file, to be read with `attar.load`, `attar predict` or plain onnxruntime.
 
@@ -203,7 +233,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         path = Path(path)
-        write_whole(path, self._bytes)
+        write_whole(path, self.model_.data)
         return path
 
     def report(self, path: str | Path) -> Path:
@@ -215,17 +245,6 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         write_whole(path, render(self.facts_))
         return path
 
-    def __getstate__(self) -> dict[str, Any]:
-        # Sessions of onnxruntime cannot be copied; the file can.
-        return {name: value for name, value in super().__getstate__().items() if name != "model_"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        from attar.deploy.session import loads
-
-        super().__setstate__(state)
-        if "_bytes" in state:
-            self.model_ = loads(self._bytes)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -233,10 +252,45 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
+def _reporting(progress: Any) -> AbstractContextManager[Progress]:
+    """What a fit reports to while it is under way."""
+    if progress is True:
+        from attar._terminal import Terminal
+
+        return Terminal()
+    if progress in (None, False):
+        from attar.training.progress import Silent
+
+        return nullcontext(Silent())
+    if not (hasattr(progress, "task") and hasattr(progress, "say")):
+        raise DataError(f"progress is {progress!r}: give True for bars on the terminal, or None")
+    return nullcontext(progress)
+
+
+def _flat(y: Any) -> npt.NDArray[Any]:
+    """Labels `(n,)` as an array; NaN where a masked array has none."""
+    from attar.data.held import plain
+
+    labels: npt.NDArray[Any] = np.asarray(plain(y))
+    return labels[:, 0] if labels.shape[1:] == (1,) else labels
+
+
+def _hold_labels(y: Any) -> None:
+    labels = _flat(y)
+    if labels.dtype.kind == "S" or (labels.dtype == object and any(isinstance(one, bytes) for one in labels.flat)):
+        raise LabelError("y holds bytes, which are no labels to give back: decode them, as by np.char.decode(y)")
+
+
+def _typed(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Labels without gaps in the type that they would have had without gaps."""
+    return np.array(labels.tolist()) if labels.dtype == object else labels
+
+
 def _as_given(classes: tuple[str, ...], dataset: Dataset, y: Any) -> npt.NDArray[Any]:
     """Labels as they came, one of each class, where a file has their names."""
     codes = [dataset.classes.index(name) for name in classes]
-    labels: npt.NDArray[Any] = np.asarray(y).reshape(len(dataset.y))[[np.argmax(dataset.y == code) for code in codes]]
-    if getattr(getattr(y, "dtype", None), "kind", "") == "i":  # nullable integers of pandas are floats beside gaps
-        return labels.astype(np.int64)
-    return np.array(labels.tolist()) if labels.dtype == object else labels
+    labels = _flat(y)[[np.argmax(dataset.y == code) for code in codes]]
+    kind = getattr(y, "dtype", None)
+    if getattr(kind, "kind", "") in ("i", "u"):  # floats beside gaps that are masked, or of pandas' nullable integers
+        return labels.astype(kind if isinstance(kind, np.dtype) else np.int64)
+    return _typed(labels)

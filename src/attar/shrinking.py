@@ -27,8 +27,9 @@ from attar.compress.program import Program, listed
 from attar.compress.saved import save
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.sources import read, read_for_network, read_for_prediction
-from attar.deploy.meta import KEY, ModelMeta
+from attar.deploy.meta import KEY
 from attar.deploy.session import Model
+from attar.deploy.session import load as load_model
 from attar.errors import BudgetError, CompressionError, DataError, ExportError, ModelError
 from attar.errors import listed as listing
 from attar.fit import fingerprint_of
@@ -270,8 +271,7 @@ def _opened(model: Path, file: Path) -> Model | onnxruntime.InferenceSession:
         session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise DataError(f"{file}: cannot be run in onnxruntime; leave the data away") from error
-    described = session.get_modelmeta().custom_metadata_map.get(KEY)
-    return session if described is None else Model(ModelMeta.from_json(described), session)
+    return session if KEY not in session.get_modelmeta().custom_metadata_map else load_model(model)
 
 
 def _said(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:

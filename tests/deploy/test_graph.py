@@ -8,7 +8,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from attar.deploy.graph import compact, describe, write
-from attar.deploy.meta import KEY, ModelMeta
+from attar.deploy.meta import CHECKSUM, KEY, ModelMeta, is_whole
 from attar.errors import ExportError
 
 FLOAT = TensorProto.FLOAT
@@ -145,4 +145,24 @@ def test_the_description_replaces_what_was_there() -> None:
     proto.metadata_props.add(key="path", value="/home/me")
     describe(proto, meta)
     describe(proto, meta)
-    assert [(entry.key, entry.value) for entry in compact(proto).metadata_props] == [(KEY, meta.to_json())]
+    said, checked = compact(proto).metadata_props
+    assert (said.key, said.value, checked.key) == (KEY, meta.to_json(), CHECKSUM)
+
+
+def test_the_checksum_is_of_what_is_written(tmp_path: Path) -> None:
+    proto = model(nodes(), AXES)
+    write(compact(proto), tmp_path / "foreign.onnx")
+    assert not onnx.load(tmp_path / "foreign.onnx").metadata_props
+    describe(proto, ModelMeta("table", (2,), ("a", "b")))
+    small = compact(proto)
+    write(small, tmp_path / "m.onnx")
+    data = (tmp_path / "m.onnx").read_bytes()
+    assert len(data) == small.ByteSize()
+    again = onnx.load(tmp_path / "m.onnx")
+    assert is_whole(data)
+    assert is_whole(again.SerializeToString())
+    assert not is_whole(data[:40] + bytes([data[40] ^ 1]) + data[41:])
+    again.metadata_props[0].value = ModelMeta("table", (2,), ("a", "c")).to_json()
+    write(again, tmp_path / "other.onnx")
+    assert is_whole((tmp_path / "other.onnx").read_bytes())
+    assert [entry.key for entry in onnx.load(tmp_path / "other.onnx").metadata_props] == [KEY, CHECKSUM]

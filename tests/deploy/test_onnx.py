@@ -13,9 +13,11 @@ from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor, nn
 
+from attar.compress.packed import pack, unpack
+from attar.compress.weights import quantize_weights
 from attar.data.dataset import Column, Floats
 from attar.deploy.folding import fold_batch_norm
-from attar.deploy.meta import ModelMeta
+from attar.deploy.meta import CHECKSUM, ModelMeta, is_whole
 from attar.deploy.onnx import export, export_sklearn, weigh
 from attar.deploy.session import load
 from attar.errors import ExportError
@@ -39,7 +41,7 @@ PROGRAM = """
 import torch
 from pathlib import Path
 from torch import nn
-from attar.deploy.meta import ModelMeta
+from attar.deploy.meta import CHECKSUM, ModelMeta, is_whole
 from attar.deploy.onnx import export
 torch.manual_seed(3)
 net = nn.Sequential(nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.Flatten(), nn.Linear(24, 3), nn.Softmax(-1))
@@ -56,7 +58,7 @@ def test_same_weights_give_the_same_bytes_in_another_process(tmp_path: Path) -> 
 
 def test_nothing_of_the_exporting_program_is_left(image_file: Path) -> None:
     model = onnx.load(image_file)
-    assert [entry.key for entry in model.metadata_props] == ["attar"]
+    assert [entry.key for entry in model.metadata_props] == ["attar", "attar.crc32"]
     assert not model.producer_name
     assert all(not node.name and not node.doc_string and not node.metadata_props for node in model.graph.node)
     assert b"torch" not in image_file.read_bytes()
@@ -103,6 +105,34 @@ def test_a_module_that_cannot_be_exported_leaves_nothing(tmp_path: Path, module:
         export(module, torch.zeros(1, 4), tmp_path / "model.onnx", ModelMeta("table", (4,), tuple("abcd")))
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit to the size of files")
+def test_a_full_disk_is_not_the_fault_of_the_module(tmp_path: Path) -> None:
+    import resource
+
+    module, before = nn.Sequential(nn.Linear(4, 4), nn.Softmax(1)), resource.getrlimit(resource.RLIMIT_FSIZE)
+    meta = ModelMeta("table", (4,), tuple("abcd"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            export(module, torch.zeros(1, 4), tmp_path / "model.onnx", meta)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weighed_rounded_and_restored_files_are_whole(tmp_path: Path, series_file: Path) -> None:
+    file, small, packed, restored = (tmp_path / name for name in ("w.onnx", "q.onnx", "p.attar", "r.onnx"))
+    file.write_bytes(series_file.read_bytes())
+    weigh(file, [1, 2, 1, 1])
+    quantize_weights(file, small)
+    pack(file, packed)
+    unpack(packed, restored)
+    for one in (file, small, restored):
+        assert onnx.load(one).metadata_props[-1].key == CHECKSUM
+        assert is_whole(one.read_bytes())
+    assert small.read_bytes() == restored.read_bytes()
 
 
 def test_an_example_without_a_sample_is_refused(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
+import copy
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,10 +21,10 @@ from attar.data.dataset import Column, Floats
 from attar.data.images import resize
 from attar.data.sources import read_for_prediction
 from attar.deploy.graph import write
-from attar.deploy.meta import ModelMeta
+from attar.deploy.meta import CHECKSUM, ModelMeta, is_whole
 from attar.deploy.onnx import export
-from attar.deploy.session import load
-from attar.errors import ModelError
+from attar.deploy.session import load, loads
+from attar.errors import DataError, ModelError
 
 Samples = Callable[..., Floats]
 
@@ -284,6 +287,38 @@ def test_a_model_of_a_newer_attar(tmp_path: Path, image_file: Path) -> None:
     write(model, tmp_path / "m.onnx")
     with pytest.raises(ModelError, match=r"m\.onnx: .*upgrade"):
         load(tmp_path / "m.onnx")
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path, series_file: Path) -> None:
+    data = series_file.read_bytes()
+    assert is_whole(data)
+    middle = len(data) // 2
+    for damaged in (data[:middle] + bytes(50) + data[middle + 50 :], data[:-1] + b"-"):
+        (tmp_path / "m.onnx").write_bytes(damaged)
+        with pytest.raises(ModelError, match=r"m\.onnx: is damaged, or was changed after attar wrote it; copy it anew"):
+            load(tmp_path / "m.onnx")
+
+
+def test_a_file_without_a_checksum_is_loaded(series_file: Path, samples: Samples) -> None:
+    model = onnx.load(series_file)
+    assert model.metadata_props[-1].key == CHECKSUM
+    del model.metadata_props[-1]
+    before = loads(model.SerializeToString())
+    np.testing.assert_array_equal(before.predict(samples(9, 3, 40)), load(series_file).predict(samples(9, 3, 40)))
+
+
+def test_a_model_can_be_copied(series_file: Path, samples: Samples) -> None:
+    model, x = load(series_file, threads=1), samples(9, 3, 40)
+    for again in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert again is not model
+        np.testing.assert_array_equal(again.predict_proba(x), model.predict_proba(x))
+        assert again.__reduce__()[0].keywords == {"threads": 1}
+
+
+@pytest.mark.parametrize("threads", [1.5, "2", -1, True])
+def test_threads_are_a_whole_number(series_file: Path, threads: Any) -> None:
+    with pytest.raises(DataError, match=rf"^threads is {threads!r}: give a whole number from 0$"):
+        load(series_file, threads=threads)
 
 
 def test_needs_only_numpy_and_onnxruntime(image_file: Path) -> None:

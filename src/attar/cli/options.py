@@ -98,6 +98,6 @@ def shown(quiet: bool) -> AbstractContextManager[Progress]:
         from attar.training.progress import Silent
 
         return nullcontext(Silent())
-    from attar.cli.show import Terminal
+    from attar._terminal import Terminal
 
     return Terminal()

@@ -50,6 +50,8 @@ class Budget:
         Raises:
             BudgetError: the text is something else.
         """
+        if not isinstance(text, str):
+            raise BudgetError(f"budget {text!r} is no text; write it as '50KB', '0.5ms', '1%' or '50KB,0.5ms'")
         found: dict[str, float] = {}
         for part in text.split(","):
             match = _PART.fullmatch(part)

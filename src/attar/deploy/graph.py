@@ -11,7 +11,7 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from attar._files import write_whole
-from attar.deploy.meta import KEY, ModelMeta
+from attar.deploy.meta import CHECKSUM, KEY, ModelMeta, checksum
 from attar.errors import ExportError, first_line
 
 # onnxruntime 1.20, the oldest that attar supports, reads up to IR version 10.
@@ -67,6 +67,7 @@ def compact(model: ModelProto) -> ModelProto:
     for domain in sorted({node.domain for node in nodes} | {""}):
         small.opset_import.add(domain=domain, version=opsets[domain])
     small.metadata_props.extend(entry for entry in model.metadata_props if entry.key == KEY)
+    _seal(small)
     return small
 
 
@@ -76,13 +77,23 @@ def describe(model: ModelProto, meta: ModelMeta) -> None:
     model.metadata_props.add(key=KEY, value=meta.to_json())
 
 
+def _seal(model: ModelProto) -> None:
+    """Store the checksum of a model of attar's in it, in place of what was there; see `attar.deploy.meta.is_whole`."""
+    kept = [entry for entry in model.metadata_props if entry.key != CHECKSUM]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    if any(entry.key == KEY for entry in kept):
+        model.metadata_props.add(key=CHECKSUM, value=checksum(model.SerializeToString(deterministic=True)))
+
+
 def write(model: ModelProto, path: Path) -> None:
-    """Check the model and write it, whole or not at all.
+    """Check the model and write it, whole or not at all, with the checksum that `compact` has already made room for.
 
     Raises:
         ExportError: the model breaks ONNX's own rules.
     """
     check_valid(model, str(path))
+    _seal(model)
     write_whole(path, model.SerializeToString(deterministic=True))
 
 

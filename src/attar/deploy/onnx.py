@@ -166,7 +166,7 @@ def traced(
         fold: whether what hangs on constants alone is computed now.
 
     Raises:
-        ExportError: an operation has no ONNX form.
+        ExportError: an operation has no ONNX form. OSError: the disk is full.
     """
     # The TorchScript exporter, because on torch 2.13 the dynamo one takes 1.6 to 2.3 s where this takes 0.03 s, writes
     # an adaptive pooling as four nodes around a ReduceMean where this writes GlobalAveragePool (which has an integer
@@ -185,6 +185,8 @@ def traced(
                 do_constant_folding=fold,
                 dynamo=False,
             )
+        except OSError:  # the disk is full
+            raise
         # Each part of the exporter has exceptions of its own, and assertions.
         except Exception as error:
             raise ExportError(f"{name} has no ONNX form: {first_line(error)}; replace that operation") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from attar._settings import check_count
 from attar.data.dataset import Column, Floats
 from attar.data.held import plain
 from attar.data.tokens import Tokenizer
 from attar.deploy.feed import Feed, graph, images, series, table, texts
-from attar.deploy.meta import COMPRESSED, KEY, ModelMeta
+from attar.deploy.meta import COMPRESSED, KEY, ModelMeta, is_whole
 from attar.deploy.units import doubts, evenly
 from attar.errors import DataError, ModelError, first_line
 
@@ -34,13 +35,20 @@ class Model:
     """A model file, ready to predict.
 
     Arguments:
-        meta: the description stored in the file.
-        session: of onnxruntime, on the file.
+        data: the bytes of the file.
+        meta: the description stored in it.
+        session: of onnxruntime, on it.
     """
 
-    def __init__(self, meta: ModelMeta, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, data: bytes, meta: ModelMeta, session: onnxruntime.InferenceSession) -> None:
+        self.data = data
         self.meta = meta
         self._session = session
+
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[bytes]]:
+        # Sessions of onnxruntime cannot be copied; the file can.
+        threads = self._session.get_session_options().intra_op_num_threads
+        return partial(loads, threads=threads), (self.data,)
 
     def __repr__(self) -> str:
         return f"Model(kind={self.kind!r}, shape={self.shape}, classes={self.classes.tolist()})"
@@ -185,7 +193,8 @@ def load(path: str | Path, *, threads: int = 0) -> Model:
         threads: for one prediction; 0 means one per core.
 
     Raises:
-        ModelError: there is no such file, or it is not attar's, or a newer attar wrote it.
+        ModelError: there is no such file, or it is not attar's, or a newer attar wrote it, or it is damaged.
+        DataError: `threads` is no whole number from 0.
     """
     path = Path(path)
     try:
@@ -203,13 +212,16 @@ def load(path: str | Path, *, threads: int = 0) -> Model:
 
 def loads(data: bytes, name: str | Path = "model", *, threads: int = 0) -> Model:
     """A model from the bytes of its file; `name` is what an error calls it, and all else as of `load`."""
+    check_count("threads", threads, least=0)
     if data.startswith(COMPRESSED):
         raise ModelError(
             f"{name}: an .attar file, which onnxruntime does not run; `attar unpack` makes one that it does"
         )
+    if not is_whole(data):
+        raise ModelError(f"{name}: is damaged, or was changed after attar wrote it; copy it anew, or export it again")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = int(threads)
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     try:
@@ -225,4 +237,4 @@ def loads(data: bytes, name: str | Path = "model", *, threads: int = 0) -> Model
         meta = ModelMeta.from_json(text)
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None
-    return Model(meta, session)
+    return Model(data, meta, session)

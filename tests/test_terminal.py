@@ -1,6 +1,6 @@
 import pytest
 
-from attar.cli.show import Terminal
+from attar._terminal import Terminal
 
 
 def test_finished_lines_go_to_standard_error(capsys):
