@@ -104,7 +104,8 @@ def over_settings(folder: Path) -> None:
             f"{name:32} {wrong.t_min:6.3g} {first:7.1%} {reached} {highest:8.1%} {wrong.test_risk[-1]:6.1%}", flush=True
         )
     sizes = (10, 25, 50, 100, 200, 400)
-    curve = network_curve(*data, "batch size", sizes, epochs=100, width=64, lr=0.05, label_noise=NOISE)
+    X, y, X_test, y_test = data
+    curve = network_curve(X, y, X_test, y_test, "batch size", sizes, epochs=100, width=64, lr=0.05, label_noise=NOISE)
     table(curve, 1)
     save(curve, folder, "network-batch-size")
 

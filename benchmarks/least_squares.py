@@ -35,6 +35,7 @@ def exactness() -> None:
     x, y, t, z = samples(400, n)
     sizes = [20, 150, 196, 197, 198, 199, 200, 201, 202, 203, 204, 250, 400]
     curve = least_squares_path(x, y, t, z, sizes)
+    assert curve.condition is not None
     print("\np, test risk of the path, relative difference from lstsq, scaled condition number (n = 200)")
     for p, risk, condition in zip(sizes, curve.test_risk, curve.condition, strict=True):
         expected = ((t[:, :p] @ lstsq(x[:, :p], y)[0] - z) ** 2).mean()

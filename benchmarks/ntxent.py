@@ -44,10 +44,10 @@ def peak() -> int:
 
 def memory() -> None:
     """Print the peak beyond vectors and gradients, in a process of its own."""
-    z = [torch.randn(MANY, DIM, requires_grad=True) for _ in range(2)]
+    one, other = (torch.randn(MANY, DIM, requires_grad=True) for _ in range(2))
     seconds(nt_xent, 64)
     before = peak()
-    nt_xent(*z, TEMPERATURE).backward()
+    nt_xent(one, other, TEMPERATURE).backward()
     print((peak() - before) / 1e6)
 
 

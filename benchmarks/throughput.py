@@ -123,7 +123,7 @@ def parts(x: np.ndarray[Any, Any], kind: Any) -> str:
 
     taken = {
         "views": seconds(lambda: kind.view(torch.cat([batch, batch]), generator)),
-        "loss": seconds(lambda: nt_xent(*z, TEMPERATURE).backward()),
+        "loss": seconds(lambda: nt_xent(z[0], z[1], TEMPERATURE).backward()),
         "encoder": seconds(lambda: encoder(views).square().mean().backward()),
     }
     return ", ".join(f"{name} {1e3 * s:.0f} ms" for name, s in taken.items())
@@ -138,8 +138,19 @@ def main() -> None:
     kind = kinds.of("image").learn(x)
 
     def ours(precision: str) -> Callable[[], None]:
-        settings = {"width": WIDTH, "batch_size": BATCH, "projection": PROJECTION, "lr": LR, "random_state": 0}
-        return lambda: SimCLR(DIM, epochs=1, precision=precision, **settings).fit(x)
+        def run() -> None:
+            SimCLR(
+                DIM,
+                epochs=1,
+                width=WIDTH,
+                batch_size=BATCH,
+                projection=PROJECTION,
+                lr=LR,
+                precision=precision,
+                random_state=0,
+            ).fit(x)
+
+        return run
 
     runs = {"attar": ours("32-true"), "attar, bfloat16": ours("bf16-mixed")}
     runs |= {"lightly, 0 workers": peer(x, kind, 0), "lightly, 2 workers": peer(x, kind, 2)}

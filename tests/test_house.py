@@ -1,9 +1,12 @@
 """What holds for the house as a whole: its public face, and what stays unloaded until it is needed."""
 
+import ast
 import json
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ import torch
 from torch import nn
 
 import attar
-from attar import density, represent
+from attar import compress, density, represent, risk
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
 
@@ -62,6 +65,17 @@ def test_every_public_name_is_there_and_documented(package):
     assert set(package.__all__) <= set(dir(package))
     for name in package.__all__:
         assert getattr(package, name).__doc__
+
+
+@pytest.mark.parametrize("package", [attar, compress, density, represent, risk])
+def test_checkers_of_types_see_the_names_that_there_are(package):
+    tree = ast.parse(Path(package.__file__).read_text())
+    (seen,) = (node.body for node in tree.body if isinstance(node, ast.If) and node.test.id == "TYPE_CHECKING")
+    names = {alias.asname: (one.module, alias.name) for one in seen for alias in one.names}
+    assert sorted(names) == package.__all__
+    for shown, (module, name) in names.items():
+        assert shown == name
+        assert getattr(import_module(module), name) is getattr(package, name)
 
 
 def test_a_name_that_is_not_there():

@@ -265,9 +265,9 @@ def _latents(
         model = autoencoder(kind, x[learnt], dim, epochs, precision, seed, run, progress)
         made.append((f"autoencoder, {dim} values", model))
     latents = []
-    for name, model in made:
+    for name, one in made:
         stage = "seen-by-" + name.split(",")[0].lower()
-        seen = run.stage(stage, lambda _, m=model: _seen(m, kind, x, v, learnt, aside, shown, ends, seed))  # type: ignore[misc]
+        seen = run.stage(stage, lambda _, m=one: _seen(m, kind, x, v, learnt, aside, shown, ends, seed))  # type: ignore[misc]
         latents.append(Latent(name, seen.facts["error"], **seen.arrays))
     return latents
 
