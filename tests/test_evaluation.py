@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_score, roc_auc_score
 
 from attar.adapt.intervals import estimate
 from attar.deploy.session import load
 from attar.errors import LabelError
-from attar.evaluation import evaluate
+from attar.evaluation import area_under_roc, evaluate
 from tests.conftest import people
 
 
@@ -28,6 +28,18 @@ def test_figures_are_those_of_scikit_learn(tmp_path, images) -> None:
     assert found.classes == ("0", "1", "2", "3", "4", "5")
     assert found.confusion.tolist() == confusion_matrix(y, said, labels=range(6))[:, :5].tolist()
     assert "labels that the model does not know, and cannot get right: '5'" in found.notes
+    wanted = precision_score(y, said, labels=range(5), average=None)
+    assert found.precisions == (*(pytest.approx(one) for one in wanted), None)
+    p = model.predict_proba(x)
+    assert found.areas == (*(pytest.approx(roc_auc_score(y == i, p[:, i])) for i in range(5)), None)
+
+
+def test_the_area_of_equal_scores_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    scores, positive = rng.integers(5, size=40).astype(np.float32), rng.random(40) < 0.3
+    assert area_under_roc(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
+    assert area_under_roc(scores, np.ones(40, bool)) is None
+    assert area_under_roc(scores, np.zeros(40, bool)) is None
 
 
 def test_only_the_test_part_of_a_source_is_judged_and_files_say_labels_and_groups(tmp_path, images) -> None:

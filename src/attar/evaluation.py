@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from attar.adapt.intervals import Interval, estimate
 from attar.data.copies import copied, copies, duplicates
@@ -30,6 +31,8 @@ class Evaluation:
         balanced_interval: likewise, of `balanced_accuracy`.
         classes: of the model, and after them those that it does not know.
         confusion: how often each class was taken for each that the model knows `(n_classes, n_known)`.
+        areas: under the ROC curve of each class against the rest, by its probabilities; None of one that the model does
+            not know, and where all samples are of it, or none.
         notes: what was found on reading.
     """
 
@@ -38,6 +41,7 @@ class Evaluation:
     balanced_interval: Interval
     classes: tuple[str, ...]
     confusion: Ints
+    areas: tuple[float | None, ...]
     notes: tuple[str, ...]
 
     @property
@@ -48,8 +52,17 @@ class Evaluation:
     @property
     def recalls(self) -> tuple[float | None, ...]:
         """Share of the samples of each class that are right; None of a class without any."""
-        right = [self.confusion[i, i] if i < self.confusion.shape[1] else 0 for i in range(len(self.classes))]
-        return tuple(float(hit / n) if n else None for hit, n in zip(right, self.confusion.sum(1).tolist()))
+        return self._right_among(self.confusion.sum(1))
+
+    @property
+    def precisions(self) -> tuple[float | None, ...]:
+        """Share of the samples taken for each class that are right; None of a class that none was taken for."""
+        return self._right_among(self.confusion.sum(0))
+
+    def _right_among(self, counts: Ints) -> tuple[float | None, ...]:
+        right, unknown = self.confusion.diagonal(), len(self.classes) - self.confusion.shape[1]
+        pairs = zip(np.pad(right, (0, unknown)).tolist(), np.pad(counts, (0, len(self.classes) - len(counts))).tolist())
+        return tuple(hit / n if n else None for hit, n in pairs)
 
     @property
     def balanced_accuracy(self) -> float:
@@ -68,12 +81,17 @@ class Evaluation:
             "",
         ]
         wide = max(map(len, self.classes))
-        for i, (name, recall) in enumerate(zip(self.classes, self.recalls)):
+        each = zip(self.classes, self.recalls, self.precisions, self.areas)
+        for i, (name, recall, precision, area) in enumerate(each):
             wrong = np.where(np.arange(self.confusion.shape[1]) == i, 0, self.confusion[i])
-            share = "–" if recall is None else f"{100 * recall:.1f} %"
+            shares = ["–" if share is None else f"{100 * share:.1f} %" for share in (recall, precision)]
+            curve = "–" if area is None else f"{area:.3f}"
             most = int(wrong.argmax())
             taken = f"  most often taken for {self.classes[most]} ({wrong[most]:,})" if wrong[most] else ""
-            found.append(f"{name:<{wide}}  {share:>7} of {self.confusion[i].sum():>6,}{taken}")
+            found.append(
+                f"{name:<{wide}}  {shares[0]:>7} of {self.confusion[i].sum():>6,}  precision {shares[1]:>7}  "
+                f"AUC {curve:>5}{taken}"
+            )
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -85,8 +103,17 @@ class Evaluation:
             "balanced_interval": list(self.balanced_interval),
             "n": self.n,
             "classes": [
-                {"name": name, "n": sum(row), "recall": recall, "taken_for": dict(zip(self.classes, row))}
-                for name, recall, row in zip(self.classes, self.recalls, self.confusion.tolist())
+                {
+                    "name": name,
+                    "n": sum(row),
+                    "recall": recall,
+                    "precision": precision,
+                    "auc": area,
+                    "taken_for": dict(zip(self.classes, row)),
+                }
+                for name, recall, precision, area, row in zip(
+                    self.classes, self.recalls, self.precisions, self.areas, self.confusion.tolist()
+                )
             ],
             "notes": list(self.notes),
         }
@@ -152,7 +179,8 @@ def evaluate(
     parts = levels(given, windows)
     x: Floats = dataset.x[judged]
     with (progress or Silent()).task("evaluate", len(x)) as task:
-        said = loaded.predict_proba(x, task.advance).argmax(1)
+        probabilities = loaded.predict_proba(x, task.advance)
+    said = probabilities.argmax(1)
     known = tuple(loaded.meta.classes)
     others = tuple(name for name in dataset.classes if name not in known)
     classes = (*known, *others)
@@ -169,4 +197,29 @@ def evaluate(
     right, together = (said == y).astype(np.float64), parts[0][judged] if parts else None
     accuracy, interval = estimate(right, together)
     balanced_interval = estimate(right, together, classes=y)[1]
-    return Evaluation(accuracy, interval, balanced_interval, classes, confusion, tuple(notes))
+    areas = (*(area_under_roc(p, y == i) for i, p in enumerate(probabilities.T)), *(None for _ in others))
+    return Evaluation(accuracy, interval, balanced_interval, classes, confusion, areas, tuple(notes))
+
+
+def area_under_roc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float | None:
+    """How probable it is that a positive sample has a higher score than another; equal ones count half.
+
+    U / (n₊ n₋) of the sum of ranks, U = R₊ − n₊ (n₊ + 1) / 2 (Mann, Whitney, On a test of whether one of two random
+    variables is stochastically larger than the other, 1947, https://doi.org/10.1214/aoms/1177730491).
+
+    Arguments:
+        scores: `(n,)`.
+        positive: which samples are `(n,)`.
+
+    Returns:
+        The area; None where all samples are positive, or none.
+
+    >>> area_under_roc(np.float32([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
+    0.75
+    """
+    n, hits = len(positive), int(positive.sum())
+    if hits in (0, n):
+        return None
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (counts.cumsum() - (counts - 1) / 2)[place]  # those of equal scores are their mean
+    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * (n - hits)))

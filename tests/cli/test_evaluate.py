@@ -23,11 +23,13 @@ def test_a_line_and_one_for_each_class(finished, empty) -> None:
     )
     assert f"; {100 * balanced_accuracy_score(y[:30], said):.1f} % in the mean over the classes (" in lines[0]
     assert len(lines) == 2 + len(np.unique(y))
+    assert all("  precision " in line and "  AUC " in line for line in lines[2:])
     called = call("evaluate", model, "new.npz", "--json")
     found = json.loads(called.out)
     assert found["n"] == 30
     assert found["accuracy"] == accuracy_score(y[:30], said)
     assert sum(one["n"] for one in found["classes"]) == 30
+    assert all(0 < one["precision"] <= 1 and 0.5 < one["auc"] <= 1 for one in found["classes"])
 
 
 def test_without_a_label_there_is_nothing_to_judge_by(finished, empty) -> None:

@@ -1,6 +1,8 @@
 import csv
+import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from attar.deploy.session import load
@@ -30,6 +32,42 @@ def test_a_label_and_its_probability_for_each_sample(finished, empty, samples):
     p = model.predict_proba(samples)
     assert [line[1] for line in lines] == model.classes[p.argmax(1)].astype(str).tolist()
     np.testing.assert_allclose([float(line[2]) for line in lines], p.max(1), atol=1e-6)
+
+
+def test_the_name_of_the_file_says_how_it_is_written(finished, empty, samples):
+    model = load(finished.model)
+    p = model.predict_proba(samples)
+    names = ["id", "label", "probability", *(f"probability of {name}" for name in model.meta.classes)]
+    read = {
+        "p.csv": lambda file: [dict(zip(names, line)) for line in rows(file)[1:]],
+        "p.tsv": lambda file: list(csv.DictReader(file.read_text().splitlines(), delimiter="\t")),
+        "p.json": lambda file: json.loads(file.read_text()),
+        "p.jsonl": lambda file: [json.loads(line) for line in file.read_text().splitlines()],
+        "p.PARQUET": lambda file: pq.read_table(file).to_pylist(),
+    }
+    for name, of in read.items():
+        assert call("predict", finished.model, "new.npz", "--probabilities", "-q", "-o", name).code == 0
+        found = of(empty / name)
+        assert [list(one) for one in found] == [names] * 100
+        assert [str(one["label"]) for one in found] == model.classes[p.argmax(1)].astype(str).tolist()
+        np.testing.assert_allclose([[float(one[name]) for name in names[3:]] for one in found], p, atol=1e-6)
+
+
+def test_a_dash_is_the_standard_output(finished, empty, samples):
+    del samples
+    assert call("predict", finished.model, "new.npz", "-q").code == 0
+    called = call("predict", finished.model, "new.npz", "-o", "-")
+    assert called.out == (empty / "predictions.csv").read_text()
+    assert called.err.endswith("standard output: 100 predictions\n")
+    assert not (empty / "-").exists()
+
+
+def test_a_file_of_another_kind_is_refused_before_anything_is_read(empty):
+    called = call("predict", "none.onnx", "none.npz", "-o", "p.xlsx", "-q")
+    assert called.code == 2
+    assert called.complaint == (
+        "attar: p.xlsx: predictions are written to .csv, .txt, .tsv, .json, .jsonl, .parquet; name --out so"
+    )
 
 
 def test_quiet_writes_the_same_and_says_nothing(finished, empty, samples):

@@ -15,20 +15,30 @@ def predict(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="Samples, as for `attar fit`; labels are not needed.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file of id, label and probability.")] = Path(
-        "predictions.csv"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File of id, label and probability: CSV, or by its name .tsv, .json, .jsonl or .parquet; - is the "
+            "standard output.",
+        ),
+    ] = Path("predictions.csv"),
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write the probability of every class too, a column each.")
+    ] = False,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a label and its probability for each sample."""
-    from attar.deploy.predictions import write_predictions
+    from attar.deploy.predictions import STDOUT, write_predictions
     from attar.errors import inflected
 
     with shown(quiet) as progress:
-        n, notes = write_predictions(model, source, out, strict=strict, progress=progress)
+        n, notes = write_predictions(model, source, out, strict=strict, progress=progress, probabilities=probabilities)
     if quiet:
         return
     for note in notes:
         typer.echo(f"note: {note}", err=True)
-    typer.echo(f"{out}: {n:,} {inflected(n, 'prediction', 'predictions')}")
+    where = "standard output" if out == STDOUT else out
+    typer.echo(f"{where}: {n:,} {inflected(n, 'prediction', 'predictions')}", err=out == STDOUT)
