@@ -82,6 +82,8 @@ def test_samples_without_a_label_do_not_count(fitted, gap) -> None:
     assert learner.score(x, some, weights) == learner.score(x[known], y[known], weights[known])
     with pytest.raises(LabelError, match=r"^no sample is labelled"):
         learner.score(x, [gap] * 60)
+    with pytest.raises(LabelError, match=r"^60 samples but 59 labels; give one for each"):
+        learner.score(x, some[:-1])
 
 
 def test_logarithms_of_probabilities(fitted) -> None:

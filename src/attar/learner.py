@@ -181,8 +181,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Probability of each class.
 
         Arguments:
-            X: samples like those in `fit`. Images of another size are resized; the end of a shorter series is missing,
-                and that of a longer one is cut off.
+            X: samples like those in `fit`, in the same unit: `model_.doubts(X)` says where they look as if in another.
+                Images of another size are resized; the end of a shorter series is missing, and that of a longer one is
+                cut off.
 
         Returns:
             float32 `(n, n_classes)`, in the order of `classes_`.
@@ -213,7 +214,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             sample_weight: of each sample `(n,)`; None: all count the same.
 
         Raises:
-            ModelError: as `predict_proba`; LabelError: no sample is labelled.
+            ModelError: as `predict_proba`; LabelError: no sample is labelled, or there are other numbers of labels.
         """
         from attar.data.labels import encode_labels
 
@@ -222,8 +223,11 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         known = encode_labels(labels)[0] >= 0
         if not known.any():
             raise LabelError("no sample is labelled: give the label of some, to say how many are right")
+        said = self.predict(X)
+        if len(said) != len(labels):
+            raise LabelError(f"{len(said)} samples but {len(labels)} labels; give one for each, -1 where unknown")
         weights = None if sample_weight is None else np.asarray(sample_weight)[known]
-        return float(accuracy_score(_typed(labels[known]), self.predict(X)[known], sample_weight=weights))
+        return float(accuracy_score(_typed(labels[known]), said[known], sample_weight=weights))
 
     def export(self, path: str | Path) -> Path:
         """Write the ONNX file, to be read with `attar.load`, `attar predict` or plain onnxruntime.

@@ -21,9 +21,10 @@ from attar.data.dataset import Column, Floats
 from attar.data.images import resize
 from attar.data.sources import read_for_prediction
 from attar.deploy.graph import write
-from attar.deploy.meta import CHECKSUM, ModelMeta, is_whole
+from attar.deploy.meta import CHECKSUM, Extra, ModelMeta, is_whole
 from attar.deploy.onnx import export
 from attar.deploy.session import load, loads
+from attar.deploy.units import described
 from attar.errors import DataError, ModelError
 
 Samples = Callable[..., Floats]
@@ -252,6 +253,22 @@ def test_what_is_masked_is_missing(image_file: Path, series_file: Path, samples:
         answers = load(file).predict_proba(masked)
         np.testing.assert_array_equal(answers, load(file).predict_proba(filled))
         assert not np.array_equal(answers, load(file).predict_proba(np.ma.getdata(masked).reshape(filled.shape)))
+
+
+def test_images_of_16_bits_are_doubted_where_8_were_learnt_from(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 255, (20, 4, 4))
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.Softmax(1))
+    for name, scale in (("8", 1), ("16", 257)):
+        extra: Extra = {"units": described((x * scale).astype(np.float32), "image")}
+        meta = ModelMeta("image", (4, 4), ("a", "b"), extra=extra)
+        export(net, torch.zeros(1, 4, 4), tmp_path / f"{name}.onnx", meta)
+    model, deep = load(tmp_path / "8.onnx"), (257 * x).astype(np.uint16)
+    for images in (deep, list(deep)):
+        with pytest.warns(UserWarning, match=r"of 16 bits, and the model has learnt from values of 0 to 255"):
+            model.predict(images)
+    model.predict(x.astype(np.uint16))
+    model.predict(deep / 257)
+    load(tmp_path / "16.onnx").predict(deep)
 
 
 def test_a_tensor_with_gradients_is_taken(image_file: Path) -> None:

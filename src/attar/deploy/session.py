@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
@@ -28,6 +30,8 @@ from attar.errors import DataError, ModelError, first_line
 _NUMBERS_PER_BATCH = 2**15
 _INNER = {"image": 8, "series": 8, "text": 64}
 _SAMPLES_PER_BATCH = 1024
+# The largest value of 8 bits.
+_WHITE = 255
 _WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})")
 
 
@@ -95,11 +99,11 @@ class Model:
         """Return the probability of each class for each sample.
 
         Arguments:
-            X: raw samples `(n, *shape)`. Images of another size, or a list of several sizes, are resized. The end of a
-                shorter series is missing, and that of a longer one is cut off. Series of different lengths come as a
-                list of arrays `(channels, steps)`. A table may be a DataFrame of pandas or polars, or a table of Arrow
-                (columns by name), an array of objects or strings, or float32 with the code of the category in
-                categorical columns. Texts are a list or array of
+            X: raw samples `(n, *shape)`, in the unit of those learnt from, which `doubts` is about. Images of another
+                size, or a list of several sizes, are resized. The end of a shorter series is missing, and that of a
+                longer one is cut off. Series of different lengths come as a list of arrays `(channels, steps)`. A table
+                may be a DataFrame of pandas or polars, or a table of Arrow (columns by name), an array of objects or
+                strings, or float32 with the code of the category in categorical columns. Texts are a list or array of
                 strings, or a DataFrame that has them. A graph is an object with `x` and `edge_index`, or nodes as
                 `attar.data.nodes` has them; it is taken as a whole.
             advance: called with the number of samples done after each batch.
@@ -112,6 +116,7 @@ class Model:
         """
         if self.kind == "graph":
             return self._of_nodes(X, advance)
+        self._warn_of_depth(X)
         feed = self.feed(X)
         n = len(next(iter(feed.values())))
         result = np.empty((n, len(self.meta.classes)), dtype=np.float32)
@@ -151,6 +156,21 @@ class Model:
         # No more than are looked at are brought into the form of the model a second time.
         some = evenly(X) if isinstance(X, np.ndarray) and X.ndim else X
         return doubts(learnt, np.asarray(self.feed(some)["x"], np.float32), self.kind, self.columns)
+
+    def _warn_of_depth(self, X: object) -> None:
+        """Warn of images of 16 bits where the model has learnt from 8, to which those of files are brought on reading.
+
+        In an array they are taken as they are, and whatever the model says of them means nothing.
+        """
+        learnt, one = str(self.meta.extra.get("units", "")), X[0] if isinstance(X, list) and X else X
+        if self.kind != "image" or not learnt or getattr(one, "dtype", None) != np.uint16:
+            return
+        if json.loads(learnt)[0][1] <= _WHITE and self.doubts(X):
+            warnings.warn(
+                "the images are of 16 bits, and the model has learnt from values of 0 to 255: if they have another "
+                "unit, divide them by 257, as `attar fit` does with files",
+                stacklevel=3,
+            )
 
     @property
     def _hops(self) -> int:
