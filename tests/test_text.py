@@ -12,6 +12,7 @@ import attar
 from attar import Learner
 from attar.candidates import _backbone
 from attar.data.arrays import from_arrays
+from attar.deploy.graph import write
 from attar.deploy.meta import KEY
 from attar.errors import LabelError, ModelError
 from attar.job import _job
@@ -131,7 +132,7 @@ def test_a_file_without_a_sound_tokenizer_is_refused_in_one_line(learner, tmp_pa
     raw = json.loads(said.value)
     raw["columns"][0]["tokenizer"] = tokenizer
     said.value = json.dumps(raw)
-    onnx.save(file, tmp_path / "bad.onnx")
+    write(file, tmp_path / "bad.onnx")
     with pytest.raises(ModelError, match=says) as caught:
         attar.load(tmp_path / "bad.onnx").predict(["a tide"])
     assert "\n" not in str(caught.value)
