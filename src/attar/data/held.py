@@ -74,7 +74,8 @@ def cells(frame: Any, j: int, *, category: bool) -> Array:
     """
     if hasattr(frame, "iloc"):
         return np.asarray(frame.iloc[:, j], dtype=object if category else None)
-    from attar.data.tables import from_arrow, is_text
+    from attar.data.tables import from_arrow
+    from attar.data.written import is_text
 
     column = frame.column(j)
     if category or is_text(column.type) or hasattr(column.type, "index_type"):  # a dictionary
