@@ -9,6 +9,7 @@ from torch import nn
 from attar.data.arrays import from_arrays
 from attar.data.dataset import Column
 from attar.deploy.dates import seconds
+from attar.deploy.feed import table
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
 from attar.deploy.session import load
@@ -58,7 +59,19 @@ def test_dates_and_times_are_those_of_training(unchanged: Path, column: pd.Serie
 
 def test_what_is_no_date_is_refused(unchanged: Path) -> None:
     for cell in ("soon", "31.13.1999", "01/02/1999", object()):
-        with pytest.raises(ModelError, match=r"'at', row 0: .* is not a number"):
+        with pytest.raises(ModelError, match=r"'at', row 0: .* (is not a number|may have the day)"):
             load(unchanged).predict_proba(pd.DataFrame({"at": [cell], "n": [1]}))
         with pytest.raises(ValueError, match=r"(day|month|isoformat|no date)"):
             seconds(cell)
+
+
+def test_how_numbers_and_dates_are_written_is_seen_in_the_whole_column(tmp_path) -> None:
+    frame = pd.DataFrame(
+        {"cost": ["1.153,80 €", "", "2,50 €", "(3,00 €)"], "day": ["01/02/2024", None, "31/12/2023", "05/06/2024"]}
+    )
+    learnt = from_arrays(frame)
+    fed = table(frame, learnt.columns, 2)["x"]
+    np.testing.assert_array_equal(fed, learnt.x)
+    assert fed[:, 0].tolist()[::2] == pytest.approx([1153.8, 2.5])
+    with pytest.raises(ModelError, match="'day', row 0: '01/02/2024' may have the day or the month first"):
+        table(frame[:1], learnt.columns, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Mapping
 
 from attar.data.clock import in_doubt, rewriting
 
@@ -11,11 +12,12 @@ _TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
 _EPOCH = datetime.datetime(1970, 1, 1)
 
 
-def seconds(value: object) -> float:
+def seconds(value: object, order: Mapping[str, str] | None = None) -> float:
     """A date as seconds since 1970, UTC where it has no zone, and a time of day or a span as seconds.
 
     Arguments:
         value: of `datetime`, or a text that `attar.data.clock.dated` takes for one.
+        order: the `rewriting` of the column that the text is of; None: its own.
 
     Raises:
         ValueError: it is neither, or of a date such as 01/02/2024 the day or the month may come first.
@@ -24,7 +26,7 @@ def seconds(value: object) -> float:
     (86400.0, 86430.0, 60.0, 3600.0)
     """
     if isinstance(value, str):
-        value = _read(value)
+        value = _read(value, order)
     if isinstance(value, datetime.time):
         value = datetime.datetime.combine(_EPOCH, value) - _EPOCH
     if isinstance(value, datetime.timedelta):
@@ -36,11 +38,11 @@ def seconds(value: object) -> float:
     raise ValueError(f"{value!r:.40} is no date and no time")
 
 
-def _read(text: str) -> datetime.datetime | datetime.time:
+def _read(text: str, order: Mapping[str, str] | None) -> datetime.datetime | datetime.time:
     if _TIME.fullmatch(text):
         return datetime.time.fromisoformat(text)
-    if in_doubt([text]):
+    if not order and in_doubt([text]):
         raise ValueError(f"{text!r} may have the day or the month first")
-    for pattern, replacement in rewriting([text]).items():
+    for pattern, replacement in (order or rewriting([text])).items():
         text = re.sub(pattern, replacement, text)
     return datetime.datetime.fromisoformat(text)

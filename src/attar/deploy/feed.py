@@ -8,12 +8,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from attar.data.clock import in_doubt, rewriting
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
 from attar.data.held import cells, framed, names, spelt
 from attar.data.images import CHANNELS, resize
 from attar.data.nodes import neighbourhood
 from attar.data.tokens import Tokenizer
+from attar.data.written import Reading, is_number
 from attar.deploy.dates import seconds
 from attar.errors import DataError, ModelError
 
@@ -253,22 +255,31 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
     if values.dtype.kind in "Mm":  # in training too, dates were seconds since 1970
         since = values.astype("datetime64[us]" if values.dtype.kind == "M" else "timedelta64[us]")
         return np.where(np.isnat(values), np.nan, since.astype(np.int64) / 1e6)
+    # How a number or a date is written is seen in all cells, as in training.
+    texts = list(dict.fromkeys(value for value in values if isinstance(value, str) and value.strip()))
+    reading = None if all(map(is_number, texts)) else Reading.of(texts)
+    numbers = {} if reading is None else reading.values(()) or {}
+    order = rewriting(texts)
     result = np.empty(len(values))
     for row, value in enumerate(values):
         try:
-            result[row] = np.nan if is_missing(value) or value == "" else _number(value)
+            result[row] = np.nan if is_missing(value) or value == "" else _number(numbers.get(value, value), order)
         except (TypeError, ValueError):
-            raise ModelError(
-                f"column {column.name!r}, row {row}: {value!r:.40} is not a number, as it was in training: mend it"
-            ) from None
+            either = isinstance(value, str) and in_doubt([value])
+            wrong = (
+                "may have the day or the month first: write it as 2024-12-31"
+                if either
+                else "is not a number, as it was in training: mend it"
+            )
+            raise ModelError(f"column {column.name!r}, row {row}: {value!r:.40} {wrong}") from None
     return result
 
 
-def _number(value: Any) -> float:
+def _number(value: Any, order: Mapping[str, str]) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        return seconds(value)
+        return seconds(value, order)
 
 
 def _strings(values: _Any, column: Column) -> _Any:
