@@ -16,7 +16,8 @@ from attar.compress import load, save
 from attar.data.arrays import from_arrays
 from attar.data.sources import read_for_network
 from attar.errors import BudgetError, CompressionError, DataError
-from attar.shrinking import _labels, _read, _said, _samples, shrink
+from attar.foreign import labels_for, read_for, said_by, samples_for
+from attar.shrinking import shrink
 from tests.cli.conftest import call
 from tests.conftest import people
 
@@ -153,8 +154,8 @@ def test_the_last_batch_of_a_fixed_size_is_judged_too(here, n) -> None:
     x = np.load(here / "rows.npz")["x"][:n]
     of_two = here / "net.onnx"
     assert onnxruntime.InferenceSession(of_two).get_inputs()[0].shape == [2, 12]
-    one_by_one = [_said(of_two, np.repeat(x[i : i + 1], 2, axis=0), of_two)[0] for i in range(n)]
-    np.testing.assert_allclose(_said(of_two, x, of_two), one_by_one, atol=1e-5)
+    one_by_one = [said_by(of_two, np.repeat(x[i : i + 1], 2, axis=0), of_two)[0] for i in range(n)]
+    np.testing.assert_allclose(said_by(of_two, x, of_two), one_by_one, atol=1e-5)
 
 
 def test_samples_are_read_as_a_model_that_attar_wrote_takes_them(tmp_path, table) -> None:
@@ -163,7 +164,7 @@ def test_samples_are_read_as_a_model_that_attar_wrote_takes_them(tmp_path, table
     turned = frame[frame.columns[::-1]].iloc[3:]
     turned.to_csv(tmp_path / "turned.csv", index=False)
     said, of_turned = (
-        _said(model, _read(str(tmp_path / name), model).x, model) for name in ("people.csv", "turned.csv")
+        said_by(model, read_for(str(tmp_path / name), model).x, model) for name in ("people.csv", "turned.csv")
     )
     np.testing.assert_array_equal(said[3:], of_turned)
     np.testing.assert_allclose(said, attar.load(model).predict_proba(frame), atol=1e-6)
@@ -177,14 +178,14 @@ def test_colours_and_steps_go_where_the_network_takes_them(tmp_path, taken, give
     assert moved.shape[1:] == given
     save(net, tmp_path / "net.attar", example=x)
     program = load(tmp_path / "net.attar")
-    assert torch.equal(_samples(program, from_arrays(moved), "x"), x)
+    assert torch.equal(samples_for(program, from_arrays(moved), "x"), x)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(net, (x,), tmp_path / "net.onnx", input_names=["x"], dynamo=False)
-    said = _said(tmp_path / "net.onnx", moved, tmp_path / "net.onnx")
+    said = said_by(tmp_path / "net.onnx", moved, tmp_path / "net.onnx")
     np.testing.assert_allclose(said, net(x).detach(), atol=1e-5)
     with pytest.raises(DataError, match="and the network takes"):
-        _samples(program, from_arrays(moved.swapaxes(1, 2).reshape(20, 2, -1)), "x")
+        samples_for(program, from_arrays(moved.swapaxes(1, 2).reshape(20, 2, -1)), "x")
 
 
 def named(here, file, names, keep=3):
@@ -194,7 +195,7 @@ def named(here, file, names, keep=3):
     np.savez(file, x=rows["x"][kept], y=np.array(names)[rows["y"][kept]])
     program = load(here / "net.attar")
     dataset = read_for_network(str(file), (12,))
-    return _labels(program, _samples(program, dataset, "x"), dataset), rows["y"][kept]
+    return labels_for(program, samples_for(program, dataset, "x"), dataset), rows["y"][kept]
 
 
 def test_labels_are_those_of_the_answers(here, tmp_path) -> None:
@@ -241,12 +242,12 @@ def test_arrays_in_the_shape_that_is_taken_stay_in_it(tmp_path, shape) -> None:
     save(net, tmp_path / "net.attar", example=x)
     np.savez(tmp_path / "x.npz", x=x.numpy(), y=np.arange(20) % 3)
     program, found = load(tmp_path / "net.attar"), read_for_network(str(tmp_path / "x.npz"), shape)
-    assert torch.equal(_samples(program, found, "x"), x)
+    assert torch.equal(samples_for(program, found, "x"), x)
     assert found.y.tolist() == [i % 3 for i in range(20)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(net, (x,), tmp_path / "net.onnx", input_names=["x"], dynamo=False)
-    of_onnx = _read(str(tmp_path / "x.npz"), tmp_path / "net.onnx")
+    of_onnx = read_for(str(tmp_path / "x.npz"), tmp_path / "net.onnx")
     np.testing.assert_array_equal(of_onnx.x, x)
 
 
@@ -272,7 +273,7 @@ def test_an_onnx_file_that_onnxruntime_refuses_is_not_judged(here, tmp_path, mon
     def refuses(*_args, **_kwargs):
         raise RuntimeError("no such operator")
 
-    monkeypatch.setattr("attar.shrinking.onnxruntime.InferenceSession", refuses)
+    monkeypatch.setattr("attar.foreign.onnxruntime.InferenceSession", refuses)
     with pytest.raises(DataError, match="cannot be run in onnxruntime"):
         shrink(here / "net.onnx", "4KB", data=str(here / "rows.npz"), out=tmp_path / "none")
     assert not (tmp_path / "none").exists()

@@ -1,0 +1,139 @@
+"""Models that others made: samples and labels in the form that they take, and what they answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import torch
+
+from attar.compress.distillation import answers
+from attar.compress.given import classes_of, decided
+from attar.compress.program import Program, listed
+from attar.data.dataset import UNLABELLED, Dataset
+from attar.data.sources import read, read_for_network, read_for_prediction
+from attar.deploy.meta import KEY
+from attar.deploy.session import Model
+from attar.deploy.session import load as load_model
+from attar.errors import DataError, ModelError
+from attar.errors import listed as listing
+
+# Samples that a model of others is asked about at once.
+_AT_ONCE = 256
+
+
+def samples_for(network: Program, dataset: Dataset, where: str) -> torch.Tensor:
+    """Samples in the shape and the type that the network takes."""
+    example = listed(network).example
+    arranged = _arranged(dataset.x, tuple(example.shape[1:]))
+    if arranged is None:
+        raise DataError(
+            f"{where}: a sample is {' × '.join(map(str, dataset.x.shape[1:]))}, and the network takes "
+            f"{' × '.join(map(str, example.shape[1:]))}; give the samples as it was trained on them, as arrays in an "
+            ".npz file"
+        )
+    x = torch.tensor(arranged)
+    if not torch.isfinite(x).all():
+        raise DataError(f"{where}: some samples have missing or infinite values; fill them in or leave these out")
+    return x.to(example.dtype)
+
+
+def labels_for(network: Program, x: torch.Tensor, dataset: Dataset) -> tuple[torch.Tensor | None, tuple[str, ...]]:
+    """Class codes `(n,)` where the labels are of the network's answers, and what a person should know of them.
+
+    Numbers are those of the answers, from 0. Names say nothing of their order: they are taken in that of the alphabet,
+    as most who train a network have them, if the network is then right more often than always saying one of them.
+    """
+    known = dataset.labelled
+    if not len(known):
+        return None, ()
+    said = answers(network, x)
+    outputs, names = classes_of(said), dataset.classes
+    if not outputs:
+        return None, ()
+    numbered = all(name.isdecimal() and int(name) < outputs for name in names)
+    if not numbered and len(names) != outputs:
+        return None, (f"labels of {len(names)} classes, and the network has {outputs}: they are not used",)
+    codes = np.array([int(name) for name in names] if numbered else range(outputs))[dataset.y]
+    right = float((decided(said, said).numpy() == codes)[known].mean())
+    if right <= float(np.bincount(codes[known]).max() / len(known)):
+        return None, (
+            f"the network is right on {right:.1%} of the labels, with {listing(names)} for its answers from 0 on: they "
+            f"are not used; give numbers from 0 to {outputs - 1}, as its answers are counted",
+        )
+    note = f"the answers of the network are taken for {listing(names)}, in this order"
+    return torch.tensor(np.where(dataset.y == UNLABELLED, UNLABELLED, codes)), () if numbered else (note,)
+
+
+def _arranged(x: npt.NDArray[Any], wanted: Sequence[int]) -> npt.NDArray[Any] | None:
+    """Samples in the shape that a network takes; None where they have none of it.
+
+    An image has its colours last and a recording its steps, which a network may take first: then that axis goes there.
+    Else values stay in their order, in which axes of one are left out and rows are cut up or joined.
+    """
+    sizes = x.shape[1:]
+    if sizes != (wanted := tuple(wanted)) and wanted == (sizes[-1], *sizes[:-1]):
+        return np.moveaxis(x, -1, 1)
+    alike = [size for size in sizes if size != 1] == [size for size in wanted if size != 1]
+    rows = min(len(sizes), len(wanted)) == 1 and math.prod(sizes) == math.prod(wanted)
+    return x.reshape(-1, *wanted) if alike or rows else None
+
+
+def read_for(data: str, file: Path) -> Dataset:
+    """Samples for an ONNX file: in the columns, codes, tokens and sizes of a model that attar wrote."""
+    try:
+        model = _opened(file, file)
+    except DataError:  # what is wrong with the file is said when it is packed
+        return read(data)
+    if not isinstance(model, Model):
+        sizes = next((tuple(one.shape[1:]) for one in model.get_inputs()), ())
+        return read_for_network(data, sizes) if all(isinstance(size, int) for size in sizes) else read(data)
+    return read_for_prediction(
+        data, kind=model.kind, shape=model.shape, columns=model.columns, rate=model.rate, stride=model.stride
+    )
+
+
+def _opened(model: Path, file: Path) -> Model | onnxruntime.InferenceSession:
+    """A model that attar wrote, or the session of another."""
+    try:
+        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no public base
+        raise DataError(f"{file}: cannot be run in onnxruntime; leave the data away") from error
+    return session if KEY not in session.get_modelmeta().custom_metadata_map else load_model(model)
+
+
+def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
+    """Answers `(n, n_classes)` of a model that attar wrote, or of another with one input of numbers."""
+    session = _opened(model, file)
+    if isinstance(session, Model):
+        try:
+            return session.predict_proba(x)
+        except ModelError as error:
+            raise DataError(f"{file}: cannot be run on these samples: {error}; leave the data away") from error
+    taken, *others = session.get_inputs()
+    n, *sizes = taken.shape
+    if taken.type != "tensor(float)" or others or not all(isinstance(size, int) for size in sizes):
+        raise DataError(
+            f"{file}: samples are given to models with one input of floats, of one size; leave the data away"
+        )
+    arranged = _arranged(x, sizes)
+    if arranged is None:
+        raise DataError(
+            f"{file}: takes {' × '.join(map(str, sizes))} numbers a sample, and these are "
+            f"{' × '.join(map(str, x.shape[1:]))}; give them as it takes them, as arrays in an .npz file"
+        )
+    at_once = n if isinstance(n, int) else _AT_ONCE
+    samples = arranged.astype(np.float32)
+    # A batch of a fixed size that is not full is filled up from the first sample on.
+    more = -len(samples) % n if isinstance(n, int) else 0
+    filled = samples[np.arange(len(samples) + more) % len(samples)] if more else samples
+    parts = [session.run(None, {taken.name: filled[i : i + at_once]})[0] for i in range(0, len(filled), at_once)]
+    if parts[0].ndim != 2 or parts[0].shape[1] < 2:
+        raise DataError(f"{file}: does not answer with a number for each class; leave the data away")
+    answers: npt.NDArray[Any] = np.concatenate(parts)[: len(samples)]
+    return answers
