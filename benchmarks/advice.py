@@ -22,8 +22,8 @@ from runs import data
 from attar import kinds
 from attar.data.dataset import UNLABELLED
 from attar.data.sources import read
-from attar.fit import Options, prepared
 from attar.plan import on_threads
+from attar.preparation import Options, prepared
 from attar.risk.advice import best_of
 from attar.sweeps import Labelled, Sweep, sweep
 from attar.training.progress import Silent

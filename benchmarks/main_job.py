@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from attar.data.sources import read
-from attar.fit import Options, prepared
+from attar.preparation import Options, prepared
 
 
 def one(source: str, seeds: int, **options: object) -> list[float]:

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from attar.fit import Options, fit_source
+from attar.fit import fit_source
+from attar.preparation import Options
 from attar.report.facts import Facts
 
 

@@ -26,7 +26,8 @@ from attar.adapt.probe import LinearProbe
 from attar.compress.budget import Budget
 from attar.data.sources import read
 from attar.data.tokens import Tokenizer
-from attar.fit import Options, fit_dataset, prepared
+from attar.fit import fit_dataset
+from attar.preparation import Options, prepared
 from attar.represent import Masked, TfIdf
 from attar.training.progress import Silent
 

@@ -29,7 +29,7 @@ from runs import chosen, data, fit
 from scipy.stats import rankdata
 
 from attar.data.sources import read
-from attar.fit import Options, prepared
+from attar.preparation import Options, prepared
 
 Array = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ from sklearn.datasets import load_wine
 from attar import diagnosis
 from attar.diagnosis import SUMMARY, Diagnosis, diagnose, summary_of
 from attar.errors import AttarError, DataError, LabelError, RunError
-from attar.fit import Options
+from attar.preparation import Options
 from attar.report.saved import RISKS, render_run
 from attar.risk import Curve
 

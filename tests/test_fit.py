@@ -14,8 +14,9 @@ from attar.compress.budget import Budget
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.errors import AttarError, BudgetError, DataError, LabelError, RunError
-from attar.fit import Options, fingerprint_of, fit_source, prepared, summary
+from attar.fit import fingerprint_of, fit_source, summary
 from attar.plan import default_plan
+from attar.preparation import Options, prepared
 from attar.run import read_run
 from tests.conftest import Lines
 
@@ -87,7 +88,7 @@ def test_the_run_is_named_after_the_source(tmp_path, monkeypatch, source) -> Non
     here.mkdir()
     monkeypatch.chdir(here)
     names = []
-    monkeypatch.setattr("attar.fit.read", lambda *_, **__: from_arrays(*rows()))
+    monkeypatch.setattr("attar.preparation.read", lambda *_, **__: from_arrays(*rows()))
     monkeypatch.setattr("attar.fit.fit_dataset", lambda *_, folder, **__: names.append(folder))
     fit_source(source, Options())
     expected = {".": "here", "..": tmp_path.name, "../here": "here", "data.csv": "data"}[source]

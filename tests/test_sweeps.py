@@ -14,7 +14,7 @@ from attar.data.arrays import from_arrays
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.sources import read
 from attar.errors import DataError, LabelError
-from attar.fit import Options, prepared
+from attar.preparation import Options, prepared
 from attar.risk import Curve
 from attar.risk.columns import PENALTIES, noise_curve, penalty_curve
 from attar.sweeps import AXES, Axis, Labelled, axis_of, cross_validated, least_training, sizes_around, sweep

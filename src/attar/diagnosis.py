@@ -17,8 +17,9 @@ from attar import kinds
 from attar.data.dataset import UNLABELLED, Dataset, Ints
 from attar.data.groups import of_labelled
 from attar.errors import DataError
-from attar.fit import Options, default_folder, fingerprint_of, read_prepared, summary
+from attar.fit import default_folder, fingerprint_of, summary
 from attar.plan import on_threads, versions
+from attar.preparation import Options, read_prepared
 from attar.report.risks import Risks
 from attar.report.saved import write_risks
 from attar.report.swept import Shown

@@ -7,7 +7,7 @@ import shlex
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +16,9 @@ import numpy as np
 from attar import kinds
 from attar._fingerprint import fingerprint
 from attar.compress.budget import Budget, milliseconds, readable
-from attar.data.copies import copies
-from attar.data.cut import Cut
 from attar.data.dataset import UNLABELLED, Dataset
-from attar.data.groups import NAMES, levels, of_one_group
-from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
-from attar.data.quality import suspects
-from attar.data.sources import read
-from attar.data.split import affordable, draw_labels, holdout, shortfall
-from attar.data.windows import alike
+from attar.data.split import affordable
 from attar.errors import BudgetError, DataError, inflected
 from attar.plan import (
     MOST,
@@ -38,6 +31,7 @@ from attar.plan import (
     seconds_of,
     versions,
 )
+from attar.preparation import Options, read_prepared
 from attar.report.words import duration
 from attar.run import FILE, Result, Run, free_folder, kept
 from attar.training.progress import Progress, Silent
@@ -45,76 +39,10 @@ from attar.training.progress import Progress, Silent
 if TYPE_CHECKING:
     from attar.job import Outcome
 
-# Of the labelled samples, where labels are drawn from a source that knows them all.
-HOLDOUT = 0.3
 # Seconds from which a person is told how long it takes.
 _LONG = 900
 # What samples of a kind are called.
 _UNITS = {"image": "images", "series": "recordings", "table": "rows", "text": "texts", "graph": "nodes"}
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a person asks of a fit, besides the source.
-
-    Arguments:
-        kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
-        labels: file of id and label.
-        label_column: of a table.
-        groups: file of id and group, such as a patient, whose samples are judged and held out together.
-        group_column: of a table, or an array of an NPZ file, that says the same.
-        labels_per_class: draw so many labels per class and hide the rest.
-        label_fraction: or draw this part of the labels.
-        holdout: part of the labelled samples that is set aside for one look at the end. None: 0.3 where labels are
-            drawn from a source without a test part of its own, else nothing.
-        budget: as in "50KB,0.5ms".
-        seconds: for the whole job; None: the default schedule.
-        seed: of everything random.
-        balanced: whether each class counts the same, however rare, or each sample.
-        out: the run folder; None: one under runs/ named after the source.
-        side: in pixels, that the longer side of images is shrunk to where it is longer; None: as `read` has it.
-        window: steps of the windows that recordings are cut into, as are the rows of a table; None: they are not.
-        stride: steps from one window to the next; None: half a window.
-        strict: refuse unreadable files rather than skip them.
-        pretexts: to try, as in `Kind.possible`; None: those that suit the kind.
-        backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
-        backbone_epochs: that it is trained on for, without labels.
-    """
-
-    kind: str | None = None
-    labels: Path | None = None
-    label_column: str | None = None
-    groups: Path | None = None
-    group_column: str | None = None
-    labels_per_class: int | None = None
-    label_fraction: float | None = None
-    holdout: float | None = None
-    budget: str | None = None
-    seconds: float | None = None
-    seed: int = 0
-    balanced: bool = False
-    out: Path | None = None
-    side: int | None = None
-    window: int | None = None
-    stride: int | None = None
-    strict: bool = False
-    pretexts: tuple[str, ...] | None = None
-    backbone: str | None = None
-    backbone_epochs: int = 0
-
-    def limits(self) -> Budget:
-        """The budget, read.
-
-        Raises:
-            BudgetError: it is not understood, or says what accuracy may be lost.
-        """
-        budget = Budget() if self.budget is None else Budget.parse(self.budget)
-        if budget.accuracy_drop is not None:
-            raise BudgetError(
-                f"budget {self.budget!r}: what may be lost is for `attar compress`; here the most accurate model that "
-                "fits is taken: give bytes, milliseconds or both"
-            )
-        return budget
 
 
 def fit_source(source: str, options: Options, progress: Progress | None = None, command: str | None = None) -> Outcome:
@@ -208,82 +136,6 @@ def fit_dataset(
                 source=source,
                 command=command,
             )
-
-
-def read_prepared(source: str, options: Options) -> Dataset:
-    """What a source holds, as `prepared`.
-
-    Raises:
-        DataError: the source cannot be read.
-        LabelError: too few labels, or of one class only.
-    """
-    found = read(
-        source,
-        kind=options.kind,
-        labels=options.labels,
-        label_column=options.label_column,
-        groups=options.groups,
-        group_column=options.group_column,
-        side=options.side,
-        cut=Cut.of(options.window, options.stride),
-        strict=options.strict,
-    )
-    return prepared(found, options)
-
-
-def prepared(dataset: Dataset, options: Options) -> Dataset:
-    """The dataset with its test part set aside and, where asked, most of its labels hidden.
-
-    Raises:
-        DataError: all samples are of one group.
-        LabelError: too few labels, or of one class only.
-    """
-    if dataset.grouped and len(dataset.group_names) < 2:
-        name = dataset.group_names[0]
-        raise DataError(f"all samples are of one group ('{name}'); leave the groups away, or give others")
-    # Before labels are held out or drawn, which would say less about why they cannot be.
-    validate_labels(dataset.y[dataset.trained], dataset.classes)
-    if dataset.test is not None and (dataset.y[dataset.test] == UNLABELLED).all():
-        note = "the test part has no label: its samples are learnt from, as others without one"
-        dataset = replace(dataset, test=None, notes=(*dataset.notes, note))
-    drawn = options.labels_per_class is not None or options.label_fraction is not None
-    if dataset.test is None and (options.holdout or (drawn and options.holdout is None)):
-        share = HOLDOUT if options.holdout is None else options.holdout
-        dataset = replace(dataset, test=holdout(dataset, share, options.seed))
-    elif options.holdout:
-        note = "nothing more is held out, for the source has a test part"
-        dataset = replace(dataset, notes=(*dataset.notes, note))
-    y, notes = dataset.y, dataset.notes
-    trained = dataset.trained
-    if drawn:
-        if options.labels_per_class is not None and options.labels_per_class >= 1:
-            notes += shortfall(y, dataset.classes, options.labels_per_class, trained)
-        y = draw_labels(
-            y,
-            per_class=options.labels_per_class,
-            fraction=options.label_fraction,
-            seed=options.seed,
-            among=trained,
-        )
-    if not isinstance(dataset.x, Nodes):
-        found = suspects(replace(dataset, y=y), copies(dataset.x))
-        notes += tuple(one.said.removesuffix(".") for one in found if not one.fine)
-    if dataset.test is not None and isinstance(dataset.x, Nodes):
-        notes += ("nodes of the test part stay in the graph: their features and edges are seen, their labels are not",)
-    notes += validate_labels(y[trained], dataset.classes)
-    if dataset.windows is not None and alike(y[trained], dataset.windows.recordings[trained]):
-        notes += ("no recording has labels of two classes: a label is given to its whole recording",)
-    called = [] if dataset.grouped else [*(column.name for column in dataset.columns), *dataset.channels]
-    like = [name for name in called if name.lower() in NAMES]
-    notes += tuple(
-        f"column '{name}' is a feature: where the samples of one belong together, give it as their groups"
-        for name in like
-    )
-    parts = levels(dataset.groups if dataset.grouped else None, dataset.windows)
-    if parts:
-        word = "group" if dataset.grouped else "recording"
-        notes += tuple(of_one_group(y[trained], parts[0][trained], dataset.classes, word))
-    return replace(dataset, y=y, notes=notes)
 
 
 def default_folder(source: str, suffix: str = "") -> Path:

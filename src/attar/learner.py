@@ -114,7 +114,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from attar.data.graphs import is_graph
         from attar.data.held import framed, names
         from attar.deploy.session import load
-        from attar.fit import Options, fit_dataset, prepared
+        from attar.fit import fit_dataset
+        from attar.preparation import Options, prepared
 
         seed, epochs, seconds = self._numbers()
         if isinstance(self.pretexts, str):

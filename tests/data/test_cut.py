@@ -16,7 +16,8 @@ from attar.data.raw import Raw
 from attar.data.sources import read, read_for_evaluation, read_for_prediction
 from attar.errors import DataError
 from attar.evaluation import evaluate
-from attar.fit import Options, fit_source
+from attar.fit import fit_source
+from attar.preparation import Options
 
 RNG = np.random.default_rng(0)
 CHANNELS = (Column("a"), Column("b"))

@@ -8,7 +8,7 @@ from attar.data.groups import joined, levels, numbered, of_one_group, seen_in_tr
 from attar.data.sources import read, read_for_prediction
 from attar.data.split import holdout
 from attar.errors import AttarError, DataError, LabelError
-from attar.fit import Options, prepared
+from attar.preparation import Options, prepared
 
 PATIENTS = ["ann", "ann", "bob", "bob", "cid", "cid"]
 

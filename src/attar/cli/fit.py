@@ -77,7 +77,8 @@ def fit(
     A report beside it says how good the model is.
     """
     seconds = None if time is None else seconds_of(time)
-    from attar.fit import Options, fit_source
+    from attar.fit import fit_source
+    from attar.preparation import Options
 
     options = Options(
         kind=kind,

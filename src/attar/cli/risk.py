@@ -62,7 +62,7 @@ def risk(
     The page shows where they stand, and what to do about it.
     """
     from attar.diagnosis import USUAL, diagnose, summary_of
-    from attar.fit import Options
+    from attar.preparation import Options
 
     options = Options(
         kind=kind,
