@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from attar.adapt.intervals import Interval, estimate
 from attar.data.copies import copied, copies, duplicates
+from attar.data.cut import of_recordings
 from attar.data.dataset import Floats, Ints
 from attar.data.groups import levels
 from attar.data.labels import meant_for
@@ -127,6 +128,7 @@ def evaluate(
     label_column: str | None = None,
     groups: str | Path | None = None,
     group_column: str | None = None,
+    per_recording: bool = False,
     strict: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -139,6 +141,7 @@ def evaluate(
         label_column: of a table.
         groups: file of id and group, such as a patient: the interval is then one for new groups.
         group_column: of a table, or an array of an NPZ file, that says the same.
+        per_recording: whether a recording is judged once, by the mean of the answers to its windows.
         strict: refuse unreadable files rather than skip them.
         progress: where to report.
 
@@ -160,7 +163,12 @@ def evaluate(
         group_column=group_column,
         strict=strict,
     )
-    judged, notes = dataset.labelled, list(dataset.notes)
+    notes, report = [*dataset.notes, *loaded.doubts(dataset.x)], progress or Silent()
+    of_all = None
+    if per_recording:
+        with report.task("evaluate", len(dataset)) as task:
+            dataset, of_all = of_recordings(dataset, loaded.predict_proba(dataset.x, task.advance))
+    judged = dataset.labelled
     if dataset.test is not None and np.isin(judged, dataset.test).any():
         judged = np.intersect1d(judged, dataset.test)
         notes.append(f"the test part of {source} alone is judged")
@@ -168,18 +176,20 @@ def evaluate(
         raise LabelError(f"{source}: no sample is labelled; give labels, as of attar fit")
     # Of all samples: those with labels may be too far apart to overlap.
     windows, found = dataset.windows, list[str]()
-    if windows is None and loaded.kind == "series":
+    if windows is None and loaded.kind == "series" and not per_recording:
         windows, found = told(dataset.x)
-    notes += [*found, *loaded.doubts(dataset.x)]
+    notes += found
     given = dataset.groups
     if given is None and loaded.kind in ("image", "series", "table"):
         first = copies(dataset.x)
         given = copied(dataset.x, first)
         notes += duplicates(first, together=given is not None)
     parts = levels(given, windows)
-    x: Floats = dataset.x[judged]
-    with (progress or Silent()).task("evaluate", len(x)) as task:
-        probabilities = loaded.predict_proba(x, task.advance)
+    if of_all is None:
+        with report.task("evaluate", len(judged)) as task:
+            probabilities = loaded.predict_proba(dataset.x[judged], task.advance)
+    else:
+        probabilities = of_all[judged]
     said = probabilities.argmax(1)
     known = tuple(loaded.meta.classes)
     others = tuple(name for name in dataset.classes if name not in known)

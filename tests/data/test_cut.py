@@ -10,14 +10,16 @@ import pandas as pd
 import pytest
 
 from attar.data.arrays import from_arrays, with_groups
-from attar.data.cut import Cut, rows_as_recordings, windows_of
+from attar.data.cut import Cut, of_recordings, rows_as_recordings, windows_of
 from attar.data.dataset import Column
 from attar.data.raw import Raw
 from attar.data.sources import read, read_for_evaluation, read_for_prediction
+from attar.deploy.predictions import write_predictions
 from attar.errors import DataError
 from attar.evaluation import evaluate
 from attar.fit import fit_source
 from attar.preparation import Options
+from attar.training.progress import Silent
 
 RNG = np.random.default_rng(0)
 CHANNELS = (Column("a"), Column("b"))
@@ -143,3 +145,32 @@ def test_what_cannot_be_cut_is_said(tmp_path) -> None:
     pd.DataFrame({"time": np.arange(20), "label": ["u", "v"] * 10}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DataError, match="no column of numbers that is a channel"):
         read(str(tmp_path / "t.csv"), cut=Cut(4, 2))
+
+
+def test_a_recording_has_the_mean_of_the_answers_to_its_windows(tmp_path) -> None:
+    learnt = activity(tmp_path / "old.csv", 0)
+    options = Options(label_column="did", group_column="who", window=20, seconds=1.0, pretexts=(), out=tmp_path / "run")
+    model = fit_source(str(learnt), options).model
+    folder = tmp_path / "new"
+    folder.mkdir()
+    t = np.arange(130)
+    for name, speed in (("slow", 0.3), ("fast", 1.5)):
+        pd.DataFrame({"a": np.sin(t * speed), "b": np.cos(t * speed)}).to_csv(folder / f"{name}.csv", index=False)
+    (tmp_path / "labels.csv").write_text("slow.csv,walk\nfast.csv,run\n")
+    outcome = evaluate(model, str(folder), labels=tmp_path / "labels.csv", per_recording=True)
+    assert (outcome.n, outcome.accuracy) == (2, 1.0)
+    windows = evaluate(model, str(folder), labels=tmp_path / "labels.csv")
+    assert windows.n == 2 * len(Cut(20, 10).starts(130))
+    for per_recording in (False, True):
+        write_predictions(
+            model, str(folder), tmp_path / f"{per_recording}.csv", strict=True, progress=Silent(),
+            probabilities=True, per_recording=per_recording,
+        )  # fmt: skip
+    each, whole = (pd.read_csv(tmp_path / f"{answer}.csv") for answer in (False, True))
+    assert whole.id.tolist() == ["fast.csv", "slow.csv"]
+    for name in whole.id:
+        mean = each[each.id.str.startswith(f"{name}@")].filter(like="probability of").mean()
+        found = whole[whole.id == name].filter(like="probability of").iloc[0]
+        np.testing.assert_allclose(mean, found, atol=2e-6)
+    with pytest.raises(DataError, match="one answer for each recording already"):
+        of_recordings(from_arrays(RNG.standard_normal((4, 1, 9))), np.zeros((4, 2), np.float32))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import AsJson, GroupColumn, Groups, LabelColumn, Labels, Quiet, Strict, shown
+from attar.cli.options import AsJson, GroupColumn, Groups, LabelColumn, Labels, PerRecording, Quiet, Strict, shown
 
 
 def evaluate(
@@ -20,6 +20,7 @@ def evaluate(
     group_column: GroupColumn = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    per_recording: PerRecording = False,
     strict: Strict = False,
 ) -> None:
     """Say how often a model is right on samples with labels."""
@@ -33,6 +34,7 @@ def evaluate(
             label_column=label_column,
             groups=groups,
             group_column=group_column,
+            per_recording=per_recording,
             strict=strict,
             progress=progress,
         )

@@ -59,6 +59,10 @@ Window = Annotated[
 Stride = Annotated[
     int | None, typer.Option(min=1, metavar="STEPS", help="From one window to the next; half a window without it.")
 ]
+PerRecording = Annotated[
+    bool,
+    typer.Option("--per-recording", help="One answer a recording: the mean of those of its windows."),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse unreadable files rather than skip them.")]
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)", re.IGNORECASE)

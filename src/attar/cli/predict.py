@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import Quiet, Strict, shown
+from attar.cli.options import PerRecording, Quiet, Strict, shown
 
 
 def predict(
@@ -27,6 +27,7 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the probability of every class too, a column each.")
     ] = False,
+    per_recording: PerRecording = False,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
@@ -35,7 +36,15 @@ def predict(
     from attar.errors import inflected
 
     with shown(quiet) as progress:
-        n, notes = write_predictions(model, source, out, strict=strict, progress=progress, probabilities=probabilities)
+        n, notes = write_predictions(
+            model,
+            source,
+            out,
+            strict=strict,
+            progress=progress,
+            probabilities=probabilities,
+            per_recording=per_recording,
+        )
     if quiet:
         return
     for note in notes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attar.data.checks import PADDED, lengths
-from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Ints, Windows, is_missing
+from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Floats, Ints, Windows, is_missing
 from attar.data.labels import encode_labels
 from attar.data.raw import Raw
 from attar.data.windows import stretches
@@ -123,6 +123,44 @@ def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None) -> Datas
         groups=None if dataset.groups is None else dataset.groups[of],
         stride=cut.stride,
     )
+
+
+def of_recordings(dataset: Dataset, probabilities: Floats) -> tuple[Dataset, Floats]:
+    """The recordings that windows were cut from, each with the mean of what is said of its windows.
+
+    Arguments:
+        dataset: windows. A recording has a label where all of its labelled windows have one; its first window stands
+            for it.
+        probabilities: `(n, n_classes)`.
+
+    Raises:
+        DataError: the samples were not cut from recordings.
+
+    >>> dataset = Dataset("series", np.zeros((2, 1, 6)), np.array([0, 1]), ("a", "b"), np.array(["p", "q@"]))
+    >>> whole, mean = of_recordings(windows_of(dataset, Cut(4, 2)), np.float32([[1, 0], [0, 1], [0, 1], [0, 1]]))
+    >>> whole.ids.tolist(), whole.y.tolist(), mean.tolist()
+    (['p', 'q@'], [0, 1], [[0.5, 0.5], [0.0, 1.0]])
+    """
+    if dataset.stride is None or dataset.windows is None:
+        raise DataError("there is one answer for each recording already: the model was not taught on windows of them")
+    of, n_classes = dataset.windows.recordings, max(1, len(dataset.classes))
+    first, number, count = np.unique(of, return_index=True, return_inverse=True, return_counts=True)[1:]
+    mean = np.zeros((len(first), probabilities.shape[1]))
+    np.add.at(mean, number, probabilities)
+    labels = np.zeros((len(first), n_classes), dtype=bool)
+    known = dataset.labelled
+    labels[number[known], dataset.y[known]] = True
+    whole = replace(
+        dataset,
+        x=dataset.x[first],
+        y=np.where(labels.sum(1) == 1, labels.argmax(1), UNLABELLED),
+        ids=np.array([name.rpartition("@")[0] for name in dataset.ids[first]]),
+        test=None if dataset.test is None else np.flatnonzero(np.isin(first, dataset.test)),
+        windows=None,
+        groups=None if dataset.groups is None else dataset.groups[first],
+        stride=None,
+    )
+    return whole, (mean / count[:, None]).astype(np.float32)
 
 
 def rows_as_recordings(raw: Raw, name: str, channels: Collection[str] = ()) -> tuple[Raw, Steps]:

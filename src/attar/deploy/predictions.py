@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from attar._files import write_whole
+from attar.data.cut import of_recordings
 from attar.data.dataset import Floats
 from attar.data.sources import read_for_prediction
 from attar.deploy.session import load
@@ -23,7 +24,14 @@ STDOUT = Path("-")
 
 
 def write_predictions(
-    model: Path, source: str, out: Path, *, strict: bool, progress: Progress, probabilities: bool = False
+    model: Path,
+    source: str,
+    out: Path,
+    *,
+    strict: bool,
+    progress: Progress,
+    probabilities: bool = False,
+    per_recording: bool = False,
 ) -> tuple[int, tuple[str, ...]]:
     """Predict the samples of a source and write id, label and probability of each.
 
@@ -35,6 +43,7 @@ def write_predictions(
         strict: refuse an unreadable sample rather than skip it.
         progress: where to report.
         probabilities: whether to write those of all classes too, a column each.
+        per_recording: whether a recording has one answer, the mean of those of the windows that it is cut into.
 
     Returns:
         How many there are, and notes on what was found on reading.
@@ -65,6 +74,8 @@ def write_predictions(
     with progress.task("predict", len(dataset)) as task:
         found = loaded.predict_proba(dataset.x, task.advance)
     notes = (*dataset.notes, *loaded.doubts(dataset.x))
+    if per_recording:
+        dataset, found = of_recordings(dataset, found)
     columns = {
         "id": dataset.ids.tolist(),
         "label": loaded.classes[found.argmax(1)].tolist(),
