@@ -163,11 +163,13 @@ def of_recordings(dataset: Dataset, probabilities: Floats) -> tuple[Dataset, Flo
     return whole, (mean / count[:, None]).astype(np.float32)
 
 
-def rows_as_recordings(raw: Raw, name: str, channels: Collection[str] = ()) -> tuple[Raw, Steps]:
+def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Collection[str] = ()) -> tuple[Raw, Steps]:
     """A table whose rows follow each other in time, as one recording, or as one for each run of a group.
 
     Arguments:
         raw: a table.
+        steps: of the windows to come. Where runs are mostly shorter, as of devices that take turns, the rows of a group
+            are one recording.
         name: of it, in messages and where there are no groups.
         channels: the columns that are wanted; where there are none, all but those that only rise, as the time does.
 
@@ -178,16 +180,22 @@ def rows_as_recordings(raw: Raw, name: str, channels: Collection[str] = ()) -> t
         DataError: not a table, or one without a channel.
 
     >>> raw = Raw(np.arange(4.0)[:, None], ["a", "b", "b", None], columns=(Column("v"),), kind="table")
-    >>> rows_as_recordings(raw, "log", ["v"])[1]
+    >>> rows_as_recordings(raw, 2, "log", ["v"])[1]
     Steps(classes=('a', 'b'), codes=(array([ 0,  1,  1, -1]),))
     """
     if raw.kind != "table" or isinstance(raw.x, list) or raw.x.ndim != 2:
         raise DataError(f"{name}: windows are cut from recordings, and this is neither one nor a table of steps")
     rows, notes = len(raw.x), list(raw.notes)
     groups = [""] * rows if raw.groups is None else ["" if is_missing(one) else str(one) for one in raw.groups]
-    begins = [i for i in range(rows) if i == 0 or groups[i] != groups[i - 1]]
-    parts = [slice(begin, end) for begin, end in zip(begins, [*begins[1:], rows])]
     values = np.asarray(raw.x, dtype=np.float64)
+    codes, classes = encode_labels([None] * rows if raw.y is None else raw.y, exact=raw.exact, where=name)
+    parts = _runs(groups)
+    if np.median([part.stop - part.start for part in parts]) < steps and len(parts) > len(set(groups)):
+        notes.append("rows of several groups take turns: those of one are put together")
+        place = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+        order = np.argsort([place[group] for group in groups], kind="stable")
+        values, codes, groups = values[order], codes[order], [groups[i] for i in order]
+        parts = _runs(groups)
     if channels:
         kept = [j for j, column in enumerate(raw.columns) if column.name in channels]
     else:
@@ -202,7 +210,6 @@ def rows_as_recordings(raw: Raw, name: str, channels: Collection[str] = ()) -> t
     odd = [repr(column.name) for column in columns if column.categories]
     if odd:
         raise DataError(f"{name}: {listed(odd)}: texts where the model takes numbers; mend them")
-    codes, classes = encode_labels([None] * rows if raw.y is None else raw.y, exact=raw.exact, where=name)
     recordings = replace(
         raw,
         x=[np.ascontiguousarray(values[part][:, kept].T) for part in parts],
@@ -214,6 +221,12 @@ def rows_as_recordings(raw: Raw, name: str, channels: Collection[str] = ()) -> t
         groups=None if raw.groups is None else [groups[part.start] or None for part in parts],
     )
     return recordings, Steps(classes, tuple(codes[part] for part in parts))
+
+
+def _runs(groups: list[str]) -> list[slice]:
+    """Where the same group follows itself."""
+    begins = [i for i in range(len(groups)) if i == 0 or groups[i] != groups[i - 1]]
+    return [slice(begin, end) for begin, end in zip(begins, [*begins[1:], len(groups)])]
 
 
 def _only_rises(parts: list[Doubles]) -> bool:
