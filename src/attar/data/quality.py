@@ -248,8 +248,13 @@ def _telling(dataset: Dataset) -> list[int]:
     x, y = x[frequent], y[frequent]
     tree = DecisionTreeClassifier(max_leaf_nodes=4 * int((counts >= _FOLDS).sum()), random_state=0)
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
-    columns = range(min(x.shape[1], _COLUMNS))
-    return [j for j in columns if cross_val_score(tree, x[:, [j]], y, cv=folds).mean() >= _TELLING]
+
+    def tells(column: Floats) -> bool:
+        # What does not tell the labels that it learns from tells no others.
+        learnt = tree.fit(column, y).score(column, y) >= _TELLING
+        return bool(learnt and cross_val_score(tree, column, y, cv=folds).mean() >= _TELLING)
+
+    return [j for j in range(min(x.shape[1], _COLUMNS)) if tells(x[:, [j]])]
 
 
 def _listed(names: Sequence[str]) -> str:
