@@ -180,7 +180,8 @@ def evaluate(
         windows, found = told(dataset.x)
     notes += found
     given = dataset.groups
-    if given is None and loaded.kind in ("image", "series", "table"):
+    # Windows that were cut from recordings are judged by these.
+    if given is None and dataset.stride is None and loaded.kind in ("image", "series", "table"):
         first = copies(dataset.x)
         given = copied(dataset.x, first)
         notes += duplicates(first, together=given is not None)

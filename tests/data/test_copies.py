@@ -96,7 +96,27 @@ def test_what_was_copied_is_held_out_and_judged_together():
 
 def test_groups_that_a_person_gives_are_those():
     dataset = from_arrays(np.concatenate([NOISE, NOISE]), np.arange(120) % 2)
-    named = with_groups(dataset, [f"p{i % 7}" for i in range(120)], "groups")
+    named = with_groups(dataset, [f"p{i % 60 % 7}" for i in range(120)], "groups")
     assert named.grouped
     assert len(named.group_names) == 7
     assert not replace(dataset, groups=None, group_names=()).grouped
+
+
+def test_groups_that_share_copies_are_one() -> None:
+    dataset = from_arrays(np.concatenate([NOISE, NOISE[:1]]), np.arange(61) % 2)
+    given = [*(f"p{i % 6}" for i in range(60)), "p1"]
+    named = with_groups(dataset, given, "groups")
+    assert named.groups[0] == named.groups[1] == named.groups[60]
+    assert len(named.group_names) == 5
+    assert "1 of 6 groups share copies with others, and are taken together" in named.notes
+    spread = with_groups(
+        from_arrays(np.concatenate([NOISE, NOISE]), np.arange(120) % 2), np.arange(120) // 60, "groups"
+    )
+    assert not spread.grouped
+    assert len(np.unique(spread.groups)) == 60
+    assert "groups: copies lie in all groups, and count for groups" in spread.notes
+
+
+def test_blank_samples_are_no_copies() -> None:
+    images = np.concatenate([NOISE, np.zeros((3, 4), np.float32), np.full((2, 4), np.nan, np.float32)])
+    assert copied(images, copies(images)) is None

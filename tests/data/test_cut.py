@@ -15,7 +15,7 @@ from attar.data.dataset import Column
 from attar.data.raw import Raw
 from attar.data.sources import read, read_for_evaluation, read_for_prediction
 from attar.deploy.predictions import write_predictions
-from attar.errors import DataError
+from attar.errors import DataError, LabelError
 from attar.evaluation import evaluate
 from attar.fit import fit_source
 from attar.preparation import Options
@@ -74,14 +74,15 @@ def test_rows_of_a_table_are_steps_with_labels_of_their_own() -> None:
     recordings, steps = rows_as_recordings(raw, 4, "log")
     assert [one.shape for one in recordings.x] == [(2, 12), (2, 8)]
     assert recordings.groups == ["p", "q"]
-    assert "'t': only rises, as the time does: no channel" in recordings.notes
+    assert "'t': goes one way, as the time does: no channel" in recordings.notes
     x = [one.astype(np.float32) for one in recordings.x]
     found = windows_of(from_arrays(x), Cut(4, 4), steps)
     assert found.classes == ("a", "b")
+    assert not any("alone" in note for note in found.notes)
     # Rows 0–3, 4–7 and 8–11 of p, and 0–3 and 4–7 of q: an unlabelled step takes nothing away.
     assert found.y.tolist() == [0, 0, 1, 1, 1]
     crossing = windows_of(from_arrays(x), Cut(12, 12), steps)
-    assert crossing.y.tolist() == [-1, 1]
+    assert (crossing.y.tolist(), crossing.classes) == ([-1, 0], ("b",))
     assert any("1 of 2 windows holds" in note for note in crossing.notes)
 
 
@@ -151,7 +152,7 @@ def test_what_cannot_be_cut_is_said(tmp_path) -> None:
         read("digits", cut=Cut(4, 2))
     path = activity(tmp_path / "a.csv", 0)
     notes = read(str(path), label_column="did", cut=Cut(4, 2)).notes
-    assert {"'who': texts: no channel", "'time': only rises, as the time does: no channel"} <= set(notes)
+    assert {"'who': texts: no channel", "'time': goes one way, as the time does: no channel"} <= set(notes)
     pd.DataFrame({"time": np.arange(20), "label": ["u", "v"] * 10}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DataError, match="no column of numbers that is a channel"):
         read(str(tmp_path / "t.csv"), cut=Cut(4, 2))
@@ -184,3 +185,48 @@ def test_a_recording_has_the_mean_of_the_answers_to_its_windows(tmp_path) -> Non
         np.testing.assert_allclose(mean, found, atol=2e-6)
     with pytest.raises(DataError, match="one answer for each recording already"):
         of_recordings(from_arrays(RNG.standard_normal((4, 1, 9))), np.zeros((4, 2), np.float32))
+
+
+@pytest.mark.parametrize("step", [1, 10, -1])
+def test_a_time_that_stands_still_or_runs_back_is_no_channel(tmp_path, step: int) -> None:
+    rows = 400
+    seconds = np.arange(rows)[::-1] if step < 0 else np.arange(rows) // step
+    log = {"second": seconds, "at": pd.Timestamp("2024-01-01") + pd.to_timedelta(np.tile(seconds[:200], 2), unit="s")}
+    pd.DataFrame(log | {"a": RNG.standard_normal(rows), "t": RNG.standard_normal(rows)}).to_csv(
+        tmp_path / "log.csv", index=False
+    )
+    dataset = read(str(tmp_path / "log.csv"), cut=Cut(20, 10))
+    assert dataset.channels == ("a", "t")
+    assert "'second', 'at': goes one way, as the time does: no channel" in dataset.notes
+    assert "'t': a channel; leave it out if it is the time" in dataset.notes
+    assert not any("since 1970" in note for note in dataset.notes)
+
+
+def test_a_class_that_no_window_holds_alone_is_named(tmp_path) -> None:
+    did = np.array(["rest"] * 40 + ["walk"] * 40)
+    did[10:13] = "fall"
+    frame = pd.DataFrame({"a": RNG.standard_normal(80), "did": did})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    dataset = read(str(tmp_path / "a.csv"), label_column="did", cut=Cut(8, 4))
+    assert dataset.classes == ("rest", "walk")
+    assert set(dataset.y.tolist()) == {-1, 0, 1}
+    assert "'fall': on steps, and on no window alone; take shorter windows" in dataset.notes
+    frame[:40].to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(LabelError, match="labels of 2 classes, and 'fall': on steps"):
+        read(str(tmp_path / "a.csv"), label_column="did", cut=Cut(8, 4))
+
+
+def test_windows_of_a_table_with_a_file_of_labels_gaps_and_channels_by_name(tmp_path) -> None:
+    values = RNG.standard_normal(60)
+    values[16:40] = np.nan
+    frame = pd.DataFrame({"AX": values, "who": ["p"] * 30 + ["q"] * 30})
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    (tmp_path / "labels.csv").write_text("p,x\nq,y\n")
+    source = str(tmp_path / "log.csv")
+    dataset = read(source, labels=tmp_path / "labels.csv", group_column="who", cut=Cut(8, 8))
+    assert dataset.y.tolist() == [0, 0, -1, 1, 1, 1]
+    assert "1 of 6 windows holds no value, and has no label" in dataset.notes
+    with pytest.raises(DataError, match="no column 'ax', which the model needs; it has AX, who"):
+        read_for_prediction(source, kind="series", shape=(1, 8), columns=(Column("ax"),), stride=8)
+    np.save(tmp_path / "r.npy", RNG.standard_normal((2, 50)))
+    assert read_for_prediction(str(tmp_path / "r.npy"), kind="series", shape=(2, 20), stride=10).x.shape == (4, 2, 20)

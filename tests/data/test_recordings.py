@@ -77,7 +77,7 @@ def test_a_channel_that_only_rises_is_said(tmp_path):
     raw, _ = read_recordings(sorted(tmp_path.iterdir()), strict=True)
     x, notes = raw.x, list(raw.notes)
     assert x[0].shape == (2, 20)
-    assert notes == ["channel 't' only rises, in every recording: leave it out if it is the time"]
+    assert notes == ["channel 't' only goes one way, in every recording: leave it out if it is the time"]
 
 
 def test_broken_recordings_are_skipped_and_named(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from attar.data.arrays import from_arrays
 from attar.data.split import holdout
-from attar.data.windows import alike, overlaps, recordings, shared
+from attar.data.windows import alike, overlaps, recordings, shared, told
 
 STEPS, STRIDE = 32, 12
 
@@ -176,3 +176,12 @@ def test_a_label_is_shared_by_its_recording() -> None:
     of = np.array([2, 0, 1, 2, 0])
     assert shared(np.array([4, -1, -1, -1, 3]), of).tolist() == [4, 3, -1, 4, 3]
     assert shared(np.full(5, -1), of).tolist() == [-1] * 5
+
+
+def test_copies_do_not_hide_that_windows_overlap() -> None:
+    x, of = windows([20, 20, 20, 20])
+    again = np.concatenate([np.arange(len(x)), *[np.flatnonzero(of == 2)] * 2])
+    found, notes = told(x[again])
+    assert found is not None
+    assert same_partition(found.recordings, of[again])
+    assert notes[0].startswith("the samples are 120 windows of 4 recordings")

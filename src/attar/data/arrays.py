@@ -11,7 +11,7 @@ import numpy as np
 from attar.data import checks, graphs
 from attar.data.copies import copied, copies, duplicates
 from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings
-from attar.data.groups import numbered, seen_in_training
+from attar.data.groups import joined, numbered, seen_in_training
 from attar.data.held import plain, spelt
 from attar.data.images import CHANNELS
 from attar.data.labels import encode_labels
@@ -350,6 +350,17 @@ def with_labels(dataset: Dataset, labels: RawLabels, where: str) -> Dataset:
 def with_groups(dataset: Dataset, groups: RawLabels, where: str) -> Dataset:
     """Say which samples of a dataset belong together; arguments and errors as `groups.numbered`."""
     given, names, notes = numbered(groups, len(dataset), where)
+    if dataset.groups is not None and not dataset.grouped:
+        # Copies that lie in several groups make one of them.
+        both = joined(given, dataset.groups)
+        if len(np.unique(both)) < 2:
+            return replace(dataset, notes=(*dataset.notes, f"{where}: copies lie in all groups, and count for groups"))
+        first = np.unique(both, return_index=True)[1]
+        if len(first) < len(names):
+            notes.append(
+                f"{len(names) - len(first):,} of {len(names):,} groups share copies with others, and are taken together"
+            )
+        given, names = both, tuple(names[given[i]] for i in first)
     notes = [
         f"the samples are of {len(names):,} groups: those of one are judged together",
         *notes,

@@ -60,6 +60,8 @@ def conform(
         raw = replace(raw, columns=tuple(columns), kind="text", length=shape[0])
     elif kind == "table":
         raw = _match(raw, shape, columns, where)
+    elif whole and raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape[:-1] == shape[:1]:
+        raw = replace(raw, x=raw.x[None], kind=kind, notes=(*raw.notes, "the array is taken for one recording"))
     elif raw.kind == "series" and kind == "image" and isinstance(raw.x, list):
         # A folder of arrays, which are recordings where nobody says that they are images.
         raw = replace(raw, kind=kind)

@@ -46,12 +46,16 @@ def copied(x: Floats, first: Ints) -> Ints | None:
         >>> copied(coins, copies(coins)) is None
         True
     """
+    flat = x.reshape(len(x), -1)
+    # Nothing tells one blank image from another.
+    blank = np.fromiter((bool((row[0] == row).all() or np.isnan(row).all()) for row in flat), bool, len(flat))
+    first = np.where(blank, np.arange(len(x)), first)
     together, counts = np.unique(first, return_inverse=True, return_counts=True)[1:]
     again = np.flatnonzero(counts[together] > 1)
     if not len(again) or len(counts) == 1:
         return None
     # A value that is missing is equal to another.
-    rows = np.nan_to_num(x.reshape(len(x), -1)[:, _evenly(x[0].size, _COLUMNS)], nan=float(np.finfo(np.float32).max))
+    rows = np.nan_to_num(flat[:, _evenly(x[0].size, _COLUMNS)], nan=float(np.finfo(np.float32).max))
     some = again[_evenly(len(again), _ROWS)]
     apart = np.zeros((len(some), len(rows)), dtype=np.int16)
     for column in rows.T:

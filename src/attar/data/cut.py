@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attar.data.checks import PADDED, lengths
-from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Floats, Ints, Windows, is_missing
+from attar.data.dataset import UNLABELLED, Column, Dataset, Floats, Ints, Windows, is_missing
 from attar.data.labels import encode_labels
 from attar.data.raw import Raw
+from attar.data.recordings import like_time
 from attar.data.windows import stretches
 from attar.errors import DataError, inflected, listed
 
-# Fewer steps than these rise by chance.
-_STEPS = 10
+# What a column of the time may be called, where it does not look like one.
+_CLOCKS = frozenset({"time", "timestamp", "date", "datetime", "t", "second", "seconds", "ms"})
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,16 @@ def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None) -> Datas
     ]
     y, classes = dataset.y[of], dataset.classes
     if labels is not None:
-        classes = labels.classes
         within = [np.setdiff1d(labels.codes[i][start : start + cut.steps], [UNLABELLED]) for i, start in places]
         y = np.array([int(known[0]) if len(known) == 1 else UNLABELLED for known in within], dtype=np.int64)
+        y, classes, lost = _alone(y, labels)
         mixed = sum(len(known) > 1 for known in within)
         hold = inflected(mixed, "holds more than one label, and has none", "hold more than one label, and have none")
-        notes += [f"{mixed:,} of {len(of):,} windows {hold}"] * (mixed > 0)
+        notes += [f"{mixed:,} of {len(of):,} windows {hold}", *lost][mixed == 0 :]
+    empty = np.isnan(x).all(axis=(1, 2))
+    y = np.where(empty, UNLABELLED, y)
+    hold = inflected(int(empty.sum()), "holds no value, and has no label", "hold no value, and have no label")
+    notes += [f"{empty.sum():,} of {len(of):,} windows {hold}"] * bool(empty.any())
     return replace(
         dataset,
         x=x,
@@ -123,6 +128,16 @@ def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None) -> Datas
         groups=None if dataset.groups is None else dataset.groups[of],
         stride=cut.stride,
     )
+
+
+def _alone(y: Ints, labels: Steps) -> tuple[Ints, tuple[str, ...], list[str]]:
+    """Codes of windows among the classes that have any, these classes, and a note on those that steps alone have."""
+    there = np.unique(y[y != UNLABELLED])
+    gone = np.setdiff1d(np.unique(np.concatenate(labels.codes)), [*there, UNLABELLED]).tolist()
+    names = listed([f"'{labels.classes[code]}'" for code in gone])
+    said = [f"{names}: on steps, and on no window alone; take shorter windows"] * bool(gone)
+    codes = np.where(y == UNLABELLED, UNLABELLED, np.searchsorted(there, y))
+    return codes, tuple(labels.classes[code] for code in there.tolist()), said
 
 
 def of_recordings(dataset: Dataset, probabilities: Floats) -> tuple[Dataset, Floats]:
@@ -196,20 +211,28 @@ def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Collection[str
         order = np.argsort([place[group] for group in groups], kind="stable")
         values, codes, groups = values[order], codes[order], [groups[i] for i in order]
         parts = _runs(groups)
+    names = [column.name for column in raw.columns]
+    absent = [channel for channel in channels if channel not in names]
+    if absent:
+        raise DataError(f"{name}: no column '{absent[0]}', which the model needs; it has {', '.join(names[:8])}")
     if channels:
-        kept = [j for j, column in enumerate(raw.columns) if column.name in channels]
+        kept = [j for j, column in enumerate(names) if column in channels]
     else:
         text = [j for j, column in enumerate(raw.columns) if column.categories]
-        times = [j for j, column in enumerate(values.T) if _only_rises([column[part] for part in parts])]
+        dates = [j for j, column in enumerate(names) if any(note.startswith(_dated(column)) for note in notes)]
+        times = [j for j, column in enumerate(values.T) if j in dates or like_time([column[part] for part in parts])]
         kept = [j for j in range(values.shape[1]) if j not in (*text, *times)]
-        for left_out, why in ((text, "texts: no channel"), (times, "only rises, as the time does: no channel")):
-            notes += [f"{listed([repr(raw.columns[j].name) for j in left_out])}: {why}"] * bool(left_out)
+        notes = [note for note in notes if not any(note.startswith(_dated(names[j])) for j in dates)]
+        for left_out, why in ((text, "texts: no channel"), (times, "goes one way, as the time does: no channel")):
+            notes += [f"{listed([repr(names[j]) for j in left_out])}: {why}"] * bool(left_out)
+        odd = [repr(names[j]) for j in kept if names[j].lower() in _CLOCKS]
+        notes += [f"{listed(odd)}: a channel; leave it out if it is the time"] * bool(odd)
     if not kept:
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
     columns: tuple[Column, ...] = tuple(raw.columns[j] for j in kept)
-    odd = [repr(column.name) for column in columns if column.categories]
-    if odd:
-        raise DataError(f"{name}: {listed(odd)}: texts where the model takes numbers; mend them")
+    wrong = [repr(column.name) for column in columns if column.categories]
+    if wrong:
+        raise DataError(f"{name}: {listed(wrong)}: texts where the model takes numbers; mend them")
     recordings = replace(
         raw,
         x=[np.ascontiguousarray(values[part][:, kept].T) for part in parts],
@@ -229,6 +252,6 @@ def _runs(groups: list[str]) -> list[slice]:
     return [slice(begin, end) for begin, end in zip(begins, [*begins[1:], len(groups)])]
 
 
-def _only_rises(parts: list[Doubles]) -> bool:
-    """Whether each step is above the one before, as the time is; of a few that is chance."""
-    return sum(map(len, parts)) >= _STEPS and all((np.diff(part) > 0).all() for part in parts)
+def _dated(column: str) -> str:
+    """How a note on a column of dates or times begins."""
+    return f"column '{column}' holds "

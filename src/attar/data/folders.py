@@ -20,6 +20,8 @@ from attar.data.recordings import SUFFIXES, read_recordings
 from attar.data.tables import DELIMITED
 from attar.errors import DataError, inflected, listed
 
+# A note.
+PATIENTS = "patients are groups, as the DICOM files name them"
 _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "dicomdir"})
 
@@ -90,7 +92,7 @@ def read_folder(
         notes = [*notes, *found_notes, *said]
         groups = patients([paths[i] for i in kept])
         if groups is not None:
-            notes.append("patients are groups, as the DICOM files name them")
+            notes.append(PATIENTS)
         return Raw(pixels, y, True, samples, (), "image", test, tuple(notes), groups=groups, skipped=skipped)
     if not recordings:
         y, test, said = _labels(texts)

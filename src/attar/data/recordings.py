@@ -19,7 +19,7 @@ from attar.data.tables import DELIMITED, PARQUET, from_arrow
 from attar.data.wav import read_wav
 from attar.errors import DataError, inflected, listed
 
-# Fewer steps than these rise by chance.
+# Fewer steps, and fewer values, than these go one way by chance.
 _STEPS = 10
 # So many channels may be the rows of an image.
 _ROWS = 16
@@ -117,9 +117,9 @@ def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[Raw, list[i
     x = [_ordered(item, found[0], paths[kept[i]], paths[kept[0]]) for i, item in enumerate(found)]
     called = [f"'{name}'" for name in found[0].names] or [str(i) for i in range(len(x[0]))]
     notes += [
-        f"channel {name} only rises, in every recording: leave it out if it is the time"
+        f"channel {name} only goes one way, in every recording: leave it out if it is the time"
         for i, name in enumerate(called)
-        if all(_only_rises(item[i]) for item in x)
+        if like_time([item[i] for item in x])
     ]
     x, rate, said = at_one_rate(x, [item.rate for item in found])
     notes += said if said or rate is None else [f"sampled at {rate} Hz, full scale is 1"]
@@ -139,8 +139,19 @@ def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[Raw, list[i
     return Raw(x, columns=columns, kind="series", notes=tuple(notes), rate=rate), kept
 
 
-def _only_rises(values: Array) -> bool:
-    return len(values) >= _STEPS and bool(np.all(np.diff(values.astype(np.float64)) > 0))
+def like_time(parts: Sequence[Array]) -> bool:
+    """Whether values go one way in each part that is long enough to tell, as the time does, also where it stands still.
+
+    >>> rows = np.arange(20)
+    >>> like_time([rows // 2, rows[:2]]), like_time([-rows]), like_time([rows % 7]), like_time([rows // 10])
+    (True, True, False, False)
+    """
+    known = [np.asarray(part, dtype=np.float64) for part in parts if len(part) >= _STEPS]
+    values = [part[~np.isnan(part)] for part in known]
+    if not values or len(np.unique(np.concatenate(values))) < _STEPS:
+        return False
+    ways = [np.diff(part) for part in values]
+    return all((way >= 0).all() for way in ways) or all((way <= 0).all() for way in ways)
 
 
 def _ordered(item: Recording, first: Recording, path: Path, first_path: Path) -> Array:

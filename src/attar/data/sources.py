@@ -15,7 +15,7 @@ from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, rows_as_recordings, windows_of
 from attar.data.dataset import Column, Dataset
 from attar.data.files import read_file
-from attar.data.folders import read_folder
+from attar.data.folders import PATIENTS, read_folder
 from attar.data.images import SIDE, shrunk_note, shrunk_size, stack
 from attar.data.labels_file import match_labels, read_labels
 from attar.data.raw import Raw
@@ -72,7 +72,11 @@ def read(
     )
     alone, steps = _in_time(told.alone(raw), source, cut)
     dataset = told.on(_shrunk(build(alone, where=source, kind=kind, centre=centre), side), raw.skipped)
-    return dataset if cut is None else windows_of(dataset, cut, steps)
+    if cut is not None:
+        dataset = windows_of(dataset, cut, None if told.labels else steps)
+        if told.labels is None and steps is not None and len(dataset.classes) < 2 <= len(steps.classes):
+            raise LabelError(f"{source}: labels of {len(steps.classes)} classes, and {dataset.notes[-1]}")
+    return dataset
 
 
 def read_for_network(source: str, shape: tuple[int, ...]) -> Dataset:
@@ -128,7 +132,7 @@ class _Told:
 
     def alone(self, raw: Raw) -> Raw:
         """What a reader found, without what the files say otherwise."""
-        notes = (*raw.notes, *self.notes)
+        notes = (*(note for note in raw.notes if note != PATIENTS or self.groups is None), *self.notes)
         if self.labels is not None and raw.y is not None:
             notes = (*notes, f"the source's own labels are set aside: those of {self.labels[0]} count")
         y, groups = (None if self.labels else raw.y), (None if self.groups else raw.groups)
@@ -181,7 +185,7 @@ def read_for_prediction(
         DataError: the samples cannot be used, are of another kind, or lack a column or channel.
     """
     raw = _raw_to_predict(source, kind, shape, columns, stride, label_column="", strict=strict)
-    alone = replace(raw, y=None, groups=None, test=None)
+    alone = replace(raw, y=None, groups=None, test=None, notes=tuple(note for note in raw.notes if note != PATIENTS))
     cut = None if stride is None else Cut(shape[1], stride)
     alone, _ = _in_time(alone, source, cut, columns)
     found = conform(
@@ -224,7 +228,7 @@ def read_for_evaluation(
         alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
     )
     dataset = told.on(found, raw.skipped)
-    return dataset if cut is None else windows_of(dataset, cut, steps)
+    return dataset if cut is None else windows_of(dataset, cut, None if told.labels else steps)
 
 
 def _in_time(raw: Raw, source: str, cut: Cut | None, columns: Sequence[Column] = ()) -> tuple[Raw, Steps | None]:

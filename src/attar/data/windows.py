@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.dataset import UNLABELLED, Array, Ints, Windows
+from attar.data.copies import copies
+from attar.data.dataset import UNLABELLED, Array, Floats, Ints, Windows
 from attar.data.groups import seen_in_training
 
 # Steps that are hashed together; a window shares as many or this part of its own with the next.
@@ -66,10 +67,15 @@ def recordings(x: Array) -> tuple[Windows, int] | None:
     return Windows(number, stretches(number, _places(number, before, after, shift))), stride
 
 
-def told(x: Array, test: Ints | None = None) -> tuple[Windows | None, list[str]]:
+def told(x: Floats, test: Ints | None = None) -> tuple[Windows | None, list[str]]:
     """Which of the samples were cut from `recordings`, if any, and what a person should know of it."""
-    cut = recordings(x)
-    return (None, []) if cut is None else (cut[0], overlaps(cut[0].recordings, cut[1], x.shape[2], test))
+    # A copy follows the same windows as the one that it is of, which would hide that they do.
+    unique, place = np.unique(copies(x), return_inverse=True)
+    cut = recordings(x if len(unique) == len(x) else x[unique])
+    if cut is None:
+        return None, []
+    windows, stride = cut[0][place], cut[1]
+    return windows, overlaps(windows.recordings, stride, x.shape[2], test)
 
 
 def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None) -> list[str]:
