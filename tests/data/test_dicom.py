@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,27 @@ def test_shades_of_grey_lie_between_black_and_white(values: np.ndarray, tags: di
     assert size(dicom(values, **tags)) == (6, 8)
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"WindowCenter": 0, "WindowWidth": 0},
+        {"WindowCenter": 40, "WindowWidth": -400},
+        {"WindowCenter": [0, 40], "WindowWidth": [0, 400]},
+        {"WindowCenter": 40},
+        {"WindowWidth": 400},
+        {"WindowCenter": None, "WindowWidth": None},
+        {"VOILUTSequence": []},
+    ],
+)
+def test_what_is_no_window_is_none(tags: dict) -> None:
+    assert np.array_equal(pixels(dicom(TWELVE, **tags)), pixels(dicom(TWELVE)))
+
+
+def test_of_several_windows_the_first_counts() -> None:
+    one, several = ({"WindowCenter": c, "WindowWidth": w} for c, w in ((900, 400), ([900, 0], [400, 0])))
+    assert np.array_equal(pixels(dicom(TWELVE, **several)), pixels(dicom(TWELVE, **one)))
+
+
 def test_colours_are_those_of_the_file() -> None:
     colours = RNG.integers(0, 256, (6, 8, 3)).astype(np.uint8)
     assert np.array_equal(pixels(dicom(colours)), colours)
@@ -95,6 +117,22 @@ def test_files_of_devices(name: str) -> None:
     raw = read_file(Path(str(get_testdata_file(name, download=False))))
     assert raw.kind == "image"
     assert 0 <= raw.x.min() < raw.x.max() <= 255
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("MR_small_jpeg_ls_lossless.dcm", "JPEG-LS Lossless Image Compression"),
+        ("SC_rgb_jpeg_gdcm.dcm", "JPEG Lossless, Non-Hierarchical, First-Order Prediction (Process 14"),
+        ("JPEG-lossy.dcm", "JPEG Extended (Process 2 and 4)"),
+    ],
+)
+def test_of_other_compressions_it_is_said_what_to_install(name: str, how: str) -> None:
+    with pytest.raises(DataError, match=re.escape(f"compressed as {how}")) as caught:
+        pixels(Path(str(get_testdata_file(name, download=False))).read_bytes())
+    assert str(caught.value).endswith(": pip install pylibjpeg pylibjpeg-libjpeg")
+    assert len(str(caught.value)) < 160
+    assert "\n" not in str(caught.value)
 
 
 def test_what_holds_no_image_or_many_is_skipped_and_said(tmp_path) -> None:

@@ -43,7 +43,7 @@ def pixels(content: bytes) -> Array:
         `(h, w)` or `(h, w, 3)`: of colours what the file holds, of shades of grey 0 to 255, which white is.
 
     Raises:
-        DataError: there is no image, or more than one.
+        DataError: there is no image, or more than one, or it is compressed in a way that takes another package.
         MissingExtraError: pydicom is not installed.
     """
     data = _pydicom().dcmread(io.BytesIO(content))
@@ -53,12 +53,12 @@ def pixels(content: bytes) -> Array:
         raise DataError(f"{data.NumberOfFrames} images in one; write each to a file of its own")
     from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
-    stored: Array = data.pixel_array
+    stored = _stored(data)
     if data.PhotometricInterpretation == "PALETTE COLOR":
         return np.asarray(apply_color_lut(stored, data))
     if stored.ndim > 2:
         return stored
-    windowed = "VOILUTSequence" in data or data.get("WindowWidth") is not None
+    windowed = bool(data.get("VOILUTSequence")) or _has_window(data)
     if stored.dtype == np.uint8 and not windowed:
         grey: Array = stored
     else:
@@ -73,6 +73,29 @@ def pixels(content: bytes) -> Array:
             low, high = float(values.min()), float(values.max())
         grey = ((values - low) * _WHITE / ((high - low) or 1)).astype(np.float32)
     return _WHITE - grey if data.PhotometricInterpretation == "MONOCHROME1" else grey
+
+
+def _stored(data: Any) -> Array:
+    """The values as the device stored them."""
+    from pydicom.pixels import get_decoder
+
+    syntax = data.file_meta.TransferSyntaxUID
+    if syntax.is_compressed:
+        # Pillow, which reads some JPEG, is no help with more than eight bits.
+        helpless = {"pillow"} if data.BitsStored > 8 and "JPEG Extended" in syntax.name else set()
+        if not {*get_decoder(syntax).available_plugins} - helpless:
+            more = "pylibjpeg-openjpeg" if "2000" in syntax.name else "pylibjpeg-libjpeg"
+            raise DataError(f"compressed as {syntax.name}: pip install pylibjpeg {more}")
+    stored: Array = data.pixel_array
+    return stored
+
+
+def _has_window(data: Any) -> bool:
+    """Whether a file asks for a window; some devices write a width of zero where they know of none."""
+    width = data.get("WindowWidth")
+    first = next(iter(width), None) if isinstance(width, Sequence) else width
+    # The standard's formula has no meaning below 1.
+    return first is not None and float(first) >= 1 and data.get("WindowCenter") is not None
 
 
 def patients(paths: Sequence[str]) -> list[str | None] | None:
