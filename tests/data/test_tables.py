@@ -90,7 +90,7 @@ def test_of_two_notes_on_one_column_the_first_is_said():
     assert "'100,100' may be 100100 or 100.1" in notes[0]
 
 
-@pytest.mark.parametrize("cells", [["01.03.24", "02.03.24"], ["1.2.3", "1.2.4"], ["192.168.1.1", "10.0.0.1"]])
+@pytest.mark.parametrize("cells", [["1.2.3", "1.2.4"], ["192.168.1.1", "10.0.0.1"]])
 def test_categories_with_digits_are_no_numbers(cells):
     assert from_arrow(pa.table({"a": cells}), where="f")[2] == []
 

@@ -43,6 +43,14 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         DAYS.dt.strftime("%Y/%m/%d %H:%M"),
         pd.Series(["13/01/1970", None, "31/12/1999"]),
         pd.Series(["01/13/1970", None, "12/31/1999 10:00"]),
+        pd.Series(["2.1.1970", None, "31.12.1999"]),
+        pd.Series(["2.1.70", None, "31.12.99"]),
+        pd.Series(["2.1.1970 9:05", None, "31.12.1999 12:00"]),
+        pd.Series(["13/1/1970 9:05", None, "1/2/1999 23:59:59"]),
+        pd.Series(["1/13/70", None, "12/1/99 8:00"]),
+        pd.Series(["13/1/70", None, "12/1/99 8:00"]),
+        pd.Series(["1970/1/2 9:05", None, "1999/12/31 10:05"]),
+        pd.Series(["9:05", None, "10:05:30"]),
         DAYS.dt.strftime("%H:%M"),
         DAYS.dt.time,
         DAYS - DAYS[0],
@@ -58,10 +66,10 @@ def test_dates_and_times_are_those_of_training(unchanged: Path, column: pd.Serie
 
 
 def test_what_is_no_date_is_refused(unchanged: Path) -> None:
-    for cell in ("soon", "31.13.1999", "01/02/1999", object()):
+    for cell in ("soon", "31.13.1999", "01/02/1999", "31/12/24", "24:05", object()):
         with pytest.raises(ModelError, match=r"'at', row 0: .* (is not a number|may have the day)"):
             load(unchanged).predict_proba(pd.DataFrame({"at": [cell], "n": [1]}))
-        with pytest.raises(ValueError, match=r"(day|month|isoformat|no date)"):
+        with pytest.raises(ValueError, match=r"(day|month|isoformat|no date|hour)"):
             seconds(cell)
 
 

@@ -6,9 +6,9 @@ import datetime
 import re
 from collections.abc import Mapping
 
-from attar.data.clock import in_doubt, rewriting
+from attar.data.clock import EARLY, TWO_DIGITS, in_doubt, rewriting
 
-_TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
+_TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 _EPOCH = datetime.datetime(1970, 1, 1)
 
 
@@ -40,7 +40,7 @@ def seconds(value: object, order: Mapping[str, str] | None = None) -> float:
 
 def _read(text: str, order: Mapping[str, str] | None) -> datetime.datetime | datetime.time:
     if _TIME.fullmatch(text):
-        return datetime.time.fromisoformat(text)
+        return datetime.time.fromisoformat(re.sub(EARLY, TWO_DIGITS, text))
     if not order and in_doubt([text]):
         raise ValueError(f"{text!r} may have the day or the month first")
     for pattern, replacement in (order or rewriting([text])).items():
