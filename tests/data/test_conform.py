@@ -54,6 +54,21 @@ def test_the_cell_that_is_no_number_is_named(cells):
         conform(as_raw(pd.DataFrame({"at": cells})), kind="table", shape=(1,), columns=[Column("at")], where="f")
 
 
+def test_a_number_without_the_unit_of_the_others_is_read_and_another_unit_is_named():
+    def read(odd):
+        cells = [None, *(f"{i}.4 kg" for i in range(60, 99))]
+        cells[5] = odd
+        return conform(as_raw(pd.DataFrame({"w": cells, "n": 1.0})), **asked)
+
+    asked = {"kind": "table", "shape": (2,), "columns": [Column("w"), Column("n")], "where": "f"}
+    found = read("72.5")
+    np.testing.assert_allclose(found.x[:7, 0], [nan, 60.4, 61.4, 62.4, 63.4, 72.5, 65.4], rtol=1e-6)
+    assert found.notes[0] == "column 'w' is read as numbers: its cells are written like '60.4 kg' and '72.5'"
+    assert not any("categories" in note for note in found.notes)
+    with pytest.raises(DataError, match=r"f: row 5, column 'w' is '725 g' where others are written like '60.4 kg'"):
+        read("725 g")
+
+
 def test_dates_are_read_as_in_training_or_not_at_all():
     days = pd.Series(pd.date_range("2024-01-01", periods=24))
     model = as_raw(pd.DataFrame({"at": days.dt.strftime("%m/%d/%Y"), "n": 1.0}))

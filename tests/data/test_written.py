@@ -8,7 +8,7 @@ import pytest
 from attar.data.arrays import as_raw
 from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
-from attar.data.written import read_written, readings
+from attar.data.written import Odd, meant, read_written, readings
 from attar.errors import DataError
 
 
@@ -67,6 +67,52 @@ def test_other_texts_stay(cells):
     found, notes = _read(table)
     assert found.equals(table)
     assert not notes
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["60.4 kg"] * 3 + ["72.5"], [60.4] * 3 + [72.5]),
+        (["60.4 kg", "72.5"], [60.4, 72.5]),
+        (["1.053,80 €", "7"], [1053.8, 7]),
+        (["1.5", "1.350"], [1.5, 1.35]),
+        (["1.000 €", "2,5 €"], [1000, 2.5]),
+        ([], []),
+    ],
+)
+def test_numbers_some_of_which_lack_the_unit(cells, numbers):
+    found = meant(cells)
+    assert [found[cell] for cell in cells] == numbers
+
+
+@pytest.mark.parametrize(
+    ("cells", "odd", "why"),
+    [
+        (["60.4 kg", "59 kg", "725 g"], "725 g", "where others are written like '60.4 kg'; write all alike"),
+        (["60 kg", "60", "61"], "60 kg", "where others are written like '60'; write all alike"),
+        (["7,5 kg", "60.4 kg", "60.1 kg"], "7,5 kg", "where others are written like '60.4 kg'; write all alike"),
+        (["60.4 kg", "soon"], "soon", "where the model needs a number; mend it"),
+        (["50", "5o"], "5o", "where the model needs a number; mend it"),
+        (["7", "1.650 €"], "1.650 €", "and may be 1650 or 1.65; write it as 1650.00 or 1.6500"),
+        (["-1,350"], "-1,350", "and may be -1350 or -1.35; write it as -1350.00 or -1.3500"),
+    ],
+)
+def test_the_cell_in_the_way_is_one_of_the_fewer(cells, odd, why):
+    assert meant(cells) == Odd(odd, why)
+
+
+@pytest.mark.parametrize("header", ["cost,b\n1.000 €,1.5\n1.650 €,2\n", "cost;b\n1.000 €;1.5\n1.650 €;2\n"])
+def test_thousands_that_a_model_learnt_are_not_fractions_for_the_sake_of_other_columns(tmp_path, header):
+    path = tmp_path / "t.csv"
+    path.write_text("cost;b;label\n" + "".join(f"1.{i},80 €;{i};u\n" for i in range(100, 140)))
+    model = read(str(path))
+    assert model.x[0].tolist() == pytest.approx([1100.8, 100])
+    path.write_text(header)
+    with pytest.raises(DataError, match=r"row 0, column 'cost' is '1.000 €' and may be 1000 or 1; write it as 1000.00"):
+        read_for_prediction(str(path), kind="table", shape=(2,), columns=model.columns)
+    path.write_text("cost;b\n1.000 €;1,5\n1.650 €;2\n")
+    read_as = read_for_prediction(str(path), kind="table", shape=(2,), columns=model.columns).x
+    assert read_as.tolist() == [[1000, 1.5], [1650, 2]]
 
 
 def test_columns_that_are_to_stay_do():

@@ -83,3 +83,15 @@ def test_how_numbers_and_dates_are_written_is_seen_in_the_whole_column(tmp_path)
     assert fed[:, 0].tolist()[::2] == pytest.approx([1153.8, 2.5])
     with pytest.raises(ModelError, match="'day', row 0: '01/02/2024' may have the day or the month first"):
         table(frame[:1], learnt.columns, 2)
+
+
+def test_a_number_without_the_unit_of_the_others_is_read_and_the_odd_cell_is_named() -> None:
+    assert table(pd.DataFrame({"w": ["60.4 kg", "72.5", None]}), (Column("w"),), 1)["x"][
+        :2, 0
+    ].tolist() == pytest.approx([60.4, 72.5])
+    for cells, wrong in (
+        (["60.4 kg", "60.1 kg", "725 g"], "row 2 is '725 g' where others are written like '60.4 kg'"),
+        (["1.000 €"], "row 0 is '1.000 €' and may be 1000 or 1"),
+    ):
+        with pytest.raises(ModelError, match=wrong):
+            table(pd.DataFrame({"w": cells}), (Column("w"),), 1)

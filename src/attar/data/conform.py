@@ -9,12 +9,13 @@ import numpy as np
 
 from attar.data.arrays import build
 from attar.data.clock import in_doubt
-from attar.data.dataset import Array, Column, Dataset, Floats
+from attar.data.dataset import Array, Column, Dataset, Doubles, Floats
 from attar.data.images import stack
 from attar.data.nodes import Nodes
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
 from attar.data.tables import can_be_a_number, recode
+from attar.data.written import Odd, looks_like_a_number, meant
 from attar.errors import DataError, inflected, listed
 
 # How much wider than those of the model, or higher, an array of images is at most that could be series as well.
@@ -160,19 +161,41 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
             if unseen:
                 are = inflected(unseen, "value is a category", "values are categories")
                 notes.append(f"column '{column.name}': {unseen} {are} new to the model: taken as missing")
-        elif source.categories and (rows := np.flatnonzero(~np.isnan(cells)).tolist()):
-            texts = [source.categories[int(cells[row])] for row in rows]
-            if in_doubt(texts):
-                raise DataError(
-                    f"{where}: column '{column.name}' holds dates of which the day or the month may come first, like"
-                    f" '{texts[0]}'; write them as 2024-12-31"
-                )
-            row, text = next((one for one in zip(rows, texts) if not can_be_a_number(one[1])), (rows[0], texts[0]))
-            raise DataError(
-                f"{where}: row {row}, column '{column.name}' is '{text}' where the model needs a number; mend it"
-            )
+        elif source.categories and not np.isnan(cells).all():
+            cells, said = _numbers(cells, source.categories, column.name, where)
+            notes = [note for note in notes if not _is_on_categories(note, column.name)] + said
         values[:, j] = cells
     return replace(raw, x=values, columns=tuple(columns), kind="table", notes=(*notes, *unused))
+
+
+def _numbers(codes: Doubles, categories: Sequence[str], name: str, where: str) -> tuple[Doubles, list[str]]:
+    """The numbers that the texts of a column are, and a note.
+
+    Raises:
+        DataError: some are none, or not written alike.
+    """
+    rows = np.flatnonzero(~np.isnan(codes)).tolist()
+    texts = [categories[int(codes[row])] for row in rows]
+    if in_doubt(texts):
+        raise DataError(
+            f"{where}: column '{name}' holds dates of which the day or the month may come first, like '{texts[0]}';"
+            " write them as 2024-12-31"
+        )
+    found = meant(texts)
+    if isinstance(found, Odd):
+        strange = (text for text in texts if not (looks_like_a_number(text) or can_be_a_number(text)))
+        cell = next(strange, found.cell)
+        raise DataError(f"{where}: row {rows[texts.index(cell)]}, column '{name}' is '{cell}' {found.why}")
+    values = np.full(len(codes), np.nan)
+    values[rows] = [found[text] for text in texts]
+    ways = dict.fromkeys((max(found, key=len), min(found, key=len)))
+    like = " and ".join(f"'{way}'" for way in ways)
+    return values, [f"column '{name}' is read as numbers: its cells are written like {like}"]
+
+
+def _is_on_categories(note: str, name: str) -> bool:
+    """Whether a note says that a column is taken as categories, which it is not where the model has it as numbers."""
+    return note.startswith(f"column '{name}' ") and "categories" in note
 
 
 def _places(given: Sequence[Column], needed: Sequence[Column], where: str) -> tuple[list[int], list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -108,6 +109,76 @@ def _fractions(cells: Sequence[_Cell]) -> str:
     return "".join(sign for sign in ".," if all(cell.value(sign) is not None for cell in cells))
 
 
+def _are_in_units(cells: Collection[_Cell]) -> bool:
+    """Whether what cells are dressed in is a unit: 12a may be a room; one stands apart, or has a fraction before it."""
+    return any(not cell.dress[:1].isalpha() or not cell.number.replace(" ", "").isdecimal() for cell in cells)
+
+
+class Odd(NamedTuple):
+    """The cell for which a column is not read as numbers, and what is wrong with it and to be done."""
+
+    cell: str
+    why: str
+
+
+def meant(texts: Sequence[str]) -> dict[str, float] | Odd:
+    """The number of each cell of a column that is known to hold numbers, some of which may lack the unit of the others.
+
+    Arguments:
+        texts: the cells of all rows, as what fewer of them are is what is wrong.
+
+    >>> meant(["60.4 kg", "72.5"])
+    {'60.4 kg': 60.4, '72.5': 72.5}
+    >>> meant(["60.4 kg", "59.1 kg", "725 g"])
+    Odd(cell='725 g', why="where others are written like '60.4 kg'; write all alike")
+    """
+    if all(map(is_number, texts)):
+        return {text: float(text) for text in texts}
+    rows = Counter(texts)
+    cells = {text: cell for text in rows if (cell := _taken_apart(text)) is not None and _fractions([cell])}
+    strange = next((text for text in rows if text not in cells), None)
+    if strange is not None:
+        return Odd(strange, "where the model needs a number; mend it")
+    fractions = _fractions([*cells.values()])
+    unlike = _of_another_dress(cells, rows) or (None if fractions else _of_another_fraction(cells, rows))
+    if unlike is not None:
+        return unlike
+    both = [{text: float(cell.value(sign) or 0) for text, cell in cells.items()} for sign in fractions]
+    two = next((text for text in cells if both[0][text] != both[-1][text]), None)
+    if two is not None:
+        less, more = sorted((numbers[two] for numbers in both), key=abs)
+        # Four digits, or two, come after no sign between thousands.
+        return Odd(two, f"and may be {more:.15g} or {less:.15g}; write it as {more:.2f} or {less:.4f}")
+    return both[0]
+
+
+def _of_another_dress(cells: Mapping[str, _Cell], rows: Mapping[str, int]) -> Odd | None:
+    """A cell in another unit than most, or the only ones in a unit where most have none."""
+    dressed = {text: cell for text, cell in cells.items() if cell.dress}
+    dresses: Counter[str] = Counter()
+    for text, cell in cells.items():
+        dresses[cell.dress.strip()] += rows[text]
+    # Of as many, those with a unit are right.
+    usual = max(dresses, key=lambda dress: (dresses[dress], dress != ""))
+    unlike = next((text for text, cell in dressed.items() if cell.dress.strip() != usual), None)
+    if unlike is not None:
+        like = next(text for text, cell in cells.items() if cell.dress.strip() == usual)
+        return Odd(unlike, f"where others are written like '{like}'; write all alike")
+    # 5o is no unit of 5.
+    return (
+        Odd(next(iter(dressed)), "where the model needs a number; mend it")
+        if (dressed and not _are_in_units(dressed.values()))
+        else None
+    )
+
+
+def _of_another_fraction(cells: Mapping[str, _Cell], rows: Mapping[str, int]) -> Odd:
+    """A cell with a point before its fraction where more have a comma, or the other way round."""
+    of = {sign: [text for text, cell in cells.items() if cell.value(sign) is None] for sign in ".,"}
+    fewer, more = sorted(of.values(), key=lambda texts: sum(rows[text] for text in texts))
+    return Odd(fewer[0], f"where others are written like '{more[0]}'; write all alike")
+
+
 @dataclass(frozen=True)
 class Reading:
     """How the different cells of a column are read.
@@ -134,11 +205,7 @@ class Reading:
         alike = len({cell.dress.strip() for cell in cells.values()}) == 1
         if not fractions or not alike or (others and not _are_but_for_errors(len(cells), len(apart))):
             return None
-        # 12a may be a room; a unit stands apart, is no letter, or has a fraction before it.
-        is_unit = any(
-            not cell.dress[:1].isalpha() or not cell.number.replace(" ", "").isdecimal() for cell in cells.values()
-        )
-        return cls(cells, others, fractions) if is_unit else None
+        return cls(cells, others, fractions) if _are_in_units(cells.values()) else None
 
     def values(self, known: Collection[str]) -> dict[str, float] | None:
         """The number of each cell, by the one sign that is known to stand before fractions where it may be either."""
@@ -151,6 +218,10 @@ class Reading:
     def doubtful(self) -> bool:
         """Whether the numbers depend on the sign that is taken for the one before fractions."""
         return self.values(()) is None
+
+    def is_split_by(self, known: Collection[str]) -> bool:
+        """Whether the numbers are fractions, and not thousands, for no other reason than the signs that are known."""
+        return self.doubtful and any(sign in cell.number for cell in self.cells.values() for sign in known)
 
     @property
     def telling(self) -> str:
@@ -177,7 +248,9 @@ def signs(found: Mapping[str, Reading]) -> set[str]:
     return {reading.fractions for reading in found.values() if len(reading.fractions) == 1}
 
 
-def read_written(table: ArrowTable, found: Mapping[str, Reading], fractions: str = "") -> tuple[ArrowTable, list[str]]:
+def read_written(
+    table: ArrowTable, found: Mapping[str, Reading], fractions: str = "", sure: Collection[str] = ()
+) -> tuple[ArrowTable, list[str]]:
     """Turn columns of texts all of which are numbers, dressed alike, into numbers.
 
     1,350 alone may be a thousand and more, or a little more than one: it is read where other columns tell which, and
@@ -187,6 +260,8 @@ def read_written(table: ArrowTable, found: Mapping[str, Reading], fractions: str
         table: of any columns, each name once.
         found: the `readings` of them.
         fractions: signs that other numbers of the same source have before the fraction.
+        sure: columns that a model has. What it has learnt need not have been written as other columns are now: of them
+            1.350 € is not read as a little more than one because those have points before fractions.
 
     Returns:
         The table, and notes. Of many numbers among which some cells are none, only how they are written is changed, so
@@ -194,7 +269,7 @@ def read_written(table: ArrowTable, found: Mapping[str, Reading], fractions: str
     """
     known, notes = {*fractions, *signs(found)}, []
     for name, reading in found.items():
-        values = reading.values(known)
+        values = None if name in sure and reading.is_split_by(known) else reading.values(known)
         # Numbers that are texts in a source with types are meant to be texts.
         if values is None or (not fractions and all(map(is_number, reading.cells))):
             continue

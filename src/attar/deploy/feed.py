@@ -15,7 +15,7 @@ from attar.data.held import cells, framed, names, spelt
 from attar.data.images import CHANNELS, resize
 from attar.data.nodes import neighbourhood
 from attar.data.tokens import Tokenizer
-from attar.data.written import Reading, is_number
+from attar.data.written import Odd, looks_like_a_number, meant
 from attar.deploy.dates import seconds
 from attar.errors import DataError, ModelError
 
@@ -256,15 +256,18 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
         since = values.astype("datetime64[us]" if values.dtype.kind == "M" else "timedelta64[us]")
         return np.where(np.isnat(values), np.nan, since.astype(np.int64) / 1e6)
     # How a number or a date is written is seen in all cells, as in training.
-    texts = list(dict.fromkeys(value for value in values if isinstance(value, str) and value.strip()))
-    reading = None if all(map(is_number, texts)) else Reading.of(texts)
-    numbers = {} if reading is None else reading.values(()) or {}
-    order = rewriting(texts)
+    texts = [value for value in values if isinstance(value, str) and value.strip()]
+    found, order = meant(texts), rewriting(texts)
+    numbers: Mapping[str, float] = {} if isinstance(found, Odd) else found
     result = np.empty(len(values))
     for row, value in enumerate(values):
         try:
             result[row] = np.nan if is_missing(value) or value == "" else _number(numbers.get(value, value), order)
         except (TypeError, ValueError):
+            if isinstance(found, Odd) and isinstance(value, str) and looks_like_a_number(value):
+                # Of cells that are numbers, in this dress or that, the fewer are wrong, and not the first.
+                row = next(i for i, one in enumerate(values) if isinstance(one, str) and one == found.cell)
+                raise ModelError(f"column {column.name!r}, row {row} is {found.cell!r:.40} {found.why}") from None
             either = isinstance(value, str) and in_doubt([value])
             wrong = (
                 "may have the day or the month first: write it as 2024-12-31"
