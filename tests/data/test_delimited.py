@@ -23,6 +23,10 @@ from attar.errors import DataError
         (",a,\n7,1,\n8,2,\n", ["", "a"], [{"": 7, "a": 1}, {"": 8, "a": 2}]),
         ("a|b\n1|2,5\n", ["a", "b"], [{"a": 1, "b": 2.5}]),
         ('a b\n1 "x y"\n2 z\n', ["a", "b"], [{"a": 1, "b": "x y"}, {"a": 2, "b": "z"}]),
+        ("  a     b\n  1   2.5\n 10   0.5 \n\n", ["a", "b"], [{"a": 1, "b": 2.5}, {"a": 10, "b": 0.5}]),
+        ("0      0\r\n10     1\r\n", ["x0", "x1"], [{"x0": 0, "x1": 0}, {"x0": 10, "x1": 1}]),
+        ('a   b\n1   "x  y"\n22  z\n', ["a", "b"], [{"a": 1, "b": "x  y"}, {"a": 22, "b": "z"}]),
+        ("text\n1  2\n3  4\n", ["text"], [{"text": "1  2"}, {"text": "3  4"}]),
         ("a text\nx y\nz u\n", ["a text"], [{"a text": "x y"}, {"a text": "z u"}]),
         ("a text\nx 1\nz\n", ["a text"], [{"a text": "x 1"}, {"a text": "z"}]),
         ("sep=\n1\n", ["sep="], [{"sep=": 1}]),
@@ -64,6 +68,20 @@ def test_first_lines_that_are_names_and_those_that_are_samples(tmp_path, text, n
     table, _ = read_delimited(path)
     assert table.num_rows == len(lines) - found.header
     assert tuple(table.column_names) == found.names
+
+
+def test_columns_aligned_by_blanks_in_another_encoding(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes("größe   n\n1.5   10\n10    2\n".encode("utf-16"))
+    assert read_delimited(path)[0].to_pydict() == {"größe": [1.5, 10], "n": [10, 2]}
+
+
+@pytest.mark.parametrize("header", ["# a   b", "body mass   n"])
+def test_names_that_do_not_fit_columns_parted_by_blanks_are_refused(tmp_path, header):
+    path = tmp_path / "t.csv"
+    path.write_text(f"{header}\n  1   2\n 10   3\n")
+    with pytest.raises(DataError, match="blanks part 3 cells in its first line and 2 below: write a name of one word"):
+        read_delimited(path)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ _FRACTION = {sign: re.compile(rf"[+-]?\d+[{sign}]\d+([eE][+-]?\d+)?") for sign i
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
 _EXCEL = re.compile(r'"?sep=[,;\t]"?', re.IGNORECASE)
 _LARGEST_BLOCK = 1 << 30
+# Blanks that align columns, but for those of a quoted cell.
+_ALIGNING = re.compile(r'(?P<quoted>(?<!\S)"[^"]*")|(?P<edge>^ +| +(?=\r?$))| +', re.MULTILINE)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # in no text that people wrote
 DELIMITERS = ",;\t|"
 UTF8, UTF16, WESTERN = "utf-8", "utf-16", "cp1252"
@@ -34,7 +36,7 @@ class Layout:
     """How a delimited file is written.
 
     Arguments:
-        delimiter: between cells.
+        delimiter: between cells; a blank stands for as many as there are.
         names: those of its header line, x0, x1, … where it has none.
         header: whether it has one.
         decimal: sign in numbers.
@@ -102,7 +104,10 @@ def layout(path: Path) -> Layout:
     skip = int(bool(_EXCEL.fullmatch(lines[0].rstrip("\r\n"))) and len(lines) > 1)
     lines = lines[skip:]
     delimiter = delimiter_of(lines[0], first="\t" if path.suffix.lower() == ".tsv" else "")
-    delimiter = " " if delimiter not in lines[0] and _are_parted_by_blanks(lines) else delimiter
+    if delimiter not in lines[0]:
+        aligned = list(io.StringIO(_with_single_blanks("".join(lines)), newline=""))
+        if _are_parted_by_blanks(aligned):
+            delimiter, lines = " ", aligned
     rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ")
     try:
         first = [cell.strip() for cell in next(rows)]
@@ -111,7 +116,7 @@ def layout(path: Path) -> Layout:
     below: list[list[str]] = []
     with suppress(csv.Error):  # a cell too long for this reader is not too long for Arrow
         below += ([cell.strip() for cell in row] for row in islice(rows, _ROWS))
-    _refuse_lines_above(path, first, below)
+    _refuse_lines_above(path, first, below, delimiter)
     cells = [first, *below]
     if comma := _has_decimal_commas(cells, delimiter):
         cells = [[cell.replace(",", ".") for cell in row] for row in cells]
@@ -132,18 +137,39 @@ def delimiter_of(line: str, first: str = "") -> str:
     return max(first + DELIMITERS, key=(line.replace(",", "") if decimals else line).count)
 
 
+def _with_single_blanks(text: str) -> str:
+    """Lines whose cells are aligned by blanks, with one between two cells, and none at the ends of a line.
+
+    >>> _with_single_blanks('  a   b\\n 10  "x  y" \\n')
+    'a b\\n10 "x  y"\\n'
+    """
+    return _ALIGNING.sub(lambda found: found["quoted"] or ("" if found["edge"] else " "), text)
+
+
 def _are_parted_by_blanks(lines: Sequence[str]) -> bool:
-    """Whether blanks part as many cells in each line, numbers in some place of all but the first."""
+    """Whether single blanks part as many cells in each line, numbers in some place of all but the first.
+
+    The first has another number of cells where names have blanks in them, or a sign of a comment stands before them;
+    all others are numbers then.
+    """
     with suppress(csv.Error):
-        rows = [row for row in islice(csv.reader(lines, delimiter=" "), _ROWS) if row]
-        alike = len(rows) > 1 and {len(row) for row in rows} == {max(2, len(rows[0]))}
-        return alike and any(all(map(is_number, cells)) for cells in zip(*rows[1:]))
+        first, *below = [row for row in islice(csv.reader(lines, delimiter=" "), _ROWS) if row] or [[]]
+        lengths = {len(row) for row in below}
+        if len(first) < 2 or len(lengths) != 1 or max(lengths) < 2:
+            return False
+        numbers = [all(map(is_number, cells)) for cells in zip(*below)]
+        return any(numbers) if len(first) in lengths else all(numbers)
     return False
 
 
-def _refuse_lines_above(path: Path, first: Sequence[str], below: Sequence[Sequence[str]]) -> None:
+def _refuse_lines_above(path: Path, first: Sequence[str], below: Sequence[Sequence[str]], delimiter: str) -> None:
     """Refuse a title or a comment above the header line, which is known from the longer lines below it."""
     lengths = [len(row) for row in below if row]
+    if delimiter == " " and len(first) not in lengths:
+        raise DataError(
+            f"{path}: blanks part {len(first)} cells in its first line and {lengths[0]} below: write a name of one word"
+            " for each column, and nothing else, or commas between cells"
+        )
     usual = max(set(lengths), key=lengths.count, default=0)
     if usual > len(first) and (len(first) == 1 or lengths.count(usual) < len(lengths)):
         raise DataError(
@@ -258,6 +284,15 @@ def words_for_missing(path: Path, column: str) -> list[str]:
     return [str(cell) for cell in cells if str(cell) in MISSING]
 
 
+def _opened(path: Path, found: Layout) -> tuple[Path | io.BytesIO, str]:
+    """What Arrow is to read, and its encoding."""
+    if found.delimiter != " ":
+        return path, "utf8" if found.encoding == UTF8 else found.encoding
+    # Each of the blanks that align columns would be the end of a cell to Arrow.
+    aligned = path.read_text(encoding=found.encoding).removeprefix("\ufeff")
+    return io.BytesIO(_with_single_blanks(aligned).encode()), "utf8"
+
+
 def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[str] = MISSING) -> ArrowTable:
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
@@ -266,14 +301,15 @@ def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[
     # A letter has one byte in Windows-1252, and as many as three in the UTF-8 that Arrow makes of it.
     size = path.stat().st_size * (3 if found.encoding == WESTERN else 2 if found.encoding == UTF16 else 1)
     block = min(max(size + 1, 1 << 20), _LARGEST_BLOCK)
+    source, encoding = _opened(path, found)
     table = arrow_csv.read_csv(
-        path,
+        source,
         read_options=arrow_csv.ReadOptions(
             use_threads=False,
             block_size=block,
             column_names=None if found.header else list(found.names),
             skip_rows=found.skip,
-            encoding="utf8" if found.encoding == UTF8 else found.encoding,
+            encoding=encoding,
         ),
         parse_options=arrow_csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
