@@ -211,16 +211,13 @@ def _counts_from(cells: Sequence[str]) -> int | None:
     return start if counted and list(counted) == [str(start + i) for i in range(len(counted))] else None
 
 
-def read_delimited(
-    path: Path, *, text: Collection[str] = (), sure: Collection[str] = (), empty: bool = False
-) -> tuple[ArrowTable, list[str]]:
+def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = False) -> tuple[ArrowTable, list[str]]:
     """Read a CSV or TSV file.
 
     Arguments:
         path: of the file; the encoding, the delimiter (comma, semicolon, tab, bar or blank), the header line and a
             decimal comma are found out.
         text: columns that are read as written, not as numbers.
-        sure: as of `read_written`.
         empty: take a header line without a row too.
 
     Returns:
@@ -244,7 +241,7 @@ def read_delimited(
     blank = [i for i, name in enumerate(table.column_names) if not name and table.column(i).null_count == len(table)]
     if blank and len(blank) < table.num_columns:
         table = table.select([i for i in range(table.num_columns) if i not in blank])
-    table, said = read_written(table, texts, fractions, sure)
+    table, said = read_written(table, texts, fractions)
     if found.delimiter == ";" and found.decimal == fractions == ".":
         notes += _points_in_doubt(path, found, text)
     return table, [*notes, *said]

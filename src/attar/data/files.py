@@ -105,7 +105,7 @@ def read_table(
         label = _label(names, label_column, path)
         ids_of = {name for name in ("", *names) if name.lower() in (*ids, *ROW_NAMES)}
         written = {label, group_column, *ids_of, *text} - {None}
-        table, notes = read_delimited(path, text=[str(name) for name in written], sure=known)
+        table, notes = read_delimited(path, text=[str(name) for name in written])
         each_once(table.column_names, str(path))
         if label is not None and table.column(label).null_count:
             notes += words_for_none(words_for_missing(path, label), MISSING)
@@ -182,7 +182,7 @@ def from_table(
         notes.append(f"column '{name}' names the rows, and is no feature")
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
-    table, written = read_written(table, readings(table, text), sure=known) if kind != "text" else (table, [])
+    table, written = read_written(table, readings(table, text)) if kind != "text" else (table, [])
     table, unlearnt = without_names(table, kind, {*text, *known})
     notes += [*written, *unlearnt]
     texts = text_column(table, kind, text, where)

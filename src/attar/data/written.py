@@ -219,10 +219,6 @@ class Reading:
         """Whether the numbers depend on the sign that is taken for the one before fractions."""
         return self.values(()) is None
 
-    def is_split_by(self, known: Collection[str]) -> bool:
-        """Whether the numbers are fractions, and not thousands, for no other reason than the signs that are known."""
-        return self.doubtful and any(sign in cell.number for cell in self.cells.values() for sign in known)
-
     @property
     def telling(self) -> str:
         """The cell that shows best how the others are written."""
@@ -248,9 +244,7 @@ def signs(found: Mapping[str, Reading]) -> set[str]:
     return {reading.fractions for reading in found.values() if len(reading.fractions) == 1}
 
 
-def read_written(
-    table: ArrowTable, found: Mapping[str, Reading], fractions: str = "", sure: Collection[str] = ()
-) -> tuple[ArrowTable, list[str]]:
+def read_written(table: ArrowTable, found: Mapping[str, Reading], fractions: str = "") -> tuple[ArrowTable, list[str]]:
     """Turn columns of texts all of which are numbers, dressed alike, into numbers.
 
     1,350 alone may be a thousand and more, or a little more than one: it is read where other columns tell which, and
@@ -260,8 +254,6 @@ def read_written(
         table: of any columns, each name once.
         found: the `readings` of them.
         fractions: signs that other numbers of the same source have before the fraction.
-        sure: columns that a model has. What it has learnt need not have been written as other columns are now: of them
-            1.350 € is not read as a little more than one because those have points before fractions.
 
     Returns:
         The table, and notes. Of many numbers among which some cells are none, only how they are written is changed, so
@@ -269,7 +261,7 @@ def read_written(
     """
     known, notes = {*fractions, *signs(found)}, []
     for name, reading in found.items():
-        values = None if name in sure and reading.is_split_by(known) else reading.values(known)
+        values = reading.values(known)
         # Numbers that are texts in a source with types are meant to be texts.
         if values is None or (not fractions and all(map(is_number, reading.cells))):
             continue
