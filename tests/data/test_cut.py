@@ -74,7 +74,7 @@ def test_rows_of_a_table_are_steps_with_labels_of_their_own() -> None:
     recordings, steps = rows_as_recordings(raw, 4, "log")
     assert [one.shape for one in recordings.x] == [(2, 12), (2, 8)]
     assert recordings.groups == ["p", "q"]
-    assert "'t': goes one way, as the time does: no channel" in recordings.notes
+    assert "'t': of the time, by what it holds: no channel" in recordings.notes
     x = [one.astype(np.float32) for one in recordings.x]
     found = windows_of(from_arrays(x), Cut(4, 4), steps)
     assert found.classes == ("a", "b")
@@ -152,7 +152,7 @@ def test_what_cannot_be_cut_is_said(tmp_path) -> None:
         read("digits", cut=Cut(4, 2))
     path = activity(tmp_path / "a.csv", 0)
     notes = read(str(path), label_column="did", cut=Cut(4, 2)).notes
-    assert {"'who': texts: no channel", "'time': goes one way, as the time does: no channel"} <= set(notes)
+    assert {"'who': texts: no channel", "'time': of the time, by what it holds: no channel"} <= set(notes)
     pd.DataFrame({"time": np.arange(20), "label": ["u", "v"] * 10}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DataError, match="no column of numbers that is a channel"):
         read(str(tmp_path / "t.csv"), cut=Cut(4, 2))
@@ -197,7 +197,7 @@ def test_a_time_that_stands_still_or_runs_back_is_no_channel(tmp_path, step: int
     )
     dataset = read(str(tmp_path / "log.csv"), cut=Cut(20, 10))
     assert dataset.channels == ("a", "t")
-    assert "'second', 'at': goes one way, as the time does: no channel" in dataset.notes
+    assert "'second', 'at': of the time, by what it holds: no channel" in dataset.notes
     assert "'t': a channel; leave it out if it is the time" in dataset.notes
     assert not any("since 1970" in note for note in dataset.notes)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attar.data.checks import PADDED, lengths
-from attar.data.dataset import UNLABELLED, Column, Dataset, Floats, Ints, Windows, is_missing
+from attar.data.dataset import UNLABELLED, Dataset, Doubles, Floats, Ints, Windows, is_missing
 from attar.data.labels import encode_labels
 from attar.data.raw import Raw
 from attar.data.recordings import like_time
@@ -194,6 +194,7 @@ def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Collection[str
     Raises:
         DataError: not a table, or one without a channel.
 
+    >>> from attar.data.dataset import Column
     >>> raw = Raw(np.arange(4.0)[:, None], ["a", "b", "b", None], columns=(Column("v"),), kind="table")
     >>> rows_as_recordings(raw, 2, "log", ["v"])[1]
     Steps(classes=('a', 'b'), codes=(array([ 0,  1,  1, -1]),))
@@ -211,34 +212,15 @@ def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Collection[str
         order = np.argsort([place[group] for group in groups], kind="stable")
         values, codes, groups = values[order], codes[order], [groups[i] for i in order]
         parts = _runs(groups)
-    names = [column.name for column in raw.columns]
-    absent = [channel for channel in channels if channel not in names]
-    if absent:
-        raise DataError(f"{name}: no column '{absent[0]}', which the model needs; it has {', '.join(names[:8])}")
-    if channels:
-        kept = [j for j, column in enumerate(names) if column in channels]
-    else:
-        text = [j for j, column in enumerate(raw.columns) if column.categories]
-        dates = [j for j, column in enumerate(names) if any(note.startswith(_dated(column)) for note in notes)]
-        times = [j for j, column in enumerate(values.T) if j in dates or like_time([column[part] for part in parts])]
-        kept = [j for j in range(values.shape[1]) if j not in (*text, *times)]
-        notes = [note for note in notes if not any(note.startswith(_dated(names[j])) for j in dates)]
-        for left_out, why in ((text, "texts: no channel"), (times, "goes one way, as the time does: no channel")):
-            notes += [f"{listed([repr(names[j]) for j in left_out])}: {why}"] * bool(left_out)
-        odd = [repr(names[j]) for j in kept if names[j].lower() in _CLOCKS]
-        notes += [f"{listed(odd)}: a channel; leave it out if it is the time"] * bool(odd)
+    kept, notes = _wanted(raw, channels, name, notes) if channels else _channels(raw, values, parts, notes)
     if not kept:
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
-    columns: tuple[Column, ...] = tuple(raw.columns[j] for j in kept)
-    wrong = [repr(column.name) for column in columns if column.categories]
-    if wrong:
-        raise DataError(f"{name}: {listed(wrong)}: texts where the model takes numbers; mend them")
     recordings = replace(
         raw,
         x=[np.ascontiguousarray(values[part][:, kept].T) for part in parts],
         y=None,
         ids=[f"{groups[part.start] or name}" for part in parts],
-        columns=columns,
+        columns=tuple(raw.columns[j] for j in kept),
         kind="series",
         notes=tuple(notes),
         groups=None if raw.groups is None else [groups[part.start] or None for part in parts],
@@ -252,6 +234,41 @@ def _runs(groups: list[str]) -> list[slice]:
     return [slice(begin, end) for begin, end in zip(begins, [*begins[1:], len(groups)])]
 
 
-def _dated(column: str) -> str:
-    """How a note on a column of dates or times begins."""
-    return f"column '{column}' holds "
+def _wanted(raw: Raw, channels: Collection[str], name: str, notes: list[str]) -> tuple[list[int], list[str]]:
+    """Where the channels of a model are among the columns.
+
+    Raises:
+        DataError: one is not there, or holds texts.
+    """
+    names = [column.name for column in raw.columns]
+    absent = [channel for channel in channels if channel not in names]
+    if absent:
+        raise DataError(f"{name}: no column '{absent[0]}', which the model needs; it has {', '.join(names[:8])}")
+    kept = [j for j, column in enumerate(names) if column in channels]
+    text = [f"'{names[j]}'" for j in kept if raw.columns[j].categories]
+    if text:
+        raise DataError(f"{name}: {listed(text)}: texts where the model takes numbers; mend them")
+    return kept, notes
+
+
+def _channels(raw: Raw, values: Doubles, parts: list[slice], notes: list[str]) -> tuple[list[int], list[str]]:
+    """Which columns are channels, those of texts and of the time being none, and notes on the others."""
+    names = [column.name for column in raw.columns]
+    text = [j for j, column in enumerate(raw.columns) if column.categories]
+    dates = [j for j, column in enumerate(names) if any(_is_on_dates(note, column) for note in notes)]
+    times = [j for j, column in enumerate(values.T) if j in dates or like_time([column[part] for part in parts])]
+    kept = [j for j in range(len(names)) if j not in (*text, *times)]
+    notes = [note for note in notes if not any(_is_on_dates(note, names[j]) for j in dates)]
+    odd = [j for j in kept if names[j].lower() in _CLOCKS]
+    for found, said in (
+        (text, "texts: no channel"),
+        (times, "of the time, by what it holds: no channel"),
+        (odd, "a channel; leave it out if it is the time"),
+    ):
+        notes += [f"{listed([repr(names[j]) for j in found])}: {said}"] * bool(found)
+    return kept, notes
+
+
+def _is_on_dates(note: str, column: str) -> bool:
+    """Whether a note says that a column was read as dates or times."""
+    return note.startswith((f"column '{column}' holds dates", f"column '{column}' holds times"))
