@@ -106,12 +106,8 @@ def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None) -> Datas
     ]
     y, classes = dataset.y[of], dataset.classes
     if labels is not None:
-        within = [np.setdiff1d(labels.codes[i][start : start + cut.steps], [UNLABELLED]) for i, start in places]
-        y = np.array([int(known[0]) if len(known) == 1 else UNLABELLED for known in within], dtype=np.int64)
-        y, classes, lost = _alone(y, labels)
-        mixed = sum(len(known) > 1 for known in within)
-        hold = inflected(mixed, "holds more than one label, and has none", "hold more than one label, and have none")
-        notes += [f"{mixed:,} of {len(of):,} windows {hold}", *lost][mixed == 0 :]
+        y, classes, said = _labels_of(places, cut, labels)
+        notes += said
     empty = np.isnan(x).all(axis=(1, 2))
     y = np.where(empty, UNLABELLED, y)
     hold = inflected(int(empty.sum()), "holds no value, and has no label", "hold no value, and have no label")
@@ -130,14 +126,24 @@ def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None) -> Datas
     )
 
 
-def _alone(y: Ints, labels: Steps) -> tuple[Ints, tuple[str, ...], list[str]]:
-    """Codes of windows among the classes that have any, these classes, and a note on those that steps alone have."""
-    there = np.unique(y[y != UNLABELLED])
+def _labels_of(places: list[tuple[int, int]], cut: Cut, labels: Steps) -> tuple[Ints, tuple[str, ...], list[str]]:
+    """The classes of windows by those of their steps, the names of these classes, and notes.
+
+    Arguments:
+        places: the recording of each window, and where it begins there.
+        cut: how they were cut.
+        labels: of the steps.
+    """
+    within = [np.setdiff1d(labels.codes[i][start : start + cut.steps], [UNLABELLED]) for i, start in places]
+    y = np.array([int(known[0]) if len(known) == 1 else UNLABELLED for known in within], dtype=np.int64)
+    there, mixed = np.unique(y[y != UNLABELLED]), sum(len(known) > 1 for known in within)
+    hold = inflected(mixed, "holds more than one label, and has none", "hold more than one label, and have none")
+    notes = [f"{mixed:,} of {len(places):,} windows {hold}"] * bool(mixed)
     gone = np.setdiff1d(np.unique(np.concatenate(labels.codes)), [*there, UNLABELLED]).tolist()
     names = listed([f"'{labels.classes[code]}'" for code in gone])
-    said = [f"{names}: on steps, and on no window alone; take shorter windows"] * bool(gone)
+    notes += [f"{names}: on steps, and on no window alone; take shorter windows"] * bool(gone)
     codes = np.where(y == UNLABELLED, UNLABELLED, np.searchsorted(there, y))
-    return codes, tuple(labels.classes[code] for code in there.tolist()), said
+    return codes, tuple(labels.classes[code] for code in there.tolist()), notes
 
 
 def of_recordings(dataset: Dataset, probabilities: Floats) -> tuple[Dataset, Floats]:
