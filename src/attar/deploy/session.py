@@ -20,7 +20,7 @@ from attar.data.dataset import Column, Floats
 from attar.data.held import plain
 from attar.data.tokens import Tokenizer
 from attar.deploy.feed import Feed, graph, images, series, table, texts
-from attar.deploy.meta import COMPRESSED, KEY, ModelMeta, is_whole
+from attar.deploy.meta import CHECKSUM, COMPRESSED, KEY, ModelMeta, is_whole
 from attar.deploy.units import doubts, evenly
 from attar.errors import DataError, ModelError, first_line
 
@@ -238,7 +238,10 @@ def loads(data: bytes, name: str | Path = "model", *, threads: int = 0) -> Model
             f"{name}: an .attar file, which onnxruntime does not run; `attar unpack` makes one that it does"
         )
     if not is_whole(data):
-        raise ModelError(f"{name}: is damaged, or was changed after attar wrote it; copy it anew, or export it again")
+        raise ModelError(
+            f"{name}: is damaged, or was changed after attar wrote it; copy it anew, or remove its property "
+            f"'{CHECKSUM}' where the change was meant"
+        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = int(threads)
