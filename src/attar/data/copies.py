@@ -46,12 +46,12 @@ def copied(x: Floats, first: Ints) -> Ints | None:
         >>> copied(coins, copies(coins)) is None
         True
     """
-    flat = x.reshape(len(x), -1)
+    flat, alike = x.reshape(len(x), -1), np.bincount(first)[first] > 1
     # Nothing tells one blank image from another.
-    blank = np.fromiter((bool((row[0] == row).all() or np.isnan(row).all()) for row in flat), bool, len(flat))
-    first = np.where(blank, np.arange(len(x)), first)
-    together, counts = np.unique(first, return_inverse=True, return_counts=True)[1:]
-    again = np.flatnonzero(counts[together] > 1)
+    blank = [i for i in np.flatnonzero(alike).tolist() if (flat[i, 0] == flat[i]).all() or np.isnan(flat[i]).all()]
+    alike[blank] = False
+    together = np.unique(np.where(alike, first, np.arange(len(x))), return_inverse=True)[1]
+    counts, again = np.bincount(together), np.flatnonzero(alike)
     if not len(again) or len(counts) == 1:
         return None
     # A value that is missing is equal to another.
