@@ -89,11 +89,11 @@ def test_rows_of_a_table_are_steps_with_labels_of_their_own() -> None:
 def test_rows_of_groups_that_take_turns_are_put_together() -> None:
     x = np.column_stack([np.arange(12), np.tile([0, 1], 6)]).astype(float)
     raw = Raw(x, list("ab" * 6), columns=tuple(map(Column, "uv")), kind="table", groups=["p", "q"] * 6)
-    recordings, steps = rows_as_recordings(raw, 4, "log", ["u"])
+    recordings, steps = rows_as_recordings(raw, 4, "log", [Column("u")])
     assert [one.tolist() for one in recordings.x] == [[[0, 2, 4, 6, 8, 10]], [[1, 3, 5, 7, 9, 11]]]
     assert [codes.tolist() for codes in steps.codes] == [[0] * 6, [1] * 6]
     assert recordings.groups == ["p", "q"]
-    assert len(rows_as_recordings(raw, 1, "log", ["u"])[0].x) == 12
+    assert len(rows_as_recordings(raw, 1, "log", [Column("u")])[0].x) == 12
 
 
 def activity(path: Path, seed: int, rows: int = 600) -> Path:

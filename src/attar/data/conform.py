@@ -67,7 +67,7 @@ def conform(
         # A folder of arrays, which are recordings where nobody says that they are images.
         raw = replace(raw, kind=kind)
     elif raw.kind == kind == "series" and isinstance(raw.x, list) and raw.columns and len(columns) > 1:
-        place, unused = _places(raw.columns, columns, where)
+        place, unused = places(raw.columns, columns, where)
         raw = replace(raw, x=[one[place] for one in raw.x], notes=(*raw.notes, *unused))
     elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape == shape:
         raw = replace(raw, x=raw.x[None], kind=kind, notes=(*raw.notes, "the array is taken for one sample"))
@@ -105,7 +105,7 @@ def _graph(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Column
     if kind != "graph":
         raise DataError(f"{where}: a graph; the model takes {kind}, each {' × '.join(map(str, shape))}")
     if links is not None and raw.columns and columns:
-        place, notes = _places(raw.columns, columns, where)
+        place, notes = places(raw.columns, columns, where)
         x = replace(links, features=links.features[:, place]).all()
         return build(replace(raw, x=x, columns=tuple(columns), notes=(*raw.notes, *notes)), where=where, learn=False)
     features = links.features.shape[1] if links is not None else 0
@@ -150,7 +150,7 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
         if x.shape[1] != shape[0]:
             raise DataError(f"{where}: {x.shape[1]} columns; the model takes {shape[0]}")
         return replace(raw, columns=tuple(columns), kind="table")
-    place, unused = _places(raw.columns, columns, where)
+    place, unused = places(raw.columns, columns, where)
     notes = list(raw.notes)
     values = np.empty((len(x), len(columns)), dtype=np.float64)
     for j, column in enumerate(columns):
@@ -198,7 +198,7 @@ def _is_on_categories(note: str, name: str) -> bool:
     return note.startswith(f"column '{name}' ") and "categories" in note
 
 
-def _places(given: Sequence[Column], needed: Sequence[Column], where: str) -> tuple[list[int], list[str]]:
+def places(given: Sequence[Column], needed: Sequence[Column], where: str) -> tuple[list[int], list[str]]:
     """Where the columns of the model are among those given, by name, and a note on those that it does not use."""
     place = {column.name: j for j, column in enumerate(given)}
     absent = [column.name for column in needed if column.name not in place]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from attar.data.checks import PADDED, lengths
-from attar.data.dataset import UNLABELLED, Dataset, Doubles, Floats, Ints, Windows, is_missing
+from attar.data.conform import places
+from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Floats, Ints, Windows, is_missing
 from attar.data.labels import encode_labels
 from attar.data.raw import Raw
 from attar.data.recordings import like_time
@@ -184,7 +185,7 @@ def of_recordings(dataset: Dataset, probabilities: Floats) -> tuple[Dataset, Flo
     return whole, (mean / count[:, None]).astype(np.float32)
 
 
-def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Collection[str] = ()) -> tuple[Raw, Steps]:
+def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Sequence[Column] = ()) -> tuple[Raw, Steps]:
     """A table whose rows follow each other in time, as one recording, or as one for each run of a group.
 
     Arguments:
@@ -200,9 +201,8 @@ def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Collection[str
     Raises:
         DataError: not a table, or one without a channel.
 
-    >>> from attar.data.dataset import Column
     >>> raw = Raw(np.arange(4.0)[:, None], ["a", "b", "b", None], columns=(Column("v"),), kind="table")
-    >>> rows_as_recordings(raw, 2, "log", ["v"])[1]
+    >>> rows_as_recordings(raw, 2, "log", raw.columns)[1]
     Steps(classes=('a', 'b'), codes=(array([ 0,  1,  1, -1]),))
     """
     if raw.kind != "table" or isinstance(raw.x, list) or raw.x.ndim != 2:
@@ -218,7 +218,7 @@ def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Collection[str
         order = np.argsort([place[group] for group in groups], kind="stable")
         values, codes, groups = values[order], codes[order], [groups[i] for i in order]
         parts = _runs(groups)
-    kept, notes = _wanted(raw, channels, name, notes) if channels else _channels(raw, values, parts, notes)
+    kept, notes = (_wanted(raw, channels, name), notes) if channels else _channels(raw, values, parts, notes)
     if not kept:
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
     recordings = replace(
@@ -240,21 +240,17 @@ def _runs(groups: list[str]) -> list[slice]:
     return [slice(begin, end) for begin, end in zip(begins, [*begins[1:], len(groups)])]
 
 
-def _wanted(raw: Raw, channels: Collection[str], name: str, notes: list[str]) -> tuple[list[int], list[str]]:
+def _wanted(raw: Raw, channels: Sequence[Column], name: str) -> list[int]:
     """Where the channels of a model are among the columns.
 
     Raises:
         DataError: one is not there, or holds texts.
     """
-    names = [column.name for column in raw.columns]
-    absent = [channel for channel in channels if channel not in names]
-    if absent:
-        raise DataError(f"{name}: no column '{absent[0]}', which the model needs; it has {', '.join(names[:8])}")
-    kept = [j for j, column in enumerate(names) if column in channels]
-    text = [f"'{names[j]}'" for j in kept if raw.columns[j].categories]
+    kept, _ = places(raw.columns, channels, name)
+    text = [f"'{raw.columns[j].name}'" for j in kept if raw.columns[j].categories]
     if text:
         raise DataError(f"{name}: {listed(text)}: texts where the model takes numbers; mend them")
-    return kept, notes
+    return kept
 
 
 def _channels(raw: Raw, values: Doubles, parts: list[slice], notes: list[str]) -> tuple[list[int], list[str]]:

@@ -235,7 +235,7 @@ def _in_time(raw: Raw, source: str, cut: Cut | None, columns: Sequence[Column] =
     """A table that is to be cut into windows as recordings, with the labels of its rows; all else as it is."""
     if cut is None or raw.kind != "table":
         return raw, None
-    return rows_as_recordings(raw, cut.steps, Path(source).stem, [column.name for column in columns])
+    return rows_as_recordings(raw, cut.steps, Path(source).stem, columns)
 
 
 def _raw_to_predict(
