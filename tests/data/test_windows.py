@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from attar.data.arrays import from_arrays
+from attar.data.copies import copies
 from attar.data.split import holdout
 from attar.data.windows import alike, overlaps, recordings, shared, told
 
@@ -181,7 +182,7 @@ def test_a_label_is_shared_by_its_recording() -> None:
 def test_copies_do_not_hide_that_windows_overlap() -> None:
     x, of = windows([20, 20, 20, 20])
     again = np.concatenate([np.arange(len(x)), *[np.flatnonzero(of == 2)] * 2])
-    found, notes = told(x[again])
+    found, notes = told(x[again], copies(x[again]))
     assert found is not None
     assert same_partition(found.recordings, of[again])
     assert notes[0].startswith("the samples are 120 windows of 4 recordings")

@@ -235,7 +235,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
         alike = copied(values, first)
         notes += [*found, *checks.missing(values, kind), *duplicates(first, raw.test, together=alike is not None)]
         if kind == "series":
-            windows, found = told(values, raw.test)
+            windows, found = told(values, first, raw.test)
             notes += found
     else:
         values = checks.cast(checks.numeric(x, kind, ids, columns, where), kind, ids, columns, where)

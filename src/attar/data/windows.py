@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.copies import copies
 from attar.data.dataset import UNLABELLED, Array, Floats, Ints, Windows
 from attar.data.groups import seen_in_training
 
@@ -67,10 +66,16 @@ def recordings(x: Array) -> tuple[Windows, int] | None:
     return Windows(number, stretches(number, _places(number, before, after, shift))), stride
 
 
-def told(x: Floats, test: Ints | None = None) -> tuple[Windows | None, list[str]]:
-    """Which of the samples were cut from `recordings`, if any, and what a person should know of it."""
+def told(x: Floats, first: Ints, test: Ints | None = None) -> tuple[Windows | None, list[str]]:
+    """Which of the samples were cut from `recordings`, if any, and what a person should know of it.
+
+    Arguments:
+        x: series `(n, channels, steps)`.
+        first: of `attar.data.copies.copies`.
+        test: indices of the samples set aside.
+    """
     # A copy follows the same windows as the one that it is of, which would hide that they do.
-    unique, place = np.unique(copies(x), return_inverse=True)
+    unique, place = np.unique(first, return_inverse=True)
     cut = recordings(x if len(unique) == len(x) else x[unique])
     if cut is None:
         return None, []
