@@ -21,6 +21,9 @@ from attar.deploy.session import load
 from attar.errors import LabelError, inflected, listed
 from attar.training.progress import Progress, Silent
 
+# Kinds whose copies are looked for: people do write the same text twice, and nodes are told apart by their edges.
+_COPIED = ("image", "series", "table")
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -152,11 +155,7 @@ def evaluate(
     loaded = load(model)
     dataset = read_for_evaluation(
         source,
-        kind=loaded.kind,
-        shape=loaded.shape,
-        columns=loaded.columns,
-        rate=loaded.rate,
-        stride=loaded.stride,
+        **loaded.form,
         labels=None if labels is None else Path(labels),
         label_column=label_column,
         groups=None if groups is None else Path(groups),
@@ -175,14 +174,14 @@ def evaluate(
     if not len(judged):
         raise LabelError(f"{source}: no sample is labelled; give labels, as of attar fit")
     # Of all samples: those with labels may be too far apart to overlap.
+    first = copies(dataset.x) if loaded.kind in _COPIED else np.arange(len(dataset))
     windows, found = dataset.windows, list[str]()
     if windows is None and loaded.kind == "series" and not per_recording:
-        windows, found = told(dataset.x)
+        windows, found = told(dataset.x, first)
     notes += found
     given = dataset.groups
     # Windows that were cut from recordings are judged by these.
-    if given is None and dataset.stride is None and loaded.kind in ("image", "series", "table"):
-        first = copies(dataset.x)
+    if given is None and dataset.stride is None and loaded.kind in _COPIED:
         given = copied(dataset.x, first)
         notes += duplicates(first, together=given is not None)
     parts = levels(given, windows)

@@ -93,9 +93,7 @@ def read_for(data: str, file: Path) -> Dataset:
     if not isinstance(model, Model):
         sizes = next((tuple(one.shape[1:]) for one in model.get_inputs()), ())
         return read_for_network(data, sizes) if all(isinstance(size, int) for size in sizes) else read(data)
-    return read_for_prediction(
-        data, kind=model.kind, shape=model.shape, columns=model.columns, rate=model.rate, stride=model.stride
-    )
+    return read_for_prediction(data, **model.form)
 
 
 def _opened(model: Path, file: Path) -> Model | onnxruntime.InferenceSession:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from numbers import Number
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,16 @@ class Column:
     name: str
     categories: tuple[str, ...] = ()
     tokenizer: str = ""
+
+
+class Form(TypedDict):
+    """What samples to predict are brought to; see `attar.data.sources.read_for_prediction`."""
+
+    kind: str
+    shape: tuple[int, ...]
+    columns: tuple[Column, ...]
+    rate: int | None
+    stride: int | None
 
 
 @dataclass(frozen=True)

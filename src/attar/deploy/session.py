@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from attar._settings import check_count
-from attar.data.dataset import Column, Floats
+from attar.data.dataset import Column, Floats, Form
 from attar.data.held import plain
 from attar.data.tokens import Tokenizer
 from attar.deploy.feed import Feed, graph, images, series, table, texts
@@ -82,6 +82,17 @@ class Model:
     def stride(self) -> int | None:
         """Steps from one window of a recording to the next, where the model has learnt from windows; they overlap."""
         return int(self.meta.extra.get("stride", 0)) or None
+
+    @property
+    def form(self) -> Form:
+        """What new samples are brought to as they are read."""
+        return {
+            "kind": self.kind,
+            "shape": self.shape,
+            "columns": self.columns,
+            "rate": self.rate,
+            "stride": self.stride,
+        }
 
     @property
     def classes(self) -> npt.NDArray[Any]:
