@@ -169,6 +169,8 @@ def _job(
         extra["rate"] = dataset.rate
     if dataset.stride:
         extra["stride"] = dataset.stride
+    if dataset.by:
+        extra["by"] = dataset.by
     if units := described(x, dataset.kind, dataset.columns):
         extra["units"] = units
     meta = ModelMeta(

@@ -15,6 +15,7 @@ from attar.data.dataset import Column
 from attar.data.raw import Raw
 from attar.data.sources import read, read_for_evaluation, read_for_prediction
 from attar.deploy.predictions import write_predictions
+from attar.deploy.session import load
 from attar.errors import DataError, LabelError
 from attar.evaluation import evaluate
 from attar.fit import fit_source
@@ -129,6 +130,28 @@ def test_a_model_of_windows_cuts_what_it_is_asked_about(tmp_path) -> None:
     pd.read_csv(new)[["b", "a"]].to_csv(folder / "r.csv", index=False)
     beside = read_for_prediction(str(folder), kind="series", shape=(2, 20), columns=CHANNELS, stride=10)
     assert np.allclose(beside.x, said.x)
+
+
+@pytest.mark.parametrize("column", ["who", "id"])
+def test_a_table_to_predict_is_cut_by_the_column_that_told_recordings_apart(tmp_path, column: str) -> None:
+    learnt, new = activity(tmp_path / "old.csv", 0), activity(tmp_path / "new.csv", 1)
+    for path in (learnt, new):
+        pd.read_csv(path).rename(columns={"who": column}).to_csv(path, index=False)
+    options = Options(
+        label_column="did", group_column=column, window=20, seconds=1.0, pretexts=(), out=tmp_path / "run"
+    )
+    model = load(fit_source(str(learnt), options).model)
+    assert model.by == column
+    said = read_for_prediction(str(new), **model.form)
+    assert {name.partition("@")[0] for name in said.ids} == {"p1", "q1"}
+    judged = read_for_evaluation(str(new), **model.form, label_column="did")
+    assert judged.ids.tolist() == said.ids.tolist()
+    asked = read_for_evaluation(str(new), **model.form, label_column="did", group_column=column)
+    assert np.array_equal(asked.groups, judged.groups)
+    pd.read_csv(new).drop(columns=column).to_csv(new, index=False)
+    alone = read_for_prediction(str(new), **model.form)
+    assert f"no column '{column}', which told recordings apart: the table is taken for one recording" in alone.notes
+    assert alone.ids[0] == "new@0"
 
 
 def test_labels_of_recordings_are_those_of_their_windows(tmp_path) -> None:

@@ -234,6 +234,25 @@ def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Sequence[Colum
     return recordings, Steps(classes, tuple(codes[part] for part in parts))
 
 
+def grouped_by(raw: Raw, name: str | None) -> Raw:
+    """A table of whose columns one says what belongs together, where it has it and nothing else says so.
+
+    >>> raw = grouped_by(Raw(np.array([[0.0, 5.0], [1.0, 6.0]]), columns=(Column("person"), Column("v"))), "person")
+    >>> raw.groups, raw.columns, raw.x.tolist()
+    (['0', '1'], (Column(name='v', categories=(), tokenizer=''),), [[5.0], [6.0]])
+    """
+    names = [column.name for column in raw.columns]
+    if name is None or raw.groups is not None or isinstance(raw.x, list):
+        return raw
+    if name not in names:
+        said = f"no column '{name}', which told recordings apart: the table is taken for one recording"
+        return replace(raw, notes=(*raw.notes, said))
+    j = names.index(name)
+    spelt = raw.columns[j].categories
+    groups = [None if np.isnan(one) else spelt[int(one)] if spelt else f"{one:.16g}" for one in raw.x[:, j].tolist()]
+    return replace(raw, x=np.delete(raw.x, j, 1), columns=(*raw.columns[:j], *raw.columns[j + 1 :]), groups=groups)
+
+
 def _runs(groups: list[str]) -> list[slice]:
     """Where the same group follows itself."""
     begins = [i for i in range(len(groups)) if i == 0 or groups[i] != groups[i - 1]]

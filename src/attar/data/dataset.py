@@ -50,6 +50,7 @@ class Form(TypedDict):
     columns: tuple[Column, ...]
     rate: int | None
     stride: int | None
+    by: str | None
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Dataset:
         group_names: of each number; "" for what is of no group that was named.
         rate: that series are sampled at, in Hz, where their source says it.
         stride: steps from one window to the next, where a person had recordings cut into windows.
+        by: column that told recordings apart, where the rows of a table were cut into windows.
     """
 
     kind: str
@@ -108,6 +110,7 @@ class Dataset:
     group_names: tuple[str, ...] = ()
     rate: int | None = None
     stride: int | None = None
+    by: str | None = None
 
     def __len__(self) -> int:
         return len(self.x)

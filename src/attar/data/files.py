@@ -173,7 +173,7 @@ def from_table(
             notes.append(f"column '{label}' is taken for the labels")
         notes += words_for_none(y)
     named: list[str] | None = None
-    lower = {str(name).lower(): name for name in reversed(table.column_names)}
+    lower = {str(name).lower(): name for name in reversed(table.column_names) if name not in known}
     name = next((lower[wanted] for wanted in (*ids, *ROW_NAMES) if wanted in lower), None)
     if name is not None:
         named = [str(i) if value is None else str(value) for i, value in enumerate(table.column(name).to_pylist())]

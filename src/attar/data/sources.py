@@ -12,7 +12,7 @@ import numpy as np
 from attar.data import builtin, graphs
 from attar.data.arrays import build, with_groups, with_labels
 from attar.data.conform import conform
-from attar.data.cut import Cut, Steps, rows_as_recordings, windows_of
+from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
 from attar.data.dataset import Column, Dataset
 from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
@@ -74,6 +74,7 @@ def read(
     dataset = told.on(_shrunk(build(alone, where=source, kind=kind, centre=centre), side), raw.skipped)
     if cut is not None:
         dataset = windows_of(dataset, cut, None if told.labels else steps)
+        dataset = replace(dataset, by=None if steps is None else group_column)
         if told.labels is None and steps is not None and len(dataset.classes) < 2 <= len(steps.classes):
             raise LabelError(f"{source}: labels of {len(steps.classes)} classes, and {dataset.notes[-1]}")
     return dataset
@@ -163,6 +164,7 @@ def read_for_prediction(
     columns: Sequence[Column] = (),
     rate: int | None = None,
     stride: int | None = None,
+    by: str | None = None,
     strict: bool = False,
 ) -> Dataset:
     """Read samples to predict, in the form that a model takes.
@@ -176,6 +178,7 @@ def read_for_prediction(
             becomes NaN.
         rate: that the model's recordings were sampled at, in Hz, and those of another rate are brought to.
         stride: of the model's windows: recordings, and the rows of a table, are cut into such; None: they are samples.
+        by: column of a table that tells recordings apart whose steps are its rows, where it is there.
         strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
 
     Returns:
@@ -184,10 +187,10 @@ def read_for_prediction(
     Raises:
         DataError: the samples cannot be used, are of another kind, or lack a column or channel.
     """
-    raw = _raw_to_predict(source, kind, shape, columns, stride, label_column="", strict=strict)
+    raw = _raw_to_predict(source, kind, shape, columns, stride, by, label_column="", strict=strict)
     alone = replace(raw, y=None, groups=None, test=None, notes=tuple(note for note in raw.notes if note != PATIENTS))
     cut = None if stride is None else Cut(shape[1], stride)
-    alone, _ = _in_time(alone, source, cut, columns)
+    alone, _ = _in_time(alone, source, cut, columns, by)
     found = conform(
         alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
     )
@@ -202,6 +205,7 @@ def read_for_evaluation(
     columns: Sequence[Column] = (),
     rate: int | None = None,
     stride: int | None = None,
+    by: str | None = None,
     labels: Path | None = None,
     label_column: str | None = None,
     groups: Path | None = None,
@@ -216,6 +220,7 @@ def read_for_evaluation(
         shape,
         columns,
         stride,
+        by,
         # Where a file has the labels, a column that is called like them may be one of the model's.
         label_column="" if labels is not None and kind == "table" else label_column,
         group_column=group_column,
@@ -223,7 +228,7 @@ def read_for_evaluation(
         leave_out=[file for file in (labels, groups) if file is not None],
     )
     cut = None if stride is None else Cut(shape[1], stride)
-    alone, steps = _in_time(told.alone(raw), source, cut, columns)
+    alone, steps = _in_time(told.alone(raw), source, cut, columns, None if groups else by)
     found = conform(
         alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
     )
@@ -231,15 +236,23 @@ def read_for_evaluation(
     return dataset if cut is None else windows_of(dataset, cut, None if told.labels else steps)
 
 
-def _in_time(raw: Raw, source: str, cut: Cut | None, columns: Sequence[Column] = ()) -> tuple[Raw, Steps | None]:
+def _in_time(
+    raw: Raw, source: str, cut: Cut | None, columns: Sequence[Column] = (), by: str | None = None
+) -> tuple[Raw, Steps | None]:
     """A table that is to be cut into windows as recordings, with the labels of its rows; all else as it is."""
     if cut is None or raw.kind != "table":
         return raw, None
-    return rows_as_recordings(raw, cut.steps, Path(source).stem, columns)
+    return rows_as_recordings(grouped_by(raw, by), cut.steps, Path(source).stem, columns)
 
 
 def _raw_to_predict(
-    source: str, kind: str, shape: Sequence[int], columns: Sequence[Column], stride: int | None, **asked: Any
+    source: str,
+    kind: str,
+    shape: Sequence[int],
+    columns: Sequence[Column],
+    stride: int | None,
+    by: str | None,
+    **asked: Any,
 ) -> Raw:
     path = Path(source).expanduser()
     if (
@@ -258,7 +271,7 @@ def _raw_to_predict(
         text=text,
         # The rows of a table are steps there.
         kind=kind if stride is None else None,
-        known=[column.name for column in columns],
+        known=[*(column.name for column in columns), *([by] if by else [])],
         **asked,
     )
 

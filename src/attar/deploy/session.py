@@ -84,6 +84,11 @@ class Model:
         return int(self.meta.extra.get("stride", 0)) or None
 
     @property
+    def by(self) -> str | None:
+        """The column that tells recordings apart in a table, where the windows learnt from were cut from its rows."""
+        return str(self.meta.extra.get("by", "")) or None
+
+    @property
     def form(self) -> Form:
         """What new samples are brought to as they are read."""
         return {
@@ -92,6 +97,7 @@ class Model:
             "columns": self.columns,
             "rate": self.rate,
             "stride": self.stride,
+            "by": self.by,
         }
 
     @property
