@@ -16,10 +16,15 @@ from attar.adapt.propagate import (
     LabelPropagation,
     label_distributions,
     neighbour_graph,
+    propagated,
+    sharpened,
+    sharpness,
     spread,
 )
 from attar.adapt.selftrain import SelfTrainedProbe
 from attar.errors import DataError, LabelError
+
+EVEN = np.ones(3)
 
 
 def samples(n=40, d=6, seed=0):
@@ -58,7 +63,7 @@ def test_spread_equals_the_closed_form(alpha) -> None:
     # The spectral radius of S is 1, so what the power iteration leaves out is at most its last power of α.
     np.testing.assert_allclose(spread(s, seeds, alpha), exact, atol=2 * room._TOLERANCE)
     np.testing.assert_array_equal(
-        label_distributions(spread(s, seeds, alpha)).argmax(1), label_distributions(exact).argmax(1)
+        label_distributions(spread(s, seeds, alpha), EVEN).argmax(1), label_distributions(exact, EVEN).argmax(1)
     )
 
 
@@ -72,22 +77,66 @@ def test_columns_are_spread_on_their_own() -> None:
     np.testing.assert_array_equal(seeds, before)
 
 
-def test_parts_without_a_label_are_equally_likely_of_every_class() -> None:
+def test_parts_without_a_label_are_of_each_class_by_its_mass() -> None:
     # Two islands, and labels on the first only.
     w = sparse.block_diag([np.array([[0, 1.0], [1.0, 0]])] * 2).tocsr()
-    p = label_distributions(spread(w, np.array([[1.0, 0], [0, 1], [0, 0], [0, 0]]), 0.5))
+    spread_out = spread(w, np.array([[1.0, 0], [0, 1], [0, 0], [0, 0]]), 0.5)
+    np.testing.assert_allclose(label_distributions(spread_out, np.array([3.0, 1.0]))[2:], [[0.75, 0.25]] * 2)
+    p = label_distributions(spread_out, np.ones(2))
     np.testing.assert_array_equal(p[2:], 0.5)
     assert p[0, 0] > 0.5 > p[1, 0]
     np.testing.assert_allclose(p.sum(1), 1)
 
 
-def test_classes_have_the_same_mass() -> None:
+@pytest.mark.parametrize("mass", [[1, 1, 1], [5, 1, 2]])
+def test_classes_have_their_mass(mass) -> None:
     f = np.random.default_rng(0).random((30, 3)) * [1, 10, 100]
-    p = label_distributions(f)
-    by_hand = f / f.sum(0)
+    p = label_distributions(f, np.array(mass))
+    by_hand = f / f.sum(0) * mass
     np.testing.assert_allclose(p, by_hand / by_hand.sum(1, keepdims=True), rtol=1e-12)
-    # Ten times the seeds of a class change nothing.
-    np.testing.assert_allclose(label_distributions(f * [1, 10, 1]), p, rtol=1e-12)
+    # Ten times the seeds of a class change nothing, and no more does ten times the mass of all.
+    np.testing.assert_allclose(label_distributions(f * [1, 10, 1], 10 * np.array(mass)), p, rtol=1e-12)
+
+
+def test_several_labellings_are_spread_as_each_alone(monkeypatch) -> None:
+    weights = neighbour_graph(Frame.learn(samples()).place(samples()), 5).weights
+    labels = [some_labels(40), np.roll(some_labels(40), 1), some_labels(40, 2)]
+    masses = [EVEN, np.array([1.0, 2, 3]), np.array([1.0, 1, 0])]
+    monkeypatch.setattr(room, "_SPREAD", 2 * 3 * 40)
+    found = list(propagated(weights, labels, masses, 0.9))
+    assert len(found) == 3
+    for p, y, mass in zip(found, labels, masses):
+        seeds = (y[:, None] == np.arange(3)).astype(float)
+        np.testing.assert_allclose(p, label_distributions(spread(weights, seeds, 0.9), mass), atol=1e-12)
+
+
+def test_a_rare_class_is_no_more_frequent_than_its_labels_say() -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.random(1500) < 0.05).astype(int)
+    x = rng.standard_normal((1500, 5)) + y[:, None]
+    known = np.full(1500, -1)
+    known[:60] = y[:60]
+    # As two classes of the same mass it was right on 74 %.
+    assert LabelPropagation().fit(x, known).score(x[60:], y[60:]) > 0.93
+
+
+def test_probabilities_are_about_as_often_right_as_they_say() -> None:
+    x, y = load_digits(return_X_y=True)
+    known = np.where(np.isin(np.arange(len(y)), np.random.default_rng(1).permutation(len(y))[:80]), y, -1)
+    p = LabelPropagation().fit(x, known).predict_proba(x)[known < 0]
+    right = (p.argmax(1) == y[known < 0]).mean()
+    assert abs(p.max(1).mean() - right) < 0.06
+
+
+def test_sharpened_probabilities_keep_their_order_and_undo() -> None:
+    p = np.random.default_rng(0).dirichlet(np.ones(4), 20)
+    np.testing.assert_allclose(sharpened(p, 1.0), p, atol=1e-12)
+    np.testing.assert_allclose(sharpened(p, 3.0), p**3 / (p**3).sum(1, keepdims=True), atol=1e-12)
+    np.testing.assert_allclose(sharpened(sharpened(p, 3.0), 1 / 3), p, atol=1e-9)
+    # A model that is right wherever it is unsure says so more clearly; of nothing held out nothing follows.
+    assert sharpness(np.full((50, 2), [0.6, 0.4]), np.zeros(50, int)) > 2
+    assert sharpness(np.full((50, 2), [0.9, 0.1]), np.arange(50) % 2) < 0.5
+    assert sharpness(np.full((3, 2), np.nan), np.zeros(3, int)) == 1
 
 
 @pytest.mark.parametrize(("n", "d", "k"), [(50, 8, 8), (50, 20, 5), (20, 100, 5), (20, 100, 64)])

@@ -21,6 +21,7 @@ class NeighbourHead(nn.Module):
         scale: σ in w = exp((cos − cos_max) / σ) · (cos − cos_min + nearer).
         n_neighbors: how many of them are looked up; the last sets cos_min.
         nearer: as above.
+        sharpness: t, of which the logits are a multiple.
     """
 
     mean: Tensor
@@ -37,13 +38,14 @@ class NeighbourHead(nn.Module):
         scale: float,
         n_neighbors: int,
         nearer: float,
+        sharpness: float = 1.0,
     ) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("axes", torch.tensor(axes))
         self.register_buffer("points", torch.tensor(points.T.copy()))
         self.register_buffer("distributions", torch.tensor(distributions, dtype=torch.float32))
-        self.scale, self.nearer = scale, nearer
+        self.scale, self.nearer, self.sharpness = scale, nearer, sharpness
         self.n_neighbors = min(n_neighbors, len(points))
 
     def forward(self, z: Tensor) -> Tensor:
@@ -55,7 +57,7 @@ class NeighbourHead(nn.Module):
         weights = weights * (similarity - similarity[:, -1:] + self.nearer)
         weights = weights / weights.sum(1, keepdim=True)
         mean: Tensor = (weights.unsqueeze(2) * self.distributions[index]).sum(1)
-        return mean.clamp_min(_TINY).log()
+        return self.sharpness * mean.clamp_min(_TINY).log()
 
 
 class MeanOfHeads(nn.Module):

@@ -1,14 +1,38 @@
-"""Class probabilities as they would be if every class were as frequent as any other."""
+"""How frequent classes are, and class probabilities as they would be if all were equally so."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaln
 
-from attar.data.dataset import Doubles
+from attar.data.dataset import Doubles, Ints
 
+# Labels of each class that are seen beside those that there are, from one (Laplace's) to so many that none counts.
+_BESIDE = np.append(np.geomspace(1, 256, 17), np.inf)
 # A class that a model expects less often than this is not made up for any further.
 _LEAST = 1e-6
+
+
+def frequencies(counts: Ints) -> Doubles:
+    """How frequent each class is taken to be, by so many labels of each `(n_classes,)`; in the mean 1.
+
+    π_c ∝ n_c + a, the mean of a symmetric Dirichlet distribution after n_c labels, with a from 1, Laplace's, to ∞, as
+    the labels are most likely under it. So classes of five and seven labels are equally frequent, and those of five and
+    fifty are not.
+
+    References:
+        Minka, Estimating a Dirichlet distribution, 2000, https://tminka.github.io/papers/dirichlet/, equation 53
+
+    Example:
+        >>> frequencies(np.array([5, 7])), frequencies(np.array([5, 50])).round(2)
+        (array([1., 1.]), array([0.21, 1.79]))
+    """
+    n, k, a = counts.sum(), len(counts), _BESIDE[:-1, None]
+    likely = gammaln(k * a[:, 0]) - gammaln(n + k * a[:, 0]) + (gammaln(counts + a) - gammaln(a)).sum(1)
+    beside = _BESIDE[int(np.argmax([*likely, -n * np.log(k)]))]
+    pi: Doubles = np.ones(k) if np.isinf(beside) else (counts + beside) * k / (n + k * beside)
+    return pi
 
 
 def class_weights(p: Doubles, codes: npt.NDArray[np.integer]) -> Doubles:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from attar._settings import check_counts, is_positive
 from attar.adapt.axes import PRINCIPAL, among_neighbours, local_axes, principal
+from attar.adapt.folds import stratified_folds
 from attar.adapt.labels import known_classes
-from attar.data.dataset import Doubles, Floats
+from attar.adapt.prior import frequencies
+from attar.adapt.probe import temperature
+from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
 from attar.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,6 +35,12 @@ _SAME, _DIGITS = 1e-6, 4
 # Samples from which neighbours choose a subspace, for of fewer they are too far apart to be of one class; and samples
 # that suffice.
 _MANY, _ENOUGH = 1000, 8192
+# Numbers that labels are spread over at once.
+_SPREAD = 2**25
+# Parts of the labels, each of which is held out once.
+_FOLDS = 5
+# A probability that is not told from 0.
+TINY = 1e-12
 # A stop for power iteration: α^k below it changes no label.
 _TOLERANCE = 1e-3
 
@@ -140,27 +151,73 @@ def spread(weights: sparse.csr_matrix, seeds: Doubles, alpha: float) -> Doubles:
     return f
 
 
-def label_distributions(spread_seeds: Doubles) -> Doubles:
-    """Class probabilities `(n, n_classes)` from spread seeds, each class given the same mass in all.
+def label_distributions(spread_seeds: Doubles, mass: Doubles) -> Doubles:
+    """Class probabilities `(n, n_classes)` from spread seeds, each class given its mass `(n_classes,)` in all.
 
-    A sample that no label reaches is equally likely of every class.
+    A sample that no label reaches is of each class with the probability of its mass.
 
     References:
         Zhu, Ghahramani, Lafferty, Semi-supervised learning using Gaussian fields, 2003, section 4 (class mass
         normalisation), https://mlg.eng.cam.ac.uk/zoubin/papers/zgl.pdf
     """
-    f: Doubles = spread_seeds / np.maximum(spread_seeds.sum(0), 1e-300)
+    f: Doubles = spread_seeds / np.maximum(spread_seeds.sum(0), 1e-300) * (mass / mass.mean())
     total = f.sum(1, keepdims=True)
-    uniform = np.full_like(f, 1 / f.shape[1])
-    np.divide(f, total, out=uniform, where=total > 1e-12 / len(f))
-    return uniform
+    p: Doubles = np.tile(mass / mass.sum(), (len(f), 1))
+    np.divide(f, total, out=p, where=total > 1e-12 / len(f))
+    return p
+
+
+def propagated(
+    weights: sparse.csr_matrix, labels: Sequence[Ints], masses: Sequence[Doubles], alpha: float
+) -> Iterator[Doubles]:
+    """Class probabilities `(n, n_classes)` of all samples by each of several labellings.
+
+    Arguments:
+        weights: S as in `spread`.
+        labels: codes `(n,)`, -1 where unlabelled.
+        masses: of the classes `(n_classes,)`, for each labelling.
+        alpha: as in `spread`.
+    """
+    n_classes = len(masses[0])
+    at_once = max(1, _SPREAD // (weights.shape[0] * n_classes))
+    for begin in range(0, len(labels), at_once):
+        some = labels[begin : begin + at_once]
+        seeds = np.concatenate([y[:, None] == np.arange(n_classes) for y in some], axis=1).astype(np.float64)
+        for f, mass in zip(np.split(spread(weights, seeds, alpha), len(some), axis=1), masses[begin:]):
+            yield label_distributions(f, mass)
+
+
+def sharpened(p: Doubles, t: float) -> Doubles:
+    """p^t, to sum to 1 again: probabilities `(…, n_classes)` at a temperature of 1 / t."""
+    raised: Doubles = softmax(t * _log(p), axis=-1)
+    return raised
+
+
+def sharpness(held_out: Doubles, codes: npt.NDArray[np.integer]) -> float:
+    """The t of `sharpened` under which labels are most likely.
+
+    Arguments:
+        held_out: what is said of samples without their labels `(n, n_classes)`; NaN where nothing is.
+        codes: their labels `(n,)`.
+
+    References:
+        Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599, section 4.2
+    """
+    known = ~np.isnan(held_out[:, 0])
+    return temperature(_log(held_out[known]), codes[known])
+
+
+def _log(p: Doubles) -> Doubles:
+    found: Doubles = np.log(np.maximum(p, TINY))
+    return found
 
 
 class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Semi-supervised classifier: labels spread over the neighbour graph of all samples.
 
-    A new sample takes the mean of its neighbours' distributions, weighted by the same affinity and by how much nearer
-    each is than the first neighbour that is not asked.
+    Each class has the mass of its `attar.adapt.prior.frequencies`. A new sample takes the mean of its neighbours'
+    distributions, weighted by the same affinity and by how much nearer each is than the first neighbour that is not
+    asked, at the temperature that makes labels likely that were held out.
 
     References:
         Zhou et al., Learning with Local and Global Consistency, 2004,
@@ -172,7 +229,9 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: labels, sorted, without -1.
-        label_distributions_: class probabilities of all samples `(n, n_classes)`, the same for duplicates.
+        label_distributions_: class probabilities of all samples `(n, n_classes)`, the same for duplicates, before
+            they are `sharpened`.
+        sharpness_: t.
 
     Example:
         >>> from sklearn.datasets import load_digits
@@ -204,17 +263,47 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         frame = Frame.learn(z)
         return self.fit_graph(frame, neighbour_graph(frame.place(z), self.n_neighbors), labels)
 
-    def fit_graph(self, frame: Frame, graph: Graph, y: npt.NDArray[np.integer]) -> Self:
-        """Spread labels `(n,)`, -1 where unlabelled, over a graph that is already there."""
+    def fit_graph(
+        self,
+        frame: Frame,
+        graph: Graph,
+        y: npt.NDArray[np.integer],
+        *,
+        mass: Doubles | None = None,
+        sharpness: float | None = None,
+    ) -> Self:
+        """Spread labels over a graph that is already there.
+
+        Arguments:
+            frame: of the representations.
+            graph: of all samples.
+            y: labels `(n,)`, -1 where unlabelled.
+            mass: of each class; None: as frequent as it is among the labels.
+            sharpness: t; None: by five folds of the labels.
+        """
         self.frame_, self.graph_ = frame, graph
         self.n_features_in_ = len(frame.mean)
         self.classes_ = known_classes(y)
-        seeds = (y[:, None] == self.classes_).astype(np.float64)
-        spread_out = label_distributions(spread(graph.weights, seeds, self.alpha))
+        codes = np.where(y == UNLABELLED, UNLABELLED, np.searchsorted(self.classes_, y))
+        mass = self._mass(codes) if mass is None else mass
+        self.sharpness_ = self._sharpness(graph, codes) if sharpness is None else sharpness
+        (spread_out,) = propagated(graph.weights, [codes], [mass], self.alpha)
         # Of more duplicates than neighbours, each is linked to some; and which of them answers is up to rounding.
         total = [np.bincount(graph.copies, of_class) for of_class in spread_out.T]
         self.label_distributions_ = (np.stack(total, 1) / np.bincount(graph.copies)[:, None])[graph.copies]
         return self
+
+    def _mass(self, codes: Ints) -> Doubles:
+        return frequencies(np.bincount(codes[codes != UNLABELLED], minlength=len(self.classes_)))
+
+    def _sharpness(self, graph: Graph, codes: Ints) -> float:
+        known = np.flatnonzero(codes != UNLABELLED)
+        folds = stratified_folds(codes[known], _FOLDS, np.random.default_rng(0))
+        parts = [np.where(np.isin(np.arange(len(codes)), known[fold]), UNLABELLED, codes) for fold in folds]
+        held_out = np.full((len(known), len(self.classes_)), np.nan)
+        for fold, p in zip(folds, propagated(graph.weights, parts, [*map(self._mass, parts)], self.alpha)):
+            held_out[fold] = p[known[fold]]
+        return sharpness(held_out, codes[known])
 
     def predict_proba(self, X: npt.ArrayLike) -> Doubles:
         """Probability of each class `(n, n_classes)` for any samples, seen or not."""
@@ -228,8 +317,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weights = np.exp((similarity - similarity[:, :1]) / self.graph_.scale)
         weights *= similarity - similarity[:, -1:] + NEARER
         p: Doubles = np.einsum("nk,nkc->nc", weights, self.label_distributions_[index])
-        p /= p.sum(1, keepdims=True)
-        return p
+        return sharpened(p / p.sum(1, keepdims=True), self.sharpness_)
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """The most probable label of each sample `(n,)`."""
@@ -244,7 +332,14 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         frame, graph = self.frame_, self.graph_
         return NeighbourHead(
-            frame.mean, frame.axes, graph.points, self.label_distributions_, graph.scale, self.n_neighbors + 1, NEARER
+            frame.mean,
+            frame.axes,
+            graph.points,
+            self.label_distributions_,
+            graph.scale,
+            self.n_neighbors + 1,
+            NEARER,
+            self.sharpness_,
         )
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from torch import nn
 
 from attar.adapt.heads import MeanOfHeads
+from attar.adapt.prior import frequencies
 from attar.adapt.probe import LinearProbe
-from attar.adapt.propagate import LabelPropagation, label_distributions, neighbour_graph, spread
+from attar.adapt.propagate import LabelPropagation, neighbour_graph, propagated, sharpened, sharpness
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
 from attar.adapt.validate import Answer, Indices, correctness, cross_validate
 from attar.data.dataset import UNLABELLED, Doubles, Ints
@@ -23,8 +24,6 @@ from attar.trials.base import Fitted, Job, apply, finished, writer
 _PART = 1024
 # Samples from which the principal axes are learnt and a head trains itself.
 _POOL = 8192
-# Numbers that labels are spread over at once.
-_SPREAD = 2**25
 # Samples for each label from which learning from all of them helps more than it errs.
 _PER_LABEL = 10
 
@@ -100,23 +99,26 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     if frame.axes.shape[1] < 2:
         reason = f"{name} + propagation is left out: on one axis there are two directions only, and no neighbours"
         return finish(fitted=[by_linear, by_training], baseline=baseline, left_out=[reason])
-    graph = neighbour_graph(placed)
-    propagation = LabelPropagation().fit_graph(frame, graph, taught)
-    n_classes = len(job.meta.classes)
-    weights, alpha = graph.weights, propagation.alpha
+    graph, propagation = neighbour_graph(placed), LabelPropagation()
+
+    def mass(part: Indices) -> Doubles:
+        counts = np.bincount(codes[part], minlength=len(job.meta.classes))
+        return np.ones(len(counts)) if job.balanced else frequencies(counts)
 
     def propagated_from(parts: list[Indices]) -> list[Doubles]:
-        answers, at_once = [], max(1, _SPREAD // (len(job.x) * n_classes))
-        for begin in range(0, len(parts), at_once):
-            some = parts[begin : begin + at_once]
-            known = np.concatenate([taught_by(part)[:, None] == np.arange(n_classes) for part in some], axis=1)
-            f = spread(weights, known.astype(np.float64), alpha)
-            answers += [label_distributions(f_part)[labelled] for f_part in np.split(f, len(some), axis=1)]
-        return answers
+        found = propagated(graph.weights, [*map(taught_by, parts)], [*map(mass, parts)], propagation.alpha)
+        return [p[labelled] for p in found]
 
-    answer_propagation = _remembered(propagated_from)
+    blunt = _remembered(propagated_from)
+    (held_out,) = cross_validate(blunt, codes, folds=job.plan.folds, repeats=1, seed=job.seed, together=job.together)
 
-    # Propagation gives each class the same mass, so it is even already, and the other is made so before their mean.
+    def answer_propagation(parts: list[Indices]) -> list[Doubles]:
+        return [sharpened(p, sharpness(held_out[part], codes[part])) for p, part in zip(blunt(parts), parts)]
+
+    everyone = mass(np.arange(len(codes)))
+    propagation.fit_graph(frame, graph, taught, mass=everyone, sharpness=sharpness(held_out, codes))
+
+    # Where classes count the same, propagation gives each the same mass, and the other is made even before their mean.
     evenly, head = by_training.even(job), copy(trained)
     if job.balanced:
         head.intercept_ = trained.intercept_ + np.log(by_training.class_weights(job))
