@@ -10,9 +10,12 @@ import pytest
 from scipy.stats import kstest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from attar.density import AnomalyDetector, _scores
@@ -145,11 +148,28 @@ class TestScores:
     def test_through_a_representation(self) -> None:
         x = clusters(50, d=6)
         representation = PCA(2).fit(x)
-        by_clone = AnomalyDetector(representation=PCA(2), random_state=0).fit(x)
         frozen = AnomalyDetector(representation=FrozenEstimator(representation), random_state=0).fit(x)
         by_hand = AnomalyDetector(random_state=0).fit(representation.transform(x))
-        np.testing.assert_array_equal(by_clone.score_samples(x), frozen.score_samples(x))
         np.testing.assert_array_equal(by_hand.score_samples(representation.transform(x)), frozen.score_samples(x))
+
+    def test_what_is_compared_with_has_not_taught_the_representation(self) -> None:
+        rng = np.random.default_rng(0)
+        # As many axes as features, scaled to one: those learnt from lie where no others do.
+        detector = AnomalyDetector(0.1, representation=PCA(40, whiten=True), random_state=0)
+        alarms = [
+            (detector.fit(rng.standard_normal((100, 40))).predict(rng.standard_normal((200, 40))) < 0).mean()
+            for _ in range(3)
+        ]
+        # One fitted on all of them called 58 % anomalies.
+        assert 0.01 < np.mean(alarms) < 0.15
+
+    def test_a_representation_of_samples_in_a_list_and_of_labels(self) -> None:
+        texts = [f"{'ab' if i % 2 else 'cd'} {i % 7}" for i in range(40)]
+        words = make_pipeline(TfidfVectorizer(), TruncatedSVD(2, random_state=0))
+        assert AnomalyDetector(representation=words, random_state=0).fit(texts).p_values(texts[:3]).shape == (3,)
+        x, y = clusters(40, d=6), np.arange(40) % 2
+        by_labels = AnomalyDetector(representation=LinearDiscriminantAnalysis(), random_state=0).fit(x, y)
+        assert np.isfinite(by_labels.score_samples(x)).all()
 
 
 class TestHostileInput:

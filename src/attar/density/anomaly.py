@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 from sklearn.base import BaseEstimator, OutlierMixin, clone
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.validation import _num_samples, check_array, check_is_fitted, validate_data
 
 from attar._settings import is_positive
+from attar.data.dataset import Ints
 from attar.density._ensemble import Ensemble
 from attar.density.base import AnyFloats
 from attar.errors import DataError
@@ -28,21 +29,29 @@ SAME = 1e-9
 
 @dataclass(frozen=True)
 class Fold:
-    """An ensemble, and how normal it finds samples that it has not seen, ascending `(m,)`."""
+    """An ensemble, on a representation if any, and how normal it finds samples that neither has seen, ascending."""
 
+    representation: Any
     ensemble: Ensemble
     unseen: AnyFloats
 
     @classmethod
-    def learn(cls, seen: AnyFloats, unseen: AnyFloats, seed: int) -> Self:
-        """From samples `(n, d)`, at least four, and others `(m, d)`, at least one."""
-        ensemble = Ensemble.learn(seen, seed)
-        return cls(ensemble, np.sort(_normality(ensemble, unseen)))
+    def learn(cls, representation: Any, seen: Any, unseen: Any, seed: int) -> Self:
+        """From samples, at least four, and others, at least one; the representation has not seen these."""
+        ensemble = Ensemble.learn(_represented(representation, seen), seed)
+        return cls(representation, ensemble, np.sort(_normality(ensemble, _represented(representation, unseen))))
 
-    def __call__(self, x: AnyFloats) -> tuple[AnyFloats, npt.NDArray[np.intp]]:
+    def __call__(self, x: Any) -> tuple[AnyFloats, npt.NDArray[np.intp]]:
         """How normal each sample is `(n,)`, and how many of the unseen ones are at least as odd `(n,)`."""
-        normality = _normality(self.ensemble, x)
+        normality = _normality(self.ensemble, _represented(self.representation, x))
         return normality, np.searchsorted(self.unseen, normality, side="right")
+
+
+def _represented(representation: Any, x: Any) -> AnyFloats:
+    if representation is not None:
+        x = check_array(representation.transform(x), dtype=np.float64, input_name="representation.transform(X)")
+    vectors: AnyFloats = x
+    return vectors
 
 
 def _normality(ensemble: Ensemble, x: AnyFloats) -> AnyFloats:
@@ -56,7 +65,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     An ensemble s is the mean of three families of scores, seven in all, each as the normal quantile of its rank; all
     but one of them learn from the half of the samples that a first round finds most normal. Nothing in it is set by
     hand, by a label or for a data set. There are five, each learnt without a fifth of the samples, which it is then
-    compared with.
+    compared with; so is the representation, if there is one, which is fitted five times.
 
     The p-value of a sample x is that of "x comes from the distribution of the samples in `fit`":
 
@@ -84,15 +93,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         alpha: rate of false alarms of `predict`, between 0 and 1. With n samples no p-value is below 1 / (n + 1), so
             that below this nothing is an anomaly.
         contamination: share of the samples in `fit` that `predict` calls anomalies, up to 0.5, in place of `alpha`.
-        representation: transformer from samples to vectors, which are judged in their place; a clone of it is fitted.
-            `sklearn.frozen.FrozenEstimator` keeps one that is fitted already.
+        representation: transformer from samples to vectors, which are judged in their place; clones of it are fitted.
+            `sklearn.frozen.FrozenEstimator` keeps one that is fitted already; p-values are right only where it was
+            fitted on other samples.
         random_state: seed of the folds, of isolation and of the mixture.
 
     Attributes:
         offset_: what `decision_function` takes off the score; −∞ where `alpha` is below 1 / (n + 1).
-        folds_: ensembles, each with what it says of the samples that it has not seen.
+        folds_: ensembles, each with its representation and what it says of the samples that it has not seen.
         n_calibration_: n, the samples that were learnt from.
-        representation_: the fitted transformer, or None.
         shape_: shape of one sample, where there is no representation.
         n_features_in_: number of values in one sample, where there is no representation.
 
@@ -132,16 +141,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: fewer than 5 samples, infinite or non-numeric values, or a rate outside of its range.
         """
         self._check_parameters()
-        self.representation_ = None if self.representation is None else clone(self.representation).fit(X, y)
-        x = self._vectors(X, reset=True)
-        if len(x) < FEWEST:
-            raise DataError(f"AnomalyDetector needs at least {FEWEST} samples; got n_samples = {len(x)}")
+        x = self._samples(X, reset=True)
+        n = _num_samples(x)
+        if n < FEWEST:
+            raise DataError(f"AnomalyDetector needs at least {FEWEST} samples; got n_samples = {n}")
         generator = check_random_state(self.random_state)
         seed = int(generator.randint(2**31 - 1))
-        order = generator.permutation(len(x))[:MOST]
-        self.folds_ = tuple(
-            Fold.learn(x[np.delete(order, np.s_[fold::FOLDS])], x[order[fold::FOLDS]], seed) for fold in range(FOLDS)
-        )
+        order = generator.permutation(n)[:MOST]
+        self.folds_ = tuple(self._fold(x, y, order, order[fold::FOLDS], seed) for fold in range(FOLDS))
         self.n_calibration_ = len(order)
         self.offset_ = self._offset(x)
         return self
@@ -161,7 +168,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: samples of another shape than in `fit`, or values that `fit` would not accept.
         """
         check_is_fitted(self)
-        return self._scores(self._vectors(X, reset=False))
+        return self._scores(self._samples(X, reset=False))
 
     def decision_function(self, X: Any) -> AnyFloats:
         """The score minus `offset_`: negative for anomalies; as `score_samples` otherwise.
@@ -201,7 +208,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         as_odd: AnyFloats = np.floor(np.exp(scores) * (self.n_calibration_ + 1))
         return (1 + as_odd) / (1 + self.n_calibration_)
 
-    def _scores(self, x: AnyFloats) -> AnyFloats:
+    def _scores(self, x: Any) -> AnyFloats:
         judged = [fold(x) for fold in self.folds_]
         as_odd = np.sum([counts for _, counts in judged], axis=0)
         # Above 0 and below 1: it tells those apart that as many are as odd as.
@@ -209,7 +216,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         scores: AnyFloats = np.log((as_odd + within) / (self.n_calibration_ + 1))
         return scores
 
-    def _offset(self, x: AnyFloats) -> float:
+    def _offset(self, x: Any) -> float:
         if self.contamination is not None:
             return float(np.quantile(self._scores(x), self.contamination))
         # p ≤ α exactly where fewer than `flagged` samples are as odd.
@@ -217,11 +224,21 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         flagged = int(np.searchsorted(possible, self.alpha, side="right"))
         return float(np.log(possible[flagged - 1])) if flagged else -np.inf
 
-    def _vectors(self, X: Any, *, reset: bool) -> AnyFloats:
+    def _fold(self, x: Any, y: Any, order: Ints, unseen: Ints, seed: int) -> Fold:
+        representation = self.representation
+        if representation is not None:
+            # All that are not compared with, be they more than ensembles learn from.
+            others = np.setdiff1d(np.arange(_num_samples(x)), unseen)
+            labels = None if y is None else _safe_indexing(y, others)
+            representation = clone(representation).fit(_safe_indexing(x, others), labels)
+        seen = order[~np.isin(order, unseen)]
+        return Fold.learn(representation, _safe_indexing(x, seen), _safe_indexing(x, unseen), seed)
+
+    def _samples(self, X: Any, *, reset: bool) -> Any:
+        """What a fold takes: X as it is where there is a representation, else vectors `(n, d)`."""
+        if self.representation is not None:
+            return X
         x: AnyFloats
-        if self.representation_ is not None:
-            x = check_array(self.representation_.transform(X), dtype=np.float64, estimator=self, input_name="X")
-            return x
         options = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
         if (np.ndim(X) if isinstance(X, list | tuple) else getattr(X, "ndim", 2)) <= 2:
             x = validate_data(self, X, reset=reset, **options)
