@@ -105,6 +105,7 @@ def test_several_labellings_are_spread_as_each_alone(monkeypatch) -> None:
     monkeypatch.setattr(room, "_SPREAD", 2 * 3 * 40)
     found = list(propagated(weights, labels, masses, 0.9))
     assert len(found) == 3
+    assert list(propagated(weights, [], [], 0.9)) == []
     for p, y, mass in zip(found, labels, masses):
         seeds = (y[:, None] == np.arange(3)).astype(float)
         np.testing.assert_allclose(p, label_distributions(spread(weights, seeds, 0.9), mass), atol=1e-12)

@@ -66,6 +66,31 @@ def test_equals_algorithm_1(batch: int, dim: int, temperature: float, block: tup
         assert float((a - b).abs().max()) < 1e-10
 
 
+@pytest.mark.parametrize("batch", [1, 6])
+def test_a_temperature_that_is_learnt_has_the_gradient_of_algorithm_1(batch: int) -> None:
+    z = pair(batch, 4)
+    log_t = torch.tensor(-1.2, dtype=torch.float64, requires_grad=True)
+    ours = torch.autograd.grad(nt_xent(*z, log_t.exp()), (*z, log_t))
+    naive = torch.autograd.grad(algorithm_1(*z, log_t.exp()), (*z, log_t))
+    for one, other in zip(ours, naive):
+        torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
+    held = nt_xent(*z, math.exp(-1.2))
+    torch.testing.assert_close(nt_xent(*z, log_t.exp()), held, atol=1e-14, rtol=0)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # of what torch itself looks at
+def test_a_compiled_step_has_the_same_loss_and_gradient() -> None:
+    net, x = torch.nn.Linear(8, 4), torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
+
+    def step(x: Tensor) -> Tensor:
+        return nt_xent(net(x), net(x + 0.1))
+
+    expected = torch.autograd.grad(step(x), net.parameters())
+    # Without a compiler of C++: the graph is traced and run as it is.
+    found = torch.autograd.grad(torch.compile(step, backend="aot_eager")(x), net.parameters())
+    torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.002, 1e-6])
 def test_gradient_is_that_of_finite_differences(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ntxent, "BLOCK_CPU", (3, 5))

@@ -178,6 +178,8 @@ def propagated(
         masses: of the classes `(n_classes,)`, for each labelling.
         alpha: as in `spread`.
     """
+    if not labels:
+        return
     n_classes = len(masses[0])
     at_once = max(1, _SPREAD // (weights.shape[0] * n_classes))
     for begin in range(0, len(labels), at_once):

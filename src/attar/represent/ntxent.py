@@ -21,7 +21,7 @@ BLOCK_CPU = (512, 8192)
 BLOCK_GPU = (4096, 32768)
 
 
-def nt_xent(z_i: Tensor, z_j: Tensor, temperature: float = 0.5) -> Tensor:
+def nt_xent(z_i: Tensor, z_j: Tensor, temperature: float | Tensor = 0.5) -> Tensor:
     r"""Normalised temperature-scaled cross-entropy between two views of each sample.
 
     With the 2B vectors of both views scaled to length one, s(a, b) = z_a · z_b / T, and p(a) the other view of a,
@@ -44,7 +44,7 @@ def nt_xent(z_i: Tensor, z_j: Tensor, temperature: float = 0.5) -> Tensor:
     Arguments:
         z_i: vectors of the first view `(batch, dim)`, of any length.
         z_j: vectors of the second view `(batch, dim)`, in the same order.
-        temperature: T > 0; a smaller one weighs near neighbours more.
+        temperature: T > 0; a smaller one weighs near neighbours more. A tensor of one value receives its gradient.
 
     Returns:
         The loss, a scalar in nats: 0 for one pair, log(2B − 1) when all vectors are equal.
@@ -64,13 +64,17 @@ def nt_xent(z_i: Tensor, z_j: Tensor, temperature: float = 0.5) -> Tensor:
         )
     if not (z_i.is_floating_point() and z_j.is_floating_point()):
         raise DataError(f"nt_xent needs floating-point vectors; got {z_i.dtype} and {z_j.dtype}, convert with .float()")
-    if not 0 < temperature < math.inf:
-        raise DataError(f"nt_xent needs a finite temperature above 0; got temperature={temperature}")
+    t = float(temperature.detach() if isinstance(temperature, Tensor) else temperature)
+    if not 0 < t < math.inf:
+        raise DataError(f"nt_xent needs a finite temperature above 0; got temperature={t}")
     dtype = torch.promote_types(torch.promote_types(z_i.dtype, z_j.dtype), torch.float32)
     # Autocast would redo the products in half precision, and log-sum-exp loses what it is for.
     with torch.autocast(z_i.device.type, enabled=False):
         z = torch.cat([_unit(z_i.to(dtype)), _unit(z_j.to(dtype))])
-        loss: Tensor = cast(Any, _NTXent).apply(z, float(temperature))
+        if isinstance(temperature, Tensor) and temperature.requires_grad:
+            # One, but with a gradient: z · z' / T is what it would be with vectors that are shorter by √T.
+            z = z * (t / temperature.to(z)).sqrt()
+        loss: Tensor = _loss(z, t)
     return loss
 
 
@@ -113,6 +117,10 @@ class _NTXent(torch.autograd.Function):
         grad = _product(own / ctx.temperature, columns, total, ctx.temperature)
         grad -= 2 * own.roll(len(own) // 2, dims=0)
         return grad * (_sum_over_processes(grad_loss) / (ctx.temperature * len(columns))), None
+
+
+# Blocks share memory in a way that torch.compile does not follow.
+_loss: Any = torch.compiler.disable(cast(Any, _NTXent).apply)
 
 
 def _bounded(dtype: torch.dtype, temperature: float) -> bool:
