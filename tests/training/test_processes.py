@@ -194,6 +194,11 @@ def work(folder: Path) -> None:
     with pytest.raises(AttarError, match="is not there for all processes") as error:
         resumed(folder / ("checkpoint" if rank == 0 else "elsewhere"))
     results["apart"] = str(error.value)
+    results["unlike"] = []
+    for x in (SAMPLES["table"] + rank, SAMPLES["table"][rank:]):
+        with pytest.raises(AttarError) as error:
+            SimCLR(**OPTIONS, kind="table").fit(x)
+        results["unlike"].append(str(error.value))
     results["left"] = (dist.is_initialized(), set(os.environ.items()) ^ set(environment.items()))
     results["said"], results["too few"] = said(), said(8, 1)
     with processes.process_group():
@@ -245,6 +250,11 @@ def test_one_process_goes_on_where_two_were_and_arrives_where_they_do(two):
 
 def test_a_checkpoint_that_only_some_can_read_is_refused(two):
     assert [found["apart"].endswith("name one that all can read") for found in two] == [True, True]
+
+
+def test_different_samples_are_refused_by_all(two):
+    expected = "processes hold different samples; give all of them the same, of which each takes a part"
+    assert [found["unlike"] for found in two] == [[expected] * 2] * 2
 
 
 def test_nothing_is_left_behind(two):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+import zlib
 from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -161,6 +162,7 @@ class Pretext(Representation):
             until=None if share >= 1 else math.ceil(share * steps),
             progress=progress,
             precision=self.precision,
+            checksum=zlib.crc32(np.ascontiguousarray(X).data),
             name=type(self).__name__.lower(),
         )
         self._keep(networks)

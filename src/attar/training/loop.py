@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from attar.errors import RunError, TrainingError
+from attar.errors import AttarError, RunError, TrainingError
 from attar.training import checkpoint as checkpoints
 from attar.training import processes as together
 from attar.training.checkpoint import Plan, Position
@@ -63,6 +63,7 @@ def train(
     progress: Progress | None = None,
     name: str = "train",
     precision: str = "32-true",
+    checksum: int = 0,
 ) -> History:
     """Train by AdamW with a warm-up, a cosine towards zero, and clipped gradients.
 
@@ -94,12 +95,14 @@ def train(
         progress: where each step is reported.
         name: of the task in `progress`.
         precision: of Lightning Fabric: "32-true", or "bf16-mixed": products and convolutions of the loss in bfloat16.
+        checksum: of the samples, which all processes hold.
 
     Returns:
         The losses.
 
     Raises:
         TrainingError: the loss became NaN or infinite.
+        AttarError: processes hold other samples, or there are more of them than samples in a batch.
         RunError: the checkpoint is corrupt, of another training, or not there for all processes.
 
     Example:
@@ -115,6 +118,8 @@ def train(
         # Whoever calls may have turned gradients off.
         stack.enter_context(torch.enable_grad())
         stack.enter_context(together.process_group())
+        if together.differ(n) or together.differ(checksum):
+            raise AttarError("processes hold different samples; give all of them the same, of which each takes a part")
         seed = together.begin_equal(module, seed)
         stack.enter_context(_own_random_state(seed))
         batch_size = together.divisible(batch_size, n)
