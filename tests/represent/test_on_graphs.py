@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from attar.data.nodes import links
+from attar.density import AnomalyDetector
 from attar.errors import DataError
 from attar.kinds import graph
 from attar.kinds.graph import Graph
 from attar.nets.nodes import Nodes
-from attar.represent import BYOL, CCASSG, Autoencoder, Masked, MoCo, Raw, SimCLR
+from attar.represent import BYOL, CCASSG, PCA, Autoencoder, Masked, MoCo, RandomConvolutions, Raw, SimCLR
 from attar.training.loop import train
 
 PRETEXTS = {
@@ -121,8 +122,28 @@ def test_a_graph_is_refused_with_a_way_to_its_nodes(nodes) -> None:
                 DataError, match=r"^X is a graph; give its nodes, attar\.data\.arrays\.from_arrays\(X\)\.x$"
             ):
                 representation.fit(graph_)
-    with pytest.raises(DataError, match=r"kind=attar\.kinds\.of\('graph'\)\.learn\(nodes\)$"):
-        PRETEXTS["simclr"]("graph").fit(nodes)
+
+
+@pytest.mark.parametrize("kind", [None, "graph"])
+def test_nodes_know_their_graph(nodes, kind) -> None:
+    known = PRETEXTS["cca-ssg"](Graph.learn(nodes)).fit(nodes)
+    told = PRETEXTS["cca-ssg"](kind).fit(nodes)
+    np.testing.assert_array_equal(told.transform(nodes[[3, 1]]), known.transform(nodes[[3, 1]]))
+    np.testing.assert_array_equal(
+        Raw(kind=kind).fit_transform(nodes), Raw(kind=Graph.learn(nodes)).fit_transform(nodes)
+    )
+    with pytest.raises(DataError, match="nodes of another graph"):
+        told.transform(links(nodes.links.features + 1, nodes.links.edge_index).all())
+    with pytest.raises(DataError, match="nodes of another graph"):
+        Raw().fit(np.ones((4, 1))).transform(nodes)
+    with pytest.raises(DataError, match="lie along no axis"):
+        RandomConvolutions(kind=kind).fit(nodes)
+
+
+@pytest.mark.parametrize("estimator", [PCA(1), SimCLR(kind="table"), AnomalyDetector(representation=PCA(1))])
+def test_what_knows_no_graphs_refuses_the_numbers_of_nodes(nodes, estimator) -> None:
+    with pytest.raises(DataError, match="would see the numbers alone"):
+        estimator.fit(nodes)
 
 
 def test_nodes_of_another_graph_are_refused(nodes) -> None:

@@ -44,7 +44,7 @@ def of(name: str) -> type[Kind]:
 def kind_of(kind: str | Kind | None, x: npt.NDArray[Any]) -> Kind:
     """A kind that knows raw samples `(n, ...)`: as given, or learnt by name, or by the number of axes.
 
-    Two axes are a table, four images, and three a series, unless a sample is square.
+    Two axes are a table, four images, and three a series, unless a sample is square; nodes know their graph.
 
     Raises:
         DataError: there is no such kind, or its samples have another number of axes.
@@ -52,6 +52,7 @@ def kind_of(kind: str | Kind | None, x: npt.NDArray[Any]) -> Kind:
     if kind is None:
         square = x.ndim == 3 and x.shape[1] == x.shape[2]
         kind = "table" if x.ndim == 2 else "image" if square or x.ndim == 4 else "series"
+        kind = "graph" if hasattr(x, "links") else kind
     known = of(kind) if isinstance(kind, str) else kind
     if known.layouts and x.ndim not in known.layouts:
         raise DataError(

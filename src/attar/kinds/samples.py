@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_array, validate_data
 
 from attar.data.graphs import is_graph
+from attar.data.nodes import Nodes
 from attar.data.texts import are_texts
 from attar.errors import DataError
 
@@ -58,22 +59,37 @@ def as_features(estimator: Any, X: npt.ArrayLike, *, reset: bool, **options: Any
     return x
 
 
-def hold_graph(kind: Any, X: npt.ArrayLike) -> None:
-    """Refuse nodes of another graph than the one that a kind has learnt from: it would answer for nodes of its own.
+def hold_graph(estimator: Any, X: npt.ArrayLike, x: npt.NDArray[Any], *, reset: bool) -> npt.NDArray[Any]:
+    """What was checked of X, as nodes where X holds nodes, whose graph is remembered or compared as `links_`.
 
     Raises:
-        DataError: it is another graph.
+        DataError: they are of another graph than was learnt from, whose nodes it would answer for; or what learns from
+            them knows no graphs.
     """
-    own, given = getattr(kind, "links", None), getattr(X, "links", None)
-    if own is None or given is None or own is given:
-        return
+    given = getattr(X, "links", None)
+    if given is None:
+        return x
+    kind = getattr(estimator, "kind", None)
+    if not hasattr(estimator, "kind") or getattr(kind, "name", kind) not in (None, "graph"):
+        raise DataError(
+            f"X holds nodes of a graph, of which {type(estimator).__name__} would see the numbers alone: give their "
+            "features, X.links.features, or take a pretext of kind 'graph', such as CCASSG"
+        )
+    own = getattr(kind, "links", given if reset else getattr(estimator, "links_", None))
     # A copy of the kind has a copy of the graph.
-    same = np.array_equal(own.edge_index, given.edge_index)
-    if not (same and np.array_equal(own.features, given.features, equal_nan=True)):
+    if own is None or not (
+        own is given
+        or (
+            np.array_equal(own.edge_index, given.edge_index)
+            and np.array_equal(own.features, given.features, equal_nan=True)
+        )
+    ):
         raise DataError(
             "X holds nodes of another graph than the kind has learnt from; give module_ the graph, "
             "attar.nets.nodes.Nodes.of(features, edge_index)"
         )
+    estimator.links_ = own
+    return Nodes.of(given, x)
 
 
 def hold_shape(estimator: Any, x: npt.NDArray[Any], *, reset: bool) -> None:

@@ -126,9 +126,7 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             order="C",
             ensure_all_finite="allow-nan" if finite and self._accepts_nan else finite,
         )
-        kind = getattr(self, "kind", None)
-        hold_graph(kind, X)
-        x = with_channel(kind, x)
+        x = with_channel(getattr(self, "kind", None), hold_graph(self, X, x, reset=reset))
         hold_shape(self, x, reset=reset)
         return x
 

@@ -99,7 +99,7 @@ class RandomConvolutions(Representation):
         check_counts(self, "n_kernels", "n_thresholds")
         seed = np.random.default_rng(self.random_state).integers(2**31)
         generator = torch.Generator().manual_seed(int(seed))
-        flat = self.kind is None and X.ndim == 2
+        flat = self.kind is None and X.ndim == 2 and not hasattr(X, "links")
         kind = kind_of("series", X[:, None]) if flat else kind_of(self.kind, X)
         preprocess = nn.Sequential(_Channel(), kind.preprocess()) if flat else kind.preprocess()
         some = torch.randperm(len(X), generator=generator)[:_SCALED]
