@@ -179,10 +179,34 @@ class TestPython:
         np.testing.assert_array_equal(dataset.x.links.features, X)
         assert dataset.y.tolist() == [0, 1, 1, 0]
 
+    def test_tensors_of_any_precision_and_with_gradients(self) -> None:
+        torch = pytest.importorskip("torch")
+        x = torch.tensor(X, dtype=torch.bfloat16, requires_grad=True)
+        dataset = from_arrays(SimpleNamespace(x=x, edge_index=torch.tensor(EDGES)))
+        np.testing.assert_array_equal(dataset.x.links.features, x.detach().float().numpy())
+        with pytest.raises(DataError, match=r"sparse tensor; give x.to_dense\(\)"):
+            from_arrays(SimpleNamespace(x=torch.tensor(X).to_sparse(), edge_index=EDGES))
+
+    def test_what_is_a_graph_elsewhere_is_told_what_makes_it_one_here(self) -> None:
+        networkx = pytest.importorskip("networkx")
+        one = SimpleNamespace(x=X, edge_index=EDGES)
+        several_kinds = SimpleNamespace(node_types=["a", "b"], edge_types=[("a", "to", "b")])
+        for graph, hint in (
+            (networkx.path_graph(4), "from_networkx"),
+            (several_kinds, "to_homogeneous"),
+            ([one, one], "several graphs"),
+            (SimpleNamespace(x=X, edge_index=None, adj_t=object()), "without the transform ToSparseTensor"),
+        ):
+            with pytest.raises(DataError, match=hint):
+                from_arrays(graph)
+        masks = SimpleNamespace(**vars(one), y=np.array([0, 1, 0, 1]), train_mask=np.ones((4, 10), dtype=bool))
+        with pytest.raises(LabelError, match=r"of several splits give one, train_mask\[:, 0\]"):
+            from_arrays(masks)
+
     def test_features_alone_are_no_graph(self) -> None:
         with pytest.raises(DataError, match="without edges"):
             from_arrays(X, kind="graph")
-        with pytest.raises(DataError, match="without features"):
+        with pytest.raises(DataError, match="without features x"):
             from_arrays(SimpleNamespace(x=None, edge_index=EDGES))
 
 

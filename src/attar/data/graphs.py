@@ -12,6 +12,7 @@ import numpy as np
 from attar.data import nodes
 from attar.data.dataset import UNLABELLED, Array, Ints
 from attar.data.edges import ends_of, naming
+from attar.data.held import plain
 from attar.data.nodes import Links, Nodes
 from attar.data.tables import DELIMITED, PARQUET
 from attar.errors import DataError, LabelError, inflected
@@ -31,6 +32,22 @@ def is_graph(x: object) -> bool:
     return isinstance(x, Links | Nodes) or (hasattr(x, EDGES) and hasattr(x, "x"))
 
 
+def refuse_other_graphs(x: object) -> None:
+    """Refuse what is a graph to others, and neither that here nor an array, with what makes one of it.
+
+    Raises:
+        DataError: a graph of networkx, several graphs, or one of several kinds of nodes.
+    """
+    if hasattr(x, "number_of_edges") and hasattr(x, "nodes"):
+        raise DataError("x: a graph of networkx; give torch_geometric.utils.from_networkx(x, group_node_attrs=[…])")
+    if hasattr(x, "node_types") and hasattr(x, "edge_types"):
+        raise DataError("x: a graph of several kinds of nodes; give that of one kind, x.to_homogeneous()")
+    if isinstance(x, list | tuple) and any(is_graph(one) for one in x):
+        raise DataError(
+            "x: several graphs; the samples are nodes: join them, torch_geometric.data.Batch.from_data_list"
+        )
+
+
 def as_nodes(x: Any) -> Nodes:
     """The nodes of a graph in Python, checked.
 
@@ -45,8 +62,9 @@ def as_nodes(x: Any) -> Nodes:
     if isinstance(x, Nodes):
         return x
     if x.x is None or x.edge_index is None:
-        raise DataError(f"x: a graph without {'features' if x.x is None else 'edges'}; give both")
-    return nodes.links(np.asarray(x.x), np.asarray(x.edge_index), "x").all()
+        hint = ", without the transform ToSparseTensor" if getattr(x, "adj_t", None) is not None else ""
+        raise DataError(f"x: a graph without {'features x' if x.x is None else EDGES}; give both{hint}")
+    return nodes.links(np.asarray(plain(x.x)), np.asarray(plain(x.edge_index)), "x").all()
 
 
 def from_object(x: Any, y: RawLabels | None, ids: Sequence[str] | None) -> Raw:
@@ -62,12 +80,14 @@ def from_object(x: Any, y: RawLabels | None, ids: Sequence[str] | None) -> Raw:
     found = as_nodes(x)
     labels = getattr(x, "y", None) if y is None else y
     masks: dict[str, Array] = {
-        name: np.asarray(mask) for name in ("train_mask", "test_mask") if (mask := getattr(x, name, None)) is not None
+        name: np.asarray(plain(mask))
+        for name in ("train_mask", "test_mask")
+        if (mask := getattr(x, name, None)) is not None
     }
     if labels is None or (y is not None and not masks):
         raw = Raw(found, labels, kind="graph")
     else:
-        raw = _split({"y": np.asarray(labels), **masks}, found, "x")
+        raw = _split({"y": np.asarray(plain(labels)), **masks}, found, "x")
     ignored = [name for name in ("edge_weight", "edge_attr") if getattr(x, name, None) is not None]
     note = (f"attributes of the graph that are not used: {', '.join(ignored)}",) if ignored else ()
     return replace(raw, ids=ids, notes=(*raw.notes, *note))
@@ -200,7 +220,8 @@ def _rows(arrays: Mapping[str, Array], part: str, n: int, where: str) -> Ints | 
     if f"{part}_mask" in arrays:
         mask = arrays[f"{part}_mask"]
         if mask.shape != (n,) or mask.dtype.kind != "b":
-            raise LabelError(f"{where}: {part}_mask of shape {mask.shape} and type {mask.dtype}; give a boolean a node")
+            which = f"; of several splits give one, {part}_mask[:, 0]" if mask.ndim == 2 else "; give a boolean a node"
+            raise LabelError(f"{where}: {part}_mask of shape {mask.shape} and type {mask.dtype}{which}")
         return np.flatnonzero(mask)
     if f"{part}_idx" not in arrays:
         return None

@@ -16,7 +16,7 @@ def plain(x: Any) -> Any:
     All else stays as it is.
 
     Raises:
-        DataError: a sparse matrix.
+        DataError: a sparse matrix or tensor.
 
     >>> plain(np.ma.array([1, 2], mask=[False, True]))
     array([ 1., nan])
@@ -31,7 +31,15 @@ def plain(x: Any) -> Any:
         array: Any = np.array(x.data, dtype=kind)
         array[x.mask] = np.nan if numbers else None
         return array
-    return x.detach().cpu() if _is_tensor(x) else x
+    return _dense(x) if _is_tensor(x) else x
+
+
+def _dense(x: Any) -> Any:
+    if "sparse" in str(getattr(x, "layout", "")):
+        raise DataError("x: a sparse tensor; give x.to_dense()")
+    x = x.detach().cpu()
+    # Of bfloat16 numpy knows nothing.
+    return x.float() if str(x.dtype) == "torch.bfloat16" else x
 
 
 def _is_special(x: Any) -> bool:

@@ -98,7 +98,7 @@ def links(features: npt.ArrayLike, edge_index: npt.ArrayLike, where: str = "edge
     if edges.size == 0:
         edges = np.zeros((2, 0), dtype=np.int64)
     if edges.ndim != 2 or edges.shape[0] != 2 or edges.dtype.kind not in "iu":
-        raise DataError(f"{where}: of shape {edges.shape} and type {edges.dtype}; give whole numbers (2, edges)")
+        raise DataError(f"{where}: edges of shape {edges.shape} and type {edges.dtype}; give whole numbers (2, edges)")
     dangling = np.flatnonzero(((edges < 0) | (edges >= len(x))).any(axis=0))
     if len(dangling):
         i = int(dangling[0])
