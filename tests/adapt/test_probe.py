@@ -196,6 +196,30 @@ def test_constant_columns_have_no_weight(loss) -> None:
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize(("dtype", "constant"), [(np.float64, 1e12), (np.float32, 1e7)])
+def test_a_column_is_constant_by_itself_and_by_the_precision_given(loss, dtype, constant) -> None:
+    z, y = blobs(40, 4)
+    beside = np.full((40, 1), constant, dtype)
+    # What the next number up differs by is rounding.
+    beside[::2] = np.nextafter(beside[::2], dtype(np.inf))
+    z = z.astype(dtype)
+    alone, both = LinearProbe(loss).fit(z, y), LinearProbe(loss).fit(np.c_[z, beside], y)
+    np.testing.assert_allclose(both.coef_, np.c_[alone.coef_, np.zeros(3)], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(both.intercept_, alone.intercept_, rtol=1e-6)
+    with torch.no_grad():
+        p = torch.softmax(both.to_module()(torch.tensor(np.c_[z, beside], dtype=torch.float32)), dim=1)
+    np.testing.assert_allclose(p.numpy(), alone.predict_proba(z), atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_far_from_zero_the_probe_is_the_same(loss) -> None:
+    z, y = blobs(40, 4)
+    z = z.round(6)
+    p = LinearProbe(loss).fit(z, y).predict_proba(z)
+    np.testing.assert_allclose(LinearProbe(loss).fit(z + 1e8, y).predict_proba(z + 1e8), p, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
 def test_rounding_noise_of_a_projection_is_no_signal(loss) -> None:
     z, y = blobs(20, 9)
     z[:, 8] = 1e-8 * np.random.default_rng(0).standard_normal(20)  # mean and spread both rounding

@@ -33,8 +33,8 @@ _WORSE = 2
 _FOLDS, _MANY = 5, 2000
 # Numbers in the training data up to which logistic regression takes seconds.
 _LOGISTIC = 2_000_000
-# A spread below this share of the mean is float32 rounding and no signal.
-_NOISE = 1e-6
+# A spread of a column below this share of its mean is rounding of what was given, and no signal.
+_NOISE = {np.float32: 1e-6, np.float64: 1e-12}
 # An axis along which samples lie closer together than by this share of the widest is rounding, and no weight on it
 # that the penalties allow moves a score.
 _NARROW = 1e-7
@@ -85,7 +85,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             ValueError: not numeric, not finite, or fewer than two classes.
         """
-        z, labels = validate_data(self, X, y, dtype=np.float64)
+        z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        noise, z = _NOISE[z.dtype.type], z.astype(np.float64)
         with warnings.catch_warnings():  # on many classes of few samples: whoever gave them knows
             warnings.simplefilter("ignore", UserWarning)
             check_classification_targets(labels)
@@ -93,26 +94,27 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise LabelError(f"y holds one class only ({self.classes_[0]!r}); label samples of at least two classes")
         centre = z.mean(0)
+        z -= centre
+        seen = z.std(0) > noise * np.abs(centre)
+        z[:, ~seen] = 0.0
         small = z.shape[1] <= 4 * len(z) and z.size <= _LOGISTIC
         self.loss_ = self.loss if self.loss != "auto" else ("logistic" if small else "squared")
         if self.loss_ == "squared":
-            weights, offset, held_out = _ridge(z - centre, codes, len(self.classes_))
+            weights, offset, held_out = _ridge(z, codes, len(self.classes_))
             self.penalty_, w = weights
         elif self.loss_ == "logistic":
             # One unit for all columns: in a representation the narrow ones are narrow for a reason.
-            spread = float(np.sqrt(z.var(0).mean()))
-            scale = 1 / spread if spread > _NOISE * float(np.abs(centre).max()) else 0.0
+            spread = float(np.sqrt(z.var(0).sum() / max(seen.sum(), 1)))
+            scale = 1 / spread if spread else 0.0
             folds = stratified_folds(codes, _FOLDS, np.random.default_rng(self.random_state))
             folds = folds if len(z) <= _MANY else folds[:1]
-            self.penalty_, w, offset, held_out, codes = _logistic(
-                (z - centre) * scale, codes, len(self.classes_), folds
-            )
+            self.penalty_, w, offset, held_out, codes = _logistic(z * scale, codes, len(self.classes_), folds)
             w = w * scale
         else:
             raise LabelError(f"loss is {self.loss!r}; use 'auto', 'squared' or 'logistic'")
         t = temperature(held_out, codes)
-        self.coef_ = t * w
-        self.intercept_ = t * (offset - w @ centre)
+        self.coef_ = np.where(seen, t * w, 0.0)
+        self.intercept_ = t * offset - self.coef_ @ centre
         return self
 
     def decision_function(self, X: npt.ArrayLike) -> Doubles:
