@@ -29,3 +29,19 @@ def test_what_is_below_the_noise_is_not_signal() -> None:
 def test_without_noise_it_is_the_rank() -> None:
     assert vbmf_rank(normal(20, 4) @ normal(4, 30, seed=1)) == 4
     assert vbmf_rank(torch.zeros(5, 6)) == 0
+    assert vbmf_rank(normal(60, 59) @ normal(59, 90, seed=1)) == 59
+
+
+@pytest.mark.parametrize("rank", [0, 3])
+def test_rows_without_noise_of_their_own_change_nothing(rank) -> None:
+    m = normal(60, rank, seed=1) @ normal(rank, 90, seed=2) + 0.5 * normal(60, 90, seed=3)
+    zero, equal = torch.zeros(5, 90, dtype=m.dtype), m[:5]
+    for more in (torch.cat([m, zero]), torch.cat([m, equal]), torch.cat([m, m]), torch.cat([zero, m, equal])):
+        assert vbmf_rank(more) == vbmf_rank(more.T) == rank
+    # As many zeros as one likes are no samples of the noise.
+    around = torch.zeros(200, 300, dtype=m.dtype)
+    around[50:110, 100:190] = m
+    assert vbmf_rank(around) == rank
+    # Noiseless still, in few rows that repeat.
+    low = normal(20, 4) @ normal(4, 30, seed=1)
+    assert vbmf_rank(torch.cat([low, low[:3], torch.zeros(2, 30, dtype=low.dtype)])) == 4

@@ -20,6 +20,10 @@ def vbmf_rank(matrix: Tensor) -> int:
 
     ∑ x − log x + [x > x̄] (log(1 + τ) + α log(1 + τ / α) − τ),  τ = ½ (x − 1 − α + √((x − 1 − α)² − 4 α))
 
+    L and M count the rows and columns that may have noise of their own: one of zeros has none, and of those that are
+    equal one has. Where they depend on each other otherwise, there is a direction without noise, hence σ = 0, and the
+    rank is that of the matrix.
+
     References:
         Nakajima et al., Global Analytic Solution of Fully-observed Variational Bayesian Matrix Factorization, 2013,
         https://jmlr.org/papers/v14/nakajima13a.html, theorem 2 and corollary 1
@@ -33,12 +37,13 @@ def vbmf_rank(matrix: Tensor) -> int:
         >>> vbmf_rank(a @ b + 0.3 * noise), vbmf_rank(noise)
         (4, 0)
     """
-    low, high = sorted(matrix.shape)
+    low, high = sorted(len(rows[rows.any(1)].unique(dim=0)) for rows in (matrix, matrix.T))
     values = torch.linalg.svdvals(matrix.double())
-    signal = values > _ROUNDING * values[0]
-    if not bool(signal.all()):
+    rank = int((values > _ROUNDING * values[0]).sum())
+    if rank < low or rank == 0:
         # Without noise there is nothing to estimate.
-        return int(signal.sum())
+        return rank
+    values = values[:low]
     alpha = low / high
 
     def phi(z: float) -> float:
