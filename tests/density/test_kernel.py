@@ -47,6 +47,22 @@ def test_the_likeliest_bandwidth() -> None:
     assert Kernel(random_state=0).fit(far).bandwidth_ < 0.3 * Kernel("silverman").fit(far).bandwidth_
 
 
+def test_of_many_samples_some_choose_what_the_bandwidth_is_against_silvermans(monkeypatch: pytest.MonkeyPatch) -> None:
+    n, rng = 4000, np.random.default_rng(0)
+    x = rng.choice([-5.0, 5.0], (n, 1)) + rng.standard_normal((n, 1)) * rng.choice([0.3, 1.0], (n, 1))
+    monkeypatch.setattr("attar.density.kernel.BLOCK", 1000 * 512)
+    for seed in range(4):
+        some = x[np.random.RandomState(seed).permutation(n)[:1000]]
+        h = Kernel(random_state=seed).fit(x).bandwidth_ / Kernel("silverman").fit(x).bandwidth_
+        left_out, shares = [], np.linspace(0.7, 1.4, 29)
+        for share in shares * h:
+            bandwidth = share * Kernel("silverman").fit(some).bandwidth_ * x.std()
+            log_k = -0.5 * ((some[:512] - some.T) / bandwidth) ** 2
+            np.fill_diagonal(log_k, -np.inf)
+            left_out.append(logsumexp(log_k, axis=1).mean() - np.log(bandwidth))
+        assert abs(shares[int(np.argmax(left_out))] - 1) < 0.03
+
+
 def test_any_affine_map() -> None:
     x, rng = samples(), np.random.default_rng(1)
     a, b = rng.standard_normal((3, 3)), rng.standard_normal(3)
