@@ -231,6 +231,18 @@ def test_better_than_its_labels_alone_on_digits() -> None:
     assert LabelPropagation().fit(x, known).score(x, y) > 0.88
 
 
+@pytest.mark.parametrize("offset", [1e4, 1e9])
+@pytest.mark.parametrize("head", [LabelPropagation(), SelfTrainedProbe()])
+def test_far_from_zero_the_answers_are_the_same(head, offset) -> None:
+    # Steps that a float64 of the size of the offset has, and a float32 has not.
+    x, y = samples().astype(np.float64).round(3), some_labels(40)
+    p = head.fit(x, y).predict_proba(x)
+    far = head.fit(x + offset, y)
+    np.testing.assert_allclose(far.predict_proba(x + offset), p, atol=1e-4)
+    # What is exported takes float32.
+    assert {t.dtype for t in far.to_module().state_dict().values()} == {torch.float32}
+
+
 def test_fitting_on_a_graph_that_is_there() -> None:
     z, y = samples(), some_labels(40)
     frame = Frame.learn(z)

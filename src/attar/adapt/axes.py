@@ -19,12 +19,16 @@ _SAME = 1e-6
 _RIDGE = 0.1
 
 
-def principal(z: npt.ArrayLike, k: int) -> tuple[Floats, Floats, Floats]:
-    """Mean of representations `(n, dim)`, their widest principal axes `(dim, ≤ k)`, and coordinates on these."""
-    z = np.ascontiguousarray(z, dtype=np.float32)
-    mean = z.mean(0, dtype=np.float64).astype(np.float32)
-    axes = principal_axes(z - mean, k)
-    return mean, axes, (z - mean) @ axes
+def principal(z: npt.ArrayLike, k: int) -> tuple[Floats | Doubles, Floats, Floats]:
+    """Mean of representations `(n, dim)`, their widest principal axes `(dim, ≤ k)`, and coordinates on these.
+
+    The mean is in the precision given: far from zero, float32 has no digits left for what differs.
+    """
+    z = np.asarray(z)
+    mean = z.mean(0, dtype=np.float64).astype(np.float32 if z.dtype == np.float32 else np.float64)
+    centred = np.ascontiguousarray(z - mean, dtype=np.float32)
+    axes = principal_axes(centred, k)
+    return mean, axes, centred @ axes
 
 
 def principal_axes(centred: Floats, k: int) -> Floats:

@@ -31,7 +31,7 @@ class NeighbourHead(nn.Module):
 
     def __init__(
         self,
-        mean: npt.NDArray[np.float32],
+        mean: npt.NDArray[np.floating],
         axes: npt.NDArray[np.float32],
         points: npt.NDArray[np.float32],
         distributions: npt.NDArray[np.float64],
@@ -41,7 +41,7 @@ class NeighbourHead(nn.Module):
         sharpness: float = 1.0,
     ) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("axes", torch.tensor(axes))
         self.register_buffer("points", torch.tensor(points.T.copy()))
         self.register_buffer("distributions", torch.tensor(distributions, dtype=torch.float32))

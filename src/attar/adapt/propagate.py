@@ -54,7 +54,7 @@ class Frame:
         axes: of the subspace `(dim, k)`.
     """
 
-    mean: Floats
+    mean: Floats | Doubles
     axes: Floats
 
     @classmethod
@@ -63,7 +63,7 @@ class Frame:
         return cls.among(*principal(z, PRINCIPAL), max_axes)
 
     @classmethod
-    def among(cls, mean: Floats, axes: Floats, points: npt.NDArray[Any], max_axes: int = 64) -> Frame:
+    def among(cls, mean: Floats | Doubles, axes: Floats, points: npt.NDArray[Any], max_axes: int = 64) -> Frame:
         """The subspace within principal axes `(dim, k)` on which representations have coordinates `(n, k)`.
 
         It is that of the widest axes; of a thousand samples and more, that in which neighbours among these lie closest
@@ -79,7 +79,7 @@ class Frame:
 
     def coordinates(self, z: npt.ArrayLike) -> Floats:
         """Representations `(n, dim)` on the axes `(n, k)`."""
-        return np.asarray((np.asarray(z, np.float32) - self.mean) @ self.axes, np.float32)
+        return np.asarray((np.asarray(z) - self.mean).astype(np.float32) @ self.axes, np.float32)
 
     def place(self, z: npt.ArrayLike) -> Floats:
         """Unit vectors `(n, k)` of representations `(n, dim)`."""
@@ -261,7 +261,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_counts(self, "n_neighbors")
         if not is_positive(self.alpha) or self.alpha >= 1:
             raise DataError(f"LabelPropagation needs alpha to be between 0 and 1; got alpha={self.alpha!r}")
-        z, labels = validate_data(self, X, y, dtype=np.float32, ensure_min_samples=2)
+        z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
         frame = Frame.learn(z)
         return self.fit_graph(frame, neighbour_graph(frame.place(z), self.n_neighbors), labels)
 
@@ -310,7 +310,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: npt.ArrayLike) -> Doubles:
         """Probability of each class `(n, n_classes)` for any samples, seen or not."""
         check_is_fitted(self)
-        return self.answer(self.frame_.place(validate_data(self, X, dtype=np.float32, reset=False)))
+        return self.answer(self.frame_.place(validate_data(self, X, dtype=[np.float64, np.float32], reset=False)))
 
     def answer(self, points: Floats) -> Doubles:
         """Probability of each class for samples that are placed in the frame already `(n, k)`."""

@@ -30,7 +30,7 @@ class Pool:
         points: coordinates `(n, k)`; their covariance is diagonal.
     """
 
-    mean: Floats
+    mean: Floats | Doubles
     axes: Floats
     points: Doubles
 
@@ -99,7 +99,7 @@ class SelfTrainedProbe(LinearProbe):
             DataError: `rounds` is below 1.
         """
         check_counts(self, "rounds")
-        z, labels = validate_data(self, X, y, dtype=np.float32)
+        z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
         return self.fit_pool(Pool.learn(z), labels)
 
     def fit_pool(self, pool: Pool, y: npt.NDArray[np.integer]) -> Self:
