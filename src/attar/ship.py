@@ -25,6 +25,7 @@ from attar.errors import BudgetError, ExportError
 from attar.report.facts import Step
 from attar.run import CHECKPOINT, Result, Run, kept
 from attar.thinner import ROOM, filters_within, thinner, write
+from attar.training.modes import seeded
 from attar.trials.base import Job
 
 if TYPE_CHECKING:
@@ -267,8 +268,7 @@ def trial(job: Job, rung: Student, folder: Path) -> tuple[int, float]:
 
 
 def _built(rung: Student, seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return rung.build().eval()
 
 

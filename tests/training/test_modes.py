@@ -1,8 +1,15 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from attar.training.modes import evaluating, usual_defaults
+from attar.adapt.finetune import train_from_scratch
+from attar.compress import distill
+from attar.density import Flow, Restorer
+from attar.kinds.image import Image
+from attar.represent import SimCLR
+from attar.risk.stacked import plain_network
+from attar.training.modes import evaluating, seeded, usual_defaults
 
 
 def test_each_module_is_in_its_own_mode_afterwards_whatever_happened():
@@ -35,3 +42,33 @@ def test_defaults_are_the_usual_ones_and_then_those_of_before():
             assert torch.is_inference_mode_enabled()
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_the_same_seed_draws_the_same_and_what_is_drawn_afterwards_is_as_it_would_have_been():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    of_seven = torch.rand(3)
+    torch.manual_seed(5)
+    with seeded(7):
+        assert torch.equal(torch.rand(3), of_seven)
+    with pytest.raises(ZeroDivisionError), seeded(7):
+        _ = 1 / 0
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_fits_leave_the_generators_of_whoever_calls_alone(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    x = np.random.default_rng(0).random((20, 8, 8), dtype=np.float32)
+    before = torch.get_rng_state()
+    SimCLR(4, width=2, epochs=1, random_state=0).fit(x)
+    Restorer(width=2, epochs=1, random_state=0).fit(x)
+    flow = Flow(transforms=1, width=4, steps=2, random_state=0).fit(x[:, 0])
+    flow.sample(2, random_state=0)
+    train_from_scratch(Image.learn(x), 2, x, np.arange(20) % 2, dim=4, width=2, steps=2)
+    network = plain_network("mlp", (64,), 2, width=3, depth=1, seed=0)
+    student = plain_network("mlp", (64,), 2, width=2, depth=1, seed=0)
+    distill(student, network, torch.tensor(x), epochs=1, features={"2": "2"})
+    assert not seeds
+    assert torch.equal(torch.get_rng_state(), before)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from attar.deploy.folding import fold_batch_norm
 from attar.training.loop import train
+from attar.training.modes import seeded
 
 if TYPE_CHECKING:
     from attar.data.dataset import Floats, Ints
@@ -97,8 +98,7 @@ def train_from_scratch(
     Returns:
         Normalised samples to logits, in evaluation mode.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         module = nn.Sequential(kind.encoder(dim, width), nn.Linear(dim, n_classes))
     return _train(module, kind, x, y, steps, lr, weight_decay, strength, seed, progress, "from scratch")
 

@@ -19,7 +19,7 @@ from attar.compress.given import are_logits, check_classes, check_training, clas
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.loop import History, LossOfBatch, train
-from attar.training.modes import evaluating
+from attar.training.modes import evaluating, seeded
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
@@ -135,8 +135,7 @@ def distill(
     if features:
         if not isinstance(teacher, nn.Module):
             raise CompressionError("features are those of a network: give the teacher itself, not its logits")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             guides = Guides(student, teacher, features, rows(x, torch.arange(min(len(x), 2))))
     learn = lesson(student, teacher, x, y, temperature=temperature, alpha=alpha, view=view, guides=guides, beta=beta)
     module = student if guides is None else nn.ModuleList([student, guides])

@@ -12,7 +12,7 @@ from attar.data.dataset import Doubles
 from attar.density.base import Density, RandomState
 from attar.density.gaussian import factor, whitened
 from attar.errors import MissingExtraError
-from attar.training.modes import usual_defaults
+from attar.training.modes import seeded, usual_defaults
 
 if TYPE_CHECKING:
     import torch
@@ -93,8 +93,7 @@ class Flow(Density):
         x = torch.from_numpy(whitened(u, self._factor)[order]).float()
         held_out = x[: max(1, round(_HELD_OUT * len(x)))]
         x = x[len(held_out) :]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.flow_ = _network(u.shape[1], self.transforms, self.width)
             noise = torch.Generator().manual_seed(seed)
             held_out = held_out + _NOISE * torch.randn(held_out.shape, generator=noise)
@@ -148,8 +147,7 @@ class Flow(Density):
     def _sample(self, n: int, random: np.random.RandomState) -> Doubles:
         import torch
 
-        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(random.randint(2**31 - 1)))
+        with torch.inference_mode(), seeded(int(random.randint(2**31 - 1))):
             x: Doubles = self.flow_().sample((n,)).numpy()
         drawn: Doubles = x @ self._factor.T
         return drawn

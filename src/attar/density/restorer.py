@@ -18,7 +18,7 @@ from attar.data.dataset import Floats
 from attar.errors import DataError
 from attar.kinds import kind_of
 from attar.kinds.samples import as_features, as_floats, hold_shape
-from attar.training.modes import usual_defaults
+from attar.training.modes import seeded, usual_defaults
 
 if TYPE_CHECKING:
     import torch
@@ -212,8 +212,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         self.kind_ = kind = kind_of(self.kind, X)
         damages = self._damages(kind)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             network = kind.restorer(self.width)
         preprocess = kind.preprocess()
 

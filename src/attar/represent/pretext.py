@@ -19,7 +19,7 @@ from attar.errors import CollapseWarning
 from attar.kinds import kind_of
 from attar.represent._parts import FloatArray
 from attar.represent.base import BATCH, Representation
-from attar.training.modes import usual_defaults
+from attar.training.modes import seeded, usual_defaults
 
 if TYPE_CHECKING:
     import torch
@@ -136,8 +136,7 @@ class Pretext(Representation):
         self.kind_ = kind = kind or kind_of(self.kind, X)
         self._at_once = kind.batch(BATCH)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             networks = self._networks(kind)
         preprocess = kind.preprocess()
         probe = preprocess(torch.tensor(X[:: -(-len(X) // PROBED)]))

@@ -15,6 +15,7 @@ from attar.errors import DataError, MissingExtraError, first_line
 from attar.kinds.backbone import Translated
 from attar.represent.ntxent import nt_xent
 from attar.represent.pretext import Pretext
+from attar.training.modes import seeded
 
 if TYPE_CHECKING:
     from attar.data.dataset import Column, Floats
@@ -87,8 +88,7 @@ class Pretrained(Pretext):
         del kind
         # Dropout draws from the global generator.
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             z_i, z_j = networks["encoder"](torch.cat([x, x])).chunk(2)
         return nt_xent(z_i, z_j, self.temperature)
 

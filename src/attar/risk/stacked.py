@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from attar._settings import check_count
 from attar.errors import DataError
+from attar.training.modes import seeded
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d}
 _POOLS = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d}
@@ -43,8 +44,7 @@ def plain_network(net: str, shape: Sequence[int], outputs: int, width: int, dept
     check_count("width", width)
     check_count("depth", depth)
     layers: list[nn.Module] = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         if net == "mlp":
             sizes = [int(torch.Size(shape).numel())] + [width] * depth
             layers.append(nn.Flatten())

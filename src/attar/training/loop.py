@@ -20,6 +20,7 @@ from attar.training import checkpoint as checkpoints
 from attar.training import processes as together
 from attar.training.checkpoint import Plan, Position
 from attar.training.memory import kept_memory
+from attar.training.modes import seeded
 from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def train(
         if together.differ(n) or together.differ(checksum):
             raise AttarError("processes hold different samples; give all of them the same, of which each takes a part")
         seed = together.begin_equal(module, seed)
-        stack.enter_context(_own_random_state(seed))
+        stack.enter_context(seeded(seed))
         batch_size = together.divisible(batch_size, n)
         per_epoch = max(1, n // batch_size)
         steps = epochs * per_epoch if steps is None else steps
@@ -186,13 +187,6 @@ def _lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
     for p in module.parameters():
         if p.ndim == 4:
             p.data = p.data.contiguous(memory_format=memory_format)
-
-
-@contextmanager
-def _own_random_state(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
 
 
 def _optimizer(module: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
