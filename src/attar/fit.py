@@ -34,6 +34,7 @@ from attar.plan import (
 from attar.preparation import Options, read_prepared
 from attar.report.words import duration
 from attar.run import FILE, Result, Run, free_folder, kept
+from attar.training.modes import usual_defaults
 from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def fit_source(source: str, options: Options, progress: Progress | None = None, 
     )
 
 
+@usual_defaults()
 def fit_dataset(
     dataset: Dataset,
     options: Options,

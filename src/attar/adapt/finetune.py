@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from attar.deploy.folding import fold_batch_norm
 from attar.training.loop import train
-from attar.training.modes import seeded
+from attar.training.modes import seeded, usual_defaults
 
 if TYPE_CHECKING:
     from attar.data.dataset import Floats, Ints
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _BATCH = 64
 
 
+@usual_defaults()
 def fine_tune(
     encoder: nn.Module,
     head: nn.Module,
@@ -64,6 +65,7 @@ def fine_tune(
     return _train(module, kind, x, y, steps, lr, weight_decay, strength, seed, progress, "fine-tune")
 
 
+@usual_defaults()
 def train_from_scratch(
     kind: Kind,
     n_classes: int,

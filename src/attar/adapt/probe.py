@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from attar.adapt.folds import stratified_folds
 from attar.data.dataset import Doubles
 from attar.errors import LabelError
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from torch import nn
@@ -133,6 +134,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels: npt.NDArray[Any] = self.classes_[best]
         return labels
 
+    @usual_defaults()
     def to_module(self) -> nn.Module:
         """The head as a module from `(n, dim)` to logits `(n, n_classes)`."""
         import torch

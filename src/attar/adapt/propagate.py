@@ -21,6 +21,7 @@ from attar.adapt.prior import frequencies
 from attar.adapt.probe import temperature
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
 from attar.errors import DataError
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from torch import nn
@@ -327,6 +328,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels: npt.NDArray[np.int64] = self.classes_[best]
         return labels
 
+    @usual_defaults()
     def to_module(self) -> nn.Module:
         """The classifier with its memory of samples, from `(n, dim)` to logits `(n, n_classes)`."""
         from attar.adapt.heads import NeighbourHead

@@ -136,6 +136,7 @@ class Flow(Density):
         # In float64 the answer for a sample does not depend on those beside it.
         self.flow_.double().requires_grad_(False)
 
+    @usual_defaults()
     def _score(self, u: Doubles) -> Doubles:
         import torch
 
@@ -144,6 +145,7 @@ class Flow(Density):
             log_q: Doubles = torch.cat([self.flow_().log_prob(part) for part in torch.split(x, _BATCH)]).numpy()
         return log_q - self._log_det
 
+    @usual_defaults()
     def _sample(self, n: int, random: np.random.RandomState) -> Doubles:
         import torch
 

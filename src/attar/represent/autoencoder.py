@@ -12,6 +12,7 @@ from attar.errors import DataError
 from attar.represent._parts import FloatArray
 from attar.represent.base import BATCH
 from attar.represent.pretext import Pretext
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     import torch
@@ -93,6 +94,7 @@ class Autoencoder(Pretext):
         self.kind = kind
         self.random_state = random_state
 
+    @usual_defaults()
     def inverse_transform(self, Z: npt.ArrayLike) -> FloatArray:
         """Rebuild samples from their codes.
 

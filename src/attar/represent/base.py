@@ -16,6 +16,7 @@ from attar.kinds import with_channel
 from attar.kinds.samples import as_features, hold_graph, hold_shape
 from attar.represent._parts import FloatArray
 from attar.training.memory import kept_memory
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,6 +101,7 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_is_fitted(self)
         return self._transform(self._validated(X, reset=False))
 
+    @usual_defaults()
     def _transform(self, X: FloatArray) -> FloatArray:
         import torch
 

@@ -13,6 +13,7 @@ from attar.errors import DataError
 from attar.represent._parts import FloatArray
 from attar.represent.base import BATCH
 from attar.represent.pretext import Pretext
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     import torch
@@ -95,6 +96,7 @@ class Masked(Pretext):
         self.kind = kind
         self.random_state = random_state
 
+    @usual_defaults()
     def reconstruct(
         self, X: npt.ArrayLike, random_state: int | np.random.RandomState | None = None
     ) -> tuple[FloatArray, BoolArray]:

@@ -19,6 +19,7 @@ from attar.represent._moments import Floats64, Moments, Root, Scatter, over_proc
 from attar.represent._parts import PIECE_VALUES, FloatArray, are_batches, is_mapped, parts, release, samples_of
 from attar.represent._randomized import randomized
 from attar.represent.base import Representation
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from torch import nn
@@ -260,6 +261,7 @@ class PCA(Representation):
         return x.reshape(len(z), *self.shape_).astype(z.dtype if z.dtype == np.float32 else np.float64, copy=False)
 
     @property
+    @usual_defaults()
     def module_(self) -> nn.Module:
         """Raw float32 `(n, *shape_)` to float32 `(n, dim_)`, as a module."""
         from attar.represent._affine import Affine

@@ -77,6 +77,7 @@ class Pretext(Representation):
         return kind.encoder(self.dim, self.width)
 
     @property
+    @usual_defaults()
     def module_(self) -> nn.Module:
         """Preprocessing and encoder, in evaluation mode: raw float32 `(n, *shape_)` to float32 `(n, dim_)`."""
         from torch import nn

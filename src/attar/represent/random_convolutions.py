@@ -16,6 +16,7 @@ from attar.kinds import kind_of
 from attar.represent._parts import FloatArray
 from attar.represent.base import Representation
 from attar.training.memory import kept_memory
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +96,7 @@ class RandomConvolutions(Representation):
         self.kind = kind
         self.random_state = random_state
 
+    @usual_defaults()
     def _fit(self, X: FloatArray) -> None:
         check_counts(self, "n_kernels", "n_thresholds")
         seed = np.random.default_rng(self.random_state).integers(2**31)

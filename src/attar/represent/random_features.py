@@ -13,6 +13,7 @@ from attar._settings import check_counts
 from attar.represent._parts import FloatArray
 from attar.represent.base import Representation
 from attar.represent.raw import normalised
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from attar.kinds.base import Kind
@@ -50,6 +51,7 @@ class RandomFeatures(Representation):
         self.kind = kind
         self.random_state = random_state
 
+    @usual_defaults()
     def _fit(self, X: FloatArray) -> None:
         check_counts(self, "dim")
         rng = np.random.default_rng(self.random_state)

@@ -10,6 +10,7 @@ from torch import nn
 from attar.kinds import kind_of
 from attar.represent._parts import FloatArray
 from attar.represent.base import Representation
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from attar.kinds.base import Kind
@@ -30,6 +31,7 @@ class Raw(Representation):
     def __init__(self, *, kind: str | Kind | None = None) -> None:
         self.kind = kind
 
+    @usual_defaults()
     def _fit(self, X: FloatArray) -> None:
         self._module = normalised(self.kind, X)
         with torch.no_grad():

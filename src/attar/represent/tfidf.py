@@ -16,6 +16,7 @@ from attar.errors import DataError
 from attar.kinds import kind_of
 from attar.represent._parts import FloatArray
 from attar.represent.base import Representation
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from attar.kinds.base import Kind
@@ -77,6 +78,7 @@ class TfIdf(Representation):
         self.kind = kind
         self.random_state = random_state
 
+    @usual_defaults()
     def _fit(self, X: FloatArray) -> None:
         check_counts(self, "terms", *(() if self.dim is None else ("dim",)))
         kind = kind_of(self.kind, X)
