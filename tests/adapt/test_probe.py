@@ -290,6 +290,17 @@ def test_strings_for_labels_and_the_accuracy_on_wine() -> None:
     assert probe.score(x[1::2], names[1::2]) > 0.9
 
 
+@pytest.mark.parametrize("loss", ["squared", "hinge"])
+def test_a_fit_that_fails_leaves_the_probe_as_it_was(loss) -> None:
+    z, y = blobs()
+    probe = LinearProbe("squared").fit(z, y)
+    before, p = dict(vars(probe)), probe.predict_proba(z)
+    with pytest.raises(LabelError):
+        probe.set_params(loss=loss).fit(z[:, :3], np.zeros(len(z)) if loss == "squared" else y)
+    assert vars(probe) == before | {"loss": loss}
+    np.testing.assert_array_equal(probe.predict_proba(z), p)
+
+
 def test_bad_input() -> None:
     z, y = blobs()
     with pytest.raises(LabelError, match="one class only"):

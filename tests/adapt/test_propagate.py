@@ -272,6 +272,17 @@ def test_settings_out_of_their_range_are_refused_by_name(settings, complaint) ->
         LabelPropagation(**settings).fit(samples(), some_labels(40))
 
 
+@pytest.mark.parametrize("head", [LabelPropagation(), SelfTrainedProbe()])
+def test_a_fit_that_fails_leaves_the_head_as_it_was(head) -> None:
+    x = samples()
+    p = head.fit(x, some_labels(40)).predict_proba(x)
+    before = dict(vars(head))
+    with pytest.raises(LabelError):
+        head.fit(x[:, :3], np.zeros(40, int))
+    assert vars(head) == before
+    np.testing.assert_array_equal(head.predict_proba(x), p)
+
+
 def test_a_single_sample_has_no_neighbour() -> None:
     with pytest.raises(ValueError, match="minimum of 2"):
         LabelPropagation().fit(samples()[:1], [0])

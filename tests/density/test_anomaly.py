@@ -231,3 +231,11 @@ class TestHostileInput:
         detector = AnomalyDetector(random_state=0).fit(np.random.default_rng(0).random((10, 4, 3)))
         with pytest.raises(DataError, match=r"shape \(3, 4\).* expecting samples of shape \(4, 3\)"):
             detector.score_samples(np.zeros((2, 3, 4)))
+
+    def test_a_fit_that_fails_leaves_the_detector_as_it_was(self) -> None:
+        x = clusters()
+        detector = AnomalyDetector(random_state=0).fit(x)
+        scores = detector.score_samples(x)
+        with pytest.raises(DataError, match="at least 5 samples"):
+            detector.fit(x[:4, :2])
+        np.testing.assert_array_equal(detector.score_samples(x), scores)

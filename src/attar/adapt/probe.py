@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from attar._fitted import unchanged_on_failure
 from attar.adapt.folds import stratified_folds
 from attar.data.dataset import Doubles
 from attar.errors import LabelError
@@ -86,6 +87,11 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             ValueError: not numeric, not finite, or fewer than two classes.
         """
+        with unchanged_on_failure(self):
+            self._fit(X, y)
+        return self
+
+    def _fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> None:
         z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
         noise, z = _NOISE[z.dtype.type], z.astype(np.float64)
         with warnings.catch_warnings():  # on many classes of few samples: whoever gave them knows
@@ -116,7 +122,6 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         t = temperature(held_out, codes)
         self.coef_ = np.where(seen, t * w, 0.0)
         self.intercept_ = t * offset - self.coef_ @ centre
-        return self
 
     def decision_function(self, X: npt.ArrayLike) -> Doubles:
         """Scores: `(n, n_classes)`, or for two classes `(n,)`, the log-odds of the second."""

@@ -13,6 +13,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from attar._fitted import unchanged_on_failure
 from attar._settings import check_counts, is_positive
 from attar.adapt.axes import PRINCIPAL, among_neighbours, local_axes, principal
 from attar.adapt.folds import stratified_folds
@@ -262,9 +263,10 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_counts(self, "n_neighbors")
         if not is_positive(self.alpha) or self.alpha >= 1:
             raise DataError(f"LabelPropagation needs alpha to be between 0 and 1; got alpha={self.alpha!r}")
-        z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        frame = Frame.learn(z)
-        return self.fit_graph(frame, neighbour_graph(frame.place(z), self.n_neighbors), labels)
+        with unchanged_on_failure(self):
+            z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
+            frame = Frame.learn(z)
+            return self.fit_graph(frame, neighbour_graph(frame.place(z), self.n_neighbors), labels)
 
     def fit_graph(
         self,

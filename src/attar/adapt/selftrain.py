@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
+from attar._fitted import unchanged_on_failure
 from attar._settings import check_counts
 from attar.adapt.axes import PRINCIPAL, among_groups, local_axes, principal
 from attar.adapt.labels import known_classes
@@ -99,8 +100,9 @@ class SelfTrainedProbe(LinearProbe):
             DataError: `rounds` is below 1.
         """
         check_counts(self, "rounds")
-        z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        return self.fit_pool(Pool.learn(z), labels)
+        with unchanged_on_failure(self):
+            z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
+            return self.fit_pool(Pool.learn(z), labels)
 
     def fit_pool(self, pool: Pool, y: npt.NDArray[np.integer]) -> Self:
         """Learn from a pool and its labels `(n,)`, -1 where unlabelled."""

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import _num_samples, check_array, check_is_fitted, validate_data
 
+from attar._fitted import unchanged_on_failure
 from attar._settings import is_positive
 from attar.data.dataset import Ints
 from attar.density._ensemble import Ensemble
@@ -141,6 +142,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: fewer than 5 samples, infinite or non-numeric values, or a rate outside of its range.
         """
         self._check_parameters()
+        with unchanged_on_failure(self):
+            self._fit(X, y)
+        return self
+
+    def _fit(self, X: Any, y: object) -> None:
         x = self._samples(X, reset=True)
         n = _num_samples(x)
         if n < FEWEST:
@@ -151,7 +157,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.folds_ = tuple(self._fold(x, y, order, order[fold::FOLDS], seed) for fold in range(FOLDS))
         self.n_calibration_ = len(order)
         self.offset_ = self._offset(x)
-        return self
 
     def score_samples(self, X: Any) -> AnyFloats:
         """How normal samples are: log p(x), told apart also where p is the same, by how far out they are.
