@@ -7,6 +7,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from attar.density import Gaussian, ProbabilisticPCA
+from attar.errors import DataError
 from tests.density.test_base import samples
 
 
@@ -56,6 +57,16 @@ def test_fewer_samples_than_columns_tell_how_many_directions_there_are(n: int, d
     assert p.n_components_ == q
     # Better on samples not seen than without any direction, or as good.
     assert p.score(x[n:]) >= ProbabilisticPCA(0).fit(x[:n]).score(x[n:])
+
+
+@pytest.mark.parametrize(("n", "d"), [(20, 50), (20, 20), (2, 3)])
+def test_as_many_components_as_leave_a_direction_for_the_noise(n: int, d: int) -> None:
+    x = low_rank(n, d, 1, 1.0)
+    with pytest.raises(DataError, match=f"of {n - 1} components needs at least {n + 1} samples.*n_samples = {n}: take"):
+        ProbabilisticPCA(n - 1).fit(x)
+    p = ProbabilisticPCA(n - 2).fit(x)
+    # One of the directions that the samples lie in is left, for all the others to share.
+    assert p.noise_variance_ == pytest.approx(np.linalg.svd(x - x.mean(0))[1][n - 2] ** 2 / n / (d - n + 2))
 
 
 def test_rotation_changes_nothing() -> None:

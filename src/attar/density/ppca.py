@@ -26,8 +26,9 @@ class ProbabilisticPCA(Density):
         Tipping and Bishop, Probabilistic Principal Component Analysis, 1999, https://doi.org/10.1111/1467-9868.00196
 
     Arguments:
-        n_components: q, below the number of columns; None: that of the best BIC, with two samples or more for each
-            direction, as n samples lie in n − 1 directions, beyond which the likelihood has no bound.
+        n_components: q, below the number of columns, and with two samples more than that, as n samples lie in n − 1
+            directions, beyond which the likelihood has no bound; None: that of the best BIC, with two samples or more
+            for each direction.
 
     Attributes:
         n_components_: q.
@@ -56,10 +57,15 @@ class ProbabilisticPCA(Density):
                 f"ProbabilisticPCA needs n_components to be None, or from 0 to less than n_features = {d}; "
                 f"got n_components={k!r}"
             )
+        if k is not None and k > n - 2:
+            raise DataError(
+                f"ProbabilisticPCA of {k} components needs at least {k + 2} samples, as their likelihood has no bound "
+                f"otherwise; got n_samples = {n}: take fewer components, or None"
+            )
         _, singular, directions = np.linalg.svd(u, full_matrices=False)
         variances = np.zeros(d)
         variances[: len(singular)] = np.square(singular) / n
-        q = _by_bic(variances, n) if k is None else min(int(k), len(singular))
+        q = _by_bic(variances, n) if k is None else int(k)
         self._noise = max(float(variances[q:].mean()), FLOOR)
         self._variances = np.maximum(variances[:q], self._noise)
         self.n_components_ = q
