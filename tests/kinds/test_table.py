@@ -100,6 +100,10 @@ def test_a_table_of_categories_alone():
     assert z.shape == (30, 5)
     assert kind.students(3)[-1].name == "linear"
     np.testing.assert_array_equal(kind.restore(z).numpy(), x)
+    # One that is missing, or unknown, is none of those that there are.
+    x[3], x[4, 1] = np.nan, 7
+    back = kind.restore(kind.preprocess()(torch.from_numpy(x))).numpy()
+    np.testing.assert_array_equal(back, np.where(x < 3, x, np.nan))
 
 
 def test_names_are_escaped_in_a_drawing():

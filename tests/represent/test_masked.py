@@ -115,6 +115,17 @@ def test_a_category_that_follows_from_another_is_predicted():
     assert (filled == x).mean() > 0.99
 
 
+def test_a_missing_category_stays_missing_and_a_missing_number_is_the_mean():
+    x = np.column_stack([RNG.integers(1, 3, (40, 3)), RNG.normal(size=40)]).astype(np.float32)
+    x[::2, 0], x[::3, 3] = np.nan, np.nan
+    kind = Table.learn(x, (*(Column(name, ("r", "g", "b")) for name in "abc"), Column("d")))
+    filled, hidden = _small(kind=kind).fit(x).reconstruct(x, random_state=0)
+    assert not hidden[np.isnan(x)].any()
+    expected = np.where(np.isnan(x), [np.nan, np.nan, np.nan, np.nanmean(x[:, 3])], x)
+    np.testing.assert_allclose(filled[~hidden], expected[~hidden], rtol=1e-5)
+    assert not np.isnan(filled[hidden]).any()
+
+
 @pytest.mark.parametrize("shape", [(1,), (2, 1), (1, 2)])
 def test_samples_of_a_single_part_are_refused(shape):
     with pytest.raises(DataError, match="samples have a single part"):

@@ -111,12 +111,12 @@ class Table(Kind):
         return _Encode(self)
 
     def restore(self, x: Tensor) -> Tensor:
-        """Normalised rows to raw units; a categorical column becomes the code of its largest indicator."""
+        """Normalised rows to raw units; a category is the code of its largest indicator, and of zeros it is missing."""
         raw = x.new_empty((len(x), *self.shape))
         numeric, _, groups = self._parts(x)
         raw[:, list(self.numeric)] = self._standardise().to(x.device).inverse(numeric)
         for column, group in zip(self.categorical, groups):
-            raw[:, column] = group.argmax(dim=1).to(raw)
+            raw[:, column] = torch.where(group.any(dim=1), group.argmax(dim=1).to(raw), torch.nan)
         return raw
 
     def encoder(self, dim: int, width: int = 32) -> nn.Module:

@@ -107,8 +107,8 @@ class Masked(Pretext):
             random_state: seed of what is hidden.
 
         Returns:
-            Samples `(n, *shape_)` in raw units, predicted where hidden and as given elsewhere (a missing value as the
-            mean); and which parts were hidden, bool `(n, parts)`.
+            Samples `(n, *shape_)` in raw units, predicted where hidden and as given elsewhere (of what is missing, a
+            number as the mean, and a category or token as NaN); and which parts were hidden, bool `(n, parts)`.
 
         Raises:
             NotFittedError: `fit` was not called.
