@@ -84,6 +84,33 @@ class TestAlongTheDensity:
         for a, b in zip(x[:5], x[5:10]):
             assert length(path(a, b, density, x[10:40])) <= length(np.linspace(a, b, 33)) * (1 + 1e-9)
 
+    def test_starts_are_compared_at_once_and_without_their_gradients(self) -> None:
+        x = samples(300, 5)
+        density, asked = Mixture(random_state=0).fit(x), []
+
+        def score_samples(z: np.ndarray) -> np.ndarray:
+            asked.append(z)
+            return density.score_samples(z)
+
+        a, b, via = x[0], x[5], x[10:40]
+        path(a, b, SimpleNamespace(score_samples=score_samples), via)
+        assert len(asked[0]) == 31 * 32
+        # Each the sum of four waves that is nearest to two legs, by least squares.
+        t = np.linspace(0, 1, 33)[:, None]
+        waves, straight = np.sin(np.pi * t * np.arange(1, 5)), a + t * (b - a)
+        legs = [np.where(t < 0.5, a + 2 * t * (by - a), by + (2 * t - 1) * (b - by)) - straight for by in via]
+        starts = [straight, *(straight + waves @ np.linalg.lstsq(waves, bend)[0] for bend in legs)]
+        middles = np.concatenate([(z[1:] + z[:-1]) / 2 for z in starts])
+        np.testing.assert_allclose(asked[0], middles, atol=1e-8)
+        # The search starts from the shortest.
+        lengths = [
+            (
+                np.exp(-density.score_samples((z[1:] + z[:-1]) / 2) / 5) * np.linalg.norm(np.diff(z, axis=0), axis=1)
+            ).sum()
+            for z in starts
+        ]
+        np.testing.assert_allclose(asked[1][:32], middles.reshape(31, 32, 5)[int(np.argmin(lengths))], atol=1e-8)
+
     def test_a_sample_and_itself(self) -> None:
         x = samples(300)
         density = Gaussian().fit(x)

@@ -88,8 +88,9 @@ def interpolate(
 
     .. math:: \int_0^1 p(z(t))^{-1/d} \, \|\dot z(t)\| \, dt
 
-    and α is the share of its Euclidean length. It is a sum of sine waves on the straight path, which it starts from,
-    or on a detour by way of one of 256 draws from the density, where that is shorter; it is never longer than either.
+    and α is the share of its Euclidean length. It is a sum of four sine waves on the straight path. The search starts
+    from that path, or from the waves that come nearest to a detour of two straight legs by way of one of 256 draws from
+    the density, whichever is shortest, and never ends at a longer one.
 
     References:
         Bousquet, Chapelle and Hein, Measure Based Regularization, 2003
@@ -159,8 +160,16 @@ def path(start: Doubles, end: Doubles, density: Drawable, via: Doubles) -> Doubl
     d = len(start)
     probes = np.concatenate([np.zeros((1, d)), _STEP * size * np.eye(d)])
 
+    def costs(flats: Doubles) -> Doubles:
+        """Logarithms of the lengths of several paths."""
+        z = straight + waves @ flats.reshape(-1, _WAVES, d)
+        middles, steps = 0.5 * (z[:, 1:] + z[:, :-1]), np.diff(z, axis=1)
+        log_p = density.score_samples(middles.reshape(-1, d)).reshape(-1, _SEGMENTS)
+        length = np.maximum(np.linalg.norm(steps, axis=2), np.finfo(float).tiny)
+        return np.asarray(logsumexp(np.log(length) - log_p / d, axis=1), np.float64)
+
     def cost(flat: Doubles) -> tuple[float, Doubles]:
-        """Logarithm of the length, and its gradient by the amplitudes of the waves."""
+        """The same of one, and its gradient by the amplitudes of the waves."""
         z = straight + waves @ flat.reshape(_WAVES, d)
         middle, step = 0.5 * (z[1:] + z[:-1]), np.diff(z, axis=0)
         log_p = density.score_samples((middle + probes[:, None]).reshape(-1, d)).reshape(d + 1, _SEGMENTS)
@@ -176,11 +185,11 @@ def path(start: Doubles, end: Doubles, density: Drawable, via: Doubles) -> Doubl
     # Each detour is two straight legs, as near as the waves come to it.
     corners = np.minimum(2 * t, 2 - 2 * t) @ np.linalg.pinv(waves).T
     middle = 0.5 * (start + end)
-    starts = [np.zeros(_WAVES * d), *(np.outer(corners, place - middle).ravel() for place in via)]
-    best = min(starts, key=lambda flat: cost(flat)[0])
+    starts = np.stack([np.zeros(_WAVES * d), *(np.outer(corners, place - middle).ravel() for place in via)])
+    best = starts[costs(starts).argmin()]
     found = minimize(cost, best, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
-    amplitudes = min((best, found), key=lambda flat: cost(flat)[0])
-    bent: Doubles = straight + waves @ amplitudes.reshape(_WAVES, d)
+    ends = np.stack([best, found])
+    bent: Doubles = straight + waves @ ends[costs(ends).argmin()].reshape(_WAVES, d)
     return bent
 
 
