@@ -90,6 +90,14 @@ def test_the_best_of_several_is_that_of_fewest_wrong() -> None:
     assert best_of([]) is None
 
 
+def test_more_labels_are_asked_for_where_they_surely_help() -> None:
+    def said(chance: float) -> str:
+        return Advice("samples", 50, 100, Gain(0.1, (-0.1, 0.3), chance)).sentence
+
+    assert said(0.9).startswith("Get twice as many labels: the loss would fall by 0.1")
+    assert said(0.8).startswith("Twice as many labels may help, or not: the loss would fall by 0.1")
+
+
 def test_the_best_default_stays() -> None:
     advice = advise(rounds([1, 2, 3, 4], 0.1, np.random.default_rng(2)), default=1.0, share=0.25)
     assert advice.keep

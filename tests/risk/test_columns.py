@@ -55,6 +55,10 @@ def test_every_size_is_the_fit_on_those_columns() -> None:
         assert curve.test_risk[i] == pytest.approx(squared, rel=1e-7)
         assert curve.zero_one.test_risk[i] == wrong
     assert curve.threshold == 19
+    # Between two sizes too; columns that are copies of others span no more.
+    assert columns_curve(z, y, t, u, [3, 12, 30, 60]).threshold == 19
+    again, later = (np.repeat(part[:, :20], 3, axis=1) for part in (z, t))
+    assert columns_curve(again, y, later, u, [3, 19, 60]).threshold == 60
     whole = columns_curve(z, y, t, u, [60], random_state=3)
     assert whole.test_risk[0] == pytest.approx(curve.test_risk[-1], rel=1e-9)
 

@@ -38,6 +38,12 @@ def test_regimes_minima_and_the_verdict() -> None:
     )
 
 
+def test_a_peak_is_told_from_a_threshold_that_is_near() -> None:
+    assert "peaks at 9 at 5 features, near the interpolation threshold of 6 features, and falls" in (
+        descending_twice(threshold=6.0).verdict()
+    )
+
+
 @pytest.mark.parametrize(
     ("risk", "verdict"),
     [

@@ -98,6 +98,8 @@ class Advice:
             return f"Stay with{here}: nothing else is better with a chance of 85 % or more."
         smaller, larger = _DO.get(self.over, ("Set {over} to {setting} rather than {default}",) * 2)
         do = smaller if self.setting < self.default else larger
+        if self.over == "samples" and self.gain.chance < _SURE:
+            do = "Twice as many labels may help, or not"
         said = do.format(over=self.over, setting=number(self.setting), default=number(self.default))
         low, high = self.gain.interval
         way = "fall" if self.gain.mean >= 0 else "rise"

@@ -65,13 +65,15 @@ def columns_curve(
     )
     risks = losses(task, fitted.train + constant, fitted.test + constant)
     spanned = np.flatnonzero(risks[0] <= 1e-12 * max(float(risks[0].max()), np.finfo(float).tiny))
+    # Between two sizes it is where columns that do not depend on each other span the samples.
+    rank, before = len(task.y) - 1, asked[spanned[0] - 1] if len(spanned) and spanned[0] else 0
     return measured_curve(
         asked,
         risks[None],
         "features",
         task.classes is not None,
         norm=np.linalg.norm(fitted.norm, axis=1),
-        threshold=float(asked[spanned[0]]) if len(spanned) else None,
+        threshold=float(rank if before < rank < asked[spanned[0]] else asked[spanned[0]]) if len(spanned) else None,
     )
 
 

@@ -171,7 +171,10 @@ class Curve:
             return f"Test risk falls to {at(i)} and {'hardly changes' if small[-1] else 'rises'} after it."
         peak = max(peaks, key=lambda i: self.test_risk[i])
         there = self.threshold is not None and near(self.axis, peak, self.threshold)
-        where = place(self.threshold if there and self.threshold is not None else self.axis[peak], self.over)
+        where = place(self.axis[peak], self.over)
+        if there and self.threshold is not None:
+            threshold = f"the interpolation threshold of {place(self.threshold, self.over)}"
+            where = threshold if self.threshold == self.axis[peak] else f"{where}, near {threshold}"
         before = min((i for i in minima if i < peak), key=lambda i: self.test_risk[i])
         after = min((i for i in minima if i > peak), key=lambda i: self.test_risk[i])
         better = "below" if self.test_risk[after] < self.test_risk[before] else "not below"
@@ -179,8 +182,8 @@ class Curve:
         if before == 0:
             first, falls, than = ("begins with", "falls", "where it began")
         return (
-            f"Test risk {first} {at(before)}, peaks at {number(self.test_risk[peak])} at "
-            f"{'the interpolation threshold of ' if there else ''}{where}, and {falls} to {at(after)}, {better} {than}."
+            f"Test risk {first} {at(before)}, peaks at {number(self.test_risk[peak])} at {where}, and {falls} to "
+            f"{at(after)}, {better} {than}."
         )
 
     def svg(self, width: int = 720, height: int = 400) -> str:
