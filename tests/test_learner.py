@@ -84,6 +84,8 @@ def test_samples_without_a_label_do_not_count(fitted, gap) -> None:
         learner.score(x, [gap] * 60)
     with pytest.raises(LabelError, match=r"^60 samples but 59 labels; give one for each"):
         learner.score(x, some[:-1])
+    with pytest.raises(LabelError, match=r"^60 labels but weights of shape \(59,\); give one for each"):
+        learner.score(x, some, weights[:-1])
 
 
 def test_logarithms_of_probabilities(fitted) -> None:

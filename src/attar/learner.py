@@ -215,7 +215,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             sample_weight: of each sample `(n,)`; None: all count the same.
 
         Raises:
-            ModelError: as `predict_proba`; LabelError: no sample is labelled, or there are other numbers of labels.
+            ModelError: as `predict_proba`; LabelError: no sample is labelled, or there are other numbers of labels or
+                weights.
         """
         from attar.data.labels import encode_labels
 
@@ -227,7 +228,10 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         said = self.predict(X)
         if len(said) != len(labels):
             raise LabelError(f"{len(said)} samples but {len(labels)} labels; give one for each, -1 where unknown")
-        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        if weights is not None and weights.shape != (len(labels),):
+            raise LabelError(f"{len(labels)} labels but weights of shape {weights.shape}; give one for each")
+        weights = None if weights is None else weights[known]
         return float(accuracy_score(_typed(labels[known]), said[known], sample_weight=weights))
 
     def export(self, path: str | Path) -> Path:

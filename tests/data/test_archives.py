@@ -160,3 +160,9 @@ def test_archives_of_something_else(tmp_path):
     (tmp_path / "a.npy").write_bytes(b"\x80\x04K\x01.")
     with pytest.raises(DataError, match="not an NPY file"):
         read_npy(tmp_path / "a.npy")
+
+
+def test_edges_by_another_name_are_told_what_they_are_called(tmp_path):
+    np.savez(tmp_path / "g.npz", x=np.eye(6), edges=np.array([[0, 1], [1, 2]]))
+    (note,) = read_npz(tmp_path / "g.npz").notes
+    assert note.endswith("not used: edges; if 'edges' holds the edges of a graph, call it edge_index, (2, edges)")

@@ -20,6 +20,8 @@ from attar.errors import DataError, LabelError, first_line, listed
 # What samples, labels and names of classes are called, the likeliest first, and the parts of a split.
 _SAMPLES = ("x", "images", "data", "samples", "features", "signals")
 _LABELS = ("y", "labels", "label", "targets", "target")
+# What an array of edges may be called elsewhere.
+_LIKE_EDGES = ("edges", "edge_list", "edgelist", "adj", "adjacency")
 _CLASSES = ("class_names", "classes")
 _PARTS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 
@@ -90,7 +92,9 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
     parts = _named({part: {role: arrays[key] for role, key in of.items()} for part, of in wanted.items()}, names)
     first = next(iter(parts))
     ignored = sorted(set(keys) - {*arrays} - ({named} if parts[first].exact else set()))
-    notes = (f"arrays of {path.name} that are not used: {', '.join(ignored)}",) if ignored else ()
+    edges = next((key for key in ignored if key.lower() in _LIKE_EDGES), None)
+    hint = f"; if '{edges}' holds the edges of a graph, call it {graphs.EDGES}, (2, edges)" if edges else ""
+    notes = (f"arrays of {path.name} that are not used: {', '.join(ignored)}{hint}",) if ignored else ()
     if len(parts) == 1:
         return replace(parts[first], notes=notes)
     for part, raw in parts.items():
