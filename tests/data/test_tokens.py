@@ -135,3 +135,11 @@ def test_each_id_is_spelled_by_the_bytes_that_it_stands_for():
     assert spelled[:2] == [b"", b""]
     assert sorted(spelled[2:258]) == [bytes([i]) for i in range(256)]
     assert b"".join(spelled[int(i)] for i in tokenizer.encode([text])[0]) == text.encode()
+
+
+def test_a_line_of_dashes_is_no_token_of_its_own_however_long():
+    text = "see\n" + "=" * 1000 + "\nregards " * 50
+    tokenizer = Tokenizer.learn([text] * 20)
+    longest = max(tokenizer.spelled(), key=len)
+    assert 2 <= longest.count(b"=") == len(longest) <= 24
+    assert tokenizer.decode(tokenizer.encode([text])) == [text]

@@ -49,3 +49,9 @@ def test_padding_between_and_after_tokens_changes_nothing():
 def test_a_text_that_fills_all_places_has_its_last_word():
     module = Words([b"", b"bee"])
     assert found(module, np.array([[1, 0]])) == found(module, np.array([[1]])) == [by_hand("bee")]
+
+
+def test_a_token_without_end_takes_no_room_from_all_others():
+    module = Words([b"", b"=" * 5000 + b"bee", b"bee"])
+    assert module(torch.tensor([[1.0, 2.0]])).shape[1] < 1000
+    assert found(module, np.array([[1, 2]])) == [by_hand("bee")]

@@ -24,6 +24,9 @@ _BYTES = 256
 _WORDS_PER_TOKEN = 12
 _LARGEST = 8192
 _RAREST = 2
+# Bytes of a token. A line of dashes would else become one, and room for as many bytes be kept for every other token. Of
+# 99,000 messages, questions, reviews and news in English no token has more than 20.
+_WIDEST = 24
 _CHUNK = 4096
 
 
@@ -33,7 +36,7 @@ class Tokenizer:
 
     Of its own kind it is a byte-level BPE: every text has ids, and every text but for lone surrogates comes back as it
     was. Ids from 2 on are tokens, 0 is padding and 1 is a mask; the first 256 tokens are single bytes, each further one
-    joins two earlier ones.
+    joins two earlier ones, up to 24 bytes.
 
     References:
         Sennrich, Haddow, Birch, Neural Machine Translation of Rare Words with Subword Units, 2016,
@@ -62,6 +65,7 @@ class Tokenizer:
         trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=_BYTES + min(_LARGEST, words // _WORDS_PER_TOKEN),
             min_frequency=_RAREST,
+            max_token_length=_WIDEST,
             initial_alphabet=_alphabet(),
             show_progress=False,
         )

@@ -32,7 +32,7 @@ class Words(nn.Module):
         Karp and Rabin, Efficient randomized pattern-matching algorithms, 1987, https://doi.org/10.1147/rd.312.0249
 
     Arguments:
-        spelled: the bytes of each token id; none for what is no token, such as padding.
+        spelled: the bytes of each token id, of which the first 64 count; none for what is no token, such as padding.
 
     Example:
         >>> one, other = Words([b"", b"A", b" bee", b"a b", b"ee"])(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
@@ -45,8 +45,9 @@ class Words(nn.Module):
 
     def __init__(self, spelled: Sequence[bytes]) -> None:
         super().__init__()
-        longest = max(map(len, spelled), default=0)
-        rows = [[_symbol(byte) for byte in token] + [0] * (longest - len(token)) for token in spelled]
+        # There is room for as many bytes of every token: of one without end, the first are looked at.
+        longest = min(max(map(len, spelled), default=0), _PLACES)
+        rows = [[_symbol(byte) for byte in token[:longest]] + [0] * (longest - len(token)) for token in spelled]
         self.register_buffer("symbols", torch.tensor(rows, dtype=torch.uint8))
         self.register_buffer("powers", torch.tensor([pow(_BASE, i, _PRIME) for i in range(_PLACES + 1)]))
 
