@@ -151,6 +151,12 @@ def test_what_is_no_backbone_is_refused(backbone, monkeypatch):
         Pretrained(backbone, kind="image").fit(np.zeros((4, 8, 8), dtype=np.float32))
 
 
+@pytest.mark.parametrize("backbone", ["bert", nn.Linear(2, 2), None])
+def test_what_names_no_backbone_is_said_once(backbone):
+    with pytest.raises(DataError, match=r"^backbone .*; give hf:NAME of the Hugging Face hub, or hf:FOLDER$"):
+        Pretrained(backbone, kind="image").fit(np.zeros((4, 8, 8), dtype=np.float32))
+
+
 def test_what_does_not_suit_is_refused(vit):
     with pytest.raises(DataError, match="no pretrained backbones for kind 'table'"):
         Pretrained(vit, kind="table").fit(np.zeros((4, 8), dtype=np.float32)).transform(np.zeros((4, 8)))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attar.errors import DataError, MissingExtraError, first_line
+from attar.errors import AttarError, DataError, MissingExtraError, first_line
 from attar.kinds.backbone import Translated
 from attar.represent.ntxent import nt_xent
 from attar.represent.pretext import Pretext
@@ -164,10 +164,10 @@ def _sized(config: Any) -> Any:
     return config
 
 
-def _name(backbone: str) -> str:
-    name = backbone.removeprefix(PREFIX)
-    if not backbone.startswith(PREFIX) or not name:
-        raise DataError(f"backbone {backbone!r}; give hf:NAME of the Hugging Face hub, or hf:FOLDER")
+def _name(backbone: object) -> str:
+    name = backbone.removeprefix(PREFIX) if isinstance(backbone, str) and backbone.startswith(PREFIX) else ""
+    if not name:
+        raise DataError(f"backbone {backbone!r:.60}; give hf:NAME of the Hugging Face hub, or hf:FOLDER")
     local = Path(name).expanduser()
     return str(local.resolve()) if local.is_dir() else name
 
@@ -184,6 +184,8 @@ def _package() -> Any:
 def _readable(backbone: str) -> Iterator[None]:
     try:
         yield
+    except AttarError:
+        raise
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"{backbone}: cannot be loaded ({first_line(error)}); check the name, or give hf:FOLDER"
