@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -121,6 +123,37 @@ def test_weights_saved_in_bfloat16_become_float32(tmp_path):
     encoder = Pretrained(backbone, kind="image").fit(x)
     assert {p.dtype for p in encoder.encoder_.parameters()} == {torch.float32}
     assert encoder.transform(x).dtype == np.float32
+
+
+def with_names(backbone, folder, renamed):
+    """A copy of a checkpoint, its weights under other names; those of name None are left out."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(backbone.removeprefix("hf:"), folder)
+    weights = {renamed(name): value for name, value in load_file(folder / "model.safetensors").items()}
+    weights.pop(None, None)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return f"hf:{folder}"
+
+
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        pytest.param(lambda name: f"module.{name}", id="as of DistributedDataParallel"),
+        pytest.param(lambda name: None if "layers.1." in name or "layer.1." in name else name, id="a layer"),
+        pytest.param(lambda name: None if "patch_embeddings" in name else name, id="the first weights"),
+    ],
+)
+def test_weights_that_are_missing_are_not_drawn_at_random(vit, renamed, tmp_path):
+    with pytest.raises(DataError, match=r"\d weights of the encoder are missing \(.*\); save them"):
+        Pretrained(with_names(vit, tmp_path / "odd", renamed), kind="image").fit(np.zeros((4, 8, 8), np.float32))
+
+
+def test_a_pooler_is_not_missed(vit, tmp_path):
+    x = np.random.default_rng(0).random((4, 16, 16, 3), dtype=np.float32)
+    headless = with_names(vit, tmp_path / "odd", lambda name: None if "pooler" in name else name)
+    z, same = (Pretrained(backbone, kind="image").fit_transform(x) for backbone in (vit, headless))
+    np.testing.assert_array_equal(z, same)
 
 
 def test_an_image_of_the_right_size_goes_in_as_it_is(vit):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attar.errors import AttarError, DataError, MissingExtraError, first_line
+from attar.errors import AttarError, DataError, MissingExtraError, first_line, listed
 from attar.kinds.backbone import Translated
 from attar.represent.ntxent import nt_xent
 from attar.represent.pretext import Pretext
@@ -51,7 +51,7 @@ class Pretrained(Pretext):
         loss_curve_: mean loss of each epoch.
 
     Raises:
-        DataError: there is no such model.
+        DataError: there is no such model, or weights of its encoder are missing.
         MissingExtraError: `transformers` is not installed.
     """
 
@@ -135,10 +135,21 @@ class _Backbone(nn.Module):
         self.size = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
         with _quiet(), _readable(backbone):
             # The other implementations of attention do not trace for ONNX.
-            whole = transformers.AutoModel.from_pretrained(
-                _name(backbone), attn_implementation="eager", dtype=torch.float32
+            whole, read = transformers.AutoModel.from_pretrained(
+                _name(backbone), attn_implementation="eager", dtype=torch.float32, output_loading_info=True
             )
         self.model = getattr(whole, "vision_model", whole)
+        with torch.enable_grad():
+            z = self(kind.preprocess()(torch.zeros(1, *kind.shape)))
+        missing = {name: one for name, one in whole.named_parameters() if name in read["missing_keys"]}
+        # A pooler, a head or the other tower has random weights that are of no account: z does not depend on them.
+        found = torch.autograd.grad(z.sum(), list(missing.values()), allow_unused=True) if missing else ()
+        names = [name for name, gradient in zip(missing, found) if gradient is not None]
+        if names:
+            raise DataError(
+                f"{backbone}: {len(names)} weights of the encoder are missing ({listed(names)}); save them under the "
+                "names that transformers gives them"
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         inputs = self.kind.backbone_inputs(x, self.channels, self.size)
