@@ -12,7 +12,7 @@ from attar.deploy.onnx import export
 from attar.deploy.session import load
 from attar.errors import DataError
 from attar.represent import Pretrained
-from attar.represent.pretrained import translate
+from attar.represent.pretrained import refuse_unsuited, translate
 
 transformers = pytest.importorskip("transformers", reason="needs the extra backbone")
 
@@ -26,12 +26,10 @@ def saved(folder, model):
     return f"hf:{folder}"
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids=["pad-0", "pad-1"])
-def bert(tmp_path_factory, request):
-    """A random encoder of words; as of RoBERTa, padding need not be the first id."""
+def with_words(folder, pad=0):
+    """Save a tokenizer of words in a folder, and return how many tokens it has."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-    pad, folder = request.param, tmp_path_factory.mktemp("bert")
     names = ["[UNK]", *WORDS, "[CLS]", "[SEP]"]
     names.insert(pad, "[PAD]")
     place = {name: i for i, name in enumerate(names)}
@@ -40,8 +38,16 @@ def bert(tmp_path_factory, request):
     marks = [(mark, place[mark]) for mark in ("[CLS]", "[SEP]")]
     fast.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=marks)
     fast.save(str(folder / "tokenizer.json"))
+    return len(names)
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["pad-0", "pad-1"])
+def bert(tmp_path_factory, request):
+    """A random encoder of words; as of RoBERTa, padding need not be the first id."""
+    pad, folder = request.param, tmp_path_factory.mktemp("bert")
+    size = with_words(folder, pad)
     torch.manual_seed(0)
-    config = transformers.BertConfig(vocab_size=len(names), pad_token_id=pad, max_position_embeddings=64, **TINY)
+    config = transformers.BertConfig(vocab_size=size, pad_token_id=pad, max_position_embeddings=64, **TINY)
     return saved(folder, transformers.BertModel(config))
 
 
@@ -87,6 +93,96 @@ def test_the_file_takes_texts_and_brings_the_tokenizer_of_the_backbone(bert, tmp
     with torch.no_grad():
         expected = whole(torch.tensor(x)).numpy()
     np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(TEXTS), expected, atol=1e-5)
+
+
+def towers():
+    text = TINY | {"vocab_size": 10, "max_position_embeddings": 20}
+    seen = TINY | {"image_size": 16, "patch_size": 8}
+    return transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=seen))
+
+
+def narrow(make, config, **settings):
+    return lambda: make(config(vocab_size=10, **settings))
+
+
+@pytest.mark.parametrize(
+    ("model", "longest"),
+    [
+        pytest.param(narrow(transformers.BertModel, transformers.BertConfig, max_position_embeddings=20, **TINY), 19),
+        pytest.param(
+            narrow(
+                transformers.RobertaModel,
+                transformers.RobertaConfig,
+                max_position_embeddings=22,
+                pad_token_id=1,
+                **TINY,
+            ),
+            20,
+        ),
+        pytest.param(
+            narrow(transformers.T5Model, transformers.T5Config, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2),
+            256,
+        ),
+        pytest.param(towers, 18),
+    ],
+    ids=["bert", "roberta", "t5", "clip"],
+)
+def test_texts_are_cut_at_the_room_of_the_encoder(model, longest, tmp_path):
+    torch.manual_seed(0)
+    with_words(tmp_path, 1 if longest == 20 else 0)
+    texts = [*TEXTS, "bee " * 300, "cow " * 300]
+    x, kind, columns = in_its_terms(saved(tmp_path, model()), texts)
+    assert x.shape[1] == longest
+    encoder = Pretrained(f"hf:{tmp_path}", kind=kind).fit(x)
+    assert encoder.dim_ == 16
+    whole = nn.Sequential(encoder.module_, nn.Linear(16, 2), nn.Softmax(dim=1)).eval()
+    export(whole, torch.tensor(x[:1]), tmp_path / "m.onnx", ModelMeta("text", kind.shape, ("a", "b"), columns))
+    with torch.no_grad():
+        expected = whole(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(texts), expected, atol=1e-5)
+
+
+def test_the_width_is_seen_from_a_sample(tmp_path):
+    config = transformers.MobileNetV2Config(depth_multiplier=0.1, image_size=32)
+    encoder = Pretrained(saved(tmp_path, transformers.MobileNetV2Model(config)), kind="image")
+    assert encoder.fit_transform(np.zeros((2, 16, 16), np.float32)).shape == (2, encoder.dim_)
+
+
+def spoilt(folder, spoil):
+    size = with_words(folder)
+    saved(folder, transformers.BertModel(transformers.BertConfig(vocab_size=size, **TINY)))
+    spoil(folder)
+    return f"hf:{folder}"
+
+
+def otherwise(**settings):
+    return lambda folder: transformers.BertConfig(**{"vocab_size": 10, **TINY, **settings}).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda folder: (folder / "tokenizer.json").unlink(), r"no tokenizer\.json; save"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{oops"), "not a tokenizer"),
+        (lambda folder: (folder / "config.json").write_text("{oops"), "cannot be loaded"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "cannot be loaded"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"\x40" * 99), "cannot be loaded"),
+        (otherwise(vocab_size=4), "its tokenizer has 10 tokens and its weights are for 4"),
+        (otherwise(hidden_size=32), "weights of the encoder are missing, or have another size"),
+    ],
+)
+def test_a_broken_backbone_is_refused_by_name_before_it_is_used(spoil, says, tmp_path):
+    backbone, dataset = spoilt(tmp_path, spoil), from_arrays(TEXTS)
+    with pytest.raises(DataError, match=rf"^hf:{tmp_path}: .*{says}"):
+        refuse_unsuited(backbone, kinds.of("text"), dataset.x, dataset.columns)
+
+
+def test_a_backbone_of_spectra_is_refused_before_it_is_used(tmp_path):
+    shape = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    config = transformers.WhisperConfig(d_model=16, vocab_size=10, num_mel_bins=8, pad_token_id=0, **shape)
+    backbone = saved(tmp_path, transformers.WhisperModel(config))
+    with pytest.raises(DataError, match=r"cannot take samples of kind 'series' .*; name another"):
+        refuse_unsuited(backbone, kinds.of("series"), np.zeros((4, 1, 99), np.float32), ())
 
 
 def test_training_on_is_seeded_and_changes_the_encoder(bert):
@@ -145,7 +241,7 @@ def with_names(backbone, folder, renamed):
     ],
 )
 def test_weights_that_are_missing_are_not_drawn_at_random(vit, renamed, tmp_path):
-    with pytest.raises(DataError, match=r"\d weights of the encoder are missing \(.*\); save them"):
+    with pytest.raises(DataError, match=r"\d weights of the encoder are missing, .* \(.*weight.*\); save"):
         Pretrained(with_names(vit, tmp_path / "odd", renamed), kind="image").fit(np.zeros((4, 8, 8), np.float32))
 
 

@@ -24,7 +24,7 @@ _FEW = 20
 _PARTS = frozenset({"train", "training", "dev", "val", "valid", "validation", "all", "unsup", "unsupervised", "test"})
 _SPLIT, _TEST = "split", "test"
 # Tokens of a text that are kept: all of nearly every text, in steps, and never more than this.
-_KEPT, _STEP, _LONGEST = 0.99, 8, 256
+_KEPT, _STEP, LONGEST = 0.99, 8, 256
 
 
 def text_column(table: ArrowTable, kind: str | None, known: Collection[str], where: str) -> str | None:
@@ -146,7 +146,12 @@ def test_part(table: ArrowTable) -> Ints | None:
 
 
 def tokenize(
-    x: Array | Sequence[object], columns: Sequence[Column], test: Ints | None, where: str, length: int | None = None
+    x: Array | Sequence[object],
+    columns: Sequence[Column],
+    test: Ints | None,
+    where: str,
+    length: int | None = None,
+    most: int = LONGEST,
 ) -> tuple[Floats, Column, list[str]]:
     """Turn texts into token ids.
 
@@ -156,6 +161,7 @@ def tokenize(
         test: indices from which nothing is learnt.
         where: the source that an error names.
         length: of the result; None: of nearly every text, so that few are cut.
+        most: tokens of a text, where no length is given.
 
     Returns:
         Ids `(n, length)`, NaN after the end of a text; the column with its tokenizer; notes.
@@ -180,7 +186,7 @@ def tokenize(
     if length is None:
         seen = lengths if test is None else np.delete(lengths, test)
         enough = int(np.ceil(np.quantile(seen, _KEPT) / _STEP)) * _STEP
-        length = int(np.clip(min(enough, max(int(seen.max()), 1)), 1, _LONGEST))
+        length = int(np.clip(min(enough, max(int(seen.max()), 1)), 1, most))
         notes.append(
             f"a vocabulary of {tokenizer.size} tokens; texts are {lengths.min()} to {lengths.max()} tokens long"
         )

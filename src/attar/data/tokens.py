@@ -90,7 +90,7 @@ class Tokenizer:
             fast = _package().Tokenizer.from_file(str(path))
         except Exception as error:  # the package raises plain Exception
             raise DataError(
-                f"{path}: not a tokenizer ({first_line(error)}); save the model with its fast tokenizer"
+                f"{path.name}: not a tokenizer ({first_line(error)}); save the model with its fast tokenizer"
             ) from None
         fast.no_padding()
         fast.no_truncation()

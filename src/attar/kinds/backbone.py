@@ -26,6 +26,8 @@ class Translated:
         columns: tuple[Column, ...],
         tokenizer: Path | None,  # noqa: ARG002
         pad: int,  # noqa: ARG002
+        vocabulary: int | None,  # noqa: ARG002
+        places: int | None,  # noqa: ARG002
     ) -> tuple[Floats, tuple[Column, ...]]:
         """Raw samples and their columns in the terms of a pretrained model: texts are cut by its tokenizer.
 
@@ -34,6 +36,8 @@ class Translated:
             columns: of them.
             tokenizer: the model's tokenizer file, if it has one.
             pad: id of its padding.
+            vocabulary: number of ids that it knows; None: not said.
+            places: number of tokens of a text that it has room for; None: of any.
         """
         return x, columns
 

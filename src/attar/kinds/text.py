@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
-from attar.data.texts import tokenize
+from attar.data.texts import LONGEST, tokenize
 from attar.data.tokens import MASK, PAD, Tokenizer
 from attar.errors import DataError
 from attar.kinds.base import Kind, Student, uniform
@@ -148,13 +148,25 @@ class Text(Kind):
         return self._texts(x) if self.tokenizer else x
 
     def translated(
-        self, x: Floats, columns: tuple[Column, ...], tokenizer: Path | None, pad: int
+        self,
+        x: Floats,
+        columns: tuple[Column, ...],
+        tokenizer: Path | None,
+        pad: int,
+        vocabulary: int | None,
+        places: int | None,
     ) -> tuple[Floats, tuple[Column, ...]]:
         """The same texts in the ids of a pretrained model."""
         if tokenizer is None or not self.tokenizer:
-            raise DataError("the backbone has no tokenizer.json; save it with its fast tokenizer")
-        column = replace(columns[0], tokenizer=Tokenizer.of_file(tokenizer, pad).state)
-        ids, column, _ = tokenize(self._texts(x), [column], None, "the texts")
+            raise DataError("no tokenizer.json; save the model with its fast tokenizer")
+        found = Tokenizer.of_file(tokenizer, pad)
+        if vocabulary is not None and found.size > vocabulary:
+            raise DataError(
+                f"its tokenizer has {found.size} tokens and its weights are for {vocabulary}; save both from one model"
+            )
+        column = replace(columns[0], tokenizer=found.state)
+        most = LONGEST if places is None else min(LONGEST, places)
+        ids, column, _ = tokenize(self._texts(x), [column], None, "the texts", most=most)
         return ids, (column,)
 
     def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:

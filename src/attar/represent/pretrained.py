@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from attar.kinds.base import Kind
 
 PREFIX = "hf:"
+# Of a model of images and texts, by what it takes.
+_TOWERS = {"pixel_values": "vision_model", "input_ids": "text_model"}
 
 
 class Pretrained(Pretext):
@@ -51,7 +53,7 @@ class Pretrained(Pretext):
         loss_curve_: mean loss of each epoch.
 
     Raises:
-        DataError: there is no such model, or weights of its encoder are missing.
+        DataError: there is no such model, weights of its encoder are missing, or it does not take such samples.
         MissingExtraError: `transformers` is not installed.
     """
 
@@ -100,25 +102,33 @@ def translate(backbone: str, kind: Kind, x: Floats, columns: tuple[Column, ...])
         DataError: there is no such model; MissingExtraError: `transformers` is not installed.
     """
     transformers = _package()
-    config = _config(backbone)
     with _quiet(), _readable(backbone):
+        config = transformers.AutoConfig.from_pretrained(_name(backbone)).get_text_config()
         file = transformers.utils.cached_file(
             _name(backbone), "tokenizer.json", _raise_exceptions_for_missing_entries=False
         )
-    return kind.translated(
-        x, columns, None if file is None else Path(file), int(getattr(config, "pad_token_id", 0) or 0)
-    )
+    pad, places = int(getattr(config, "pad_token_id", 0) or 0), getattr(config, "max_position_embeddings", None)
+    if places is not None and pad < places:
+        places -= pad + 1  # RoBERTa and its like count places from the id of the padding on
+    try:
+        return kind.translated(
+            x, columns, None if file is None else Path(file), pad, getattr(config, "vocab_size", None), places
+        )
+    except DataError as error:
+        raise DataError(f"{backbone}: {error}") from None
 
 
-def refuse_unsuited(backbone: str, kind: type[Kind]) -> None:
-    """Find out whether there is such a model, and whether it can take samples of the kind.
+def refuse_unsuited(backbone: str, kind: type[Kind], x: Floats, columns: tuple[Column, ...]) -> None:
+    """Find out by one sample, the longest, whether there is such a model that takes samples of the kind.
 
     Raises:
         DataError: it is not so; MissingExtraError: `transformers` is not installed.
     """
     if kind.backbone_inputs is Translated.backbone_inputs:
         raise DataError(f"there are no pretrained backbones for kind {kind.name!r}; leave the backbone away")
-    _config(backbone)
+    longest = x[[np.isnan(x).reshape(len(x), -1).sum(axis=1).argmin()]]
+    translated, columns = translate(backbone, kind.learn(longest, columns), longest, columns)
+    _Backbone(backbone, kind.learn(translated, columns))
 
 
 class _Backbone(nn.Module):
@@ -127,28 +137,34 @@ class _Backbone(nn.Module):
     def __init__(self, backbone: str, kind: Kind) -> None:
         super().__init__()
         transformers = _package()
-        config = _sized(_config(backbone))
-        side = getattr(config, "image_size", 224)
-        self.kind = kind
-        self.dim = int(config.hidden_size)
-        self.channels = int(getattr(config, "num_channels", 3))
-        self.size = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
         with _quiet(), _readable(backbone):
             # The other implementations of attention do not trace for ONNX.
             whole, read = transformers.AutoModel.from_pretrained(
-                _name(backbone), attn_implementation="eager", dtype=torch.float32, output_loading_info=True
+                _name(backbone),
+                attn_implementation="eager",
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # which are refused below, by name
             )
-        self.model = getattr(whole, "vision_model", whole)
-        with torch.enable_grad():
-            z = self(kind.preprocess()(torch.zeros(1, *kind.shape)))
-        missing = {name: one for name, one in whole.named_parameters() if name in read["missing_keys"]}
+        seen = getattr(whole.config, "vision_config", whole.config)
+        side = getattr(seen, "image_size", 224)
+        self.kind = kind
+        self.channels = int(getattr(seen, "num_channels", 3))
+        self.size = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
+        with torch.enable_grad(), _readable(backbone, f"take samples of kind {kind.name!r}", "name another backbone"):
+            x = kind.preprocess()(torch.zeros(1, *kind.shape))
+            self.model = _encoder(whole, next(iter(kind.backbone_inputs(x, self.channels, self.size))))
+            z = self(x)
+        self.dim = z.shape[1]
+        drawn = {*read["missing_keys"], *(name for name, *_ in read["mismatched_keys"])}
+        missing = {name: one for name, one in whole.named_parameters() if name in drawn}
         # A pooler, a head or the other tower has random weights that are of no account: z does not depend on them.
         found = torch.autograd.grad(z.sum(), list(missing.values()), allow_unused=True) if missing else ()
         names = [name for name, gradient in zip(missing, found) if gradient is not None]
         if names:
             raise DataError(
-                f"{backbone}: {len(names)} weights of the encoder are missing ({listed(names)}); save them under the "
-                "names that transformers gives them"
+                f"{backbone}: {len(names)} weights of the encoder are missing, or have another size ({listed(names)}); "
+                "save model and configuration together, as transformers does"
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -161,18 +177,10 @@ class _Backbone(nn.Module):
         return hidden.flatten(2).mean(dim=2) if hidden.ndim == 4 else hidden.mean(dim=1)
 
 
-def _config(backbone: str) -> Any:
-    transformers = _package()
-    with _quiet(), _readable(backbone):
-        return transformers.AutoConfig.from_pretrained(_name(backbone))
-
-
-def _sized(config: Any) -> Any:
-    # A model of two towers: the one that sees.
-    config = getattr(config, "vision_config", config)
-    if not hasattr(config, "hidden_size"):
-        config.hidden_size = config.hidden_sizes[-1]
-    return config
+def _encoder(whole: Any, taken: str) -> Any:
+    """The part of a model that takes such inputs: one of two towers, or what comes before a decoder."""
+    tower = getattr(whole, _TOWERS.get(taken, ""), None)
+    return tower or (whole.get_encoder() if whole.config.is_encoder_decoder else whole)
 
 
 def _name(backbone: object) -> str:
@@ -192,15 +200,15 @@ def _package() -> Any:
 
 
 @contextmanager
-def _readable(backbone: str) -> Iterator[None]:
+def _readable(
+    backbone: str, do: str = "be loaded", instead: str = "check the name, or give hf:FOLDER"
+) -> Iterator[None]:
     try:
         yield
     except AttarError:
         raise
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"{backbone}: cannot be loaded ({first_line(error)}); check the name, or give hf:FOLDER"
-        ) from None
+    except Exception as error:  # whatever a file of others makes transformers, safetensors or torch raise
+        raise DataError(f"{backbone}: cannot {do} ({first_line(error)}); {instead}") from None
 
 
 @contextmanager
