@@ -63,16 +63,19 @@ def test_a_folder_of_texts_with_sub_folders_as_labels(tmp_path):
     assert [dataset.classes[c] for c in dataset.y] == [i[0] for i in dataset.ids]
 
 
-def test_a_file_that_is_no_utf8_is_read_with_marks(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"caf\xe9 noir")
-    (tmp_path / "b.txt").write_bytes(b"th\xc3\xa9")
+def test_files_in_other_encodings_are_read_as_tables_in_them_are(tmp_path):
+    (tmp_path / "a.txt").write_bytes("café noir\r\n".encode("cp1252"))
+    for name, encoding in (("b", "utf-8"), ("c", "utf-8-sig"), ("d", "utf-16")):
+        (tmp_path / f"{name}.txt").write_bytes("thé €".encode(encoding))
     dataset = read(str(tmp_path))
-    assert texts_of(dataset) == ["caf� noir", "thé"]
-    assert "1 of 2 files is not UTF-8 (a.txt)" in dataset.notes
+    assert texts_of(dataset) == ["café noir", *["thé €"] * 3]
+    assert "1 of 4 files is not UTF-8 (a.txt): read as Windows-1252" in dataset.notes
     assert read(str(tmp_path / "a.txt")).notes[0].startswith("1 of 1 files is not UTF-8")
     for source in (tmp_path, tmp_path / "a.txt"):
-        with pytest.raises(DataError, match=r"a\.txt: not UTF-8 \(byte 3\); save it as UTF-8"):
+        with pytest.raises(DataError, match=r"a\.txt: neither UTF-8 nor UTF-16; save it as UTF-8"):
             read(str(source), strict=True)
+    (tmp_path / "a.txt").unlink()
+    assert texts_of(read(str(tmp_path), strict=True)) == ["thé €"] * 3
 
 
 def test_files_of_random_bytes_are_said(tmp_path):
@@ -81,7 +84,7 @@ def test_files_of_random_bytes_are_said(tmp_path):
         (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
         content = rng.bytes(200) if i % 2 == 0 else f"a bee flies, number {i}".encode()
         (tmp_path / "ab"[i % 2] / f"{i}.txt").write_bytes(content)
-    assert "3 of 6 files are not UTF-8 (a/0.txt, a/2.txt, a/4.txt)" in read(str(tmp_path)).notes
+    assert "3 of 6 files are not UTF-8 (a/0.txt, a/2.txt, a/4.txt): read as Windows-1252" in read(str(tmp_path)).notes
 
 
 @pytest.mark.parametrize(

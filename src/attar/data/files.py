@@ -12,7 +12,7 @@ import numpy as np
 
 from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column, is_missing
-from attar.data.delimited import layout, read_delimited, words_for_missing
+from attar.data.delimited import WESTERN, encoding_of, layout, read_delimited, words_for_missing
 from attar.data.dicom import is_dicom
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
@@ -49,7 +49,7 @@ def read_file(
         path: of the file.
         label_column: of a table. None takes a column called label, target, class or y and says so; "" takes none.
         group_column: of a table, or an array of an NPZ file; None: an array called groups.
-        strict: refuse a text that is not UTF-8.
+        strict: refuse a text in neither UTF-8 nor UTF-16.
         shape: of an image, `(h, w)` or `(h, w, c)`; its own where None.
         text: columns of a table that are read as written, not as numbers.
         kind: "text" where a table holds texts, another where it does not; None: as its columns say.
@@ -283,28 +283,28 @@ def _cells(rows: Sequence[Mapping[str, Any]], name: str, path: Path) -> ArrowCol
 
 
 def read_texts(paths: Sequence[Path], names: Sequence[str], *, strict: bool) -> tuple[Array, list[str]]:
-    """Read texts as UTF-8; what is none becomes the character of the unknown.
+    """Read texts in UTF-8, UTF-16 with its mark, or else Windows-1252; what is no letter in it is marked as unknown.
 
     Arguments:
         paths: of the files.
         names: of each, for messages.
-        strict: refuse a file that is not UTF-8.
+        strict: refuse a file in neither of the first two.
 
     Returns:
         Texts `(n,)`, and notes.
 
     Raises:
-        DataError: a file is not UTF-8 and `strict` is set.
+        DataError: a file is in neither and `strict` is set.
     """
     texts, odd = [], []
     for path, name in zip(paths, names):
-        try:
-            texts.append(path.read_text(encoding="utf-8-sig"))
-        except UnicodeDecodeError as error:
+        encoding = encoding_of(path)
+        if encoding == WESTERN:
             if strict:
-                raise DataError(f"{name}: not UTF-8 (byte {error.start}); save it as UTF-8 or remove it") from None
-            texts.append(path.read_text(encoding="utf-8-sig", errors="replace"))
+                raise DataError(f"{name}: neither UTF-8 nor UTF-16; save it as UTF-8 or remove it")
             odd.append(name)
+        # Five bytes are no letter in Windows-1252.
+        texts.append(path.read_text(encoding=encoding, errors="replace").removeprefix("\ufeff"))
     are = inflected(len(odd), "is", "are")
-    notes = [f"{len(odd)} of {len(paths)} files {are} not UTF-8 ({listed(odd)})"] if odd else []
-    return np.array(texts, dtype=object), notes
+    said = f"{len(odd)} of {len(paths)} files {are} not UTF-8 ({listed(odd)}): read as Windows-1252"
+    return np.array(texts, dtype=object), [said] if odd else []

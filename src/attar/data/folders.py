@@ -43,7 +43,7 @@ def read_folder(
 
     Arguments:
         folder: hidden files are ignored; files come in the order of their names.
-        strict: refuse an unreadable file rather than skip it, and a text that is not UTF-8.
+        strict: refuse an unreadable file rather than skip it, and a text in neither UTF-8 nor UTF-16.
         leave_out: files that are no samples, though they may lie in the folder (of labels or groups).
         shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
         side: longest side that the median size of images is shrunk to.

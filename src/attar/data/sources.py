@@ -48,7 +48,7 @@ def read(
         group_column: of a table, or an array of an NPZ file, that says the same.
         side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
         cut: recordings into windows, or the rows of a table, which are then steps; None: a recording is a sample.
-        strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
+        strict: refuse an unreadable image or recording rather than skip it, and a text in neither UTF-8 nor UTF-16.
         centre: whether columns of a table that float32 would blur are brought near zero: where no model is made.
 
     Raises:
@@ -179,7 +179,7 @@ def read_for_prediction(
         rate: that the model's recordings were sampled at, in Hz, and those of another rate are brought to.
         stride: of the model's windows: recordings, and the rows of a table, are cut into such; None: they are samples.
         by: column of a table that tells recordings apart whose steps are its rows, where it is there.
-        strict: refuse an unreadable image or recording rather than skip it, and a text that is not UTF-8.
+        strict: refuse an unreadable image or recording rather than skip it, and a text in neither UTF-8 nor UTF-16.
 
     Returns:
         Samples `(n, *shape)`, all unlabelled.
