@@ -61,7 +61,13 @@ def test_it_takes_what_texts_there_are(learner):
     np.testing.assert_array_equal(p[0], p[1])
     np.testing.assert_allclose(learner.predict_proba(np.array(["a tide"])), learner.predict_proba(["a tide"]))
     column = pd.DataFrame({"words": ["a tide"]})
-    for same in (column, column.assign(text="").rename(columns={"words": "text", "text": "other"}), [["a tide"]]):
+    message = pd.DataFrame({"foo": ["x"], "Message": ["a tide"], "review": ["y"]})
+    for same in (
+        message,
+        column,
+        column.assign(text="").rename(columns={"words": "text", "text": "other"}),
+        [["a tide"]],
+    ):
         np.testing.assert_allclose(learner.predict_proba(same), learner.predict_proba(["a tide"]))
 
 
@@ -74,7 +80,7 @@ def test_it_takes_what_texts_there_are(learner):
         ([["a", "b"]], "give a list of strings"),
         ([b"a tide"], "type bytes"),
         (np.array([b"a tide"]), "type bytes"),
-        (pd.DataFrame({"a": ["a tide"], "b": ["x"]}), "the table has no column 'text'"),
+        (pd.DataFrame({"a": ["a tide"], "b": ["x"]}), "no column 'text': call that of the texts so, or"),
     ],
 )
 def test_what_is_no_text_is_refused(learner, wrong, says):

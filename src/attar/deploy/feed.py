@@ -14,6 +14,7 @@ from attar.data.graphs import as_nodes, is_graph
 from attar.data.held import cells, framed, names, spelt
 from attar.data.images import CHANNELS, resize
 from attar.data.nodes import neighbourhood
+from attar.data.texts import TEXT_NAMES
 from attar.data.tokens import Tokenizer
 from attar.data.written import Odd, looks_like_a_number, meant
 from attar.deploy.dates import seconds
@@ -124,16 +125,17 @@ def texts(X: Any, tokenizer: Tokenizer, length: int, name: str = "") -> Feed:
             ids `(n, length)` of this tokenizer, NaN after the end.
         tokenizer: of the model.
         length: in tokens; what is longer is cut.
-        name: of the column of texts, where a DataFrame has several.
+        name: of the column of texts, where a DataFrame has several; where it has none of that name and this is a usual
+            one, such as that of texts which had none, the first of another usual name is taken.
 
     Raises:
-        ModelError: neither texts nor ids.
+        ModelError: neither texts nor ids, or a table without such a column.
     """
     if isinstance(X, str):
         raise ModelError("one text alone: give a list of strings, even of one")
     frame = framed(X)
     if frame is not None and len(names(frame)) > 1:
-        (X,) = _called(frame, [Column(name)])
+        (X,) = _called(frame, [Column(_of_texts([str(one) for one in names(frame)], name))])
     array = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else np.asarray(X)
     if array.dtype.kind in "OUT" and array.shape[1:] == (1,):
         array = array[:, 0]
@@ -149,6 +151,16 @@ def texts(X: Any, tokenizer: Tokenizer, length: int, name: str = "") -> Feed:
     else:
         raise ModelError(f"the samples have shape {array.shape} and the model wants texts: give a list of strings")
     return {"input_ids": np.where(np.isnan(ids), tokenizer.pad, ids).astype(np.int64)}
+
+
+def _of_texts(found: Sequence[str], name: str) -> str:
+    """The name of the column of texts."""
+    if name not in found:
+        usual = [one for one in found if one.lower() in TEXT_NAMES] if name in TEXT_NAMES else []
+        if not usual:
+            raise ModelError(f"the table has no column {name!r}: call that of the texts so, or give it alone")
+        name = usual[0]
+    return name
 
 
 def table(X: Any, columns: Sequence[Column], features: int) -> Feed:
