@@ -18,13 +18,16 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from attar.data.arrays import from_arrays
 from attar.errors import DataError
+from attar.kinds import of
 from attar.represent.base import Representation
 from attar.represent.kmeans_convolutions import KMeansConvolutions
 from attar.represent.pca import PCA
 from attar.represent.random_convolutions import RandomConvolutions
 from attar.represent.random_features import RandomFeatures
 from attar.represent.raw import Raw
+from attar.represent.simclr import SimCLR
 from attar.represent.tfidf import TfIdf
 
 # Those that take a table, kept small and quick: scikit-learn's checks run each of them some fifty times.
@@ -195,10 +198,14 @@ def test_sizes_that_cannot_be_are_refused_by_name(estimator: Representation, com
 
 
 @pytest.mark.parametrize("texts", [["one text", "another"], np.array(["one text", None], dtype=object)])
-def test_texts_are_refused_with_a_way_to_their_tokens(texts: Any) -> None:
-    for estimator in (TfIdf(), PCA()):
-        with pytest.raises(DataError, match=r"^X holds texts; give their token ids, .*from_arrays\(X\)\.x$"):
+def test_texts_are_refused_with_a_way_that_leads_to_a_representation(texts: Any) -> None:
+    said = r"^X holds texts; .* d = attar\.data\.arrays\.from_arrays\(X\), .*kinds\.of\(.text.\)\.learn\(d\.x, .*\)$"
+    for estimator in (TfIdf(), PCA(), SimCLR()):
+        with pytest.raises(DataError, match=said):
             estimator.fit(texts)
+    d = from_arrays(texts)
+    kind = of("text").learn(d.x, d.columns)
+    assert SimCLR(4, width=2, epochs=0, kind=kind).fit_transform(d.x).shape == (2, 4)
     with pytest.raises(ValueError, match="could not convert"):
         PCA().fit([["a", "b"], ["c", "d"]])
 

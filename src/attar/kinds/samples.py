@@ -37,7 +37,10 @@ def as_floats(estimator: Any, X: npt.ArrayLike, **options: Any) -> npt.NDArray[A
             x = check_array(X, allow_nd=True, estimator=estimator, input_name="X", **options)
         except ValueError:
             if getattr(X, "ndim", 1) == 1 and are_texts(X):
-                raise DataError("X holds texts; give their token ids, attar.data.arrays.from_arrays(X).x") from None
+                raise DataError(
+                    "X holds texts; give their token ids, d.x of d = attar.data.arrays.from_arrays(X), and what takes a"
+                    " kind kind=attar.kinds.of('text').learn(d.x, d.columns)"
+                ) from None
             raise
     if x.ndim > _AXES or x[:1].size == 0:
         raise DataError(

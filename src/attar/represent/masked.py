@@ -48,8 +48,8 @@ class Masked(Pretext):
         batch_size: samples in a batch.
         lr: highest learning rate.
         precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
-        kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
-            sample is square, four an image.
+        kind: "image", "series", "table", "text" of token ids, or a fitted kind, as a graph needs. None: two axes are a
+            table, three a series unless a sample is square, four an image.
         random_state: seed of weights, masks and the order of samples.
 
     Attributes:

@@ -34,7 +34,8 @@ class RandomFeatures(Representation):
 
     Arguments:
         dim: number of features D.
-        kind: "image", "series", "table", or a kind that has already learnt; None: from the number of axes.
+        kind: "image", "series", "table", "text" of token ids, or a kind that has already learnt, as a graph needs;
+            None: from the number of axes.
         random_state: seed of W and b.
 
     Attributes:

@@ -20,7 +20,8 @@ class Raw(Representation):
     """Each value of a sample, normalised as its kind does it.
 
     Arguments:
-        kind: "image", "series", "table", or a kind that has already learnt; None: from the number of axes.
+        kind: "image", "series", "table", "text" of token ids, or a kind that has already learnt, as a graph needs;
+            None: from the number of axes.
 
     Example:
         >>> import numpy as np
