@@ -221,7 +221,7 @@ def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
     if options.backbone is not None:
         from attar.represent.pretrained import refuse_unsuited
 
-        refuse_unsuited(options.backbone, kinds.of(dataset.kind), dataset.x, dataset.columns)
+        refuse_unsuited(options.backbone, kinds.of(dataset.kind), dataset.x, dataset.columns, dataset.rate)
     elif options.backbone_epochs:
         raise DataError("epochs of a backbone, and no backbone; name one, as hf:NAME or hf:FOLDER")
     possible = kinds.of(dataset.kind).possible

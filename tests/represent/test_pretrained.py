@@ -273,6 +273,25 @@ def test_sound_goes_in_as_a_waveform(wav2vec2, tmp_path):
     np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(x), expected, atol=1e-5)
 
 
+def test_sounds_are_brought_to_the_rate_that_the_encoder_was_made_for(wav2vec2, tmp_path):
+    shutil.copytree(wav2vec2.removeprefix("hf:"), tmp_path / "heard")
+    (tmp_path / "heard" / "preprocessor_config.json").write_text('{"sampling_rate": 800}')
+    phase = np.random.default_rng(0).uniform(0, 6, (6, 1, 1))
+
+    def z(rate, said):
+        x = np.cos(2 * np.pi * 60 * np.arange(rate // 2) / rate + phase).astype(np.float32)
+        encoder = Pretrained(f"hf:{tmp_path / 'heard'}", kind="series", rate=said)
+        return encoder.fit_transform(x), encoder, x
+
+    (wanted, *_), (slow, encoder, x), (unsaid, *_) = z(800, 800), z(400, 400), z(400, None)
+    assert np.abs(slow - wanted).max() < 0.1 * np.abs(unsaid - wanted).max()
+    whole = nn.Sequential(encoder.module_, nn.Linear(16, 2), nn.Softmax(dim=1)).eval()
+    export(whole, torch.tensor(x[:1]), tmp_path / "m.onnx", ModelMeta("series", (1, 200), ("a", "b")))
+    with torch.no_grad():
+        expected = whole(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(x), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("backbone", ["", "bert", "hf:", "hf:./no-such-folder"])
 def test_what_is_no_backbone_is_refused(backbone, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

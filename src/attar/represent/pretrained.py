@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from attar.errors import AttarError, DataError, MissingExtraError, first_line, listed
 from attar.kinds.backbone import Translated
+from attar.represent._rates import Resampled
 from attar.represent.ntxent import nt_xent
 from attar.represent.pretext import Pretext
 from attar.training.modes import seeded
@@ -44,6 +46,8 @@ class Pretrained(Pretext):
         batch_size: samples in a batch.
         temperature: τ of NT-Xent.
         lr: highest learning rate.
+        rate: that series are sampled at, in Hz: they are brought to that which the model was made for, where its
+            preprocessor_config.json says it. None: not known, they go in as they are.
         kind: that was learnt from samples which `translate` returned; "image", "series".
         random_state: seed of dropout and the order of samples.
 
@@ -68,6 +72,7 @@ class Pretrained(Pretext):
         batch_size: int = 64,
         temperature: float = 0.05,
         lr: float = 2e-5,
+        rate: int | None = None,
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -76,11 +81,12 @@ class Pretrained(Pretext):
         self.batch_size = batch_size
         self.temperature = temperature
         self.lr = lr
+        self.rate = rate
         self.kind = kind
         self.random_state = random_state
 
     def _networks(self, kind: Kind) -> nn.ModuleDict:
-        return nn.ModuleDict({"encoder": _Backbone(self.backbone, kind)})
+        return nn.ModuleDict({"encoder": _Backbone(self.backbone, kind, self.rate)})
 
     def _keep(self, networks: nn.ModuleDict) -> None:
         super()._keep(networks)
@@ -104,21 +110,19 @@ def translate(backbone: str, kind: Kind, x: Floats, columns: tuple[Column, ...])
     transformers = _package()
     with _quiet(), _readable(backbone):
         config = transformers.AutoConfig.from_pretrained(_name(backbone)).get_text_config()
-        file = transformers.utils.cached_file(
-            _name(backbone), "tokenizer.json", _raise_exceptions_for_missing_entries=False
-        )
+        file = _file(backbone, "tokenizer.json")
     pad, places = int(getattr(config, "pad_token_id", 0) or 0), getattr(config, "max_position_embeddings", None)
     if places is not None and pad < places:
         places -= pad + 1  # RoBERTa and its like count places from the id of the padding on
     try:
-        return kind.translated(
-            x, columns, None if file is None else Path(file), pad, getattr(config, "vocab_size", None), places
-        )
+        return kind.translated(x, columns, file, pad, getattr(config, "vocab_size", None), places)
     except DataError as error:
         raise DataError(f"{backbone}: {error}") from None
 
 
-def refuse_unsuited(backbone: str, kind: type[Kind], x: Floats, columns: tuple[Column, ...]) -> None:
+def refuse_unsuited(
+    backbone: str, kind: type[Kind], x: Floats, columns: tuple[Column, ...], rate: int | None = None
+) -> None:
     """Find out by one sample, the longest, whether there is such a model that takes samples of the kind.
 
     Raises:
@@ -128,13 +132,13 @@ def refuse_unsuited(backbone: str, kind: type[Kind], x: Floats, columns: tuple[C
         raise DataError(f"there are no pretrained backbones for kind {kind.name!r}; leave the backbone away")
     longest = x[[np.isnan(x).reshape(len(x), -1).sum(axis=1).argmin()]]
     translated, columns = translate(backbone, kind.learn(longest, columns), longest, columns)
-    _Backbone(backbone, kind.learn(translated, columns))
+    _Backbone(backbone, kind.learn(translated, columns), rate)
 
 
 class _Backbone(nn.Module):
     """Normalised samples to `(n, dim)`."""
 
-    def __init__(self, backbone: str, kind: Kind) -> None:
+    def __init__(self, backbone: str, kind: Kind, rate: int | None) -> None:
         super().__init__()
         transformers = _package()
         with _quiet(), _readable(backbone):
@@ -151,6 +155,8 @@ class _Backbone(nn.Module):
         self.kind = kind
         self.channels = int(getattr(seen, "num_channels", 3))
         self.size = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
+        heard = _rate(backbone)
+        self.at_rate = Resampled(rate, heard) if rate and heard and rate != heard else nn.Identity()
         with torch.enable_grad(), _readable(backbone, f"take samples of kind {kind.name!r}", "name another backbone"):
             x = kind.preprocess()(torch.zeros(1, *kind.shape))
             self.model = _encoder(whole, next(iter(kind.backbone_inputs(x, self.channels, self.size))))
@@ -168,7 +174,7 @@ class _Backbone(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        inputs = self.kind.backbone_inputs(x, self.channels, self.size)
+        inputs = self.kind.backbone_inputs(self.at_rate(x), self.channels, self.size)
         hidden: Tensor = self.model(**inputs).last_hidden_state
         if "attention_mask" in inputs:
             share = inputs["attention_mask"].to(hidden.dtype).unsqueeze(2)
@@ -181,6 +187,19 @@ def _encoder(whole: Any, taken: str) -> Any:
     """The part of a model that takes such inputs: one of two towers, or what comes before a decoder."""
     tower = getattr(whole, _TOWERS.get(taken, ""), None)
     return tower or (whole.get_encoder() if whole.config.is_encoder_decoder else whole)
+
+
+def _rate(backbone: str) -> int | None:
+    """That sounds have for which it was made, in Hz."""
+    with _quiet(), _readable(backbone):
+        file = _file(backbone, "preprocessor_config.json")
+        said = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        return int(said.get("sampling_rate", 0)) or None
+
+
+def _file(backbone: str, name: str) -> Path | None:
+    found = _package().utils.cached_file(_name(backbone), name, _raise_exceptions_for_missing_entries=False)
+    return None if found is None else Path(found)
 
 
 def _name(backbone: object) -> str:
