@@ -210,6 +210,19 @@ def test_a_recording_has_the_mean_of_the_answers_to_its_windows(tmp_path) -> Non
         of_recordings(from_arrays(RNG.standard_normal((4, 1, 9))), np.zeros((4, 2), np.float32))
 
 
+def test_a_folder_and_a_table_have_the_same_channels(tmp_path) -> None:
+    frame = pd.DataFrame({"time_s": np.arange(60) / 50 + 7, "a": RNG.standard_normal(60), "steps": np.arange(60) ** 2})
+    (tmp_path / "all").mkdir()
+    frame.to_csv(tmp_path / "all" / "r.csv", index=False)
+    file = str(tmp_path / "all" / "r.csv")
+    folder, table = read(str(tmp_path / "all"), cut=Cut(8, 4)), read(file, cut=Cut(8, 4))
+    assert folder.channels == table.channels == ("a", "steps")
+    assert np.array_equal(folder.x, table.x)
+    assert "'steps': a channel; leave it out if it is the time" in table.notes
+    one = read_for_prediction(file, kind="series", shape=(1, 60), columns=(Column("a"),))
+    assert np.array_equal(one.x[0, 0], frame.a.astype(np.float32))
+
+
 @pytest.mark.parametrize("step", [1, 10, -1])
 def test_a_time_that_stands_still_or_runs_back_is_no_channel(tmp_path, step: int) -> None:
     rows = 400

@@ -69,15 +69,25 @@ def test_when_a_step_was_is_no_channel(tmp_path, cells):
         read_recordings([text(tmp_path / "c.csv", f'at\n"{cells}"\n')], strict=True)
 
 
-def test_a_channel_that_only_rises_is_said(tmp_path):
+def test_the_time_is_no_channel_and_what_only_rises_is_said(tmp_path):
     rng = np.random.default_rng(0)
     for name in "ab":
-        rows = "".join(f"{i / 50},{rng.normal()}\n" for i in range(20))
-        (tmp_path / f"{name}.csv").write_text(f"t,p\n{rows}")
-    raw, _ = read_recordings(sorted(tmp_path.iterdir()), strict=True)
-    x, notes = raw.x, list(raw.notes)
-    assert x[0].shape == (2, 20)
-    assert notes == ["channel 't' only goes one way, in every recording: leave it out if it is the time"]
+        rows = "".join(f"{i / 50},{rng.normal()},{i**2}\n" for i in range(20))
+        (tmp_path / f"{name}.csv").write_text(f"clock,p,energy\n{rows}")
+    paths = sorted(tmp_path.iterdir())
+    raw, _ = read_recordings(paths, strict=True)
+    assert [column.name for column in raw.columns] == ["p", "energy"]
+    assert [item.shape for item in raw.x] == [(2, 20)] * 2
+    assert list(raw.notes) == [
+        "column 'clock' holds the time: it says when a step was, and is no channel",
+        "channel 'energy' only goes one way, in every recording: leave it out if it is the time",
+    ]
+    # A model may have been taught on it.
+    for form in ({"known": ["clock"]}, {"channels": 3}):
+        assert read_recordings(paths, strict=True, **form)[0].x[0].shape == (3, 20)
+    for path in paths:
+        path.write_text("\n".join(line.split(",")[0] for line in path.read_text().split()))
+    assert read_recordings(paths, strict=True)[0].x[0].shape == (1, 20)
 
 
 def test_broken_recordings_are_skipped_and_named(tmp_path):

@@ -66,7 +66,7 @@ def conform(
     elif raw.kind == "series" and kind == "image" and isinstance(raw.x, list):
         # A folder of arrays, which are recordings where nobody says that they are images.
         raw = replace(raw, kind=kind)
-    elif raw.kind == kind == "series" and isinstance(raw.x, list) and raw.columns and len(columns) > 1:
+    elif raw.kind == kind == "series" and isinstance(raw.x, list) and len(raw.columns) * len(columns) > 1:
         place, unused = places(raw.columns, columns, where)
         raw = replace(raw, x=[one[place] for one in raw.x], notes=(*raw.notes, *unused))
     elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape == shape:

@@ -12,12 +12,9 @@ from attar.data.conform import places
 from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Floats, Ints, Windows, is_missing
 from attar.data.labels import encode_labels
 from attar.data.raw import Raw
-from attar.data.recordings import like_time
+from attar.data.times import called_time, is_time, like_time
 from attar.data.windows import stretches
 from attar.errors import DataError, inflected, listed
-
-# What a column of the time may be called, where it does not look like one.
-_CLOCKS = frozenset({"time", "timestamp", "date", "datetime", "t", "second", "seconds", "ms"})
 
 
 @dataclass(frozen=True)
@@ -193,7 +190,7 @@ def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Sequence[Colum
         steps: of the windows to come. Where runs are mostly shorter, as of devices that take turns, the rows of a group
             are one recording.
         name: of it, in messages and where there are no groups.
-        channels: the columns that are wanted; where there are none, all but those that only rise, as the time does.
+        channels: the columns that are wanted; where there are none, all but those of the time.
 
     Returns:
         The recordings, and the labels of their steps.
@@ -277,10 +274,11 @@ def _channels(raw: Raw, values: Doubles, parts: list[slice], notes: list[str]) -
     names = [column.name for column in raw.columns]
     text = [j for j, column in enumerate(raw.columns) if column.categories]
     dates = [j for j, column in enumerate(names) if any(_is_on_dates(note, column) for note in notes)]
-    times = [j for j, column in enumerate(values.T) if j in dates or like_time([column[part] for part in parts])]
+    of_parts = [[column[part] for part in parts] for column in values.T]
+    times = [j for j, found in enumerate(of_parts) if j in dates or is_time(names[j], found)]
     kept = [j for j in range(len(names)) if j not in (*text, *times)]
     notes = [note for note in notes if not any(_is_on_dates(note, names[j]) for j in dates)]
-    odd = [j for j in kept if names[j].lower() in _CLOCKS]
+    odd = [j for j in kept if called_time(names[j]) or like_time(of_parts[j])]
     for found, said in (
         (text, "texts: no channel"),
         (times, "of the time, by what it holds: no channel"),

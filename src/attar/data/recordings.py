@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,10 @@ from attar.data.files import read_parquet
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
 from attar.data.tables import DELIMITED, PARQUET, from_arrow
+from attar.data.times import is_time, like_time
 from attar.data.wav import read_wav
 from attar.errors import DataError, inflected, listed
 
-# Fewer steps, and fewer values, than these go one way by chance.
-_STEPS = 10
 # So many channels may be the rows of an image.
 _ROWS = 16
 SUFFIXES = frozenset({*DELIMITED, *PARQUET, ".npy", ".wav"})
@@ -74,12 +73,16 @@ def read_recording(path: Path) -> Recording:
     return Recording(values.T, tuple(" ".join(column.name.split()) for column in columns), clocks=clocks)
 
 
-def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[Raw, list[int]]:
+def read_recordings(
+    paths: Sequence[Path], *, strict: bool, known: Collection[str] = (), channels: int | None = None
+) -> tuple[Raw, list[int]]:
     """Read recordings, channels in the order of the first, and bring them to one sampling rate.
 
     Arguments:
         paths: one file each.
         strict: refuse an unreadable recording rather than skip it.
+        known: names of channels that a model takes, even where they look like the time.
+        channels: how many these are.
 
     Returns:
         Recordings `(channels, steps)`, with the channels as columns where the files name them, and the positions in
@@ -115,43 +118,37 @@ def read_recordings(paths: Sequence[Path], *, strict: bool) -> tuple[Raw, list[i
         for name in dict.fromkeys(name for item in found for name in item.clocks)
     ]
     x = [_ordered(item, found[0], paths[kept[i]], paths[kept[0]]) for i, item in enumerate(found)]
-    called = [f"'{name}'" for name in found[0].names] or [str(i) for i in range(len(x[0]))]
-    notes += [
-        f"channel {name} only goes one way, in every recording: leave it out if it is the time"
-        for i, name in enumerate(called)
-        if like_time([item[i] for item in x])
+    names = found[0].names
+    parts = [[item[i] for item in x] for i in range(len(x[0]))]
+    # Of a model that was taught on the time too, that is a channel.
+    times = [
+        i for i, name in enumerate(names) if len(names) != channels and name not in known and is_time(name, parts[i])
     ]
+    if len(times) == len(names):
+        times = []
+    notes += [f"column '{names[i]}' holds the time: it says when a step was, and is no channel" for i in times]
+    rising = [
+        f"'{names[i]}'" if names else str(i) for i, part in enumerate(parts) if i not in times and like_time(part)
+    ]
+    notes += [
+        f"channel {name} only goes one way, in every recording: leave it out if it is the time" for name in rising
+    ]
+    x, names = [np.delete(item, times, 0) for item in x], tuple(np.delete(names, times).tolist())
     x, rate, said = at_one_rate(x, [item.rate for item in found])
     notes += said if said or rate is None else [f"sampled at {rate} Hz, full scale is 1"]
     if min(item.shape[0] for item in x) > max(item.shape[1] for item in x):
         notes.append(
             f"{x[0].shape[0]} channels of {x[0].shape[1]} steps: if it is the other way round, transpose the files"
         )
-    if not found[0].names and len(x[0]) >= _ROWS and len({item.shape for item in x}) == 1:
+    if not names and len(x[0]) >= _ROWS and len({item.shape for item in x}) == 1:
         form = "{} × {}".format(*x[0].shape)
         notes.append(
             f"files of {form} numbers are taken for recordings of {len(x[0])} channels; if images, give the kind"
         )
-    names = found[0].names
     # As a file without a header line is read, whose channels have an order and no names.
     named = names != tuple(f"x{i}" for i in range(len(names)))
     columns = tuple(map(Column, names)) if named else ()
     return Raw(x, columns=columns, kind="series", notes=tuple(notes), rate=rate), kept
-
-
-def like_time(parts: Sequence[Array]) -> bool:
-    """Whether values go one way in each part that is long enough to tell, as the time does, also where it stands still.
-
-    >>> rows = np.arange(20)
-    >>> like_time([rows // 2, rows[:2]]), like_time([-rows]), like_time([rows % 7]), like_time([rows // 10])
-    (True, True, False, False)
-    """
-    known = [np.asarray(part, dtype=np.float64) for part in parts if len(part) >= _STEPS]
-    values = [part[~np.isnan(part)] for part in known]
-    if not values or len(np.unique(np.concatenate(values))) < _STEPS:
-        return False
-    ways = [np.diff(part) for part in values]
-    return all((way >= 0).all() for way in ways) or all((way <= 0).all() for way in ways)
 
 
 def _ordered(item: Recording, first: Recording, path: Path, first_path: Path) -> Array:

@@ -255,15 +255,17 @@ def _raw_to_predict(
     **asked: Any,
 ) -> Raw:
     path = Path(source).expanduser()
+    channels = [column.name for column in columns]
     if (
         kind == "series"
         and stride is None
-        and shape[0] > 1
+        and (shape[0] > 1 or columns)
         and path.is_file()
         and path.suffix.lower() in (*DELIMITED, *PARQUET)
     ):
-        # A row of a table is a recording of one channel; where there are several, the table is a recording.
-        return replace(read_recordings([path], strict=True)[0], ids=(path.name,))
+        # A row of a table is a recording of one channel; where there are several, or a name, the table is a recording.
+        found = read_recordings([path], strict=True, known=channels, channels=shape[0])[0]
+        return replace(found, ids=(path.name,))
     text = [column.name for column in columns if column.categories or column.tokenizer]
     return _raw(
         source,
@@ -271,7 +273,8 @@ def _raw_to_predict(
         text=text,
         # The rows of a table are steps there.
         kind=kind if stride is None else None,
-        known=[*(column.name for column in columns), *([by] if by else [])],
+        known=[*channels, *([by] if by else [])],
+        channels=shape[0] if kind == "series" else None,
         **asked,
     )
 
@@ -288,6 +291,7 @@ def _raw(
     text: Collection[str] = (),
     kind: str | None = None,
     known: Collection[str] = (),
+    channels: int | None = None,
 ) -> Raw:
     if source.startswith("hf:"):
         from attar.data.hub import read_hub
@@ -324,7 +328,9 @@ def _raw(
                 raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
             if group_column:
                 raise LabelError(f"{source}: a group column is part of a file; of a folder, give a file of groups")
-            return read_folder(path, strict=strict, leave_out=leave_out, shape=shape, side=side)
+            return read_folder(
+                path, strict=strict, leave_out=leave_out, shape=shape, side=side, known=known, channels=channels
+            )
         if path.is_file():
             return read_file(
                 path,
