@@ -28,6 +28,12 @@ def test_columns_by_name_and_categories_by_their_text():
     assert dataset.columns == tuple(MODEL)
     assert "column 'colour': 1 value is a category new to the model" in dataset.notes[0]
     assert "1 column is not used (more)" in dataset.notes[1]
+    notes = tuple(f"column '{name}' holds dates: taken as seconds since 1970" for name in ("age", "more"))
+    said = conform(
+        Raw(np.ones((2, 3)), columns=columns, kind="table", notes=notes),
+        kind="table", shape=(1,), columns=[Column("age")], where="f",
+    )  # fmt: skip
+    assert said.notes == (notes[0], "2 columns are not used (colour, more)")
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ def test_a_model_of_windows_cuts_what_it_is_asked_about(tmp_path) -> None:
     found = evaluate(model, str(new), label_column="did", group_column="who")
     assert found.accuracy > 0.9
     assert found.n > 30
+    assert not any("since 1970" in note for note in found.notes)
     said = read_for_prediction(str(new), kind="series", shape=(2, 20), columns=CHANNELS, stride=10)
     assert said.ids[:3].tolist() == ["new@0", "new@10", "new@20"]
     assert said.x.shape[1:] == (2, 20)

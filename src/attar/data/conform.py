@@ -151,7 +151,9 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
             raise DataError(f"{where}: {x.shape[1]} columns; the model takes {shape[0]}")
         return replace(raw, columns=tuple(columns), kind="table")
     place, unused = places(raw.columns, columns, where)
-    notes = list(raw.notes)
+    # What a column that the model does not have was taken for is not so.
+    others = [source.name for j, source in enumerate(raw.columns) if j not in place]
+    notes = [note for note in raw.notes if not any(note.startswith(f"column '{name}' ") for name in others)]
     values = np.empty((len(x), len(columns)), dtype=np.float64)
     for j, column in enumerate(columns):
         source = raw.columns[place[j]]

@@ -215,7 +215,7 @@ def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Sequence[Colum
         order = np.argsort([place[group] for group in groups], kind="stable")
         values, codes, groups = values[order], codes[order], [groups[i] for i in order]
         parts = _runs(groups)
-    kept, notes = (_wanted(raw, channels, name), notes) if channels else _channels(raw, values, parts, notes)
+    kept, _, notes = _channels(raw, values, parts, notes, _wanted(raw, channels, name) if channels else None)
     if not kept:
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
     recordings = replace(
@@ -269,15 +269,20 @@ def _wanted(raw: Raw, channels: Sequence[Column], name: str) -> list[int]:
     return kept
 
 
-def _channels(raw: Raw, values: Doubles, parts: list[slice], notes: list[str]) -> tuple[list[int], list[str]]:
-    """Which columns are channels, those of texts and of the time being none, and notes on the others."""
+def _channels(
+    raw: Raw, values: Doubles, parts: list[slice], notes: list[str], wanted: list[int] | None
+) -> tuple[list[int], list[int], list[str]]:
+    """Which columns are channels, and which are of the time, and notes; of those not wanted nothing is said."""
     names = [column.name for column in raw.columns]
     text = [j for j, column in enumerate(raw.columns) if column.categories]
     dates = [j for j, column in enumerate(names) if any(_is_on_dates(note, column) for note in notes)]
     of_parts = [[column[part] for part in parts] for column in values.T]
-    times = [j for j, found in enumerate(of_parts) if j in dates or is_time(names[j], found)]
-    kept = [j for j in range(len(names)) if j not in (*text, *times)]
-    notes = [note for note in notes if not any(_is_on_dates(note, names[j]) for j in dates)]
+    may_be = [j for j in range(len(names)) if j not in (*text, *(wanted or ()))]
+    times = [j for j in may_be if j in dates or is_time(names[j], of_parts[j])]
+    notes = [note for note in notes if not any(_is_on_dates(note, names[j]) for j in times)]
+    if wanted is not None:
+        return wanted, times, notes
+    kept = [j for j in may_be if j not in times]
     odd = [j for j in kept if called_time(names[j]) or like_time(of_parts[j])]
     for found, said in (
         (text, "texts: no channel"),
@@ -285,7 +290,7 @@ def _channels(raw: Raw, values: Doubles, parts: list[slice], notes: list[str]) -
         (odd, "a channel; leave it out if it is the time"),
     ):
         notes += [f"{listed([repr(names[j]) for j in found])}: {said}"] * bool(found)
-    return kept, notes
+    return kept, times, notes
 
 
 def _is_on_dates(note: str, column: str) -> bool:
