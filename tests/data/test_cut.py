@@ -224,6 +224,28 @@ def test_a_folder_and_a_table_have_the_same_channels(tmp_path) -> None:
     assert np.array_equal(one.x[0, 0], frame.a.astype(np.float32))
 
 
+def test_rows_are_brought_to_the_rate_of_the_model_with_their_labels(tmp_path) -> None:
+    def log(rate: int) -> str:
+        t = np.arange(8 * rate) / rate
+        at = pd.Timestamp("2024-01-01") + pd.to_timedelta(t, unit="s")
+        frame = pd.DataFrame({"at": at, "a": np.sin(t), "b": np.cos(t), "did": np.where(t < 4, "u", "v")})
+        frame.loc[frame.index[rate], "a"] = np.nan
+        frame.to_csv(tmp_path / f"{rate}.csv", index=False)
+        return str(tmp_path / f"{rate}.csv")
+
+    learnt = read(log(10), label_column="did", cut=Cut(20, 10))
+    assert learnt.rate == 10
+    for rate in (20, 5):
+        new = read_for_evaluation(
+            log(rate), kind="series", shape=(2, 20), columns=CHANNELS, rate=10, stride=10, label_column="did"
+        )
+        assert new.y.tolist() == learnt.y.tolist()
+        np.testing.assert_allclose(new.x[1:-1, 1], learnt.x[1:-1, 1], atol=0.1)
+        assert np.isnan(new.x[0, 0, 10])
+        assert np.isnan(new.x[0, 0]).sum() < 3
+        assert f"1 recording is sampled at {rate} Hz, and brought to 10 Hz" in new.notes
+
+
 @pytest.mark.parametrize("step", [1, 10, -1])
 def test_a_time_that_stands_still_or_runs_back_is_no_channel(tmp_path, step: int) -> None:
     rows = 400

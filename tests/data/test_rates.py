@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from attar.data.rates import at_one_rate, resampled
+from attar.errors import DataError
 
 
 def tones(rate: int, seconds: float = 0.5) -> np.ndarray:
@@ -45,3 +46,22 @@ def test_the_rate_of_most_the_lowest_of_several_or_the_one_that_is_wanted() -> N
     found, rate, notes = at_one_rate(x[:1], [None], wanted=2)
     assert (found[0] is x[0], rate, notes) == (True, None, [])
     assert at_one_rate([], [])[1] is None
+
+
+def test_clocks_differ_a_little_and_units_by_far() -> None:
+    x = [np.ones((1, 80)), np.ones((1, 80)), np.ones((1, 80)), np.ones((1, 40))]
+    found, rate, notes = at_one_rate(x, [50.1, 49.9, 50.0, 25.0])
+    assert (rate, [one.shape[1] for one in found]) == (49.9, [80, 80, 80, 80])
+    assert notes == ["1 recording is sampled at 25 Hz, and brought to 49.9 Hz"]
+    with pytest.raises(DataError, match=r"at 0.05 Hz where others, .* 50 Hz: mend the unit"):
+        at_one_rate(x[:1], [0.05], wanted=50)
+
+
+def test_gaps_stay_where_they_were() -> None:
+    x = tones(1000)
+    x[0, 100:150], x[1] = np.nan, np.nan
+    found = resampled(x, 1000, 12.5 * 40)
+    assert np.flatnonzero(np.isnan(found[0])).tolist() == list(range(50, 75))
+    assert np.isnan(found[1]).all()
+    far = np.r_[5:40, 85 : found.shape[1] - 5]
+    np.testing.assert_allclose(found[0, far], tones(500)[0, far], atol=0.05)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from attar.data.dataset import Column
+from attar.data.dataset import Column, Form
 from attar.data.recordings import read_recording, read_recordings
 from attar.errors import DataError
 
@@ -83,11 +83,35 @@ def test_the_time_is_no_channel_and_what_only_rises_is_said(tmp_path):
         "channel 'energy' only goes one way, in every recording: leave it out if it is the time",
     ]
     # A model may have been taught on it.
-    for form in ({"known": ["clock"]}, {"channels": 3}):
-        assert read_recordings(paths, strict=True, **form)[0].x[0].shape == (3, 20)
+    taught = Form(kind="series", shape=(1, 20), columns=(Column("clock"),), rate=None, stride=None, by=None)
+    for form in (taught, taught | {"shape": (3, 20), "columns": ()}):
+        assert read_recordings(paths, strict=True, form=form)[0].x[0].shape == (3, 20)
     for path in paths:
         path.write_text("\n".join(line.split(",")[0] for line in path.read_text().split()))
     assert read_recordings(paths, strict=True)[0].x[0].shape == (1, 20)
+
+
+@pytest.mark.parametrize("column", ["time_s", "t [ms]", "at"])
+def test_the_time_tells_the_rate(tmp_path, column):
+    rng = np.random.default_rng(0)
+    for name, rate in (("a", 50), ("b", 50), ("c", 100)):
+        t = np.arange(2 * rate) / rate + 0.0005 * rng.standard_normal(2 * rate)
+        said = {
+            "time_s": t,
+            "t [ms]": 1000 * np.sort(t),
+            "at": np.datetime64("2024-01-01") + (t * 1e6).astype("m8[us]"),
+        }
+        table = pa.table({column: said[column], "p": np.sin(6 * t)})
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+    paths = sorted(tmp_path.iterdir())
+    raw, _ = read_recordings(paths, strict=True)
+    assert raw.rate == pytest.approx(50, rel=0.01)
+    assert [item.shape for item in raw.x] == [(1, 100)] * 3
+    assert raw.notes[-1].startswith("1 recording is sampled at 100 Hz, and brought to 50 Hz")
+    form = Form(kind="series", shape=(1, 20), columns=(Column("p"),), rate=12.5, stride=None, by=None)
+    raw, _ = read_recordings(paths, strict=True, form=form)
+    assert raw.rate == 12.5
+    assert {item.shape for item in raw.x} == {(1, 25)}
 
 
 def test_broken_recordings_are_skipped_and_named(tmp_path):

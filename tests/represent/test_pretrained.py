@@ -284,6 +284,7 @@ def test_sounds_are_brought_to_the_rate_that_the_encoder_was_made_for(wav2vec2, 
         return encoder.fit_transform(x), encoder, x
 
     (wanted, *_), (slow, encoder, x), (unsaid, *_) = z(800, 800), z(400, 400), z(400, None)
+    np.testing.assert_array_equal(z(400, 0.5)[0], unsaid)
     assert np.abs(slow - wanted).max() < 0.1 * np.abs(unsaid - wanted).max()
     whole = nn.Sequential(encoder.module_, nn.Linear(16, 2), nn.Softmax(dim=1)).eval()
     export(whole, torch.tensor(x[:1]), tmp_path / "m.onnx", ModelMeta("series", (1, 200), ("a", "b")))

@@ -17,6 +17,11 @@ def test_a_tone_is_that_which_another_rate_would_have_seen(old, new):
     np.testing.assert_allclose(found[inner], tone(0.2 * min(old, new), new)[inner], atol=1e-3)
 
 
+def test_a_rate_may_be_a_fraction():
+    x = torch.randn(2, 1, 50)
+    torch.testing.assert_close(Resampled(12.5, 25.0)(x), Resampled(25, 50)(x))
+
+
 def test_what_the_lower_rate_cannot_show_is_silent():
     found = Resampled(1600, 800)(tone(0.6 * 800, 1600)[None, None])[0, 0]
     assert found[200:400].abs().max() < 0.01

@@ -29,7 +29,7 @@ def conform(
     shape: tuple[int, ...],
     columns: Sequence[Column],
     where: str,
-    rate: int | None = None,
+    rate: float | None = None,
     whole: bool = False,
 ) -> Dataset:
     """Check samples to predict and bring them to a model's shape.

@@ -11,8 +11,9 @@ from attar.data.checks import PADDED, lengths
 from attar.data.conform import places
 from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Floats, Ints, Windows, is_missing
 from attar.data.labels import encode_labels
+from attar.data.rates import at_one_rate, nearest
 from attar.data.raw import Raw
-from attar.data.times import called_time, is_time, like_time
+from attar.data.times import called_time, is_time, like_time, rate_of, unit_of
 from attar.data.windows import stretches
 from attar.errors import DataError, inflected, listed
 
@@ -182,7 +183,9 @@ def of_recordings(dataset: Dataset, probabilities: Floats) -> tuple[Dataset, Flo
     return whole, (mean / count[:, None]).astype(np.float32)
 
 
-def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Sequence[Column] = ()) -> tuple[Raw, Steps]:
+def rows_as_recordings(
+    raw: Raw, steps: int, name: str, channels: Sequence[Column] = (), rate: float | None = None
+) -> tuple[Raw, Steps]:
     """A table whose rows follow each other in time, as one recording, or as one for each run of a group.
 
     Arguments:
@@ -191,6 +194,7 @@ def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Sequence[Colum
             are one recording.
         name: of it, in messages and where there are no groups.
         channels: the columns that are wanted; where there are none, all but those of the time.
+        rate: in Hz, that they are brought to where the time tells theirs; None: the one that most have.
 
     Returns:
         The recordings, and the labels of their steps.
@@ -215,20 +219,23 @@ def rows_as_recordings(raw: Raw, steps: int, name: str, channels: Sequence[Colum
         order = np.argsort([place[group] for group in groups], kind="stable")
         values, codes, groups = values[order], codes[order], [groups[i] for i in order]
         parts = _runs(groups)
-    kept, _, notes = _channels(raw, values, parts, notes, _wanted(raw, channels, name) if channels else None)
+    kept, times, notes = _channels(raw, values, parts, notes, _wanted(raw, channels, name) if channels else None)
     if not kept:
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
+    x, rate, said = at_one_rate([values[part][:, kept].T for part in parts], _rates(times, values, parts), rate)
     recordings = replace(
         raw,
-        x=[np.ascontiguousarray(values[part][:, kept].T) for part in parts],
+        x=[*map(np.ascontiguousarray, x)],
         y=None,
         ids=[f"{groups[part.start] or name}" for part in parts],
         columns=tuple(raw.columns[j] for j in kept),
         kind="series",
-        notes=tuple(notes),
+        notes=(*notes, *said),
         groups=None if raw.groups is None else [groups[part.start] or None for part in parts],
+        rate=rate,
     )
-    return recordings, Steps(classes, tuple(codes[part] for part in parts))
+    of_steps = [codes[part][nearest(part.stop - part.start, one.shape[1])] for part, one in zip(parts, x)]
+    return recordings, Steps(classes, tuple(of_steps))
 
 
 def grouped_by(raw: Raw, name: str | None) -> Raw:
@@ -271,14 +278,16 @@ def _wanted(raw: Raw, channels: Sequence[Column], name: str) -> list[int]:
 
 def _channels(
     raw: Raw, values: Doubles, parts: list[slice], notes: list[str], wanted: list[int] | None
-) -> tuple[list[int], list[int], list[str]]:
-    """Which columns are channels, and which are of the time, and notes; of those not wanted nothing is said."""
+) -> tuple[list[int], dict[int, float | None], list[str]]:
+    """Which columns are channels, which are of the time, in what unit, and notes; of those not wanted none."""
     names = [column.name for column in raw.columns]
     text = [j for j, column in enumerate(raw.columns) if column.categories]
     dates = [j for j, column in enumerate(names) if any(_is_on_dates(note, column) for note in notes)]
     of_parts = [[column[part] for part in parts] for column in values.T]
     may_be = [j for j in range(len(names)) if j not in (*text, *(wanted or ()))]
-    times = [j for j in may_be if j in dates or is_time(names[j], of_parts[j])]
+    times = {
+        j: 1.0 if j in dates else unit_of(names[j]) for j in may_be if j in dates or is_time(names[j], of_parts[j])
+    }
     notes = [note for note in notes if not any(_is_on_dates(note, names[j]) for j in times)]
     if wanted is not None:
         return wanted, times, notes
@@ -291,6 +300,14 @@ def _channels(
     ):
         notes += [f"{listed([repr(names[j]) for j in found])}: {said}"] * bool(found)
     return kept, times, notes
+
+
+def _rates(times: dict[int, float | None], values: Doubles, parts: list[slice]) -> list[float | None]:
+    """The sampling rate of each recording, by the first column of the time that tells it, or that of most."""
+    told = [(j, unit) for j, unit in times.items() if unit is not None]
+    rates = [next(filter(None, (rate_of(values[part, j] * unit) for j, unit in told)), None) for part in parts]
+    known = [one for one in rates if one is not None]
+    return [one or max(known, key=known.count) for one in rates] if known else rates
 
 
 def _is_on_dates(note: str, column: str) -> bool:

@@ -48,7 +48,7 @@ class Form(TypedDict):
     kind: str
     shape: tuple[int, ...]
     columns: tuple[Column, ...]
-    rate: int | None
+    rate: float | None
     stride: int | None
     by: str | None
 
@@ -91,7 +91,7 @@ class Dataset:
         groups: a number from 0 `(n,)`, the same for samples that a person says belong together, as those of one patient
             or machine do, or, where nobody says so, for those that were copied; None: each by itself.
         group_names: of each number; "" for what is of no group that was named.
-        rate: that series are sampled at, in Hz, where their source says it.
+        rate: that series are sampled at, in Hz, where their source says it, as sounds and columns of the time do.
         stride: steps from one window to the next, where a person had recordings cut into windows.
         by: column that told recordings apart, where the rows of a table were cut into windows.
     """
@@ -108,7 +108,7 @@ class Dataset:
     windows: Windows | None = None
     groups: Ints | None = None
     group_names: tuple[str, ...] = ()
-    rate: int | None = None
+    rate: float | None = None
     stride: int | None = None
     by: str | None = None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attar.data.dataset import Ints
+from attar.data.dataset import Form, Ints
 from attar.data.dicom import is_dicom, patients
 from attar.data.files import TEXT, read_texts
 from attar.data.images import is_image, read_images
@@ -33,8 +33,7 @@ def read_folder(
     leave_out: Collection[Path] = (),
     shape: tuple[int, ...] | None = None,
     side: int | None = None,
-    known: Collection[str] = (),
-    channels: int | None = None,
+    form: Form | None = None,
 ) -> Raw:
     """Read a folder of images, of recordings or of texts.
 
@@ -49,7 +48,7 @@ def read_folder(
         leave_out: files that are no samples, though they may lie in the folder (of labels or groups).
         shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
         side: longest side that the median size of images is shrunk to.
-        known: as of `read_recordings`, like `channels`.
+        form: as of `read_recordings`.
 
     Raises:
         DataError: the folder has no samples, or mixes images and recordings, or none can be read.
@@ -101,8 +100,7 @@ def read_folder(
         y, test, said = _labels(texts)
         x, found_notes = read_texts([folder / name for name in texts], texts, strict=strict)
         return Raw(x, y, True, texts, (), "text", test, (*notes, *found_notes, *said))
-    paths = [folder / name for name in recordings]
-    raw, kept = read_recordings(paths, strict=strict, known=known, channels=channels)
+    raw, kept = read_recordings([folder / name for name in recordings], strict=strict, form=form)
     samples, skipped = _split(samples, kept)
     y, test, said = _labels(samples)
     notes = [*notes, *raw.notes, *said]

@@ -48,7 +48,7 @@ class Raw:
     length: int | None = None
     groups: RawLabels | None = None
     skipped: tuple[str, ...] = ()
-    rate: int | None = None
+    rate: float | None = None
 
 
 def join(parts: Mapping[str, Raw]) -> Raw:

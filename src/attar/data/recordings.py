@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from attar.data.archives import read_npy
 from attar.data.clock import is_clock
-from attar.data.dataset import Array, Column
+from attar.data.dataset import Array, Column, Form
 from attar.data.delimited import read_delimited
 from attar.data.files import read_parquet
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
 from attar.data.tables import DELIMITED, PARQUET, from_arrow
-from attar.data.times import is_time, like_time
+from attar.data.times import is_time, like_time, rate_of, unit_of
 from attar.data.wav import read_wav
 from attar.errors import DataError, inflected, listed
 
@@ -32,13 +32,13 @@ class Recording:
     Arguments:
         x: the values.
         names: of the channels, where known.
-        rate: in Hz, of a WAV file.
+        rate: in Hz, of a WAV file, or as its dates or times say.
         clocks: columns that say when a step was, and are no channels.
     """
 
     x: Array
     names: tuple[str, ...] = ()
-    rate: int | None = None
+    rate: float | None = None
     clocks: tuple[str, ...] = ()
 
 
@@ -52,8 +52,8 @@ def read_recording(path: Path) -> Recording:
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty; record it again or remove it")
     if suffix == ".wav":
-        sound, rate = read_wav(path, str(path))
-        return Recording(sound, rate=rate)
+        sound, hertz = read_wav(path, str(path))
+        return Recording(sound, rate=hertz)
     if suffix == ".npy":
         x = read_npy(path)
         if x.ndim not in (1, 2) or x.dtype.kind not in "biuf":
@@ -69,20 +69,20 @@ def read_recording(path: Path) -> Recording:
     text = next((column for column in columns if column.categories), None)
     if text is not None:
         raise DataError(f"{path}: column '{text.name}' holds texts; a recording is of numbers, one column per channel")
+    when, as_read, _ = from_arrow(table.select(list(clocks)), where=str(path))
+    rates = [rate_of(seconds) for seconds, column in zip(when.T, as_read) if not column.categories]
+    rate = next((one for one in rates if one is not None), None)
     # A name has one line, as in the file of the model, also where a header has a unit below it.
-    return Recording(values.T, tuple(" ".join(column.name.split()) for column in columns), clocks=clocks)
+    return Recording(values.T, tuple(" ".join(column.name.split()) for column in columns), rate, clocks)
 
 
-def read_recordings(
-    paths: Sequence[Path], *, strict: bool, known: Collection[str] = (), channels: int | None = None
-) -> tuple[Raw, list[int]]:
+def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = None) -> tuple[Raw, list[int]]:
     """Read recordings, channels in the order of the first, and bring them to one sampling rate.
 
     Arguments:
         paths: one file each.
         strict: refuse an unreadable recording rather than skip it.
-        known: names of channels that a model takes, even where they look like the time.
-        channels: how many these are.
+        form: what a model takes: channels, even where they look like the time, and the rate.
 
     Returns:
         Recordings `(channels, steps)`, with the channels as columns where the files name them, and the positions in
@@ -121,9 +121,8 @@ def read_recordings(
     names = found[0].names
     parts = [[item[i] for item in x] for i in range(len(x[0]))]
     # Of a model that was taught on the time too, that is a channel.
-    times = [
-        i for i, name in enumerate(names) if len(names) != channels and name not in known and is_time(name, parts[i])
-    ]
+    known = () if form is None else names if len(names) == form["shape"][0] else [one.name for one in form["columns"]]
+    times = [i for i, name in enumerate(names) if name not in known and is_time(name, parts[i])]
     if len(times) == len(names):
         times = []
     notes += [f"column '{names[i]}' holds the time: it says when a step was, and is no channel" for i in times]
@@ -133,17 +132,25 @@ def read_recordings(
     notes += [
         f"channel {name} only goes one way, in every recording: leave it out if it is the time" for name in rising
     ]
+    rates = [item.rate for item in found]
+    for i in times:
+        unit = unit_of(names[i])
+        rates = [one or (unit and rate_of(part.astype(np.float64) * unit)) for one, part in zip(rates, parts[i])]
     x, names = [np.delete(item, times, 0) for item in x], tuple(np.delete(names, times).tolist())
-    x, rate, said = at_one_rate(x, [item.rate for item in found])
-    notes += said if said or rate is None else [f"sampled at {rate} Hz, full scale is 1"]
+    x, rate, said = at_one_rate(x, rates, None if form is None else form["rate"])
+    notes += (
+        said
+        if said or rate is None
+        else [f"sampled at {rate:g} Hz" + ", full scale is 1" * all(path.suffix.lower() == ".wav" for path in paths)]
+    )
     if min(item.shape[0] for item in x) > max(item.shape[1] for item in x):
         notes.append(
             f"{x[0].shape[0]} channels of {x[0].shape[1]} steps: if it is the other way round, transpose the files"
         )
     if not names and len(x[0]) >= _ROWS and len({item.shape for item in x}) == 1:
-        form = "{} × {}".format(*x[0].shape)
+        size = "{} × {}".format(*x[0].shape)
         notes.append(
-            f"files of {form} numbers are taken for recordings of {len(x[0])} channels; if images, give the kind"
+            f"files of {size} numbers are taken for recordings of {len(x[0])} channels; if images, give the kind"
         )
     # As a file without a header line is read, whose channels have an order and no names.
     named = names != tuple(f"x{i}" for i in range(len(names)))

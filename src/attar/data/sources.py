@@ -13,7 +13,7 @@ from attar.data import builtin, graphs
 from attar.data.arrays import build, with_groups, with_labels
 from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
-from attar.data.dataset import Column, Dataset
+from attar.data.dataset import Column, Dataset, Form
 from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
 from attar.data.images import SIDE, shrunk_note, shrunk_size, stack
@@ -162,7 +162,7 @@ def read_for_prediction(
     kind: str,
     shape: Sequence[int],
     columns: Sequence[Column] = (),
-    rate: int | None = None,
+    rate: float | None = None,
     stride: int | None = None,
     by: str | None = None,
     strict: bool = False,
@@ -187,10 +187,11 @@ def read_for_prediction(
     Raises:
         DataError: the samples cannot be used, are of another kind, or lack a column or channel.
     """
-    raw = _raw_to_predict(source, kind, shape, columns, stride, by, label_column="", strict=strict)
+    form = Form(kind=kind, shape=tuple(shape), columns=tuple(columns), rate=rate, stride=stride, by=by)
+    raw = _raw_to_predict(source, form, label_column="", strict=strict)
     alone = replace(raw, y=None, groups=None, test=None, notes=tuple(note for note in raw.notes if note != PATIENTS))
     cut = None if stride is None else Cut(shape[1], stride)
-    alone, _ = _in_time(alone, source, cut, columns, by)
+    alone, _ = _in_time(alone, source, cut, columns, by, rate)
     found = conform(
         alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
     )
@@ -203,7 +204,7 @@ def read_for_evaluation(
     kind: str,
     shape: Sequence[int],
     columns: Sequence[Column] = (),
-    rate: int | None = None,
+    rate: float | None = None,
     stride: int | None = None,
     by: str | None = None,
     labels: Path | None = None,
@@ -214,13 +215,10 @@ def read_for_evaluation(
 ) -> Dataset:
     """Read labelled samples in the form that a model takes; else as `read_for_prediction` and `read`."""
     told = _Told.of(labels, label_column, groups, group_column)
+    form = Form(kind=kind, shape=tuple(shape), columns=tuple(columns), rate=rate, stride=stride, by=by)
     raw = _raw_to_predict(
         source,
-        kind,
-        shape,
-        columns,
-        stride,
-        by,
+        form,
         # Where a file has the labels, a column that is called like them may be one of the model's.
         label_column="" if labels is not None and kind == "table" else label_column,
         group_column=group_column,
@@ -228,7 +226,7 @@ def read_for_evaluation(
         leave_out=[file for file in (labels, groups) if file is not None],
     )
     cut = None if stride is None else Cut(shape[1], stride)
-    alone, steps = _in_time(told.alone(raw), source, cut, columns, None if groups else by)
+    alone, steps = _in_time(told.alone(raw), source, cut, columns, None if groups else by, rate)
     found = conform(
         alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
     )
@@ -237,44 +235,40 @@ def read_for_evaluation(
 
 
 def _in_time(
-    raw: Raw, source: str, cut: Cut | None, columns: Sequence[Column] = (), by: str | None = None
+    raw: Raw,
+    source: str,
+    cut: Cut | None,
+    columns: Sequence[Column] = (),
+    by: str | None = None,
+    rate: float | None = None,
 ) -> tuple[Raw, Steps | None]:
     """A table that is to be cut into windows as recordings, with the labels of its rows; all else as it is."""
     if cut is None or raw.kind != "table":
         return raw, None
-    return rows_as_recordings(grouped_by(raw, by), cut.steps, Path(source).stem, columns)
+    return rows_as_recordings(grouped_by(raw, by), cut.steps, Path(source).stem, columns, rate)
 
 
-def _raw_to_predict(
-    source: str,
-    kind: str,
-    shape: Sequence[int],
-    columns: Sequence[Column],
-    stride: int | None,
-    by: str | None,
-    **asked: Any,
-) -> Raw:
+def _raw_to_predict(source: str, form: Form, **asked: Any) -> Raw:
     path = Path(source).expanduser()
-    channels = [column.name for column in columns]
+    kind, shape, columns, by = form["kind"], form["shape"], form["columns"], form["by"]
     if (
         kind == "series"
-        and stride is None
+        and form["stride"] is None
         and (shape[0] > 1 or columns)
         and path.is_file()
         and path.suffix.lower() in (*DELIMITED, *PARQUET)
     ):
         # A row of a table is a recording of one channel; where there are several, or a name, the table is a recording.
-        found = read_recordings([path], strict=True, known=channels, channels=shape[0])[0]
-        return replace(found, ids=(path.name,))
+        return replace(read_recordings([path], strict=True, form=form)[0], ids=(path.name,))
     text = [column.name for column in columns if column.categories or column.tokenizer]
     return _raw(
         source,
-        shape=tuple(shape) if kind == "image" else None,
+        shape=shape if kind == "image" else None,
         text=text,
         # The rows of a table are steps there.
-        kind=kind if stride is None else None,
-        known=[*channels, *([by] if by else [])],
-        channels=shape[0] if kind == "series" else None,
+        kind=kind if form["stride"] is None else None,
+        known=[*(column.name for column in columns), *([by] if by else [])],
+        form=form if kind == "series" else None,
         **asked,
     )
 
@@ -291,7 +285,7 @@ def _raw(
     text: Collection[str] = (),
     kind: str | None = None,
     known: Collection[str] = (),
-    channels: int | None = None,
+    form: Form | None = None,
 ) -> Raw:
     if source.startswith("hf:"):
         from attar.data.hub import read_hub
@@ -328,9 +322,7 @@ def _raw(
                 raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
             if group_column:
                 raise LabelError(f"{source}: a group column is part of a file; of a folder, give a file of groups")
-            return read_folder(
-                path, strict=strict, leave_out=leave_out, shape=shape, side=side, known=known, channels=channels
-            )
+            return read_folder(path, strict=strict, leave_out=leave_out, shape=shape, side=side, form=form)
         if path.is_file():
             return read_file(
                 path,

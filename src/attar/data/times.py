@@ -14,6 +14,8 @@ _STEPS = 10
 # Share of the steps that are about as long as the one in the middle, and how much longer or shorter the steps of a
 # column may be that nothing else tells from a channel.
 _MOST, _EVEN = 0.8, 0.1
+# How many steps a pause is as long as, and one at whose place some are lost.
+_PAUSE, _LOST = 10, 1.75
 # What a column of the time may be called, but for a unit, and units in seconds.
 _NAMES = frozenset({"time", "timestamp", "date", "datetime", "elapsed", "uptime"})
 _LETTERS = (["t"], ["ts"])
@@ -71,8 +73,8 @@ def is_time(name: str, parts: Sequence[Array]) -> bool:
 def rate_of(seconds: Doubles) -> float | None:
     """The sampling rate of steps in Hz, of three digits or whole; None where it is not known, as of a time that halts.
 
-    The mean of the steps that differ by less than half from the one in the middle: where the clock is coarse, that one
-    alone would be wrong, and a pause is no step.
+    Time over steps, a long one counted as so many as are lost there, but for pauses. The step in the middle alone would
+    be wrong where the clock is coarse.
 
     Arguments:
         seconds: of the steps `(n,)`.
@@ -82,14 +84,16 @@ def rate_of(seconds: Doubles) -> float | None:
     """
     if len(seconds) < _STEPS or _share(seconds, 0.5) < _MOST:
         return None
-    steps = np.abs(np.diff(seconds[~np.isnan(seconds)]))
-    rate = 1 / float(steps[np.abs(steps / np.median(steps) - 1) < 0.5].mean())
+    steps = np.diff(seconds[~np.isnan(seconds)])
+    many = steps / np.median(steps)
+    short = np.abs(many) < _PAUSE
+    rate = float(np.where(many > _LOST, np.round(many), 1)[short].sum() / abs(steps[short].sum()))
     return float(f"{rate:.3g}") if rate < 100 else float(round(rate))
 
 
 def _share(values: Array, tolerance: float) -> float:
     """The share of the steps that differ by no more than this part from the one in the middle."""
-    steps = np.abs(np.diff(values[~np.isnan(values)]))
+    steps = np.diff(values[~np.isnan(values)])
     middle = float(np.median(steps)) if len(steps) else 0.0
     return float((np.abs(steps / middle - 1) <= tolerance).mean()) if middle else 0.0
 

@@ -74,9 +74,9 @@ class Model:
         return tuple(map(Column, channels.split("\n"))) if channels else self.meta.columns
 
     @property
-    def rate(self) -> int | None:
+    def rate(self) -> float | None:
         """What series were sampled at in training, in Hz, where that is known."""
-        return int(self.meta.extra.get("rate", 0)) or None
+        return float(self.meta.extra.get("rate", 0)) or None
 
     @property
     def stride(self) -> int | None:

@@ -37,9 +37,9 @@ class Resampled(nn.Module):
 
     kernels: Tensor
 
-    def __init__(self, old: int, new: int) -> None:
+    def __init__(self, old: float, new: float) -> None:
         super().__init__()
-        ratio = Fraction(new, old).limit_denominator(_FINEST)
+        ratio = (Fraction(new) / Fraction(old)).limit_denominator(_FINEST)
         self.new, self.old = ratio.numerator, ratio.denominator
         band = _BAND * min(1.0, self.new / self.old)
         self.reach = math.ceil(_ZEROS / band)

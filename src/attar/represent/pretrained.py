@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PREFIX = "hf:"
 # Of a model of images and texts, by what it takes.
 _TOWERS = {"pixel_values": "vision_model", "input_ids": "text_model"}
+# How many times as low as that of a model the rate of a sound may be.
+_FAR = 100
 
 
 class Pretrained(Pretext):
@@ -47,7 +49,8 @@ class Pretrained(Pretext):
         temperature: τ of NT-Xent.
         lr: highest learning rate.
         rate: that series are sampled at, in Hz: they are brought to that which the model was made for, where its
-            preprocessor_config.json says it. None: not known, they go in as they are.
+            preprocessor_config.json says it. None, or more than a hundred times lower, as of no sound: they go in
+            as they are.
         kind: that was learnt from samples which `translate` returned; "image", "series".
         random_state: seed of dropout and the order of samples.
 
@@ -72,7 +75,7 @@ class Pretrained(Pretext):
         batch_size: int = 64,
         temperature: float = 0.05,
         lr: float = 2e-5,
-        rate: int | None = None,
+        rate: float | None = None,
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -121,7 +124,7 @@ def translate(backbone: str, kind: Kind, x: Floats, columns: tuple[Column, ...])
 
 
 def refuse_unsuited(
-    backbone: str, kind: type[Kind], x: Floats, columns: tuple[Column, ...], rate: int | None = None
+    backbone: str, kind: type[Kind], x: Floats, columns: tuple[Column, ...], rate: float | None = None
 ) -> None:
     """Find out by one sample, the longest, whether there is such a model that takes samples of the kind.
 
@@ -138,7 +141,7 @@ def refuse_unsuited(
 class _Backbone(nn.Module):
     """Normalised samples to `(n, dim)`."""
 
-    def __init__(self, backbone: str, kind: Kind, rate: int | None) -> None:
+    def __init__(self, backbone: str, kind: Kind, rate: float | None) -> None:
         super().__init__()
         transformers = _package()
         with _quiet(), _readable(backbone):
@@ -156,7 +159,9 @@ class _Backbone(nn.Module):
         self.channels = int(getattr(seen, "num_channels", 3))
         self.size = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
         heard = _rate(backbone)
-        self.at_rate = Resampled(rate, heard) if rate and heard and rate != heard else nn.Identity()
+        self.at_rate = (
+            Resampled(rate, heard) if rate and heard and rate != heard and heard <= _FAR * rate else nn.Identity()
+        )
         with torch.enable_grad(), _readable(backbone, f"take samples of kind {kind.name!r}", "name another backbone"):
             x = kind.preprocess()(torch.zeros(1, *kind.shape))
             self.model = _encoder(whole, next(iter(kind.backbone_inputs(x, self.channels, self.size))))
