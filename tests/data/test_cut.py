@@ -246,6 +246,29 @@ def test_rows_are_brought_to_the_rate_of_the_model_with_their_labels(tmp_path) -
         assert f"1 recording is sampled at {rate} Hz, and brought to 10 Hz" in new.notes
 
 
+def test_rows_are_put_in_the_order_of_time_and_parted_at_pauses(tmp_path) -> None:
+    t, who = np.arange(200), np.repeat(["p", "q"], 100)
+    at = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.where(t < 60, t, t + 3600), unit="s")
+    frame = pd.DataFrame({"at": at, "who": who, "a": np.sin(t), "b": t % 7, "did": np.where(t < 60, "u", "v")})
+    source = str(tmp_path / "log.csv")
+    frame.to_csv(source, index=False)
+    tidy = read(source, label_column="did", group_column="who", cut=Cut(20, 10))
+    assert {name.rpartition("@")[0] for name in tidy.ids} == {"p", "p@60", "q"}
+    assert "'at' pauses or starts anew at 1 place: another recording begins there" in tidy.notes
+    assert not (tidy.y == -1).any()
+    assert tidy.group_names == ("p", "q")
+    (tmp_path / "labels.csv").write_text("p,x\nq,y\n")
+    of_file = read(source, labels=tmp_path / "labels.csv", group_column="who", cut=Cut(20, 10))
+    assert [of_file.classes[one] for one in of_file.y] == ["y" if name[0] == "q" else "x" for name in of_file.ids]
+    for untidy in (frame[::-1], frame.sample(frac=1, random_state=0)):
+        untidy.to_csv(source, index=False)
+        said = read_for_evaluation(
+            source, kind="series", shape=(2, 20), columns=CHANNELS, stride=10, by="who", label_column="did"
+        )
+        assert "rows are not in the order of 'at': they are sorted by it" in said.notes
+        assert {one.tobytes() for one in said.x} == {one.tobytes() for one in tidy.x}
+
+
 @pytest.mark.parametrize("step", [1, 10, -1])
 def test_a_time_that_stands_still_or_runs_back_is_no_channel(tmp_path, step: int) -> None:
     rows = 400

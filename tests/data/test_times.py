@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attar.data.times import is_time, rate_of
+from attar.data.times import in_order, is_time, rate_of
 
 RNG = np.random.default_rng(0)
 T = np.arange(400) / 50
@@ -39,3 +39,26 @@ def test_what_only_rises_is_no_time_unless_it_is_even_or_called_so() -> None:
     assert not is_time("x", [T, meter])
     assert is_time("elapsed_ms", [meter])
     assert not is_time("t", [RNG.standard_normal(400)])
+
+
+@pytest.mark.parametrize("rows", [np.arange(400)[::-1], RNG.permutation(400), np.r_[:7, 8, 7, 9:400]])
+def test_rows_are_sorted(rows: np.ndarray) -> None:
+    (order,), moved = in_order(T[rows])
+    assert moved
+    assert (T[rows][order] == T).all()
+    assert is_time("time", [T[rows]])
+
+
+@pytest.mark.parametrize("when", [T, T // 1, np.where(T % 1, np.nan, T), np.full(400, np.nan), T[:1], T[:0]])
+def test_rows_in_order_stay(when: np.ndarray) -> None:
+    (order,), moved = in_order(when)
+    assert not moved
+    assert order.tolist() == list(range(len(when)))
+
+
+def test_a_pause_or_a_new_beginning_parts_and_packets_do_not() -> None:
+    paused, again = np.where(T < 3, T, T + 5), np.where(T < 3, T, T - 3)
+    for when in (paused, again):
+        assert [len(part) for part in in_order(when)[0]] == [150, 250]
+    assert [len(part) for part in in_order(paused[::-1])[0]] == [150, 250]
+    assert len(in_order(np.repeat(T[::10], 10) + 1e-4 * np.tile(np.arange(10), 40))[0]) == 1

@@ -13,7 +13,7 @@ from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Floats, Int
 from attar.data.labels import encode_labels
 from attar.data.rates import at_one_rate, nearest
 from attar.data.raw import Raw
-from attar.data.times import called_time, is_time, like_time, rate_of, unit_of
+from attar.data.times import called_time, in_order, is_time, like_time, rate_of, unit_of
 from attar.data.windows import stretches
 from attar.errors import DataError, inflected, listed
 
@@ -212,8 +212,8 @@ def rows_as_recordings(
     groups = [""] * rows if raw.groups is None else ["" if is_missing(one) else str(one) for one in raw.groups]
     values = np.asarray(raw.x, dtype=np.float64)
     codes, classes = encode_labels([None] * rows if raw.y is None else raw.y, exact=raw.exact, where=name)
-    parts = _runs(groups)
-    if np.median([part.stop - part.start for part in parts]) < steps and len(parts) > len(set(groups)):
+    parts, order = _runs(groups), np.arange(rows)
+    if np.median([len(part) for part in parts]) < steps and len(parts) > len(set(groups)):
         notes.append("rows of several groups take turns: those of one are put together")
         place = {group: i for i, group in enumerate(dict.fromkeys(groups))}
         order = np.argsort([place[group] for group in groups], kind="stable")
@@ -222,19 +222,23 @@ def rows_as_recordings(
     kept, times, notes = _channels(raw, values, parts, notes, _wanted(raw, channels, name) if channels else None)
     if not kept:
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
-    x, rate, said = at_one_rate([values[part][:, kept].T for part in parts], _rates(times, values, parts), rate)
+    parts, said = _by_time(raw, times, values, parts)
+    x, rate, brought = at_one_rate([values[part][:, kept].T for part in parts], _rates(times, values, parts), rate)
+    of = [groups[part[0]] for part in parts]
+    # A second one of a name is told by the row that it begins at.
+    ids = [f"{one or name}" if one not in of[:i] else f"{one or name}@{order[parts[i][0]]}" for i, one in enumerate(of)]
     recordings = replace(
         raw,
         x=[*map(np.ascontiguousarray, x)],
         y=None,
-        ids=[f"{groups[part.start] or name}" for part in parts],
+        ids=ids,
         columns=tuple(raw.columns[j] for j in kept),
         kind="series",
-        notes=(*notes, *said),
-        groups=None if raw.groups is None else [groups[part.start] or None for part in parts],
+        notes=(*notes, *said, *brought),
+        groups=None if raw.groups is None else [one or None for one in of],
         rate=rate,
     )
-    of_steps = [codes[part][nearest(part.stop - part.start, one.shape[1])] for part, one in zip(parts, x)]
+    of_steps = [codes[part][nearest(len(part), one.shape[1])] for part, one in zip(parts, x)]
     return recordings, Steps(classes, tuple(of_steps))
 
 
@@ -257,10 +261,27 @@ def grouped_by(raw: Raw, name: str | None) -> Raw:
     return replace(raw, x=np.delete(raw.x, j, 1), columns=(*raw.columns[:j], *raw.columns[j + 1 :]), groups=groups)
 
 
-def _runs(groups: list[str]) -> list[slice]:
-    """Where the same group follows itself."""
-    begins = [i for i in range(len(groups)) if i == 0 or groups[i] != groups[i - 1]]
-    return [slice(begin, end) for begin, end in zip(begins, [*begins[1:], len(groups)])]
+def _runs(groups: list[str]) -> list[Ints]:
+    """The rows of each run of a group."""
+    begins = [i for i in range(len(groups)) if i > 0 and groups[i] != groups[i - 1]]
+    return np.split(np.arange(len(groups)), begins)
+
+
+def _by_time(
+    raw: Raw, times: dict[int, float | None], values: Doubles, parts: list[Ints]
+) -> tuple[list[Ints], list[str]]:
+    """Rows in the order of time, in a recording more at each pause, and notes; as they are where no column tells it."""
+    if not times:
+        return parts, []
+    # The finest: beside a time there may be the day.
+    clock = max(times, key=lambda j: (times[j] is not None, len(np.unique(values[:, j]))))
+    column, found = raw.columns[clock].name, [in_order(values[part, clock]) for part in parts]
+    within = [part[rows] for part, (several, _) in zip(parts, found) for rows in several]
+    notes = [f"rows are not in the order of '{column}': they are sorted by it"] * any(moved for _, moved in found)
+    more = len(within) - len(parts)
+    places = inflected(more, "place", "places")
+    notes += [f"'{column}' pauses or starts anew at {more:,} {places}: another recording begins there"] * bool(more)
+    return within, notes
 
 
 def _wanted(raw: Raw, channels: Sequence[Column], name: str) -> list[int]:
@@ -277,7 +298,7 @@ def _wanted(raw: Raw, channels: Sequence[Column], name: str) -> list[int]:
 
 
 def _channels(
-    raw: Raw, values: Doubles, parts: list[slice], notes: list[str], wanted: list[int] | None
+    raw: Raw, values: Doubles, parts: list[Ints], notes: list[str], wanted: list[int] | None
 ) -> tuple[list[int], dict[int, float | None], list[str]]:
     """Which columns are channels, which are of the time, in what unit, and notes; of those not wanted none."""
     names = [column.name for column in raw.columns]
@@ -302,7 +323,7 @@ def _channels(
     return kept, times, notes
 
 
-def _rates(times: dict[int, float | None], values: Doubles, parts: list[slice]) -> list[float | None]:
+def _rates(times: dict[int, float | None], values: Doubles, parts: list[Ints]) -> list[float | None]:
     """The sampling rate of each recording, by the first column of the time that tells it, or that of most."""
     told = [(j, unit) for j, unit in times.items() if unit is not None]
     rates = [next(filter(None, (rate_of(values[part, j] * unit) for j, unit in told)), None) for part in parts]

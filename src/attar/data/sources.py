@@ -141,7 +141,10 @@ class _Told:
 
     def on(self, dataset: Dataset, skipped: tuple[str, ...]) -> Dataset:
         """The dataset with what the files say; one that is skipped may be named too."""
-        n, ids = len(dataset), [*dataset.ids.tolist(), *skipped]
+        n, names = len(dataset), {*dataset.ids.tolist()}
+        # Where a recording pauses, another one of its name begins.
+        parts = [whole if (whole := name.rpartition("@")[0]) in names else name for name in dataset.ids.tolist()]
+        ids = [*parts, *skipped]
         if self.labels is not None:
             path, labels = self.labels
             y = match_labels(labels, ids, path)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from attar.data.dataset import Array, Doubles
+from attar.data.dataset import Array, Doubles, Ints
 
 # Fewer steps, and fewer values, than these go one way by chance.
 _STEPS = 10
@@ -16,6 +16,8 @@ _STEPS = 10
 _MOST, _EVEN = 0.8, 0.1
 # How many steps a pause is as long as, and one at whose place some are lost.
 _PAUSE, _LOST = 10, 1.75
+# The time falls at more than this part of the steps where rows are not in its order, and at most pauses at this part.
+_TURNED, _OFTEN = 0.1, 0.05
 # What a column of the time may be called, but for a unit, and units in seconds.
 _NAMES = frozenset({"time", "timestamp", "date", "datetime", "elapsed", "uptime"})
 _LETTERS = (["t"], ["ts"])
@@ -61,13 +63,16 @@ def like_time(parts: Sequence[Array]) -> bool:
 
 
 def is_time(name: str, parts: Sequence[Array]) -> bool:
-    """Whether a column is of the time: its values go one way, and that evenly, or it is called so.
+    """Whether a column is of the time: its values go one way, evenly or as it is called so, or evenly in another order.
 
     >>> rows = np.arange(20)
-    >>> is_time("a", [rows / 50]), is_time("a", [rows**2]), is_time("time", [rows**2]), is_time("time", [rows % 7])
+    >>> is_time("a", [rows / 50]), is_time("a", [rows**2]), is_time("time", [rows**2]), is_time("time", [rows % 4])
     (True, False, True, False)
     """
-    return like_time(parts) and (called_time(name) or all(_share(part, _EVEN) >= _MOST for part in _long(parts)))
+    long = _long(parts)
+    if not like_time(parts):
+        return called_time(name) and bool(long) and all(_evenly(part) or _evenly(np.sort(part)) for part in long)
+    return called_time(name) or all(map(_evenly, long))
 
 
 def rate_of(seconds: Doubles) -> float | None:
@@ -89,6 +94,39 @@ def rate_of(seconds: Doubles) -> float | None:
     short = np.abs(many) < _PAUSE
     rate = float(np.where(many > _LOST, np.round(many), 1)[short].sum() / abs(steps[short].sum()))
     return float(f"{rate:.3g}") if rate < 100 else float(round(rate))
+
+
+def in_order(when: Doubles) -> tuple[list[Ints], bool]:
+    """Rows in the order of time, parted where it pauses or starts anew.
+
+    Where it often falls, as in a log that was shuffled or has its newest row first, and where steps are often far
+    longer than others, as of values that are sent in packets, that is nothing new.
+
+    Arguments:
+        when: a row was, in any unit `(n,)`; one of which this is not known follows the one before.
+
+    Returns:
+        The rows of each part, and whether they had another order.
+
+    >>> parts, moved = in_order(np.array([*range(30), 50, 51, 53, 52.0]))
+    >>> [part[-4:].tolist() for part in parts], moved
+    ([[26, 27, 28, 29], [30, 31, 33, 32]], True)
+    """
+    order, unknown = np.arange(len(when)), np.isnan(when)
+    if len(when) < 2 or unknown.all():
+        return [order], False
+    when = when[np.maximum.accumulate(np.where(unknown, unknown.argmin(), order))]
+    if (np.diff(when) < 0).mean() > _TURNED:
+        order = np.argsort(when, kind="stable")
+    steps = np.abs(np.diff(when[order]))
+    pauses = steps > _PAUSE * np.median(steps[steps > 0]) if steps.any() else steps > 0
+    ends = np.flatnonzero(pauses & (pauses.mean() <= _OFTEN)) + 1
+    parts = [part[np.argsort(when[part], kind="stable")] for part in np.split(order, ends)]
+    return parts, bool((np.diff(np.concatenate(parts)) < 0).any())
+
+
+def _evenly(values: Doubles) -> bool:
+    return _share(values, _EVEN) >= _MOST
 
 
 def _share(values: Array, tolerance: float) -> float:
