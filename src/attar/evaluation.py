@@ -163,10 +163,12 @@ def evaluate(
         strict=strict,
     )
     notes, report = [*dataset.notes, *loaded.doubts(dataset.x)], progress or Silent()
-    of_all = None
+    of_all, labelled = None, len(dataset.labelled)
     if per_recording:
         with report.task("evaluate", len(dataset)) as task:
             dataset, of_all = of_recordings(dataset, loaded.predict_proba(dataset.x, task.advance))
+        if labelled and not len(dataset.labelled):
+            raise LabelError(f"{source}: every recording holds more than one label; leave --per-recording away")
     judged = dataset.labelled
     if dataset.test is not None and np.isin(judged, dataset.test).any():
         judged = np.intersect1d(judged, dataset.test)

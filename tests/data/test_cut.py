@@ -122,6 +122,13 @@ def test_a_model_of_windows_cuts_what_it_is_asked_about(tmp_path) -> None:
     found = evaluate(model, str(new), label_column="did", group_column="who")
     assert found.accuracy > 0.9
     assert found.n > 30
+    with pytest.raises(LabelError, match="every recording holds more than one label; leave --per-recording away"):
+        evaluate(model, str(new), label_column="did", per_recording=True)
+    pd.read_csv(new).assign(did=["u", "v"] * 300).to_csv(tmp_path / "fast.csv", index=False)
+    with pytest.raises(
+        LabelError, match="every window of 20 steps holds more than one label; teach a model on shorter"
+    ):
+        evaluate(model, str(tmp_path / "fast.csv"), label_column="did")
     assert not any("since 1970" in note for note in found.notes)
     said = read_for_prediction(str(new), kind="series", shape=(2, 20), columns=CHANNELS, stride=10)
     assert said.ids[:3].tolist() == ["new@0", "new@10", "new@20"]

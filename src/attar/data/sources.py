@@ -234,7 +234,14 @@ def read_for_evaluation(
         alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
     )
     dataset = told.on(found, raw.skipped)
-    return dataset if cut is None else windows_of(dataset, cut, None if told.labels else steps)
+    if cut is None:
+        return dataset
+    windows = windows_of(dataset, cut, None if told.labels else steps)
+    if told.labels is None and steps is not None and steps.classes and not windows.classes:
+        raise LabelError(
+            f"{source}: every window of {cut.steps:,} steps holds more than one label; teach a model on shorter windows"
+        )
+    return windows
 
 
 def _in_time(
