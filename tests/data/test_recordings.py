@@ -9,15 +9,16 @@ import pytest
 
 from attar.data.dataset import Column, Form
 from attar.data.recordings import read_recording, read_recordings
+from attar.data.sources import read_for_prediction
 from attar.errors import DataError
 
 
-def sound(path, rate=8000, steps=4):
+def sound(path, rate=8000, steps=4, channels=1):
     with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(rate)
-        file.writeframes(b"\0\x40" * steps)
+        file.writeframes((b"\0\x40" + b"\0\0" * (channels - 1)) * steps)
     return path
 
 
@@ -134,6 +135,23 @@ def test_broken_recordings_are_skipped_and_named(tmp_path):
             read_recordings([paths[0], path], strict=True)
     with pytest.raises(DataError, match="none of 1 recordings"):
         read_recordings(paths[1:2], strict=False)
+
+
+def test_a_stereo_sound_among_others_becomes_mono(tmp_path):
+    mono = [sound(tmp_path / f"{name}.wav") for name in "ab"]
+    both = [sound(tmp_path / f"{name}.wav", channels=2) for name in "cde"]
+    raw, _ = read_recordings([*mono, both[0]], strict=True)
+    assert [item.tolist() for item in raw.x] == [[[0.5] * 4], [[0.5] * 4], [[0.25] * 4]]
+    assert raw.notes[0] == "1 sound is taken as the mean of its channels"
+    assert read_recordings(both, strict=True)[0].x[0].shape == (2, 4)
+    with pytest.raises(DataError, match=r"1 channels where c\.wav has 2"):
+        read_recordings([*both, mono[0]], strict=True)
+    for stride in (None, 2):
+        form = Form(kind="series", shape=(1, 4), columns=(), rate=4000, stride=stride, by=None)
+        new = read_for_prediction(str(both[0]), **form)
+        assert (new.x[0, 0, :2].tolist(), new.ids[0].partition("@")[0]) == ([0.25] * 2, "c.wav")
+        assert not any("sampled at 8000 Hz, full scale" in note for note in new.notes)
+        assert "1 recording is sampled at 8000 Hz, and brought to 4000 Hz" in new.notes
 
 
 def test_rates_and_orientation_are_said(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,8 @@ def read_recording(path: Path) -> Recording:
 def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = None) -> tuple[Raw, list[int]]:
     """Read recordings, channels in the order of the first, and bring them to one sampling rate.
 
+    Sounds of several channels become one where most have one, or a model takes one.
+
     Arguments:
         paths: one file each.
         strict: refuse an unreadable recording rather than skip it.
@@ -117,6 +119,13 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
         f"column '{name}' holds dates or times: it says when a step was, and is no channel"
         for name in dict.fromkeys(name for item in found for name in item.clocks)
     ]
+    sounds = [i for i, item in enumerate(found) if paths[kept[i]].suffix.lower() == ".wav"]
+    several = [i for i in sounds if len(found[i].x) > 1]
+    if several and (2 * len(several) < len(sounds) if form is None else form["shape"][0] == 1):
+        for i in several:
+            found[i] = replace(found[i], x=found[i].x.mean(0, keepdims=True))
+        are, their = inflected(len(several), "sound is", "sounds are"), inflected(len(several), "its", "their")
+        notes.append(f"{len(several)} {are} taken as the mean of {their} channels")
     x = [_ordered(item, found[0], paths[kept[i]], paths[kept[0]]) for i, item in enumerate(found)]
     names = found[0].names
     parts = [[item[i] for item in x] for i in range(len(x[0]))]
@@ -138,11 +147,7 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
         rates = [one or (unit and rate_of(part.astype(np.float64) * unit)) for one, part in zip(rates, parts[i])]
     x, names = [np.delete(item, times, 0) for item in x], tuple(np.delete(names, times).tolist())
     x, rate, said = at_one_rate(x, rates, None if form is None else form["rate"])
-    notes += (
-        said
-        if said or rate is None
-        else [f"sampled at {rate:g} Hz" + ", full scale is 1" * all(path.suffix.lower() == ".wav" for path in paths)]
-    )
+    notes += said if said or rate is None else [f"sampled at {rate:g} Hz" + ", full scale is 1" * bool(sounds)]
     if min(item.shape[0] for item in x) > max(item.shape[1] for item in x):
         notes.append(
             f"{x[0].shape[0]} channels of {x[0].shape[1]} steps: if it is the other way round, transpose the files"

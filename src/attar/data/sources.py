@@ -261,13 +261,9 @@ def _in_time(
 def _raw_to_predict(source: str, form: Form, **asked: Any) -> Raw:
     path = Path(source).expanduser()
     kind, shape, columns, by = form["kind"], form["shape"], form["columns"], form["by"]
-    if (
-        kind == "series"
-        and form["stride"] is None
-        and (shape[0] > 1 or columns)
-        and path.is_file()
-        and path.suffix.lower() in (*DELIMITED, *PARQUET)
-    ):
+    suffix = path.suffix.lower() if kind == "series" and path.is_file() else ""
+    whole = form["stride"] is None and (shape[0] > 1 or bool(columns))
+    if suffix == ".wav" or (whole and suffix in (*DELIMITED, *PARQUET)):
         # A row of a table is a recording of one channel; where there are several, or a name, the table is a recording.
         return replace(read_recordings([path], strict=True, form=form)[0], ids=(path.name,))
     text = [column.name for column in columns if column.categories or column.tokenizer]
