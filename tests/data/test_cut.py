@@ -60,6 +60,9 @@ def test_windows_are_those_of_a_loop() -> None:
     assert found.windows.recordings.tolist() == of.tolist()
     assert found.test.tolist() == np.flatnonzero(of == 3).tolist()
     assert found.stride == 3
+    assert found.notes[-1].endswith("4 steps, one every 3: those of one recording are judged together")
+    one = windows_of(from_arrays(recordings[2:3]), Cut(2, 1), judged=False)
+    assert one.notes[-1] == "1 recording is cut into 1 window of 2 steps, one every 1"
     assert not any("padded" in note for note in found.notes)
 
 
@@ -152,6 +155,7 @@ def test_a_table_to_predict_is_cut_by_the_column_that_told_recordings_apart(tmp_
     assert model.by == column
     said = read_for_prediction(str(new), **model.form)
     assert {name.partition("@")[0] for name in said.ids} == {"p1", "q1"}
+    assert not any("judged" in note for note in said.notes)
     judged = read_for_evaluation(str(new), **model.form, label_column="did")
     assert judged.ids.tolist() == said.ids.tolist()
     asked = read_for_evaluation(str(new), **model.form, label_column="did", group_column=column)

@@ -74,13 +74,14 @@ class Steps:
     codes: tuple[Ints, ...]
 
 
-def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None) -> Dataset:
+def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None, *, judged: bool = True) -> Dataset:
     """Each recording in windows, which have its label, group and part.
 
     Arguments:
         dataset: series, padded with NaN at their end.
         cut: how.
         labels: where the steps have their own. A window whose labelled steps have one has that, and another one none.
+        judged: whether they are learnt from or judged, and not predicted alone.
 
     Raises:
         DataError: samples of another kind.
@@ -99,9 +100,10 @@ def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None) -> Datas
     for window, (i, start) in zip(x, places):
         part = dataset.x[i, :, start : start + cut.steps]
         window[:, : part.shape[1]] = part
+    are, windows = inflected(len(dataset), "recording is", "recordings are"), inflected(len(of), "window", "windows")
     notes = [
-        f"{len(dataset):,} {inflected(len(dataset), 'recording is', 'recordings are')} cut into {len(of):,} windows of "
-        f"{cut.steps:,} steps, one every {cut.stride:,}: those of one recording are judged together"
+        f"{len(dataset):,} {are} cut into {len(of):,} {windows} of {cut.steps:,} steps, one every {cut.stride:,}"
+        + ": those of one recording are judged together" * judged
     ]
     y, classes = dataset.y[of], dataset.classes
     if labels is not None:

@@ -194,11 +194,11 @@ def read_for_prediction(
     raw = _raw_to_predict(source, form, label_column="", strict=strict)
     alone = replace(raw, y=None, groups=None, test=None, notes=tuple(note for note in raw.notes if note != PATIENTS))
     cut = None if stride is None else Cut(shape[1], stride)
-    alone, _ = _in_time(alone, source, cut, columns, by, rate)
+    alone = replace(_in_time(alone, source, cut, columns, by, rate)[0], groups=None)
     found = conform(
         alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
     )
-    return found if cut is None else windows_of(found, cut)
+    return found if cut is None else windows_of(found, cut, judged=False)
 
 
 def read_for_evaluation(
