@@ -72,7 +72,7 @@ def test_what_cannot_be_explored_is_refused_before_anything_is_written(x, why, t
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("given", [{"labels": "labels.csv"}, {"label_column": "kind"}])
+@pytest.mark.parametrize("given", [{"labels": "labels.csv"}, {"label_column": "kind"}, {"group_column": "who"}])
 def test_labels_of_an_array_are_refused_and_not_ignored(tmp_path, given):
     with pytest.raises(LabelError, match="a file or a folder"):
         attar.explore(np.eye(9), out=tmp_path / "run", **given)

@@ -51,6 +51,8 @@ def explore(
     kind: str | None = None,
     labels: str | Path | None = None,
     label_column: str | None = None,
+    groups: str | Path | None = None,
+    group_column: str | None = None,
     seconds: float | None = None,
     seed: int = 0,
     side: int | None = None,
@@ -72,6 +74,9 @@ def explore(
         kind: "image", "series", "table" or "text" where the guess would be wrong.
         labels: file of id and label, to colour by; of a file or a folder.
         label_column: of a table in a file.
+        groups: file of id and group, such as a person: what is of one belongs together.
+        group_column: of a table in a file, or an array of an NPZ file, that says the same; where rows are cut into
+            windows, it tells recordings apart.
         seconds: that the autoencoder is trained for, where there are enough samples for one; None: half a minute, and
             up to two for many samples.
         seed: of everything random.
@@ -97,15 +102,19 @@ def explore(
             kind=kind,
             labels=given,
             label_column=label_column,
+            groups=None if groups is None else Path(groups),
+            group_column=group_column,
             side=side,
             cut=Cut.of(window, stride),
             strict=strict,
             centre=True,
         )
-    elif labels is None and label_column is None:
+    elif labels is label_column is groups is group_column is None:
         where, dataset = "x", from_arrays(source, kind=kind, centre=True)
     else:
-        raise LabelError("x: labels are read for a file or a folder; give one as the source, or leave them away")
+        raise LabelError(
+            "x: labels and groups are read for a file or a folder; give one as the source, or leave them away"
+        )
     _refuse(dataset, where)
     n = len(dataset)
     progress.say(f"{dataset.kind} · {n:,} samples of {' × '.join(map(str, dataset.x.shape[1:]))}")
@@ -116,6 +125,8 @@ def explore(
         "kind": kind,
         "labels": None if labels is None else str(labels),
         "label_column": label_column,
+        "groups": None if groups is None else str(groups),
+        "group_column": group_column,
         "seconds": seconds,
         "seed": seed,
         "side": side,

@@ -119,8 +119,8 @@ def _verdict(dataset: Dataset, found: Survey, n: int) -> str:
 
 
 def _colours(dataset: Dataset, found: Survey) -> Iterable[Colour]:
-    groups = tuple(f"group {g + 1}" for g in range(int(found.group.max()) + 1))
-    yield Colour("group", found.group.astype(np.float32), groups, "clusters of k-means among the principal components")
+    clusters = tuple(f"cluster {g + 1}" for g in range(int(found.cluster.max()) + 1))
+    yield Colour("cluster", found.cluster.astype(np.float32), clusters, "of k-means among the principal components")
     yield Colour("density", found.log_density, (), "log p(z), from a mixture of normal densities: large where many are")
     yield Colour(
         "oddness", -np.log10(found.p_value), (), "−log₁₀ of the chance that a sample like the others is so odd"
@@ -169,13 +169,13 @@ def _panels(dataset: Dataset, found: Survey) -> Iterable[Panel]:
     )
     dense = np.argsort(-found.log_density, kind="stable")
     middle = [
-        line(f"group {g + 1}", members[np.argsort(found.from_middle[members], kind="stable")][:_ROW])
-        for g in range(int(found.group.max()) + 1)
-        for members in (np.flatnonzero(found.group == g),)
+        line(f"cluster {g + 1}", members[np.argsort(found.from_middle[members], kind="stable")][:_ROW])
+        for g in range(int(found.cluster.max()) + 1)
+        for members in (np.flatnonzero(found.cluster == g),)
     ]
     yield Panel(
         "The most typical samples",
-        "Where the density is largest, and nearest to the middle of each group.",
+        "Where the density is largest, and nearest to the middle of each cluster.",
         (line("highest density", dense[:_ROW]), *middle),
     )
     if found.latents:

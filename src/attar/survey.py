@@ -1,4 +1,4 @@
-"""What there is to see in samples without labels, stage by stage: directions, neighbours, map, groups, p(x)."""
+"""What there is to see in samples without labels, stage by stage: directions, neighbours, map, clusters, p(x)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FEW, _JUDGED = 8, 10
 _ALL, _LARGEST, _CHANCE = 1024, 128, 512
 # Steps of the map over all samples together, and epochs at most and at least.
 _MAPPED, _EPOCHS = 10_000_000, (100, 200)
-# Samples that a density, a detector and a clustering are fitted on; numbers of groups that are tried.
+# Samples that a density, a detector and a clustering are fitted on; numbers of clusters that are tried.
 _DENSITY, _DETECTOR, _GROUPED, _GROUPS = 10_000, 4_000, 2_000, (3, 4, 5, 6, 8, 10, 12)
 # Samples that are scored at once.
 _AT_ONCE = 8192
@@ -71,7 +71,7 @@ class Survey:
         plane, places: two principal components, and the map of neighbours, each `(n, 2)`.
         log_density: log p(z) of each sample `(n,)`.
         normality, p_value: of each sample `(n,)`, larger for more usual ones.
-        group: of each sample `(n,)`; and how far it is from the middle of it.
+        cluster: of each sample `(n,)`; and how far it is from the middle of it.
         latents: that lead back to samples; none where none does.
         shown, ends: indices of samples that were rebuilt, and `(2, pairs)` that were gone between.
     """
@@ -84,7 +84,7 @@ class Survey:
     log_density: Floats
     normality: Floats
     p_value: Floats
-    group: Ints
+    cluster: Ints
     from_middle: Floats
     latents: list[Latent]
     shown: Ints
@@ -121,8 +121,8 @@ def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, p
         progress.say(f"{finding.name.lower():<32}{finding.said}")
     density = run.stage("density", lambda _: _density(z[:, :DIM], seed)).arrays["log_density"]
     odd = run.stage("oddness", lambda _: _oddness(z, unique, position, seed, progress)).arrays
-    groups = run.stage("groups", lambda _: _groups(z, seed)).arrays
-    shown, ends = _chosen(groups["group"], unique, seed)
+    clusters = run.stage("clusters", lambda _: _clusters(z, seed)).arrays
+    shown, ends = _chosen(clusters["cluster"], unique, seed)
     latents = _latents(kind, x, v, epochs, precision, shown, ends, seed, run, progress)
     plane = np.zeros((len(x), 2), dtype=np.float32)
     plane[:, : min(2, z.shape[1])] = z[:, :2]
@@ -135,8 +135,8 @@ def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, p
         density,
         odd["normality"],
         odd["p_value"],
-        groups["group"],
-        groups["from_middle"],
+        clusters["cluster"],
+        clusters["from_middle"],
         latents,
         shown,
         ends,
@@ -201,7 +201,7 @@ def _oddness(z: Floats, unique: Ints, position: Ints, seed: int, progress: Progr
     return Result({"normality": normality, "p_value": p_value})
 
 
-def _groups(z: Floats, seed: int) -> Result:
+def _clusters(z: Floats, seed: int) -> Result:
     """k-means clusters, as many as have the best silhouette on some of the samples."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
@@ -217,26 +217,26 @@ def _groups(z: Floats, seed: int) -> Result:
         if score > best:
             best, middles = score, means.cluster_centers_
     square = ((z**2).sum(axis=1)[:, None] - 2 * z @ middles.T) + (middles**2).sum(axis=1)
-    group = square.argmin(axis=1)
+    cluster = square.argmin(axis=1)
     # The largest first.
-    rank = np.argsort(np.argsort(-np.bincount(group, minlength=len(middles)), kind="stable"), kind="stable")
-    far = np.linalg.norm(z - middles[group], axis=1).astype(np.float32)
-    return Result({"group": rank[group], "from_middle": far})
+    rank = np.argsort(np.argsort(-np.bincount(cluster, minlength=len(middles)), kind="stable"), kind="stable")
+    far = np.linalg.norm(z - middles[cluster], axis=1).astype(np.float32)
+    return Result({"cluster": rank[cluster], "from_middle": far})
 
 
-def _chosen(group: Ints, unique: Ints, seed: int) -> tuple[Ints, Ints]:
-    """Samples to rebuild, and pairs of different groups to go between."""
+def _chosen(cluster: Ints, unique: Ints, seed: int) -> tuple[Ints, Ints]:
+    """Samples to rebuild, and pairs of different clusters to go between."""
     order = np.random.default_rng(seed + 1).permutation(unique)
-    # One of each group in turn, so that all of them are seen.
-    turn = np.concatenate([np.arange(len(members)) for members in _by_group(group[order])])
-    place = np.concatenate(_by_group(group[order]))
+    # One of each cluster in turn, so that all of them are seen.
+    turn = np.concatenate([np.arange(len(members)) for members in _by_cluster(cluster[order])])
+    place = np.concatenate(_by_cluster(cluster[order]))
     shown = order[place[np.argsort(turn, kind="stable")]][:REBUILT]
     pairs = min(PAIRS, len(shown) // 2)
     return shown, np.stack([shown[0 : 2 * pairs : 2], shown[1 : 2 * pairs : 2]])
 
 
-def _by_group(group: Ints) -> list[npt.NDArray[np.int64]]:
-    return [np.flatnonzero(group == g) for g in np.unique(group)]
+def _by_cluster(cluster: Ints) -> list[npt.NDArray[np.int64]]:
+    return [np.flatnonzero(cluster == g) for g in np.unique(cluster)]
 
 
 def _latents(

@@ -18,6 +18,18 @@ def test_a_page_and_its_verdict(empty):
     assert other.complaint.startswith("attar: runs/petals-explored: an exploration; ")
 
 
+def test_groups_tell_recordings_apart(empty):
+    rng = np.random.default_rng(0)
+    rows = [f"{who},{a:.3f},{b:.3f}" for who in "pqr" for a, b in rng.standard_normal((40, 2))]
+    (empty / "log.csv").write_text("\n".join(["who,a,b", *rows]))
+    called = call("explore", "log.csv", "--window", "8", "--group-column", "who", "--time", "1s")
+    assert called.code == 0
+    assert "3 recordings are cut into 27 windows" in called.err
+    assert "cluster 1" in (empty / "runs/log-explored/explore.html").read_text()
+    (empty / "who.csv").write_text("id,group\nlog,p\n")
+    assert "are of 1 group:" in call("explore", "log.csv", "--window", "8", "--groups", "who.csv", "--time", "1s").err
+
+
 def test_bad_input_is_one_line_and_leaves_nothing(empty):
     np.save(empty / "one.npy", np.ones((1, 3)))
     for source, said in (("one.npy", "one sample"), ("nowhere", "no such file or folder")):

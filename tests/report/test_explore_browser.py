@@ -81,7 +81,7 @@ def test_explorations_work_at_every_width(tmp_path):
         assert result["width"] <= result["room"], name
         assert "train/" in result["card"], name
         assert result["picture"] == ("drawn" if name.startswith("images") else "none"), name
-        assert "group" in result["said"], name
+        assert "cluster" in result["said"], name
         assert "train/00000.png" in result["found"], name
         for what in ("escaped", "recoloured", "scale", "hidden", "zoomed", "moved"):
             assert result[what], (name, what)

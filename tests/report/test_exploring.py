@@ -40,7 +40,7 @@ def petals(n=600, pictures=True, seed=0):
         ids=np.array([f"train/{i:05d}.png" for i in range(n)]),
         layouts={"Neighbours": places, "Principal components": rng.standard_normal((n, 2)).astype(np.float32)},
         colours=(
-            Colour("group", group.astype(np.float32), tuple(f"group {g + 1}" for g in range(6)), "clusters"),
+            Colour("cluster", group.astype(np.float32), tuple(f"cluster {g + 1}" for g in range(6)), "of k-means"),
             Colour("density", np.where(rng.random(n) < 0.1, np.nan, places[:, 0]).astype(np.float32), (), "log p(z)"),
             Colour("label", np.where(rng.random(n) < 0.5, np.nan, group).astype(np.float32), tuple("abcdef"), "given"),
         ),

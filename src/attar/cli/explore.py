@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import LabelColumn, Quiet, Seed, Side, Source, Strict, Stride, Window, seconds_of, shown, typed
+from attar.cli.options import (
+    GroupColumn,
+    Groups,
+    LabelColumn,
+    Quiet,
+    Seed,
+    Side,
+    Source,
+    Strict,
+    Stride,
+    Window,
+    seconds_of,
+    shown,
+    typed,
+)
 
 
 def explore(
@@ -20,6 +34,8 @@ def explore(
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="File of id (or file name) and label, to colour by.")] = None,
     label_column: LabelColumn = None,
+    groups: Groups = None,
+    group_column: GroupColumn = None,
     time: Annotated[
         str | None, typer.Option(help="Train the autoencoder for this time: 30s, 5m; half a minute to two without it.")
     ] = None,
@@ -44,6 +60,8 @@ def explore(
             kind=kind,
             labels=labels,
             label_column=label_column,
+            groups=groups,
+            group_column=group_column,
             seconds=seconds,
             seed=seed,
             side=side,

@@ -21,7 +21,7 @@ from attar.data.raw import Raw, RawLabels
 from attar.data.texts import are_texts, beside, categories_alone, test_part, text_column, tokenize, without_names
 from attar.data.windows import told
 from attar.data.written import holds_a_typing_error, read_written, readings
-from attar.errors import DataError, LabelError, first_line
+from attar.errors import DataError, LabelError, first_line, inflected
 
 KINDS = ("image", "series", "table", "text", "graph")
 _LEAST_SIDE = 5
@@ -362,8 +362,9 @@ def with_groups(dataset: Dataset, groups: RawLabels, where: str) -> Dataset:
                 f"{len(names) - len(first):,} of {len(names):,} groups share copies with others, and are taken together"
             )
         given, names = both, tuple(names[given[i]] for i in first)
+    of = inflected(len(names), "group", "groups")
     notes = [
-        f"the samples are of {len(names):,} groups: those of one are judged together",
+        f"the samples are of {len(names):,} {of}: those of one are judged together",
         *notes,
         *seen_in_training(given, dataset.test, "of groups"),
     ]
