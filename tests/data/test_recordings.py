@@ -115,6 +115,19 @@ def test_the_time_tells_the_rate(tmp_path, column):
     assert {item.shape for item in raw.x} == {(1, 25)}
 
 
+@pytest.mark.parametrize("column", ["time_s", "at"])
+def test_rows_of_a_file_are_in_the_order_of_time_and_its_pauses_are_said(tmp_path, column):
+    t = np.arange(200) / 50 + np.where(np.arange(200) < 150, 0, 60)
+    when = t if column == "time_s" else np.datetime64("2024-01-01") + (t * 1e6).astype("m8[us]")
+    for name, rows in (("a", slice(None)), ("b", slice(None, None, -1))):
+        parquet.write_table(pa.table({column: when[rows], "p": np.sin(t)[rows]}), tmp_path / f"{name}.parquet")
+    raw, _ = read_recordings(sorted(tmp_path.iterdir()), strict=True)
+    assert np.array_equal(raw.x[0], raw.x[1])
+    assert raw.rate == 50
+    assert "1 recording is not in the order of time: sorted by it" in raw.notes
+    assert "time stops or starts anew within 2 recordings: give each part as a file of its own" in raw.notes
+
+
 def test_broken_recordings_are_skipped_and_named(tmp_path):
     np.save(tmp_path / "c.npy", np.zeros((2, 2, 2)))
     np.save(tmp_path / "d.npy", np.array(["x"]))

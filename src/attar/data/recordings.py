@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from attar.data.archives import read_npy
 from attar.data.clock import is_clock
-from attar.data.dataset import Array, Column, Form
+from attar.data.dataset import Array, Column, Doubles, Form
 from attar.data.delimited import read_delimited
 from attar.data.files import read_parquet
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
 from attar.data.tables import DELIMITED, PARQUET, from_arrow
-from attar.data.times import is_time, like_time, rate_of, unit_of
+from attar.data.times import in_order, is_time, like_time, rate_of, unit_of
 from attar.data.wav import read_wav
 from attar.errors import DataError, inflected, listed
 
@@ -32,14 +32,16 @@ class Recording:
     Arguments:
         x: the values.
         names: of the channels, where known.
-        rate: in Hz, of a WAV file, or as its dates or times say.
+        rate: in Hz, of a WAV file.
         clocks: columns that say when a step was, and are no channels.
+        when: in seconds, what those say that could be read `(steps,)`.
     """
 
     x: Array
     names: tuple[str, ...] = ()
     rate: float | None = None
     clocks: tuple[str, ...] = ()
+    when: tuple[Doubles, ...] = ()
 
 
 def read_recording(path: Path) -> Recording:
@@ -70,10 +72,9 @@ def read_recording(path: Path) -> Recording:
     if text is not None:
         raise DataError(f"{path}: column '{text.name}' holds texts; a recording is of numbers, one column per channel")
     when, as_read, _ = from_arrow(table.select(list(clocks)), where=str(path))
-    rates = [rate_of(seconds) for seconds, column in zip(when.T, as_read) if not column.categories]
-    rate = next((one for one in rates if one is not None), None)
+    seconds = tuple(one for one, column in zip(when.T, as_read) if not column.categories)
     # A name has one line, as in the file of the model, also where a header has a unit below it.
-    return Recording(values.T, tuple(" ".join(column.name.split()) for column in columns), rate, clocks)
+    return Recording(values.T, tuple(" ".join(column.name.split()) for column in columns), None, clocks, seconds)
 
 
 def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = None) -> tuple[Raw, list[int]]:
@@ -141,10 +142,8 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
     notes += [
         f"channel {name} only goes one way, in every recording: leave it out if it is the time" for name in rising
     ]
-    rates = [item.rate for item in found]
-    for i in times:
-        unit = unit_of(names[i])
-        rates = [one or (unit and rate_of(part.astype(np.float64) * unit)) for one, part in zip(rates, parts[i])]
+    x, rates, said = _by_time(found, x, {i: unit_of(names[i]) for i in times})
+    notes += said
     x, names = [np.delete(item, times, 0) for item in x], tuple(np.delete(names, times).tolist())
     x, rate, said = at_one_rate(x, rates, None if form is None else form["rate"])
     notes += said if said or rate is None else [f"sampled at {rate:g} Hz" + ", full scale is 1" * bool(sounds)]
@@ -161,6 +160,33 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
     named = names != tuple(f"x{i}" for i in range(len(names)))
     columns = tuple(map(Column, names)) if named else ()
     return Raw(x, columns=columns, kind="series", notes=tuple(notes), rate=rate), kept
+
+
+def _by_time(
+    found: Sequence[Recording], x: Sequence[Array], times: Mapping[int, float | None]
+) -> tuple[list[Array], list[float | None], list[str]]:
+    """Recordings in the order of time, their sampling rates, and notes.
+
+    Arguments:
+        found: as they were read.
+        x: their values `(channels, steps)`.
+        times: which of the channels are of the time, and in what unit.
+    """
+    given, rates, moved, paused = list(x), [item.rate for item in found], 0, 0
+    for i, (item, one) in enumerate(zip(found, x)):
+        told = [*item.when, *(one[j].astype(np.float64) * unit for j, unit in times.items() if unit is not None)]
+        clocks = told or [one[j].astype(np.float64) for j in times]
+        if not clocks:
+            continue
+        parts, turned = in_order(max(clocks, key=lambda seconds: len(np.unique(seconds))))
+        order = np.concatenate(parts)
+        given[i] = one[:, order]
+        rates[i] = next(filter(None, (rate_of(seconds[order]) for seconds in told)), None)
+        moved, paused = moved + turned, paused + (len(parts) > 1)
+    are, pause = inflected(moved, "recording is", "recordings are"), inflected(paused, "recording", "recordings")
+    notes = [f"{moved} {are} not in the order of time: sorted by it"] * bool(moved)
+    notes += [f"time stops or starts anew within {paused} {pause}: give each part as a file of its own"] * bool(paused)
+    return given, rates, notes
 
 
 def _ordered(item: Recording, first: Recording, path: Path, first_path: Path) -> Array:
