@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.covariance import LedoitWolf
+from sklearn.datasets import load_digits
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from attar.data.dataset import Column
@@ -61,6 +63,36 @@ def test_denoising_a_normal_distribution_is_its_wiener_filter(normal):
 
     assert np.square(found - exact).mean() < 0.2 * np.square(y - exact).mean()
     assert np.square(found - x).mean() < 1.05 * np.square(exact - x).mean()
+
+
+def test_what_is_not_damaged_stays_and_few_samples_are_repaired_as_well_as_linearly():
+    images = load_digits().images
+    x, test = images[:150], images[1400:]
+    restorer = Restorer(width=8, epochs=20, batch_size=16, random_state=0).fit(x)
+    np.testing.assert_allclose(restorer.denoise(test, 0.0), test, atol=1e-4)
+
+    rng, mean = np.random.default_rng(0), x.mean(axis=0)
+    flat, gap = (x - mean).reshape(len(x), -1), np.zeros((8, 8), dtype=bool)
+    gap[2:5, 2:5] = True
+    covariance = LedoitWolf(assume_centered=True).fit(flat).covariance_
+    for sigma in (0.3, 2.0):
+        noisy = test + sigma * rng.standard_normal(test.shape)
+        apart = (noisy - mean).reshape(len(test), -1)
+        linear = apart @ np.linalg.solve(covariance + sigma**2 * np.eye(64), covariance)
+        expected = np.square(linear - (test - mean).reshape(len(test), -1)).mean()
+        assert np.square(restorer.denoise(noisy, sigma) - test).mean() < 1.03 * expected
+    hole, rest = gap.ravel(), ~gap.ravel()
+    slope = np.linalg.solve(covariance[np.ix_(rest, rest)], covariance[np.ix_(rest, hole)])
+    filled = (test - mean).reshape(len(test), -1)[:, rest] @ slope
+    expected = np.square(filled - (test - mean)[:, gap]).mean()
+    assert np.square(restorer.inpaint(test, gap) - test)[:, gap].mean() < 1.03 * expected
+
+
+def test_of_few_samples_there_are_more_passes():
+    x = RNG.random((90, 3))
+    # A tenth is set aside, and 81 are 2 batches of 32.
+    assert len(Restorer(width=1, batch_size=32).fit(x).loss_curve_) == 500
+    assert len(small(epochs=3).fit(x).loss_curve_) == 3
 
 
 @pytest.mark.parametrize("kind", ["table", "series", "image"])

@@ -22,14 +22,21 @@ from attar.training.modes import seeded, usual_defaults
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
+    from attar.density._conditional import Conditional
     from attar.kinds.base import Kind
     from attar.training.progress import Progress
 
 
 DAMAGES = ("noise", "holes", "blocks")
 BATCH = 512
+# Passes over the samples, and of few of them as many more as make so many steps.
+_EPOCHS, _STEPS = 20, 1000
+# Samples set aside to judge the network by, as a share and at most, and damaged ones that are made of them at least.
+_ASIDE, _MOST_ASIDE, _JUDGED = 0.1, 1000, 500
+# How far the network may be followed from the first estimate to its own, and up to which shares of the largest noise.
+_TRUSTS, _LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0), (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
 
 class Restorer(BaseEstimator):  # type: ignore[misc]
@@ -39,20 +46,24 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         y = s \odot x + \sigma \varepsilon
 
     Damage is drawn anew for each sample of each batch: noise of a random strength, missing values, or the mean of each
-    block in place of its values. For noise alone the posterior mean is a step up the density of noisy samples,
+    block in place of its values. The network corrects a first estimate, that of a normal distribution: the Wiener
+    filter for noise, linear regression for gaps. How far it is followed is chosen on a tenth of the samples, at most
+    1,000, which nothing learns from, so that a network that has seen too few does no harm. For noise alone the
+    posterior mean is a step up the density of noisy samples,
     :math:`E[x \mid y] = y + \sigma^2 \nabla \log p_\sigma(y)`, so that what is learnt is p(x), blurred.
 
     References:
         Efron, Tweedie's Formula and Selection Bias, 2011, https://doi.org/10.1198/jasa.2011.tm11181
         Vincent, A Connection Between Score Matching and Denoising Autoencoders, 2011,
         https://doi.org/10.1162/NECO_a_00142
+        Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949
 
     Arguments:
         damages: which to learn to repair, among "noise", "holes" and "blocks" (without those in a table, which has no
             resolution); None: all. One alone is learnt sooner.
         noise: largest standard deviation of noise, in standard deviations of the samples.
         width: channels of the network's first layer.
-        epochs: passes over all samples.
+        epochs: passes over the samples; None: 20, and of few samples as many more as make 1,000 steps.
         batch_size: samples in a batch.
         lr: highest learning rate.
         precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
@@ -62,7 +73,9 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         kind_: what was learnt about the kind of data.
-        network_: f on normalised samples.
+        first_: the estimate of a normal distribution, of normalised samples.
+        network_: f on normalised samples, from there.
+        trust_: of each damage how far f is followed from the first estimate, 0 to 1; of noise at five strengths.
         varies_: which columns or channels of normalised samples are not the same in all, `(1, channels, 1, …)`.
         shape_: of one sample.
         loss_curve_: mean loss of each epoch.
@@ -81,7 +94,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         damages: tuple[str, ...] | None = None,
         noise: float = 1.0,
         width: int = 32,
-        epochs: int = 20,
+        epochs: int | None = None,
         batch_size: int = 128,
         lr: float = 3e-3,
         precision: str = "32-true",
@@ -141,7 +154,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
                 f"sigma={sigma:g} is {level:.3g} standard deviations of the samples, and noise={self.noise:g} was "
                 f"learnt; fit a Restorer with noise={level:.2g}"
             )
-        return self._restored(x, float(sigma))
+        return self._restored(x, float(sigma), "noise")
 
     @usual_defaults()
     def inpaint(self, X: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> Floats:
@@ -167,7 +180,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
                     f"got {missing.dtype} of shape {missing.shape}"
                 )
             x = np.where(missing, np.float32(np.nan), x)
-        return np.where(np.isnan(x), self._restored(x, 0.0), x)
+        return np.where(np.isnan(x), self._restored(x, 0.0, "holes"), x)
 
     @usual_defaults()
     def upscale(self, X: npt.ArrayLike) -> Floats:
@@ -196,7 +209,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
                 raw = torch.tensor(x[start : start + BATCH])
                 share = 0.5 * kind.spread(kind.observed(raw).float())
                 seen = kind.spread(kind.preprocess()(raw))
-                out[start : start + BATCH] = self._repaired(seen, share, torch.zeros(1)).numpy()
+                out[start : start + BATCH] = self._repaired(seen, share, torch.zeros(1), "blocks").numpy()
         return out
 
     @usual_defaults()
@@ -204,10 +217,12 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         """Learn from checked samples; arguments as of `attar.training.loop.train`."""
         import torch
 
+        from attar.density._conditional import MOST, Conditional
         from attar.training.loop import train
 
         check_counts(self, "width", "batch_size")
-        check_counts(self, "epochs", least=0)
+        if self.epochs is not None:
+            check_counts(self, "epochs", least=0)
         check_amounts(self, "lr")
         self.kind_ = kind = kind_of(self.kind, X)
         damages = self._damages(kind)
@@ -215,17 +230,24 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         with seeded(seed):
             network = kind.restorer(self.width)
         preprocess = kind.preprocess()
+        order = np.random.default_rng(seed).permutation(len(X))
+        aside = max(1, min(round(_ASIDE * len(X)), _MOST_ASIDE))
+        judged, learnt = X[order[:aside]], X[order[aside:]] if len(X) > 1 else X
+        first = Conditional.learn(preprocess(torch.from_numpy(learnt[:MOST])))
+        per_epoch = max(1, len(learnt) // self.batch_size)
+        epochs = max(_EPOCHS, -(-_STEPS // per_epoch)) if self.epochs is None else self.epochs
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-            raw = torch.from_numpy(X[batch.numpy()])
+            raw = torch.from_numpy(learnt[batch.numpy()])
             x, known = preprocess(raw), kind.observed(raw)
-            return kind.restoration_loss(network(*_damaged(kind, x, known, damages, self.noise, generator)), x, known)
+            given = _damaged(kind, x, known, damages, self.noise, generator)
+            return kind.restoration_loss(network(*given, first(kind, *given)), x, known)
 
         history = train(
             network,
             loss,
-            len(X),
-            epochs=self.epochs,
+            len(learnt),
+            epochs=epochs,
             batch_size=self.batch_size,
             lr=self.lr,
             seed=seed,
@@ -234,7 +256,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
             precision=self.precision,
             name="restorer",
         )
-        self.network_ = network
+        self.network_, self.first_ = network, first
+        self.trust_ = {damage: _trust(network, first, kind, judged, damage, self.noise, seed) for damage in damages}
         self.varies_ = _varying(kind, X)
         self.damages_ = damages
         self.loss_curve_ = list(history.losses)
@@ -254,7 +277,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         if damage not in self.damages_:
             raise DataError(f"only {', '.join(self.damages_)} was learnt; fit a Restorer with {damage!r} among damages")
 
-    def _restored(self, X: Floats, sigma: float) -> Floats:
+    def _restored(self, X: Floats, sigma: float, damage: str) -> Floats:
         import torch
 
         kind = self.kind_
@@ -263,17 +286,24 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
             for start in range(0, len(X), BATCH):
                 raw = torch.tensor(X[start : start + BATCH])
                 share = kind.observed(raw).float()
-                out[start : start + BATCH] = self._repaired(kind.preprocess()(raw), share, level).numpy()
+                out[start : start + BATCH] = self._repaired(kind.preprocess()(raw), share, level, damage).numpy()
         return out
 
-    def _repaired(self, y: Tensor, share: Tensor, level: Tensor) -> Tensor:
+    def _repaired(self, y: Tensor, share: Tensor, level: Tensor, damage: str) -> Tensor:
         """Normalised samples, as far as they are known, to repaired raw ones."""
         import torch
 
         # Any noise on a constant is beyond what was learnt; what it was is known, 0 in normalised samples. Of a
         # category that no sample has, 0 would be an answer among those of the others.
         constant = (self.varies_ == 0) & (self.kind_.noise_level(1.0) > 0)
-        made = self.network_(y * (share > 0) * self.varies_, share, level)
+        y = y * (share > 0) * self.varies_
+        first = self.first_(self.kind_, y, share, level)
+        # What is missing as well is a hole, where these were learnt.
+        seen, missing = self.trust_[damage], self.trust_.get("holes", self.trust_[damage])
+        place = torch.bucketize(level / self.noise, torch.tensor(_LEVELS)).clamp(max=len(seen) - 1)
+        made = torch.lerp(
+            first, self.network_(y, share, level, first), torch.where(share > 0, seen[place], missing[-1])
+        )
         return self.kind_.restore(torch.where(constant, 0.0, made))
 
     def _checked(self, X: npt.ArrayLike, *, reset: bool) -> Floats:
@@ -305,6 +335,29 @@ def _varying(kind: Kind, X: Floats) -> Tensor:
         largest = torch.maximum(largest, x.amax(dim=(0, *range(2, x.ndim)), keepdim=True))
     # The largest of standardised values is at least 1, and of a constant's 0, both up to rounding.
     return (largest > 0.5).float()
+
+
+def _trust(
+    network: nn.Module, first: Conditional, kind: Kind, X: Floats, damage: str, noise: float, seed: int
+) -> Tensor:
+    """How far from the first estimate to the network's own samples are repaired best, of noise at each level."""
+    import torch
+
+    preprocess, generator = kind.preprocess(), torch.Generator().manual_seed(seed)
+    X = np.resize(X, (max(len(X), _JUDGED), *X.shape[1:]))
+    levels = _LEVELS if damage == "noise" else _LEVELS[-1:]
+    losses = torch.zeros(len(levels), len(_TRUSTS))
+    with torch.inference_mode():
+        for start in range(0, len(X), BATCH):
+            raw = torch.from_numpy(X[start : start + BATCH])
+            x, known = preprocess(raw), kind.observed(raw)
+            for level, loss in zip(levels, losses):
+                given = _damaged(kind, x, known, (damage,), level * noise, generator)
+                low = first(kind, *given)
+                high = network(*given, low)
+                found = [kind.restoration_loss(torch.lerp(low, high, trust), x, known) for trust in _TRUSTS]
+                loss += len(raw) * torch.stack(found)
+    return torch.tensor(_TRUSTS)[losses.argmin(1)]
 
 
 def _damaged(

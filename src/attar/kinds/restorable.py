@@ -15,10 +15,11 @@ from attar.errors import DataError
 class Restorable:
     """Samples of which only a part, a noisy copy or a coarse copy is seen.
 
-    x̂ = f(y, s, σ),  y = s ⊙ x + σ ⊙ ε,  ε ~ N(0, 1)
+    x̂ = f(y, s, σ, x₀),  y = s ⊙ x + σ ⊙ ε,  ε ~ N(0, 1)
 
-    with s what is known of each value of a normalised sample: 1, 0 where it is missing, and ½ where the mean of a block
-    stands for each of its values. All have the layout of a normalised sample, or broadcast to it.
+    with x₀ a first estimate, and s what is known of each value of a normalised sample: 1, 0 where it is missing, and ½
+    where the mean of a block stands for each of its values. All have the layout of a normalised sample, or broadcast
+    to it.
 
     A kind overrides all but the last two, or nothing; those that have a resolution override these too.
     """
@@ -28,7 +29,7 @@ class Restorable:
     resolutions: ClassVar[bool] = False
 
     def restorer(self, width: int = 32) -> nn.Module:
-        """A network f(y, s, σ) to what `restoration_loss` and `restore` take; y is 0 where s is."""
+        """A network f(y, s, σ, x₀) to what `restoration_loss` and `restore` take; y is 0 where s is."""
         raise self._cannot()
 
     def observed(self, x: Tensor) -> Tensor:
