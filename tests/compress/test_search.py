@@ -187,6 +187,17 @@ def test_without_training_where_that_loses_nothing(task, monkeypatch) -> None:
     assert found.chosen.quality >= found.dense.quality - 0.05
 
 
+def test_more_bytes_give_no_worse_network() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1))
+    x = torch.randn(200, 1, 8, 8)
+    for size in (260, 280, 300, 320):
+        found = compress(net, Budget(bytes=size), x, epochs=2).chosen
+        assert found.name == f"rounded to {size} B"
+        assert 0.9 * size < found.bytes <= size
+        assert found.quality > 0.998
+
+
 @pytest.mark.slow
 def test_a_drop_alone_gives_the_smallest_file_that_loses_no_more(task) -> None:
     net, x, y = task

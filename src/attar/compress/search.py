@@ -217,12 +217,13 @@ class _Search:
         allowed = 8.0 * size - max(rest, 0.0)
         if allowed < 0:
             raise CompressionError(f"what stays as it is takes more than {readable(size)}")
-        for _ in range(4):
-            small = written(self.whole, mix(ways, allowed))
+        while True:
+            chosen = mix(ways, allowed)
+            small = written(self.whole, chosen)
             if (over := self.attempts.size(small) - size) <= 0:
                 return small
-            allowed -= 8 * over
-        raise CompressionError(f"no mix of {size} bytes was found")
+            # To the next smaller mix at least: few bytes less may allow the same one.
+            allowed = min(allowed - 8 * over, sum(way.size for way in chosen.values()) - 1)
 
     def _may_lose(self) -> float:
         return _FREE if self.budget.accuracy_drop is None else self.budget.accuracy_drop
