@@ -213,6 +213,12 @@ class TestHostileInput:
         probe = x[:1] + np.array([[0.0, 3.0, 0.0]])
         assert detector.score_samples(probe) < detector.score_samples(x[:1])
 
+    @pytest.mark.parametrize("seed", range(3))
+    def test_a_category_that_none_has_is_as_odd_as_can_be(self, seed) -> None:
+        x = np.eye(5)[np.random.default_rng(seed).integers(0, 4, 400)]
+        *known, unknown = AnomalyDetector(random_state=seed).fit(x).p_values(np.eye(5))
+        assert unknown < 0.01 < 0.1 < min(known)
+
     @pytest.mark.parametrize(
         ("parameters", "message"),
         [

@@ -24,12 +24,18 @@ CONSTANT = 1e-12
 
 @dataclass(frozen=True)
 class Scaling:
-    """Columns with mean 0 and standard deviation 1; a missing value is the column's median."""
+    """Columns with mean 0 and standard deviation 1; a missing value is the column's median.
+
+    What differs from the one value that a column has in n samples is √n farther out, as a value is that one of n + 1
+    samples has and all others have not.
+    """
 
     median: AnyFloats
     size: AnyFloats
     mean: AnyFloats
     deviation: AnyFloats
+    # How far out what differs from the mean is in any case: 0 where the column varies.
+    least: AnyFloats
 
     @classmethod
     def learn(cls, x: AnyFloats) -> Self:
@@ -43,13 +49,16 @@ class Scaling:
         size = np.where(size > 0, size, 1.0)
         scaled = filled / size
         deviation = scaled.std(axis=0)
-        return cls(median, size, scaled.mean(axis=0), np.where(deviation > CONSTANT, deviation, 1.0))
+        varies = deviation > CONSTANT
+        least = np.where(varies, 0.0, np.sqrt(len(x)))
+        return cls(median, size, scaled.mean(axis=0), np.where(varies, deviation, 1.0), least)
 
     def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n, d)`, finite."""
         filled = np.where(np.isnan(x), self.median, x)
         with np.errstate(over="ignore"):
             z = (filled / self.size - self.mean) / self.deviation
+        z = np.where(np.abs(z) > CONSTANT, z + self.least * np.sign(z), z)
         return np.clip(z, -FARTHEST, FARTHEST)
 
 

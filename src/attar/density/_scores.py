@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
@@ -164,23 +165,28 @@ class Tails:
 
 @dataclass(frozen=True)
 class Isolation:
-    """How few random cuts set a sample apart.
+    """How few random cuts set a sample apart: none, where a column that is the same in all others does.
 
     References:
         Isolation Forest (Liu, Ting, Zhou, 2008). https://doi.org/10.1109/ICDM.2008.17
     """
 
     model: IsolationForest
+    # The columns that no tree cuts, and their values.
+    constant: npt.NDArray[np.bool_]
+    values: AnyFloats
 
     @classmethod
     def learn(cls, x: AnyFloats, seed: int) -> Self:
-        """From samples `(n, d)`."""
-        return cls(IsolationForest(n_estimators=TREES, random_state=seed).fit(x))
+        """From standardised samples `(n, d)`."""
+        constant = np.ptp(x, axis=0) < 1
+        return cls(IsolationForest(n_estimators=TREES, random_state=seed).fit(x), constant, x[0, constant])
 
     def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
-        normal: AnyFloats = self.model.score_samples(x)
-        return -normal
+        odd: AnyFloats = -self.model.score_samples(x)
+        new = (np.abs(x[:, self.constant] - self.values) >= 1).any(axis=1)
+        return np.where(new, 1.0, odd)
 
 
 def principal(x: AnyFloats) -> tuple[AnyFloats, AnyFloats, AnyFloats]:
