@@ -21,7 +21,7 @@ def test_slower_is_called_not_faster(wide):
 
 
 def test_the_check_after_the_export_is_said_where_there_was_one(digits, wide):
-    assert "largest difference in probability against the original is 0.0041" in compression(digits)
+    assert "largest difference in probability between the shipped model and its file is 0.0041" in compression(digits)
     assert "largest difference" not in compression(wide)
 
 

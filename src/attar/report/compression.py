@@ -65,7 +65,7 @@ def _checked(facts: Facts) -> str:
     if facts.largest_difference is None:
         return ""
     return (
-        " Checked after the export: the largest difference in probability against the original is "
+        " Checked after the export: the largest difference in probability between the shipped model and its file is "
         f"{facts.largest_difference:.2g}."
     )
 

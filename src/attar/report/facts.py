@@ -125,7 +125,7 @@ class Facts(_Fact):
     latent_of: str  # which representation the map shows
     compression: tuple[Step, ...]
     budget: str | None
-    largest_difference: float | None  # in probability, exported against original
+    largest_difference: float | None  # in probability, of the file from the model it was made from
     model_path: str
     model_bytes: int
     model_latency_ms: float
