@@ -133,6 +133,7 @@ def test_an_onnx_file_of_others_is_judged_on_samples(here, tmp_path) -> None:
     done = shrink(here / "net.onnx", "4KB,5%", data=str(here / "rows.npz"), out=tmp_path / "run")
     assert done.facts.tried[1].quality > 0.95
     assert "attar.compress.load" not in done.page.read_text()
+    assert "training" not in done.page.read_text()
     np.savez(tmp_path / "narrow.npz", x=np.zeros((5, 3), np.float32))
     with pytest.raises(DataError, match="takes 12 numbers a sample"):
         shrink(here / "net.onnx", "4KB", data=str(tmp_path / "narrow.npz"), out=tmp_path / "none")

@@ -212,6 +212,7 @@ def _of_file(file: Path, tried: tuple[Tried, ...], n: int) -> Shrunk:
         n_judged=n,
         tried=tried,
         chosen=1,
+        trained=False,
     )
 
 

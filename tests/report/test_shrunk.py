@@ -52,6 +52,16 @@ def test_each_attempt_is_drawn_and_listed() -> None:
     assert "1.bias" not in page
 
 
+@pytest.mark.parametrize(
+    ("trained", "says"),
+    [(True, "359\N{NO-BREAK SPACE}samples that training has not seen"), (False, "359\N{NO-BREAK SPACE}samples given")],
+)
+def test_samples_to_judge_by_were_set_aside_only_from_a_training(trained, says) -> None:
+    page = render_shrunk(replace(small(), trained=trained))
+    assert page.count(says) == 2
+    assert page.count("359\N{NO-BREAK SPACE}samples") == 2
+
+
 def test_the_unit_of_a_loss_is_that_of_the_answers() -> None:
     assert "of a nat" in render_shrunk(small())
     page = render_shrunk(replace(small(), judged="R²"))

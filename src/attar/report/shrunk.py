@@ -41,13 +41,14 @@ class Shrunk:
         model: path of the file that was compressed.
         verdict: one sentence.
         judged: "accuracy", "agreement" or, of answers that are no logits of classes, "R²".
-        n_judged: samples set aside to judge by.
+        n_judged: samples to judge by.
         tried: all attempts, in order; the first is the network before.
         chosen: place of the chosen one in them.
         sensitivities: of each tensor, the loss at each number of bits.
         files: what was written, by name, and what it is.
         settings, versions, command, seconds: to repeat it.
         notes: sentences on what was left as it is.
+        trained: whether something was, and the samples to judge by set aside from that.
     """
 
     run: str
@@ -64,6 +65,7 @@ class Shrunk:
     command: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    trained: bool = True
 
 
 def render_shrunk(shrunk: Shrunk) -> str:
@@ -131,10 +133,15 @@ def front(shrunk: Shrunk) -> str:
     return (
         f'<figure><div class="curve"><svg role="img" aria-label="Bytes and {text(shrunk.judged)} of all attempts" '
         f'width="100%" height="100%">{grid}{ends}{line}{dots}</svg></div>'
-        f'<figcaption class="key">{text(shrunk.judged.capitalize())} on {plural(shrunk.n_judged, "sample")} set aside, '
+        f'<figcaption class="key">{text(shrunk.judged.capitalize())} on {_judges(shrunk)}, '
         "against bytes of the file, each step twice as many; the line joins what nothing else beats, and the large "
         "dot is the one that was taken.</figcaption></figure>"
     )
+
+
+def _judges(shrunk: Shrunk) -> str:
+    aside = "that training has not seen" if shrunk.trained else "given"
+    return f"{plural(shrunk.n_judged, 'sample')} {aside}"
 
 
 def _figures(shrunk: Shrunk) -> str:
@@ -146,7 +153,7 @@ def _figures(shrunk: Shrunk) -> str:
             card(
                 shrunk.judged.capitalize(),
                 percent(chosen.quality),
-                f"{before}{plural(shrunk.n_judged, 'sample')} that training has not seen",
+                f"{before}{_judges(shrunk)}",
             )
         )
     if chosen.latency_ms is not None:
