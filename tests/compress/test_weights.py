@@ -155,6 +155,24 @@ def test_recurrent_layers(layer, tmp_path) -> None:
     assert (after != before).any()
 
 
+def test_tables_of_vectors_are_in_eight_bits_too(tmp_path) -> None:
+    class Words(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.vectors = nn.Embedding(50, 8)
+            self.last = nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.last(self.vectors((10 * x.flatten(1).abs()).long().clamp(max=49)).mean(1))
+
+    torch.manual_seed(0)
+    model, before, after = written(Words(), tmp_path)
+    (codes,) = constants(model, np.int8)
+    assert codes.size == 50 * 8
+    assert not [a for a in constants(model, np.float32) if a.size >= 64]
+    np.testing.assert_allclose(after, before, atol=0.01)
+
+
 def test_transposed_convolutions_are_in_eight_bits_too(tmp_path) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.ConvTranspose1d(3, 8, 4), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 2))

@@ -39,7 +39,7 @@ _ROUNDINGS = 8
 
 
 def pack(source: str | Path, target: str | Path) -> None:
-    """Write an ONNX file as an `.attar` file, with the weights of its layers in eight bits.
+    """Write an ONNX file as an `.attar` file, with the weights of its layers, and tables of vectors, in eight bits.
 
     Weights are rounded as by `quantize_weights`; those that are integers already are kept. All else is kept as it is.
 
@@ -64,7 +64,8 @@ def pack(source: str | Path, target: str | Path) -> None:
         raise CompressionError(str(error)) from error
     if small is None and not any(one.data_type in _BYTES for one in model.graph.initializer):
         raise CompressionError(
-            f"{source}: has no convolution, linear or recurrent layer with 64 weights or more, in float32 or eight bits"
+            f"{source}: has no convolution, linear or recurrent layer or table with 64 weights or more, in float32 or "
+            "eight bits"
         )
     model = model if small is None else small
     writer, listing = Writer(), []

@@ -29,8 +29,9 @@ def quantize_weights(source: Path, target: Path) -> None:
     w ≈ s · q, q in −127 … 127, s = max |w| / 127 over the weights of one filter, in a linear or recurrent layer over
     neighbours along the last axis of its matrix: the largest divisor of the axis from 16 to 64 of them, or all where it
     has none; one s for the whole tensor, and no error, where all weights are multiples of a power of two that eight
-    bits hold. A standardisation (x − m) / d before a linear layer becomes part of it, so that
-    neither m nor d is stored. The file needs a quarter of the bytes; the speed is that of the original.
+    bits hold. Tables whose rows are looked up, such as token vectors, are as matrices of linear layers. A
+    standardisation (x − m) / d before a linear layer becomes part of it, so that neither m nor d is stored. The file
+    needs a quarter of the bytes; the speed is that of the original.
 
     References:
         Gholami et al., A Survey of Quantization Methods for Efficient Neural Network Inference, 2021, section III,
@@ -41,12 +42,12 @@ def quantize_weights(source: Path, target: Path) -> None:
         target: written beside and renamed.
 
     Raises:
-        ExportError: the model has no layer whose weights could be quantised, or some of them are not finite.
+        ExportError: the model has no layer or table whose weights could be quantised, or some of them are not finite.
     """
     model = rounded(onnx.load(source), str(source))
     if model is None:
         raise ExportError(
-            f"{source}: has no convolution, linear or recurrent layer of at least {_LEAST} weights in float32"
+            f"{source}: has no convolution, linear or recurrent layer or table of at least {_LEAST} weights in float32"
         )
     write(model, target)
 
@@ -59,8 +60,12 @@ def rounded(model: ModelProto, name: str) -> ModelProto | None:
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     weights = {node.input[1] for node in model.graph.node if node.op_type in _WEIGHTED}
     recurrent = {one for node in model.graph.node if node.op_type in _RECURRENT for one in node.input[1:3]}
+    looked_up = {
+        node.input[0] for node in model.graph.node if node.op_type == "Gather" and not _attribute(node, "axis", 0)
+    }
+    tables = {one for one in looked_up & constants.keys() if len(constants[one].dims) == 2}
     before: list[NodeProto] = []
-    for one in sorted((weights | recurrent) & constants.keys()):
+    for one in sorted((weights | recurrent | tables) & constants.keys()):
         values = numpy_helper.to_array(constants[one])
         if values.dtype == np.float32 and values.size >= _LEAST:
             if not np.isfinite(values).all():
