@@ -33,6 +33,7 @@ def counting(net, x):
         (lambda net, x: net.linear(x) if x.sum() > 0 else x, "cannot be traced"),
         (lambda net, x: net.linear(x) - x.shape[0] * torch.randn(4), "not hold|chance"),
         (lambda net, x: net.linear(x).reshape(3, 4) * 1, "cannot be traced|batch"),
+        (lambda net, x: net.linear(x).relu().reshape(len(x), -1), r"size of the batch is x.shape\[0\], and len\(x\)"),
         (counting, "its own buffers"),
         (lambda net, x: torch.fft.rfft(net.linear(x)).abs(), "which an .attar file does not hold"),
         (lambda net, x: {"y": net.linear(x)}, "one tensor or a tuple"),

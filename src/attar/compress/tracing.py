@@ -222,16 +222,24 @@ def _compared(module: nn.Module, program: Program, example: Tensor) -> None:
         x = example[torch.arange(n) % len(example)]
         with torch.no_grad(), _quiet():
             try:
-                expected, given = module(x), program(x)
+                expected = module(x)
             except (RuntimeError, ValueError, TypeError, IndexError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise CompressionError(f"{type(module).__name__} cannot take a batch of {n}: {reason}") from error
+            try:
+                given = program(x)
+            except (RuntimeError, ValueError, TypeError, IndexError) as error:
+                raise _of_one_size(module) from error
         said = expected if isinstance(expected, list | tuple) else (expected,)
         if not all(isinstance(one, Tensor) for one in said):
             raise CompressionError(f"{type(module).__name__} does not give one tensor or a tuple of tensors")
         for a, b in zip(said, given if isinstance(given, tuple) else (given,)):
             if a.shape != b.shape or not torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-5, equal_nan=True):
-                raise CompressionError(
-                    f"{type(module).__name__} depends on the size of the batch, or on chance: a file cannot hold that; "
-                    "a size of the batch is x.shape[0], and len(x) is a number"
-                )
+                raise _of_one_size(module)
+
+
+def _of_one_size(module: nn.Module) -> CompressionError:
+    return CompressionError(
+        f"{type(module).__name__} depends on the size of the batch, or on chance: a file cannot hold that; "
+        "a size of the batch is x.shape[0], and len(x) is a number"
+    )
