@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from attar.compress import Budget, compress, load, save, search, shapes
 from attar.compress.attempts import Attempt
@@ -185,6 +186,23 @@ def test_without_training_where_that_loses_nothing(task, monkeypatch) -> None:
     found = compress(net, Budget(bytes=3000, accuracy_drop=0.05), x, y)
     assert found.chosen.bytes <= 3000
     assert found.chosen.quality >= found.dense.quality - 0.05
+
+
+def test_inside_inference_mode_it_is_the_same(task) -> None:
+    net, x, _ = task
+    expected = compress(net, Budget(bytes=600), x[:60], epochs=2)
+    with torch.inference_mode():
+        found = compress(net, Budget(bytes=600), x[:60].clone(), epochs=2)
+    assert [(one.name, one.bytes, one.quality) for one in found.attempts] == [
+        (one.name, one.bytes, one.quality) for one in expected.attempts
+    ]
+
+
+def test_samples_in_a_data_set_are_asked_for_as_a_tensor(task) -> None:
+    net, x, y = task
+    for given in (TensorDataset(x, y), list(x)):
+        with pytest.raises(CompressionError, match=r"all samples as one tensor .* torch.stack"):
+            compress(net, Budget(bytes=800), given)
 
 
 def test_more_bytes_give_no_worse_network() -> None:

@@ -69,7 +69,10 @@ def unpack(
         Path | None, typer.Option("--out", "-o", help="The ONNX file; beside the other where not given.")
     ] = None,
 ) -> None:
-    """Write the ONNX file that an .attar file holds."""
+    """Write the ONNX file that an .attar file holds.
+
+    Of a network it takes samples of one shape, that of the example it was saved with.
+    """
     from attar.compress.packed import unpack as restore
     from attar.errors import CompressionError
 

@@ -73,8 +73,8 @@ def samples_for(model: nn.Module, x: Samples, view: View | None = None) -> Sampl
     if not isinstance(x, Tensor) and not (isinstance(x, np.ndarray) and x.dtype.kind in "biuf"):
         of = f" of {x.dtype}" if isinstance(x, np.ndarray) else ""
         raise CompressionError(
-            f"x is of type {type(x).__name__}{of}: give samples as a tensor or an array of numbers, and other "
-            "arguments by name"
+            f"x is of type {type(x).__name__}{of}: give all samples as one tensor or array of numbers, as "
+            "torch.stack([x for x, _ in dataset]) is, and what is no sample by name"
         )
     if not x.ndim or not len(x):
         raise CompressionError("there are no samples: give at least one as a row of x")

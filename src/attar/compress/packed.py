@@ -97,8 +97,9 @@ def pack(source: str | Path, target: str | Path) -> None:
 def unpack(source: str | Path, target: str | Path) -> None:
     """Write the network of an `.attar` file as an ONNX file.
 
-    Integers stay integers in it, with the operations that decode them. Input "x" is a batch of any size; the file is
-    run in onnxruntime and compared with the network on batches of two sizes.
+    Integers stay integers in it, with the operations that decode them. Input "x" is a batch of any size, of samples in
+    the shape of the example that the network was saved with, also where the network takes sequences of other lengths;
+    the file is run in onnxruntime and compared with the network on batches of two sizes.
 
     Arguments:
         source: what `save` or `pack` wrote.

@@ -32,6 +32,7 @@ from attar.data.dataset import UNLABELLED
 from attar.data.split import some
 from attar.deploy.folding import fold_batch_norm
 from attar.errors import BudgetError, CompressionError
+from attar.training.modes import usual_defaults
 from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Compressed:
         return tuple(best)
 
 
+@usual_defaults()
 def compress(
     model: nn.Module,
     budget: Budget | str,
@@ -125,8 +127,8 @@ def compress(
 
     Raises:
         BudgetError: nothing that was tried fits, or a time is given and the network has no ONNX form.
-        CompressionError: the network cannot be traced or has no weights, there are fewer than two samples, or the
-            folder is of another search.
+        CompressionError: the network cannot be traced, there are fewer than two samples, or the folder is of another
+            search.
 
     Example:
         >>> _ = torch.manual_seed(0)
