@@ -253,5 +253,5 @@ def test_hostile_arguments() -> None:
 
 
 def test_samples_are_no_number_of_bits() -> None:
-    with pytest.raises(CompressionError, match="x is of type int: give samples"):
+    with pytest.raises(CompressionError, match="x is of type int: give all samples"):
         quantize(nn.Linear(8, 8), 4)
