@@ -131,7 +131,7 @@ def test_recordings_of_another_rate_are_brought_to_that_of_the_model():
     found = conform(raw, kind="series", shape=(1, 40), columns=(), where="f", rate=4)
     assert found.x.shape == (2, 1, 40)
     assert np.abs(found.x[0, 0] - np.cos(t[::2]))[2:-2].max() < 0.02
-    assert found.notes == ("2 recordings are sampled at 8 Hz, and brought to 4 Hz",)
+    assert found.notes == ("2 recordings are sampled at 8 Hz, and brought to 4 Hz, at which steps are counted",)
     for known, wanted in ((8, 8), (8, None), (None, 4)):
         same = conform(replace(raw, rate=known), kind="series", shape=(1, 80), columns=(), where="f", rate=wanted)
         np.testing.assert_array_equal(same.x[0, 0], np.cos(t).astype(np.float32))

@@ -11,7 +11,7 @@ import pytest
 
 from attar.data.arrays import from_arrays, with_groups
 from attar.data.cut import Cut, of_recordings, rows_as_recordings, windows_of
-from attar.data.dataset import Column
+from attar.data.dataset import Column, Form
 from attar.data.raw import Raw
 from attar.data.sources import read, read_for_evaluation, read_for_prediction
 from attar.deploy.predictions import write_predictions
@@ -78,7 +78,7 @@ def test_rows_of_a_table_are_steps_with_labels_of_their_own() -> None:
     recordings, steps = rows_as_recordings(raw, 4, "log")
     assert [one.shape for one in recordings.x] == [(2, 12), (2, 8)]
     assert recordings.groups == ["p", "q"]
-    assert "'t': of the time, by what it holds: no channel" in recordings.notes
+    assert "'t': of the time: no channel" in recordings.notes
     x = [one.astype(np.float32) for one in recordings.x]
     found = windows_of(from_arrays(x), Cut(4, 4), steps)
     assert found.classes == ("a", "b")
@@ -187,7 +187,7 @@ def test_what_cannot_be_cut_is_said(tmp_path) -> None:
         read("digits", cut=Cut(4, 2))
     path = activity(tmp_path / "a.csv", 0)
     notes = read(str(path), label_column="did", cut=Cut(4, 2)).notes
-    assert {"'who': texts: no channel", "'time': of the time, by what it holds: no channel"} <= set(notes)
+    assert {"'who': texts: no channel", "'time': of the time: no channel"} <= set(notes)
     pd.DataFrame({"time": np.arange(20), "label": ["u", "v"] * 10}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DataError, match="no column of numbers that is a channel"):
         read(str(tmp_path / "t.csv"), cut=Cut(4, 2))
@@ -254,7 +254,7 @@ def test_rows_are_brought_to_the_rate_of_the_model_with_their_labels(tmp_path) -
         np.testing.assert_allclose(new.x[1:-1, 1], learnt.x[1:-1, 1], atol=0.1)
         assert np.isnan(new.x[0, 0, 10])
         assert np.isnan(new.x[0, 0]).sum() < 3
-        assert f"1 recording is sampled at {rate} Hz, and brought to 10 Hz" in new.notes
+        assert f"1 recording is sampled at {rate} Hz, and brought to 10 Hz, at which steps are counted" in new.notes
 
 
 def test_rows_are_put_in_the_order_of_time_and_parted_at_pauses(tmp_path) -> None:
@@ -264,20 +264,98 @@ def test_rows_are_put_in_the_order_of_time_and_parted_at_pauses(tmp_path) -> Non
     source = str(tmp_path / "log.csv")
     frame.to_csv(source, index=False)
     tidy = read(source, label_column="did", group_column="who", cut=Cut(20, 10))
-    assert {name.rpartition("@")[0] for name in tidy.ids} == {"p", "p@60", "q"}
-    assert "'at' pauses or starts anew at 1 place: another recording begins there" in tidy.notes
+    # Those of p before its pause at row 60, and after it.
+    assert tidy.ids[:9].tolist() == [f"p@{row}" for row in (0, 10, 20, 30, 40, 60, 70, 80)] + ["q@0"]
+    assert tidy.windows.recordings.tolist() == [0] * 8 + [1] * 9
+    assert "time pauses or starts anew within 1 recording" in tidy.notes
+    assert "no window lies across a pause or a new beginning" in tidy.notes
     assert not (tidy.y == -1).any()
     assert tidy.group_names == ("p", "q")
     (tmp_path / "labels.csv").write_text("p,x\nq,y\n")
     of_file = read(source, labels=tmp_path / "labels.csv", group_column="who", cut=Cut(20, 10))
     assert [of_file.classes[one] for one in of_file.y] == ["y" if name[0] == "q" else "x" for name in of_file.ids]
+    form = Form(kind="series", shape=(2, 20), columns=CHANNELS, rate=None, stride=10, by="who")
     for untidy in (frame[::-1], frame.sample(frac=1, random_state=0)):
         untidy.to_csv(source, index=False)
-        said = read_for_evaluation(
-            source, kind="series", shape=(2, 20), columns=CHANNELS, stride=10, by="who", label_column="did"
-        )
-        assert "rows are not in the order of 'at': they are sorted by it" in said.notes
+        said = read_for_evaluation(source, **form, label_column="did")
+        assert "2 recordings are not in the order of time, and put in it" in said.notes
         assert {one.tobytes() for one in said.x} == {one.tobytes() for one in tidy.x}
+    # A file of groups says what is judged together, and the column still what is a recording.
+    (tmp_path / "groups.csv").write_text("id,group\np,1\nq,1\n")
+    together = read_for_evaluation(source, **form, label_column="did", groups=tmp_path / "groups.csv")
+    assert {name.partition("@")[0] for name in together.ids} == {"p", "q"}
+    assert together.group_names == ("1",)
+    assert not any("2 groups" in note for note in together.notes)
+
+
+@pytest.mark.parametrize("steps", [3, 8, 20])
+def test_windows_lie_within_stretches_unless_most_of_these_are_shorter(steps: int) -> None:
+    recordings = [RNG.standard_normal((2, n)).astype(np.float32) for n in (40, 30)]
+    breaks = [np.array([10, 22]), np.empty(0, dtype=np.int64)]
+    found = windows_of(from_arrays(recordings), Cut(steps, 2), breaks=breaks)
+    stretches = [(0, 0, 40), (1, 0, 30)] if steps == 20 else [(0, 0, 10), (0, 10, 22), (0, 22, 40), (1, 0, 30)]
+    expected = [(i, begin + at, end) for i, begin, end in stretches for at in Cut(steps, 2).starts(end - begin)]
+    assert found.ids.tolist() == [f"{i}@{at}" for i, at, _ in expected]
+    assert found.windows.recordings.tolist() == [i for i, _, _ in expected]
+    for x, (i, at, end) in zip(found.x, expected, strict=True):
+        assert np.array_equal(x[:, : end - at], recordings[i][:, at : min(at + steps, end)])
+    short = "most stretches between pauses are shorter than a window: windows lie across these"
+    assert (short in found.notes) == (steps == 20)
+
+
+def test_stretches_are_brought_to_the_rate_of_the_model_each_by_itself(tmp_path) -> None:
+    def log(rate: int) -> str:
+        t = np.arange(4 * rate) / rate
+        frame = pd.DataFrame({"a": np.sin(t), "b": np.cos(t), "did": np.where(t < 2, "u", "v")})
+        both = pd.concat([frame.assign(time_s=t), frame.assign(time_s=t + 900, a=frame.a + 100)])
+        both.to_csv(tmp_path / "log.csv", index=False)
+        return str(tmp_path / "log.csv")
+
+    form = Form(kind="series", shape=(2, 20), columns=CHANNELS, rate=10, stride=10, by=None)
+    learnt = read_for_evaluation(log(10), **form, label_column="did")
+    new = read_for_evaluation(log(25), **form, label_column="did")
+    assert new.ids.tolist() == learnt.ids.tolist() == ["log@0", "log@10", "log@20", "log@40", "log@50", "log@60"]
+    assert new.y.tolist() == learnt.y.tolist() == [0, -1, 1] * 2
+    np.testing.assert_allclose(new.x, learnt.x, atol=0.15)
+    pd.read_csv(log(10)).drop(columns="time_s").to_csv(tmp_path / "log.csv", index=False)
+    blind = read_for_prediction(str(tmp_path / "log.csv"), **form)
+    note = "the model's recordings are sampled at 10 Hz, and these do not tell their rate: taken as they are"
+    assert blind.notes.count(note) == 1
+
+
+@pytest.mark.parametrize("column", ["battery", "position_s"])
+def test_what_goes_evenly_and_is_not_called_like_the_time_orders_and_tells_nothing(tmp_path, column: str) -> None:
+    t = np.arange(100)
+    frame = pd.DataFrame({"a": RNG.standard_normal(100), "b": RNG.standard_normal(100)})
+    form = Form(kind="series", shape=(2, 20), columns=CHANNELS, rate=50, stride=10, by=None)
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    plain = read_for_prediction(str(tmp_path / "log.csv"), **form)
+    frame.assign(**{column: 4.2 - 0.1 * t if column == "battery" else 0.1 * t}).to_csv(
+        tmp_path / "log.csv", index=False
+    )
+    beside = read_for_prediction(str(tmp_path / "log.csv"), **form)
+    assert np.array_equal(beside.x, plain.x)
+    assert beside.ids.tolist() == plain.ids.tolist()
+    learnt = read(str(tmp_path / "log.csv"), cut=Cut(20, 10))
+    assert learnt.rate is None
+    assert (column in learnt.channels) == (column == "battery")
+
+
+def test_cycles_of_a_machine_are_one_recording_of_many_stretches(tmp_path) -> None:
+    cycles = [
+        pd.DataFrame(
+            {"time_s": np.arange(16) / 10, "force": RNG.standard_normal(16), "label": "ok" if i % 2 else "bad"}
+        )
+        for i in range(30)
+    ]
+    pd.concat(cycles).to_csv(tmp_path / "cycles.csv", index=False)
+    dataset = read(str(tmp_path / "cycles.csv"), cut=Cut(16, 8))
+    assert dataset.channels == ("force",)
+    assert dataset.ids.tolist() == [f"cycles@{16 * i}" for i in range(30)]
+    assert dataset.y.tolist() == [0, 1] * 15
+    assert set(dataset.windows.recordings.tolist()) == {0}
+    for window, cycle in zip(dataset.x, cycles, strict=True):
+        assert np.array_equal(window[0], cycle.force.astype(np.float32))
 
 
 @pytest.mark.parametrize("step", [1, 10, -1])
@@ -290,7 +368,7 @@ def test_a_time_that_stands_still_or_runs_back_is_no_channel(tmp_path, step: int
     )
     dataset = read(str(tmp_path / "log.csv"), cut=Cut(20, 10))
     assert dataset.channels == ("a", "t")
-    assert "'second', 'at': of the time, by what it holds: no channel" in dataset.notes
+    assert "'second', 'at': of the time: no channel" in dataset.notes
     assert "'t': a channel; leave it out if it is the time" in dataset.notes
     assert not any("since 1970" in note for note in dataset.notes)
 

@@ -1,8 +1,12 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from attar.data.rates import at_one_rate, resampled
 from attar.errors import DataError
+
+RNG = np.random.default_rng(0)
 
 
 def tones(rate: int, seconds: float = 0.5) -> np.ndarray:
@@ -38,23 +42,41 @@ def test_constants_offsets_and_single_steps() -> None:
 
 def test_the_rate_of_most_the_lowest_of_several_or_the_one_that_is_wanted() -> None:
     x = [np.ones((1, 80)), np.ones((1, 40)), np.ones((1, 80)), np.ones((2, 7))]
-    found, rate, notes = at_one_rate(x, [8, 4, 8, None])
+    found, rate, notes, _ = at_one_rate(x, [8, 4, 8, None])
     assert ([one.shape for one in found], rate) == ([(1, 80), (1, 80), (1, 80), (2, 7)], 8)
-    assert notes == ["1 recording is sampled at 4 Hz, and brought to 8 Hz"]
+    assert notes == ["1 recording is sampled at 4 Hz, and brought to 8 Hz, at which steps are counted"]
     assert at_one_rate(x[:2], [8, 4])[1] == 4
-    assert at_one_rate(x[:2], [8, 4], wanted=2)[2] == ["2 recordings are sampled at 4 to 8 Hz, and brought to 2 Hz"]
-    found, rate, notes = at_one_rate(x[:1], [None], wanted=2)
+    assert at_one_rate(x[:2], [8, 4], wanted=2)[2][0].startswith(
+        "2 recordings are sampled at 4 to 8 Hz, and brought to 2"
+    )
+    found, rate, notes, _ = at_one_rate(x[:1], [None], wanted=2)
     assert (found[0] is x[0], rate, notes) == (True, None, [])
     assert at_one_rate([], [])[1] is None
 
 
 def test_clocks_differ_a_little_and_units_by_far() -> None:
     x = [np.ones((1, 80)), np.ones((1, 80)), np.ones((1, 80)), np.ones((1, 40))]
-    found, rate, notes = at_one_rate(x, [50.1, 49.9, 50.0, 25.0])
+    found, rate, notes, _ = at_one_rate(x, [50.1, 49.9, 50.0, 25.0])
     assert (rate, [one.shape[1] for one in found]) == (49.9, [80, 80, 80, 80])
-    assert notes == ["1 recording is sampled at 25 Hz, and brought to 49.9 Hz"]
+    assert notes == ["1 recording is sampled at 25 Hz, and brought to 49.9 Hz, at which steps are counted"]
     with pytest.raises(DataError, match=r"at 0.05 Hz where others, .* 50 Hz: mend the unit"):
         at_one_rate(x[:1], [0.05], wanted=50)
+
+
+def test_stretches_are_resampled_each_by_itself() -> None:
+    x, ends = RNG.standard_normal((2, 100)), [0, 31, 77, 100]
+    parts = [x[:, begin:end] for begin, end in pairwise(ends)]
+    for new in (20, 35, 80):
+        (found,), _, _, (steps,) = at_one_rate([x], [50], wanted=new, breaks=[np.array(ends[1:-1])])
+        alone = [resampled(part, 50, new) for part in parts]
+        assert np.array_equal(found, np.concatenate(alone, axis=1))
+        assert len(steps) == found.shape[1]
+        lengths = [one.shape[1] for one in alone]
+        assert np.searchsorted(steps, ends[1:-1]).tolist() == np.cumsum(lengths)[:-1].tolist()
+        for number, (begin, end) in enumerate(pairwise(ends)):
+            within = steps[np.repeat(range(3), lengths) == number]
+            assert begin <= within.min() <= within.max() < end
+    assert at_one_rate([x], [50])[3][0].tolist() == list(range(100))
 
 
 def test_gaps_stay_where_they_were() -> None:

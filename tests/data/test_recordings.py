@@ -80,7 +80,7 @@ def test_the_time_is_no_channel_and_what_only_rises_is_said(tmp_path):
     assert [column.name for column in raw.columns] == ["p", "energy"]
     assert [item.shape for item in raw.x] == [(2, 20)] * 2
     assert list(raw.notes) == [
-        "column 'clock' holds the time: it says when a step was, and is no channel",
+        "column 'clock' rises by the same step throughout, as a number of the row does: it is no channel",
         "channel 'energy' only goes one way, in every recording: leave it out if it is the time",
     ]
     # A model may have been taught on it.
@@ -124,8 +124,35 @@ def test_rows_of_a_file_are_in_the_order_of_time_and_its_pauses_are_said(tmp_pat
     raw, _ = read_recordings(sorted(tmp_path.iterdir()), strict=True)
     assert np.array_equal(raw.x[0], raw.x[1])
     assert raw.rate == 50
-    assert "1 recording is not in the order of time: sorted by it" in raw.notes
-    assert "time stops or starts anew within 2 recordings: give each part as a file of its own" in raw.notes
+    assert [one.tolist() for one in raw.breaks] == [[150], [150]]
+    assert "1 recording is not in the order of time, and put in it" in raw.notes
+    assert "time pauses or starts anew within 2 recordings" in raw.notes
+
+
+def test_what_rises_or_falls_evenly_is_a_channel_unless_it_does_so_everywhere(tmp_path):
+    rng, t = np.random.default_rng(0), np.arange(50)
+    for name, step in (("a", 0.1), ("b", 0.2)):
+        columns = {"temp": 20 + step * t, "battery": 4.2 - 0.001 * t, "p": rng.normal(size=50)}
+        parquet.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    raw, _ = read_recordings(sorted(tmp_path.iterdir()), strict=True)
+    assert [column.name for column in raw.columns] == ["temp", "battery", "p"]
+    assert raw.rate is None
+    for name in ("temp", "battery"):
+        note = f"channel '{name}' only goes one way, in every recording: leave it out if it is the time"
+        assert note in raw.notes
+    assert [one.tolist() for one in raw.breaks] == [[], []]
+
+
+def test_numbers_of_rows_without_a_header_are_left_out_in_prediction_too(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = "".join(f"{i / 50},{rng.normal()}\n" for i in range(20))
+    paths = [text(tmp_path / f"{name}.csv", rows) for name in "ab"]
+    raw, _ = read_recordings(paths, strict=True)
+    assert raw.columns == (Column("x1"),)
+    new = read_for_prediction(
+        str(tmp_path), kind="series", shape=(1, 20), columns=raw.columns, rate=None, stride=None, by=None
+    )
+    np.testing.assert_allclose(new.x[0], raw.x[0], rtol=1e-6)
 
 
 def test_broken_recordings_are_skipped_and_named(tmp_path):
@@ -164,14 +191,15 @@ def test_a_stereo_sound_among_others_becomes_mono(tmp_path):
         new = read_for_prediction(str(both[0]), **form)
         assert (new.x[0, 0, :2].tolist(), new.ids[0].partition("@")[0]) == ([0.25] * 2, "c.wav")
         assert not any("sampled at 8000 Hz, full scale" in note for note in new.notes)
-        assert "1 recording is sampled at 8000 Hz, and brought to 4000 Hz" in new.notes
+        assert "1 recording is sampled at 8000 Hz, and brought to 4000 Hz, at which steps are counted" in new.notes
 
 
 def test_rates_and_orientation_are_said(tmp_path):
     paths = [sound(tmp_path / "a.wav"), sound(tmp_path / "b.wav", rate=16000)]
     assert "sampled at 8000 Hz" in read_recordings(paths[:1], strict=True)[0].notes[0]
     raw, _ = read_recordings(paths, strict=True)
-    assert (raw.rate, raw.notes[0]) == (8000, "1 recording is sampled at 16000 Hz, and brought to 8000 Hz")
+    assert raw.rate == 8000
+    assert raw.notes[0] == "1 recording is sampled at 16000 Hz, and brought to 8000 Hz, at which steps are counted"
     assert raw.x[1].shape[1] == raw.x[0].shape[1] // 2
     np.save(tmp_path / "c.npy", np.zeros((128, 9)))
     assert "128 channels of 9 steps" in read_recordings([tmp_path / "c.npy"], strict=True)[0].notes[0]

@@ -53,8 +53,13 @@ def conform(
     if isinstance(raw.x, Nodes):
         return _graph(raw, kind, shape, columns, where)
     if rate is not None and raw.rate not in (None, rate):
-        recordings, _, said = at_one_rate(list(raw.x), [raw.rate] * len(raw.x), rate)
+        recordings, _, said, _ = at_one_rate(list(raw.x), [raw.rate] * len(raw.x), rate)
         raw = replace(raw, x=recordings, notes=(*raw.notes, *said))
+    elif rate is not None and raw.rate is None:
+        blind = (
+            f"the model's recordings are sampled at {rate:g} Hz, and these do not tell their rate: taken as they are"
+        )
+        raw = replace(raw, notes=(*raw.notes, blind))
     if kind == "text":
         if raw.kind not in (None, "text"):
             raise DataError(f"{where}: of kind {raw.kind}; the model takes texts")

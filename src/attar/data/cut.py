@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,9 +12,9 @@ from attar.data.checks import PADDED, lengths
 from attar.data.conform import places
 from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Floats, Ints, Windows, is_missing
 from attar.data.labels import encode_labels
-from attar.data.rates import at_one_rate, nearest
+from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
-from attar.data.times import called_time, in_order, is_time, like_time, rate_of, unit_of
+from attar.data.times import Timing, called_time, counts, is_time, like_time, said_of
 from attar.data.windows import stretches
 from attar.errors import DataError, inflected, listed
 
@@ -74,13 +75,16 @@ class Steps:
     codes: tuple[Ints, ...]
 
 
-def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None, *, judged: bool = True) -> Dataset:
+def windows_of(
+    dataset: Dataset, cut: Cut, labels: Steps | None = None, breaks: Sequence[Ints] = (), *, judged: bool = True
+) -> Dataset:
     """Each recording in windows, which have its label, group and part.
 
     Arguments:
         dataset: series, padded with NaN at their end.
         cut: how.
         labels: where the steps have their own. A window whose labelled steps have one has that, and another one none.
+        breaks: steps of each recording that no window lies across, unless most stretches between them are shorter.
         judged: whether they are learnt from or judged, and not predicted alone.
 
     Raises:
@@ -94,20 +98,25 @@ def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None, *, judge
     if dataset.kind != "series":
         raise DataError(f"windows are cut from recordings, and these samples are of kind {dataset.kind}")
     ends = lengths(np.isnan(dataset.x)).tolist()
-    places = [(i, start) for i, length in enumerate(ends) for start in cut.starts(length)]
-    of, begin = np.array(places, dtype=np.int64).T
+    within, said = _stretches(ends, cut, breaks)
+    places = [
+        (i, begin + start, min(begin + start + cut.steps, end))
+        for i, begin, end in within
+        for start in cut.starts(end - begin)
+    ]
+    of, begin, _ = np.array(places, dtype=np.int64).T
     x = np.full((len(of), dataset.x.shape[1], cut.steps), np.nan, dtype=np.float32)
-    for window, (i, start) in zip(x, places):
-        part = dataset.x[i, :, start : start + cut.steps]
-        window[:, : part.shape[1]] = part
+    for window, (i, start, end) in zip(x, places):
+        window[:, : end - start] = dataset.x[i, :, start:end]
     are, windows = inflected(len(dataset), "recording is", "recordings are"), inflected(len(of), "window", "windows")
     notes = [
         f"{len(dataset):,} {are} cut into {len(of):,} {windows} of {cut.steps:,} steps, one every {cut.stride:,}"
         + ": those of one recording are judged together" * judged
     ]
+    notes += said
     y, classes = dataset.y[of], dataset.classes
     if labels is not None:
-        y, classes, said = _labels_of(places, cut, labels)
+        y, classes, said = _labels_of(places, labels)
         notes += said
     empty = np.isnan(x).all(axis=(1, 2))
     y = np.where(empty, UNLABELLED, y)
@@ -118,7 +127,7 @@ def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None, *, judge
         x=x,
         y=y,
         classes=classes,
-        ids=np.array([f"{dataset.ids[i]}@{start}" for i, start in places]),
+        ids=np.array([f"{dataset.ids[i]}@{start}" for i, start, _ in places]),
         test=None if dataset.test is None else np.flatnonzero(np.isin(of, dataset.test)),
         notes=(*(note.removesuffix(PADDED) for note in dataset.notes), *notes),
         windows=Windows(of, stretches(of, begin)),
@@ -127,15 +136,32 @@ def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None, *, judge
     )
 
 
-def _labels_of(places: list[tuple[int, int]], cut: Cut, labels: Steps) -> tuple[Ints, tuple[str, ...], list[str]]:
+def _stretches(ends: Sequence[int], cut: Cut, breaks: Sequence[Ints]) -> tuple[list[tuple[int, int, int]], list[str]]:
+    """The recording, begin and end of each stretch in which windows are cut, and notes.
+
+    Arguments:
+        ends: of the recordings.
+        cut: how.
+        breaks: within each.
+    """
+    whole = [(i, 0, end) for i, end in enumerate(ends)]
+    inner = [[at for at in one.tolist() if 0 < at < end] for one, end in zip(breaks, ends)]
+    if not any(inner):
+        return whole, []
+    parts = [(i, *part) for i, _, end in whole for part in pairwise([0, *inner[i], end])]
+    if np.median([end - begin for i, begin, end in parts if inner[i]]) < cut.steps:
+        return whole, ["most stretches between pauses are shorter than a window: windows lie across these"]
+    return parts, ["no window lies across a pause or a new beginning"]
+
+
+def _labels_of(places: list[tuple[int, int, int]], labels: Steps) -> tuple[Ints, tuple[str, ...], list[str]]:
     """The classes of windows by those of their steps, the names of these classes, and notes.
 
     Arguments:
-        places: the recording of each window, and where it begins there.
-        cut: how they were cut.
+        places: the recording of each window, and where it begins and ends there.
         labels: of the steps.
     """
-    within = [np.setdiff1d(labels.codes[i][start : start + cut.steps], [UNLABELLED]) for i, start in places]
+    within = [np.setdiff1d(labels.codes[i][start:end], [UNLABELLED]) for i, start, end in places]
     y = np.array([int(known[0]) if len(known) == 1 else UNLABELLED for known in within], dtype=np.int64)
     there, mixed = np.unique(y[y != UNLABELLED]), sum(len(known) > 1 for known in within)
     hold = inflected(mixed, "holds more than one label, and has none", "hold more than one label, and have none")
@@ -224,24 +250,27 @@ def rows_as_recordings(
     kept, times, notes = _channels(raw, values, parts, notes, _wanted(raw, channels, name) if channels else None)
     if not kept:
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
-    parts, said = _by_time(raw, times, values, parts)
-    x, rate, brought = at_one_rate([values[part][:, kept].T for part in parts], _rates(times, values, parts), rate)
+    timings = [_timing(raw, times, values[part]) for part in parts]
+    parts = [part[timing.order] for part, timing in zip(parts, timings)]
+    known = [timing.rate for timing in timings if timing.rate is not None]
+    rates = [timing.rate or max(known, key=known.count) if known else None for timing in timings]
+    x, rate, brought, steps_of = at_one_rate(
+        [values[part][:, kept].T for part in parts], rates, rate, [timing.breaks for timing in timings]
+    )
     of = [groups[part[0]] for part in parts]
-    # A second one of a name is told by the row that it begins at.
-    ids = [f"{one or name}" if one not in of[:i] else f"{one or name}@{order[parts[i][0]]}" for i, one in enumerate(of)]
     recordings = replace(
         raw,
         x=[*map(np.ascontiguousarray, x)],
         y=None,
-        ids=ids,
+        ids=[one or name for one in of],
         columns=tuple(raw.columns[j] for j in kept),
         kind="series",
-        notes=(*notes, *said, *brought),
+        notes=(*notes, *said_of(timings), *brought),
         groups=None if raw.groups is None else [one or None for one in of],
         rate=rate,
+        breaks=[np.searchsorted(now, timing.breaks) for now, timing in zip(steps_of, timings)],
     )
-    of_steps = [codes[part][nearest(len(part), one.shape[1])] for part, one in zip(parts, x)]
-    return recordings, Steps(classes, tuple(of_steps))
+    return recordings, Steps(classes, tuple(codes[part][now] for part, now in zip(parts, steps_of)))
 
 
 def grouped_by(raw: Raw, name: str | None) -> Raw:
@@ -269,21 +298,10 @@ def _runs(groups: list[str]) -> list[Ints]:
     return np.split(np.arange(len(groups)), begins)
 
 
-def _by_time(
-    raw: Raw, times: dict[int, float | None], values: Doubles, parts: list[Ints]
-) -> tuple[list[Ints], list[str]]:
-    """Rows in the order of time, in a recording more at each pause, and notes; as they are where no column tells it."""
-    if not times:
-        return parts, []
-    # The finest: beside a time there may be the day.
-    clock = max(times, key=lambda j: (times[j] is not None, len(np.unique(values[:, j]))))
-    column, found = raw.columns[clock].name, [in_order(values[part, clock]) for part in parts]
-    within = [part[rows] for part, (several, _) in zip(parts, found) for rows in several]
-    notes = [f"rows are not in the order of '{column}': they are sorted by it"] * any(moved for _, moved in found)
-    more = len(within) - len(parts)
-    places = inflected(more, "place", "places")
-    notes += [f"'{column}' pauses or starts anew at {more:,} {places}: another recording begins there"] * bool(more)
-    return within, notes
+def _timing(raw: Raw, times: Mapping[int, bool], values: Doubles) -> Timing:
+    """What the columns of the time, some of which were read as dates, tell of a recording."""
+    called = {raw.columns[j].name: values[:, j] for j, dated in times.items() if not dated}
+    return Timing.of(len(values), [values[:, j] for j, dated in times.items() if dated], called)
 
 
 def _wanted(raw: Raw, channels: Sequence[Column], name: str) -> list[int]:
@@ -301,36 +319,29 @@ def _wanted(raw: Raw, channels: Sequence[Column], name: str) -> list[int]:
 
 def _channels(
     raw: Raw, values: Doubles, parts: list[Ints], notes: list[str], wanted: list[int] | None
-) -> tuple[list[int], dict[int, float | None], list[str]]:
-    """Which columns are channels, which are of the time, in what unit, and notes; of those not wanted none."""
+) -> tuple[list[int], dict[int, bool], list[str]]:
+    """Which columns are channels, which are of the time, and whether they were read as dates, and notes; of those not
+    wanted none."""
     names = [column.name for column in raw.columns]
     text = [j for j, column in enumerate(raw.columns) if column.categories]
     dates = [j for j, column in enumerate(names) if any(_is_on_dates(note, column) for note in notes)]
     of_parts = [[column[part] for part in parts] for column in values.T]
     may_be = [j for j in range(len(names)) if j not in (*text, *(wanted or ()))]
-    times = {
-        j: 1.0 if j in dates else unit_of(names[j]) for j in may_be if j in dates or is_time(names[j], of_parts[j])
-    }
+    times = {j: j in dates for j in may_be if j in dates or is_time(names[j], of_parts[j])}
     notes = [note for note in notes if not any(_is_on_dates(note, names[j]) for j in times)]
     if wanted is not None:
         return wanted, times, notes
-    kept = [j for j in may_be if j not in times]
+    even = [j for j in may_be if j not in times and counts(of_parts[j])]
+    kept = [j for j in may_be if j not in (*times, *even)]
     odd = [j for j in kept if called_time(names[j]) or like_time(of_parts[j])]
     for found, said in (
         (text, "texts: no channel"),
-        (times, "of the time, by what it holds: no channel"),
+        (times, "of the time: no channel"),
+        (even, "rises by the same step throughout, as a number of the row does: no channel"),
         (odd, "a channel; leave it out if it is the time"),
     ):
         notes += [f"{listed([repr(names[j]) for j in found])}: {said}"] * bool(found)
     return kept, times, notes
-
-
-def _rates(times: dict[int, float | None], values: Doubles, parts: list[Ints]) -> list[float | None]:
-    """The sampling rate of each recording, by the first column of the time that tells it, or that of most."""
-    told = [(j, unit) for j, unit in times.items() if unit is not None]
-    rates = [next(filter(None, (rate_of(values[part, j] * unit) for j, unit in told)), None) for part in parts]
-    known = [one for one in rates if one is not None]
-    return [one or max(known, key=known.count) for one in rates] if known else rates
 
 
 def _is_on_dates(note: str, column: str) -> bool:

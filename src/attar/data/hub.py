@@ -86,7 +86,7 @@ def read_hub(
     audio = next((column for column, kind in form.items() if kind == "Audio"), None)
     if audio is not None:
         sounds = [_sound(item, f"{where}, row {i}") for i, item in enumerate(table.column(audio).to_pylist())]
-        x, rate, said = at_one_rate([sound for sound, _ in sounds], [rate for _, rate in sounds])
+        x, rate, said, _ = at_one_rate([sound for sound, _ in sounds], [rate for _, rate in sounds])
         return Raw(x, y, exact, None, (), "series", test, (*notes, *said), groups=groups, rate=rate)
     lists = [
         column

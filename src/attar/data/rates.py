@@ -60,41 +60,69 @@ def nearest(old: int, new: int) -> Ints:
     return np.arange(new) * old // new
 
 
+def by_stretch(x: Array, breaks: Ints, old: float, new: float) -> tuple[Floats, Ints]:
+    """A recording at another rate, each stretch of it by itself, and which step each of the new ones is nearest to.
+
+    Arguments:
+        x: recording `(channels, steps)`.
+        breaks: steps at which another stretch begins.
+        old: its rate in Hz.
+        new: the rate that it gets.
+
+    >>> by_stretch(np.array([[1.0, 1, 1, 1, 5, 5]]), np.array([4]), 50, 25)
+    (array([[1., 1., 5.]], dtype=float32), array([0, 2, 4]))
+    """
+    parts = [resampled(part, old, new) for part in np.split(x, breaks, axis=1)]
+    ends = [0, *breaks.tolist(), x.shape[1]]
+    steps = [start + nearest(end - start, part.shape[1]) for start, end, part in zip(ends, ends[1:], parts)]
+    return np.concatenate(parts, axis=1), np.concatenate(steps)
+
+
 def at_one_rate(
-    x: Sequence[Array], rates: Sequence[float | None], wanted: float | None = None
-) -> tuple[list[Array], float | None, list[str]]:
+    x: Sequence[Array],
+    rates: Sequence[float | None],
+    wanted: float | None = None,
+    breaks: Sequence[Ints] = (),
+) -> tuple[list[Array], float | None, list[str], list[Ints]]:
     """Bring recordings to one rate.
 
     Arguments:
         x: recordings `(channels, steps)`.
         rates: in Hz, None where unknown: such a recording stays as it is, as does one whose rate is about the same.
         wanted: the rate; None: the one that most have, of several the lowest.
+        breaks: steps of each at which another stretch begins.
 
     Returns:
-        The recordings, their rate (None: unknown), and a note where some had another.
+        The recordings, their rate (None: unknown), a note where some had another, and which step each one now is, or is
+        nearest to.
 
     Raises:
         DataError: rates are so far apart that one is likely in another unit.
     """
+    steps = [np.arange(one.shape[1]) for one in x]
     counted = Counter(rate for rate in rates if rate is not None)
     if not counted:
-        return list(x), None, []
+        return list(x), None, [], steps
     like = {one: sum(n for other, n in counted.items() if _alike(one, other)) for one in counted}
     rate = wanted or max(counted, key=lambda one: (like[one], counted[one], -one))
     others = sorted(one for one in counted if not _alike(one, rate))
     if not others:
-        return list(x), rate, []
+        return list(x), rate, [], steps
     far = next((one for one in others if not 1 / _FAR <= one / rate <= _FAR), None)
     if far is not None:
         raise DataError(
             f"a recording is sampled at {far:g} Hz where others, or those that the model has learnt from, are at "
             f"{rate:g} Hz: mend the unit of its time, or leave it out"
         )
-    found = [one if was is None or _alike(was, rate) else resampled(one, was, rate) for one, was in zip(x, rates)]
+    found = list(x)
+    for i, was in enumerate(rates):
+        if was is not None and not _alike(was, rate):
+            found[i], steps[i] = by_stretch(x[i], breaks[i] if breaks else np.arange(0), was, rate)
     n = sum(counted[one] for one in others)
     span = f"{others[0]:g}" if len(others) == 1 else f"{others[0]:g} to {others[-1]:g}"
     are = inflected(n, "recording is", "recordings are")
-    return found, rate, [f"{n} {are} sampled at {span} Hz, and brought to {rate:g} Hz"]
+    said = f"{n} {are} sampled at {span} Hz, and brought to {rate:g} Hz, at which steps are counted"
+    return found, rate, [said], steps
 
 
 def _alike(one: float, other: float) -> bool:

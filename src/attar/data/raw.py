@@ -35,6 +35,7 @@ class Raw:
         groups: name of the group that each sample is of, None where of none; or None.
         skipped: files that cannot be read, and are no samples.
         rate: of recordings, in Hz, where known.
+        breaks: steps of each recording at which its time goes on after a pause, or starts anew; empty where none does.
     """
 
     x: RawSamples
@@ -49,6 +50,7 @@ class Raw:
     groups: RawLabels | None = None
     skipped: tuple[str, ...] = ()
     rate: float | None = None
+    breaks: Sequence[Ints] = ()
 
 
 def join(parts: Mapping[str, Raw]) -> Raw:

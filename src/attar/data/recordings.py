@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from attar.data.files import read_parquet
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
 from attar.data.tables import DELIMITED, PARQUET, from_arrow
-from attar.data.times import in_order, is_time, like_time, rate_of, unit_of
+from attar.data.times import Timing, counts, is_time, like_time, said_of
 from attar.data.wav import read_wav
 from attar.errors import DataError, inflected, listed
 
@@ -132,20 +132,33 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
     parts = [[item[i] for item in x] for i in range(len(x[0]))]
     # Of a model that was taught on the time too, that is a channel.
     known = () if form is None else names if len(names) == form["shape"][0] else [one.name for one in form["columns"]]
-    times = [i for i, name in enumerate(names) if name not in known and is_time(name, parts[i])]
-    if len(times) == len(names):
-        times = []
+    may_be = [i for i, name in enumerate(names) if name not in known]
+    times = [i for i in may_be if is_time(names[i], parts[i])]
+    even = [i for i in may_be if form is None and i not in times and counts(parts[i])]
+    if len(times) + len(even) == len(names):
+        times, even = [], []
     notes += [f"column '{names[i]}' holds the time: it says when a step was, and is no channel" for i in times]
-    rising = [
-        f"'{names[i]}'" if names else str(i) for i, part in enumerate(parts) if i not in times and like_time(part)
+    notes += [
+        f"column '{names[i]}' rises by the same step throughout, as a number of the row does: it is no channel"
+        for i in even
     ]
+    away = [*times, *even]
+    rising = [f"'{names[i]}'" if names else str(i) for i, part in enumerate(parts) if i not in away and like_time(part)]
     notes += [
         f"channel {name} only goes one way, in every recording: leave it out if it is the time" for name in rising
     ]
-    x, rates, said = _by_time(found, x, {i: unit_of(names[i]) for i in times})
-    notes += said
-    x, names = [np.delete(item, times, 0) for item in x], tuple(np.delete(names, times).tolist())
-    x, rate, said = at_one_rate(x, rates, None if form is None else form["rate"])
+    timings = [
+        Timing.of(one.shape[1], item.when, {names[i]: one[i].astype(np.float64) for i in times})
+        for item, one in zip(found, x)
+    ]
+    notes += said_of(timings)
+    x = [np.delete(one, away, 0)[:, timing.order] for one, timing in zip(x, timings)]
+    names = tuple(np.delete(names, away).tolist())
+    rates = [item.rate or timing.rate for item, timing in zip(found, timings)]
+    x, rate, said, steps = at_one_rate(
+        x, rates, None if form is None else form["rate"], [timing.breaks for timing in timings]
+    )
+    breaks = [np.searchsorted(now, timing.breaks) for now, timing in zip(steps, timings)]
     notes += said if said or rate is None else [f"sampled at {rate:g} Hz" + ", full scale is 1" * bool(sounds)]
     if min(item.shape[0] for item in x) > max(item.shape[1] for item in x):
         notes.append(
@@ -156,37 +169,11 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
         notes.append(
             f"files of {size} numbers are taken for recordings of {len(x[0])} channels; if images, give the kind"
         )
-    # As a file without a header line is read, whose channels have an order and no names.
-    named = names != tuple(f"x{i}" for i in range(len(names)))
+    # As a file without a header line is read, whose channels have an order and no names, unless a model has these.
+    asked = set() if form is None else {one.name for one in form["columns"]}
+    named = names != tuple(f"x{i}" for i in range(len(names))) or bool(asked and asked <= {*names})
     columns = tuple(map(Column, names)) if named else ()
-    return Raw(x, columns=columns, kind="series", notes=tuple(notes), rate=rate), kept
-
-
-def _by_time(
-    found: Sequence[Recording], x: Sequence[Array], times: Mapping[int, float | None]
-) -> tuple[list[Array], list[float | None], list[str]]:
-    """Recordings in the order of time, their sampling rates, and notes.
-
-    Arguments:
-        found: as they were read.
-        x: their values `(channels, steps)`.
-        times: which of the channels are of the time, and in what unit.
-    """
-    given, rates, moved, paused = list(x), [item.rate for item in found], 0, 0
-    for i, (item, one) in enumerate(zip(found, x)):
-        told = [*item.when, *(one[j].astype(np.float64) * unit for j, unit in times.items() if unit is not None)]
-        clocks = told or [one[j].astype(np.float64) for j in times]
-        if not clocks:
-            continue
-        parts, turned = in_order(max(clocks, key=lambda seconds: len(np.unique(seconds))))
-        order = np.concatenate(parts)
-        given[i] = one[:, order]
-        rates[i] = next(filter(None, (rate_of(seconds[order]) for seconds in told)), None)
-        moved, paused = moved + turned, paused + (len(parts) > 1)
-    are, pause = inflected(moved, "recording is", "recordings are"), inflected(paused, "recording", "recordings")
-    notes = [f"{moved} {are} not in the order of time: sorted by it"] * bool(moved)
-    notes += [f"time stops or starts anew within {paused} {pause}: give each part as a file of its own"] * bool(paused)
-    return given, rates, notes
+    return Raw(x, columns=columns, kind="series", notes=tuple(notes), rate=rate, breaks=breaks), kept
 
 
 def _ordered(item: Recording, first: Recording, path: Path, first_path: Path) -> Array:

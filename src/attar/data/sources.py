@@ -73,7 +73,7 @@ def read(
     alone, steps = _in_time(told.alone(raw), source, cut)
     dataset = told.on(_shrunk(build(alone, where=source, kind=kind, centre=centre), side), raw.skipped)
     if cut is not None:
-        dataset = windows_of(dataset, cut, None if told.labels else steps)
+        dataset = windows_of(dataset, cut, None if told.labels else steps, alone.breaks)
         dataset = replace(dataset, by=None if steps is None else group_column)
         if told.labels is None and steps is not None and len(dataset.classes) < 2 <= len(steps.classes):
             raise LabelError(f"{source}: labels of {len(steps.classes)} classes, and {dataset.notes[-1]}")
@@ -141,10 +141,7 @@ class _Told:
 
     def on(self, dataset: Dataset, skipped: tuple[str, ...]) -> Dataset:
         """The dataset with what the files say; one that is skipped may be named too."""
-        n, names = len(dataset), {*dataset.ids.tolist()}
-        # Where a recording pauses, another one of its name begins.
-        parts = [whole if (whole := name.rpartition("@")[0]) in names else name for name in dataset.ids.tolist()]
-        ids = [*parts, *skipped]
+        n, ids = len(dataset), [*dataset.ids.tolist(), *skipped]
         if self.labels is not None:
             path, labels = self.labels
             y = match_labels(labels, ids, path)
@@ -198,7 +195,7 @@ def read_for_prediction(
     found = conform(
         alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
     )
-    return found if cut is None else windows_of(found, cut, judged=False)
+    return found if cut is None else windows_of(found, cut, breaks=alone.breaks, judged=False)
 
 
 def read_for_evaluation(
@@ -229,14 +226,15 @@ def read_for_evaluation(
         leave_out=[file for file in (labels, groups) if file is not None],
     )
     cut = None if stride is None else Cut(shape[1], stride)
-    alone, steps = _in_time(told.alone(raw), source, cut, columns, None if groups else by, rate)
+    alone, steps = _in_time(told.alone(raw), source, cut, columns, by, rate)
+    alone = replace(alone, groups=None) if told.groups else alone
     found = conform(
         alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
     )
     dataset = told.on(found, raw.skipped)
     if cut is None:
         return dataset
-    windows = windows_of(dataset, cut, None if told.labels else steps)
+    windows = windows_of(dataset, cut, None if told.labels else steps, alone.breaks)
     if told.labels is None and steps is not None and steps.classes and not windows.classes:
         raise LabelError(
             f"{source}: every window of {cut.steps:,} steps holds more than one label; teach a model on shorter windows"

@@ -1,51 +1,55 @@
-"""Columns that say when the steps of a recording were, and the sampling rate that they tell."""
+"""Columns that say when the steps of a recording were, and the order, pauses and sampling rate that they tell."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from attar.data.dataset import Array, Doubles, Ints
+from attar.errors import inflected
 
 # Fewer steps, and fewer values, than these go one way by chance.
 _STEPS = 10
-# Share of the steps that are about as long as the one in the middle, and how much longer or shorter the steps of a
-# column may be that nothing else tells from a channel.
-_MOST, _EVEN = 0.8, 0.1
+# Share of the steps that are about as long as the one in the middle; how much longer or shorter they may be in a column
+# that is called like the time, and in one that is not.
+_MOST, _EVEN, _SAME = 0.8, 0.1, 0.01
 # How many steps a pause is as long as, and one at whose place some are lost.
 _PAUSE, _LOST = 10, 1.75
-# The time falls at more than this part of the steps where rows are not in its order, and at most pauses at this part.
-_TURNED, _OFTEN = 0.1, 0.05
-# What a column of the time may be called, but for a unit, and units in seconds.
-_NAMES = frozenset({"time", "timestamp", "date", "datetime", "elapsed", "uptime"})
+# The time falls at no more than this part of the steps where it trembles or starts anew, and at this part or more where
+# the newest row comes first; it falls at about half of them, between these, where rows are shuffled.
+_FALLS, _TURNED, _SHUFFLED = 0.05, 0.9, (0.4, 0.6)
+_DAY = 86_400
+# What a column of the time may be called, but for what does not matter, and units in seconds.
+_NAMES = frozenset({"time", "timestamp", "stamp", "date", "datetime", "elapsed", "uptime", "epoch", "unixtime"})
 _LETTERS = (["t"], ["ts"])
+_ASIDE = frozenset({"utc"})
 _UNITS = {
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "millis", "millisecond", "milliseconds"), 1e-3),
     **dict.fromkeys(("us", "µs", "microsecond", "microseconds"), 1e-6),
     **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-9),
 }
+# Seconds since 1970 are between these: from 1985 to 2128.
+_SINCE_1970 = (5e8, 5e9)
 
 
 def called_time(name: str) -> bool:
     """Whether a column has the name of one of the time.
 
-    >>> [called_time(name) for name in ("time_s", "Time [ms]", "t", "seconds", "speed_m_s", "T_outside")]
-    [True, True, True, True, False, False]
+    >>> [called_time(name) for name in ("time_s", "Time [ms]", "t", "seconds", "speed_m_s", "T", "s1")]
+    [True, True, True, True, False, False, False]
     """
-    words = [word for word in _words(name) if word not in _UNITS]
-    return words in _LETTERS or bool(words[-1:] and words[-1] in _NAMES) or (not words and unit_of(name) is not None)
-
-
-def unit_of(name: str) -> float | None:
-    """The unit of a column of the time in seconds, where its name has one.
-
-    >>> [unit_of(name) for name in ("time_s", "timestampMs", "seconds_elapsed", "timestamp")]
-    [1.0, 0.001, 1.0, None]
-    """
-    return next((_UNITS[word] for word in _words(name) if word in _UNITS), None)
+    words = _words(name)
+    if re.search(r"\d", name) or words[:1] == ["T"]:
+        return False
+    words = [word for word in map(str.lower, words) if word not in _ASIDE]
+    rest = [word for word in words if word not in _UNITS]
+    return rest in _LETTERS or bool(rest and rest[-1] in _NAMES) or bool(words and not rest)
 
 
 def like_time(parts: Sequence[Array]) -> bool:
@@ -63,23 +67,123 @@ def like_time(parts: Sequence[Array]) -> bool:
 
 
 def is_time(name: str, parts: Sequence[Array]) -> bool:
-    """Whether a column is of the time: its values go one way, evenly or as it is called so, or evenly in another order.
+    """Whether a column is of the time: called so, it goes mostly one way, or evenly, also where rows are shuffled.
 
     >>> rows = np.arange(20)
-    >>> is_time("a", [rows / 50]), is_time("a", [rows**2]), is_time("time", [rows**2]), is_time("time", [rows % 4])
-    (True, False, True, False)
+    >>> is_time("a", [rows / 50]), is_time("time", [rows**2]), is_time("time", [rows % 10]), is_time("s", [rows % 10])
+    (False, True, True, False)
     """
     long = _long(parts)
+    if not called_time(name) or not long:
+        return False
+    if all(word.lower() in _UNITS for word in _words(name)):
+        return like_time(parts)
+    return all(
+        min((way < 0).mean(), (way > 0).mean()) <= _FALLS or _evenly(part) or _evenly(np.sort(part))
+        for part in long
+        for way in (np.diff(part),)
+    )
+
+
+def counts(parts: Sequence[Array]) -> bool:
+    """Whether values rise, by the same step in each part that is long enough to tell, as a number of the row does.
+
+    >>> rows = np.arange(20)
+    >>> counts([rows / 50, rows / 50 + 7]), counts([rows, 2 * rows]), counts([-rows])
+    (True, False, False)
+    """
     if not like_time(parts):
-        return called_time(name) and bool(long) and all(_evenly(part) or _evenly(np.sort(part)) for part in long)
-    return called_time(name) or all(map(_evenly, long))
+        return False
+    long = _long(parts)
+    steps = [float(np.median(np.diff(part))) for part in long]
+    return 0 < max(steps) <= (1 + _SAME) * min(steps) and all(_share(part, _SAME) >= _MOST for part in long)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the time tells of a recording.
+
+    Arguments:
+        order: of its rows.
+        breaks: at which of the rows, so ordered, the time goes on after a pause, or starts anew.
+        rate: in Hz, where known, and the same before and after breaks.
+    """
+
+    order: Ints
+    breaks: Ints
+    rate: float | None = None
+
+    @classmethod
+    def of(cls, rows: int, dated: Sequence[Doubles], called: Mapping[str, Doubles]) -> Timing:
+        """By the columns of the time, of which the finest counts, and of these one whose unit is known.
+
+        Arguments:
+            rows: how many there are.
+            dated: dates and times of day, in seconds `(rows,)`.
+            called: others, by name.
+
+        >>> timing = Timing.of(30, [], {"time_s": np.where(np.arange(30) < 20, 0, 60) + np.arange(30) / 50})
+        >>> timing.breaks.tolist(), timing.rate
+        ([20], 50.0)
+        """
+        units = {name: _unit(name, values) for name, values in called.items()}
+        told = [*_dates(dated), *(called[name] * unit for name, unit in units.items() if unit is not None)]
+        known = [one for one in told or called.values() if rows and not np.isnan(one).all()]
+        if not known:
+            return cls(np.arange(rows), np.arange(0))
+        clock = max(known, key=lambda one: len(np.unique(one)))
+        order = in_order(clock)
+        when, ends = clock[order], breaks(clock[order])
+        rate, each = rate_of(when), [rate_of(part) for part in np.split(when, ends)]
+        alike = told and rate and all(abs(one / rate - 1) <= _EVEN for one in each if one is not None)
+        return cls(order, ends, rate if alike else None)
+
+
+def said_of(timings: Sequence[Timing]) -> list[str]:
+    """Notes on what was done by the time."""
+    moved = sum(bool((np.diff(one.order) < 0).any()) for one in timings)
+    paused = sum(bool(len(one.breaks)) for one in timings)
+    are, within = inflected(moved, "recording is", "recordings are"), inflected(paused, "recording", "recordings")
+    notes = [f"{moved:,} {are} not in the order of time, and put in it"] * bool(moved)
+    return notes + [f"time pauses or starts anew within {paused:,} {within}"] * bool(paused)
+
+
+def in_order(when: Doubles) -> Ints:
+    """The rows in the order of time, where the newest comes first or they are shuffled; else as they are.
+
+    A time that falls now and then starts anew, trembles, or is set back: there is nothing to sort. Nor is there where
+    many falls lead back to one value.
+
+    >>> in_order(np.arange(12.0)[::-1]).tolist() == [*range(12)][::-1], in_order(np.arange(24.0) % 12).tolist()[11:14]
+    (True, [11, 12, 13])
+    """
+    rows, when = np.arange(len(when)), _filled(when)
+    falls = _falls(when)
+    if falls >= _TURNED:
+        return rows[::-1]
+    if _SHUFFLED[0] <= falls <= _SHUFFLED[1]:
+        fallen = np.unique(when[1:][np.diff(when) < 0], return_counts=True)[1]
+        if fallen.max() <= fallen.sum() / 2:
+            return np.argsort(when, kind="stable")
+    return rows
+
+
+def breaks(when: Doubles) -> Ints:
+    """The rows at which the time goes on after ten steps or more, or has fallen by as much.
+
+    >>> breaks(np.array([*range(30), 50, 51, 53, 52.0, 0, 1])).tolist()
+    [30, 34]
+    """
+    steps = np.abs(np.diff(_filled(when)))
+    there = steps[steps > 0]
+    return np.flatnonzero(steps >= _PAUSE * np.median(there)) + 1 if len(there) else np.arange(0)
 
 
 def rate_of(seconds: Doubles) -> float | None:
     """The sampling rate of steps in Hz, of three digits or whole; None where it is not known, as of a time that halts.
 
-    Time over steps, a long one counted as so many as are lost there, but for pauses. The step in the middle alone would
-    be wrong where the clock is coarse.
+    Time over steps, a long one counted as so many as are lost there, but for pauses and, where they are few, times that
+    repeat themselves. The step in the middle alone would be wrong where the clock is coarse.
 
     Arguments:
         seconds: of the steps `(n,)`.
@@ -91,38 +195,56 @@ def rate_of(seconds: Doubles) -> float | None:
         return None
     steps = np.diff(seconds[~np.isnan(seconds)])
     many = steps / np.median(steps)
-    short = np.abs(many) < _PAUSE
-    rate = float(np.where(many > _LOST, np.round(many), 1)[short].sum() / abs(steps[short].sum()))
+    counted = (np.abs(many) < _PAUSE) & (steps != 0)
+    number = np.where(np.abs(many) > _LOST, np.round(many), 1)
+    rate = float(number[counted].sum() / abs(steps[counted].sum()))
     return float(f"{rate:.3g}") if rate < 100 else float(round(rate))
 
 
-def in_order(when: Doubles) -> tuple[list[Ints], bool]:
-    """Rows in the order of time, parted where it pauses or starts anew.
+def _unit(name: str, values: Doubles) -> float | None:
+    """Of a column that is called like the time, in seconds, by its name, or by its size where it counts from 1970."""
+    said = next((_UNITS[word] for word in map(str.lower, _words(name)) if word in _UNITS), None)
+    known = values[~np.isnan(values)]
+    if said is not None or not len(known):
+        return said
+    size = float(np.median(known))
+    return next((unit for unit in (1.0, 1e-3, 1e-6, 1e-9) if _SINCE_1970[0] < size * unit < _SINCE_1970[1]), None)
 
-    Where it often falls, as in a log that was shuffled or has its newest row first, and where steps are often far
-    longer than others, as of values that are sent in packets, that is nothing new.
 
-    Arguments:
-        when: a row was, in any unit `(n,)`; one of which this is not known follows the one before.
+def _dates(columns: Sequence[Doubles]) -> list[Doubles]:
+    """Dates and times of day, a day and a time of day as one; without a day, one that begins again is the next."""
+    of_day = [one for one in columns if not (~np.isnan(one) & ((one < 0) | (one >= _DAY))).any()]
+    others = [one for one in columns if not any(one is other for other in of_day)]
+    days = [one for one in others if not (one[~np.isnan(one)] % _DAY).any()]
+    if of_day and days:
+        return [days[0] + of_day[0], *others]
+    return [*others, *map(_unwrapped, of_day)]
 
-    Returns:
-        The rows of each part, and whether they had another order.
 
-    >>> parts, moved = in_order(np.array([*range(30), 50, 51, 53, 52.0]))
-    >>> [part[-4:].tolist() for part in parts], moved
-    ([[26, 27, 28, 29], [30, 31, 33, 32]], True)
-    """
-    order, unknown = np.arange(len(when)), np.isnan(when)
-    if len(when) < 2 or unknown.all():
-        return [order], False
-    when = when[np.maximum.accumulate(np.where(unknown, unknown.argmin(), order))]
-    if (np.diff(when) < 0).mean() > _TURNED:
-        order = np.argsort(when, kind="stable")
-    steps = np.abs(np.diff(when[order]))
-    pauses = steps > _PAUSE * np.median(steps[steps > 0]) if steps.any() else steps > 0
-    ends = np.flatnonzero(pauses & (pauses.mean() <= _OFTEN)) + 1
-    parts = [part[np.argsort(when[part], kind="stable")] for part in np.split(order, ends)]
-    return parts, bool((np.diff(np.concatenate(parts)) < 0).any())
+def _unwrapped(of_day: Doubles) -> Doubles:
+    when = _filled(of_day)
+    falls = _falls(when)
+    if min(falls, 1 - falls) > _FALLS:
+        return of_day
+    way = 1 if falls < 0.5 else -1
+    midnights = way * np.diff(when, prepend=when[:1]) < -_DAY / 2
+    return of_day + way * _DAY * np.cumsum(midnights)
+
+
+def _falls(when: Doubles) -> float:
+    """The share of the steps, but for those of no length, at which the time falls."""
+    steps = np.diff(when)
+    steps = steps[steps != 0]
+    return float((steps < 0).mean()) if len(steps) >= _STEPS - 1 else 0.0
+
+
+def _filled(when: Doubles) -> Doubles:
+    """What is not known is as the row before."""
+    unknown = np.isnan(when)
+    if unknown.all():
+        return when
+    known: Ints = np.maximum.accumulate(np.where(unknown, unknown.argmin(), np.arange(len(when))))
+    return when[known]
 
 
 def _evenly(values: Doubles) -> bool:
@@ -137,9 +259,10 @@ def _share(values: Array, tolerance: float) -> float:
 
 
 def _long(parts: Sequence[Array]) -> list[Doubles]:
-    known = [np.asarray(part, dtype=np.float64) for part in parts if len(part) >= _STEPS]
-    return [part[~np.isnan(part)] for part in known]
+    values = [np.asarray(part, dtype=np.float64) for part in parts]
+    known = [part[~np.isnan(part)] for part in values]
+    return [part for part in known if len(part) >= _STEPS]
 
 
 def _words(name: str) -> list[str]:
-    return [word.lower() for word in re.findall("[A-Z]?[a-zµ]+|[A-Z]+", name)]
+    return re.findall("[A-Z]?[a-zµ]+|[A-Z]+", name)
