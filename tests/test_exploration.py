@@ -161,6 +161,21 @@ def test_series_tables_and_texts(tmp_path):
     assert "Samples drawn from p(x)" not in titles(done.page)
 
 
+def test_groups_colour_the_map(tmp_path):
+    import pandas as pd
+
+    from attar.exploration import explore
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.standard_normal(60), "b": rng.standard_normal(60), "who": ["q", "p", None] * 20})
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    facts = explore(tmp_path / "log.csv", group_column="who", out=tmp_path / "run").facts
+    (group,) = [colour for colour in facts.colours if colour.name == "group"]
+    assert group.classes == ("p", "q")
+    np.testing.assert_array_equal(group.values, [1, 0, np.nan] * 20)
+    assert not any("judged together" in note for note in facts.notes)
+
+
 def test_nodes_of_a_graph_are_refused(tmp_path):
     graph = SimpleNamespace(x=table(6), edge_index=np.array([[0, 1, 2], [1, 2, 3]]))
     with pytest.raises(DataError, match="as a table"):

@@ -128,6 +128,11 @@ def _colours(dataset: Dataset, found: Survey) -> Iterable[Colour]:
     if len(dataset.labelled):
         y = np.where(dataset.y == UNLABELLED, np.nan, dataset.y).astype(np.float32)
         yield Colour("label", y, dataset.classes, "as the source gives it; nothing on this page is learnt from it")
+    if dataset.groups is not None and dataset.grouped:
+        name = np.array(dataset.group_names)[dataset.groups]
+        names = tuple(sorted({*dataset.group_names} - {""}))
+        group = np.where(name == "", np.nan, np.searchsorted(names, name)).astype(np.float32)
+        yield Colour("group", group, names, "as a person says what belongs together")
     if dataset.test is not None:
         part = np.zeros(len(dataset), dtype=np.float32)
         part[dataset.test] = 1
