@@ -162,14 +162,11 @@ def test_series_tables_and_texts(tmp_path):
 
 
 def test_groups_colour_the_map(tmp_path):
-    import pandas as pd
-
-    from attar.exploration import explore
-
+    pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.standard_normal(60), "b": rng.standard_normal(60), "who": ["q", "p", None] * 20})
     frame.to_csv(tmp_path / "log.csv", index=False)
-    facts = explore(tmp_path / "log.csv", group_column="who", out=tmp_path / "run").facts
+    facts = attar.explore(tmp_path / "log.csv", group_column="who", out=tmp_path / "run").facts
     (group,) = [colour for colour in facts.colours if colour.name == "group"]
     assert group.classes == ("p", "q")
     np.testing.assert_array_equal(group.values, [1, 0, np.nan] * 20)

@@ -214,6 +214,8 @@ def test_a_recording_has_the_mean_of_the_answers_to_its_windows(tmp_path) -> Non
         )  # fmt: skip
     each, whole = (pd.read_csv(tmp_path / f"{answer}.csv") for answer in (False, True))
     assert whole.id.tolist() == ["fast.csv", "slow.csv"]
+    again = read_for_evaluation(str(folder), **load(model).form, labels=tmp_path / "True.csv")
+    assert (again.y >= 0).all()
     for name in whole.id:
         mean = each[each.id.str.startswith(f"{name}@")].filter(like="probability of").mean()
         found = whole[whole.id == name].filter(like="probability of").iloc[0]

@@ -34,6 +34,19 @@ def test_a_folder_with_a_labels_file_inside(tmp_path):
         read(str(tmp_path / "p"), labels=labels)
 
 
+def test_ids_with_a_sign_of_addresses_are_matched_as_they_are(tmp_path):
+    ids = [name for i in range(4) for name in (f"u{i}", f"u{i}@x.org")]
+    rows = "".join(f"{name},{rng.normal()},{rng.normal()}\n" for name in ids)
+    (tmp_path / "mail.csv").write_text(f"id,a,b\n{rows}")
+    labels = tmp_path / "labels.csv"
+    for labelled in (ids, ids[::2], ids[1::2]):
+        labels.write_text("id,label\n" + "".join(f"{name},{'org' if '@' in name else 'no'}\n" for name in labelled))
+        dataset = read(str(tmp_path / "mail.csv"), labels=labels)
+        expected = {name: "org" if "@" in name else "no" for name in labelled}
+        found = {str(dataset.ids[i]): dataset.classes[dataset.y[i]] for i in dataset.labelled}
+        assert found == expected
+
+
 def test_one_recording_of_several_channels_is_predicted_by_its_file(tmp_path):
     (tmp_path / "a.csv").write_text("at;p;q\n08:00;1,5;2\n08:01;3;4\n08:02;5;6\n")
     dataset = read_for_prediction(str(tmp_path / "a.csv"), kind="series", shape=(2, 4))

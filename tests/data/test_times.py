@@ -90,6 +90,7 @@ def test_rows_are_put_in_order_where_the_newest_is_first_or_they_are_shuffled(ro
         T[np.r_[:7, 8, 7, 9:400]],
         np.tile(T[:16], 25),
         np.tile(T[:2], 200),
+        RNG.integers(0, 20, 400) * 86_400.0,  # days of birth
         T % 3,
         np.r_[T[200:], T[:200]],
     ],

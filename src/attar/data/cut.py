@@ -240,7 +240,7 @@ def rows_as_recordings(
     groups = [""] * rows if raw.groups is None else ["" if is_missing(one) else str(one) for one in raw.groups]
     values = np.asarray(raw.x, dtype=np.float64)
     codes, classes = encode_labels([None] * rows if raw.y is None else raw.y, exact=raw.exact, where=name)
-    parts, order = _runs(groups), np.arange(rows)
+    parts = _runs(groups)
     if np.median([len(part) for part in parts]) < steps and len(parts) > len(set(groups)):
         notes.append("rows of several groups take turns: those of one are put together")
         place = {group: i for i, group in enumerate(dict.fromkeys(groups))}

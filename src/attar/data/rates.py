@@ -99,7 +99,7 @@ def at_one_rate(
     Raises:
         DataError: rates are so far apart that one is likely in another unit.
     """
-    steps = [np.arange(one.shape[1]) for one in x]
+    steps = [np.arange(one.shape[-1]) for one in x]
     counted = Counter(rate for rate in rates if rate is not None)
     if not counted:
         return list(x), None, [], steps

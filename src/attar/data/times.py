@@ -128,7 +128,8 @@ class Timing:
         """
         units = {name: _unit(name, values) for name, values in called.items()}
         told = [*_dates(dated), *(called[name] * unit for name, unit in units.items() if unit is not None)]
-        known = [one for one in told or called.values() if rows and not np.isnan(one).all()]
+        told = [one for one in told if not np.isnan(one).all()]
+        known = told or [one for one in called.values() if not np.isnan(one).all()]
         if not known:
             return cls(np.arange(rows), np.arange(0))
         clock = max(known, key=lambda one: len(np.unique(one)))
@@ -152,7 +153,7 @@ def in_order(when: Doubles) -> Ints:
     """The rows in the order of time, where the newest comes first or they are shuffled; else as they are.
 
     A time that falls now and then starts anew, trembles, or is set back: there is nothing to sort. Nor is there where
-    many falls lead back to one value.
+    many rows have one time, as it starts anew after few rows, or is of a day or a person.
 
     >>> in_order(np.arange(12.0)[::-1]).tolist() == [*range(12)][::-1], in_order(np.arange(24.0) % 12).tolist()[11:14]
     (True, [11, 12, 13])
@@ -161,10 +162,8 @@ def in_order(when: Doubles) -> Ints:
     falls = _falls(when)
     if falls >= _TURNED:
         return rows[::-1]
-    if _SHUFFLED[0] <= falls <= _SHUFFLED[1]:
-        fallen = np.unique(when[1:][np.diff(when) < 0], return_counts=True)[1]
-        if fallen.max() <= fallen.sum() / 2:
-            return np.argsort(when, kind="stable")
+    if _SHUFFLED[0] <= falls <= _SHUFFLED[1] and len(np.unique(when)) >= _MOST * len(when):
+        return np.argsort(when, kind="stable")
     return rows
 
 
