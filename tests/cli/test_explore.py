@@ -27,7 +27,7 @@ def test_groups_tell_recordings_apart(empty):
     assert "3 recordings are cut into 27 windows" in called.err
     assert "cluster 1" in (empty / "runs/log-explored/explore.html").read_text()
     (empty / "who.csv").write_text("id,group\nlog,p\n")
-    assert "are of 1 group:" in call("explore", "log.csv", "--window", "8", "--groups", "who.csv", "--time", "1s").err
+    assert "are of 1 group\n" in call("explore", "log.csv", "--window", "8", "--groups", "who.csv", "--time", "1s").err
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(empty):
