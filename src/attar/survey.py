@@ -30,7 +30,7 @@ _ALL, _LARGEST, _CHANCE = 1024, 128, 512
 # Steps of the map over all samples together, and epochs at most and at least.
 _MAPPED, _EPOCHS = 10_000_000, (100, 200)
 # Samples that a density, a detector and a clustering are fitted on; numbers of clusters that are tried.
-_DENSITY, _DETECTOR, _GROUPED, _GROUPS = 10_000, 4_000, 2_000, (3, 4, 5, 6, 8, 10, 12)
+_DENSITY, _DETECTOR, _CLUSTERED, _CLUSTERS = 10_000, 4_000, 2_000, (3, 4, 5, 6, 8, 10, 12)
 # Samples that are scored at once.
 _AT_ONCE = 8192
 # Part set aside to see how well samples are rebuilt, and at most so many.
@@ -206,10 +206,10 @@ def _clusters(z: Floats, seed: int) -> Result:
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
-    drawn = z[some(len(z), _GROUPED, seed)]
+    drawn = z[some(len(z), _CLUSTERED, seed)]
     different = len(np.unique(drawn, axis=0))
     best, middles = -np.inf, drawn.mean(axis=0, keepdims=True)
-    for k in _GROUPS:
+    for k in _CLUSTERS:
         if k >= different:
             break
         means = KMeans(k, n_init=3, random_state=seed).fit(drawn)

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
@@ -202,6 +203,10 @@ class TestPython:
         masks = SimpleNamespace(**vars(one), y=np.array([0, 1, 0, 1]), train_mask=np.ones((4, 10), dtype=bool))
         with pytest.raises(LabelError, match=r"of several splits give one, train_mask\[:, 0\]"):
             from_arrays(masks)
+
+    def test_a_table_may_have_columns_of_such_names(self) -> None:
+        frame = pd.DataFrame({"nodes": [1.0, 2, 3], "number_of_edges": [4.0, 5, 7], "node_types": [1.0, 3, 2]})
+        assert from_arrays(frame).kind == "table"
 
     def test_features_alone_are_no_graph(self) -> None:
         with pytest.raises(DataError, match="without edges"):

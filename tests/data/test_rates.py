@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from attar.data.rates import at_one_rate, resampled
+from attar.data.rates import at_one_rate, by_stretch, resampled
 from attar.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -87,3 +87,10 @@ def test_gaps_stay_where_they_were() -> None:
     assert np.isnan(found[1]).all()
     far = np.r_[5:40, 85 : found.shape[1] - 5]
     np.testing.assert_allclose(found[0, far], tones(500)[0, far], atol=0.05)
+
+
+def test_a_recording_of_no_steps_has_none_at_another_rate() -> None:
+    assert resampled(np.zeros((2, 0)), 50, 25).shape == (2, 0)
+    x, steps = by_stretch(np.ones((1, 6)), np.array([0]), 50, 25)
+    assert x.shape == (1, 3)
+    assert steps.tolist() == [0, 2, 4]

@@ -135,3 +135,12 @@ def test_a_day_and_a_time_of_day_are_one_clock() -> None:
             timing = Timing.of(len(minutes), [one[rows] for one in dated], {})
             assert (minutes[rows][timing.order] == minutes).all()
             assert (timing.breaks.tolist(), timing.rate) == ([], 0.0167)
+
+
+def test_digits_that_spell_a_date_do_not_pause_at_each_month() -> None:
+    days = np.arange("2024-01-01", "2025-01-01", dtype="datetime64[D]")
+    spelt = np.array([int(str(day).replace("-", "")) for day in days], dtype=np.float64)
+    timing = Timing.of(len(spelt), [], {"date": spelt})
+    assert (timing.breaks.tolist(), timing.rate) == ([], None)
+    again = Timing.of(2 * len(spelt), [], {"date": np.tile(spelt, 2)})
+    assert again.breaks.tolist() == [len(spelt)]

@@ -219,6 +219,13 @@ class TestHostileInput:
         *known, unknown = AnomalyDetector(random_state=seed).fit(x).p_values(np.eye(5))
         assert unknown < 0.01 < 0.1 < min(known)
 
+    def test_a_constant_column_in_another_precision_is_the_same(self) -> None:
+        x = np.column_stack([clusters(100), np.full(100, 0.1)])
+        detector = AnomalyDetector(random_state=0).fit(x.astype(np.float32))
+        x, other = (np.column_stack([clusters(100, seed=1), np.full(100, v)]) for v in (0.1, np.float32(0.1)))
+        np.testing.assert_allclose(detector.score_samples(x), detector.score_samples(other), atol=1e-3)
+        assert (detector.predict(x) < 0).mean() < 0.3
+
     @pytest.mark.parametrize(
         ("parameters", "message"),
         [

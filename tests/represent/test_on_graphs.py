@@ -136,6 +136,9 @@ def test_nodes_know_their_graph(nodes, kind) -> None:
         told.transform(links(nodes.links.features + 1, nodes.links.edge_index).all())
     with pytest.raises(DataError, match="nodes of another graph"):
         Raw().fit(np.ones((4, 1))).transform(nodes)
+    again = Raw().fit(nodes).fit(np.arange(9.0)[:, None])
+    with pytest.raises(DataError, match="nodes of another graph"):
+        again.transform(nodes)
     with pytest.raises(DataError, match="lie along no axis"):
         RandomConvolutions(kind=kind).fit(nodes)
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-_TINY = 1e-12
+from attar.adapt.prior import TINY
 
 
 class NeighbourHead(nn.Module):
@@ -51,13 +51,13 @@ class NeighbourHead(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Logits `(n, n_classes)` of representations `(n, dim)`."""
         p = (z - self.mean) @ self.axes
-        p = p / p.norm(dim=1, keepdim=True).clamp_min(_TINY)
+        p = p / p.norm(dim=1, keepdim=True).clamp_min(TINY)
         similarity, index = (p @ self.points).topk(self.n_neighbors, dim=1)
         weights = torch.exp((similarity - similarity[:, :1]) / self.scale)
         weights = weights * (similarity - similarity[:, -1:] + self.nearer)
         weights = weights / weights.sum(1, keepdim=True)
         mean: Tensor = (weights.unsqueeze(2) * self.distributions[index]).sum(1)
-        return self.sharpness * mean.clamp_min(_TINY).log()
+        return self.sharpness * mean.clamp_min(TINY).log()
 
 
 class MeanOfHeads(nn.Module):
@@ -70,4 +70,4 @@ class MeanOfHeads(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Logits `(n, n_classes)` of representations `(n, dim)`."""
         p = torch.stack([torch.softmax(head(z), dim=1) for head in self.heads]).mean(0)
-        return p.clamp_min(_TINY).log()
+        return p.clamp_min(TINY).log()

@@ -18,7 +18,7 @@ from attar._settings import check_counts, is_positive
 from attar.adapt.axes import PRINCIPAL, among_neighbours, local_axes, principal
 from attar.adapt.folds import stratified_folds
 from attar.adapt.labels import known_classes
-from attar.adapt.prior import frequencies
+from attar.adapt.prior import TINY, frequencies
 from attar.adapt.probe import temperature
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
 from attar.errors import DataError
@@ -43,8 +43,6 @@ _COLUMNS = 32
 _SPREAD = 2**25
 # Parts of the labels, each of which is held out once.
 _FOLDS = 5
-# A probability that is not told from 0.
-TINY = 1e-12
 # A stop for power iteration: α^k below it changes no label.
 _TOLERANCE = 1e-3
 
@@ -203,7 +201,7 @@ def propagated(
 
 def sharpened(p: Doubles, t: float) -> Doubles:
     """p^t, to sum to 1 again: probabilities `(…, n_classes)` at a temperature of 1 / t."""
-    raised: Doubles = softmax(t * _log(p), axis=-1)
+    raised: Doubles = softmax(t * np.log(np.maximum(p, TINY)), axis=-1)
     return raised
 
 
@@ -218,12 +216,7 @@ def sharpness(held_out: Doubles, codes: npt.NDArray[np.integer]) -> float:
         Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599, section 4.2
     """
     known = ~np.isnan(held_out[:, 0])
-    return temperature(_log(held_out[known]), codes[known])
-
-
-def _log(p: Doubles) -> Doubles:
-    found: Doubles = np.log(np.maximum(p, TINY))
-    return found
+    return temperature(np.log(np.maximum(held_out[known], TINY)), codes[known])
 
 
 class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -82,9 +82,9 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     labels = np.asarray(plain(y)) if hasattr(y, "__array__") else y
     if graphs.is_graph(x):
         return graphs.from_object(x, labels, names)
-    graphs.refuse_other_graphs(x)
     if hasattr(x, "__arrow_c_stream__") or type(x).__module__.partition(".")[0] == "pandas":
         return _from_frame(x, labels, names, kind)
+    graphs.refuse_other_graphs(x)
     if are_texts(x) or (kind == "text" and isinstance(x, list | tuple)):
         return Raw(np.array(x, dtype=object), labels, ids=names, columns=(Column("text"),), kind="text")
     array = _as_array(x)

@@ -252,11 +252,8 @@ def rows_as_recordings(
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
     timings = [_timing(raw, times, values[part]) for part in parts]
     parts = [part[timing.order] for part, timing in zip(parts, timings)]
-    known = [timing.rate for timing in timings if timing.rate is not None]
-    rates = [timing.rate or max(known, key=known.count) if known else None for timing in timings]
-    x, rate, brought, steps_of = at_one_rate(
-        [values[part][:, kept].T for part in parts], rates, rate, [timing.breaks for timing in timings]
-    )
+    rates, breaks = [timing.rate for timing in timings], [timing.breaks for timing in timings]
+    x, rate, brought, steps_of = at_one_rate([values[part][:, kept].T for part in parts], rates, rate, breaks)
     of = [groups[part[0]] for part in parts]
     recordings = replace(
         raw,

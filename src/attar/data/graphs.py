@@ -38,7 +38,7 @@ def refuse_other_graphs(x: object) -> None:
     Raises:
         DataError: a graph of networkx, several graphs, or one of several kinds of nodes.
     """
-    if hasattr(x, "number_of_edges") and hasattr(x, "nodes"):
+    if type(x).__module__.partition(".")[0] == "networkx":
         raise DataError("x: a graph of networkx; give torch_geometric.utils.from_networkx(x, group_node_attrs=[…])")
     if hasattr(x, "node_types") and hasattr(x, "edge_types"):
         raise DataError("x: a graph of several kinds of nodes; give that of one kind, x.to_homogeneous()")

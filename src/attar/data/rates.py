@@ -37,6 +37,8 @@ def resampled(x: Array, old: float, new: float) -> Floats:
     """
     ratio = (Fraction(new) / Fraction(old)).limit_denominator(10_000)
     steps = x.shape[1]
+    if not steps:
+        return x.astype(np.float32)
     x, gaps = x.astype(np.float64), np.isnan(x)
     for values, unknown in zip(x, gaps):
         if unknown.any():

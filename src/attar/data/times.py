@@ -135,6 +135,10 @@ class Timing:
         clock = max(known, key=lambda one: len(np.unique(one)))
         order = in_order(clock)
         when, ends = clock[order], breaks(clock[order])
+        if not told:
+            # Steps of no unit may be those of digits, as of 20240131: that it pauses cannot be told.
+            whole = _filled(when)
+            ends = ends[whole[ends] < whole[ends - 1]]
         rate, each = rate_of(when), [rate_of(part) for part in np.split(when, ends)]
         alike = told and rate and all(abs(one / rate - 1) <= _EVEN for one in each if one is not None)
         return cls(order, ends, rate if alike else None)

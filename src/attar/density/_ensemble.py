@@ -20,14 +20,16 @@ WIDEST = 128
 FARTHEST = 1e6
 # A column that varies by less than this, as a share of its size, is constant up to rounding.
 CONSTANT = 1e-12
+# What differs from the one value of a column by more than this, as a share of its size, is no rounding of float32, and
+# is so many standard deviations out at least.
+ROUNDING, OUT = 1e-6, 3.0
 
 
 @dataclass(frozen=True)
 class Scaling:
     """Columns with mean 0 and standard deviation 1; a missing value is the column's median.
 
-    What differs from the one value that a column has in n samples is √n farther out, as a value is that one of n + 1
-    samples has and all others have not.
+    What differs from the one value that a column has is `OUT` farther out.
     """
 
     median: AnyFloats
@@ -50,7 +52,7 @@ class Scaling:
         scaled = filled / size
         deviation = scaled.std(axis=0)
         varies = deviation > CONSTANT
-        least = np.where(varies, 0.0, np.sqrt(len(x)))
+        least = np.where(varies, 0.0, OUT)
         return cls(median, size, scaled.mean(axis=0), np.where(varies, deviation, 1.0), least)
 
     def __call__(self, x: AnyFloats) -> AnyFloats:
@@ -58,7 +60,7 @@ class Scaling:
         filled = np.where(np.isnan(x), self.median, x)
         with np.errstate(over="ignore"):
             z = (filled / self.size - self.mean) / self.deviation
-        z = np.where(np.abs(z) > CONSTANT, z + self.least * np.sign(z), z)
+        z = np.where(self.least > 0, (z + self.least * np.sign(z)) * (np.abs(z) > ROUNDING), z)
         return np.clip(z, -FARTHEST, FARTHEST)
 
 

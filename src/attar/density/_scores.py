@@ -21,6 +21,8 @@ MIXTURE_RIDGE = 3e-2
 COMPONENTS, SAMPLES_EACH = 4, 20
 EXPLAINED = 0.9
 TREES = 100
+# Constant columns by the number of samples: with as many, a new sample differs in one of them by chance this often.
+_CHANCE = 0.05
 # Distances `(rows, m)` that are in memory at a time.
 PIECE_VALUES = 4_000_000
 # Two samples nearer than this share of their length are copies: differences of squares say no more in float64.
@@ -167,6 +169,8 @@ class Tails:
 class Isolation:
     """How few random cuts set a sample apart: none, where a column that is the same in all others does.
 
+    Of many such columns, as pixels at the border of images, one is new in many a sample, and that says little.
+
     References:
         Isolation Forest (Liu, Ting, Zhou, 2008). https://doi.org/10.1109/ICDM.2008.17
     """
@@ -180,6 +184,7 @@ class Isolation:
     def learn(cls, x: AnyFloats, seed: int) -> Self:
         """From standardised samples `(n, d)`."""
         constant = np.ptp(x, axis=0) < 1
+        constant &= constant.sum() < _CHANCE * len(x)
         return cls(IsolationForest(n_estimators=TREES, random_state=seed).fit(x), constant, x[0, constant])
 
     def __call__(self, x: AnyFloats) -> AnyFloats:

@@ -71,6 +71,8 @@ def hold_graph(estimator: Any, X: npt.ArrayLike, x: npt.NDArray[Any], *, reset: 
     """
     given = getattr(X, "links", None)
     if given is None:
+        if reset:
+            vars(estimator).pop("links_", None)
         return x
     kind = getattr(estimator, "kind", None)
     if not hasattr(estimator, "kind") or getattr(kind, "name", kind) not in (None, "graph"):

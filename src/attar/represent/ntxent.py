@@ -74,7 +74,8 @@ def nt_xent(z_i: Tensor, z_j: Tensor, temperature: float | Tensor = 0.5) -> Tens
         if isinstance(temperature, Tensor) and temperature.requires_grad:
             # One, but with a gradient: z · z' / T is what it would be with vectors that are shorter by √T.
             z = z * (t / temperature.to(z)).sqrt()
-        loss: Tensor = _loss(z, t)
+        # Blocks share memory in a way that torch.compile does not follow.
+        loss: Tensor = torch.compiler.disable(cast(Any, _NTXent).apply)(z, t)
     return loss
 
 
@@ -117,10 +118,6 @@ class _NTXent(torch.autograd.Function):
         grad = _product(own / ctx.temperature, columns, total, ctx.temperature)
         grad -= 2 * own.roll(len(own) // 2, dims=0)
         return grad * (_sum_over_processes(grad_loss) / (ctx.temperature * len(columns))), None
-
-
-# Blocks share memory in a way that torch.compile does not follow.
-_loss: Any = torch.compiler.disable(cast(Any, _NTXent).apply)
 
 
 def _bounded(dtype: torch.dtype, temperature: float) -> bool:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 PREFIX = "hf:"
 # Of a model of images and texts, by what it takes.
 _TOWERS = {"pixel_values": "vision_model", "input_ids": "text_model"}
-# How many times as low as that of a model the rate of a sound may be.
-_FAR = 100
+# How many times as low as that of a model the rate of a sound may be: 4 kHz of 16, and what is lower is none.
+_FAR = 4
 
 
 class Pretrained(Pretext):

@@ -64,7 +64,7 @@ def train(
     progress: Progress | None = None,
     name: str = "train",
     precision: str = "32-true",
-    checksum: int = 0,
+    checksum: Callable[[], int] | None = None,
 ) -> History:
     """Train by AdamW with a warm-up, a cosine towards zero, and clipped gradients.
 
@@ -96,7 +96,7 @@ def train(
         progress: where each step is reported.
         name: of the task in `progress`.
         precision: of Lightning Fabric: "32-true", or "bf16-mixed": products and convolutions of the loss in bfloat16.
-        checksum: of the samples, which all processes hold.
+        checksum: of the samples, which all processes hold; None: they are not compared.
 
     Returns:
         The losses.
@@ -119,7 +119,7 @@ def train(
         # Whoever calls may have turned gradients off.
         stack.enter_context(torch.enable_grad())
         stack.enter_context(together.process_group())
-        if together.differ(n) or together.differ(checksum):
+        if together.differ(n) or (together.processes() > 1 and checksum is not None and together.differ(checksum())):
             raise AttarError("processes hold different samples; give all of them the same, of which each takes a part")
         seed = together.begin_equal(module, seed)
         stack.enter_context(seeded(seed))
