@@ -80,8 +80,8 @@ def test_the_time_is_no_channel_and_what_only_rises_is_said(tmp_path):
     assert [column.name for column in raw.columns] == ["p", "energy"]
     assert [item.shape for item in raw.x] == [(2, 20)] * 2
     assert list(raw.notes) == [
-        "column 'clock' rises by the same step throughout, as a number of the row does: it is no channel",
-        "channel 'energy' only goes one way, in every recording: leave it out if it is the time",
+        "'clock': rises by the same step throughout, as a number of the row does: no channel",
+        "'energy': a channel; leave it out if it is the time",
     ]
     # A model may have been taught on it.
     taught = Form(kind="series", shape=(1, 20), columns=(Column("clock"),), rate=None, stride=None, by=None)
@@ -137,9 +137,7 @@ def test_what_rises_or_falls_evenly_is_a_channel_unless_it_does_so_everywhere(tm
     raw, _ = read_recordings(sorted(tmp_path.iterdir()), strict=True)
     assert [column.name for column in raw.columns] == ["temp", "battery", "p"]
     assert raw.rate is None
-    for name in ("temp", "battery"):
-        note = f"channel '{name}' only goes one way, in every recording: leave it out if it is the time"
-        assert note in raw.notes
+    assert "'temp', 'battery': a channel; leave it out if it is the time" in raw.notes
     assert [one.tolist() for one in raw.breaks] == [[], []]
 
 

@@ -14,7 +14,7 @@ from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Floats, Int
 from attar.data.labels import encode_labels
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
-from attar.data.times import Timing, called_time, counts, is_time, like_time, said_of
+from attar.data.times import Roles, Timing, said_of
 from attar.data.windows import stretches
 from attar.errors import DataError, inflected, listed
 
@@ -324,21 +324,15 @@ def _channels(
     dates = [j for j, column in enumerate(names) if any(_is_on_dates(note, column) for note in notes)]
     of_parts = [[column[part] for part in parts] for column in values.T]
     may_be = [j for j in range(len(names)) if j not in (*text, *(wanted or ()))]
-    times = {j: j in dates for j in may_be if j in dates or is_time(names[j], of_parts[j])}
+    roles = Roles.of(names, of_parts, [j for j in may_be if j not in dates])
+    roles = replace(roles, times=sorted({*roles.times, *dates} & {*may_be}))
+    times = {j: j in dates for j in roles.times}
     notes = [note for note in notes if not any(_is_on_dates(note, names[j]) for j in times)]
     if wanted is not None:
         return wanted, times, notes
-    even = [j for j in may_be if j not in times and counts(of_parts[j])]
-    kept = [j for j in may_be if j not in (*times, *even)]
-    odd = [j for j in kept if called_time(names[j]) or like_time(of_parts[j])]
-    for found, said in (
-        (text, "texts: no channel"),
-        (times, "of the time: no channel"),
-        (even, "rises by the same step throughout, as a number of the row does: no channel"),
-        (odd, "a channel; leave it out if it is the time"),
-    ):
-        notes += [f"{listed([repr(names[j]) for j in found])}: {said}"] * bool(found)
-    return kept, times, notes
+    kept = [j for j in may_be if j not in (*times, *roles.even)]
+    notes += [f"{listed([repr(names[j]) for j in text])}: texts: no channel"] * bool(text)
+    return kept, times, notes + roles.notes(names)
 
 
 def _is_on_dates(note: str, column: str) -> bool:

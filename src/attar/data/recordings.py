@@ -16,7 +16,7 @@ from attar.data.files import read_parquet
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
 from attar.data.tables import DELIMITED, PARQUET, from_arrow
-from attar.data.times import Timing, counts, is_time, like_time, said_of
+from attar.data.times import Roles, Timing, said_of
 from attar.data.wav import read_wav
 from attar.errors import DataError, inflected, listed
 
@@ -132,21 +132,15 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
     parts = [[item[i] for item in x] for i in range(len(x[0]))]
     # Of a model that was taught on the time too, that is a channel.
     known = () if form is None else names if len(names) == form["shape"][0] else [one.name for one in form["columns"]]
-    may_be = [i for i, name in enumerate(names) if name not in known]
-    times = [i for i in may_be if is_time(names[i], parts[i])]
-    even = [i for i in may_be if form is None and i not in times and counts(parts[i])]
-    if len(times) + len(even) == len(names):
-        times, even = [], []
-    notes += [f"column '{names[i]}' holds the time: it says when a step was, and is no channel" for i in times]
-    notes += [
-        f"column '{names[i]}' rises by the same step throughout, as a number of the row does: it is no channel"
-        for i in even
-    ]
-    away = [*times, *even]
-    rising = [f"'{names[i]}'" if names else str(i) for i, part in enumerate(parts) if i not in away and like_time(part)]
-    notes += [
-        f"channel {name} only goes one way, in every recording: leave it out if it is the time" for name in rising
-    ]
+    called = names or tuple(map(str, range(len(parts))))
+    roles = Roles.of(called, parts, [i for i, name in enumerate(called) if name not in known])
+    # What has no name is a channel, so is all that there is; and a model says what counts rows and what does not.
+    if not names or len(roles.times) + len(roles.even) == len(names):
+        roles = Roles([], [], sorted([*roles.times, *roles.even, *roles.doubtful]))
+    elif form is not None:
+        roles = replace(roles, even=[])
+    notes += roles.notes(called)
+    times, away = roles.times, [*roles.times, *roles.even]
     timings = [
         Timing.of(one.shape[1], item.when, {names[i]: one[i].astype(np.float64) for i in times})
         for item, one in zip(found, x)

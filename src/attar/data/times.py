@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attar.data.dataset import Array, Doubles, Ints
-from attar.errors import inflected
+from attar.errors import inflected, listed
 
 # Fewer steps, and fewer values, than these go one way by chance.
 _STEPS = 10
@@ -97,6 +97,38 @@ def counts(parts: Sequence[Array]) -> bool:
     long = _long(parts)
     steps = [float(np.median(np.diff(part))) for part in long]
     return 0 < max(steps) <= (1 + _SAME) * min(steps) and all(_share(part, _SAME) >= _MOST for part in long)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which columns of recordings are no channels, and which may be none.
+
+    Arguments:
+        times: those of the time.
+        even: those that count rows.
+        doubtful: channels that may be the time.
+    """
+
+    times: list[int]
+    even: list[int]
+    doubtful: list[int]
+
+    @classmethod
+    def of(cls, names: Sequence[str], parts: Sequence[Sequence[Array]], among: Sequence[int]) -> Roles:
+        """By what columns are called, and what those in question hold in each recording."""
+        times = [j for j in among if is_time(names[j], parts[j])]
+        even = [j for j in among if j not in times and counts(parts[j])]
+        left = [j for j in among if j not in (*times, *even)]
+        return cls(times, even, [j for j in left if called_time(names[j]) or like_time(parts[j])])
+
+    def notes(self, names: Sequence[str]) -> list[str]:
+        """A sentence on each of the three that there is."""
+        said = {
+            "of the time: no channel": self.times,
+            "rises by the same step throughout, as a number of the row does: no channel": self.even,
+            "a channel; leave it out if it is the time": self.doubtful,
+        }
+        return [f"{listed([repr(names[j]) for j in found])}: {what}" for what, found in said.items() if found]
 
 
 @dataclass(frozen=True)
