@@ -274,8 +274,7 @@ def _backbone(job: Job, folder: Path) -> Result:
     name = str(job.plan.backbone)
     x, columns = translate(name, job.kind, job.x, job.meta.columns)
     kind = type(job.kind).learn(x, columns)
-    rate = float(job.meta.extra.get("rate", 0)) or None
-    epochs = job.plan.backbone_epochs
+    epochs, rate = job.plan.backbone_epochs, job.meta.rate
     module = Pretrained(name, kind=kind, epochs=epochs, rate=rate, random_state=job.seed).fit(x).module_
     translated = replace(job, kind=kind, x=x, meta=replace(job.meta, shape=kind.shape, columns=columns))
     return heads(translated, "pretrained", module, folder)

@@ -70,6 +70,11 @@ class ModelMeta:
             if len(set(column.categories)) < len(column.categories):
                 _refuse(f"column {column.name!r} has the same category twice")
 
+    @property
+    def rate(self) -> float | None:
+        """What series were sampled at in training, in Hz, where that is known."""
+        return float(self.extra.get("rate", 0)) or None
+
     def to_json(self) -> str:
         """Write as JSON: the same text for equal descriptions."""
         said = asdict(self)

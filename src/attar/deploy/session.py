@@ -76,7 +76,7 @@ class Model:
     @property
     def rate(self) -> float | None:
         """What series were sampled at in training, in Hz, where that is known."""
-        return float(self.meta.extra.get("rate", 0)) or None
+        return self.meta.rate
 
     @property
     def stride(self) -> int | None:
