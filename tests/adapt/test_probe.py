@@ -8,6 +8,7 @@ from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from attar.adapt import calibration
 from attar.adapt import probe as room
 from attar.adapt.probe import LinearProbe
 from attar.errors import LabelError
@@ -256,12 +257,12 @@ def test_temperature_is_the_likeliest_of_those_tried() -> None:
     def unlikely(t):
         return -log_softmax(t * scores, axis=1)[np.arange(200), y].mean()
 
-    t = room.temperature(scores, y)
-    best = min(room._TEMPERATURES, key=unlikely)
+    t = calibration.temperature(scores, y)
+    best = min(calibration._TEMPERATURES, key=unlikely)
     assert unlikely(t) <= unlikely(best) + 1e-3
-    assert room.temperature(np.zeros((5, 3)), y[:5]) == 1.0
+    assert calibration.temperature(np.zeros((5, 3)), y[:5]) == 1.0
     # Perfect scores stay finite.
-    assert room.temperature(np.eye(3)[y] * 100, y) < 32
+    assert calibration.temperature(np.eye(3)[y] * 100, y) < 32
 
 
 def test_held_out_probabilities_are_calibrated() -> None:

@@ -11,14 +11,13 @@ from sklearn.exceptions import NotFittedError
 
 from attar.adapt import propagate as room
 from attar.adapt.axes import principal_axes
+from attar.adapt.calibration import sharpened, sharpness
 from attar.adapt.propagate import (
     Frame,
     LabelPropagation,
     label_distributions,
     neighbour_graph,
     propagated,
-    sharpened,
-    sharpness,
     spread,
 )
 from attar.adapt.selftrain import SelfTrainedProbe

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from attar.adapt.prior import TINY
+from attar.adapt.calibration import TINY
 
 
 class NeighbourHead(nn.Module):

@@ -10,8 +10,6 @@ from attar.data.dataset import Doubles, Ints
 
 # Labels of each class that are seen beside those that there are, from one (Laplace's) to so many that none counts.
 _BESIDE = np.append(np.geomspace(1, 256, 17), np.inf)
-# A probability that is not told from 0.
-TINY = 1e-12
 # A class that a model expects less often than this is not made up for any further.
 _LEAST = 1e-6
 

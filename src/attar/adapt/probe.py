@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from attar._fitted import unchanged_on_failure
+from attar.adapt.calibration import temperature
 from attar.adapt.folds import stratified_folds
 from attar.data.dataset import Doubles
 from attar.errors import LabelError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 _PENALTIES = np.logspace(-7, 0, 22)
 # Inverse penalties of logistic regression on standardised values.
 _INVERSE = np.logspace(-3, 3, 7)
-_TEMPERATURES = np.logspace(-1, 1.5, 26)
 # Weaker penalties in a row that are no better, after which none is: the weakest take the longest to fit.
 _WORSE = 2
 # Folds that choose the penalty; of more labels than this the first alone does, which then has hundreds.
@@ -270,14 +270,3 @@ def _fit_logistic(z: Doubles, ones: Doubles, inverse: float, w: Doubles, b: Doub
         options={"maxiter": 500, "gtol": 1e-5, "ftol": 64 * np.finfo(float).eps},
     ).x
     return found[:size].reshape(w.shape), found[size:]
-
-
-def temperature(scores: Doubles, codes: npt.NDArray[np.intp]) -> float:
-    """The scale of `scores` under which the labels are most likely; half a label of doubt keeps it finite."""
-    n, k = scores.shape
-    if not scores.any():  # nothing was held out
-        return 1.0
-    target = np.full((n, k), 0.5 / (n * k))
-    target[np.arange(n), codes] += 1 - 0.5 / n
-    losses = [-(target * log_softmax(t * scores, axis=1)).sum() for t in _TEMPERATURES]
-    return float(_TEMPERATURES[int(np.argmin(losses))])

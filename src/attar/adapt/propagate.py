@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from attar._fitted import unchanged_on_failure
 from attar._settings import check_counts, is_positive
 from attar.adapt.axes import PRINCIPAL, among_neighbours, local_axes, principal
-from attar.adapt.folds import stratified_folds
+from attar.adapt.calibration import sharpened, sharpness
 from attar.adapt.labels import known_classes
-from attar.adapt.prior import TINY, frequencies
-from attar.adapt.probe import temperature
+from attar.adapt.prior import frequencies
+from attar.adapt.validate import Indices, cross_validate
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
 from attar.errors import DataError
 from attar.training.modes import usual_defaults
@@ -199,26 +198,6 @@ def propagated(
             yield label_distributions(f, mass)
 
 
-def sharpened(p: Doubles, t: float) -> Doubles:
-    """p^t, to sum to 1 again: probabilities `(…, n_classes)` at a temperature of 1 / t."""
-    raised: Doubles = softmax(t * np.log(np.maximum(p, TINY)), axis=-1)
-    return raised
-
-
-def sharpness(held_out: Doubles, codes: npt.NDArray[np.integer]) -> float:
-    """The t of `sharpened` under which labels are most likely.
-
-    Arguments:
-        held_out: what is said of samples without their labels `(n, n_classes)`; NaN where nothing is.
-        codes: their labels `(n,)`.
-
-    References:
-        Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599, section 4.2
-    """
-    known = ~np.isnan(held_out[:, 0])
-    return temperature(np.log(np.maximum(held_out[known], TINY)), codes[known])
-
-
 class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Semi-supervised classifier: labels spread over the neighbour graph of all samples.
 
@@ -306,11 +285,12 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _sharpness(self, graph: Graph, codes: Ints) -> float:
         known = np.flatnonzero(codes != UNLABELLED)
-        folds = stratified_folds(codes[known], _FOLDS, np.random.default_rng(0))
-        parts = [np.where(np.isin(np.arange(len(codes)), known[fold]), UNLABELLED, codes) for fold in folds]
-        held_out = np.full((len(known), len(self.classes_)), np.nan)
-        for fold, p in zip(folds, propagated(graph.weights, parts, [*map(self._mass, parts)], self.alpha)):
-            held_out[fold] = p[known[fold]]
+
+        def answer(parts: list[Indices]) -> list[Doubles]:
+            labels = [np.where(np.isin(np.arange(len(codes)), known[part]), codes, UNLABELLED) for part in parts]
+            return [p[known] for p in propagated(graph.weights, labels, [*map(self._mass, labels)], self.alpha)]
+
+        (held_out,) = cross_validate(answer, codes[known], folds=_FOLDS, repeats=1, seed=0)
         return sharpness(held_out, codes[known])
 
     def predict_proba(self, X: npt.ArrayLike) -> Doubles:

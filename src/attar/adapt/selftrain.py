@@ -12,8 +12,9 @@ from sklearn.utils.validation import validate_data
 from attar._fitted import unchanged_on_failure
 from attar._settings import check_counts
 from attar.adapt.axes import PRINCIPAL, among_groups, local_axes, principal
+from attar.adapt.calibration import temperature
 from attar.adapt.labels import known_classes
-from attar.adapt.probe import LinearProbe, left_out, one_against_others, temperature
+from attar.adapt.probe import LinearProbe, left_out, one_against_others
 from attar.adapt.propagate import Frame
 from attar.data.dataset import UNLABELLED, Doubles, Floats
 

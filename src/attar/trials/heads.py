@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from attar.adapt.calibration import sharpened, sharpness
 from attar.adapt.heads import MeanOfHeads
 from attar.adapt.prior import frequencies
 from attar.adapt.probe import LinearProbe
-from attar.adapt.propagate import LabelPropagation, neighbour_graph, propagated, sharpened, sharpness
+from attar.adapt.propagate import LabelPropagation, neighbour_graph, propagated
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
 from attar.adapt.validate import Answer, Indices, correctness, cross_validate
 from attar.data.dataset import UNLABELLED, Doubles, Ints
