@@ -148,7 +148,9 @@ def test_short_numbers_only_where_they_save_much_time(monkeypatch) -> None:
     kind = Table.learn(np.zeros((4, 3), np.float32))
     little, much = np.zeros((4, 3), np.float32), np.broadcast_to(np.float32(0), (10_000_000, 3))
     for seconds, expected in ((0.7, "bf16-mixed"), (0.9, "32-true"), (3.0, "32-true")):
-        monkeypatch.setattr(plan, "_seconds_per_sample", lambda kind, x, p, s=seconds: s if p == "bf16-mixed" else 1.0)
+        monkeypatch.setattr(
+            plan, "_seconds_per_sample", lambda kind, x, p, _, s=seconds: s if p == "bf16-mixed" else 1.0
+        )
         assert plan.faster_precision(kind, much) == expected
         assert plan.faster_precision(kind, little) == "32-true"
 

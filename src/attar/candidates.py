@@ -242,6 +242,7 @@ def _pretexts(job: Job) -> dict[str, Pretext]:
         "kind": kind,
         "batch_size": kind.batch(256),
         "precision": plan.precision,
+        "device": plan.device,
         "random_state": job.seed,
     }
     contrast = shared | {"epochs": plan.simclr_epochs}
@@ -274,8 +275,8 @@ def _backbone(job: Job, folder: Path) -> Result:
     name = str(job.plan.backbone)
     x, columns = translate(name, job.kind, job.x, job.meta.columns)
     kind = type(job.kind).learn(x, columns)
-    epochs, rate = job.plan.backbone_epochs, job.meta.rate
-    module = Pretrained(name, kind=kind, epochs=epochs, rate=rate, random_state=job.seed).fit(x).module_
+    asked: dict[str, Any] = {"epochs": job.plan.backbone_epochs, "rate": job.meta.rate, "device": job.plan.device}
+    module = Pretrained(name, kind=kind, **asked, random_state=job.seed).fit(x).module_
     translated = replace(job, kind=kind, x=x, meta=replace(job.meta, shape=kind.shape, columns=columns))
     return heads(translated, "pretrained", module, folder)
 

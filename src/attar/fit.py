@@ -224,6 +224,10 @@ def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
         refuse_unsuited(options.backbone, kinds.of(dataset.kind), dataset.x, dataset.columns, dataset.rate)
     elif options.backbone_epochs:
         raise DataError("epochs of a backbone, and no backbone; name one, as hf:NAME or hf:FOLDER")
+    if options.device != "cpu":
+        from attar.training.devices import device_of
+
+        device_of(options.device)
     possible = kinds.of(dataset.kind).possible
     for name in options.pretexts or ():
         if name not in possible:
@@ -240,13 +244,15 @@ def _plan(dataset: Dataset, options: Options, began: float, progress: Progress) 
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     if options.seconds is None:
         plan = default_plan(x, n_labelled)
+        plan = plan.model_copy(update={"device": options.device})
         if (seconds := seconds_of(plan, kind, x, options.pretexts)) > _LONG:
             progress.say(f"note        this takes about {duration(seconds)} here; --time 15m fits it to that")
     else:
-        plan = plan_for_time(options.seconds, kind, x, n_labelled, options.pretexts, began=began)
+        plan = plan_for_time(options.seconds, kind, x, n_labelled, options.pretexts, device=options.device, began=began)
     return plan.model_dump() | {
         "samples": samples,
-        "precision": faster_precision(kind, x),
+        "precision": faster_precision(kind, x, options.device),
+        "device": options.device,
         "pretexts": options.pretexts,
         "backbone": options.backbone,
         "backbone_epochs": options.backbone_epochs,

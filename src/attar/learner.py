@@ -39,6 +39,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         pretexts: to try, as ("simclr", "masked"); (): none; None: those that suit the kind of data.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
         backbone_epochs: passes over the samples that it is trained on for, without labels; 0: it stays as it is.
+        device: that networks are trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         balanced: whether each class counts the same, however rare: candidates are judged by the mean accuracy over the
             classes, and answers are those of a model to which all classes are as frequent.
         random_state: seed of everything random; None: another for each fit, which then cannot go on in its run.
@@ -74,6 +75,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         pretexts: tuple[str, ...] | None = None,
         backbone: str | None = None,
         backbone_epochs: int = 0,
+        device: str = "cpu",
         balanced: bool = False,
         random_state: int | None = 0,
         run: str | Path | None = None,
@@ -85,6 +87,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.pretexts = pretexts
         self.backbone = backbone
         self.backbone_epochs = backbone_epochs
+        self.device = device
         self.balanced = balanced
         self.random_state = random_state
         self.run = run
@@ -128,6 +131,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             pretexts=self.pretexts,
             backbone=self.backbone,
             backbone_epochs=epochs,
+            device=self.device,
             balanced=bool(self.balanced),
         )
         budget, reporting = options.limits(), _reporting(self.progress)

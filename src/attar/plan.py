@@ -64,6 +64,7 @@ class Plan(BaseModel):
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too; None: none is.
         backbone_epochs: that it is trained on for; 0: it stays as it is.
         precision: of training on unlabelled samples, as of Lightning Fabric.
+        device: that is trained on: "cpu", or a GPU as torch names it.
         threads: of training. Sums in another order are other sums, so this is part of what repeats a run.
     """
 
@@ -84,6 +85,7 @@ class Plan(BaseModel):
     backbone: str | None = None
     backbone_epochs: int = Field(default=0, ge=0)
     precision: str = "32-true"
+    device: str = "cpu"
     threads: int = Field(default=1, ge=1)
 
     @property
@@ -137,6 +139,7 @@ def plan_for_time(
     n_labelled: int,
     pretexts: tuple[str, ...] | None = None,
     *,
+    device: str = "cpu",
     began: float | None = None,
 ) -> Plan:
     """The schedule that fits the seconds allowed, from the measured time of a few steps.
@@ -147,10 +150,11 @@ def plan_for_time(
         x: raw samples `(n, *shape)`.
         n_labelled: how many of them have a label.
         pretexts: that are trained; None: those that suit the kind.
+        device: that is trained on.
         began: the job, by `time.perf_counter`; None: now.
     """
     began = time.perf_counter() if began is None else began
-    usual = default_plan(x, n_labelled)
+    usual = default_plan(x, n_labelled).model_copy(update={"device": device})
     needed, convolving = _training_seconds(usual, kind, x, pretexts), _convolving_seconds(usual, kind, x)
     # Importing takes longest where a machine is slow or busy, which is where it must be counted.
     left = seconds - (time.perf_counter() - began) - _FIXED
@@ -179,7 +183,7 @@ def _training_seconds(plan: Plan, kind: Kind, x: Floats, pretexts: tuple[str, ..
     )
     # Threads that the job will not use wait for each other where cores are busy: twenty times as long, on digits.
     with on_threads(plan.threads):
-        return samples * _seconds_per_sample(kind, x)
+        return samples * _seconds_per_sample(kind, x, "32-true", plan.device)
 
 
 def _convolving_seconds(plan: Plan, kind: Kind, x: Floats) -> float:
@@ -197,7 +201,7 @@ def _convolving_seconds(plan: Plan, kind: Kind, x: Floats) -> float:
     return seconds * plan.kernels / _LEAST_KERNELS * (_PASSES * len(x) + _CHECKED)
 
 
-def faster_precision(kind: Kind, x: Floats) -> str:
+def faster_precision(kind: Kind, x: Floats, device: str = "cpu") -> str:
     """The precision in which a step takes clearly less time here; "32-true" for little data, where it matters less.
 
     On Fashion-MNIST, SimCLR in "bf16-mixed" learnt as good a representation (58.6 against 57.5 % under a linear head
@@ -206,32 +210,36 @@ def faster_precision(kind: Kind, x: Floats) -> str:
     Arguments:
         kind: of the samples.
         x: raw samples `(n, *shape)`.
+        device: that is trained on.
     """
     if x.size < _SMALL:
         return "32-true"
-    usual, short = (_seconds_per_sample(kind, x, precision) for precision in ("32-true", "bf16-mixed"))
+    usual, short = (_seconds_per_sample(kind, x, precision, device) for precision in ("32-true", "bf16-mixed"))
     return "bf16-mixed" if short < _CLEARLY * usual else "32-true"
 
 
-def _seconds_per_sample(kind: Kind, x: Floats, precision: str = "32-true") -> float:
+def _seconds_per_sample(kind: Kind, x: Floats, precision: str = "32-true", device: str = "cpu") -> float:
     """Time of one view, forward and backward pass through the default encoder and optimiser step, per sample."""
     import torch
 
-    best = float("inf")
+    from attar.training.devices import device_of
+
+    where, best = device_of(device), float("inf")
     # Fresh weights and dropout are drawn from the global generator.
     with torch.random.fork_rng(devices=[]):
-        encoder, preprocess = kind.encoder(64, 32), kind.preprocess()
+        encoder, preprocess = kind.encoder(64, 32).to(where), kind.preprocess()
         optimizer = torch.optim.AdamW(encoder.parameters(), fused=True)
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator(where).manual_seed(0)
         asked = x[: kind.batch(_BATCH)]
         # Of nodes, those around them too.
-        batch = preprocess(torch.tensor(asked))
+        batch = preprocess(torch.tensor(asked)).to(where)
         for _ in range(3):
             start = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
+            with torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
                 loss = encoder(kind.view(batch, generator)).square().mean()
             loss.backward()
             optimizer.step()
+            loss.item()  # waits for a GPU
             best = min(best, time.perf_counter() - start)
     return best / len(asked)
 

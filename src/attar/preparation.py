@@ -48,6 +48,7 @@ class Options:
         pretexts: to try, as in `Kind.possible`; None: those that suit the kind.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
         backbone_epochs: that it is trained on for, without labels.
+        device: that networks are trained on: "cpu", "cuda", "cuda:1", or "auto", a GPU where there is one.
     """
 
     kind: str | None = None
@@ -70,6 +71,7 @@ class Options:
     pretexts: tuple[str, ...] | None = None
     backbone: str | None = None
     backbone_epochs: int = 0
+    device: str = "cpu"
 
     def limits(self) -> Budget:
         """The budget, read.

@@ -180,10 +180,11 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
         job.x,
         # Of labels most are of common classes, and the teacher has learnt from them.
         None if job.balanced else job.y,
-        view=lambda x, generator: job.kind.view(preprocess(x), generator, _STRENGTH),
+        view=lambda x, generator: job.kind.view(preprocess(x.cpu()).to(generator.device), generator, _STRENGTH),
         epochs=job.plan.student_epochs,
         batch_size=job.kind.batch(_BATCH),
         seed=job.seed,
+        device=job.plan.device,
         checkpoint=folder / CHECKPOINT,
         progress=job.progress,
     )

@@ -130,7 +130,7 @@ def _over_steps(job: Job) -> Shown:
     def measure(x: Any, y: Ints, t: Any, u: Ints, _: int) -> Curve:
         said = []
         for some in steps:
-            trained = train_from_scratch(job.kind, n_classes, x, y, steps=some, seed=job.seed)
+            trained = train_from_scratch(job.kind, n_classes, x, y, steps=some, seed=job.seed, device=job.plan.device)
             network = nn.Sequential(preprocess, trained, nn.Softmax(dim=1)).eval()
             said.append([apply(network, a, job.at_once).astype(np.float64) for a in (x, t)])
         hot = np.eye(n_classes)

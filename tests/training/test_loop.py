@@ -230,6 +230,6 @@ def test_the_terminal_is_left_to_progress(monkeypatch):
     said = []
     monkeypatch.setattr(logging.Logger, "callHandlers", lambda _, record: said.append(record.getMessage()))
     level = logging.getLogger("lightning_fabric").level
-    _fabric("bf16-mixed")
+    _fabric("bf16-mixed", torch.device("cpu"))
     assert said == []
     assert logging.getLogger("lightning_fabric").level == level

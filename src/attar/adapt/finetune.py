@@ -34,6 +34,7 @@ def fine_tune(
     weight_decay: float = 1e-3,
     strength: float | None = None,
     seed: int = 0,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> nn.Module:
     """Train encoder and head on views of the labelled samples, starting from a head that already fits.
@@ -56,13 +57,14 @@ def fine_tune(
         weight_decay: of AdamW.
         strength: of the views; None: what suits the kind.
         seed: of batches and views.
+        device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         progress: where steps are reported.
 
     Returns:
         Normalised samples to logits, in evaluation mode.
     """
     module = nn.Sequential(fold_batch_norm(encoder), copy.deepcopy(head))
-    return _train(module, kind, x, y, steps, lr, weight_decay, strength, seed, progress, "fine-tune")
+    return _train(module, kind, x, y, steps, lr, weight_decay, strength, seed, device, progress, "fine-tune")
 
 
 @usual_defaults()
@@ -79,6 +81,7 @@ def train_from_scratch(
     weight_decay: float = 1e-2,
     strength: float | None = None,
     seed: int = 0,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> nn.Module:
     """The same network from random weights: what the labels give without any unlabelled sample.
@@ -95,6 +98,7 @@ def train_from_scratch(
         weight_decay: of AdamW.
         strength: of the views; None: what suits the kind.
         seed: of weights, batches and views.
+        device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         progress: where steps are reported.
 
     Returns:
@@ -102,7 +106,7 @@ def train_from_scratch(
     """
     with seeded(seed):
         module = nn.Sequential(kind.encoder(dim, width), nn.Linear(dim, n_classes))
-    return _train(module, kind, x, y, steps, lr, weight_decay, strength, seed, progress, "from scratch")
+    return _train(module, kind, x, y, steps, lr, weight_decay, strength, seed, device, progress, "from scratch")
 
 
 def _train(
@@ -115,6 +119,7 @@ def _train(
     weight_decay: float,
     strength: float | None,
     seed: int,
+    device: str,
     progress: Progress | None,
     name: str,
 ) -> nn.Module:
@@ -123,8 +128,9 @@ def _train(
     strength = kind.labelled_strength if strength is None else strength
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-        samples = preprocess(torch.tensor(x[batch.numpy()]))
-        return F.cross_entropy(module(kind.view(samples, generator, strength)), labels[batch])
+        samples = preprocess(torch.tensor(x[batch.numpy()])).to(generator.device)
+        known = labels[batch].to(generator.device)
+        return F.cross_entropy(module(kind.view(samples, generator, strength)), known)
 
     train(
         module,
@@ -136,6 +142,7 @@ def _train(
         lr=lr,
         weight_decay=weight_decay,
         seed=seed,
+        device=device,
         progress=progress,
         name=name,
     )

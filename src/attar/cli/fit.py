@@ -65,6 +65,9 @@ def fit(
             min=0, metavar="N", help="Train the backbone on, without labels, for so many passes over the samples."
         ),
     ] = 0,
+    device: Annotated[
+        str, typer.Option(help="Train networks on cpu, cuda or cuda:1 (a GPU), or auto, a GPU where there is one.")
+    ] = "cpu",
     as_json: AsJson = False,
     quiet: Quiet = False,
     side: Side = None,
@@ -101,6 +104,7 @@ def fit(
         pretexts=None if pretexts is None else names_of(pretexts),
         backbone=backbone,
         backbone_epochs=backbone_epochs,
+        device=device,
     )
     with shown(quiet) as progress:
         outcome = fit_source(source, options, progress, command=typed())

@@ -83,6 +83,7 @@ def distill(
     lr: float = 4e-3,
     weight_decay: float = 1e-3,
     seed: int = 0,
+    device: str = "cpu",
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> History:
@@ -115,6 +116,7 @@ def distill(
         lr: highest learning rate.
         weight_decay: of AdamW.
         seed: of the order of samples and of the views.
+        device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         checkpoint: to go on from, and to keep the state in.
         progress: where steps are reported.
 
@@ -139,19 +141,24 @@ def distill(
             guides = Guides(student, teacher, features, rows(x, torch.arange(min(len(x), 2))))
     learn = lesson(student, teacher, x, y, temperature=temperature, alpha=alpha, view=view, guides=guides, beta=beta)
     module = student if guides is None else nn.ModuleList([student, guides])
-    return train(
-        module,
-        learn,
-        len(x),
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        weight_decay=weight_decay,
-        seed=seed,
-        checkpoint=checkpoint,
-        progress=progress,
-        name="distill",
-    )
+    try:
+        return train(
+            module,
+            learn,
+            len(x),
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            weight_decay=weight_decay,
+            seed=seed,
+            device=device,
+            checkpoint=checkpoint,
+            progress=progress,
+            name="distill",
+        )
+    finally:
+        if guides is not None:
+            guides.teacher.cpu()
 
 
 def lesson(
@@ -183,12 +190,15 @@ def lesson(
     variance = variance_of(told) if not are_logits(told) else None
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-        some = known[torch.randint(max(len(known), 1), (min(_LABELLED, len(known)),), generator=generator)]
-        seen = rows(x, torch.cat([batch, some]))
+        where = generator.device
+        drawn = torch.randint(max(len(known), 1), (min(_LABELLED, len(known)),), generator=generator, device=where)
+        some = known[drawn.cpu()]
+        seen = rows(x, torch.cat([batch, some])).to(where)
         seen = seen if view is None else view(seen, generator)
         if guides is None:
             said, led = student(seen), None
         else:
+            guides.teacher.to(where)
             with guides.watched() as features:
                 said = student(seen)
                 with torch.no_grad(), evaluating(guides.teacher):
@@ -199,11 +209,12 @@ def lesson(
                 f"the student answers a sample with numbers of shape {tuple(said.shape[1:])}, and the teacher of shape "
                 f"{tuple(told.shape[1:])}: give two that answer alike"
             )
+        asked = told[batch].to(where)
         if variance is not None:
-            squared: Tensor = (said[: len(batch)] - told[batch]).square().mean()
+            squared: Tensor = (said[: len(batch)] - asked).square().mean()
             return squared / variance if led is None else squared / variance + led
         unlabelled, labelled = said.split([len(batch), len(some)])
-        of_answers = distillation_loss(unlabelled, told[batch], labelled, labels[some], temperature, alpha)
+        of_answers = distillation_loss(unlabelled, asked, labelled, labels[some].to(where), temperature, alpha)
         return of_answers if led is None else of_answers + led
 
     return loss

@@ -45,6 +45,12 @@ class Nodes(Tensor):
         """Other features, and where given other edges, of the same nodes."""
         return Nodes.of(x, self.edge_index if edge_index is None else edge_index, self.seeds, self.sizes)
 
+    def to(self, *args: Any, **kwargs: Any) -> Nodes:
+        """As of a tensor; the edges are where the features are."""
+        x = self.features.to(*args, **kwargs)
+        seeds = None if self.seeds is None else self.seeds.to(x.device)
+        return Nodes.of(x, self.edge_index.to(x.device), seeds, self.sizes)
+
     @property
     def inputs(self) -> dict[str, Tensor]:
         """Features and edges by the names that they have in an exported file."""

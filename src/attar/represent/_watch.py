@@ -112,11 +112,11 @@ class Watch(nn.Module):
     @torch.no_grad()
     def _look(self, encoder: nn.Module, place: int) -> None:
         with evaluating(encoder):
-            z = encoder(self.x)
+            z = encoder(self.x.to(self.seen.device))
         if torch.isfinite(z).all():
             spread = z.double().var(dim=0, correction=0).mean().sqrt()
             length = z.double().mean(dim=0).square().mean().sqrt()
-            self.seen[place] = torch.stack([torch.tensor(effective_rank(z)).double(), spread, length])
+            self.seen[place] = torch.stack([spread.new_tensor(effective_rank(z)), spread, length])
 
     def _collapsed(self, look: Tensor) -> bool:
         rank_before, spread_before, length_before = self.seen[0].tolist()

@@ -48,6 +48,7 @@ class Masked(Pretext):
         batch_size: samples in a batch.
         lr: highest learning rate.
         precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
+        device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         kind: "image", "series", "table", "text" of token ids, or a fitted kind, as a graph needs. None: two axes are a
             table, three a series unless a sample is square, four an image.
         random_state: seed of weights, masks and the order of samples.
@@ -83,6 +84,7 @@ class Masked(Pretext):
         batch_size: int = 256,
         lr: float = 2e-3,
         precision: str = "32-true",
+        device: str = "cpu",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -93,6 +95,7 @@ class Masked(Pretext):
         self.batch_size = batch_size
         self.lr = lr
         self.precision = precision
+        self.device = device
         self.kind = kind
         self.random_state = random_state
 

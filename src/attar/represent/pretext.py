@@ -50,6 +50,7 @@ class Pretext(Representation):
     batch_size: int
     lr: float
     precision: str = "32-true"
+    device: str = "cpu"
     kind: str | Kind | None
     random_state: int | np.random.RandomState | None
 
@@ -147,7 +148,7 @@ class Pretext(Representation):
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
             watch.before_step(networks["encoder"])
-            x = preprocess(torch.from_numpy(X[batch.numpy()]))
+            x = preprocess(torch.from_numpy(X[batch.numpy()])).to(generator.device)
             return self._loss(networks, kind, x, generator)
 
         history = train(
@@ -162,6 +163,7 @@ class Pretext(Representation):
             until=None if share >= 1 else math.ceil(share * steps),
             progress=progress,
             precision=self.precision,
+            device=self.device,
             checksum=lambda: zlib.crc32(np.ascontiguousarray(X).data),
             name=type(self).__name__.lower(),
         )

@@ -48,6 +48,7 @@ class Pretrained(Pretext):
         batch_size: samples in a batch.
         temperature: τ of NT-Xent.
         lr: highest learning rate.
+        device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         rate: that series are sampled at, in Hz: they are brought to that which the model was made for, where its
             preprocessor_config.json says it. None, or more than a hundred times lower, as of no sound: they go in
             as they are.
@@ -75,6 +76,7 @@ class Pretrained(Pretext):
         batch_size: int = 64,
         temperature: float = 0.05,
         lr: float = 2e-5,
+        device: str = "cpu",
         rate: float | None = None,
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -84,6 +86,7 @@ class Pretrained(Pretext):
         self.batch_size = batch_size
         self.temperature = temperature
         self.lr = lr
+        self.device = device
         self.rate = rate
         self.kind = kind
         self.random_state = random_state
@@ -98,8 +101,8 @@ class Pretrained(Pretext):
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
         del kind
         # Dropout draws from the global generator.
-        seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        with seeded(seed):
+        seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device))
+        with seeded(seed, x.device):
             z_i, z_j = networks["encoder"](torch.cat([x, x])).chunk(2)
         return nt_xent(z_i, z_j, self.temperature)
 

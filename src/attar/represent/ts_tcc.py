@@ -50,6 +50,7 @@ class TSTCC(Pretext):
         strength: of the strong view.
         lr: highest learning rate.
         precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
+        device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         kind: of data that has an order in time, "series" or a fitted kind. None: three axes are a series unless a
             sample is square.
         random_state: seed of weights, views, t and the order of samples.
@@ -83,6 +84,7 @@ class TSTCC(Pretext):
         strength: float = 1.0,
         lr: float = 2e-3,
         precision: str = "32-true",
+        device: str = "cpu",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -98,6 +100,7 @@ class TSTCC(Pretext):
         self.strength = strength
         self.lr = lr
         self.precision = precision
+        self.device = device
         self.kind = kind
         self.random_state = random_state
 

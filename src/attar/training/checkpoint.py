@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from attar._files import write_whole
 from attar.errors import RunError, first_line
+from attar.training.devices import random_state, set_random_state
 
 # Names in the file: what a tensor belongs to, and its own name there.
 _MODULE = "module."
 _OPTIMIZER = "optimizer."
 _RNG_LOSS = "rng.loss"
 _RNG_GLOBAL = "rng.global"
+_RNG_DEVICE = "rng.device"
 _LOSSES = "losses"
 _META = "attar"
 
@@ -49,6 +51,7 @@ class Plan:
         weight_decay: of weight matrices and kernels.
         seed: of the order of samples and of everything drawn in the loss.
         precision: of the loss.
+        device: type of what is trained on.
     """
 
     n: int
@@ -58,6 +61,7 @@ class Plan:
     weight_decay: float
     seed: int
     precision: str = "32-true"
+    device: str = "cpu"
 
 
 def write(
@@ -83,6 +87,8 @@ def write(
         tensors |= {f"{_OPTIMIZER}{index}.{name}": t for name, t in state.items()}
     tensors[_RNG_LOSS] = generator.get_state()
     tensors[_RNG_GLOBAL] = torch.get_rng_state()
+    if plan.device != "cpu":
+        tensors[_RNG_DEVICE] = random_state(generator.device)
     tensors[_LOSSES] = torch.tensor(position.losses, dtype=torch.float64)
     # A copy of each: safetensors refuses two names for one memory, as tied weights have.
     whole = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
@@ -129,6 +135,8 @@ def read(
         _restore(optimizer, _under(tensors, _OPTIMIZER))
         generator.set_state(tensors[_RNG_LOSS])
         torch.set_rng_state(tensors[_RNG_GLOBAL])
+        if plan.device != "cpu":
+            set_random_state(generator.device, tensors[_RNG_DEVICE])
     except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
         raise RunError(f"checkpoint {path} belongs to another network ({first_line(error)}); {remedy}") from error
     return Position(step, losses)

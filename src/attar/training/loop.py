@@ -19,6 +19,7 @@ from attar.errors import AttarError, RunError, TrainingError
 from attar.training import checkpoint as checkpoints
 from attar.training import processes as together
 from attar.training.checkpoint import Plan, Position
+from attar.training.devices import device_of
 from attar.training.memory import kept_memory
 from attar.training.modes import seeded
 from attar.training.progress import Progress, Silent
@@ -64,6 +65,7 @@ def train(
     progress: Progress | None = None,
     name: str = "train",
     precision: str = "32-true",
+    device: str = "cpu",
     checksum: Callable[[], int] | None = None,
 ) -> History:
     """Train by AdamW with a warm-up, a cosine towards zero, and clipped gradients.
@@ -80,9 +82,11 @@ def train(
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, https://arxiv.org/abs/1711.05101
 
     Arguments:
-        module: everything that is trained or remembered; in training mode meanwhile, in evaluation mode afterwards.
-        loss_of_batch: from indices of samples `(b,)` and a generator, to draw from, to a scalar; runs `module`. It
-            may also change buffers of `module`, such as a queue or a moving average: they are kept in the checkpoint.
+        module: everything that is trained or remembered; in training mode on the device meanwhile, in evaluation mode
+            on the processor afterwards.
+        loss_of_batch: from indices of samples `(b,)` and a generator, to draw from, to a scalar; runs `module`, which
+            is on the device of the generator, as samples and the scalar have to be. It may also change buffers of
+            `module`, such as a queue or a moving average: they are kept in the checkpoint.
         n: number of samples.
         epochs: passes over all samples.
         steps: number of optimiser steps instead, where not None.
@@ -96,6 +100,7 @@ def train(
         progress: where each step is reported.
         name: of the task in `progress`.
         precision: of Lightning Fabric: "32-true", or "bf16-mixed": products and convolutions of the loss in bfloat16.
+        device: "cpu", "cuda", "cuda:1", or "auto", a GPU where there is one; with several processes the processor.
         checksum: of the samples, which all processes hold; None: they are not compared.
 
     Returns:
@@ -103,7 +108,9 @@ def train(
 
     Raises:
         TrainingError: the loss became NaN or infinite.
-        AttarError: processes hold other samples, or there are more of them than samples in a batch.
+        AttarError: processes hold other samples, or there are more of them than samples in a batch, or than one for a
+            GPU.
+        DataError: there is no such device.
         RunError: the checkpoint is corrupt, of another training, or not there for all processes.
 
     Example:
@@ -113,7 +120,8 @@ def train(
         >>> len(history.losses), history.losses[-1] < 1e-3
         (200, True)
     """
-    fabric = _fabric(precision)
+    where = device_of(device)
+    fabric = _fabric(precision, where)
     with ExitStack() as stack:
         stack.enter_context(kept_memory())
         # Whoever calls may have turned gradients off.
@@ -121,14 +129,16 @@ def train(
         stack.enter_context(together.process_group())
         if together.differ(n) or (together.processes() > 1 and checksum is not None and together.differ(checksum())):
             raise AttarError("processes hold different samples; give all of them the same, of which each takes a part")
+        if together.processes() > 1 and where.type != "cpu":
+            raise AttarError(f"several processes train on processors, and device is {device!r}: start one process")
         seed = together.begin_equal(module, seed)
-        stack.enter_context(seeded(seed))
+        stack.enter_context(seeded(seed, where))
         batch_size = together.divisible(batch_size, n)
         per_epoch = max(1, n // batch_size)
         steps = epochs * per_epoch if steps is None else steps
-        plan = Plan(n, steps, batch_size, lr, weight_decay, seed, precision)
-        generator = torch.Generator().manual_seed(seed)
-        stack.enter_context(_in_training(module))
+        plan = Plan(n, steps, batch_size, lr, weight_decay, seed, precision, where.type)
+        generator = torch.Generator(where).manual_seed(seed)
+        stack.enter_context(_in_training(module, where))
         optimizer = _optimizer(module, lr, weight_decay)
         position = Position(0, [])
         if checkpoint is not None:
@@ -155,7 +165,7 @@ def train(
     return History(tuple(math.fsum(losses) / len(losses) for losses in epoch_losses), position.step)
 
 
-def _fabric(precision: str) -> Fabric:
+def _fabric(precision: str, device: torch.device) -> Fabric:
     # Here, because the import takes as long as that of torch.
     from lightning_fabric import Fabric
 
@@ -164,21 +174,26 @@ def _fabric(precision: str) -> Fabric:
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
-        return Fabric(accelerator="cpu", devices=1, precision=cast(Any, precision))
+        devices = 1 if device.type == "cpu" else [device.index]
+        return Fabric(accelerator=device.type, devices=devices, precision=cast(Any, precision))
     finally:
         logger.setLevel(level)
 
 
 @contextmanager
-def _in_training(module: nn.Module) -> Iterator[None]:
-    """Training mode, with convolutions laid out for it; evaluation mode afterwards, also of a training that failed."""
-    # Convolutions on a CPU are quickest where the channels of a pixel lie side by side.
+def _in_training(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Training mode on a device, with convolutions laid out for it; as before afterwards, also where training failed.
+
+    But that evaluation mode is what a module is left in.
+    """
+    module.to(device)
+    # Convolutions are quickest where the channels of a pixel lie side by side.
     _lay_out(module, torch.channels_last)
     module.train()
     try:
         yield
     finally:
-        module.eval()
+        module.eval().cpu()
         _lay_out(module, torch.contiguous_format)
 
 

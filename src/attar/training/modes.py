@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from attar.training.devices import set_random_state
+
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -57,10 +60,11 @@ def usual_defaults() -> Iterator[None]:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
     """What is drawn without a generator, as fresh weights and dropout are, follows from a seed while this lasts.
 
-    The generators of other devices are left alone, which `torch.manual_seed` seeds too.
+    The generators of devices other than the processor and the one given are left alone, which `torch.manual_seed`
+    seeds too.
 
     Example:
         >>> import torch
@@ -72,6 +76,9 @@ def seeded(seed: int) -> Iterator[None]:
     """
     import torch
 
-    with torch.random.fork_rng(devices=[]):
+    other = None if device is None or device.type == "cpu" else device
+    with torch.random.fork_rng([] if other is None else [other.index], device_type=other.type if other else "cuda"):
         torch.default_generator.manual_seed(seed)
+        if other is not None:
+            set_random_state(other, torch.Generator(other).manual_seed(seed).get_state())
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -26,6 +27,7 @@ def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path
     start = time.perf_counter()
     name = name if pretrained is None else f"{name}, fine-tuned"
     x, codes, plan = job.x[job.labelled], job.codes, job.plan
+    asked: dict[str, Any] = {"steps": plan.tune_steps, "seed": job.seed, "device": plan.device}
     preprocess = job.kind.preprocess().eval()
     encoder = None if pretrained is None else pretrained[1]
     z = None if pretrained is None else apply(pretrained, x, job.at_once)
@@ -34,14 +36,10 @@ def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path
         with job.progress.task(name, len(parts)) as task:
             for part in parts:
                 if encoder is None or z is None:
-                    trained = train_from_scratch(
-                        job.kind, len(job.meta.classes), x[part], codes[part], steps=plan.tune_steps, seed=job.seed
-                    )
+                    trained = train_from_scratch(job.kind, len(job.meta.classes), x[part], codes[part], **asked)
                 else:
                     head = LinearProbe(random_state=job.seed).fit(z[part], codes[part]).to_module()
-                    trained = fine_tune(
-                        encoder, head, job.kind, x[part], codes[part], steps=plan.tune_steps, seed=job.seed
-                    )
+                    trained = fine_tune(encoder, head, job.kind, x[part], codes[part], **asked)
                 task.advance()
                 yield nn.Sequential(preprocess, trained, nn.Softmax(dim=1)).eval()
 
