@@ -33,6 +33,8 @@ def test_a_file_that_answers_otherwise_is_not_promised_what_the_candidate_is(agr
     choice = Choice(0, 0.96, (0.93, 0.98), 0.0)
     said = _verdict(choice, None, 0, shipped, balanced=False)
     assert ("gives 34.0 % of the samples another class than the candidate chosen" in said) == says_so
+    said = _verdict(choice, None, 0, shipped, balanced=True)
+    assert ("gives 34.0 % of the samples of a class, in the mean, another class than" in said) == says_so
     # Found on samples held out, an accuracy is that of the file itself.
     assert "another class" not in _verdict(choice, 0.7, 90, shipped, balanced=False)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -271,9 +272,10 @@ def test_epochs_of_a_backbone_are_passed_on() -> None:
         Learner(backbone_epochs=np.int64(2)).fit(np.zeros((4, 3)), [0, 1, 0, 1])
 
 
-def test_the_name_of_a_pretext_alone_is_no_tuple_of_names() -> None:
-    with pytest.raises(DataError, match=r"^pretexts must be a tuple of names; give \('simclr',\)$"):
-        Learner(pretexts="simclr").fit(np.zeros((2, 3)), [0, 1])
+@pytest.mark.parametrize(("name", "instead"), [("simclr", "('simclr',)"), ("none", "()")])
+def test_the_name_of_a_pretext_alone_is_no_tuple_of_names(name: str, instead: str) -> None:
+    with pytest.raises(DataError, match=rf"^pretexts must be a tuple of names; give {re.escape(instead)}$"):
+        Learner(pretexts=name).fit(np.zeros((2, 3)), [0, 1])
 
 
 def test_where_each_class_counts_the_same_the_rare_one_is_found(tmp_path) -> None:

@@ -10,7 +10,7 @@ from attar.compress.budget import Budget
 from attar.deploy.session import load
 from attar.errors import BudgetError, ExportError
 from attar.run import Run
-from attar.ship import as_it_is, distilled, largest_student, smallest, trial
+from attar.ship import _agreement, as_it_is, distilled, largest_student, smallest, trial
 
 BUDGET = Budget.parse("12KB")
 
@@ -30,6 +30,13 @@ def shipped(work):
     job, chosen, run = work
     student = largest_student(job, BUDGET, run)
     return student, distilled(job, chosen, student, BUDGET, run)
+
+
+def test_where_each_class_counts_the_same_so_do_its_samples_in_agreement(work) -> None:
+    told = np.eye(2)[[0] * 18 + [1] * 2]
+    said = np.eye(2)[[0] * 19 + [1]]
+    assert _agreement(work[0], said, told) == 0.95
+    assert _agreement(replace(work[0], balanced=True), said, told) == 0.75
 
 
 def ladder_of(job):

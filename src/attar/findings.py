@@ -20,7 +20,7 @@ from attar.committee import predicted
 from attar.compress.budget import Budget, milliseconds, readable
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.deploy.session import load
-from attar.report.facts import CurvePoint, Facts, Group, LatentPoint, Row, Step, otherwise
+from attar.report.facts import CurvePoint, Facts, Group, LatentPoint, Row, Step, otherwise, unlike
 from attar.run import Run
 from attar.ship import Shipped
 from attar.trials.base import Job
@@ -254,8 +254,8 @@ def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: 
         will, did, of = f"have {_BALANCED} of", f"with {_BALANCED} of", "on"
     if other := otherwise(shipped, test_accuracy):
         return (
-            f"A model of {size}, that gives {percent(other)} of the samples another class than the candidate chosen, "
-            f"which is expected to {will} {promised} {of} new samples."
+            f"A model of {size}, that gives {percent(other)} of {unlike(balanced)} another class than the candidate "
+            f"chosen, which is expected to {will} {promised} {of} new samples."
         )
     if test_accuracy is None:
         return f"A model of {size}, expected to {will} {promised} {of} new samples, judged by its labels alone."

@@ -35,7 +35,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Arguments:
         budget: what the file may cost, as "100KB", "0.5ms" or "100KB,0.5ms"; None: no limit.
         kind: "image", "series", "table", "text" or "graph"; None: from X.
-        time: seconds that `fit` may take; None: the default schedule.
+        time: seconds that training is fitted to, and about what `fit` takes where it is a minute or more: reading,
+            baselines and validation take what they take. None: the default schedule.
         pretexts: to try, as ("simclr", "masked"); (): none; None: those that suit the kind of data.
         backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
         backbone_epochs: passes over the samples that it is trained on for, without labels; 0: it stays as it is.
@@ -122,7 +123,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         seed, epochs, seconds = self._numbers()
         if isinstance(self.pretexts, str):
-            raise DataError(f"pretexts must be a tuple of names; give ({self.pretexts!r},)")
+            raise DataError(f"pretexts must be a tuple of names; give {_tuple_of(self.pretexts)}")
         options = Options(
             seed=seed,
             seconds=seconds,
@@ -263,6 +264,10 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _tuple_of(name: str) -> str:
+    return "()" if name == "none" else f"({name!r},)"
 
 
 def _reporting(progress: Any) -> AbstractContextManager[Progress]:

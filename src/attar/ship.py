@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from attar.adapt.intervals import share
 from attar.candidates import Candidate
 from attar.compress.budget import Budget, readable
 from attar.compress.distillation import distill
 from attar.compress.integers import quantize_static
 from attar.compress.weights import quantize_weights
-from attar.data.dataset import Floats
+from attar.data.dataset import Doubles, Floats
 from attar.data.split import some
 from attar.deploy.check import check
 from attar.deploy.measure import measure
@@ -145,7 +146,7 @@ def _in_eight_bits(job: Job, candidate: Candidate, budget: Budget, folder: Path)
         name="int8 weights",
         bytes=measured.bytes,
         latency_ms=measured.latency_ms,
-        agreement=float((said.argmax(1) == expected.argmax(1)).mean()),
+        agreement=_agreement(job, said, expected),
         accuracy=None,
     )
     difference = float(np.abs(said - expected).max())
@@ -232,10 +233,16 @@ def _step(name: str, path: Path, said: Floats, job: Job, teacher: Candidate, run
         name=name,
         bytes=measured.bytes,
         latency_ms=measured.latency_ms,
-        agreement=float((said.argmax(1) == teacher.everything.argmax(1)).mean()),
+        agreement=_agreement(job, said, teacher.everything),
         accuracy=None,
         note="" if rung is None else f"{rung.name}, {rung.parameters:,} parameters",
     ).model_dump(mode="json")
+
+
+def _agreement(job: Job, said: Floats, told: Doubles) -> float:
+    """Share of samples that are given the same class; where each class counts the same, the mean over those told."""
+    classes = told.argmax(1)
+    return share(said.argmax(1) == classes, classes if job.balanced else None)
 
 
 def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -> int | None:

@@ -112,6 +112,12 @@ def test_a_file_that_answers_otherwise_than_what_was_judged_says_so(digits, wide
     assert "another class" not in render(wide.model_copy(update={"compression": (wide.compression[0], small)}))
 
 
+def test_a_run_that_had_to_keep_a_time_is_repeated_on_a_machine_as_fast_alone(digits):
+    assert "This command gives the same model again; the run took" in render(digits)
+    timed = digits.model_copy(update={"settings": digits.settings | {"seconds": 60.0}})
+    assert "gives the same model again, where the machine is as fast: how much is trained follows" in render(timed)
+
+
 def test_the_key_figures_are_all_there(digits):
     page = render(digits)
     for figure in (

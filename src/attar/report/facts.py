@@ -46,7 +46,9 @@ class Step(_Fact):
     name: str
     bytes: int
     latency_ms: float
-    agreement: float | None  # share of training samples given the same class as by the uncompressed choice
+    # Share of training samples given the same class as by the uncompressed choice; the mean over its classes where each
+    # counts the same.
+    agreement: float | None
     accuracy: float | None  # on the test split, None where there is none
     note: str = ""
 
@@ -63,6 +65,11 @@ def otherwise(shipped: Step, test_accuracy: float | None) -> float:
     if test_accuracy is not None or shipped.agreement is None or shipped.agreement >= _FAITHFUL:
         return 0.0
     return 1 - shipped.agreement
+
+
+def unlike(balanced: bool) -> str:
+    """What the share of `otherwise` is of."""
+    return "the samples of a class, in the mean," if balanced else "the samples"
 
 
 class CurvePoint(_Fact):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attar.report.compression import compression
 from attar.report.confusion import confusion
 from attar.report.curve import curve
-from attar.report.facts import Facts, otherwise
+from attar.report.facts import Facts, otherwise, unlike
 from attar.report.latent import latent
 from attar.report.leaderboard import leaderboard
 from attar.report.sections import card, described, noted, sectioned
@@ -72,7 +72,11 @@ def _figures(facts: Facts) -> str:
     # What the file says otherwise may all be wrong.
     lowest = max(0.0, facts.accuracy - other)
     value = f"{interval((lowest, facts.accuracy))}\u00a0%" if other else percent(facts.accuracy)
-    of = f", for the candidate; the file gives {percent(other)} of the samples another class" if other else ""
+    of = (
+        f", for the candidate; the file gives {percent(other)} of {unlike(facts.balanced)} another class"
+        if other
+        else ""
+    )
     cards = [
         card(
             f"{facts.measure.capitalize()}, estimated",

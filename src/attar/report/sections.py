@@ -12,6 +12,9 @@ from typing import Protocol
 
 from attar.report.words import clean, duration, prose, text
 
+# Of a run with a time that it had to keep.
+_AS_FAST = ", where the machine is as fast: how much is trained follows from the time allowed"
+
 
 class Shown(Protocol):
     """What every such page says."""
@@ -87,7 +90,7 @@ def sectioned(
             for name, title, inside in sections
         ),
         links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title in called.items()),
-        made=made,
+        repeats=f"the same {made} again{_AS_FAST if shown.settings.get('seconds') else ''}",
         wrote=wrote,
         command=text(shown.command),
         seconds=duration(shown.seconds),
