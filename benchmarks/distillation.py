@@ -109,5 +109,7 @@ def answers(net: nn.Module, kind: Kind, x: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     torch.set_num_threads(1)
     main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3)

@@ -111,4 +111,6 @@ def over_settings(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     {"width": over_width, "epochs": over_epochs, "settings": over_settings}[sys.argv[1]](Path(sys.argv[2]))

@@ -122,6 +122,8 @@ def curves(data: Split, out: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     held = split(int(sys.argv[2]) if len(sys.argv) > 2 else 2000, 1000)
     costs(held)
     distributions(held)

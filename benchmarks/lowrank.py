@@ -57,5 +57,7 @@ def main(folder: Path, epochs: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     torch.set_num_threads(1)
     main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)

@@ -129,5 +129,7 @@ def main(folder: Path, epochs: int, validation: bool) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     torch.set_num_threads(1)
     main(Path(sys.argv[1]), int((sys.argv[2:] or ["2"])[0]), sys.argv[3:] == ["validation"])

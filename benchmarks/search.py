@@ -137,5 +137,7 @@ def written(net: nn.Module, x: Tensor) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
     torch.set_num_threads(1)
     main(sys.argv[1], Path(sys.argv[2]), [int(part) for part in sys.argv[3:]])

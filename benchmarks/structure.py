@@ -80,6 +80,8 @@ def main(folder: Path, epochs: int, amount: float) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     torch.set_num_threads(1)
     epochs, amount = [*sys.argv[2:], *("3", "0.5")[len(sys.argv) - 2 :]]
     main(Path(sys.argv[1]), int(epochs), float(amount))

@@ -98,7 +98,7 @@ def page(measured: Measured) -> Page:
         "peak_variance": number(whole.variance[peak]),
         "most": f"{whole.axis[-1]:.0f}",
         "end": number(end),
-        "than": "lower" if end < low else "not lower",
+        "than": "lower" if end < low else "no lower",
         "verdict": whole.verdict(),
     }
     top = side_by_side(
