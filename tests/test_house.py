@@ -38,7 +38,7 @@ CLI = "from attar.cli.main import main\ntry: main()\nexcept SystemExit as left: 
 
 
 def test_the_public_face():
-    assert attar.__all__ == ["Learner", "evaluate", "explore", "load"]
+    assert attar.__all__ == ["Learner", "draw", "evaluate", "explore", "load"]
     assert represent.__all__ == [
         *(
             "Autoencoder",

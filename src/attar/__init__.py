@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from attar.deploy.session import load as load
+    from attar.drawing import draw as draw
     from attar.evaluation import evaluate as evaluate
     from attar.exploration import explore as explore
     from attar.learner import Learner as Learner
@@ -20,6 +21,7 @@ else:  # a checker of types takes what it cannot follow for anything
         __name__,
         {
             "Learner": "learner",
+            "draw": "drawing",
             "evaluate": "evaluation",
             "explore": "exploration",
             "load": "deploy.session",

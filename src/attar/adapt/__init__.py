@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from attar.adapt.accuracy import estimated_accuracy as estimated_accuracy
     from attar.adapt.finetune import fine_tune as fine_tune
     from attar.adapt.finetune import train_from_scratch as train_from_scratch
+    from attar.adapt.pivotal import well_spread as well_spread
     from attar.adapt.probe import LinearProbe as LinearProbe
     from attar.adapt.propagate import LabelPropagation as LabelPropagation
     from attar.adapt.selftrain import SelfTrainedProbe as SelfTrainedProbe
@@ -26,5 +27,6 @@ else:  # a checker of types takes what it cannot follow for anything
             "estimated_accuracy": "accuracy",
             "fine_tune": "finetune",
             "train_from_scratch": "finetune",
+            "well_spread": "pivotal",
         },
     )

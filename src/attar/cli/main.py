@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from attar.cli.compress import compress, unpack
+from attar.cli.draw import draw
 from attar.cli.evaluate import evaluate
 from attar.cli.explore import explore
 from attar.cli.fit import fit
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(draw)
 app.command()(fit)
 app.command()(explore)
 app.command()(compress)

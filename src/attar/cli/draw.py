@@ -1,0 +1,42 @@
+"""`attar draw SOURCE`: which samples to label."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attar.cli.options import Kind, LabelColumn, Labels, Quiet, Seed, Side, Source, Strict
+
+
+def draw(
+    source: Source,
+    n: Annotated[int, typer.Option("--number", "-n", min=1, metavar="N", help="How many samples to draw.")] = 50,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File of labels to write, and to fill in.")] = Path(
+        "labels.csv"
+    ),
+    labels: Labels = None,
+    label_column: LabelColumn = None,
+    seed: Seed = 0,
+    kind: Kind = None,
+    quiet: Quiet = False,
+    side: Side = None,
+    strict: Strict = False,
+) -> None:
+    """Draw which samples to label: at random, and spread over all of them.
+
+    Labels of such samples teach more than those of as many drawn without a look.
+    """
+    from attar.drawing import draw as draw_samples
+
+    drawn = draw_samples(
+        source, n, labels=labels, label_column=label_column, kind=kind, seed=seed, side=side, strict=strict
+    )
+    path = drawn.write(out)
+    if not quiet:
+        for note in drawn.dataset.notes:
+            typer.echo(f"note: {note}", err=True)
+        typer.echo(f"{path}: {n:,} of {len(drawn.dataset):,} samples to label; fill in the column label, then")
+        typer.echo(shlex.join(["attar", "fit", source, "--labels", str(path)]))

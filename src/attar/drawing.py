@@ -1,0 +1,151 @@
+"""Which samples to label, written into a file to fill in."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attar import kinds
+from attar._files import write_whole
+from attar._settings import check_count
+from attar.adapt.pivotal import well_spread
+from attar.data.arrays import from_arrays
+from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
+from attar.data.sources import read
+from attar.data.split import some
+from attar.errors import DataError, LabelError
+from attar.kinds.base import Kind
+from attar.latents import flat
+from attar.represent import PCA, RandomConvolutions
+from attar.training.modes import usual_defaults
+from attar.trials.base import apply
+
+# Of more samples, so many that are drawn without looking are spread over.
+_MOST = 20_000
+# Axes among which samples are neighbours, and filters of random convolutions.
+_AXES, _FILTERS = 32, 32
+# Characters of a text that stand beside its id.
+_SHOWN = 500
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Samples to label.
+
+    Arguments:
+        dataset: all samples, with the labels that there are.
+        rows: indices of those drawn `(n,)`, ascending.
+    """
+
+    dataset: Dataset
+    rows: Ints
+
+    @property
+    def ids(self) -> list[str]:
+        """Names of those drawn, as a file of labels has them."""
+        return [str(name) for name in self.dataset.ids[self.rows]]
+
+    def write(self, path: str | Path) -> Path:
+        """Write a file of labels to fill in: what has a label already, and those drawn, with none; texts beside them.
+
+        Raises:
+            DataError: there is a file of that name, which may hold labels.
+        """
+        path, dataset = Path(path), self.dataset
+        if path.exists():
+            raise DataError(
+                f"{path}: there already; give another --out, and --labels {path} to draw beside what it holds"
+            )
+        known = np.flatnonzero(dataset.y != UNLABELLED)
+        named = [dataset.classes[code] for code in dataset.y[known]] + [""] * len(self.rows)
+        rows = np.concatenate([known, self.rows])
+        texts = _texts(dataset, rows)
+        file = io.StringIO(newline="")
+        lines = csv.writer(file)
+        lines.writerow(["id", "label", *(["text"] if texts else [])])
+        columns: list[Any] = [dataset.ids[rows].tolist(), named, *([texts] if texts else [])]
+        lines.writerows(zip(*columns, strict=True))
+        write_whole(path, file.getvalue().encode())
+        return path
+
+
+@usual_defaults()
+def draw(
+    source: Any,
+    n: int,
+    *,
+    labels: str | Path | None = None,
+    label_column: str | None = None,
+    kind: str | None = None,
+    seed: int = 0,
+    side: int | None = None,
+    strict: bool = False,
+) -> Drawn:
+    """Draw samples to label: each as likely as any other, and spread over all of them.
+
+    Neighbours are those on principal axes: of random convolutions of images and series, of normalised columns, of
+    TF-IDF vectors, or of features averaged over a graph.
+
+    Arguments:
+        source: as `attar fit` takes it: a built-in name, `hf:owner/name`, a file or a folder; or an array, a DataFrame
+            or a list of texts.
+        n: how many to draw, of those without a label.
+        labels: file of id and label: what is labelled already.
+        label_column: of a table in a file.
+        kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
+        seed: of everything random.
+        side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
+        strict: refuse unreadable files rather than skip them.
+
+    Returns:
+        The samples drawn. A test part of the source's own is left alone.
+
+    Raises:
+        DataError: the source cannot be read, or has fewer samples without a label.
+        LabelError: the labels cannot be read.
+
+    Example:
+        >>> images = np.random.default_rng(0).random((100, 8, 8))
+        >>> len(draw(images, 10).rows)
+        10
+    """
+    check_count("n", n)
+    if isinstance(source, str | Path):
+        given = None if labels is None else Path(labels)
+        where = str(source)
+        dataset = read(where, kind=kind, labels=given, label_column=label_column, side=side, strict=strict)
+    elif labels is label_column is None:
+        where, dataset = "x", from_arrays(source, kind=kind)
+    else:
+        raise LabelError("x: labels are read for a file or a folder; give one as the source, or leave them away")
+    unlabelled = dataset.trained[dataset.y[dataset.trained] == UNLABELLED]
+    if n > len(unlabelled):
+        raise DataError(f"{where}: {n:,} samples to draw, and {len(unlabelled):,} without a label; ask for fewer")
+    looked_at = unlabelled[some(len(unlabelled), max(n, _MOST), seed)]
+    learnt = kinds.of(dataset.kind).learn(dataset.x, dataset.columns)
+    points = _points(learnt, dataset.x[looked_at], seed)
+    return Drawn(dataset, looked_at[well_spread(points, n, random_state=seed)])
+
+
+def _points(kind: Kind, x: Floats, seed: int) -> Floats:
+    """Samples where neighbours are alike `(n, axes)`, by what nothing is trained for."""
+    own = kind.own_baselines()
+    if own:
+        z = apply(list(own.values())[-1], x)
+    elif "random-convolutions" in kind.baselines:
+        z = RandomConvolutions(_FILTERS, kind=kind, random_state=seed).fit(x).transform(x)
+    else:
+        z = flat(kind, x, seed)
+    most = min(_AXES, *z.shape)
+    return np.asarray(PCA(most, random_state=seed).fit_transform(z) if len(z) > 1 else z)
+
+
+def _texts(dataset: Dataset, rows: Ints) -> list[str]:
+    """How the samples begin, where they are texts; none where they are not."""
+    given = kinds.of(dataset.kind).learn(dataset.x, dataset.columns).given(dataset.x[rows])
+    return [" ".join(text.split())[:_SHOWN] for text in given] if isinstance(given, list) else []

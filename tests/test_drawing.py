@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import csv
+import shutil
+import types
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits, load_iris
+from typer.testing import CliRunner
+
+import attar
+from attar.cli.main import app
+from attar.data.sources import read
+from attar.drawing import draw
+from attar.errors import DataError, LabelError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("images")
+    for i, image in enumerate(load_digits().images[:60]):
+        Image.fromarray((16 * image).clip(0, 255).astype(np.uint8)).save(path / f"{i:02}.png")
+    return path
+
+
+def lines_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_is_drawn_is_filled_in_and_learnt_from(folder, tmp_path) -> None:
+    labels = draw(folder, 12).write(tmp_path / "labels.csv")
+    lines = lines_of(labels)
+    assert len(lines) == len({line["id"] for line in lines}) == 12
+    assert {line["label"] for line in lines} == {""}
+    assert {line["id"] for line in lines} <= {path.name for path in folder.iterdir()}
+    with labels.open("w", newline="") as file:
+        filled = csv.writer(file)
+        filled.writerow(["id", "label"])
+        filled.writerows((line["id"], "even" if i % 2 else "odd") for i, line in enumerate(lines))
+    dataset = read(str(folder), labels=labels)
+    assert (dataset.y >= 0).sum() == 12
+    # More of them beside these: none twice, and no label lost.
+    more = draw(folder, 5, labels=labels).write(tmp_path / "more.csv")
+    found = {line["id"]: line["label"] for line in lines_of(more)}
+    assert len(found) == 17
+    assert sorted(found.values()) == [""] * 5 + ["even"] * 6 + ["odd"] * 6
+
+
+def test_the_command_says_what_to_do_next_and_overwrites_nothing(folder, tmp_path) -> None:
+    out = tmp_path / "to label.csv"
+    result = CliRunner().invoke(app, ["draw", str(folder), "-n", "7", "-o", str(out)])
+    assert result.exit_code == 0
+    assert "7 of 60 samples to label" in result.stdout
+    assert f"attar fit {folder} --labels '{out}'" in result.stdout
+    before = out.read_bytes()
+    again = CliRunner().invoke(app, ["draw", str(folder), "-n", "7", "-o", str(out)])
+    assert isinstance(again.exception, DataError)
+    assert f"--labels {out} to draw beside what it holds" in str(again.exception)
+    assert out.read_bytes() == before
+
+
+def test_texts_stand_beside_their_ids(tmp_path) -> None:
+    texts = [f'{word} number {i},\nwith "quotes"' for i in range(20) for word in ("one", "another")]
+    drawn = draw(texts, 4)
+    lines = lines_of(drawn.write(tmp_path / "labels.csv"))
+    assert [line["text"] for line in lines] == [" ".join(texts[row].split()) for row in drawn.rows]
+
+
+def test_arrays_tables_series_and_graphs_are_drawn_from() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.random(30), "b": rng.choice(["x", "y", None], 30)})
+    edges = rng.integers(0, 30, (2, 60))
+    graph = types.SimpleNamespace(x=rng.random((30, 4)), edge_index=edges)
+    for source in (rng.random((30, 8, 8)), frame, rng.random((30, 2, 50)), graph, rng.random((30, 1))):
+        drawn = draw(source, 5)
+        assert len(drawn.rows) == len(set(drawn.rows)) == 5
+        assert np.array_equal(drawn.rows, draw(source, 5).rows)
+        assert len(draw(source, 30).rows) == 30
+    assert len(draw(rng.random((1, 3)), 1).rows) == 1
+
+
+def test_classes_that_lie_apart_are_all_met() -> None:
+    x, y = load_iris(return_X_y=True)
+    rows = [attar.draw(x, 9, seed=seed).rows for seed in range(10)]
+    assert all(len(np.unique(y[drawn])) == 3 for drawn in rows)
+
+
+def test_a_test_part_and_what_has_a_label_are_left_alone(tmp_path) -> None:
+    x = load_digits().images[:50]
+    file = tmp_path / "digits.npz"
+    np.savez(file, x_train=x[:30], y_train=np.where(np.arange(30) < 10, 1, -1), x_test=x[30:], y_test=np.zeros(20))
+    assert sorted(draw(file, 20).rows) == list(range(10, 30))
+
+
+def test_what_cannot_be_drawn_is_refused(folder, tmp_path) -> None:
+    with pytest.raises(DataError, match=f"{folder}: 61 samples to draw, and 60 without a label; ask for fewer"):
+        draw(folder, 61)
+    with pytest.raises(DataError, match="digits: 5 samples to draw, and 0 without a label"):
+        draw("digits", 5)
+    with pytest.raises(DataError, match="n is 0"):
+        draw(folder, 0)
+    with pytest.raises(LabelError, match="x: labels are read for a file or a folder"):
+        draw(np.zeros((4, 3)), 1, labels=tmp_path / "labels.csv")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DataError):
+        draw(empty, 1)
+    shutil.rmtree(empty)
