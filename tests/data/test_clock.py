@@ -7,7 +7,7 @@ import datetime
 import pyarrow as pa
 import pytest
 
-from attar.data.clock import dated, in_doubt
+from attar.data.clock import dated, first_of, in_doubt, is_clock, stray
 
 MORNING = datetime.datetime(2024, 2, 1, 9, 5)
 MIDNIGHT = datetime.datetime(2024, 2, 1)
@@ -53,3 +53,45 @@ def test_what_may_be_otherwise_stays_a_text(cells: list[str], doubtful: bool) ->
     column = pa.chunked_array([cells])
     assert dated(column).equals(column)
     assert in_doubt(cells) == doubtful
+
+
+@pytest.mark.parametrize("cell", ["31/02/2023", "unbekannt", "00/00/0000", "-", "2023-01-01", "12/31/2023"])
+def test_the_cell_for_which_a_column_is_no_dates_is_found_wherever_it_stands(cell: str) -> None:
+    days = [f"{i:02}/0{i % 9 + 1}/2023" for i in range(1, 29)]
+    for place in (0, 7, 28):
+        odd = stray([*days[:place], cell, *days[place:]])
+        assert odd is not None
+        assert (odd.cell, odd.noun, odd.sure, odd.otherwise) == (cell, "date", True, cell == "2023-01-01")
+        assert odd.like in days
+
+
+def test_few_dates_are_no_reason_to_call_other_cells_wrong() -> None:
+    for cells in (["2024-01-01", "never"], ["low", "high", "2024-01-01"], [f"{i:02}:{i + 7}" for i in range(3, 20)]):
+        odd = stray(cells)
+        assert odd is None or not odd.sure
+    # How matches ended is no time of day.
+    scores = ["25:23", *(f"{i}:15" for i in range(24))]
+    assert not stray(scores).sure
+    assert stray(["a", "b"]) is None
+    assert stray([]) is None
+
+
+def test_a_day_that_is_the_same_in_both_orders_is_read_and_tells_no_order() -> None:
+    column = pa.chunked_array([["05/05/2023", "1/1/2024"]])
+    assert dated(column).to_pylist() == [datetime.datetime(2023, 5, 5), datetime.datetime(2024, 1, 1)]
+    assert first_of(column.to_pylist()) == ""
+    assert in_doubt(["05/05/2023", "05/06/2023"])
+
+
+def test_a_known_order_settles_a_doubt_and_nothing_else() -> None:
+    column = pa.chunked_array([["05/06/2023"]])
+    assert dated(column, "day").to_pylist() == [datetime.datetime(2023, 6, 5)]
+    assert dated(column, "month").to_pylist() == [datetime.datetime(2023, 5, 6)]
+    for known in ("day", "month"):
+        assert dated(pa.chunked_array([["12/31/2023"]]), known).to_pylist() == [datetime.datetime(2023, 12, 31)]
+        assert in_doubt(["12/31/2023", "31/12/2023"], known)
+
+
+def test_times_of_halves_of_a_day_are_of_the_clock() -> None:
+    assert is_clock(pa.chunked_array([["1:30 PM", "11:05 am"]]))
+    assert not is_clock(pa.chunked_array([["1:30 PM", "noon"]]))

@@ -204,3 +204,34 @@ def test_dates_whose_order_is_not_known_are_said(texts) -> None:
         f"column 'when' holds dates of which the day or the month may come first, like '{texts[0]}': taken as"
         " categories; write them as 2024-12-31"
     ]
+
+
+@pytest.mark.parametrize("cell", ["31/02/2023", "unbekannt", "00/00/0000", "-"])
+def test_a_typing_error_in_a_column_of_dates(cell) -> None:
+    days = [f"{i % 28 + 1:02}/0{i % 9 + 1}/2023" for i in range(200)]
+    days[7] = cell
+    with pytest.raises(DataError, match=f"f: row 7, column 'a' is '{cell}' where a date like '01/01/2023' is expected"):
+        from_arrow(pa.table({"a": days}), where="f")
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (
+            ["1.2.2024", "30.02.2024"],
+            "holds dates like '1.2.2024', and '30.02.2024' (row 1): taken as categories; mend",
+        ),
+        (["2024-12-31", "31/12/2024"], "holds dates like '2024-12-31', and '31/12/2024' (row 1): taken as categories"),
+        (["1:30 PM", "2:15 AM"], "holds times like '1:30 PM': taken as categories; write them as 13:30"),
+    ],
+)
+def test_dates_that_are_taken_as_categories_are_said(cells, said) -> None:
+    _, columns, notes = from_arrow(pa.table({"a": cells}), where="f")
+    assert len(columns[0].categories) == 2
+    assert len(notes) == 1
+    assert said in notes[0]
+
+
+def test_the_order_of_days_and_months_is_kept() -> None:
+    table = pa.table({"a": ["13/01/2024"], "b": ["01/13/2024"], "c": ["13.1.2024"], "d": ["05/05/2024"], "e": ["x"]})
+    assert [column.first for column in from_arrow(table, where="f")[1]] == ["day", "month", "", "", ""]

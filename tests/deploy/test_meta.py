@@ -21,6 +21,12 @@ def test_round_trip() -> None:
     assert ModelMeta.from_json(META.to_json()) == META
 
 
+def test_what_comes_first_in_dates_is_written_only_where_it_is_known() -> None:
+    meta = dataclasses.replace(META, columns=(Column("when", first="day"), META.columns[1]))
+    assert ModelMeta.from_json(meta.to_json()) == meta
+    assert META.to_json() == meta.to_json().replace('"first":"day",', "").replace("when", "größe")
+
+
 def test_equal_descriptions_have_the_same_text() -> None:
     other = dataclasses.replace(META, extra=dict(reversed(META.extra.items())))
     assert other.to_json() == META.to_json()
@@ -48,6 +54,8 @@ def test_equal_descriptions_have_the_same_text() -> None:
         {"columns": [{"name": "a"}, {"name": "b"}]},
         {"columns": [{"name": "a", "categories": []}, {"name": "a", "categories": []}]},
         {"columns": [{"name": "a", "categories": []}, {"name": "b", "categories": ["u", "u"]}]},
+        {"columns": [{"name": "a", "categories": [], "first": "year"}, {"name": "b", "categories": []}]},
+        {"columns": [{"name": "a", "categories": [], "first": ["day"]}, {"name": "b", "categories": []}]},
         {"kind": "text"},
         {"kind": "text", "columns": []},
         {"kind": "text", "columns": [{"name": "a", "categories": [], "tokenizer": ""}]},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import re
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
-from attar.data.written import different, is_text
+from attar.data.written import are_but_for_errors, different, is_text
 
 ArrowColumn: TypeAlias = Any  # pyarrow carries no types
 
@@ -35,15 +37,21 @@ _TIDY = {
 }
 _DATE = r"^\d{4}-\d{2}-\d{2}([ T]|$)"
 _TIME = r"^\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"
+_FORMS = (*_WAYS, *_EITHER, _DATE, _TIME)
+# A column is meant for dates where more of its different cells have the form of one.
+MOSTLY = 0.5
+_SIGHTED = 20  # cells that show whether a column may hold dates at all
+_HALF_A_DAY = re.compile(r"(^|.* )\d{1,2}:\d{2}(:\d{2})? ?[AaPp]\.?[Mm]\.?")  # 1:30 PM
 EARLY, TWO_DIGITS = r"^(\d):", r"0\1:"  # 9:05, and how it is read
 
 
-def rewriting(found: Sequence[str]) -> dict[str, str]:
+def rewriting(found: Sequence[str], known: str = "") -> dict[str, str]:
     """The patterns to replace, one after the other, so that dates as people write them become ISO dates.
 
     Arguments:
         found: all dates of a column, which are written in the same way. Of 31/12/2024 some must have a day above 12,
             so that it is known from the month; of 31/12/24 the day must be known from the year too.
+        known: what comes first in such dates where they do not tell it, "day" or "month"; "": nobody knows.
 
     Returns:
         Patterns and replacements, for Python and for Arrow; none where these are no such dates, or where their order
@@ -57,54 +65,203 @@ def rewriting(found: Sequence[str]) -> dict[str, str]:
         return {}
     if pattern in _WAYS:
         return {pattern: _WAYS[pattern], **_TIDY}
-    first, second = ([int(re.split("[/-]", text)[i]) for text in found] for i in (0, 1))
-    day, month = (any(part > 12 for part in parts) for parts in (first, second))
+    first = _first(pattern, found, known)
+    return {pattern: _DAY_FIRST if first == "day" else _MONTH_FIRST, **_TIDY} if first else {}
+
+
+def _parts(text: str) -> tuple[int, int]:
+    """The day and the month of a date like 31/12/2024, in the order in which they stand there."""
+    first, second = re.split("[/-]", text)[:2]
+    return int(first), int(second)
+
+
+def _first(pattern: str, found: Sequence[str], known: str = "") -> str:
+    """What comes first in dates of one way of `_EITHER`, "day" or "month"; "" where it is not known."""
+    parts = [_parts(text) for text in found]
+    day, month = any(first > 12 for first, _ in parts), any(second > 12 for _, second in parts)
+    if day and month:
+        return ""
     # Where 24/12/31 may be meant, the first part of no date is below 13.
-    if day == month or (pattern == _SHORT and day and min(first) > 12):
-        return {}
-    return {pattern: _DAY_FIRST if day else _MONTH_FIRST, **_TIDY}
+    if pattern == _SHORT and day and min(parts)[0] > 12:
+        return known if known == "day" else ""
+    if day or month:
+        return "day" if day else "month"
+    # 05/05/2024 is the same day in either order.
+    return known or ("day" if all(first == second for first, second in parts) else "")
 
 
-def _is_written(text: str) -> bool:
+def first_of(found: Sequence[str]) -> str:
+    """What dates like 31/12/2024 tell of their order: "day" or "month" comes first; "" of others, and in doubt.
+
+    >>> first_of(["05/06/2024", "31/12/2024"]), first_of(["05/05/2024"]), first_of(["31.12.2024"])
+    ('day', '', '')
+    """
+    pattern = next((way for way in _EITHER if found and all(re.match(way, text) for text in found)), None)
+    if pattern is None or all(first == second for first, second in map(_parts, found)):
+        return ""
+    return _first(pattern, found)
+
+
+def is_written(text: str) -> bool:
+    """Whether a text has the form of a date as people write it, but for 2024-12-31.
+
+    >>> is_written("31.12.24"), is_written("2024-12-31"), is_written("soon")
+    (True, False, False)
+    """
     return any(re.match(way, text) for way in (*_WAYS, *_EITHER))
 
 
-def in_doubt(found: Sequence[str]) -> bool:
+def _form(text: str) -> str | None:
+    return next((way for way in _FORMS if re.match(way, text)), None)
+
+
+def in_order(texts: Sequence[str], first: str) -> list[float] | None:
+    """Dates like 01/02/2024 as seconds since 1970, where it is known what comes first; None of other texts.
+
+    >>> in_order(["02/01/1970"], "day"), in_order(["02/01/1970", "soon"], "day")
+    ([86400.0], None)
+    """
+    steps = rewriting(texts, first)
+    if not steps or not all(_exists(text, steps) for text in texts):
+        return None
+    epoch = datetime.datetime(1970, 1, 1)
+    return [(datetime.datetime.fromisoformat(rewritten(text, steps)) - epoch).total_seconds() for text in texts]
+
+
+def rewritten(text: str, steps: Mapping[str, str]) -> str:
+    """A date after all steps of `rewriting`.
+
+    >>> rewritten("31.12.24 9:05", rewriting(["31.12.24 9:05"]))
+    '2024-12-31 09:05'
+    """
+    for pattern, replacement in steps.items():
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+def _exists(text: str, steps: Mapping[str, str]) -> bool:
+    """Whether a text of the form of a date or time is one: there is no 31/02/2024, and no 25:00."""
+    text = rewritten(text, steps)
+    try:
+        if re.match(_TIME, text):
+            datetime.time.fromisoformat(re.sub(EARLY, TWO_DIGITS, text))
+        else:
+            datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+class Stray(NamedTuple):
+    """The cell for which a column of dates is not read as such.
+
+    Arguments:
+        cell: as it is written.
+        like: another, that is written as most are.
+        noun: what most are, "date" or "time".
+        otherwise: whether it is a date or time too, and written otherwise.
+        share: of the different cells that have the form of a date or time.
+        sure: whether most others are read so, and this one is a mistake.
+    """
+
+    cell: str
+    like: str
+    noun: str
+    otherwise: bool
+    share: float
+    sure: bool
+
+
+def stray(found: Sequence[str]) -> Stray | None:
+    """Find the cell for which a column is not read as dates or times; None where none is, or where all are alike.
+
+    Arguments:
+        found: the different cells of the column.
+
+    >>> stray(["31/12/2024", "31/02/2024", "13/01/2024"]).cell, stray(["a", "b"])
+    ('31/02/2024', None)
+    """
+    if not any(map(_form, found[:_SIGHTED])):
+        return None
+    forms = {text: form for text in found if (form := _form(text)) is not None}
+    counts = Counter(forms.values())
+    usual = max(counts, key=counts.__getitem__)
+    alike = [text for text, form in forms.items() if form == usual]
+    tried = _readings(usual, alike)
+    right = [text for text in alike if any(_exists(text, steps) for steps in tried)]
+    if not right or len(right) == len(found):
+        return None
+    wrong = [text for text in found if text not in forms]
+    known = {*right, *wrong}
+    wrong = wrong or [text for text in alike if text not in known] or [text for text in found if text not in known]
+    cell = wrong[0]
+    otherwise = forms.get(cell, usual) != usual
+    # 25:23 may be how a match ended.
+    sure = are_but_for_errors(len(right), len(found)) and (usual != _TIME or cell not in forms)
+    return Stray(cell, right[0], "time" if usual == _TIME else "date", otherwise, len(forms) / len(found), sure)
+
+
+def _readings(form: str, alike: Sequence[str]) -> list[Mapping[str, str]]:
+    """How texts of one form may be read; of days and months in the order that suits more of them, or in both."""
+    if form not in _EITHER:
+        return [{form: _WAYS[form], **_TIDY} if form in _WAYS else {}]
+    above = [sum(_parts(text)[i] > 12 for text in alike) for i in (0, 1)]
+    return [{form: order, **_TIDY} for order, n in zip((_DAY_FIRST, _MONTH_FIRST), above) if n == max(above)]
+
+
+def in_halves_of_a_day(found: Sequence[str]) -> bool:
+    """Whether all cells end in a time like 1:30 PM.
+
+    >>> in_halves_of_a_day(["1:30 PM", "1/2/2024 11:05 am"]), in_halves_of_a_day(["13:30"])
+    (True, False)
+    """
+    return bool(found) and all(map(_HALF_A_DAY.fullmatch, found))
+
+
+def in_doubt(found: Sequence[str], known: str = "") -> bool:
     """Whether texts are dates of which it is not known whether the day or the month comes first.
+
+    Arguments:
+        found: all dates of a column.
+        known: as of `rewriting`.
 
     >>> in_doubt(["01/02/2024", "03/04/2024"]), in_doubt(["01/02/2024", "31/12/2024"]), in_doubt(["a"])
     (True, False, False)
     """
     alike = any(all(re.match(way, text) for text in found) for way in _EITHER)
-    return bool(found) and alike and not rewriting(found)
+    return bool(found) and alike and not rewriting(found, known)
 
 
 def is_clock(column: ArrowColumn) -> bool:
-    """Whether a column holds dates or times, as such or all of them as texts."""
+    """Whether a column holds dates or times, as such or as texts, though some of these need mending."""
     import pyarrow as pa
 
     if not is_text(column.type):
         return bool(pa.types.is_temporal(column.type))
-    return bool(pa.types.is_temporal(dated(column.cast(pa.string())).type)) or in_doubt(different(column))
+    if pa.types.is_temporal(dated(column.cast(pa.string())).type):
+        return True
+    found = different(column)
+    odd = stray(found)
+    return in_doubt(found) or in_halves_of_a_day(found) or (odd is not None and odd.share > MOSTLY)
 
 
-def dated(column: ArrowColumn) -> ArrowColumn:
+def dated(column: ArrowColumn, known: str = "") -> ArrowColumn:
     """Texts all of which are dates, or times of day, as such, which they are in a CSV file too; others as they are.
 
-    Empty ones are missing.
+    Empty ones are missing. `known` is as of `rewriting`.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     # Not `pc.equal(column, "")`: a scalar made of Python's imports pandas.
     column = pc.if_else(pc.match_substring_regex(column, "^$"), pa.nulls(len(column), pa.string()), column)
-    known = column.drop_null()
+    there = column.drop_null()
 
     def all_are(pattern: str) -> bool:
-        return bool(len(known) and pc.all(pc.match_substring_regex(known, pattern)).as_py())
+        return bool(len(there) and pc.all(pc.match_substring_regex(there, pattern)).as_py())
 
     # The first cell tells of most columns that they hold no dates, before all of it is looked at.
-    steps = rewriting(different(known)) if any(map(_is_written, known[:1].to_pylist())) else {}
+    steps = rewriting(different(there), known) if any(map(is_written, there[:1].to_pylist())) else {}
     if steps:
         written = column
         for pattern, replacement in steps.items():

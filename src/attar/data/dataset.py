@@ -34,12 +34,14 @@ def is_missing(cell: object) -> bool:
 class Column:
     """One column of a table: numeric where `categories` is empty, else coded by position in `categories`.
 
-    Texts are one column, with the `Tokenizer.state` that turned them into ids.
+    Texts are one column, with the `Tokenizer.state` that turned them into ids. Of dates written like 31/12/2024 `first`
+    says what came first in those that were learnt from: "day" or "month".
     """
 
     name: str
     categories: tuple[str, ...] = ()
     tokenizer: str = ""
+    first: str = ""
 
 
 class Form(TypedDict):

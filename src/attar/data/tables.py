@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from attar.data.clock import dated, in_doubt
+from attar.data.clock import MOSTLY, dated, first_of, in_doubt, in_halves_of_a_day, stray
 from attar.data.dataset import Column, Doubles
 from attar.data.labels import sort_names
-from attar.data.written import holds_a_typing_error, in_the_way, is_number, is_text
+from attar.data.written import different, holds_a_typing_error, in_the_way, is_number, is_text
 from attar.errors import DataError
 
 ArrowTable: TypeAlias = Any  # pyarrow carries no types
@@ -38,7 +38,7 @@ def from_arrow(
 
     Raises:
         DataError: two columns have one name, a column holds neither numbers, texts nor dates, or
-            a column of numbers holds a text.
+            a column of numbers or dates holds a text.
     """
     names = [str(name) for name in table.column_names]
     each_once(names, where)
@@ -46,8 +46,10 @@ def from_arrow(
     values = np.empty((table.num_rows, len(names)), dtype=np.float64, order="F")
     columns, notes = [], []
     for j, name in enumerate(names):
-        values[:, j], categories, note = _column(table.column(j), name, where, name in text)
-        columns.append(Column(name, categories))
+        cells = table.column(j)
+        read, first = _read(cells, name in text)
+        values[:, j], categories, note = _column(read, name, where, name in text)
+        columns.append(Column(name, categories, first=first))
         notes += note
     return values, tuple(columns), notes
 
@@ -59,15 +61,23 @@ def each_once(names: Sequence[str], where: str) -> None:
         raise DataError(f"{where}: two columns are called '{twice}'; rename one")
 
 
+def _read(column: ArrowColumn, text: bool) -> tuple[ArrowColumn, str]:
+    """A column with its texts read as dates, where they are some, and what comes first in them."""
+    import pyarrow as pa
+
+    column = column.cast(pa.string()) if is_text(column.type) else column
+    if text:
+        return _as_text(column), ""
+    if not pa.types.is_string(column.type):
+        return column, ""
+    read = dated(column)
+    return read, first_of(different(column)) if pa.types.is_timestamp(read.type) else ""
+
+
 def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doubles, tuple[str, ...], list[str]]:
     import pyarrow as pa
 
     is_type = pa.types
-    column = column.cast(pa.string()) if is_text(column.type) else column
-    if text:
-        column = _as_text(column)
-    elif is_type.is_string(column.type):
-        column = dated(column)
     kind = column.type
     if is_type.is_null(kind):
         return np.full(len(column), np.nan), (), []
@@ -76,8 +86,7 @@ def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Dou
     if is_type.is_integer(kind) or is_type.is_floating(kind) or is_type.is_decimal(kind):
         return doubles(column), (), []
     if is_type.is_timestamp(kind) or is_type.is_date(kind):
-        # Nanoseconds are more than a number of seconds since 1970 could tell.
-        seconds = doubles(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())) / 1e6
+        seconds = _seconds(column)
         said = "taken as seconds since 1970; later ones lie beyond all that is learnt from"
         return seconds, (), [f"column '{name}' holds dates: {said}"]
     if is_type.is_time(kind) or is_type.is_duration(kind):
@@ -86,6 +95,14 @@ def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Dou
     if not (is_type.is_string(kind) or is_type.is_dictionary(kind)):
         raise DataError(f"{where}: column '{name}' holds {kind}; give numbers, texts or dates, one per cell")
     return _codes(column, name, where, text)
+
+
+def _seconds(column: ArrowColumn) -> Doubles:
+    """Dates as seconds since 1970."""
+    import pyarrow as pa
+
+    # Nanoseconds are more than a number of seconds since 1970 could tell.
+    return doubles(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())) / 1e6
 
 
 def _as_text(column: ArrowColumn) -> ArrowColumn:
@@ -160,6 +177,9 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
     numbers = sum(map(is_number, found))
     if numbers == len(found):
         return []
+    said = _almost_dates(found, codes, name, where)
+    if said:
+        return said
     if in_doubt(found):
         return [
             f"column '{name}' holds dates of which the day or the month may come first, like '{found[0]}': taken as"
@@ -180,6 +200,27 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
         ]
     mixed = f"column '{name}' holds numbers and texts (row {row}: '{found[first]}'): taken as categories"
     return [mixed] if numbers else []
+
+
+def _almost_dates(found: list[str], codes: Doubles, name: str, where: str) -> list[str]:
+    """Tell a typing error in a column of dates from one that is not meant to hold dates; what is unclear is noted."""
+    if in_halves_of_a_day(found):
+        return [f"column '{name}' holds times like '{found[0]}': taken as categories; write them as 13:30"]
+    odd = stray(found)
+    if odd is None:
+        return []
+    row = int(np.argmax(codes == found.index(odd.cell)))
+    if odd.sure:
+        mend = "write all alike" if odd.otherwise else "mend it, or leave it empty"
+        raise DataError(
+            f"{where}: row {row}, column '{name}' is '{odd.cell}' where a {odd.noun} like '{odd.like}' is expected;"
+            f" {mend}"
+        )
+    if odd.share <= MOSTLY:
+        return []
+    mend = f"write all {odd.noun}s alike" if odd.otherwise else "mend what is no " + odd.noun + ", or leave it empty"
+    found_both = f"column '{name}' holds {odd.noun}s like '{odd.like}', and '{odd.cell}' (row {row})"
+    return [f"{found_both}: taken as categories; {mend}"]
 
 
 def recode(values: Doubles, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[Doubles, int]:

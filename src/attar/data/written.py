@@ -93,10 +93,15 @@ def looks_like_a_number(text: str) -> bool:
 
 def holds_a_typing_error(found: Sequence[str]) -> bool:
     """Whether so many of the different cells of a column are numbers that the others are meant to be."""
-    return _are_but_for_errors(sum(map(is_number, found)), len(found))
+    return are_but_for_errors(sum(map(is_number, found)), len(found))
 
 
-def _are_but_for_errors(numbers: int, n: int) -> bool:
+def are_but_for_errors(numbers: int, n: int) -> bool:
+    """Whether so many of n different cells are numbers, or dates, that the others are meant to be.
+
+    >>> are_but_for_errors(29, 30), are_but_for_errors(30, 30), are_but_for_errors(4, 5)
+    (True, False, False)
+    """
     return n > numbers >= max(_TYPO_LEAST, _TYPO_SHARE * n)
 
 
@@ -203,7 +208,7 @@ class Reading:
         others = tuple(text for text, cell in apart.items() if cell is None)
         fractions = _fractions([*cells.values()])
         alike = len({cell.dress.strip() for cell in cells.values()}) == 1
-        if not fractions or not alike or (others and not _are_but_for_errors(len(cells), len(apart))):
+        if not fractions or not alike or (others and not are_but_for_errors(len(cells), len(apart))):
             return None
         return cls(cells, others, fractions) if _are_in_units(cells.values()) else None
 

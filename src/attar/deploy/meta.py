@@ -18,6 +18,9 @@ CHECKSUM = "attar.crc32"
 # How an `.attar` file begins, which is no ONNX file and has no such description.
 COMPRESSED = b"ATR"
 
+# Of a column, what is only written where it says something.
+_RARE = ("tokenizer", "first")
+
 Extra: TypeAlias = dict[str, str | int | float]
 
 
@@ -79,8 +82,9 @@ class ModelMeta:
         """Write as JSON: the same text for equal descriptions."""
         said = asdict(self)
         for column in said["columns"]:
-            if not column["tokenizer"]:
-                del column["tokenizer"]
+            for rare in _RARE:
+                if not column[rare]:
+                    del column[rare]
         return json.dumps(said, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
     @classmethod
@@ -154,12 +158,14 @@ def _columns(value: object) -> tuple[Column, ...]:
         _refuse("columns must be a list")
     columns = []
     for item in value:
-        if not isinstance(item, dict) or set(item) - {"tokenizer"} != {"name", "categories"}:
+        if not isinstance(item, dict) or set(item) - set(_RARE) != {"name", "categories"}:
             _refuse("each column must have a name and its categories")
-        name, tokenizer = item["name"], item.get("tokenizer", "")
+        name, (tokenizer, first) = item["name"], (item.get(rare, "") for rare in _RARE)
         if not isinstance(name, str) or not isinstance(tokenizer, str):
             _refuse("the name and the tokenizer of a column must be strings")
-        columns.append(Column(name, _strings(item["categories"], f"categories of {name!r}"), tokenizer))
+        if first not in ("", "day", "month"):
+            _refuse(f"what comes first in the dates of {name!r} must be day or month")
+        columns.append(Column(name, _strings(item["categories"], f"categories of {name!r}"), tokenizer, first))
     return tuple(columns)
 
 
