@@ -75,19 +75,22 @@ def test_a_number_without_the_unit_of_the_others_is_read_and_another_unit_is_nam
         read("725 g")
 
 
-def test_dates_are_read_as_in_training_or_not_at_all():
+def test_dates_are_read_as_they_say_themselves_or_else_as_in_training():
     days = pd.Series(pd.date_range("2024-01-01", periods=24))
     model = as_raw(pd.DataFrame({"at": days.dt.strftime("%m/%d/%Y"), "n": 1.0}))
 
-    def read(written):
+    def read(written, columns=model.columns):
         frame = pd.DataFrame({"at": days.dt.strftime(written), "n": 1.0})
-        return conform(as_raw(frame), kind="table", shape=(2,), columns=model.columns, where="f").x[:, 0]
+        return conform(as_raw(frame), kind="table", shape=(2,), columns=columns, where="f").x[:, 0]
 
     for written in ("%d/%m/%Y", "%Y-%m-%d", "%d.%m.%Y", "%d-%b-%y", "%Y/%m/%d"):
         np.testing.assert_array_equal(read(written), model.x[:, 0].astype(np.float32))
     days = days[:12]
+    np.testing.assert_array_equal(read("%m/%d/%Y"), model.x[:12, 0].astype(np.float32))
+    # So had models of older versions.
+    unknown = [replace(column, first="") for column in model.columns]
     with pytest.raises(DataError, match="column 'at' holds dates of which the day or the month may come first, like"):
-        read("%d/%m/%Y")
+        read("%m/%d/%Y", unknown)
 
 
 def test_categories_none_of_which_occurs_are_missing_numbers():
@@ -184,3 +187,32 @@ def test_a_frame_to_predict():
     frame = pd.DataFrame({"colour": ["red", "pink"], "age": [3, 4]})
     dataset = conform(as_raw(frame), kind="table", shape=(2,), columns=MODEL, where="x")
     assert np.array_equal(dataset.x, [[3, 1], [4, nan]], equal_nan=True)
+
+
+def one_date(cells, first="day"):
+    frame = pd.DataFrame({"at": cells, "n": 1.0})
+    columns = [Column("at", first=first), Column("n")]
+    return conform(as_raw(frame), kind="table", shape=(2,), columns=columns, where="f")
+
+
+def test_a_date_alone_has_the_order_of_training() -> None:
+    assert one_date(["02/01/1970"]).x[0, 0] == 86400
+    assert one_date(["02/01/1970"]).notes == (
+        "column 'at' holds dates like '02/01/1970': the day comes first, as in training",
+    )
+    assert one_date(["01/02/1970"], "month").x[0, 0] == 86400
+    assert one_date(["01/01/1970"], "").x[0, 0] == 0
+    with pytest.raises(DataError, match="the day or the month may come first, like '02/01/1970'"):
+        one_date(["02/01/1970"], "")
+    other = one_date(["01/13/1970"])
+    assert other.x[0, 0] == 12 * 86400
+    assert other.notes[-1] == "column 'at' has the month first in its dates, where training had the day first"
+
+
+def test_the_cell_that_is_no_date_is_named() -> None:
+    for first in ("", "day"):
+        with pytest.raises(DataError, match="row 2, column 'at' is 'soon' where the model needs a date like"):
+            one_date(["05/05/2023", "10/02/2023", "soon"], first)
+    for cell in ("soon", "31/02/2023"):
+        with pytest.raises(DataError, match=f"row 0, column 'at' is '{cell}' where the model needs a date; mend it"):
+            one_date([cell])

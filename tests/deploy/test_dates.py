@@ -67,7 +67,7 @@ def test_dates_and_times_are_those_of_training(unchanged: Path, column: pd.Serie
 
 def test_what_is_no_date_is_refused(unchanged: Path) -> None:
     for cell in ("soon", "31.13.1999", "01/02/1999", "31/12/24", "24:05", object()):
-        with pytest.raises(ModelError, match=r"'at', row 0: .* (is not a number|may have the day)"):
+        with pytest.raises(ModelError, match=r"'at', row 0: .* (is not a (number|date)|may have the day)"):
             load(unchanged).predict_proba(pd.DataFrame({"at": [cell], "n": [1]}))
         with pytest.raises(ValueError, match=r"(day|month|isoformat|no date|hour)"):
             seconds(cell)
@@ -81,8 +81,9 @@ def test_how_numbers_and_dates_are_written_is_seen_in_the_whole_column(tmp_path)
     fed = table(frame, learnt.columns, 2)["x"]
     np.testing.assert_array_equal(fed, learnt.x)
     assert fed[:, 0].tolist()[::2] == pytest.approx([1153.8, 2.5])
+    np.testing.assert_array_equal(table(frame[:1], learnt.columns, 2)["x"], learnt.x[:1])
     with pytest.raises(ModelError, match="'day', row 0: '01/02/2024' may have the day or the month first"):
-        table(frame[:1], learnt.columns, 2)
+        table(frame[:1], (Column("cost"), Column("day")), 2)
 
 
 def test_a_number_without_the_unit_of_the_others_is_read_and_the_odd_cell_is_named() -> None:
@@ -95,3 +96,32 @@ def test_a_number_without_the_unit_of_the_others_is_read_and_the_odd_cell_is_nam
     ):
         with pytest.raises(ModelError, match=wrong):
             table(pd.DataFrame({"w": cells}), (Column("w"),), 1)
+
+
+def test_a_date_alone_has_the_order_of_training() -> None:
+    def fed(cells, first="day"):
+        return table(pd.DataFrame({"at": cells}), (Column("at", first=first),), 1)["x"][:, 0].tolist()
+
+    assert fed(["02/01/1970"]) == fed(["01/02/1970"], "month") == [86400]
+    assert fed(["01/01/1970"], "") == [0]
+    assert fed(["02/01/1970", "1970-01-02"]) == [86400, 86400]
+    assert fed(["01/13/1970"]) == [12 * 86400]
+    for first in ("", "day"):
+        with pytest.raises(ModelError, match="row 1: '02/01/1970' may have the day or the month first"):
+            fed(["", "02/01/1970", "31/12/1970", "12/31/1970"], first)
+        with pytest.raises(ModelError, match="row 2: 'soon' is not a date"):
+            fed(["05/05/1970", "31/12/1970", "soon"], first)
+    with pytest.raises(ModelError, match="row 0: 'soon' is not a date"):
+        fed(["soon"])
+
+
+def test_learnt_in_one_order_a_model_reads_one_row_in_it(tmp_path) -> None:
+    learnt = from_arrays(pd.DataFrame({"at": ["26/07/2023", "10/02/2023"], "n": [1.0, 2.0]}))
+    net = nn.Linear(2, 2, bias=False)
+    net.weight.data = torch.eye(2)
+    path = tmp_path / "m.onnx"
+    export(net, torch.zeros(1, 2), path, ModelMeta("table", (2,), ("a", "b"), learnt.columns))
+    model = load(path)
+    assert model.columns == learnt.columns
+    answer = model.predict_proba(pd.DataFrame({"at": ["10/02/2023"], "n": [2.0]}))
+    np.testing.assert_array_equal(answer[0], learnt.x[1])

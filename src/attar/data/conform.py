@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from attar.data.arrays import build
-from attar.data.clock import in_doubt
+from attar.data.clock import in_doubt, in_order, stray
 from attar.data.dataset import Array, Column, Dataset, Doubles, Floats
 from attar.data.images import stack
 from attar.data.nodes import Nodes
@@ -169,20 +169,41 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
                 are = inflected(unseen, "value is a category", "values are categories")
                 notes.append(f"column '{column.name}': {unseen} {are} new to the model: taken as missing")
         elif source.categories and not np.isnan(cells).all():
-            cells, said = _numbers(cells, source.categories, column.name, where)
+            cells, said = _numbers(cells, source.categories, column, where)
             notes = [note for note in notes if not _is_on_categories(note, column.name)] + said
+        elif source.first and column.first and source.first != column.first:
+            notes.append(
+                f"column '{column.name}' has the {source.first} first in its dates, where training had the"
+                f" {column.first} first"
+            )
         values[:, j] = cells
     return replace(raw, x=values, columns=tuple(columns), kind="table", notes=(*notes, *unused))
 
 
-def _numbers(codes: Doubles, categories: Sequence[str], name: str, where: str) -> tuple[Doubles, list[str]]:
-    """The numbers that the texts of a column are, and a note.
+def _numbers(codes: Doubles, categories: Sequence[str], column: Column, where: str) -> tuple[Doubles, list[str]]:
+    """The numbers that the texts of a column of the model are, and a note.
 
     Raises:
         DataError: some are none, or not written alike.
     """
     rows = np.flatnonzero(~np.isnan(codes)).tolist()
     texts = [categories[int(codes[row])] for row in rows]
+    values, name = np.full(len(codes), np.nan), column.name
+    dates = in_order(texts, column.first)
+    if dates is not None:
+        values[rows] = dates
+        return values, [
+            f"column '{name}' holds dates like '{texts[0]}': the {column.first} comes first, as in training"
+            if column.first
+            else f"column '{name}' holds dates: taken as seconds since 1970"
+        ]
+    odd = stray(list(dict.fromkeys(texts)))
+    if odd is not None:
+        mend = "write all alike" if odd.otherwise else "mend it, or leave it empty"
+        raise DataError(
+            f"{where}: row {rows[texts.index(odd.cell)]}, column '{name}' is '{odd.cell}' where the model needs a"
+            f" {odd.noun} like '{odd.like}'; {mend}"
+        )
     if in_doubt(texts):
         raise DataError(
             f"{where}: column '{name}' holds dates of which the day or the month may come first, like '{texts[0]}';"
@@ -192,8 +213,10 @@ def _numbers(codes: Doubles, categories: Sequence[str], name: str, where: str) -
     if isinstance(found, Odd):
         strange = (text for text in texts if not (looks_like_a_number(text) or can_be_a_number(text)))
         cell = next(strange, found.cell)
-        raise DataError(f"{where}: row {rows[texts.index(cell)]}, column '{name}' is '{cell}' {found.why}")
-    values = np.full(len(codes), np.nan)
+        why = found.why
+        if column.first and cell == found.cell:
+            why = "where the model needs a date; mend it, or leave it empty"
+        raise DataError(f"{where}: row {rows[texts.index(cell)]}, column '{name}' is '{cell}' {why}")
     values[rows] = [found[text] for text in texts]
     ways = dict.fromkeys((max(found, key=len), min(found, key=len)))
     like = " and ".join(f"'{way}'" for way in ways)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.clock import in_doubt, rewriting
+from attar.data.clock import in_doubt, is_written, rewriting
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
 from attar.data.held import cells, framed, names, spelt
@@ -269,32 +269,39 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
         return np.where(np.isnat(values), np.nan, since.astype(np.int64) / 1e6)
     # How a number or a date is written is seen in all cells, as in training.
     texts = [value for value in values if isinstance(value, str) and value.strip()]
-    found, order = meant(texts), rewriting(texts)
+    dates = [text for text in texts if is_written(text)]
+    found, order = meant(texts), rewriting(dates, column.first)
+    # Some with a day above 12 in either place: nothing tells which the others have.
+    clash = not order and in_doubt(dates, column.first)
     numbers: Mapping[str, float] = {} if isinstance(found, Odd) else found
     result = np.empty(len(values))
     for row, value in enumerate(values):
         try:
-            result[row] = np.nan if is_missing(value) or value == "" else _number(numbers.get(value, value), order)
+            if clash and isinstance(value, str) and is_written(value):
+                raise ValueError(value)
+            known = is_missing(value) or value == ""
+            result[row] = np.nan if known else _number(numbers.get(value, value), order, column.first)
         except (TypeError, ValueError):
             if isinstance(found, Odd) and isinstance(value, str) and looks_like_a_number(value):
                 # Of cells that are numbers, in this dress or that, the fewer are wrong, and not the first.
                 row = next(i for i, one in enumerate(values) if isinstance(one, str) and one == found.cell)
                 raise ModelError(f"column {column.name!r}, row {row} is {found.cell!r:.40} {found.why}") from None
-            either = isinstance(value, str) and in_doubt([value])
+            either = isinstance(value, str) and is_written(value) and (clash or in_doubt([value], column.first))
+            noun = "date" if dates or column.first else "number"
             wrong = (
                 "may have the day or the month first: write it as 2024-12-31"
                 if either
-                else "is not a number, as it was in training: mend it"
+                else f"is not a {noun}, as it was in training: mend it"
             )
             raise ModelError(f"column {column.name!r}, row {row}: {value!r:.40} {wrong}") from None
     return result
 
 
-def _number(value: Any, order: Mapping[str, str]) -> float:
+def _number(value: Any, order: Mapping[str, str], first: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        return seconds(value, order)
+        return seconds(value, order, first)
 
 
 def _strings(values: _Any, column: Column) -> _Any:
