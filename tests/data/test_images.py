@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import time
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_fractions_and_whole_numbers_do_not_mix():
 
 def test_an_image_that_would_fill_the_memory_is_unreadable(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
-    with pytest.raises(DataError, match="exceeds limit"):
+    with pytest.raises(DataError, match="its 48 pixels are too many"):
         read_images([encode(Image.fromarray(grey))], ["a"], strict=True)
 
 
@@ -198,8 +199,60 @@ def test_images_of_sixteen_bits_are_brought_to_the_units_of_eight():
         contents.append(file.getvalue())
     images, _, notes = read_images(contents, ["a", "b"], strict=True)
     np.testing.assert_array_equal(images[0], images[1])
-    assert notes == ["1 of 2 images has 16 bits a value: brought to the units of 8, 0 to 255"]
+    assert notes == ["1 of 2 images has 16 bits a value: divided by 257 as 255 is white, they are now from 0 to 252"]
     alone, _, notes = read_images(contents[1:], ["b"], strict=True)
     np.testing.assert_array_equal(alone[0], images[1])
     assert alone[0].dtype == np.float32
-    assert notes == ["1 of 1 images has 16 bits a value: brought to the units of 8, 0 to 255"]
+    assert notes == ["1 of 1 images has 16 bits a value: divided by 257 as 255 is white, they are now from 0 to 252"]
+
+
+def tiff(x: np.ndarray, *, zero_is_white: bool = False) -> bytes:
+    """A grey TIFF as scanners write it: Pillow itself writes neither uint32 nor zero as white."""
+    content = x.astype(x.dtype.newbyteorder("<")).tobytes()
+    form = {"u": 1, "i": 2}[x.dtype.kind]
+    tags = {256: x.shape[1], 257: x.shape[0], 258: 8 * x.itemsize, 259: 1, 262: int(not zero_is_white), 273: 0, 277: 1}
+    tags |= {278: x.shape[0], 279: len(content), 339: form}
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + content
+
+
+def test_whole_numbers_of_other_than_sixteen_bits_are_taken_as_they_are():
+    for kind in ("u4", "i4", "i2"):
+        images, _, notes = read_images([tiff(grey.astype(kind))] * 2, ["a", "b"], strict=True)
+        np.testing.assert_array_equal(images[0], grey)
+        said = f"from {grey.min()} to {grey.max()}"
+        assert notes == [f"2 of 2 images have 32 bits a value, or a sign: taken as they are, {said}"]
+    assert decode(tiff(np.array([[2**32 - 1, 0]], np.uint32))).tolist() == [[2**32, 0]]  # as float32 has it
+    signed = grey.astype(np.int16) - 100
+    np.testing.assert_array_equal(decode(tiff(signed)), signed)
+    pgm = b"P5 8 6 65535\n" + (grey.astype(">u2") * 257).tobytes()
+    np.testing.assert_array_equal(decode(pgm), grey)
+
+
+def test_whole_numbers_beyond_those_of_the_other_images_are_refused():
+    other = encode(Image.fromarray(grey))
+    images, *_ = read_images([tiff(grey.astype(np.int32)), other], ["a", "b"], strict=True)
+    np.testing.assert_array_equal(images[0], images[1])
+    for wide in (grey.astype(np.int32) - 100, grey.astype(np.uint32) * 257):
+        with pytest.raises(DataError, match=r"1 of 2 images hold whole numbers from .* \(a\), and the others from 0"):
+            read_images([tiff(wide), other], ["a", "b"], strict=True)
+
+
+def test_zero_as_white_is_turned_whatever_the_depth():
+    np.testing.assert_array_equal(decode(tiff(grey, zero_is_white=True)), 255 - grey)
+    deep = tiff(grey.astype(np.uint16) * 257, zero_is_white=True)
+    np.testing.assert_allclose(decode(deep), 255 - grey.astype(float), atol=1e-4)
+
+
+def test_what_twelve_bits_become_is_said():
+    scan = np.array([[0, 4095]], dtype=np.uint16)
+    notes = read_images([encode(Image.fromarray(scan))], ["a"], strict=True)[2]
+    assert notes == ["1 of 1 images has 16 bits a value: divided by 257 as 255 is white, they are now from 0 to 15.93"]
+
+
+def test_an_image_of_too_many_pixels_needs_a_smaller_copy(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
+    for strict in (True, False):
+        with pytest.raises(DataError, match=r"its 48 pixels are too many to be read: give a smaller copy\)?$"):
+            read_images([encode(Image.fromarray(grey))], ["a"], strict=strict)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
+import re
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,10 +24,13 @@ if TYPE_CHECKING:
 _COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 # Greatest value of 16 bits over that of 8.
 _DEPTHS = 257
+_WHITE = 255
 # Channels of an image at most: colours and a transparency.
 CHANNELS = 4
 # Parts of red, green and blue in grey, of ITU-R BT.601, as in Pillow.
 LUMA = (0.299, 0.587, 0.114)
+# Of TIFF: the tags that say whether zero is white, and whether numbers have a sign.
+_PHOTOMETRIC, _SAMPLE_FORMAT = 262, 339
 # Of Exif: the tag that says how a camera was held, and what it says of images that lie on their side.
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
 # Longer side of images to learn from, unless a person asks for another.
@@ -69,11 +75,11 @@ def read_images(
         side: where the longer side of the median is longer than so many pixels, it is shrunk to that.
 
     Returns:
-        Images `(n, h, w)` or `(n, h, w, c)`, from 0 to 255 but for those of floats, the positions in `sources` of those
-        that could be read, and notes.
+        Images `(n, h, w)` or `(n, h, w, c)`, from 0 to 255 but for those of floats, of 32 bits or with a sign, which
+        stay as they are, the positions in `sources` of those that could be read, and notes.
 
     Raises:
-        DataError: no image can be read, or one cannot and `strict` is set.
+        DataError: no image can be read, or one cannot and `strict` is set; or some are in another unit than others.
     """
     from PIL import Image
 
@@ -82,8 +88,9 @@ def read_images(
     broken: list[str] = []
     notes: list[str] = []
     fractions: list[str] = []
+    deep, wide = _Range(), _Range()
     first_error = ""
-    deep = other = several = 0
+    other = several = 0
     with warnings.catch_warnings():
         # Of what Pillow warns, only an image of more than 90 million pixels, a mistake or an attack, is not to be had.
         warnings.simplefilter("ignore")
@@ -98,16 +105,21 @@ def read_images(
             except Exception as error:  # Pillow's plugins raise whatever a corrupt file leads them to
                 if strict:
                     where = names[i] if isinstance(source, bytes) else source
-                    raise DataError(f"{where}: unreadable image ({_first(error)}); mend or remove it") from None
+                    mend = "" if _pixels(error) else "; mend or remove it"
+                    raise DataError(f"{where}: unreadable image ({_first(error)}){mend}") from None
                 first_error = first_error or _first(error)
                 broken.append(names[i])
                 continue
             if image.dtype.kind == "f" and pages:
                 fractions.append(names[i])
             several += pages > 1
-            if image.dtype.kind in "iu" and image.dtype.itemsize > 1:
+            if image.dtype == np.uint16:
                 # In the units of 8 bits, so that a file is the same whichever lie beside it.
-                image, deep = image.astype(np.float32) / _DEPTHS, deep + 1
+                image = image.astype(np.float32) / _DEPTHS
+                deep.add(image, names[i])
+            elif image.dtype.kind in "iu" and image.dtype.itemsize > 1:
+                wide.add(image, names[i])
+                image = image.astype(np.float32)
             images.append(resize(image, *size))
             kept.append(i)
             other += own != size
@@ -121,6 +133,11 @@ def read_images(
             f"{len(fractions)} of {len(images)} images are of fractions ({listed(fractions)}), and the others from 0 to"
             " 255; write all in one of the two forms"
         )
+    if 0 < len(wide.names) < len(images) and not 0 <= wide.low <= wide.high <= _WHITE:
+        raise DataError(
+            f"{len(wide.names)} of {len(images)} images hold whole numbers {wide.said} ({listed(wide.names)}), and the"
+            " others from 0 to 255; write all in one of the two forms"
+        )
     if broken:
         are = inflected(len(broken), "is", "are")
         notes.append(
@@ -130,11 +147,37 @@ def read_images(
     if several:
         have = inflected(several, "has", "have")
         notes.append(f"{several} of {len(images)} images {have} several pages: the first is taken")
-    if deep:
-        have = inflected(deep, "has", "have")
-        notes.append(f"{deep} of {len(images)} images {have} 16 bits a value: brought to the units of 8, 0 to 255")
+    if deep.names:
+        have = inflected(len(deep.names), "has", "have")
+        notes.append(
+            f"{len(deep.names)} of {len(images)} images {have} 16 bits a value: divided by {_DEPTHS} as 255 is white,"
+            f" they are now {deep.said}"
+        )
+    if wide.names:
+        have = inflected(len(wide.names), "has", "have")
+        notes.append(
+            f"{len(wide.names)} of {len(images)} images {have} 32 bits a value, or a sign: taken as they are,"
+            f" {wide.said}"
+        )
     x, recoloured = stack(images, shape)
     return x, kept, [*notes, *recoloured, *(shrunk_note(median, size) or _resized(other, len(images), size))]
+
+
+@dataclass
+class _Range:
+    """The names of images, and the least and the greatest of their values."""
+
+    names: list[str] = field(default_factory=list)
+    low: float = math.inf
+    high: float = -math.inf
+
+    def add(self, image: Array, name: str) -> None:
+        self.names.append(name)
+        self.low, self.high = min(self.low, float(image.min())), max(self.high, float(image.max()))
+
+    @property
+    def said(self) -> str:
+        return f"from {self.low:.4g} to {self.high:.4g}"
 
 
 def shrunk_size(size: tuple[int, ...], side: int | None) -> tuple[int, int]:
@@ -187,7 +230,21 @@ def _decoded(source: str | bytes, size: tuple[int, ...]) -> tuple[Array, tuple[i
         across, down = size if own == image.size else size[::-1]
         image.draft(None, (_SPARE * across, _SPARE * down))
         pages = int(getattr(image, "n_frames", 1))
-        return _array(image if _orientation(image) == 1 else ImageOps.exif_transpose(image)), own, pages
+        pixels = _array(image if _orientation(image) == 1 else ImageOps.exif_transpose(image))
+        return _unsigned(pixels, image), own, pages
+
+
+def _unsigned(pixels: Array, image: PillowImage.Image) -> Array:
+    """Whole numbers of the type that the file has them in, and of 16 bits with zero as black; all else as it is."""
+    tags = getattr(image, "tag_v2", {})
+    if pixels.dtype == np.int32 and image.format in ("PPM", "PNG"):  # which Pillow holds with a sign
+        return pixels.astype(np.uint16)
+    if pixels.dtype == np.int32 and image.format == "TIFF" and tags.get(_SAMPLE_FORMAT, (1,))[0] == 1:
+        return pixels.view(np.uint32)
+    if pixels.dtype == np.uint16 and tags.get(_PHOTOMETRIC) == 0:
+        # Of 8 bits Pillow turns it itself.
+        return np.iinfo(np.uint16).max - pixels
+    return pixels
 
 
 def _upright_size(image: PillowImage.Image) -> tuple[int, int]:
@@ -296,9 +353,22 @@ def resize(image: Array, height: int, width: int) -> Array:
     return parts[0] if image.ndim == 2 else np.stack(parts, axis=2)
 
 
+def _pixels(error: Exception) -> int:
+    """How many an image has that Pillow refuses for their number, which it takes for an attack; 0 of other errors."""
+    from PIL import Image
+
+    if not isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
+        return 0
+    found = re.search(r"\d+", str(error))
+    return int(found[0]) if found else 0
+
+
 def _first(error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):  # Pillow names the buffer that the content is in
         return "in no format that Pillow reads"
+    pixels = _pixels(error)
+    if pixels:
+        return f"its {pixels:,} pixels are too many to be read: give a smaller copy"
     return first_line(error)
