@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from attar.data.labels_file import match_labels, read_labels
-from attar.data.sources import read
+from attar.data.labels_file import groups_beside, match_labels, read_labels
+from attar.data.sources import read, read_for_evaluation
 from attar.errors import LabelError
 
 
@@ -24,23 +26,68 @@ from attar.errors import LabelError
 def test_labels_files(tmp_path, text, expected):
     path = tmp_path / "labels.csv"
     path.write_text(text, encoding="utf-8")
-    assert read_labels(path, grouped=True) == (expected, [])
+    assert read_labels(path) == (expected, [])
 
 
-def test_a_column_that_is_called_like_groups_is_said_where_there_are_none(tmp_path):
+def test_a_column_of_groups_beside_labels_is_found_by_its_name(tmp_path):
     path = tmp_path / "labels.csv"
-    path.write_text("filename,label,PatientID\na,cat,7\n")
+    path.write_text("filename,label,PatientID\na,cat,7\nb,,\n")
+    assert read_labels(path) == ({"a": "cat", "b": None}, [])
+    assert groups_beside(path) == ("PatientID", {"a": "7", "b": None}) == ("PatientID", read_labels(path, "group")[0])
+    for text in ("filename,label,patients\na,cat,7\n", "a,cat\n", "patient,label\na,cat\n"):
+        path.write_text(text)
+        assert groups_beside(path) is None
+    path.write_text("filename,label,patient\na,cat,7\na,cat,8\n")
+    assert groups_beside(path) is None
+
+
+def grouped(tmp_path, patients, header="id,label,patient"):
+    (tmp_path / "x.csv").write_text("id,size,width\n" + "".join(f"{i},{i % 3},{i % 5}.5\n" for i in range(6)))
+    lines = "".join(f"{i},{'ab'[i % 2]},{patient}\n" for i, patient in enumerate(patients))
+    path = tmp_path / "labels.csv"
+    path.write_text(f"{header}\n{lines}")
+    return path
+
+
+def test_patients_beside_the_labels_are_the_groups(tmp_path):
+    path = grouped(tmp_path, ["ann", "ann", "bob", "bob", "cid", ""])
+    dataset = read(str(tmp_path / "x.csv"), labels=path)
+    assert dataset.groups.tolist() == [0, 0, 1, 1, 2, 3]
+    assert dataset.group_names == ("ann", "bob", "cid", "")
     note = (
-        "column 'PatientID' of labels.csv is not used: if samples of one belong together, give the same file as the"
-        " groups"
+        "column 'patient' of labels.csv is taken for the groups: leave it out of the file where samples of one do not"
+        " belong together"
     )
-    assert read_labels(path)[1] == [note]
-    assert read_labels(path, grouped=True)[1] == []
-    assert read_labels(path, "group") == ({"a": "7"}, [])
-    source = tmp_path / "x.csv"
-    source.write_text("id,x,z\na,1,2\nb,2,3\n")
-    assert note in read(str(source), labels=path).notes
-    assert note not in read(str(source), labels=path, groups=path).notes
+    assert note in dataset.notes
+    form = {"kind": "table", "shape": (2,), "columns": dataset.columns}
+    judged = read_for_evaluation(str(tmp_path / "x.csv"), **form, labels=path)
+    assert judged.groups.tolist() == dataset.groups.tolist()
+    assert note in judged.notes
+    said = read(str(tmp_path / "x.csv"), labels=path, groups=path)
+    assert said.groups.tolist() == dataset.groups.tolist()
+    assert note not in said.notes
+
+
+@pytest.mark.parametrize(
+    ("patients", "header"),
+    [
+        (list("abcdef"), "id,label,patient"),
+        (["a"] * 6, "id,label,patient"),
+        ([""] * 6, "id,label,patient"),
+        (["a", "a", "b", "b", "c", "c"], "id,label,patients"),
+    ],
+)
+def test_a_column_that_says_nothing_of_what_belongs_together_makes_no_groups(tmp_path, patients, header):
+    dataset = read(str(tmp_path / "x.csv"), labels=grouped(tmp_path, patients, header))
+    assert not dataset.grouped
+    assert not any("groups" in note for note in dataset.notes)
+
+
+def test_a_group_column_of_a_folder_is_told_where_groups_are_read_from(tmp_path):
+    path = grouped(tmp_path, ["ann", "ann"])
+    (tmp_path / "p").mkdir()
+    with pytest.raises(LabelError, match=f"of a folder, give a file of groups: --groups {re.escape(str(path))}$"):
+        read(str(tmp_path / "p"), labels=path, group_column="patient")
 
 
 @pytest.mark.parametrize(

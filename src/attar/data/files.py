@@ -70,7 +70,9 @@ def read_file(
     if suffix == ".npz":
         return read_npz(path, group_column)
     if group_column:
-        raise LabelError(f"{path}: a group column is part of a table or an NPZ file; give a file of groups here")
+        raise LabelError(
+            f"{path}: a group column is part of a table or an NPZ file; here give a file of groups: --groups FILE"
+        )
     if suffix == ".npy":
         return Raw(read_npy(path))
     if suffix == ".ts":

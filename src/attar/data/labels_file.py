@@ -36,13 +36,12 @@ _NAMES = {"label": _LABELS, "group": _GROUPS}
 _UNDERSTOOD = {"label": _LABEL_NAMES[:5], "group": ("group", "patient", "subject", "session", "site")}
 
 
-def read_labels(path: Path, what: str = "label", *, grouped: bool = False) -> tuple[dict[str, str | None], list[str]]:
+def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None], list[str]]:
     """Read a file of two columns, id (or file name) and label; a header line is optional.
 
     Arguments:
         path: comma-, semicolon-, tab- or bar-separated text.
         what: "label"; or "group", which may stand in a third column that a header line names.
-        grouped: whether groups are given already, so that a column of them in a file of labels need not be named.
 
     Returns:
         The label of each id, None where it is blank or missing, and notes.
@@ -50,23 +49,7 @@ def read_labels(path: Path, what: str = "label", *, grouped: bool = False) -> tu
     Raises:
         LabelError: the file is missing, unreadable or empty, a line has one cell, or an id has two different labels.
     """
-    try:
-        encoding = encoding_of(path)
-        text = path.read_text(encoding=encoding).removeprefix("\ufeff")
-    except FileNotFoundError:
-        raise LabelError(f"{path}: no such {what}s file; give a CSV file with two columns, id and {what}") from None
-    except (OSError, UnicodeError) as error:
-        raise LabelError(
-            f"{path}: the {what}s file cannot be read ({first_line(error)}); save it as UTF-8 text"
-        ) from None
-    delimiter = delimiter_of(text.lstrip().partition("\n")[0])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
-    except csv.Error as error:
-        raise LabelError(f"{path}: not a CSV file ({error}); give two columns, id and {what}") from None
-    if not rows:
-        raise LabelError(f"{path}: the {what}s file is empty; give two columns, id and {what}")
+    rows, encoding = _rows(path, what)
     at_id, at_label, header = _header(rows[0][1], _NAMES[what])
     labels: dict[str, str | None] = {}
     found: list[str] = []
@@ -87,14 +70,48 @@ def read_labels(path: Path, what: str = "label", *, grouped: bool = False) -> tu
         found.append(value)
     if not labels:
         raise LabelError(f"{path}: the {what}s file holds a header and no {what}; add lines of id and {what}")
-    notes = [*foreign(path, encoding), *words_for_none(found, MISSING)]
-    groups = [cell.strip() for cell in rows[0][1] if _plain(cell) in _GROUPS] if header and not grouped else []
-    if groups and what == "label":
-        notes.append(
-            f"column '{groups[0]}' of {path.name} is not used: if samples of one belong together, give the same file as"
-            " the groups"
-        )
-    return labels, notes
+    return labels, [*foreign(path, encoding), *words_for_none(found, MISSING)]
+
+
+def groups_beside(path: Path) -> tuple[str, dict[str, str | None]] | None:
+    """The groups in a third column of a file of labels, which its header line names.
+
+    Arguments:
+        path: of a file of labels.
+
+    Returns:
+        The name of the column, and the group of each id; None where there is no such column, or an id has two groups.
+    """
+    first = _rows(path, "label")[0][0][1]
+    cells = [*map(_plain, first)]
+    name = next((cell.strip() for cell, plain in zip(first, cells) if plain in _GROUPS), None)
+    if name is None or not (_IDS & {*cells} and _LABELS & {*cells}):
+        return None
+    with suppress(LabelError):
+        return name, read_labels(path, "group")[0]
+    return None
+
+
+def _rows(path: Path, what: str) -> tuple[list[tuple[int, list[str]]], str]:
+    """The lines of a file, each with its number, and the encoding that it is in."""
+    try:
+        encoding = encoding_of(path)
+        text = path.read_text(encoding=encoding).removeprefix("\ufeff")
+    except FileNotFoundError:
+        raise LabelError(f"{path}: no such {what}s file; give a CSV file with two columns, id and {what}") from None
+    except (OSError, UnicodeError) as error:
+        raise LabelError(
+            f"{path}: the {what}s file cannot be read ({first_line(error)}); save it as UTF-8 text"
+        ) from None
+    delimiter = delimiter_of(text.lstrip().partition("\n")[0])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise LabelError(f"{path}: not a CSV file ({error}); give two columns, id and {what}") from None
+    if not rows:
+        raise LabelError(f"{path}: the {what}s file is empty; give two columns, id and {what}")
+    return rows, encoding
 
 
 def _header(row: Sequence[str], names: Collection[str]) -> tuple[int, int, int]:

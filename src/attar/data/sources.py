@@ -17,7 +17,7 @@ from attar.data.dataset import Column, Dataset, Form
 from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
 from attar.data.images import SIDE, shrunk_note, shrunk_size, stack
-from attar.data.labels_file import match_labels, read_labels
+from attar.data.labels_file import groups_beside, match_labels, read_labels
 from attar.data.raw import Raw
 from attar.data.recordings import read_recordings
 from attar.data.tables import DELIMITED, PARQUET
@@ -110,10 +110,18 @@ def _shrunk(dataset: Dataset, side: int) -> Dataset:
 
 @dataclass(frozen=True)
 class _Told:
-    """Labels and groups of files beside the source, which replace its own."""
+    """Labels and groups of files beside the source, which replace its own.
+
+    Arguments:
+        labels: the file, and the label of each id.
+        groups: likewise.
+        beside: a column of groups in the file of labels, and the group of each id, where no others are given.
+        notes: what was found on reading.
+    """
 
     labels: tuple[Path, dict[str, str | None]] | None
     groups: tuple[Path, dict[str, str | None]] | None
+    beside: tuple[str, dict[str, str | None]] | None
     notes: tuple[str, ...]
 
     @classmethod
@@ -122,12 +130,13 @@ class _Told:
             raise LabelError(f"labels from {labels} and from column '{label_column}'; give one of the two")
         if groups is not None and group_column is not None:
             raise LabelError(f"groups from {groups} and from column '{group_column}'; give one of the two")
+        labelled, notes = (None, []) if labels is None else read_labels(labels)
         grouped = groups is not None or group_column is not None
-        labelled, notes = (None, []) if labels is None else read_labels(labels, grouped=grouped)
         group_of = None if groups is None else read_labels(groups, "group")[0]
         return cls(
             None if labels is None or labelled is None else (labels, labelled),
             None if groups is None or group_of is None else (groups, group_of),
+            None if grouped or labels is None else groups_beside(labels),
             tuple(notes),
         )
 
@@ -150,10 +159,28 @@ class _Told:
                 are = inflected(lost, "label is of a file", "labels are of files")
                 dataset = replace(dataset, notes=(*dataset.notes, f"{lost} {are} that cannot be read"))
             dataset = with_labels(dataset, y[:n], str(path))
+            if self.beside is not None and not dataset.grouped:
+                dataset = self._with_groups_beside(dataset, ids, path)
         if self.groups is not None:
             path, groups = self.groups
             dataset = with_groups(dataset, match_labels(groups, ids, path, "group")[:n], str(path))
         return dataset
+
+    def _with_groups_beside(self, dataset: Dataset, ids: Sequence[str], path: Path) -> Dataset:
+        """The dataset in the groups of the file of labels, where these are several, and some of several samples."""
+        name, groups = self.beside or ("", {})
+        try:
+            found = match_labels(groups, ids, path, "group")[: len(dataset)]
+        except LabelError:  # two names of one sample have different groups
+            return dataset
+        named = [group for group in found if group is not None]
+        if not 1 < len(set(named)) < len(named):
+            return dataset
+        note = (
+            f"column '{name}' of {path.name} is taken for the groups: leave it out of the file where samples of one do"
+            " not belong together"
+        )
+        return with_groups(replace(dataset, notes=(*dataset.notes, note)), found, str(path))
 
 
 def read_for_prediction(
@@ -325,7 +352,10 @@ def _raw(
             if label_column:
                 raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
             if group_column:
-                raise LabelError(f"{source}: a group column is part of a file; of a folder, give a file of groups")
+                file = next((str(file) for file in leave_out), "FILE")
+                raise LabelError(
+                    f"{source}: a group column is part of a table; of a folder, give a file of groups: --groups {file}"
+                )
             return read_folder(path, strict=strict, leave_out=leave_out, shape=shape, side=side, form=form)
         if path.is_file():
             return read_file(
