@@ -9,11 +9,14 @@ import pyarrow as pa
 import pytest
 import torch
 from scipy import sparse
+from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
 
 from attar.data.arrays import as_raw, from_arrays
 from attar.data.held import cells, framed, names, plain
 from attar.errors import DataError
+from attar.learner import Learner
 from attar.represent.pca import PCA
+from attar.represent.random_features import RandomFeatures
 
 
 class Streamed:
@@ -98,3 +101,17 @@ def test_categories_are_spelt_as_a_prediction_spells_them() -> None:
         ("0.5", "1"),
     ]
     assert isinstance(frame["cut"].cat.categories[0], pd.Interval)
+
+
+def test_what_hands_out_samples_one_by_one_is_refused_by_its_type() -> None:
+    x = torch.randn(12, 3)
+    pairs = TensorDataset(x, torch.arange(12) % 2)
+    held = (TensorDataset(x), pairs, Subset(pairs, [0, 1]), DataLoader(pairs), ConcatDataset([pairs, pairs]))
+    for given in held:
+        for learn in (from_arrays, plain, RandomFeatures(2).fit, lambda given: Learner().fit(given, np.arange(12) % 2)):
+            with pytest.raises(
+                DataError, match=rf"x: a {type(given).__name__} of torch; give all samples as one tensor"
+            ):
+                learn(given)
+    assert torch.equal(torch.stack([x for x, *_ in pairs]), x)
+    assert torch.equal(torch.cat([x for x, *_ in DataLoader(pairs)]), x)

@@ -16,11 +16,13 @@ def plain(x: Any) -> Any:
     All else stays as it is.
 
     Raises:
-        DataError: a sparse matrix or tensor.
+        DataError: a sparse matrix or tensor, or what hands out samples one by one, as a DataLoader or Dataset of torch.
 
     >>> plain(np.ma.array([1, 2], mask=[False, True]))
     array([ 1., nan])
     """
+    if any(one.__module__.startswith("torch.utils.data") for one in type(x).__mro__):
+        raise DataError(_not_one_tensor(x))
     if isinstance(x, list | tuple):
         return [plain(one) for one in x] if any(map(_is_special, x)) else x
     if hasattr(x, "toarray"):
@@ -32,6 +34,14 @@ def plain(x: Any) -> Any:
         array[x.mask] = np.nan if numbers else None
         return array
     return _dense(x) if _is_tensor(x) else x
+
+
+def _not_one_tensor(x: Any) -> str:
+    """What to do with samples of torch that are in several pieces; told by the type, as to look at them takes long."""
+    name = type(x).__name__
+    batches = hasattr(x, "batch_sampler")
+    pieces = "torch.cat([x for x, *_ in loader])" if batches else "torch.stack([x for x, *_ in dataset])"
+    return f"x: a {name} of torch; give all samples as one tensor or array, as {pieces} is, and labels as another"
 
 
 def _dense(x: Any) -> Any:
