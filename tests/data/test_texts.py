@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -336,3 +337,29 @@ def test_texts_beside_a_number_of_each_are_texts():
     assert left.column_names == ["body"]
     assert text_column(left, None, (), "t") == "body"
     assert without_names(table, "text", ())[0].column_names == ["ticket", "body"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a/1.png", "a/2.JPG", None],
+        np.array(["1.wav", "2.mp3"]),
+        np.array([["1.tif"], ["2.dcm"]], dtype=object),
+        pd.Series(["1.png", "2.png"]),
+        [Path("1.png"), Path("2.webp")],
+        [__file__, __file__],
+    ],
+)
+def test_names_of_files_are_refused_and_learnt_from_only_where_they_are_said_to_be_the_texts(names):
+    with pytest.raises(DataError, match=r"x: names of files, like '.*'; give their folder to `attar fit`, or"):
+        from_arrays(names)
+    if isinstance(names, list) and isinstance(names[0], str):
+        assert from_arrays(names, kind="text").kind == "text"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [["a picture", "b.png"], ["Hello.", "See you."], ["x" * 999, "a\0b"], ["v1.2", "v1.3"], ["node.js", "vue.js"]],
+)
+def test_texts_with_points_are_no_names_of_files(texts):
+    assert from_arrays(texts).kind == "text"

@@ -18,7 +18,16 @@ from attar.data.labels import encode_labels
 from attar.data.nodes import Nodes
 from attar.data.placeholders import placeholders
 from attar.data.raw import Raw, RawLabels
-from attar.data.texts import are_texts, beside, categories_alone, test_part, text_column, tokenize, without_names
+from attar.data.texts import (
+    are_texts,
+    beside,
+    categories_alone,
+    refuse_names,
+    test_part,
+    text_column,
+    tokenize,
+    without_names,
+)
 from attar.data.windows import told
 from attar.data.written import holds_a_typing_error, read_written, readings
 from attar.errors import DataError, LabelError, first_line, inflected
@@ -85,6 +94,8 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     if hasattr(x, "__arrow_c_stream__") or type(x).__module__.partition(".")[0] == "pandas":
         return _from_frame(x, labels, names, kind)
     graphs.refuse_other_graphs(x)
+    if kind is None:
+        refuse_names(x)
     if are_texts(x) or (kind == "text" and isinstance(x, list | tuple)):
         return Raw(np.array(x, dtype=object), labels, ids=names, columns=(Column("text"),), kind="text")
     array = _as_array(x)
@@ -101,6 +112,8 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
 
     from attar.data.tables import from_arrow
 
+    if kind is None and getattr(x, "ndim", 2) == 1:
+        refuse_names(x)
     if kind in (None, "text") and getattr(x, "ndim", 2) == 1 and are_texts(x):
         return Raw(np.array(x, dtype=object), y, ids=ids, columns=(Column(str(x.name or "text")),), kind="text")
     if getattr(x, "ndim", 2) != 2:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from attar.data.clock import is_clock
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
+from attar.data.images import is_image
 from attar.data.tables import ArrowTable
 from attar.data.tokens import Tokenizer, padded
 from attar.data.written import is_number, is_text, looks_like_a_number
@@ -22,6 +26,8 @@ _DISTINCT, _WORDS = 0.5, 3.0
 _FEW = 20
 # Names that a column called split gives the parts of a set, but for the test part.
 _PARTS = frozenset({"train", "training", "dev", "val", "valid", "validation", "all", "unsup", "unsupervised", "test"})
+_SOUNDS = frozenset({".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aif", ".aiff"})
+_ENDING = re.compile(r"\.[a-z]\w{1,4}")
 _SPLIT, _TEST = "split", "test"
 # Tokens of a text that are kept: all of nearly every text, in steps, and never more than this.
 _KEPT, _STEP, LONGEST = 0.99, 8, 256
@@ -134,6 +140,37 @@ def are_texts(x: object) -> bool:
     others = any(not isinstance(cell, str | bytes) and not is_missing(cell) for cell in cells)
     numbers = (isinstance(cell, str) and is_number(cell) for cell in strings if cell.strip())
     return bool(strings) and not others and not all(numbers)
+
+
+def refuse_names(x: object) -> None:
+    """Refuse names of files, from which nothing would be learnt of what is in them.
+
+    Raises:
+        DataError: all texts or paths in a list or array of one axis are names of images or sounds, or of files.
+    """
+    cells = x.ravel().tolist() if isinstance(x, np.ndarray) and x.dtype.kind in "OUT" else x
+    cells = cells.tolist() if hasattr(cells, "tolist") and not isinstance(cells, np.ndarray) else cells
+    if not isinstance(cells, list | tuple) or not cells:
+        return
+    names = [Path(cell) for cell in cells if isinstance(cell, str | PathLike)]
+    others = any(not isinstance(cell, str | PathLike) and not is_missing(cell) for cell in cells)
+    if names and not others and (all(map(_is_called_media, names)) or all(map(_is_file, names))):
+        raise DataError(
+            f"x: names of files, like '{names[0]}'; give their folder to `attar fit`, or what is in them as arrays, or"
+            " kind='text' if the names are the texts"
+        )
+
+
+def _is_called_media(name: Path) -> bool:
+    end = name.suffix.lower()
+    return end in _SOUNDS or bool(_ENDING.fullmatch(end) and is_image(end))
+
+
+def _is_file(name: Path) -> bool:
+    try:
+        return name.is_file()
+    except (OSError, ValueError):  # no name that a file could have
+        return False
 
 
 def test_part(table: ArrowTable) -> Ints | None:
