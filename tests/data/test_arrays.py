@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from attar.data.arrays import from_arrays, pad
+from attar.data.copies import copies
+from attar.data.quality import suspects
 from attar.errors import DataError, LabelError
 
 rng = np.random.default_rng(0)
@@ -128,8 +130,18 @@ def test_masked_arrays_become_missing_and_sparse_ones_are_refused():
 def test_an_offset_too_large_for_float32_is_said():
     dataset = from_arrays(np.column_stack([1e9 + np.arange(50.0), np.arange(50.0), 1e9 * rng.normal(size=50)]))
     assert [note for note in dataset.notes if "float32" in note] == [
-        "column 'x0' lies so far from zero that float32 tells only about 1 values apart: subtract its mean"
+        "column 'x0' changes by 49 at 1e+09, where float32 has steps of 64 and blurs it: subtract its mean, or write"
+        " dates as the time since the first"
     ]
+
+
+def test_what_only_float32_makes_equal_is_no_copy():
+    y = np.arange(50) % 2
+    for x in (1e9 + np.arange(50.0)[:, None], np.column_stack([1e9 + np.arange(50.0), np.arange(50) % 3])):
+        dataset = from_arrays(x, y)
+        assert not noted(dataset, "exact cop")
+        assert not any(finding.name == "Contradicting labels" for finding in suspects(dataset, copies(dataset.x)))
+        assert noted(from_arrays(np.concatenate([x, x[:1]]), [*y, 1]), "1 of 51 samples is an exact copy")
 
 
 def test_series_of_different_lengths_are_padded_at_their_end():

@@ -165,3 +165,11 @@ def test_a_dark_border_is_no_reason_to_look_and_a_blank_film_is():
     images[:, 2:4, 2:4] = np.random.default_rng(0).random((20, 2, 2))
     assert found(from_arrays(images))["Constant"].fine
     assert not found(from_arrays(np.zeros((20, 6, 6))))["Constant"].fine
+
+
+def test_one_contradiction_is_told_as_one():
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    said = found(from_arrays(np.concatenate([x, x[:1]]), [*(i % 2 for i in range(20)), 1]))["Contradicting labels"]
+    assert said.said == "1 exact copy has another label than the sample that it is a copy of."
+    said = found(from_arrays(np.concatenate([x, x[:2]]), [*(i % 2 for i in range(20)), 1, 0]))["Contradicting labels"]
+    assert said.said == "2 exact copies have another label than the sample that they are copies of."

@@ -245,8 +245,11 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
             x, found = checks.centred(x, columns)
             notes += found
         values, found = checks.to_float32(x, kind, ids, columns, where, raw.test)
-        first = copies(values)
-        alike = copied(values, first)
+        # What float32 alone makes equal is no copy.
+        near_zero, blurred = checks.centred(x, columns) if kind == "table" else (x, [])
+        exact: Floats = np.asarray(near_zero, dtype=np.float32) if blurred else values
+        first = copies(exact)
+        alike = copied(exact, first)
         notes += [*found, *checks.missing(values, kind), *duplicates(first, raw.test, together=alike is not None)]
         if kind == "series":
             windows, found = told(values, first, raw.test)

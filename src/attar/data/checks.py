@@ -215,6 +215,18 @@ def centred(x: Array, columns: Sequence[Column]) -> tuple[Array, list[str]]:
     return values, [f"{names} {lie} far from zero: {their} taken off, for float32 would blur {it}"]
 
 
+def is_blurred(x: Floats, columns: Sequence[Column]) -> bool:
+    """Whether float32 may have made values of a table equal that were not: all that a column had, perhaps.
+
+    >>> is_blurred(np.array([[1e9], [1e9]], np.float32), [Column("time")]), is_blurred(np.ones((2, 1)), [Column("a")])
+    (True, False)
+    """
+    low, high = extremes(x, "table")
+    numbers = np.array([not column.categories for column in columns])
+    one = (low == high) & (np.abs(low) >= 2**24)
+    return bool(len(_blurred(low, high)[0])) or bool((one & numbers).any())
+
+
 def _blurred(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> tuple[Ints, npt.NDArray[np.float64]]:
     """Places where float32 tells few values apart, and how far apart those are that it does."""
     size = np.fmax(np.abs(low), np.abs(high))
@@ -234,10 +246,11 @@ def _coarse(
         return [f"{len(coarse)} pixel {lie} so far from zero that float32 blurs {their} changes: subtract {their} mean"]
     i = int(coarse[0])
     more = f" and {len(coarse) - 1} more" if len(coarse) > 1 else ""
-    levels = max(int((high.ravel()[i] - low.ravel()[i]) / step.ravel()[i]), 1)
+    least, most, between = (float(side.ravel()[i]) for side in (low, high, step))
+    mend = ", or write dates as the time since the first" if kind == "table" else ""
     return [
-        f"{name_of(i, kind, columns)}{more} lies so far from zero that float32 tells only about {levels} values apart:"
-        " subtract its mean"
+        f"{name_of(i, kind, columns)}{more} changes by {most - least:.3g} at {(least + most) / 2:.4g}, where float32"
+        f" has steps of {between:.3g} and blurs it: subtract its mean{mend}"
     ]
 
 

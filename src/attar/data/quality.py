@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.checks import extremes, lengths, name_of
+from attar.data.checks import extremes, is_blurred, lengths, name_of
 from attar.data.dataset import Column, Dataset, Floats, Ints
 from attar.errors import inflected
 
@@ -113,7 +113,9 @@ def findings(dataset: Dataset, first: Ints, near: Sequence[tuple[int, int]]) -> 
 
 def suspects(dataset: Dataset, first: Ints) -> list[Finding]:
     """Look for what makes labels doubtful, or easier to tell than they will be; arguments as of `findings`."""
-    found = [_contradicted(dataset, first)] if len(dataset.labelled) else []
+    # Samples that only float32 makes equal contradict nothing.
+    blurred = dataset.kind == "table" and is_blurred(dataset.x, dataset.columns)
+    found = [_contradicted(dataset, first)] if len(dataset.labelled) and not blurred else []
     return found + (_columns(dataset, np.unique(first)) if dataset.kind == "table" else [])
 
 
@@ -203,7 +205,9 @@ def _contradicted(dataset: Dataset, first: Ints) -> Finding:
     wrong = dataset.y[known] != dataset.y[one]
     said = "No copies have different labels."
     if wrong.any():
-        said = f"{wrong.sum():,} exact copies have another label than the sample that they are copies of."
+        have = inflected(int(wrong.sum()), "exact copy has", "exact copies have")
+        of = inflected(int(wrong.sum()), "it is a copy", "they are copies")
+        said = f"{wrong.sum():,} {have} another label than the sample that {of} of."
     pairs = tuple((int(i), int(j)) for i, j in zip(one[wrong], known[wrong]))
     return Finding("Contradicting labels", said, not len(pairs), pairs[:_PAIRS])
 
