@@ -216,3 +216,17 @@ def test_the_cell_that_is_no_date_is_named() -> None:
     for cell in ("soon", "31/02/2023"):
         with pytest.raises(DataError, match=f"row 0, column 'at' is '{cell}' where the model needs a date; mend it"):
             one_date([cell])
+
+
+@pytest.mark.parametrize("source", [Column("age"), Column("age", ("old",))])
+def test_a_column_that_is_empty_throughout_is_named(source):
+    columns = (source, Column("colour", ("red",)), Column("more"))
+    x = np.full((1200, 3), nan)
+    x[:, 1] = 0
+    assert "column 'age' is empty in all 1,200 rows" in fit(x, "table", (2,), MODEL, columns, "table").notes
+    assert not any("is empty" in note for note in fit(x[:1], "table", (2,), MODEL, columns, "table").notes)
+
+
+def test_a_column_with_one_value_is_not_empty():
+    x = np.array([[nan, 0.0], [30.0, 0.0], [nan, 0.0]])
+    assert not any("is empty" in note for note in fit(x, "table", (2,), MODEL, tuple(MODEL), "table").notes)

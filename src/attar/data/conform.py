@@ -163,6 +163,9 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
     for j, column in enumerate(columns):
         source = raw.columns[place[j]]
         cells = np.asarray(x[:, place[j]], dtype=np.float64)
+        # In one row alone, a cell is empty more often than a column.
+        if len(cells) > 1 and np.isnan(cells).all():
+            notes.append(f"column '{column.name}' is empty in all {len(cells):,} rows")
         if column.categories:
             cells, unseen = recode(cells, source.categories, column.categories)
             if unseen:
