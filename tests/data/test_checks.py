@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from attar.data import checks
+from attar.data.arrays import from_arrays
+from attar.data.checks import dates_as_numbers
 from attar.data.dataset import Column
 from attar.errors import DataError
 
@@ -57,3 +59,14 @@ def test_cast_refuses_only_what_has_no_float32():
     x[1, 1] = np.inf
     with pytest.raises(DataError, match="row 1, column 'b' is infinite"):
         checks.cast(x, "table", ["0", "1"], [Column("a"), Column("b")], "f")
+
+
+def test_days_that_are_written_as_numbers_are_said_and_other_numbers_are_not():
+    days = np.array([20240131, 20240201, 20231224, 20200229, 19991231, np.nan])
+    said = "column 'x' holds dates like 19991231 as numbers, of which float32 blurs the days: write them as 1999-12-31"
+    assert dates_as_numbers(days[:, None], [Column("x")]) == [said]
+    for other in (days[[0, 1]], days + 0.5, days + 100, days[:5] - 19990000, np.append(days, 20241301)):
+        assert dates_as_numbers(other[:, None], [Column("x")]) == []
+    assert dates_as_numbers(days[:, None], [Column("x", ("a",))]) == []
+    assert dates_as_numbers(np.full((3, 1), np.nan), [Column("x")]) == []
+    assert said in from_arrays(np.column_stack([days, np.arange(6)])).notes[0].replace("x0", "x")

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
 from attar.data.delimited import layout, read_delimited
 from attar.data.files import read_table
+from attar.data.sources import read, read_for_prediction
 from attar.errors import DataError
 
 
@@ -225,3 +228,35 @@ def test_an_encoding_that_shows_late(tmp_path):
     table, notes = read_delimited(path)
     assert table.column("a")[-1].as_py() == "été"
     assert "Windows-1252" in notes[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_leading_zeros_of_numbers_are_said_and_a_letter_or_texts_keep_them(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    rows = [("01067", "12"), ("00021", "0.05"), ("12345", "10"), ("01067", "5")] * 10
+    text = "".join(f"{a};{b};2024-01-02;{i % 2}\n" for i, (a, b) in enumerate(rows))
+    path.write_text("plz;n;when;label\n" + text, encoding=encoding)
+    dataset = read(str(path))
+    notes = [note for note in dataset.notes if "leading zeros" in note]
+    assert notes == [
+        "column 'plz' has leading zeros, like '01067', and is read as numbers: if these are categories, write a letter"
+        " before each, like 'K01067', or give texts in a Parquet file"
+    ]
+    assert dataset.columns[0].categories == ()
+    model = {"kind": "table", "shape": (3,), "columns": dataset.columns}
+    assert not any("leading zeros" in note for note in read_for_prediction(str(path), **model).notes)
+    # What the note says is so.
+    letters = "".join(f"K{a};{b};{i % 2}\n" for i, (a, b) in enumerate(rows))
+    path.write_text("plz;n;label\n" + letters)
+    assert read(str(path)).columns[0].categories == ("K00021", "K01067", "K12345")
+    table = pa.table(
+        {"plz": [a for a, _ in rows], "n": [1.0 + i for i in range(40)], "label": [i % 2 for i in range(40)]}
+    )
+    parquet.write_table(table, tmp_path / "t.parquet")
+    assert read(str(tmp_path / "t.parquet")).columns[0].categories == ("00021", "01067", "12345")
+
+
+def test_zeros_of_dates_times_and_fractions_do_not_lead(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c,d,e\n" + "05.01.2024,0.05,08:05,0,1e05\n06.02.2024,00.5,09:05,10,1e06\n" * 3)
+    assert not any("leading zeros" in note for note in read(str(path)).notes)

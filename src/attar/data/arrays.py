@@ -240,7 +240,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
             x, columns, found = checks.without_empty(x, columns)
             notes += found
         if kind == "table":
-            notes += placeholders(x, columns)
+            notes += [*placeholders(x, columns), *checks.dates_as_numbers(x, columns)]
         if kind == "table" and centre:
             x, found = checks.centred(x, columns)
             notes += found

@@ -13,6 +13,7 @@ from attar.errors import DataError, inflected, listed
 # What a note says where recordings stay whole.
 PADDED = "; shorter ones are padded"
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+_DAYS, _FIRST_DAY, _LAST_DAY = 5, 19000101, 20991231  # so many different numbers, all of them days, are dates
 _LEVELS = 1000  # a column whose range float32 divides into fewer steps than this has lost some of its information
 
 
@@ -213,6 +214,28 @@ def centred(x: Array, columns: Sequence[Column]) -> tuple[Array, list[str]]:
     lie, their = inflected(len(blurred), "lies", "lie"), inflected(len(blurred), "its mean is", "their means are")
     it = inflected(len(blurred), "it", "them")
     return values, [f"{names} {lie} far from zero: {their} taken off, for float32 would blur {it}"]
+
+
+def dates_as_numbers(x: Array, columns: Sequence[Column]) -> list[str]:
+    """Note columns of a table that hold days such as 20240131, of which float32 does not tell one from the next.
+
+    >>> dates_as_numbers(np.array([[20240129 + i] for i in (0, 1, 2, 73, 74)]), [Column("day")])
+    ["column 'day' holds dates like 20240129 as numbers, of which float32 blurs the days: write them as 2024-01-29"]
+    """
+    notes = []
+    for values, column in zip(x.T, columns):
+        found = np.unique(values[~np.isnan(values)]) if not column.categories else np.empty(0)
+        if len(found) < _DAYS or not (_FIRST_DAY <= found[0] <= found[-1] <= _LAST_DAY):
+            continue
+        days = found.astype(np.int64)
+        month, day = days // 100 % 100, days % 100
+        if (days == found).all() and ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
+            first = str(days[0])
+            notes.append(
+                f"column '{column.name}' holds dates like {first} as numbers, of which float32 blurs the days: write"
+                f" them as {first[:4]}-{first[4:6]}-{first[6:]}"
+            )
+    return notes
 
 
 def is_blurred(x: Floats, columns: Sequence[Column]) -> bool:

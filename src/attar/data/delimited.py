@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import mmap
 import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ _PLACES = 5  # as many numbers in order are where something was measured, such a
 _FRACTION = {sign: re.compile(rf"[+-]?\d+[{sign}]\d+([eE][+-]?\d+)?") for sign in ",."}
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
 _EXCEL = re.compile(r'"?sep=[,;\t]"?', re.IGNORECASE)
+_ZEROS, _ZEROS_ANYWHERE = re.compile(r" *[+-]?0\d+ *"), re.compile(rb"""(?<![\w.:/-])0\d+(?=[,;\t| "\r\n]|\Z)""")
 _LARGEST_BLOCK = 1 << 30
 # Blanks that align columns, but for those of a quoted cell.
 _ALIGNING = re.compile(r'(?P<quoted>(?<!\S)"[^"]*")|(?P<edge>^ +| +(?=\r?$))| +', re.MULTILINE)
@@ -272,6 +274,39 @@ def _numbers(path: Path, found: Layout, text: Collection[str]) -> tuple[ArrowTab
     if found.decimal == "," or "double" in map(str, table.schema.types):
         return table, texts, found.decimal
     return table, texts, "," if found.delimiter == ";" else ""
+
+
+def leading_zeros(path: Path, table: ArrowTable) -> list[str]:
+    """Notes on columns of numbers that are written like 01067, as postal codes are.
+
+    Arguments:
+        path: of the file.
+        table: what `read_delimited` made of it.
+    """
+    import pyarrow as pa
+
+    found = layout(path)
+    whole = [str(field.name) for field in table.schema if pa.types.is_integer(field.type)]
+    if not whole or not _has_leading_zeros(path, found.encoding):
+        return []
+    written = _read(path, found, whole)
+    notes = []
+    for name in whole:
+        cell = next((cell for cell in written.column(name).to_pylist() if cell and _ZEROS.fullmatch(cell)), None)
+        if cell is not None:
+            notes.append(
+                f"column '{name}' has leading zeros, like '{cell}', and is read as numbers: if these are categories,"
+                f" write a letter before each, like 'K{cell}', or give texts in a Parquet file"
+            )
+    return notes
+
+
+def _has_leading_zeros(path: Path, encoding: str) -> bool:
+    """Whether a number with a leading zero stands anywhere, which is seen sooner than in the cells."""
+    if encoding == UTF16:
+        return True
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return _ZEROS_ANYWHERE.search(content) is not None
 
 
 def words_for_missing(path: Path, column: str) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column, is_missing
-from attar.data.delimited import WESTERN, encoding_of, layout, read_delimited, words_for_missing
+from attar.data.delimited import WESTERN, encoding_of, layout, leading_zeros, read_delimited, words_for_missing
 from attar.data.dicom import is_dicom
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
@@ -109,6 +109,8 @@ def read_table(
         written = {label, group_column, *ids_of, *text} - {None}
         table, notes = read_delimited(path, text=[str(name) for name in written])
         each_once(table.column_names, str(path))
+        # Of a model's columns it is settled what they are.
+        notes += [] if known or text else leading_zeros(path, table)
         if label is not None and table.column(label).null_count:
             notes += words_for_none(words_for_missing(path, label), MISSING)
     else:
