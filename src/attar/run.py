@@ -256,4 +256,7 @@ def _difference(found: Json, asked: Json) -> str:
     """The first two things that differ, each setting being one."""
     before, now = ({**one.get("settings", {}), **one, "settings": None} for one in (found, asked))
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    return "; ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in keys[:2])[:160]
+    said = [f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in keys if key != "data"]
+    # A fingerprint tells nobody anything.
+    others = ["the samples or labels have changed since"] if "data" in keys else []
+    return "; ".join([*said[:2], *others])[:200]

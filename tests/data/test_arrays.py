@@ -77,6 +77,7 @@ def test_kind_can_be_said():
         (np.zeros((2, 3, 8, 8)), r"transpose\(0, 2, 3, 1\)"),
         (np.zeros((2, 3, 8, 8, 2)), "5 axes"),
         ([np.zeros((2, 3)), np.zeros((1, 5))], "recording 1 has 1 channels where 0 has 2"),
+        ([np.zeros((28, 28)), np.zeros((56, 56))], "same channels; images, in one size and with the kind image"),
         ([np.zeros((2, 3, 1)), np.zeros((2, 4, 1))], "recording 0 has shape"),
         ([np.zeros(0), np.zeros((1, 0))], "empty"),
         ([np.zeros(2), np.array([1, "a", 2])], "recording 1, channel 0, step 1 is 'a'"),

@@ -9,6 +9,7 @@ from attar.data.arrays import from_arrays
 from attar.data.copies import copies
 from attar.data.dataset import Column
 from attar.data.quality import findings, intrinsic_dimension, near_copies
+from attar.data.sources import read
 
 
 def neighbours(x, k=10):
@@ -173,3 +174,10 @@ def test_one_contradiction_is_told_as_one():
     assert said.said == "1 exact copy has another label than the sample that it is a copy of."
     said = found(from_arrays(np.concatenate([x, x[:2]]), [*(i % 2 for i in range(20)), 1, 0]))["Contradicting labels"]
     assert said.said == "2 exact copies have another label than the sample that they are copies of."
+
+
+def test_a_column_of_ids_that_was_left_out_is_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("case,size,width,label\n" + "".join(f"F{i}x,{i % 3},{i % 7}.5,{i % 2}\n" for i in range(40)))
+    said = found(read(str(path)))["Ids among the columns"]
+    assert said.said == "'case': another text in every row, and left out. No other column is like an id."

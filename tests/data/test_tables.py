@@ -63,7 +63,10 @@ def test_a_typing_error_in_a_column_of_numbers():
     values, columns, notes = from_arrow(few, where="f")
     assert columns[0].categories == ("0", "1", "2", "3+")
     assert values[:, 0].tolist() == [0, 1, 2, 3, 1]
-    assert notes == ["column 'a' holds numbers and texts (row 3: '3+'): taken as categories"]
+    assert notes == [
+        "column 'a' holds numbers and texts (row 3: '3+'): taken as categories; where numbers are meant, leave such"
+        " cells empty, or write a number"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,7 @@ def test_numbers_that_are_not_written_as_such_are_said(cells, why):
     assert set(columns[0].categories) == set(cells)
     assert notes == [
         f"column 'a' looks like numbers, and is taken as categories, as {why}: write numbers with a point, and"
-        " without other signs"
+        " without other signs" + (", and leave empty what is none" if "is none" in why else "")
     ]
 
 
@@ -90,7 +93,16 @@ def test_of_two_notes_on_one_column_the_first_is_said():
     assert "'100,100' may be 100100 or 100.1" in notes[0]
 
 
-@pytest.mark.parametrize("cells", [["1.2.3", "1.2.4"], ["192.168.1.1", "10.0.0.1"]])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1.2.3", "1.2.4"],
+        ["192.168.1.1", "10.0.0.1"],
+        ["2024Q1", "2024Q2", "2023Q4"],
+        ["50°56'N", "51°12'S"],
+        ["50°56’N", "51°56’N"],
+    ],
+)
 def test_categories_with_digits_are_no_numbers(cells):
     assert from_arrow(pa.table({"a": cells}), where="f")[2] == []
 

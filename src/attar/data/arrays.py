@@ -321,7 +321,7 @@ def pad(x: Sequence[Array], ids: Sequence[str], where: str) -> Array:
         if item.shape[0] != items[0].shape[0]:
             raise DataError(
                 f"{where}: recording {ids[i]} has {item.shape[0]} channels where {ids[0]} has {items[0].shape[0]};"
-                " give all the same channels"
+                " give all the same channels; images, in one size and with the kind image"
             )
     steps = max(item.shape[1] for item in items)
     if steps == 0 or items[0].shape[0] == 0:

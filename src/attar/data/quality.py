@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from attar.data.checks import extremes, is_blurred, lengths, name_of
 from attar.data.dataset import Column, Dataset, Floats, Ints
+from attar.data.texts import left_out
 from attar.errors import inflected
 
 Doubles = npt.NDArray[np.floating]
@@ -217,7 +218,11 @@ def _columns(dataset: Dataset, rows: Ints) -> list[Finding]:
     x, names = dataset.x, [f"'{column.name}'" for column in dataset.columns]
     coded = [bool(column.categories) for column in dataset.columns]
     naming = [name for name, column, code in zip(names, x[rows].T, coded) if _names_rows(column, code)]
+    out = left_out(dataset.notes)
     said = f"{_listed(naming)}: another value in every row, like an id." if naming else "No column is like an id."
+    if out:
+        said = said.replace("No column", "No other column")
+        said = f"{_listed(out)}: another text in every row, and left out. {said}"
     found = [Finding("Ids among the columns", said, not naming)]
     telling = [names[j] for j in _telling(dataset)]
     if len(dataset.classes) > 1:

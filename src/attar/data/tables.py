@@ -194,11 +194,15 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
         )
     why = in_the_way(found)
     if why is not None:
+        empty = ", and leave empty what is none" if why.endswith(" is none") else ""
         return [
             f"column '{name}' looks like numbers, and is taken as categories, as {why}:"
-            " write numbers with a point, and without other signs"
+            f" write numbers with a point, and without other signs{empty}"
         ]
-    mixed = f"column '{name}' holds numbers and texts (row {row}: '{found[first]}'): taken as categories"
+    mixed = (
+        f"column '{name}' holds numbers and texts (row {row}: '{found[first]}'): taken as categories; where numbers are"
+        " meant, leave such cells empty, or write a number"
+    )
     return [mixed] if numbers else []
 
 

@@ -26,6 +26,7 @@ _DISTINCT, _WORDS = 0.5, 3.0
 _FEW = 20
 # Names that a column called split gives the parts of a set, but for the test part.
 _PARTS = frozenset({"train", "training", "dev", "val", "valid", "validation", "all", "unsup", "unsupervised", "test"})
+_NO_TWO_ALIKE = "is another text in every row, and no feature"
 _SOUNDS = frozenset({".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aif", ".aiff"})
 _ENDING = re.compile(r"\.[a-z]\w{1,4}")
 _SPLIT, _TEST = "split", "test"
@@ -109,10 +110,19 @@ def without_names(table: ArrowTable, kind: str | None, known: Collection[str]) -
     if text_column(rest, kind, known, "") is None and rest.num_columns > len(found) - len(named):
         rest, left_out = table.drop_columns(found), found
     return rest, [
-        f"column '{name}' is another text in every row, and no feature: "
+        f"column '{name}' {_NO_TWO_ALIKE}: "
         + ("call it 'id' if it names the rows" if name in named else "if it is the sample, give the kind text")
         for name in left_out
     ]
+
+
+def left_out(notes: Sequence[str]) -> list[str]:
+    """The columns that `without_names` has left out, as its notes have them.
+
+    >>> left_out(["column 'case' is another text in every row, and no feature: call it 'id' if it names the rows"])
+    ["'case'"]
+    """
+    return [found[1] for note in notes if (found := re.match(rf"column ('.*') {_NO_TWO_ALIKE}: ", note))]
 
 
 def _all_differ(column: Any) -> bool:

@@ -25,6 +25,7 @@ _CELL = re.compile(
     r"(?P<number>(?:\d+(?:[.,' ]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?)"
     r"(?P<unit> ?(?:[^\W\d_]|[%‰$€£¥°])[^\s:;()]{0,11})?(?P<close>\))?"
 )
+_DIGITS, _MINUTES = re.compile(r"\d+"), re.compile(r"°\d")
 # A number by the sign of its fraction; between its thousands stands another sign, always the same.
 _BY_FRACTION = {
     sign: re.compile(rf"(?:\d+|[1-9]\d{{0,2}}(?:(?P<between>[{other}' ])\d{{3}})(?:(?P=between)\d{{3}})*)?"
@@ -117,6 +118,15 @@ def _fractions(cells: Sequence[_Cell]) -> str:
 def _are_in_units(cells: Collection[_Cell]) -> bool:
     """Whether what cells are dressed in is a unit: 12a may be a room; one stands apart, or has a fraction before it."""
     return any(not cell.dress[:1].isalpha() or not cell.number.replace(" ", "").isdecimal() for cell in cells)
+
+
+def _are_codes(dressed: Collection[_Cell]) -> bool:
+    """Whether what stands after numbers is no unit, but has a number of its own, as in 2024Q1 or 50°56'N."""
+    if any(_MINUTES.search(cell.dress) for cell in dressed):
+        return True
+    dresses = {cell.dress for cell in dressed}
+    letters = {_DIGITS.sub("", dress) for dress in dresses}
+    return len(letters) < len(dresses) and not _are_in_units(dressed)
 
 
 class Odd(NamedTuple):
@@ -296,6 +306,8 @@ def in_the_way(found: Sequence[str]) -> str | None:
 
     >>> in_the_way(["1,350", "2,100"]), in_the_way(["5 %", "4"]), in_the_way(["a", "5"])
     ("'1,350' may be 1350 or 1.35", "'5 %' is written otherwise than '4'", None)
+    >>> in_the_way(["2024Q1", "2024Q2"]), in_the_way(["50°56'N", "51°12'S"])
+    (None, None)
     """
     if not any(map(looks_like_a_number, found[:_SIGHTED])):
         return None
@@ -306,6 +318,8 @@ def in_the_way(found: Sequence[str]) -> str | None:
     odd = next((text for text in found if text not in apart), None)
     if odd is not None:
         return f"'{odd}' is none"
+    if _are_codes([cell for cell in cells.values() if cell.dress]):
+        return None
     first = next(text for text in cells if not is_number(text))
     two = next((text for text, cell in cells.items() if cell.value(".") != cell.value(",")), None)
     if two is not None and len(_fractions([*cells.values()])) > 1:
