@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import gzip
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
@@ -7,6 +12,7 @@ import pytest
 from PIL import Image
 
 from attar.data.files import read_file
+from attar.data.sources import read
 from attar.errors import DataError, LabelError
 
 
@@ -153,3 +159,39 @@ def test_labels_that_are_minus_one_are_noted(tmp_path):
     for path in (csv(tmp_path / "t.csv", "x,label\n1,-1\n2,1\n3,-1\n"), tmp_path / "t.parquet"):
         assert note in read_file(path).notes
         assert note not in read_file(path, label_column="").notes
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.TSV", "t.jsonl"])
+def test_what_gzip_has_packed_is_read_as_what_is_in_it(tmp_path, name):
+    text = "id,size,label\na,1.5,x\nb,2.5,y\nc,4,x\n"
+    rows = [dict(zip(("id", "size", "label"), line.split(","))) for line in text.splitlines()[1:]]
+    lines = "\n".join(json.dumps({**row, "size": float(row["size"])}) for row in rows)
+    content = {".csv": text, ".tsv": text.replace(",", "\t"), ".jsonl": lines}[Path(name).suffix.lower()]
+    (tmp_path / name).write_text(content)
+    packed = tmp_path / f"{name}.gz"
+    packed.write_bytes(gzip.compress(content.encode()))
+    plain, found = read(str(tmp_path / name)), read(str(packed))
+    np.testing.assert_array_equal(found.x, plain.x)
+    assert (found.y.tolist(), found.ids.tolist(), found.notes) == (plain.y.tolist(), plain.ids.tolist(), plain.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("t.csv.gz", b"", "t.csv.gz: the file is empty"),
+        ("t.csv.gz", gzip.compress(b""), "t.csv.gz: the file is empty"),
+        ("t.csv.gz", b"a,b\n1,2\n", "t.csv.gz: cannot be unpacked"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:-20], "t.csv.gz: cannot be unpacked"),
+        ("t.csv.gz", gzip.compress(b"a,a\n1,2\n"), "t.csv.gz: two columns are called 'a'"),
+        ("t.parquet.gz", gzip.compress(b"PAR1"), "t.parquet.gz: of what gzip packs, only .csv"),
+        ("t.gz", gzip.compress(b"a"), "t.gz: of what gzip packs, only .csv"),
+        ("t.csv.gz.gz", gzip.compress(gzip.compress(b"a\n1\n")), "of what gzip packs, only .csv"),
+    ],
+)
+def test_what_gzip_has_packed_and_cannot_be_read_is_named(tmp_path, name, content, says):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=re.escape(says)) as raised:
+        read(str(path))
+    assert "\n" not in str(raised.value)
+    assert str(raised.value).startswith(str(path))

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import gzip
 import json
-from collections.abc import Collection, Mapping, Sequence
+import shutil
+import tempfile
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +34,7 @@ ID_NAMES = ("id",)
 ROW_NAMES = ("", "unnamed: 0")  # of pandas
 JSON, TEXT = (".json", ".jsonl", ".ndjson"), ".txt"
 TABLES = (*DELIMITED, *PARQUET, *JSON)
+PACKED = (*DELIMITED, *JSON, TEXT)  # what is also read where gzip has packed it, as in t.csv.gz
 FORMS = "CSV, TSV, Parquet, JSON, NPZ, NPY, .ts, WAV, .txt or an image"
 
 
@@ -43,7 +49,7 @@ def read_file(
     kind: str | None = None,
     known: Collection[str] = (),
 ) -> Raw:
-    """Read one file; its extension says what it is.
+    """Read one file; its extension says what it is, and of what gzip has packed, the one before `.gz`.
 
     Arguments:
         path: of the file.
@@ -63,6 +69,18 @@ def read_file(
     suffix = path.suffix.lower()
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty; give {FORMS}")
+    if suffix == ".gz":
+        with _unpacked(path) as file:
+            return read_file(
+                file,
+                label_column=label_column,
+                group_column=group_column,
+                strict=strict,
+                shape=shape,
+                text=text,
+                kind=kind,
+                known=known,
+            )
     if suffix in TABLES:
         return read_table(path, label_column=label_column, group_column=group_column, text=text, kind=kind, known=known)
     if label_column:
@@ -88,6 +106,24 @@ def read_file(
         image, _, notes = read_images([str(path)], [str(path)], strict=True, shape=shape)
         return Raw(image, ids=(path.name,), kind="image", notes=tuple(notes))
     raise DataError(f"{path}: files of extension '{suffix}' are not read; give {FORMS}")
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """A copy of what is in a file of gzip, by its own name; errors on it name the file that was packed."""
+    if Path(path.stem).suffix.lower() not in PACKED:
+        raise DataError(f"{path}: of what gzip packs, only {', '.join(PACKED)} are read; unpack it, and give {FORMS}")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.stem)
+        try:
+            with gzip.open(path) as packed, copy.open("wb") as file:
+                shutil.copyfileobj(packed, file)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: cannot be unpacked ({first_line(error)}); pack it again") from None
+        try:
+            yield copy
+        except (DataError, LabelError) as error:
+            raise type(error)(str(error).replace(str(copy), str(path))) from None
 
 
 def read_table(
