@@ -274,8 +274,8 @@ def grouped_by(raw: Raw, name: str | None) -> Raw:
     """A table of whose columns one says what belongs together, where it has it and nothing else says so.
 
     >>> raw = grouped_by(Raw(np.array([[0.0, 5.0], [1.0, 6.0]]), columns=(Column("person"), Column("v"))), "person")
-    >>> raw.groups, raw.columns, raw.x.tolist()
-    (['0', '1'], (Column(name='v', categories=(), tokenizer=''),), [[5.0], [6.0]])
+    >>> raw.groups, [column.name for column in raw.columns], raw.x.tolist()
+    (['0', '1'], ['v'], [[5.0], [6.0]])
     """
     names = [column.name for column in raw.columns]
     if name is None or raw.groups is not None or isinstance(raw.x, list):
