@@ -245,3 +245,17 @@ def test_ten_thousand_rows_in_well_under_a_second(tmp_path):
         start = time.process_time()
         read_for_prediction(str(tmp_path / f"a.{form}"), kind="table", shape=(64,))
         assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize("wrong", ["unbekannt", "31/02/2023"])
+def test_columns_that_a_model_does_not_take_need_not_be_in_order(tmp_path, wrong):
+    days = [f"{i + 1:02}/05/2023" for i in range(28)]
+    path = tmp_path / "t.csv"
+    path.write_text("when,n,x\n" + "".join(f"{day},{i},1.5\n" for i, day in enumerate([*days, wrong])))
+    with pytest.raises(DataError, match=f"row 28, column 'when' is '{wrong}' where a date"):
+        read(str(path))
+    found = read_for_prediction(str(path), kind="table", shape=(1,), columns=[Column("x")])
+    np.testing.assert_array_equal(found.x, np.full((29, 1), 1.5))
+    assert found.notes == ("2 columns are not used (when, n)",)
+    with pytest.raises(DataError, match=f"row 28, column 'when' is '{wrong}' where a date"):
+        read_for_prediction(str(path), kind="table", shape=(1,), columns=[Column("when")])

@@ -26,7 +26,7 @@ from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_
 from attar.data.texts import beside, categories_alone, test_part, text_column, without_names
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
-from attar.data.written import read_written, readings
+from attar.data.written import is_text, read_written, readings
 from attar.errors import DataError, LabelError, first_line, inflected, listed
 
 LABEL_NAMES = ("label", "target", "class", "y")
@@ -242,7 +242,10 @@ def from_table(
     like = _like_labels(table.column_names) if label is not None and not said else []
     if like:
         notes.append(f"columns called like labels stay features ({', '.join(like)}): leave out what tells the label")
-    values, columns, found = from_arrow(table, where=where, text=text)
+    # What a model does not take need not be in order.
+    of_table = table.schema if known and kind == "table" else ()
+    unused = [field.name for field in of_table if field.name not in known and is_text(field.type)]
+    values, columns, found = from_arrow(table, where=where, text={*text, *unused})
     notes += [*found, *categories_alone(columns, kind)]
     return Raw(values, y, ids=named, columns=columns, kind="table", notes=tuple(notes), groups=of)
 
