@@ -269,8 +269,9 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
         return np.where(np.isnat(values), np.nan, since.astype(np.int64) / 1e6)
     # How a number or a date is written is seen in all cells, as in training.
     texts = [value for value in values if isinstance(value, str) and value.strip()]
-    dates = [text for text in texts if is_written(text)]
-    found, order = meant(texts), rewriting(dates, column.first)
+    found = meant(texts)
+    dates = [text for text in texts if is_written(text)] if isinstance(found, Odd) else []
+    order = rewriting(dates, column.first)
     # Some with a day above 12 in either place: nothing tells which the others have.
     clash = not order and in_doubt(dates, column.first)
     numbers: Mapping[str, float] = {} if isinstance(found, Odd) else found
