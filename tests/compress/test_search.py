@@ -311,6 +311,27 @@ def test_of_what_is_small_enough_the_best_is_named(budget, says) -> None:
         asked._best(dense)
 
 
+@pytest.mark.parametrize(
+    ("budget", "size"),
+    [
+        (Budget(latency_ms=2), 4000),  # the best, and of equals the smallest
+        (Budget(latency_ms=0.5), 900),
+        (Budget(bytes=10**6, latency_ms=2), 4000),
+        (Budget(latency_ms=2, accuracy_drop=0.12), 2000),
+        (Budget(accuracy_drop=0.12), 2000),
+        (Budget(bytes=10**6, accuracy_drop=0.12), 4000),
+    ],
+)
+def test_a_time_asks_for_the_best_and_a_loss_alone_for_the_smallest(budget, size) -> None:
+    dense, *tried = (
+        Attempt(name="", bytes=size, latency_ms=ms, quality=quality, macs=1, file="")
+        for size, ms, quality in ((8000, 1.0, 0.95), (2000, 1.0, 0.85), (900, 0.4, 0.6), (4000, 1.0, 0.95))
+    )
+    asked = object.__new__(search._Search)
+    asked.budget, asked.attempts = budget, SimpleNamespace(all=(dense, *tried))
+    assert asked._best(dense).bytes == size
+
+
 def test_a_time_that_nothing_meets_is_said(task) -> None:
     model, x, y = task
     with pytest.raises(BudgetError, match=r"the fastest takes [\d.e-]+ ms: allow more"):

@@ -115,8 +115,9 @@ def compress(
     Arguments:
         model: any network from a batch to one tensor; it is not changed. Weights that are integers already, as those of
             a network that was compressed before, stay as they are.
-        budget: bytes of the file that `save` writes; milliseconds in onnxruntime of what `unpack` writes; with an
-            `accuracy_drop` alone, the smallest file that loses no more; or as text, such as "50KB,1%".
+        budget: bytes of the file that `save` writes; milliseconds in onnxruntime of what `unpack` writes: of what is
+            within both the best, and of equals the smallest; with an `accuracy_drop` and no bytes, the smallest file
+            that loses no more; or as text, such as "50KB,1%".
         x: samples `(n, *shape)`, none of which needs a label.
         y: class codes `(n,)`, -1 where unlabelled; None: no labels.
         epochs: of training the one that is chosen, at least 2.
@@ -263,7 +264,8 @@ class _Search:
                 f"nothing that was tried fits the budget of {self.budget}; {which} has {readable(closest.bytes)} "
                 f"and {closest.quality:.1%} {self.attempts.judge.what}{fastest}: {advice}"
             )
-        if self.budget.bytes is None:
+        # What may be lost is all that says how small: a time alone is met by many, the smallest of which may be useless.
+        if self.budget.bytes is None and self.budget.accuracy_drop is not None:
             return min(fit, key=lambda a: (a.bytes, -a.quality))
         return best(fit)
 
