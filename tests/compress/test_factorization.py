@@ -223,3 +223,15 @@ def test_what_cannot_be_split_so_is_said() -> None:
             factorize(net, x, **settings)
     with pytest.raises(CompressionError, match="no layer that becomes cheaper"):
         factorize(nn.Conv2d(4, 4, 3, groups=4), torch.randn(9, 4, 5, 5), share=0.5)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_by_one_sample_a_layer_is_split_as_without_data(scheme) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3))
+    x = torch.randn(20, 3, 8, 8)
+    told, untold = (
+        factorize(net, x[:1], ranks={"0": 2, "2": 3}, schemes=(scheme,), weighted=weighted)
+        for weighted in (True, False)
+    )
+    torch.testing.assert_close(told(x), untold(x), rtol=1e-3, atol=1e-4)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
@@ -39,6 +40,36 @@ def test_no_other_weights_of_what_stays_err_less() -> None:
         noise = torch.randn(near[2].weight.shape, generator=torch.Generator().manual_seed(seed))
         near[2].weight.data += 0.03 * noise * (near[2].weight != 0)
         assert (near(x) - before(x)).square().mean() > least
+
+
+def test_by_one_sample_nothing_is_made_up_for() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
+    x = torch.randn(1, 2, 8, 8)
+    coupled = coupling(net, x)
+    gone = [one for group in coupled.groups for one in group[:2]]
+    silent, less = copy.deepcopy(net), copy.deepcopy(net)
+    silence(silent, coupled, gone)
+    reconstruct(less, coupled, gone, x)
+    silence(less, coupled, gone)
+    other = torch.randn(50, 2, 8, 8)
+    torch.testing.assert_close(less(other), silent(other), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("n", [2, 4, 16, 300])
+def test_by_few_samples_no_more_is_lost_than_without(n) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(10, 40), nn.ReLU(), nn.Linear(40, 5))
+    x = torch.randn(300, 4) @ torch.randn(4, 10)
+    coupled = coupling(net, x[:2])
+    gone = list(coupled.groups[0][:15])
+    silent = copy.deepcopy(net)
+    silence(silent, coupled, gone)
+    most = (silent(x) - net(x)).square().mean()
+    for seed in range(5):
+        less = copy.deepcopy(net)
+        reconstruct(less, coupled, gone, x[torch.randperm(300, generator=torch.Generator().manual_seed(seed))[:n]])
+        assert (less(x) - net(x)).square().mean() < 1.05 * most
 
 
 def test_biases_come_and_go() -> None:

@@ -17,6 +17,7 @@ from attar.compress.costs import evaluated
 from attar.compress.distillation import Samples, rows
 from attar.compress.finite import check_inputs
 from attar.compress.lowrank import Chain, Task
+from attar.compress.moments import Moments
 from attar.compress.places import places
 from attar.compress.vbmf import vbmf_rank
 from attar.data.split import some
@@ -70,18 +71,15 @@ class Site:
         shape = layer.weight.shape
         high_wide = shape[2:] if len(shape) == 4 else (1, *(shape[2:] or (1,)))
         self.weight = layer.weight.detach().double().reshape(*shape[:2], *high_wide)
-        width = self.weight[0].numel()
-        # Of what is above the mean of the first batch: sums of squares in single precision keep nothing beside a mean
-        # that is much larger than what varies.
-        self.n, self.base = 0, torch.zeros(width, dtype=torch.float64)
-        self.total = torch.zeros(width, dtype=torch.float64)
-        self.products = torch.zeros(width, width, dtype=torch.float64)
+        self.seen = Moments(self.weight[0].numel())
         # Places of the input and of the output, without data as many as the strides say.
         self.inside, self.outside = self._strides(), (1, 1)
 
-    def see(self, x: Tensor, y: Tensor) -> None:
-        """Take a batch of inputs and answers into account."""
+    def see(self, x: Tensor, y: Tensor, lot: range) -> None:
+        """Take inputs and answers into account, those of so many samples, by their numbers."""
         if isinstance(self.layer, nn.Linear):
+            if x.ndim == 3 and len(x) != len(lot) == x.shape[1]:
+                x = x.transpose(0, 1)  # steps of sequences come before samples, as in transformers
             patches = x.reshape(-1, x.shape[-1])
             self.inside = self.outside = (math.prod(x.shape[1:-1]), 1)
         else:
@@ -92,29 +90,12 @@ class Site:
         # Else each sample would be seen at the same few places, such as the left edge of a picture.
         while math.gcd(step, math.prod(self.outside)) > 1:
             step += 1
-        patches = patches[::step].double()
-        if not self.n:
-            self.base = patches.mean(0)
-        patches = patches - self.base
-        self.n += len(patches)
-        self.total += patches.sum(0)
-        single = patches.float()
-        self.products += (single.T @ single).double()
+        of = lot.start + torch.arange(len(patches)) * len(lot) // len(patches)
+        self.seen.take(patches[::step], of[::step])
 
     def task(self, weighted: bool) -> Task:
         """The weight, and the covariance of what reaches it."""
-        return Task(self.weight, self.covariance if weighted and self.n else None)
-
-    @property
-    def covariance(self) -> Tensor:
-        """Of what reaches it."""
-        above = self.mean - self.base
-        return self.products / max(self.n, 1) - torch.outer(above, above)
-
-    @property
-    def mean(self) -> Tensor:
-        """Of what reaches it."""
-        return self.base + self.total / max(self.n, 1)
+        return Task(self.weight, self.seen.covariance if weighted and self.seen.rows else None)
 
     def options(self, schemes: Sequence[Scheme], weighted: bool) -> list[Option]:
         """As it is, and all ways to split it that need fewer multiply-accumulates and weights."""
@@ -162,7 +143,7 @@ class Site:
         old = self.layer.bias
         if weighted or old is not None:
             # What is lost of the mean of the answers is constant.
-            lost = (self.weight.flatten(1) - chain.composed) @ self.mean if weighted else torch.zeros(())
+            lost = self.seen.mean_of(self.weight.flatten(1) - chain.composed) if weighted else torch.zeros(())
             bias = lost + (0 if old is None else old.detach().double()) + torch.zeros(len(self.weight))
             layers[-1].bias = nn.Parameter(bias.to(self.layer.weight.dtype))
         return nn.Sequential(*layers).train(self.layer.training)
@@ -276,16 +257,20 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
         elif isinstance(layer, nn.Linear | _ConvNd):
             left.append(name)
     if x is not None:
-        handles = [site.layer.register_forward_hook(lambda _, xs, y, site=site: site.see(xs[0], y)) for site in found]
+        lot = range(0)
+        handles = [
+            site.layer.register_forward_hook(lambda _, xs, y, site=site: site.see(xs[0], y, lot)) for site in found
+        ]
         try:
             with evaluated(model):
-                for lot in torch.split(torch.from_numpy(some(len(x), _SAMPLES, seed=0)), _LOT):
-                    model(rows(x, lot))
+                for which in torch.split(torch.from_numpy(some(len(x), _SAMPLES, seed=0)), _LOT):
+                    lot = range(lot.stop, lot.stop + len(which))
+                    model(rows(x, which))
         finally:
             for handle in handles:
                 handle.remove()
         for site in found:
-            check_inputs(site.name or type(site.layer).__name__, site.covariance)
+            check_inputs(site.name or type(site.layer).__name__, site.seen.seen_covariance)
     return found, left
 
 

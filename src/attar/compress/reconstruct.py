@@ -14,7 +14,7 @@ from attar.compress.distillation import Samples
 from attar.compress.factors import sites
 from attar.compress.lowrank import divided
 
-# Of the mean variance, added to each: what is seen of few samples is not believed to the last digit.
+# Of the mean variance, added to each: channels that say nearly the same are not told apart by the last digit.
 _RIDGE = 1e-3
 
 
@@ -22,7 +22,8 @@ def reconstruct(model: nn.Module, coupled: Coupling, components: Iterable[Compon
     """Let what layers read from the channels that stay replace, as far as it can, what they read from those that go.
 
     W′ = argmin E|W p − W′ p|² over all W′ that read nothing of the components, p the centred patches under the filter;
-    b′ = b + (W − W′) mean(p). Without the need to train, this is most of the recovery.
+    b′ = b + (W − W′) mean(p). Without the need to train, this is most of the recovery. The fewer the samples, the less
+    is made up for (see `Moments`): by one of them W′ and b′ are W without the components, and b.
 
     References:
         He, Zhang, Sun, Channel Pruning for Accelerating Very Deep Neural Networks, 2017,
@@ -45,12 +46,12 @@ def reconstruct(model: nn.Module, coupled: Coupling, components: Iterable[Compon
         channels = torch.ones(site.weight.shape[1], dtype=torch.bool)
         channels[sorted(gone[site.tensor])] = False
         kept = channels.repeat_interleave(site.weight[0, 0].numel())
-        covariance, weight = site.covariance, site.weight.flatten(1)
+        covariance, weight = site.seen.covariance, site.weight.flatten(1)
         square = covariance[kept][:, kept]
         square = square + _RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
         new = torch.zeros_like(weight)
         new[:, kept] = divided(weight @ covariance[:, kept], square)
-        lost = (weight - new) @ site.mean
+        lost = site.seen.mean_of(weight - new)
         with torch.no_grad():
             layer.weight.copy_(new.reshape(layer.weight.shape))
             if layer.bias is not None:

@@ -264,7 +264,7 @@ class _Search:
                 f"nothing that was tried fits the budget of {self.budget}; {which} has {readable(closest.bytes)} "
                 f"and {closest.quality:.1%} {self.attempts.judge.what}{fastest}: {advice}"
             )
-        # What may be lost is all that says how small: a time alone is met by many, the smallest of which may be useless.
+        # A time alone asks for nothing small: of all that is fast enough, the smallest may be useless.
         if self.budget.bytes is None and self.budget.accuracy_drop is not None:
             return min(fit, key=lambda a: (a.bytes, -a.quality))
         return best(fit)
