@@ -11,9 +11,10 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from attar.compress import container
+from attar.compress import container, saved
 from attar.compress.parametrizations import Codebook, Coded, Masked, Rounded, codes_of, store
 from attar.compress.places import places
+from attar.compress.pruning import prune
 from attar.compress.quantization import quantize
 from attar.compress.saved import load, opened, save
 from attar.errors import CompressionError
@@ -138,7 +139,7 @@ def test_what_was_trained_on_a_grid_or_behind_a_mask_is_kept_as_it_is(tmp_path) 
     assert len(net[0].parametrizations.weight) == 2  # left as it was
 
 
-@pytest.mark.parametrize("zeros", [0.0, 0.4, 0.9, 1.0])
+@pytest.mark.parametrize("zeros", [0.0, 0.1, 0.4, 0.9, 1.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_zeros_of_pruned_weights_cost_little(zeros, dtype, tmp_path) -> None:
     torch.manual_seed(0)
@@ -151,9 +152,36 @@ def test_zeros_of_pruned_weights_cost_little(zeros, dtype, tmp_path) -> None:
     assert isinstance(read.weight, nn.Parameter)
     save(read, tmp_path / "b.attar")
     assert (tmp_path / "a.attar").read_bytes() == (tmp_path / "b.attar").read_bytes()
-    if zeros > 0.5:
-        bits = 8 * (tmp_path / "a.attar").stat().st_size - 1000
-        assert bits < 4096 * ((1 - zeros) * 34 + 0.7)
+    # What float32 takes at most, a place, and the sign of a zero where it is kept.
+    bits = 8 * (tmp_path / "a.attar").stat().st_size - 1000
+    assert bits < 4096 * ((1 - zeros) * 34 + (0.7 if zeros > 0.5 else 1 + zeros))
+    if zeros <= 0.5:
+        assert torch.equal(read.weight.signbit(), net.weight.signbit())
+
+
+def test_files_of_pruned_networks_are_the_smaller_the_more_zeros_there_are(tmp_path) -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)), torch.randn(1, 64)
+    sizes = []
+    for i, how in enumerate((0.0, 0.1, 0.3, 0.5, (2, 4), 0.55, 0.7, (1, 4))):
+        given = {"structure": how} if isinstance(how, tuple) else {"amount": how}
+        save(prune(net, **given), tmp_path / f"{i}.attar", x)
+        sizes.append((tmp_path / f"{i}.attar").stat().st_size)
+    dense, *_ = sizes
+    for size, share in zip(sizes, (1, 0.9, 0.7, 0.5, 0.5, 0.45, 0.3, 0.25)):
+        assert size < dense * (share + 0.06)
+
+
+def test_a_file_from_before_zeros_had_signs_is_read(tmp_path) -> None:
+    torch.manual_seed(0)
+    net = nn.Linear(64, 64, bias=False)
+    with torch.no_grad():
+        net.weight *= torch.rand(64, 64) >= 0.4
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saved, "_SPARSE", 1.0)
+        save(net, tmp_path / "a.attar", torch.ones(1, 64))
+        assert '"s' in container.read(tmp_path / "a.attar")[0]
+    assert torch.equal(load(tmp_path / "a.attar").weight, net.weight)
 
 
 def test_tensors_of_all_types(tmp_path) -> None:

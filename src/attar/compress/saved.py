@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.compress import codec, container, fitting, floats, listing
-from attar.compress.coder import Coder, Ints, Reader, Writer
+from attar.compress.coder import Coder, Counter, Ints, Reader, Writer
 from attar.compress.distillation import Samples, rows
 from attar.compress.given import samples_for
 from attar.compress.parametrizations import Codebook, Coded, frozen, store
@@ -26,16 +26,15 @@ from attar.errors import CompressionError
 
 # Wider numbers than a `float32` holds are written in parts of so many bits.
 _PART = 16
-# Where fewer of the numbers than this are not zero, those are written, and where they are.
+# Where fewer of the numbers than this are not zero, zeros lose their signs, which would take more than their places.
 _SPARSE = 0.5
 
 
 def save(module: nn.Module, path: str | Path, example: Samples | None = None) -> None:
     """Write a network to an `.attar` file.
 
-    Weights that were rounded or coded are kept as integers in an entropy code, all other numbers as they are, but for
-    those of tensors that are mostly zero, of which the others are kept and their places: `load` gives a network that
-    says the same.
+    Weights that were rounded or coded are kept as integers in an entropy code, all other numbers as they are, of
+    tensors with zeros the others and their places where that is smaller: `load` gives a network that says the same.
 
     Arguments:
         module: a batch `(n, *shape)` to a tensor or several; left as it is.
@@ -178,11 +177,9 @@ def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
     form = "parameter" if isinstance(place.value, nn.Parameter) else "buffer"
     dtype = str(value.dtype).removeprefix("torch.")
     if value.dtype in (torch.float32, torch.float16, torch.bfloat16):
-        kept = value != 0
-        if value.numel() and float(kept.float().mean()) < _SPARSE:
+        if _is_smaller_sparse(value):
             form = "sparse " + form
-            fitting.encode(writer, _whole(kept))
-            floats.encode(writer, _floats(value[kept]))
+            _sparse(writer, value)
         else:
             floats.encode(writer, _floats(value))
     elif _small(value):
@@ -195,6 +192,32 @@ def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
     else:
         raise CompressionError(f"{name} is a tensor of {dtype}, which an .attar file does not hold")
     return listing.Kind(name, tuple(value.shape), form, 0, dtype)
+
+
+def _is_smaller_sparse(value: Tensor) -> bool:
+    """Whether numbers that are not zero, and where they are, take fewer bits than all."""
+    if bool(value.all()):
+        return False
+    if _mostly_zero(value):
+        return True
+    sparse, dense = Counter(), Counter()
+    _sparse(sparse, value)
+    floats.encode(dense, _floats(value))
+    return sparse.bits < dense.bits
+
+
+def _mostly_zero(value: Tensor) -> bool:
+    return int(value.count_nonzero()) < _SPARSE * value.numel()
+
+
+def _sparse(writer: Coder, value: Tensor) -> None:
+    """Where a number is 0, 1 otherwise, -1 where it is -0; and all others."""
+    kept = value != 0
+    places = kept.to(torch.int8)
+    if not _mostly_zero(value):
+        places -= (~kept & value.signbit()).to(torch.int8)
+    fitting.encode(writer, _whole(places))
+    floats.encode(writer, _floats(value[kept]))
 
 
 def _small(value: Tensor) -> bool:
@@ -228,10 +251,11 @@ def _read(reader: Reader, program: Program, kind: listing.Kind) -> None:
         value = torch.from_numpy(bits).view(dtype).reshape(kind.shape)
     elif kind.form.startswith("sparse"):
         mask = codec.decode(reader, kind.shape)
-        if not np.isin(mask, (0, 1)).all():
+        if not np.isin(mask, (-1, 0, 1)).all():
             raise CompressionError(f"is damaged: {kind.name} does not say which of its numbers are zero")
-        kept = torch.from_numpy(mask).bool()
-        value = torch.zeros(kind.shape, dtype=dtype)
+        places = torch.from_numpy(mask)
+        kept, value = places > 0, torch.zeros(kind.shape, dtype=dtype)
+        value[places < 0] = -0.0
         value[kept] = torch.from_numpy(floats.decode(reader, int(kept.sum())).copy()).to(dtype)
     elif dtype.is_floating_point:
         value = torch.from_numpy(floats.decode(reader, n).copy()).to(dtype).reshape(kind.shape)
