@@ -67,6 +67,12 @@ def test_wide_layers_become_multiples_of_eight() -> None:
     assert less[0].out_features % 8 == less[2].out_features % 8 == 0
 
 
+def test_a_step_that_saves_more_than_all_that_is_asked_for_is_not_taken_whole() -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(20, 40), nn.ReLU(), nn.Linear(40, 5)), torch.randn(8, 20)
+    assert [narrowed(net, amount, x)[0].out_features for amount in (0, 0.01, 0.04, 0.09, 0.21)] == [40, 39, 38, 36, 24]
+
+
 def test_what_cannot_go_is_left_and_said() -> None:
     said = Said()
     net, x = zoo("shuffled")

@@ -48,9 +48,9 @@ def narrowed(
 
     Channels that belong together (see `coupling`) go together; each time those of least importance, by "taylor" for the
     multiply-accumulates that they cost, and what reads them makes up for them (see `reconstruct`). Widths become
-    multiples of eight where there are many, since those are quick to compute with. One of each group stays at least,
-    the output keeps its width, and a group that cannot go (the rest would compute something else than the network
-    with these channels silent) is left as it is.
+    multiples of eight where there are many, since those are quick to compute with, unless that saved more than all that
+    is asked for. One of each group stays at least, the output keeps its width, and a group that cannot go (the rest
+    would compute something else than the network with these channels silent) is left as it is.
 
     References:
         Li et al., Pruning Filters for Efficient ConvNets, 2017, https://arxiv.org/abs/1608.08710
@@ -213,7 +213,8 @@ def _part(layer: nn.Module, attribute: str) -> float:
 
 def _choose(costs: _Costs, groups: Sequence[_Group], amount: float, scope: Scope, additive: bool) -> None:
     """Let components go until enough is saved, or no more can go."""
-    enough = (1 - amount) * costs.total
+    asked = amount * costs.total
+    enough = costs.total - asked
     while costs.total > enough:
         able = [group for group in groups if group.block() and costs.saved(group.components[0], group.block()) > 0]
         if not able:
@@ -229,8 +230,12 @@ def _choose(costs: _Costs, groups: Sequence[_Group], amount: float, scope: Scope
                     else one.next_score() / one.block()
                 ),
             )
-        costs.take(group.components[0], group.block())
-        group.gone += group.block()
+        one, n = group.components[0], group.block()
+        if costs.saved(one, n) > asked:
+            # A width that is quick to compute with is not worth more than all that is asked for.
+            n = next(i for i in range(1, n + 1) if costs.saved(one, i) >= costs.total - enough)
+        costs.take(one, n)
+        group.gone += n
 
 
 def _scores(
