@@ -217,3 +217,24 @@ def test_what_wraps_for_devices_or_by_the_compiler_is_taken_off(wrap) -> None:
     program = as_program(wrap(net), x[:1])
     assert [name for name, _ in program.named_parameters()] == [name for name, _ in net.named_parameters()]
     assert prune(wrap(net), 0.5, x=x, structure="channels")[0].out_features < 32
+
+
+class Positive(nn.Linear):
+    def forward(self, x):
+        y = super().forward(x)
+        return 2 * y if y.sum() > 0 else y
+
+
+class Often(nn.Linear):
+    def forward(self, x):
+        y = super().forward(x)
+        for _ in range(int(y.abs().max())):
+            y = y + 1
+        return y
+
+
+@pytest.mark.parametrize("kind", [Positive, Often])
+def test_a_branch_on_values_is_said_in_one_line_and_nothing_is_printed(kind, capfd) -> None:
+    with pytest.raises(CompressionError, match=rf"^{kind.__name__} branches on the values of a tensor, .* torch.where"):
+        traced(kind(3, 2), torch.ones(1, 3))
+    assert capfd.readouterr() == ("", "")

@@ -7,13 +7,15 @@ import logging
 import operator
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.fx import Node
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from attar.compress.operations import CHECKS, IDLE, known, name_of
 from attar.compress.program import Listing, Program, Result, Step, Stored, hold, references, stored_names
@@ -66,10 +68,16 @@ def _exported(module: nn.Module, x: Tensor) -> ExportedProgram:
             # All that *args takes is one argument.
             gathers = first is not None and first.kind is first.VAR_POSITIONAL
             shapes = ((shape,),) if gathers else (shape,)
-            with torch.enable_grad():
+            # What was traced until it failed is printed there.
+            with torch.enable_grad(), redirect_stderr(StringIO()):
                 found = torch.export.export(module, (x,), dynamic_shapes=shapes, strict=False)
             return found.run_decompositions({}) if _changes(found) else found
-        # Whatever a network does that cannot be traced has an exception of its own.
+        except GuardOnDataDependentSymNode as error:
+            raise CompressionError(
+                f"{type(module).__name__} branches on the values of a tensor, which cannot be traced: compute all "
+                "branches and choose by torch.where, or leave the branch outside"
+            ) from error
+        # Whatever else a network does that cannot be traced has an exception of its own.
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise CompressionError(
