@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,6 +46,13 @@ def test_what_may_be_lost() -> None:
 def test_text_in_place_of_a_number_is_refused() -> None:
     with pytest.raises(BudgetError, match=r"bytes='5KB': give a number, or Budget.parse"):
         Budget(bytes="5KB")
+
+
+@pytest.mark.parametrize("given", [1.5, 1000.0, math.inf, np.float64(7), True])
+def test_bytes_are_whole_numbers(given) -> None:
+    with pytest.raises(BudgetError, match=r"bytes=.*: give a whole number"):
+        Budget(bytes=given)
+    assert Budget(bytes=np.int64(7)).allows(7, 0.0)
 
 
 @pytest.mark.parametrize(

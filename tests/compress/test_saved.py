@@ -273,3 +273,17 @@ def test_an_example_is_as_samples_are_elsewhere(tmp_path) -> None:
         with pytest.raises(CompressionError, match=why):
             save(net, tmp_path / "b.attar", example)
     assert not (tmp_path / "b.attar").exists()
+
+
+def test_an_example_that_is_not_finite_is_for_networks_that_take_it(tmp_path) -> None:
+    class Filled(nn.Linear):
+        def forward(self, x):
+            return super().forward(torch.nan_to_num(x))
+
+    x = torch.tensor([[1.0, torch.nan, torch.inf]])
+    with pytest.raises(CompressionError, match="NaN or infinity: give samples without missing"):
+        save(nn.Linear(3, 2), tmp_path / "a.attar", x)
+    assert not list(tmp_path.iterdir())
+    net = Filled(3, 2)
+    save(net, tmp_path / "a.attar", x)
+    assert same(net, load(tmp_path / "a.attar"), torch.randn(5, 3)) == 0

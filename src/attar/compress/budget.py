@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from numbers import Real
 
+from attar._settings import is_count
 from attar.errors import BudgetError
 
 _UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3} | {"ms": 1, "s": 1000, "us": 1e-3, "µs": 1e-3, "%": 0.01}
@@ -40,6 +41,8 @@ class Budget:
         for value in (self.bytes, self.latency_ms):
             if value is not None and not value > 0:
                 raise BudgetError(f"a budget must be above zero, not {value:g}")
+        if self.bytes is not None and not is_count(self.bytes):
+            raise BudgetError(f"bytes={self.bytes!r}: give a whole number, an int")
         if self.accuracy_drop is not None and not 0 <= self.accuracy_drop < 1:
             raise BudgetError(f"accuracy_drop={self.accuracy_drop:g}: it is a share, at least 0 and below 1")
 

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attar.compress import codec, container, fitting, floats, listing
+from attar.compress import codec, container, fitting, floats, listing, marks
 from attar.compress.coder import Coder, Counter, Ints, Reader, Writer
+from attar.compress.costs import evaluated
 from attar.compress.distillation import Samples, rows
+from attar.compress.finite import check_answers
 from attar.compress.given import samples_for
 from attar.compress.parametrizations import Codebook, Coded, frozen, store
 from attar.compress.places import Place, places
@@ -43,8 +45,8 @@ def save(module: nn.Module, path: str | Path, example: Samples | None = None) ->
             attribute `example`.
 
     Raises:
-        CompressionError: there is no example, or the network cannot be traced or has an operation that a file cannot
-            hold, or is so large or so empty that `load` would refuse it.
+        CompressionError: there is no example or it has missing values, or the network cannot be traced or has an
+            operation that a file cannot hold, or is so large or so empty that `load` would refuse it.
         ExportError: the file cannot be written there.
 
     Example:
@@ -121,6 +123,10 @@ def as_program(module: nn.Module, example: Samples | None = None) -> Program:
         )
     example = samples_for(module, example)
     few = rows(example, torch.arange(min(2, len(example))))
+    if not bool(few.isfinite().all()):
+        # A network may take what is missing, and then answers with numbers.
+        with evaluated(module):
+            check_answers(marks.floats(module(few)))
     plain = copy.deepcopy(frozen(module))
     coded: dict[int, tuple[Tensor, Coded | Codebook]] = {}
     for place in places(plain):
