@@ -20,7 +20,8 @@ def compress(
         ),
     ],
     budget: Annotated[
-        str, typer.Option(help="What it may cost, and what may be lost: 50KB, 0.5ms, 1% or several, as in 50KB,1%.")
+        str,
+        typer.Option(help="50KB, 0.5ms (networks only), 1% (of accuracy, or of answers that change), or 50KB,1%."),
     ],
     data: Annotated[
         str | None,
