@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
+from attar.compress.budget import Budget
 from attar.compress.distillation import distill
 from attar.compress.factorization import factorize
-from attar.compress.given import check_classes, class_codes, samples_for
+from attar.compress.given import check_classes, class_codes, gathered, samples_for
 from attar.compress.pruning import prune
 from attar.compress.quantization import quantize
 from attar.compress.search import compress
@@ -178,3 +180,107 @@ def test_a_network_of_one_number_tells_two_classes_apart() -> None:
     for told in (torch.zeros(2, 1), torch.zeros(2)):
         with pytest.raises(CompressionError, match="y has a class 2, and the network tells 2 apart"):
             check_classes(torch.tensor([0, 2]), told)
+
+
+def told(x):
+    """Classes that samples tell, to see whether both stay together."""
+    return (torch.as_tensor(x)[:, 0] > 0).long()
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("batch", [1, 7, 64, 100])
+def test_a_loader_is_read_once_and_keeps_samples_and_labels_together(shuffle, batch) -> None:
+    x = torch.tensor(X)
+    found, y = gathered(DataLoader(TensorDataset(x, told(x)), batch, shuffle=shuffle))
+    assert torch.equal(y, told(found))
+    assert torch.equal(found.sort(0).values, x.sort(0).values)
+    assert shuffle or torch.equal(found, x)
+
+
+class Pictures(Dataset):
+    """Items as torchvision has them, and as arrays."""
+
+    def __init__(self, *items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter([(torch.ones(8), 1), (torch.zeros(8), 0)])
+
+
+def test_data_sets_of_all_sorts() -> None:
+    x = torch.tensor(X)
+    before = torch.get_rng_state()
+    for data, codes in (
+        (TensorDataset(x), None),
+        (TensorDataset(x, told(x)), told(x)),
+        (Pictures(*X), None),
+        (Pictures(*((one, int(one[0] > 0)) for one in X)), told(x)),
+    ):
+        found, y = gathered(data)
+        assert torch.equal(found, x)
+        assert (y is None) if codes is None else torch.equal(y, codes)
+    assert gathered(Stream())[1].tolist() == [1, 0]
+    assert torch.equal(before, torch.get_rng_state())
+    assert gathered(X, None)[0] is X
+    given = np.arange(64)
+    assert gathered(TensorDataset(x), given)[1] is given
+
+
+@pytest.mark.parametrize("name", [name for name in WAYS if name != "compress"])
+def test_every_way_takes_a_loader_with_its_labels(name) -> None:
+    x = torch.tensor(X, dtype=torch.float32)
+    data = TensorDataset(x, told(x))
+    WAYS[name](net(), DataLoader(data, 16, shuffle=True), None)
+    WAYS[name](net(), data, None)
+    with pytest.raises(CompressionError, match="y is given beside a TensorDataset that has labels: leave y away"):
+        WAYS[name](net(), data, told(x))
+    with pytest.raises(CompressionError, match="y has a class 3, and the network tells 3 apart"):
+        WAYS[name](net(), TensorDataset(x, torch.full((64,), 3)), None)
+
+
+def test_compress_takes_a_loader_as_it_takes_tensors() -> None:
+    x = torch.tensor(X, dtype=torch.float32)
+    given = TensorDataset(x, told(x))
+    budget = Budget(bytes=3000, accuracy_drop=0.9)
+    one, other = compress(net(), budget, DataLoader(given, 10), epochs=2), compress(net(), budget, x, told(x), epochs=2)
+    assert [(a.bytes, a.quality) for a in one.attempts] == [(a.bytes, a.quality) for a in other.attempts]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (TensorDataset(*[torch.zeros(4, 8)] * 3), "has 3 parts: give x, or x and a class code"),
+        (Pictures({"x": torch.zeros(8)}), "do not make one tensor"),
+        (Pictures(torch.zeros(8), torch.zeros(7)), "do not make one tensor: give numbers of one shape"),
+        (DataLoader(Pictures(torch.zeros(8), torch.zeros(7)), 1), "do not make one tensor: give numbers of one shape"),
+        (Pictures((torch.zeros(8), 1), torch.zeros(8)), "do not make one tensor"),
+        (Pictures((torch.zeros(8), "cat")), "do not make one tensor"),
+        (Pictures("cat"), "do not make one tensor"),
+        (Pictures(object()), "do not make one tensor"),
+        (Pictures(), "there are no samples in x, a Pictures"),
+        (TensorDataset(torch.zeros(4, 8), torch.full((4,), 0.5)), "something else than class codes"),
+    ],
+)
+def test_items_that_are_no_samples_are_refused_in_one_line(data, why) -> None:
+    with pytest.raises(CompressionError, match=why) as error:
+        quantize(net(), data, epochs=1)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_in_an_order_is_not_given_beside_a_loader_that_shuffles() -> None:
+    data = TensorDataset(torch.tensor(X))
+    mixed = DataLoader(data, 8, shuffle=True)
+    with pytest.raises(CompressionError, match="y is given beside a DataLoader with an order of its own"):
+        gathered(mixed, np.zeros(64))
+    with pytest.raises(CompressionError, match="teacher is given beside a DataLoader with an order of its own"):
+        distill(net(), torch.zeros(64, 3), mixed, epochs=1)
+    distill(net(), torch.zeros(64, 3), DataLoader(data, 8), epochs=1)
+    distill(net(), net(), mixed, epochs=1)

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from attar._settings import is_amount, is_positive
 from attar.compress.features import Guides
 from attar.compress.finite import check_answers
-from attar.compress.given import are_logits, check_classes, check_training, class_codes, samples_for
+from attar.compress.given import are_logits, check_classes, check_training, class_codes, gathered, samples_for
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.loop import History, LossOfBatch, train
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 256
 Samples = Tensor | npt.NDArray[Any]
+# All that `gathered` makes samples of: those of a loader or a data set are of items x, or (x, class code).
+SampleSource = Samples | Dataset[Any] | DataLoader[Any]
 View = Callable[[Tensor, torch.Generator], Tensor]
 
 # Labelled samples that join each batch of unlabelled ones.
@@ -70,7 +73,7 @@ def distillation_loss(
 def distill(
     student: nn.Module,
     teacher: nn.Module | Tensor,
-    x: Samples,
+    x: SampleSource,
     y: Ints | Tensor | None = None,
     *,
     epochs: int = 10,
@@ -103,7 +106,7 @@ def distill(
     Arguments:
         student: samples to logits; trained in place.
         teacher: the same, left as it is; or its logits `(n, n_classes)`.
-        x: samples `(n, *shape)`.
+        x: samples `(n, *shape)`, or a data set or loader of them, with or without labels.
         y: class codes `(n,)`, -1 where unlabelled; None: no labels.
         epochs: passes over all samples.
         temperature: T in `distillation_loss`.
@@ -131,6 +134,7 @@ def distill(
         >>> bool((student(x).argmax(1) == teacher(x).argmax(1)).float().mean() > 0.9)
         True
     """
+    x, y = gathered(x, y, teacher)
     x = samples_for(student, x, view)
     check_training(epochs, batch_size, lr)
     guides = None

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from attar._settings import is_count, is_positive
 from attar.compress.choices import check_choice
 from attar.compress.costs import evaluated, macs
-from attar.compress.distillation import Samples, View, distill, rows
+from attar.compress.distillation import Samples, SampleSource, View, distill, rows
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
 from attar.compress.finite import check_weights
-from attar.compress.given import check_network, samples_for
+from attar.compress.given import check_network, gathered, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied, places
@@ -31,7 +31,7 @@ _BATCH = 128
 @torch.random.fork_rng(devices=[])  # new layers draw weights, which are then replaced
 def factorize(
     model: nn.Module,
-    x: Samples | None = None,
+    x: SampleSource | None = None,
     *,
     ranks: Mapping[str, Ranks] | Literal["vbmf"] | None = None,
     energy: float | None = None,
@@ -53,7 +53,8 @@ def factorize(
 
     Arguments:
         model: any network; it is not changed. Frozen layers are compressed and trained like others.
-        x: samples `(n, *shape)`; some are needed unless a linear layer by itself is split without data.
+        x: samples `(n, *shape)`, or a data set or loader of them, with or without labels; some are needed unless a
+            linear layer by itself is split without data.
         ranks: by the name of the layer, the others stay; "vbmf": as many as are no noise, in each layer.
         energy: part of the variance of its answers that each layer keeps, in place of ranks.
         share: of all multiply-accumulates, or weights, that may remain, in place of ranks: each layer gives up what
@@ -82,7 +83,9 @@ def factorize(
         )
     """
     check_network(model)
-    x = None if x is None else samples_for(model, x)
+    if x is not None:
+        x, y = gathered(x, y)
+        x = samples_for(model, x)
     _judge(model, x, ranks, energy, share, of, schemes, epochs)
     smaller = copied(with_layers(model)).eval()
     settle(smaller)

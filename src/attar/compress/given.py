@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler
 
 from attar._settings import is_count, is_positive
 from attar.data.dataset import UNLABELLED
@@ -16,8 +17,11 @@ from attar.errors import CompressionError
 from attar.training.modes import evaluating
 
 if TYPE_CHECKING:
-    from attar.compress.distillation import Samples, View
+    from attar.compress.distillation import Samples, SampleSource, View
     from attar.data.dataset import Ints
+
+# Items of a data set that are read at once.
+_AT_ONCE = 256
 
 
 def check_network(model: nn.Module) -> None:
@@ -54,6 +58,64 @@ def check_single(model: nn.Module) -> None:
         raise CompressionError(f"the network has weights of {other}: give model.float(), and samples of float32")
 
 
+def gathered(
+    x: SampleSource, y: Ints | Tensor | None = None, teacher: nn.Module | Tensor | None = None
+) -> tuple[Samples, Ints | Tensor | None]:
+    """Samples and labels as arrays: those of a data set or a loader read once, in its order; others as they are.
+
+    Arguments:
+        x: samples, or what has items x, or (x, class code).
+        y: class codes, where the items have none.
+        teacher: its answers are one for each sample too, where it is no network.
+
+    Raises:
+        CompressionError: items are something else or of unequal shapes, labels are given twice, or what is given beside
+            x cannot be in the order of a loader that shuffles.
+
+    Example:
+        >>> from torch.utils.data import TensorDataset
+        >>> gathered(TensorDataset(torch.zeros(3, 2), torch.tensor([2, 0, 1])))[1]
+        tensor([2, 0, 1])
+    """
+    if not isinstance(x, Dataset | DataLoader):
+        return x, y
+    kind = type(x).__name__
+    # With a generator of its own, else that of the caller goes on.
+    loader = x if isinstance(x, DataLoader) else DataLoader(x, _AT_ONCE, generator=torch.Generator())
+    for name, given in (("y", y), ("teacher", None if isinstance(teacher, nn.Module) else teacher)):
+        if given is not None and not _in_order(loader):
+            raise CompressionError(
+                f"{name} is given beside a {kind} with an order of its own: give a loader that does not shuffle, or "
+                "all samples as one tensor"
+            )
+    parts: list[list[Tensor]] = []
+    try:
+        for batch in loader:
+            items = list(batch) if isinstance(batch, list | tuple) else [batch]
+            if len(items) not in (1, 2):
+                raise CompressionError(f"an item of x, a {kind}, has {len(items)} parts: give x, or x and a class code")
+            parts.append([torch.as_tensor(item).detach() for item in items])
+        joined = [torch.cat(of) for of in zip(*parts, strict=True)]
+    # Of what cannot be stacked or joined, torch says why.
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise CompressionError(
+            f"the items of x, a {kind}, do not make one tensor: give numbers of one shape, as x or as x and a class "
+            f"code ({type(error).__name__}: {reason})"
+        ) from error
+    if len(joined) == 2 and y is not None:
+        raise CompressionError(f"y is given beside a {kind} that has labels: leave y away")
+    if not joined:
+        raise CompressionError(f"there are no samples in x, a {kind}: give at least one")
+    return joined[0], joined[1] if len(joined) == 2 else y
+
+
+def _in_order(loader: DataLoader[Any]) -> bool:
+    """Whether it goes through its data set from the first sample to the last."""
+    batches = loader.batch_sampler
+    return type(batches) is BatchSampler and type(batches.sampler) is SequentialSampler
+
+
 def samples_for(model: nn.Module, x: Samples, view: View | None = None) -> Samples:
     """Samples `(n, *shape)`, those that are floats in the precision of the network, where it has one.
 
@@ -73,8 +135,8 @@ def samples_for(model: nn.Module, x: Samples, view: View | None = None) -> Sampl
     if not isinstance(x, Tensor) and not (isinstance(x, np.ndarray) and x.dtype.kind in "biuf"):
         of = f" of {x.dtype}" if isinstance(x, np.ndarray) else ""
         raise CompressionError(
-            f"x is of type {type(x).__name__}{of}: give all samples as one tensor or array of numbers, as "
-            "torch.stack([x for x, _ in dataset]) is, and what is no sample by name"
+            f"x is of type {type(x).__name__}{of}: give all samples as one tensor or array of numbers, or "
+            "as a Dataset or DataLoader, and what is no sample by name"
         )
     if not x.ndim or not len(x):
         raise CompressionError("there are no samples: give at least one as a row of x")

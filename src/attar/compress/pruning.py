@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from attar._settings import is_amount, is_count
 from attar.compress.choices import check_choice
-from attar.compress.distillation import Samples, View, distill
+from attar.compress.distillation import Samples, SampleSource, View, distill
 from attar.compress.finite import check_weights
-from attar.compress.given import check_network, samples_for
+from attar.compress.given import check_network, gathered, samples_for
 from attar.compress.importance import sensitivities
 from attar.compress.layers import with_layers
 from attar.compress.masks import Scope, Thinning
@@ -30,7 +30,7 @@ def prune(
     model: nn.Module,
     amount: float | None = None,
     *,
-    x: Samples | None = None,
+    x: SampleSource | None = None,
     y: Ints | Tensor | None = None,
     threshold: float | None = None,
     structure: Literal["channels"] | tuple[int, int] | None = None,
@@ -64,7 +64,8 @@ def prune(
             at least 0, below 1. None with a threshold, and with (n, m). Channels go in steps to widths that are quick
             to compute with, multiples of 8 (4 up to a width of 16, 1 up to 8), so somewhat more is saved than is asked
             for; where one step would save more than all that is asked for, as few go as save that.
-        x: samples `(n, *shape)`: for "channels", the criterion "taylor" and training.
+        x: samples `(n, *shape)`, or a data set or loader of them, with or without labels: for "channels", the criterion
+            "taylor" and training.
         y: class codes `(n,)`, -1 where unlabelled; None: no labels.
         threshold: weights below it in magnitude become zero, in place of an amount.
         structure: None: each weight by itself; "channels"; or (n, m): n of each m neighbours along a row are kept.
@@ -88,7 +89,9 @@ def prune(
         (90, 40)
     """
     check_network(model)
-    x = None if x is None else samples_for(model, x)
+    if x is not None:
+        x, y = gathered(x, y)
+        x = samples_for(model, x)
     _judge(amount, threshold, structure, scope, criterion, epochs, gradual, x)
     # Weights that are computed from others, as by weight_norm, are pruned as what they are.
     model = copied(with_layers(model) if structure == "channels" else model)

@@ -14,9 +14,9 @@ from attar.compress import activations as inputs
 from attar.compress import codebooks
 from attar.compress.aciq import corrected
 from attar.compress.choices import check_choice
-from attar.compress.distillation import Samples, View, distill
+from attar.compress.distillation import SampleSource, View, distill
 from attar.compress.finite import check_weights
-from attar.compress.given import check_network, samples_for
+from attar.compress.given import check_network, gathered, samples_for
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
 from attar.compress.merging import merge_batch_norm
 from attar.compress.parametrizations import Coded, Rounded, codes_of, frozen, settle, store
@@ -35,7 +35,7 @@ _LEAST = 4
 
 def quantize(
     model: nn.Module,
-    x: Samples | None = None,
+    x: SampleSource | None = None,
     *,
     bits: int | Mapping[str, int] = 8,
     ends: int | None = None,
@@ -71,7 +71,8 @@ def quantize(
     Arguments:
         model: any network; not changed. Frozen layers are compressed and trained like others. What has been pruned
             stays zero, what is kept as integers already stays so.
-        x: samples `(n, *shape)`, where activations are rounded or the network is trained.
+        x: samples `(n, *shape)`, where activations are rounded or the network is trained, or a data set or loader of
+            them, with or without labels.
         bits: of each weight, 2 to 16; or of the weights named, as in `named_parameters`, the others staying floats.
         ends: bits of the first and the last weight, and of what goes into their layers, where they differ.
         granularity: weights that share a step: those of one output ("channel"), all of a layer ("tensor"), or at
@@ -108,7 +109,9 @@ def quantize(
     if granularity not in ("channel", "tensor") and not is_count(granularity):
         raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
     check_network(model)
-    x = None if x is None else samples_for(model, x)
+    if x is not None:
+        x, y = gathered(x, y)
+        x = samples_for(model, x)
     if (activations is not None or epochs) and x is None:
         raise CompressionError("ranges of activations and training need samples: give `x`")
     small = copied(model).eval()

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from attar._fingerprint import fingerprint
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, milliseconds, readable
-from attar.compress.distillation import Samples, View, answers, distill, rows
+from attar.compress.distillation import Samples, SampleSource, View, answers, distill, rows
 from attar.compress.finite import check_answers
-from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, samples_for
+from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, gathered, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import codes_of, frozen
 from attar.compress.places import copied, places
@@ -92,7 +92,7 @@ class Compressed:
 def compress(
     model: nn.Module,
     budget: Budget | str,
-    x: Samples,
+    x: SampleSource,
     y: Ints | Tensor | None = None,
     *,
     epochs: int = 12,
@@ -118,8 +118,8 @@ def compress(
         budget: bytes of the file that `save` writes; milliseconds in onnxruntime of what `unpack` writes: of what is
             within both the best, and of equals the smallest; with an `accuracy_drop` and no bytes, the smallest file
             that loses no more; or as text, such as "50KB,1%".
-        x: samples `(n, *shape)`, none of which needs a label.
-        y: class codes `(n,)`, -1 where unlabelled; None: no labels.
+        x: samples `(n, *shape)`, none of which needs a label, or a data set or loader of them.
+        y: class codes `(n,)`, -1 where unlabelled; None: no labels but those in the items of x.
         epochs: of training the one that is chosen, at least 2.
         view: of a batch of samples, for training; None: the samples as they are.
         seed: of all that is random.
@@ -145,6 +145,7 @@ def compress(
         raise BudgetError("the budget allows everything: say bytes, milliseconds or what may be lost")
     check_single(model)
     check_two_epochs(epochs)
+    x, y = gathered(x, y)
     x = samples_for(model, x)
     if len(x) < 2:
         raise CompressionError(f"{len(x)} samples: some are set aside to judge by; give at least two")

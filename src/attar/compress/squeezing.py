@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from attar._settings import is_count
 from attar.compress import saved
-from attar.compress.distillation import Samples, View, answers, lesson, rows
+from attar.compress.distillation import SampleSource, View, answers, lesson, rows
 from attar.compress.gates import gated_places
-from attar.compress.given import check_single, check_training, check_two_epochs, samples_for
+from attar.compress.given import check_single, check_training, check_two_epochs, gathered, samples_for
 from attar.compress.grids import Grid
 from attar.compress.parametrizations import Coded, Masked, frozen, settle, store
 from attar.compress.places import Place, copied, places
@@ -33,7 +33,7 @@ _TRIES = 8
 
 def squeeze(
     model: nn.Module,
-    x: Samples,
+    x: SampleSource,
     y: Ints | Tensor | None = None,
     *,
     bytes: int,
@@ -67,7 +67,7 @@ def squeeze(
     Arguments:
         model: any network; it is not changed. Frozen layers are compressed and trained like others. Parameters that
             are integers already stay as they are.
-        x: samples `(n, *shape)`.
+        x: samples `(n, *shape)`, or a data set or loader of them, with or without labels.
         y: class codes `(n,)`, -1 where unlabelled; None: no labels.
         bytes: of the file that `save` writes.
         bits: of a code, 2 to 16: codes are between -(2^(bits - 1) - 1) and 2^(bits - 1) - 1.
@@ -100,6 +100,7 @@ def squeeze(
     if not is_count(bytes):
         raise CompressionError(f"bytes={bytes!r}: give a whole number")
     check_single(model)
+    x, y = gathered(x, y, teacher)
     x = samples_for(model, x)
     teacher = model if teacher is None else teacher
     told = answers(teacher, x) if isinstance(teacher, nn.Module) else teacher
