@@ -57,8 +57,9 @@ def test_only_the_test_part_of_a_source_is_judged_and_files_say_labels_and_group
     np.savez(tmp_path / "bare.npz", x=x)
     lines = "".join(f"{i},{y[i]},{i // 10}\n" for i in range(50))
     (tmp_path / "about.csv").write_text(f"id,label,patient\n{lines}")
-    alone = evaluate(model, str(tmp_path / "bare.npz"), labels=tmp_path / "about.csv")
-    grouped = evaluate(model, str(tmp_path / "bare.npz"), labels=tmp_path / "about.csv", groups=tmp_path / "about.csv")
+    (tmp_path / "alone.csv").write_text("id,label\n" + "".join(f"{i},{y[i]}\n" for i in range(50)))
+    alone = evaluate(model, str(tmp_path / "bare.npz"), labels=tmp_path / "alone.csv")
+    grouped = evaluate(model, str(tmp_path / "bare.npz"), labels=tmp_path / "about.csv")
     assert alone.n == grouped.n == 50
     assert alone.accuracy == grouped.accuracy
     assert grouped.interval[0] < alone.interval[0]

@@ -38,7 +38,8 @@ def test_what_came_before_the_plan_counts_in_the_time_allowed(tmp_path, monkeypa
     monkeypatch.setattr("attar.job.run_job", lambda *_, **__: None)
     told, searched = [], []
 
-    def planned(*_, began):
+    def planned(*_, began, device):
+        assert device == "cpu"
         told.append(began)
         return default_plan(x, 8)
 
