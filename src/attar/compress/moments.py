@@ -9,6 +9,8 @@ from torch import Tensor
 
 # Of the largest variance: what is less is that of sums in single precision.
 _NOISE = 1e-6
+# Of the power method, which the largest variance need not be known any better by.
+_STEPS = 10
 
 
 class Moments:
@@ -89,17 +91,15 @@ class Moments:
     def covariance(self) -> Tensor:
         """The Σ of rows that were not seen, `(width, width)`."""
         seen, n = self.seen_covariance, self._independent()
-        values, axes = torch.linalg.eigh(seen)
-        trace, squares = float(values.sum()), float(values.square().sum())
-        spanned = values > _NOISE * values[-1]
-        dimensions = int(spanned.sum())
-        one = torch.eye(len(seen), dtype=seen.dtype)
-        if values[-1] <= 0:
+        trace, squares = float(seen.trace()), float(seen.square().sum())
+        one, dimensions = torch.eye(len(seen), dtype=seen.dtype), len(seen)
+        if trace <= 0:
             return one
-        if dimensions < n - 1:
-            one = axes[:, spanned] @ axes[:, spanned].T
-        else:
-            dimensions = len(seen)
+        # They lie in so many dimensions at least.
+        if trace**2 / squares < n - 1:
+            within = _projection(seen)
+            fewer = round(float(within.trace()))
+            one, dimensions = (within, fewer) if fewer < n - 1 else (one, dimensions)
         few, uneven = 1 - 2 / dimensions, squares - trace**2 / dimensions
         rho = min(1.0, (few * squares + trace**2) / ((n + few) * uneven)) if (n + few) * uneven > 0 else 1.0
         return (1 - rho) * seen + rho * trace / dimensions * one
@@ -121,3 +121,25 @@ class Moments:
         trace = float(self.seen_covariance.trace())
         # Means that are all alike leave each row to speak for itself.
         return min(trace / error, self.rows) if error > 0 else float(self.rows)
+
+
+def _projection(covariance: Tensor) -> Tensor:
+    """The projection on the directions in which anything varies, `(width, width)`."""
+    least = _NOISE * float(torch.linalg.vector_norm(covariance @ _widest(covariance)))
+    varies = covariance.diagonal() > least
+    block = covariance[varies][:, varies]
+    # Mostly whole columns vary or do not, which takes a tenth of the time to find out.
+    if not torch.linalg.cholesky_ex(block - least * torch.eye(len(block), dtype=block.dtype)).info:
+        return torch.diag(varies.to(covariance.dtype))
+    values, axes = torch.linalg.eigh(covariance)
+    spanned = axes[:, values > least]
+    return spanned @ spanned.T
+
+
+def _widest(covariance: Tensor) -> Tensor:
+    """About the direction of most variance, of length 1."""
+    v = covariance[:, covariance.diagonal().argmax()]
+    for _ in range(_STEPS):
+        v = covariance @ (v / torch.linalg.vector_norm(v))
+    direction: Tensor = v / torch.linalg.vector_norm(v)
+    return direction
