@@ -210,6 +210,35 @@ def test_texts_are_refused_with_a_way_that_leads_to_a_representation(texts: Any)
         PCA().fit([["a", "b"], ["c", "d"]])
 
 
+FAR = np.random.default_rng(0).standard_normal((200, 4)) + np.array([0, 0, 0, 1.7e9])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "x", "named"),
+    [
+        (Raw(), FAR, "column '3' lies"),
+        (Raw(), FAR.tolist(), "column '3' lies"),
+        (Raw(), torch.tensor(FAR), "column '3' lies"),
+        (RandomFeatures(8), pd.DataFrame(FAR, columns=["a", "b", "c", "time"]), "column 'time' lies"),
+        (Raw(), (FAR * 1e3).astype(np.int64), "column '3' lies"),
+        (RandomConvolutions(8), samples("series").astype(float) + 1e8 * np.eye(3)[:, [1]], "channel 1 lies"),
+        (KMeansConvolutions(8, kind="series"), samples("table").astype(float) + 1e8, "channel 0 lies"),
+        (SimCLR(4, width=4, epochs=0), samples("grey image").astype(float) + 1e8, "64 pixel values lie"),
+    ],
+)
+def test_what_float32_would_blur_is_said(estimator: Representation, x: Any, named: str) -> None:
+    with pytest.warns(UserWarning, match=f"{type(estimator).__name__}: {named} so far from zero.* first, in float64"):
+        estimator.fit(x)
+
+
+def test_nothing_is_said_of_what_float32_holds() -> None:
+    near = np.random.default_rng(0).standard_normal((200, 4))
+    for x in (near, near + 1000, near.astype(np.float32) + 1e8, (near * 1e8 + 1e9).astype(int), np.full((9, 2), 1e9)):
+        Raw().fit(x)
+    Raw().fit(near).transform(FAR)
+    PCA(2).fit(FAR)
+
+
 def test_five_axes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \(4, 2, 2, 2, 2\)"):
         PCA(1).fit(np.zeros((4, 2, 2, 2, 2)))

@@ -49,16 +49,27 @@ def kind_of(kind: str | Kind | None, x: npt.NDArray[Any]) -> Kind:
     Raises:
         DataError: there is no such kind, or its samples have another number of axes.
     """
-    if kind is None:
-        square = x.ndim == 3 and x.shape[1] == x.shape[2]
-        kind = "table" if x.ndim == 2 else "image" if square or x.ndim == 4 else "series"
-        kind = "graph" if hasattr(x, "links") else kind
+    kind = name_by_axes(x) if kind is None else kind
     known = of(kind) if isinstance(kind, str) else kind
     if known.layouts and x.ndim not in known.layouts:
         raise DataError(
             f"X has shape {x.shape}; give samples of kind {known.name} as {' or '.join(known.layouts.values())}"
         )
     return known.learn(x) if isinstance(known, type) else known
+
+
+def name_by_axes(x: npt.NDArray[Any]) -> str:
+    """The kind that raw samples are where nobody says which.
+
+    Example:
+        >>> import numpy as np
+        >>> [name_by_axes(np.zeros(shape)) for shape in ((5, 3), (5, 3, 20), (5, 8, 8), (5, 8, 8, 3))]
+        ['table', 'series', 'image', 'image']
+    """
+    if hasattr(x, "links"):
+        return "graph"
+    square = x.ndim == 3 and x.shape[1] == x.shape[2]
+    return "table" if x.ndim == 2 else "image" if square or x.ndim == 4 else "series"
 
 
 def with_channel(kind: str | Kind | None, x: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_array, validate_data
 
+from attar.data.checks import _coarse, extremes
+from attar.data.dataset import Column
 from attar.data.graphs import is_graph
 from attar.data.nodes import Nodes
 from attar.data.texts import are_texts
 from attar.errors import DataError
+from attar.kinds import name_by_axes, with_channel
 
 # A table has one axis per sample, a recording two, an image two or three.
 _AXES = 4
@@ -60,6 +63,30 @@ def as_features(estimator: Any, X: npt.ArrayLike, *, reset: bool, **options: Any
     # On the flat view, so that scikit-learn counts every value of a sample as a feature.
     validate_data(estimator, X if x.ndim == 2 else x.reshape(len(x), -1), reset=reset, skip_check_array=True)
     return x
+
+
+def lost_in_float32(estimator: Any, X: npt.ArrayLike, x: npt.NDArray[Any]) -> list[str]:
+    """What is so far from zero that float32 blurs its changes: a note that names it, or none.
+
+    Arguments:
+        estimator: with its `kind`, if it has one, and the names of columns that it remembers.
+        X: samples as they were given.
+        x: the same as float32.
+    """
+    dtype = getattr(X, "dtype", None)
+    if dtype == np.float32 or getattr(dtype, "itemsize", 8) <= 2:
+        return []
+    kind = getattr(estimator, "kind", None)
+    name = getattr(kind, "name", kind) or name_by_axes(x)
+    # Ids of tokens and nodes are whole numbers, and there are not as many of them.
+    if name not in ("table", "series", "image"):
+        return []
+    given = with_channel(name, as_floats(estimator, X, dtype=[np.float64, np.float32], ensure_all_finite=False))
+    columns = []
+    if given.ndim == 2:
+        columns = [Column(str(one)) for one in getattr(estimator, "feature_names_in_", range(given.shape[1]))]
+    remedy = "first, in float64" + (", as StandardScaler does" if name == "table" else "")
+    return [f"{note} {remedy}" for note in _coarse(*extremes(given, name), name, columns)]
 
 
 def hold_graph(estimator: Any, X: npt.ArrayLike, x: npt.NDArray[Any], *, reset: bool) -> npt.NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -13,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from attar._fitted import unchanged_on_failure
 from attar.data.held import plain
 from attar.kinds import with_channel
-from attar.kinds.samples import as_features, hold_graph, hold_shape
+from attar.kinds.samples import as_features, hold_graph, hold_shape, lost_in_float32
 from attar.represent._parts import FloatArray
 from attar.training.memory import kept_memory
 from attar.training.modes import usual_defaults
@@ -76,7 +77,8 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             y: not used; for pipelines.
 
         Returns:
-            The estimator itself.
+            The estimator itself; with a `UserWarning` where samples of more than float32 lie so far from zero that in
+            float32 most of them are the same.
 
         Raises:
             ValueError: X is empty, not numeric, infinite, or NaN where the representation does not accept it.
@@ -130,6 +132,9 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         )
         x = with_channel(getattr(self, "kind", None), hold_graph(self, X, x, reset=reset))
         hold_shape(self, x, reset=reset)
+        if reset and np.float64 not in self._dtypes:
+            for note in lost_in_float32(self, X, x):
+                warnings.warn(f"{type(self).__name__}: {note}", stacklevel=3)
         return x
 
     @property
