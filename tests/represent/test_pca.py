@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from attar.errors import DataError
 from attar.represent._components import by_parallel_analysis
+from attar.represent._moments import Root
 from attar.represent.pca import PCA
 
 Samples = np.ndarray[Any, np.dtype[np.float64]]
@@ -92,6 +93,43 @@ def test_each_exact_solver(solver: str, case: str) -> None:
     x = make(case, 300, 20, 0)
     assert_equal_to_reference(PCA(solver=solver).fit(x), x)
     assert_equal_to_reference(PCA(solver=solver).fit(split(x, [0.1, 0.5])), x)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("n", "d", "k"), [(40, 41, 10), (60, 300, 3), (60, 300, 15), (200, 1000, 20)])
+def test_a_few_components_of_fewer_samples_than_features(case: str, n: int, d: int, k: int) -> None:
+    x = make(case, n, d, 0)
+    pca = PCA(k).fit(x)
+    assert_equal_to_reference(pca, x)
+    np.testing.assert_allclose(pca.components_ @ pca.components_.T, np.eye(k), atol=1e-12)
+
+
+@pytest.mark.parametrize("least", [-2, -4, -6, -9])
+def test_what_products_would_blur_is_found_by_decomposition(least: float) -> None:
+    rng = np.random.default_rng(0)
+    directions = np.linalg.qr(rng.standard_normal((300, 8)))[0].T
+    x = np.linalg.qr(rng.standard_normal((60, 8)))[0] * np.logspace(0, least, 8) @ directions
+    x -= x.mean(axis=0)
+    # Two more components than there are directions.
+    pca, reference = PCA(10).fit(x), Reference(10, svd_solver="full").fit(x)
+    np.testing.assert_allclose(pca.singular_values_, reference.singular_values_, atol=1e-14, rtol=0)
+    for j in range(1, 9):
+        assert angle(pca.components_[:j], reference.components_[:j]) < 1e-15 / np.logspace(0, least, 8)[j - 1] + 1e-13
+
+
+def test_a_few_components_need_no_decomposition_of_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = make("offset", 60, 300, 0)
+    exact = PCA(15, solver="qr").fit(x)
+    monkeypatch.delattr(Root, "spectrum")
+    np.testing.assert_allclose(PCA(15).fit(x).explained_variance_, exact.explained_variance_, rtol=1e-12)
+
+
+def test_more_samples_may_follow_a_few() -> None:
+    x = make("offset", 120, 50, 0)
+    pca = PCA(5).fit(x[:30])
+    assert_equal_to_reference(pca, x[:30])
+    assert_equal_to_reference(pca.partial_fit(x[30:]), x)
+    assert_equal_to_reference(PCA(5).fit(x[:40]).merge(PCA(5).fit(x[40:])), x)
 
 
 def test_moments_of_two_forms_merge() -> None:

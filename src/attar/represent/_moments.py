@@ -24,6 +24,8 @@ SAMPLED = 256
 WORTH_THREADS = 1e8
 # Features up to which the threads of an eigensolver only wait for each other.
 SMALL = 1024
+# Of so many eigenvalues one is a few, and one that is less than this share of the largest is blurred by products.
+FEW, BLURRED = 4, 1e-6
 
 
 def column_means(X: FloatArray) -> Floats64:
@@ -232,6 +234,30 @@ class Root(Moments):
     @property
     def resolution(self) -> float:
         return float((len(self._near) * np.finfo(np.float64).eps) ** 2)
+
+
+class Wide(Root):
+    """Rows of fewer samples than features, whose products with each other say where a few eigenvectors lie.
+
+    The eigenvectors u of R Rᵀ span with Rᵀ u the subspace, in which a singular value decomposition is small. It errs by
+    less than 1e-9, unless an eigenvalue is among those asked for that the products blur: then all of R is decomposed.
+    """
+
+    def spectrum(self, k: int) -> tuple[Floats64, Floats64]:
+        rows = self.rows
+        n = len(rows)
+        if FEW * k > n:
+            return super().spectrum(k)
+        with one_thread_each() if n <= SMALL else nullcontext():
+            _, left = scipy.linalg.eigh(
+                rows @ rows.T, lower=True, check_finite=False, overwrite_a=True, subset_by_index=[n - k, n - 1]
+            )
+        basis = np.linalg.qr(rows.T @ left)[0]
+        _, values, vectors = scipy.linalg.svd(rows @ basis, full_matrices=False, check_finite=False)
+        relative = (values / max(values[0], np.finfo(np.float64).tiny)) ** 2
+        if ((relative > self.resolution) & (relative < BLURRED)).any():
+            return super().spectrum(k)
+        return values**2, vectors @ basis.T
 
 
 def unpacked(vector: Floats64) -> Moments:
