@@ -70,9 +70,10 @@ def test_a_pretext_of_two_short_methods_works_on_every_kind(name):
         (partial(TSTCC, context=6), "context is 6; give a multiple of 4"),
         (partial(TSTCC, context=0), "context is 0; give a multiple of 4"),
         *[
-            (partial(make, **{name: value}), f"needs {name} to be a whole number from 1; got {name}={value}")
-            for make in (SimCLR, MoCo, BYOL, TSTCC)
-            for name, value in (("dim", 0), ("width", 2.5), ("batch_size", 0))
+            (partial(make, **{name: value}), f"needs {name} to be a whole number from {least}; got {name}={value}")
+            for make in (SimCLR, MoCo, BYOL, TSTCC, CCASSG)
+            # With itself alone a sample cannot be compared.
+            for name, least, value in (("dim", 1, 0), ("width", 1, 2.5), ("batch_size", 2, 1))
         ],
         *[
             (partial(make, **{name: value}), f"needs {name} to be a finite number from 0; got {name}={value}")

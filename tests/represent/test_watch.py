@@ -9,6 +9,7 @@ from torch import nn
 
 from attar.errors import CollapseWarning, TrainingError
 from attar.represent._watch import Watch, effective_rank, spike
+from attar.represent.autoencoder import Autoencoder
 from attar.represent.byol import BYOL
 from attar.represent.moco import MoCo
 from attar.represent.simclr import SimCLR
@@ -39,6 +40,8 @@ def test_the_effective_rank_equals_the_definition_and_closed_forms():
         (lambda z: z * 1e-3 + 1, "by 0.1 % of the length of their mean"),
         (lambda z: z[:, :1] * torch.ones(6), "spread over 1.0 directions"),
         (lambda z: z * math.nan, "not finite after training"),
+        (lambda z: z * 3e4, "exploded: its vectors are 3e+04 times as long"),
+        (lambda z: z * 1e3, ""),
         (lambda z: z, ""),
     ],
 )
@@ -85,6 +88,11 @@ def test_a_collapsing_pretext_warns_and_says_so():
 def test_healthy_pretexts_raise_no_alarm(pretext, x):
     # Warnings are errors here.
     assert pretext(16, width=4, epochs=8, batch_size=64, random_state=0).fit(x).collapsed_ == ""
+
+
+def test_batches_of_one_row_have_no_spread_to_normalise_by():
+    with pytest.warns(CollapseWarning, match="Autoencoder: the representation exploded"):
+        Autoencoder(8, width=8, epochs=3, batch_size=1, random_state=0).fit(WINE[::3])
 
 
 def test_the_watch_survives_a_checkpoint_and_leaves_training_as_it_was():

@@ -19,6 +19,9 @@ _ENOUGH = 20
 # What counts as collapse: the spread against the length of the mean vector (healthy encoders have 0.25 and more), and
 # what is left of the directions beyond the first.
 _SPREAD, _DIRECTIONS = 0.03, 0.1
+# What counts as explosion: length against that before training. Healthy encoders grow to 20 times, at 25 times the
+# learning rate to 1,000; those whose batch normalisation saw batches without a spread, to 100,000.
+_LONGER = 1e4
 # Epochs from which a loss has a course that can break, and by how much more than before it must then rise.
 _COURSE, _RISE = 10, 5.0
 
@@ -100,6 +103,12 @@ class Watch(nn.Module):
                 f"the representation collapsed after {100 * max(places) // _LOOKS} % of training: {len(self.x)} "
                 f"samples spread over {rank:.1f} directions ({rank_before:.1f} before) by {share:.1g} % of the length "
                 f"of their mean; {remedy}"
+            )
+        longer = math.hypot(spread, length) / (math.hypot(*self.seen[0, 1:].tolist()) or math.inf)
+        if longer > _LONGER:
+            return (
+                f"the representation exploded: its vectors are {longer:.1g} times as long as before training; use more "
+                "samples in a batch or a lower learning rate"
             )
         epoch = spike(losses)
         if epoch:

@@ -34,7 +34,7 @@ class BYOL(Pretext):
         dim: length of the representation h = f_θ(x).
         width: channels of the encoder's first layer.
         epochs: passes over all samples.
-        batch_size: samples in a batch.
+        batch_size: samples in a batch, at least 2.
         momentum: the share of the target network that the first step keeps.
         hidden: units of the hidden layer of projector and predictor.
         projection: length of what is predicted.
@@ -59,6 +59,7 @@ class BYOL(Pretext):
     """
 
     _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "hidden", "projection")
+    _least_batch: ClassVar[int] = 2
     _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "strength")
 
     def __init__(

@@ -34,7 +34,7 @@ class CCASSG(Pretext):
         dim: length of the representation.
         width: of the encoder.
         epochs: passes over all samples.
-        batch_size: samples in a batch; many more than `dim`, for fewer cannot be uncorrelated.
+        batch_size: samples in a batch, at least 2; many more than `dim`, for fewer cannot be uncorrelated.
         decorrelation: λ, what a correlation counts beside a disagreement.
         strength: of the augmentation.
         lr: highest learning rate.
@@ -56,6 +56,7 @@ class CCASSG(Pretext):
         (64, 16)
     """
 
+    _least_batch: ClassVar[int] = 2
     _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "decorrelation", "strength")
 
     def __init__(

@@ -38,7 +38,7 @@ class MoCo(Pretext):
         dim: length of the representation h = f_θ(x).
         width: channels of the encoder's first layer.
         epochs: passes over all samples.
-        batch_size: samples in a batch.
+        batch_size: samples in a batch, at least 2.
         queue: longest queue of negatives.
         momentum: m, the share of the key network that a step keeps.
         temperature: τ; the smaller, the more the nearest negatives count.
@@ -64,6 +64,7 @@ class MoCo(Pretext):
     """
 
     _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "projection", "queue")
+    _least_batch: ClassVar[int] = 2
     _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "strength")
 
     def __init__(

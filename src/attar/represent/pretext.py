@@ -61,7 +61,9 @@ class Pretext(Representation):
     collapsed_: str
 
     # Settings that are whole numbers from 1.
-    _counts: ClassVar[tuple[str, ...]] = ("dim", "width", "batch_size")
+    _counts: ClassVar[tuple[str, ...]] = ("dim", "width")
+    # Samples that a batch needs: two where they are compared with each other.
+    _least_batch: ClassVar[int] = 1
     # Settings that are finite numbers from 0.
     _amounts: ClassVar[tuple[str, ...]] = ("lr",)
 
@@ -130,6 +132,7 @@ class Pretext(Representation):
         from attar.training.loop import train
 
         check_counts(self, *self._counts)
+        check_counts(self, "batch_size", least=self._least_batch)
         # An encoder may be wanted that nothing was learnt by.
         check_counts(self, "epochs", least=0)
         check_amounts(self, *self._amounts)

@@ -31,7 +31,7 @@ class SimCLR(Pretext):
         dim: length of the representation h.
         width: channels of the encoder's first layer.
         epochs: passes over all samples.
-        batch_size: samples in a batch; all others in it are a sample's negatives.
+        batch_size: samples in a batch, at least 2; all others in it are a sample's negatives.
         temperature: τ; the smaller, the more the nearest negatives count.
         projection: length of z.
         strength: of the augmentation; 0 leaves the samples as they are.
@@ -55,6 +55,7 @@ class SimCLR(Pretext):
     """
 
     _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "projection")
+    _least_batch: ClassVar[int] = 2
     _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "strength")
 
     def __init__(

@@ -41,7 +41,7 @@ class TSTCC(Pretext):
         dim: length of the representation.
         width: channels of the encoder's first layer.
         epochs: passes over all samples.
-        batch_size: samples in a batch; all others in it are a sample's negatives.
+        batch_size: samples in a batch, at least 2; all others in it are a sample's negatives.
         temporal: λ₁, weight of the prediction.
         contextual: λ₂, weight of the contrast between contexts.
         temperature: of NT-Xent.
@@ -67,6 +67,7 @@ class TSTCC(Pretext):
         (64, 16)
     """
 
+    _least_batch: ClassVar[int] = 2
     _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "temporal", "contextual", "weak", "strength")
 
     def __init__(
