@@ -154,7 +154,9 @@ def test_module_is_the_same_map(loss, k) -> None:
     with torch.no_grad():
         p = torch.softmax(probe.to_module()(torch.tensor(z, dtype=torch.float32)), dim=1)
     np.testing.assert_allclose(p.numpy(), probe.predict_proba(z), atol=1e-5)
+    state = torch.get_rng_state()
     assert not probe.to_module().training
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("d", [5, 60])

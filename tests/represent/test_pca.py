@@ -442,3 +442,10 @@ def test_its_module_is_in_single_precision_whatever_the_default_is() -> None:
     finally:
         torch.set_default_dtype(torch.float32)
     np.testing.assert_allclose(z.detach().numpy(), pca.transform(x), atol=1e-5)
+
+
+def test_making_its_module_draws_nothing() -> None:
+    pca = PCA(2).fit(make("random", 20, 5, 0))
+    state = torch.get_rng_state()
+    pca.module_  # noqa: B018
+    assert torch.equal(torch.get_rng_state(), state)

@@ -145,7 +145,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         import torch
 
         check_is_fitted(self)
-        module = torch.nn.Linear(self.coef_.shape[1], len(self.classes_))
+        # Without the random weights of a new layer, for which the caller's random state would be drawn from.
+        module = torch.nn.utils.skip_init(torch.nn.Linear, self.coef_.shape[1], len(self.classes_))
         with torch.no_grad():
             module.weight.copy_(torch.tensor(self.coef_))
             module.bias.copy_(torch.tensor(self.intercept_))

@@ -24,7 +24,8 @@ class Affine(nn.Module):
     def __init__(self, shift: FloatArray, weight: FloatArray, bias: FloatArray) -> None:
         super().__init__()
         self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32))
-        self.linear = nn.Linear(weight.shape[1], weight.shape[0], dtype=torch.float32)
+        # Without the random weights of a new layer, for which the caller's random state would be drawn from.
+        self.linear = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=torch.float32)
         with torch.no_grad():
             self.linear.weight.copy_(torch.tensor(weight))
             self.linear.bias.copy_(torch.tensor(bias))
