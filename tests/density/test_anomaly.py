@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import kstest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -205,6 +206,13 @@ class TestHostileInput:
         assert set(detector.predict(probes)) <= {-1, 1}
         p = detector.p_values(probes)
         assert ((p > 0) & (p <= 1)).all()
+
+    def test_tensors_with_gradients_and_masked_arrays_are_samples(self) -> None:
+        x = np.random.default_rng(0).standard_normal((60, 3))
+        masked = np.ma.masked_greater(x, 1.5)
+        for given, same in ((torch.tensor(x, requires_grad=True), x), (masked, masked.filled(np.nan))):
+            found, expected = (AnomalyDetector(random_state=0).fit(a).score_samples(a) for a in (given, same))
+            np.testing.assert_array_equal(found, expected)
 
     def test_another_value_where_all_were_equal_is_odd(self) -> None:
         x = clusters(40)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -32,6 +33,22 @@ def samples(n: int = 200, d: int = 3, seed: int = 0) -> np.ndarray[Any, Any]:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, d)) @ (np.eye(d) + 0.5)
     return np.asarray(x + 6 * (rng.random((n, 1)) < 0.4))
+
+
+def test_tensors_with_gradients_are_samples() -> None:
+    x = samples()
+    tensor = torch.tensor(x, requires_grad=True)
+    for density in (Gaussian(), Mixture(2, random_state=0)):
+        expected = clone(density).fit(x).score_samples(x)
+        np.testing.assert_array_equal(clone(density).fit(tensor).score_samples(tensor), expected)
+
+
+def test_what_is_masked_is_missing() -> None:
+    masked = np.ma.masked_greater(samples(), 5)
+    with pytest.raises(ValueError, match="Gaussian does not accept missing values"):
+        Gaussian().fit(masked)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        Gaussian().fit(samples()).score_samples(masked)
 
 
 @parametrize_with_checks([*CHEAP, Flow(transforms=1, width=4, steps=2, random_state=0)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import sqrtm
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
@@ -20,6 +21,11 @@ class TestFrechetDistance:
         expected = np.square(x.mean(0) - y.mean(0)).sum() + np.trace(a + b - 2 * sqrtm(a @ b).real)
         assert frechet_distance(x, y) == pytest.approx(expected)
         assert frechet_distance(y, x) == pytest.approx(expected)
+
+    def test_of_tensors_with_gradients(self) -> None:
+        x, y = samples(), samples(seed=1)
+        given = (torch.tensor(a, requires_grad=True) for a in (x, y))
+        assert frechet_distance(*given) == frechet_distance(x, y)
 
     def test_in_one_dimension(self) -> None:
         x, y = samples(50, 1), 3 * samples(60, 1, seed=1) + 2

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _num_samples, check_array, check_is_fitted,
 from attar._fitted import unchanged_on_failure
 from attar._settings import is_positive
 from attar.data.dataset import Ints
+from attar.data.held import plain
 from attar.density._ensemble import Ensemble
 from attar.density.base import AnyFloats
 from attar.errors import DataError
@@ -243,6 +244,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """What a fold takes: X as it is where there is a representation, else vectors `(n, d)`."""
         if self.representation is not None:
             return X
+        X = plain(X)
         x: AnyFloats
         options = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
         if (np.ndim(X) if isinstance(X, list | tuple) else getattr(X, "ndim", 2)) <= 2:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from attar._fitted import unchanged_on_failure
 from attar._settings import is_count
 from attar.data.dataset import Doubles
+from attar.data.held import plain
 from attar.errors import DataError
 
 AnyFloats: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -86,7 +87,7 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
             ValueError: fewer than 2 samples, NaN, infinite or huge values, or a setting that is not known.
         """
         with unchanged_on_failure(self):
-            x: Doubles = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+            x: Doubles = validate_data(self, plain(X), dtype=np.float64, ensure_min_samples=2)
             largest = float(np.abs(x).max())
             if largest > _LARGEST:
                 raise DataError(f"X has a value of magnitude {largest:g}, too large to square; divide X by a constant")
@@ -108,7 +109,7 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
             ValueError: X has NaN, infinite values, or another number of columns.
         """
         check_is_fitted(self)
-        x: Doubles = validate_data(self, X, dtype=np.float64, reset=False)
+        x: Doubles = validate_data(self, plain(X), dtype=np.float64, reset=False)
         log_p: Doubles = self._score(self._standardised(x)) - np.log(self.scale_).sum()
         return log_p
 

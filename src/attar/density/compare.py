@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.utils.validation import check_array
 
 from attar.data.dataset import Doubles
+from attar.data.held import plain
 from attar.density.base import RandomState
 from attar.errors import DataError
 
@@ -94,7 +95,10 @@ def two_sample_accuracy(
 
 
 def _pair(X: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Doubles, Doubles]:
-    x, y = (check_array(a, dtype=np.float64, ensure_min_samples=2, input_name=name) for a, name in ((X, "X"), (Y, "Y")))
+    x, y = (
+        check_array(plain(a), dtype=np.float64, ensure_min_samples=2, input_name=name)
+        for a, name in ((X, "X"), (Y, "Y"))
+    )
     if x.shape[1] != y.shape[1]:
         raise DataError(f"X has {x.shape[1]} columns and Y has {y.shape[1]}; give two sets of samples of one kind")
     return x, y

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from attar._fitted import unchanged_on_failure
 from attar._settings import is_positive
 from attar.data.dataset import Doubles
+from attar.data.held import plain
 from attar.density.latent import check_undoable
 from attar.errors import DataError
 
@@ -84,7 +85,7 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
                 representation that cannot be undone.
         """
         del y
-        x = np.asarray(X, dtype=np.float64)
+        x = np.asarray(plain(X), dtype=np.float64)
         if x.ndim < 2 or len(x) < 2 or not x.size:
             raise DataError(f"LossyCoder learns from two samples or more, (n, *shape); got shape {x.shape}")
         with unchanged_on_failure(self):
@@ -126,7 +127,7 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if not is_positive(error):
             raise DataError(f"error is {error}: give how far a decoded value may be off, above zero")
-        x = self._checked(np.asarray(X, dtype=np.float64))
+        x = self._checked(np.asarray(plain(X), dtype=np.float64))
         step = float(np.sqrt(12)) * error
         latent = self._coded(self._latent(x))
         along = (x - self._guess(latent) - self.mean_) @ self.axes_

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, validate_data
 from attar.data.checks import _coarse, extremes
 from attar.data.dataset import Column
 from attar.data.graphs import is_graph
+from attar.data.held import plain
 from attar.data.nodes import Nodes
 from attar.data.texts import are_texts
 from attar.errors import DataError
@@ -32,6 +33,7 @@ def as_floats(estimator: Any, X: npt.ArrayLike, **options: Any) -> npt.NDArray[A
         ValueError: not numeric, infinite, empty or of another number of axes; a graph rather than its nodes.
     """
     x: npt.NDArray[Any]
+    X = plain(X)
     if is_graph(X) and not isinstance(X, np.ndarray):
         raise DataError("X is a graph; give its nodes, attar.data.arrays.from_arrays(X).x")
     # A float64 value beyond float32 becomes infinite, which the check itself then refuses by name.
