@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsRegressor
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from attar.errors import DataError
@@ -235,11 +236,18 @@ def test_bad_input_is_named() -> None:
         (DummyClassifier(), classes, {"loss": "zero-one", "y_test": np.stack([classes] * 2, axis=1)}, "several"),
         (DummyRegressor(), classes, {}, "no predict_proba"),
         (DummyRegressor(), y, {"y_test": np.empty((10, 0))}, "no column"),
+        (StandardScaler(), y, {}, "StandardScaler has no predict: give another model"),
+        (StandardScaler(), classes, {"loss": "zero-one"}, "StandardScaler has no predict: give another model"),
+        (LinearRegression, y, {}, "model is the class LinearRegression: give an estimator"),
+        (len, y, {}, "model is a builtin_function_or_method: give an estimator"),
         (DummyRegressor(), y[:9], {}, "one target for each"),
     ):
         settings = {"y_test": y if targets is None or targets.dtype == float else classes} | change
         with pytest.raises(DataError, match=words):
             decompose(model, x, targets, x, **settings)
+    models: Any = [DummyRegressor()]
+    with pytest.raises(DataError, match="models is a list: give a dict"):
+        decomposition_curve(models, x, y, x, y)
     x[1, 0] = np.inf
     with pytest.raises(DataError, match="row 1"):
         decompose(DummyRegressor(), x, y, x, y)

@@ -103,6 +103,7 @@ def test_little_to_learn_from_has_a_curve(x: np.ndarray[Any, Any], y: list[Any])
         ({"seeds": 2.5}, "seeds is 2.5"),
         ({"over": "batch size", "width": None}, "width is None"),
         ({"net": "conv"}, r"samples have shape \(4,\)"),
+        ({"weight_decy": 1}, "there is no setting 'weight_decy': a recipe has loss, optimizer, .*weight_decay"),
         ({"loss": "hinge"}, "loss is 'hinge'"),
         ({"y": X[:, 0], "y_test": X_TEST[:, 0], "loss": "cross-entropy"}, "cross-entropy is for classes"),
     ],

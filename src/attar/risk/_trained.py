@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,14 @@ class Setting:
 
 
 def settled(task: Task, given: dict[str, Any], lr: float | None) -> tuple[Recipe, float]:
-    """Recipe and learning rate, with a loss that suits the targets, and a rate that suits the optimiser."""
+    """Recipe and learning rate, with a loss that suits the targets, and a rate that suits the optimiser.
+
+    Raises:
+        DataError: a setting that there is not, or that does not suit the targets.
+    """
+    known = [field.name for field in fields(Recipe)]
+    if unknown := [name for name in given if name not in known]:
+        raise DataError(f"there is no setting {', '.join(map(repr, unknown))}: a recipe has {', '.join(known)}")
     how = Recipe(**({"loss": "squared error" if task.classes is None else "cross-entropy"} | given))
     if how.loss == "cross-entropy" and task.classes is None:
         raise DataError("cross-entropy is for classes, and y holds numbers: take squared error, or give whole numbers")

@@ -82,7 +82,14 @@ def known_truth(f_test: npt.ArrayLike | None, targets: Doubles, classes: npt.NDA
 def fitted(
     model: Any, x: npt.NDArray[Any], y: npt.NDArray[Any], classes: npt.NDArray[Any] | None, loss: str, seed: int
 ) -> Callable[[npt.NDArray[Any]], Doubles]:
-    """A function from samples to predictions `(n, m)`, of classes probabilities or a one in one column."""
+    """A function from samples to predictions `(n, m)`, of classes probabilities or a one in one column.
+
+    Raises:
+        DataError: the model is none, or lacks the method that the loss needs.
+    """
+    if isinstance(model, type) or not all(hasattr(model, name) for name in ("get_params", "fit")):
+        given = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+        raise DataError(f"model is {given}: give an estimator of scikit-learn's habits, with get_params and fit")
     if classes is not None and (y == y[0]).all():
         # Which some models refuse to learn.
         only = np.eye(len(classes))[codes(classes, y[:1])]
@@ -91,6 +98,8 @@ def fitted(
     if one.get_params().get("random_state", 0) is None:
         one.set_params(random_state=seed)
     one.fit(x, y)
+    if (classes is None or loss == "zero-one") and not hasattr(one, "predict"):
+        raise DataError(f"{type(one).__name__} has no predict: give another model")
     if classes is None:
         return lambda samples: np.asarray(one.predict(samples), dtype=np.float64).reshape(len(samples), -1)
     if loss == "zero-one":

@@ -163,7 +163,7 @@ def decomposition_curve(
         settings: further arguments of `decompose`.
 
     Raises:
-        DataError: no model, or what `decompose` refuses.
+        DataError: no model, no mapping, or what `decompose` refuses.
 
     Example:
         >>> from sklearn.neighbors import KNeighborsRegressor
@@ -173,6 +173,8 @@ def decomposition_curve(
         >>> bool((np.diff(curve.bias2) < 0).all())
         True
     """
+    if not isinstance(models, Mapping):
+        raise DataError(f"models is a {type(models).__name__}: give a dict, {{place on the axis: model}}")
     if not models:
         raise DataError("there is no model: give at least one")
     places = sorted(models)
