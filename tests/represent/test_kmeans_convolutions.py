@@ -9,6 +9,7 @@ from sklearn.linear_model import RidgeClassifier
 
 from attar.represent import kmeans_convolutions as room
 from attar.represent.kmeans_convolutions import KMeansConvolutions
+from attar.represent.random_convolutions import RandomConvolutions
 from tests.represent.test_random_convolutions import samples
 
 
@@ -120,3 +121,10 @@ def test_it_tells_rhythms_apart() -> None:
     x = np.sin(time * np.where(y, 0.5, 0.7)[:, None] + phase) + 0.5 * rng.standard_normal((80, 60))
     z = KMeansConvolutions(32, random_state=0).fit_transform(x[:, None].astype(np.float32))
     assert RidgeClassifier(10.0).fit(z[:40], y[:40]).score(z[40:], y[40:]) > 0.9
+
+
+def test_of_samples_shorter_than_a_filter_nothing_is_learnt() -> None:
+    for steps, same in ((8, True), (9, False)):
+        x = samples((2, steps))
+        a, b = (one(16, random_state=0).fit_transform(x) for one in (KMeansConvolutions, RandomConvolutions))
+        assert np.array_equal(a, b) == same

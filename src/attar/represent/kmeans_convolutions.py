@@ -64,7 +64,8 @@ class KMeansConvolutions(RandomConvolutions):
         q = W p / ‖W p‖,  c_k ← Σ_{q: k = argmax_j c_j · q} q / ‖…‖,  W = (Σ + ε λ_max I)^{−1/2},  filter = W c_k
 
     where Σ is the covariance of the pieces and λ_max its largest eigenvalue. The filter that answers strongest in its
-    group is then the cluster that a place belongs to.
+    group is then the cluster that a place belongs to. Where fewer than eight pieces vary, and in samples shorter than a
+    filter, as series of up to 8 steps are, the filters stay those of `RandomConvolutions`, to the bit.
 
     References:
         Coates and Ng, Learning Feature Representations with K-means, 2012,
