@@ -283,6 +283,9 @@ class TestHostileInput:
             DataError, match=r"samples of shape \(4, 16\), but Restorer is expecting samples of shape \(8, 8\)"
         ):
             restorer.denoise(np.zeros((2, 4, 16)), 0.1)
+        for ask, shape in ((lambda x: restorer.denoise(x, 0.1), (8, 8)), (restorer.upscale, (4, 4))):
+            with pytest.raises(DataError, match=r"of a sample: one sample alone has n = 1, give X\[None\]"):
+                ask(np.zeros(shape))
         with pytest.raises(DataError, match="mask"):
             restorer.inpaint(SAMPLES["image"], np.zeros((8, 8)))
         for shape in [(3, 8), (2, 40, 8, 8)]:

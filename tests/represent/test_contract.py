@@ -152,6 +152,12 @@ class TestContract:
             with pytest.raises(ValueError, match="is expecting samples of shape"):
                 estimator.transform(x.reshape(len(x), -1))
 
+    def test_one_sample_alone_is_told_from_many(self, make, kind, grid) -> None:
+        estimator = make().fit(samples(kind))
+        if kind != "table":
+            with pytest.raises(DataError, match="one sample alone has n = 1"):
+                estimator.transform(samples(kind)[0])
+
     def test_infinite_and_empty_are_refused(self, make, kind, grid) -> None:
         x = samples(kind)
         with pytest.raises(ValueError, match="0 sample"):

@@ -17,7 +17,7 @@ from attar._settings import check_amounts, check_counts, check_positive
 from attar.data.dataset import Floats
 from attar.errors import DataError
 from attar.kinds import kind_of
-from attar.kinds.samples import as_features, as_floats, hold_shape
+from attar.kinds.samples import as_features, as_floats, hold_alone, hold_shape
 from attar.training.modes import seeded, usual_defaults
 
 if TYPE_CHECKING:
@@ -201,6 +201,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         kind = self.kind_
         half = tuple(kind.restore(kind.halved(kind.preprocess()(torch.zeros(1, *self.shape_)))).shape[1:])
         x: Floats = as_floats(self, X, dtype=np.float32, ensure_all_finite="allow-nan")
+        hold_alone(x, half)
         if x.shape[1:] != half:
             raise DataError(f"X has samples of shape {x.shape[1:]}; upscale to {self.shape_} needs {half}")
         out = np.empty((len(x), *self.shape_), dtype=np.float32)

@@ -59,12 +59,25 @@ def as_features(estimator: Any, X: npt.ArrayLike, *, reset: bool, **options: Any
     """As `as_floats`; the number of values of a sample, and the names of columns, are remembered or compared.
 
     Raises:
-        ValueError: as `as_floats`; without `reset`, other columns than those remembered.
+        ValueError: as `as_floats`; without `reset`, one sample alone, or other columns than those remembered.
     """
     x = as_floats(estimator, X, **options)
+    # Of series of one channel, (n, steps) is a form of (n, 1, steps), and one of them no sample alone.
+    if not reset and x[0].size != getattr(estimator, "n_features_in_", x[0].size):
+        hold_alone(x, estimator.shape_)
     # On the flat view, so that scikit-learn counts every value of a sample as a feature.
     validate_data(estimator, X if x.ndim == 2 else x.reshape(len(x), -1), reset=reset, skip_check_array=True)
     return x
+
+
+def hold_alone(x: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
+    """Refuse one sample that is given in place of samples of this shape.
+
+    Raises:
+        DataError: it is one.
+    """
+    if x.shape == tuple(shape):
+        raise DataError(f"X has the shape {x.shape} of a sample: one sample alone has n = 1, give X[None]")
 
 
 def lost_in_float32(estimator: Any, X: npt.ArrayLike, x: npt.NDArray[Any]) -> list[str]:
