@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from attar.deploy.onnx import export
 from attar.deploy.session import load
 from attar.errors import DataError
 from attar.kinds.text import Text
-from attar.represent import TfIdf
+from attar.represent import Raw, SimCLR, TfIdf
 
 RNG = np.random.default_rng(0)
 WORDS = np.array(["ant", "bee", "cow", "dog", "eel", "fox", "gnu", "hen"])
@@ -120,6 +122,23 @@ def test_the_file_equals_the_module(dataset, kind, dim, tmp_path):
         expected = whole(torch.tensor(dataset.x)).numpy()
     for batch in (dataset.x, [*TEXTS, None]):
         np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(batch), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make", [TfIdf, partial(Raw, kind="text"), partial(SimCLR, kind="text"), partial(SimCLR, kind=Text((4,), 9))]
+)
+@pytest.mark.parametrize(("wrong", "said"), [(0.5, "0.5"), (-3.0, "-3")])
+def test_what_is_no_id_of_a_token_is_refused(make, wrong, said):
+    ids = np.array([[3, 4, 5, np.nan], [6, 7, 3, 4], [3, 4, 5, 6]])
+    bad = ids.copy()
+    bad[1, 2] = wrong
+    small = {"epochs": 0, "width": 4} if "SimCLR" in str(make) else {}
+    fitted = make(**small).fit(ids)
+    for refuse in (fitted.transform, make(**small).fit):
+        with pytest.raises(DataError, match=f"X: text 1 has {said}, which is no id of a token"):
+            refuse(bad)
+    # As padding, and as ids that no text of those learnt from has.
+    assert np.isfinite(fitted.transform(ids + 100)).all()
 
 
 def test_what_is_no_code_is_refused():

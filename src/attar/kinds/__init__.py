@@ -72,6 +72,16 @@ def name_by_axes(x: npt.NDArray[Any]) -> str:
     return "table" if x.ndim == 2 else "image" if square or x.ndim == 4 else "series"
 
 
+def hold_values(kind: str | Kind | None, x: npt.NDArray[Any]) -> None:
+    """Refuse raw samples whose values are none of the kind that they are said to be.
+
+    Raises:
+        DataError: they are not, or there is no such kind.
+    """
+    if kind is not None:
+        (of(kind) if isinstance(kind, str) else kind).hold_values(x)
+
+
 def with_channel(kind: str | Kind | None, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Raw samples, with the axis of the channel where series of a single one leave it out.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from typing import ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,15 @@ class Kind(Parts, Restorable, Translated, ABC):
     @abstractmethod
     def learn(cls, x: Floats, columns: Sequence[Column] = ()) -> Self:
         """Learn the statistics of raw samples `(n, *shape)`; `columns` describe those of a table."""
+
+    @classmethod
+    def hold_values(cls, x: npt.NDArray[np.floating[Any]]) -> None:
+        """Refuse raw samples whose values are none of the kind.
+
+        Raises:
+            DataError: they are not.
+        """
+        del x
 
     @abstractmethod
     def preprocess(self) -> nn.Module:

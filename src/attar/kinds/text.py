@@ -8,10 +8,11 @@ from functools import cached_property
 from html import escape
 from itertools import accumulate, takewhile
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from unicodedata import east_asian_width
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -70,6 +71,17 @@ class Text(Kind):
         tokenizer = columns[0].tokenizer if columns else ""
         largest = int(np.nanmax(x, initial=MASK)) + 1
         return cls(tuple(x.shape[1:]), Tokenizer(tokenizer).size if tokenizer else max(largest, _FIRST + 1), tokenizer)
+
+    @classmethod
+    def hold_values(cls, x: npt.NDArray[np.floating[Any]]) -> None:
+        """Ids are whole numbers from 0, or NaN; they may be beyond the vocabulary, as padding is."""
+        with np.errstate(invalid="ignore"):
+            wrong = (x < 0) | (x != np.rint(x)) & ~np.isnan(x)
+        if wrong.any():
+            raise DataError(
+                f"X: text {int(np.argwhere(wrong)[0, 0])} has {x[wrong][0]:g}, which is no id of a token: give whole "
+                "numbers from 0, and NaN for padding, as attar.data.arrays.from_arrays makes them of texts"
+            )
 
     def preprocess(self) -> nn.Module:
         """Raw texts to normalised ones; an id beyond the vocabulary counts as padding."""

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from attar._fitted import unchanged_on_failure
 from attar.data.held import plain
-from attar.kinds import with_channel
+from attar.kinds import hold_values, with_channel
 from attar.kinds.samples import as_features, hold_graph, hold_shape, lost_in_float32
 from attar.represent._parts import FloatArray
 from attar.training.memory import kept_memory
@@ -132,6 +132,7 @@ class Representation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         )
         x = with_channel(getattr(self, "kind", None), hold_graph(self, X, x, reset=reset))
         hold_shape(self, x, reset=reset)
+        hold_values(getattr(self, "kind", None), x)
         if reset and np.float64 not in self._dtypes:
             for note in lost_in_float32(self, X, x):
                 warnings.warn(f"{type(self).__name__}: {note}", stacklevel=3)
