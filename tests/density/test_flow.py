@@ -64,6 +64,30 @@ def test_of_normal_samples_it_is_the_normal_density() -> None:
     assert p.score(test) == pytest.approx(Gaussian(None).fit(x).score(test), abs=0.03)
 
 
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_before_training_it_is_the_normal_density(d: int) -> None:
+    x = np.random.default_rng(0).exponential(size=(300, d))
+    flow = Flow(transforms=3, width=8, steps=1, lr=1e-12, random_state=0).fit(x)
+    np.testing.assert_allclose(flow.score_samples(x), Gaussian(None).fit(x).score_samples(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_what_is_kept_is_not_worse_than_where_it_began(d: int) -> None:
+    x = samples(300, d)
+    for lr in (1e-3, 1.0):
+        flow = Flow(transforms=1, width=8, steps=30, lr=lr, random_state=0).fit(x)
+        order = np.random.RandomState(0)
+        order.randint(2**31 - 1)
+        held_out = x[order.permutation(len(x))[: len(x) // 10]]
+        assert flow.score(held_out) >= Gaussian(None).fit(x).score(held_out) - 0.02
+
+
+def test_one_column_is_as_likely_as_under_the_density_it_has() -> None:
+    x, test = (np.random.default_rng(seed).standard_normal((800, 1)) * 3 + 5 for seed in (0, 1))
+    flow = Flow(steps=100, random_state=0).fit(x)
+    assert flow.score(test) == pytest.approx(Gaussian(None).fit(x).score(test), abs=0.02)
+
+
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zuko.flows", None)
     with pytest.raises(MissingExtraError, match=r"attar\[density\]"):
