@@ -146,7 +146,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         check_is_fitted(self)
         # Without the random weights of a new layer, for which the caller's random state would be drawn from.
-        module = torch.nn.utils.skip_init(torch.nn.Linear, self.coef_.shape[1], len(self.classes_))
+        module: nn.Linear = torch.nn.utils.skip_init(torch.nn.Linear, self.coef_.shape[1], len(self.classes_))
         with torch.no_grad():
             module.weight.copy_(torch.tensor(self.coef_))
             module.bias.copy_(torch.tensor(self.intercept_))

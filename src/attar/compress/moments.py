@@ -133,7 +133,8 @@ def _projection(covariance: Tensor) -> Tensor:
         return torch.diag(varies.to(covariance.dtype))
     values, axes = torch.linalg.eigh(covariance)
     spanned = axes[:, values > least]
-    return spanned @ spanned.T
+    within: Tensor = spanned @ spanned.T
+    return within
 
 
 def _widest(covariance: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ def to_float32(
     _refuse_absent(low, kind, columns, where)
     notes = _constant(low, high, kind, columns)
     if x.dtype.itemsize > 2 and x.dtype != np.float32:
-        notes += _coarse(low, high, kind, columns)
+        notes += coarse(low, high, kind, columns)
     return np.ascontiguousarray(x, dtype=np.float32), notes
 
 
@@ -258,19 +258,31 @@ def _blurred(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> tup
     return np.flatnonzero((high > low) & (high - low < _LEVELS * step) & (size >= 2**24 * (high - low) / _LEVELS)), step
 
 
-def _coarse(
-    low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], kind: str, columns: Sequence[Column]
+def coarse(
+    low: npt.NDArray[np.float64],
+    high: npt.NDArray[np.float64],
+    kind: str,
+    columns: Sequence[Column],
+    remedy: str = ", or write dates as the time since the first",
 ) -> list[str]:
-    coarse, step = _blurred(low, high)
-    if not len(coarse):
+    """What lies so far from zero that float32 blurs its changes: a note, or none.
+
+    Arguments:
+        low, high: of `extremes`.
+        kind: of the samples.
+        columns: of a table, or channels; none where nobody knows them.
+        remedy: what else to do with a column of a table than to subtract its mean.
+    """
+    far, step = _blurred(low, high)
+    if not len(far):
         return []
     if kind == "image":
-        lie, their = inflected(len(coarse), "value lies", "values lie"), inflected(len(coarse), "its", "their")
-        return [f"{len(coarse)} pixel {lie} so far from zero that float32 blurs {their} changes: subtract {their} mean"]
-    i = int(coarse[0])
-    more = f" and {len(coarse) - 1} more" if len(coarse) > 1 else ""
+        lie, their = inflected(len(far), "value lies", "values lie"), inflected(len(far), "its", "their")
+        return [f"{len(far)} pixel {lie} so far from zero that float32 blurs {their} changes: subtract {their} mean"]
+    i = int(far[0])
+    more = f" and {len(far) - 1} more" if len(far) > 1 else ""
     least, most, between = (float(side.ravel()[i]) for side in (low, high, step))
-    mend = ", or write dates as the time since the first" if kind == "table" else ""
+    mend = remedy if kind == "table" else ""
     return [
         f"{name_of(i, kind, columns)}{more} changes by {most - least:.3g} at {(least + most) / 2:.4g}, where float32"
         f" has steps of {between:.3g} and blurs it: subtract its mean{mend}"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_array, validate_data
 
-from attar.data.checks import _coarse, extremes
+from attar.data.checks import coarse, extremes
 from attar.data.dataset import Column
 from attar.data.graphs import is_graph
 from attar.data.held import plain
@@ -100,8 +100,7 @@ def lost_in_float32(estimator: Any, X: npt.ArrayLike, x: npt.NDArray[Any]) -> li
     columns = []
     if given.ndim == 2:
         columns = [Column(str(one)) for one in getattr(estimator, "feature_names_in_", range(given.shape[1]))]
-    remedy = "first, in float64" + (", as StandardScaler does" if name == "table" else "")
-    return [f"{note} {remedy}" for note in _coarse(*extremes(given, name), name, columns)]
+    return coarse(*extremes(given, name), name, columns, remedy=" first, in float64, as StandardScaler does")
 
 
 def hold_graph(estimator: Any, X: npt.ArrayLike, x: npt.NDArray[Any], *, reset: bool) -> npt.NDArray[Any]:
