@@ -187,7 +187,7 @@ def test_a_network_is_trained_for_fewer_and_for_more_steps() -> None:
     x[:, 0] += 3 * codes
     job, chosen = given(40, name="from scratch", components=None)
     job.x, job.kind, job.at_once = x, kinds.of("table").learn(x), 64
-    job.plan, job.meta = SimpleNamespace(tune_steps=20), SimpleNamespace(classes=("a", "b"))
+    job.plan, job.meta = SimpleNamespace(tune_steps=20, device="cpu"), SimpleNamespace(classes=("a", "b"))
     found = curves(standing(job, chosen))
     assert set(found) == {"steps"}
     assert found["steps"].curve.axis.tolist() == [5, 10, 20, 40]

@@ -25,9 +25,9 @@ def draw(
     side: Side = None,
     strict: Strict = False,
 ) -> None:
-    """Draw which samples to label: at random, and spread over all of them.
+    """Draw which samples to label, spread over all of them.
 
-    Labels of such samples teach more than those of as many drawn without a look.
+    Each is as likely drawn as any other. Their labels teach more than those of as many drawn without a look.
     """
     from attar.drawing import draw as draw_samples
 
