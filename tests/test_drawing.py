@@ -64,6 +64,42 @@ def test_the_command_says_what_to_do_next_and_overwrites_nothing(folder, tmp_pat
     assert out.read_bytes() == before
 
 
+def test_the_command_that_is_told_keeps_what_was_asked(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.random(30), "outcome": ["x", "y", None] * 10})
+    frame.to_csv("t.csv", index=False)
+    result = CliRunner().invoke(app, ["draw", "t.csv", "-n", "5", "--label-column", "outcome", "--kind", "table"])
+    assert result.stdout.endswith("attar fit t.csv --labels labels.csv --label-column outcome --kind table\n")
+    dataset = read("t.csv", labels=Path("labels.csv"), label_column="outcome", kind="table")
+    assert [column.name for column in dataset.columns] == ["a"]
+    assert (dataset.y >= 0).sum() == 20
+
+
+def test_groups_of_a_file_of_labels_are_kept(tmp_path) -> None:
+    x = tmp_path / "x.csv"
+    x.write_text("id,size\n" + "".join(f"s{i},{i % 7}\n" for i in range(20)))
+    labels = tmp_path / "labels.csv"
+    labels.write_text("id,label,patient\n" + "".join(f"s{i},{'ab'[i % 2]},p{i // 4}\n" for i in range(12)))
+    more = draw(x, 3, labels=labels).write(tmp_path / "more.csv")
+    assert [line["group"] for line in lines_of(more)] == [f"p{i // 4}" for i in range(12)] + [""] * 3
+    before, after = (read(str(x), labels=path).groups[:12].tolist() for path in (labels, more))
+    assert before == after
+
+
+def test_a_file_that_would_not_read_back_is_not_written(folder, tmp_path) -> None:
+    for name in ("None", "cat", "unlabelled"):
+        (tmp_path / "cls" / name).mkdir(parents=True)
+        for i, path in enumerate(sorted(folder.iterdir())[:4]):
+            shutil.copy(path, tmp_path / "cls" / name / f"{i}.png")
+    with pytest.raises(DataError, match="the class 'None' would read as no label there; call it otherwise"):
+        draw(tmp_path / "cls", 2).write(tmp_path / "labels.csv")
+    twice = tmp_path / "twice.csv"
+    twice.write_text("id,a\np0,1\np0,2\np1,3\n")
+    with pytest.raises(DataError, match="2 samples are called 'p0', and a label would be of all of them"):
+        draw(twice, 1)
+
+
 def test_texts_stand_beside_their_ids(tmp_path) -> None:
     texts = [f'{word} number {i},\nwith "quotes"' for i in range(20) for word in ("one", "another")]
     drawn = draw(texts, 4)

@@ -102,8 +102,6 @@ def test_what_cannot_be_judged_is_refused(tmp_path, images) -> None:
     np.savez(tmp_path / "bare.npz", x=np.zeros((3, 8, 8)))
     with pytest.raises(LabelError, match="no sample is labelled"):
         evaluate(images.folder / "model.onnx", str(tmp_path / "bare.npz"))
-    with pytest.raises(LabelError, match="give one of the two"):
-        evaluate(images.folder / "model.onnx", "bare.npz", labels="a.csv", label_column="y")
 
 
 def test_labels_that_are_typed_otherwise_than_the_model_s_classes_are_said(tmp_path, images) -> None:

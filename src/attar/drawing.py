@@ -16,6 +16,7 @@ from attar._settings import check_count
 from attar.adapt.pivotal import well_spread
 from attar.data.arrays import from_arrays
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
+from attar.data.labels import MISSING
 from attar.data.sources import read
 from attar.data.split import some
 from attar.errors import DataError, LabelError
@@ -40,10 +41,12 @@ class Drawn:
     Arguments:
         dataset: all samples, with the labels that there are.
         rows: indices of those drawn `(n,)`, ascending.
+        grouped: whether a file of labels had said which samples belong together.
     """
 
     dataset: Dataset
     rows: Ints
+    grouped: bool = False
 
     @property
     def ids(self) -> list[str]:
@@ -51,25 +54,35 @@ class Drawn:
         return [str(name) for name in self.dataset.ids[self.rows]]
 
     def write(self, path: str | Path) -> Path:
-        """Write a file of labels to fill in: what has a label already, and those drawn, with none; texts beside them.
+        """Write a file of labels to fill in: what has a label already, and those drawn, with none.
+
+        Groups stand beside them where the file of labels had some, and texts.
 
         Raises:
-            DataError: there is a file of that name, which may hold labels.
+            DataError: there is a file of that name, which may hold labels; or a class has a name that means none there.
         """
         path, dataset = Path(path), self.dataset
         if path.exists():
             raise DataError(
                 f"{path}: there already; give another --out, and --labels {path} to draw beside what it holds"
             )
+        none = next((name for name in dataset.classes if name in MISSING), None)
+        if none is not None:
+            raise DataError(f"{path}: the class '{none}' would read as no label there; call it otherwise")
         known = np.flatnonzero(dataset.y != UNLABELLED)
-        named = [dataset.classes[code] for code in dataset.y[known]] + [""] * len(self.rows)
         rows = np.concatenate([known, self.rows])
-        texts = _texts(dataset, rows)
+        columns: dict[str, list[Any]] = {
+            "id": dataset.ids[rows].tolist(),
+            "label": [dataset.classes[code] for code in dataset.y[known]] + [""] * len(self.rows),
+        }
+        if self.grouped and dataset.groups is not None:
+            columns["group"] = [dataset.group_names[group] for group in dataset.groups[rows]]
+        if texts := _texts(dataset, rows):
+            columns["text"] = texts
         file = io.StringIO(newline="")
         lines = csv.writer(file)
-        lines.writerow(["id", "label", *(["text"] if texts else [])])
-        columns: list[Any] = [dataset.ids[rows].tolist(), named, *([texts] if texts else [])]
-        lines.writerows(zip(*columns, strict=True))
+        lines.writerow(columns)
+        lines.writerows(zip(*columns.values(), strict=True))
         write_whole(path, file.getvalue().encode())
         return path
 
@@ -106,7 +119,7 @@ def draw(
         The samples drawn. A test part of the source's own is left alone.
 
     Raises:
-        DataError: the source cannot be read, or has fewer samples without a label.
+        DataError: the source cannot be read, has fewer samples without a label, or two of one name.
         LabelError: the labels cannot be read.
 
     Example:
@@ -123,13 +136,20 @@ def draw(
         where, dataset = "x", from_arrays(source, kind=kind)
     else:
         raise LabelError("x: labels are read for a file or a folder; give one as the source, or leave them away")
+    if len(np.unique(dataset.ids)) < len(dataset):
+        names, counts = np.unique(dataset.ids, return_counts=True)
+        raise DataError(
+            f"{where}: {counts.max()} samples are called '{names[counts.argmax()]}', and a label would be of all of "
+            "them; give each an id of its own, or call the column otherwise, so that rows are numbered"
+        )
     unlabelled = dataset.trained[dataset.y[dataset.trained] == UNLABELLED]
     if n > len(unlabelled):
         raise DataError(f"{where}: {n:,} samples to draw, and {len(unlabelled):,} without a label; ask for fewer")
     looked_at = unlabelled[some(len(unlabelled), max(n, _MOST), seed)]
     learnt = kinds.of(dataset.kind).learn(dataset.x, dataset.columns)
     points = _points(learnt, dataset.x[looked_at], seed)
-    return Drawn(dataset, looked_at[well_spread(points, n, random_state=seed)])
+    grouped = labels is not None and dataset.grouped
+    return Drawn(dataset, looked_at[well_spread(points, n, random_state=seed)], grouped)
 
 
 def _points(kind: Kind, x: Floats, seed: int) -> Floats:

@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits, load_wine
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -100,6 +100,20 @@ def test_nine_intervals_in_ten_hold_for_heads_that_learn_from_unlabelled_samples
     assert held >= 7  # fewer are no chance: of ten that hold in nine of ten, 1 in 80
 
 
+def test_an_answer_that_is_no_class_is_wrong() -> None:
+    class Refuses(Asked):
+        def predict(self, X):
+            return np.full(len(X), -1)
+
+    assert estimated_accuracy(Refuses(), X, Y)[0] == 0
+
+
+def test_samples_of_no_group_are_by_themselves() -> None:
+    alone = estimated_accuracy(MODEL, X, Y, groups=np.arange(len(X)))
+    assert estimated_accuracy(MODEL, X, Y, groups=[None] * len(X)) == alone
+    assert estimated_accuracy(MODEL, X, Y, groups=np.full(len(X), np.nan)) == alone
+
+
 def test_a_class_with_one_label_is_not_judged_and_nothing_is_known_where_all_are_so() -> None:
     assert estimated_accuracy(DummyClassifier(), np.zeros((2, 1)), [0, 1]) == (0.0, (0.0, 1.0))
 
@@ -109,7 +123,11 @@ def test_what_cannot_be_judged_is_refused() -> None:
         estimated_accuracy(MODEL, X, np.zeros(len(X), int))
     with pytest.raises(LabelError, match="178 samples but 3 labels"):
         estimated_accuracy(MODEL, X, [0, 1, 2])
-    with pytest.raises(DataError, match=r"178 samples but groups of shape \(2,\)"):
+    with pytest.raises(DataError, match=r"groups: 178 samples but groups of shape \(2,\)"):
         estimated_accuracy(MODEL, X, Y, groups=[0, 1])
+    with pytest.raises(DataError, match="Ridge answers with numbers: give a classifier"):
+        estimated_accuracy(Ridge(), X, Y)
+    with pytest.raises(DataError, match="Pipeline takes -1 for a class, and learns nothing from unlabelled samples"):
+        estimated_accuracy(MODEL, X, np.where(np.arange(len(Y)) % 2, Y, -1))
     with pytest.raises(DataError, match="folds is 1"):
         estimated_accuracy(MODEL, X, Y, folds=1)

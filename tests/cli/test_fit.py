@@ -197,10 +197,10 @@ def two_ways_of_drawing(_):
     return "digits", ["--labels-per-class", "3", "--label-fraction", "0.1"], "give one of the two"
 
 
-def two_sources_of_labels(at):
+def two_sources_of_groups(at):
     table(at / "t.csv", 2)
-    (at / "labels.csv").write_text("id,label\n0,a\n1,b\n")
-    return "t.csv", ["--labels", "labels.csv", "--label-column", "label"], "give one of the two"
+    (at / "groups.csv").write_text("id,group\n0,a\n1,b\n")
+    return "t.csv", ["--groups", "groups.csv", "--group-column", "label"], "give one of the two"
 
 
 def unknown_label_column(at):
@@ -229,7 +229,7 @@ BAD = [
     no_labels_drawn,
     impossible_holdout,
     two_ways_of_drawing,
-    two_sources_of_labels,
+    two_sources_of_groups,
     unknown_label_column,
     unknown_kind,
 ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -33,12 +34,16 @@ def test_a_column_of_groups_beside_labels_is_found_by_its_name(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("filename,label,PatientID\na,cat,7\nb,,\n")
     assert read_labels(path) == ({"a": "cat", "b": None}, [])
-    assert groups_beside(path) == ("PatientID", {"a": "7", "b": None}) == ("PatientID", read_labels(path, "group")[0])
+    assert groups_beside(path) == {"PatientID": {"a": "7", "b": None}} == {"PatientID": read_labels(path, "group")[0]}
     for text in ("filename,label,patients\na,cat,7\n", "a,cat\n", "patient,label\na,cat\n"):
         path.write_text(text)
-        assert groups_beside(path) is None
+        assert groups_beside(path) == {}
+    # A line without the cell, and a second one of the same sample, do not switch groups off.
+    path.write_text("filename,label,site,patient\na,cat,x,7\nb,dog\na,cat,,\n")
+    assert groups_beside(path) == {"site": {"a": "x", "b": None}, "patient": {"a": "7", "b": None}}
     path.write_text("filename,label,patient\na,cat,7\na,cat,8\n")
-    assert groups_beside(path) is None
+    with pytest.raises(LabelError, match=r"line 3: 'a' is of '7' and of '8' by column 'patient'; keep one of them, or"):
+        groups_beside(path)
 
 
 def grouped(tmp_path, patients, header="id,label,patient"):
@@ -81,6 +86,18 @@ def test_a_column_that_says_nothing_of_what_belongs_together_makes_no_groups(tmp
     dataset = read(str(tmp_path / "x.csv"), labels=grouped(tmp_path, patients, header))
     assert not dataset.grouped
     assert not any("groups" in note for note in dataset.notes)
+
+
+def test_of_two_columns_of_groups_the_finer_counts_and_both_are_named(tmp_path):
+    lines = [f"x,{patient}" for patient in ("ann", "ann", "bob", "bob")] + ["y,cid", "y,cid"]
+    dataset = read(str(tmp_path / "x.csv"), labels=grouped(tmp_path, lines, "id,label,site,patient"))
+    assert dataset.groups.tolist() == [0, 0, 1, 1, 2, 2]
+    assert any("column 'patient' of labels.csv is taken for the groups, and 'site' is not" in n for n in dataset.notes)
+
+
+def test_lost_zeros_of_ids_are_told():
+    with pytest.raises(LabelError, match="zeros in front were lost"):
+        match_labels({"4": "a"}, ["0004", "0021"], Path("labels.csv"))
 
 
 def test_a_group_column_of_a_folder_is_told_where_groups_are_read_from(tmp_path):

@@ -106,8 +106,10 @@ def test_a_labels_file_replaces_other_labels(tmp_path):
     assert [c.name for c in dataset.columns] == ["a"]
     assert any("set aside" in note for note in dataset.notes)
     assert any("1 label is 'NA'" in note for note in dataset.notes)
-    with pytest.raises(LabelError, match="give one of the two"):
-        read(str(tmp_path / "t.csv"), labels=tmp_path / "l.csv", label_column="label")
+    # A column that holds labels is no feature beside a file of them.
+    other = read(str(tmp_path / "t.csv"), labels=tmp_path / "l.csv", label_column="a")
+    assert [c.name for c in other.columns] == ["label"]
+    assert other.classes == ("w",)
     with pytest.raises(LabelError, match="no such labels file"):
         read("digits", labels=tmp_path / "none.csv")
 

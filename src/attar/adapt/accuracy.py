@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.utils import _safe_indexing
 
 from attar._settings import check_count
 from attar.adapt.intervals import Interval, estimate
 from attar.adapt.validate import Indices, correctness, cross_validate
-from attar.data.dataset import UNLABELLED, Doubles
+from attar.data.dataset import UNLABELLED, Doubles, Ints
+from attar.data.groups import numbered
 from attar.data.held import plain
 from attar.data.labels import encode_labels
 from attar.errors import DataError, LabelError
@@ -39,8 +40,8 @@ def estimated_accuracy(
         X: samples, as it takes them.
         y: labels `(n,)`, -1, None, NaN or "" where unlabelled. Where some are, the estimator is one that learns from
             unlabelled samples too, as `SelfTrainedProbe` does: it is given all samples, and -1 for what is held out.
-        groups: of each sample `(n,)`, such as a patient: samples of one are held out together, and what is estimated is
-            the accuracy on new ones.
+        groups: of each sample `(n,)`, such as a patient, None where it is by itself: samples of one are held out
+            together, and what is estimated is the accuracy on new ones.
         balanced: whether each class counts the same, or each sample.
         folds: stratified; with up to ten groups, one for each.
         repeats: of cross-validation, each with other folds.
@@ -51,7 +52,8 @@ def estimated_accuracy(
 
     Raises:
         LabelError: there are labels of fewer than two classes, or not one for each sample.
-        DataError: there is not a group for each sample, or a setting is out of its range.
+        DataError: there is not a group for each sample, a setting is out of its range, or the estimator is a regressor,
+            or takes -1 for a class.
 
     Example:
         >>> from sklearn.datasets import load_wine
@@ -69,26 +71,34 @@ def estimated_accuracy(
         raise LabelError(f"{n:,} samples but {len(encoded):,} labels; give one for each, -1 where unlabelled")
     if len(classes) < 2:
         raise LabelError("y has labels of fewer than two classes; label samples of at least two")
-    together = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    if together is not None and together.shape != (n,):
-        raise DataError(f"{n:,} samples but groups of shape {together.shape}; give one for each")
+    if is_regressor(estimator):
+        raise DataError(f"{type(estimator).__name__} answers with numbers: give a classifier")
+    together = None if groups is None else numbered(plain(groups), n, "groups")[0]
     known = np.flatnonzero(encoded != UNLABELLED)
     codes, some = encoded[known], _safe_indexing(X, known)
 
     def answer(parts: list[Indices]) -> list[Doubles]:
-        return [_answered(estimator, X, encoded, known[part], some, len(classes)) for part in parts]
+        said = [_answered(estimator, X, encoded, known[part], some) for part in parts]
+        # What is none of the classes is wrong.
+        wrong = (codes + 1) % len(classes)
+        return [np.eye(len(classes))[np.where(np.isin(one, codes), one, wrong).astype(int)] for one in said]
 
     together = None if together is None else together[known]
     held_out = cross_validate(answer, codes, folds=folds, repeats=repeats, seed=random_state, together=together)
     return estimate(correctness(held_out, codes), together, classes=codes if balanced else None)
 
 
-def _answered(estimator: Any, X: Any, y: npt.NDArray[Any], part: Indices, asked: Any, n_classes: int) -> Doubles:
-    """Which class each sample asked about is given, as `(n, n_classes)`, after learning from part of the labels."""
+def _answered(estimator: Any, X: Any, y: Ints, part: Indices, asked: Any) -> npt.NDArray[Any]:
+    """The class that each sample asked about is given, after learning from part of the labels."""
     learnt = clone(estimator)
     if (y == UNLABELLED).any():
         learnt.fit(X, np.where(np.isin(np.arange(len(y)), part), y, UNLABELLED))
+        if UNLABELLED in getattr(learnt, "classes_", ()):
+            raise DataError(
+                f"{type(learnt).__name__} takes -1 for a class, and learns nothing from unlabelled samples: give those "
+                "with a label alone"
+            )
     else:
         learnt.fit(_safe_indexing(X, part), y[part])
-    answers: Doubles = np.eye(n_classes)[np.asarray(learnt.predict(asked)).astype(int)]
+    answers: npt.NDArray[Any] = np.asarray(learnt.predict(asked))
     return answers

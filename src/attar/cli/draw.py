@@ -39,4 +39,6 @@ def draw(
         for note in drawn.dataset.notes:
             typer.echo(f"note: {note}", err=True)
         typer.echo(f"{path}: {n:,} of {len(drawn.dataset):,} samples to label; fill in the column label, then")
-        typer.echo(shlex.join(["attar", "fit", source, "--labels", str(path)]))
+        asked = {"--label-column": label_column, "--kind": kind, "--side": side}
+        said = [part for name, value in asked.items() if value is not None for part in (name, str(value))]
+        typer.echo(shlex.join(["attar", "fit", source, "--labels", str(path), *said, *["--strict"] * strict]))

@@ -73,23 +73,39 @@ def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None],
     return labels, [*foreign(path, encoding), *words_for_none(found, MISSING)]
 
 
-def groups_beside(path: Path) -> tuple[str, dict[str, str | None]] | None:
-    """The groups in a third column of a file of labels, which its header line names.
+def groups_beside(path: Path) -> dict[str, dict[str, str | None]]:
+    """The groups in further columns of a file of labels, which its header line names.
 
     Arguments:
         path: of a file of labels.
 
     Returns:
-        The name of the column, and the group of each id; None where there is no such column, or an id has two groups.
+        By the name of each such column, the group of each id, None where it has none.
+
+    Raises:
+        LabelError: an id has two groups.
     """
-    first = _rows(path, "label")[0][0][1]
+    (_, first), *lines = _rows(path, "label")[0]
     cells = [*map(_plain, first)]
-    name = next((cell.strip() for cell, plain in zip(first, cells) if plain in _GROUPS), None)
-    if name is None or not (_IDS & {*cells} and _LABELS & {*cells}):
-        return None
-    with suppress(LabelError):
-        return name, read_labels(path, "group")[0]
-    return None
+    if not (_IDS & {*cells} and _LABELS & {*cells}):
+        return {}
+    at_id = next(i for i, cell in enumerate(cells) if cell in _IDS)
+    found: dict[str, dict[str, str | None]] = {}
+    for at, name in enumerate(map(str.strip, first)):
+        if cells[at] not in _GROUPS:
+            continue
+        groups: dict[str, str | None] = {}
+        for line, row in lines:
+            key, value = row[at_id].strip(), row[at].strip() if at < len(row) else ""
+            group, before = None if value in MISSING else value, groups.get(key)
+            if group is not None and before not in (None, group):
+                raise LabelError(
+                    f"{path}, line {line}: '{key}' is of '{before}' and of '{group}' by column '{name}'; "
+                    "keep one of them, or leave the column out"
+                )
+            groups[key] = group or before
+        found[name] = groups
+    return found
 
 
 def _rows(path: Path, what: str) -> tuple[list[tuple[int, list[str]]], str]:
@@ -176,7 +192,7 @@ def match_labels(
         shown = listed([f"'{key}'" for key in unknown])
         raise LabelError(
             f"{path}: {len(unknown)} of {len(labels)} ids {inflected(len(unknown), 'names', 'name')} no sample "
-            f"({shown}); samples are called '{ids[0]}', …"
+            f"({shown}); samples are called '{ids[0]}', …{_zeros_lost(unknown, ids)}"
         )
     result: list[str | None] = [None] * len(ids)
     for key, label in labels.items():
@@ -187,6 +203,12 @@ def match_labels(
                 )
             result[i] = label if label is not None else result[i]
     return result
+
+
+def _zeros_lost(unknown: Sequence[str], ids: Sequence[str]) -> str:
+    """A hint, where names of samples have lost the zeros in front."""
+    lost = {*unknown} & {name.lstrip("0") for name in ids if name.startswith("0")}
+    return "; zeros in front were lost, as programs do that take ids for numbers" if lost else ""
 
 
 def _known_by(ids: Sequence[str]) -> tuple[dict[str, list[int]], dict[str, list[int]], dict[str, list[int]]]:

@@ -43,7 +43,8 @@ def read(
         source: a built-in name, `hf:owner/name`, a file or a folder.
         kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
         labels: file of id (or file name) and label; it replaces the labels of the source.
-        label_column: of a table. Where None, one called label, target, class or y is taken, and said.
+        label_column: of a table, which is no feature, also where a file has the labels. Where None, one called label,
+            target, class or y is taken, and said.
         groups: file of id (or file name) and group, such as a patient: samples of one group are judged together.
         group_column: of a table, or an array of an NPZ file, that says the same.
         side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
@@ -59,7 +60,7 @@ def read(
     >>> dataset.x.shape, dataset.classes
     ((150, 4), ('setosa', 'versicolor', 'virginica'))
     """
-    told = _Told.of(labels, label_column, groups, group_column)
+    told = _Told.of(labels, groups, group_column)
     side = SIDE if side is None else side
     raw = _raw(
         source,
@@ -115,19 +116,17 @@ class _Told:
     Arguments:
         labels: the file, and the label of each id.
         groups: likewise.
-        beside: a column of groups in the file of labels, and the group of each id, where no others are given.
+        beside: columns of groups in the file of labels, and the group of each id, where no others are given.
         notes: what was found on reading.
     """
 
     labels: tuple[Path, dict[str, str | None]] | None
     groups: tuple[Path, dict[str, str | None]] | None
-    beside: tuple[str, dict[str, str | None]] | None
+    beside: dict[str, dict[str, str | None]]
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, labels: Path | None, label_column: str | None, groups: Path | None, group_column: str | None) -> _Told:
-        if labels is not None and label_column is not None:
-            raise LabelError(f"labels from {labels} and from column '{label_column}'; give one of the two")
+    def of(cls, labels: Path | None, groups: Path | None, group_column: str | None) -> _Told:
         if groups is not None and group_column is not None:
             raise LabelError(f"groups from {groups} and from column '{group_column}'; give one of the two")
         labelled, notes = (None, []) if labels is None else read_labels(labels)
@@ -136,7 +135,7 @@ class _Told:
         return cls(
             None if labels is None or labelled is None else (labels, labelled),
             None if groups is None or group_of is None else (groups, group_of),
-            None if grouped or labels is None else groups_beside(labels),
+            {} if grouped or labels is None else groups_beside(labels),
             tuple(notes),
         )
 
@@ -159,7 +158,7 @@ class _Told:
                 are = inflected(lost, "label is of a file", "labels are of files")
                 dataset = replace(dataset, notes=(*dataset.notes, f"{lost} {are} that cannot be read"))
             dataset = with_labels(dataset, y[:n], str(path))
-            if self.beside is not None and not dataset.grouped:
+            if not dataset.grouped:
                 dataset = self._with_groups_beside(dataset, ids, path)
         if self.groups is not None:
             path, groups = self.groups
@@ -167,20 +166,23 @@ class _Told:
         return dataset
 
     def _with_groups_beside(self, dataset: Dataset, ids: Sequence[str], path: Path) -> Dataset:
-        """The dataset in the groups of the file of labels, where these are several, and some of several samples."""
-        name, groups = self.beside or ("", {})
-        try:
-            found = match_labels(groups, ids, path, "group")[: len(dataset)]
-        except LabelError:  # two names of one sample have different groups
+        """The dataset in the groups of the file of labels, where these are several, and some of several samples.
+
+        Of several columns, that of most groups: patients rather than sites.
+        """
+        columns = {name: match_labels(groups, ids, path, "group") for name, groups in self.beside.items()}
+        found = {name: groups[: len(dataset)] for name, groups in columns.items()}
+        many = {name: len({*groups} - {None}) for name, groups in found.items()}
+        some = [name for name, n in many.items() if 1 < n < sum(group is not None for group in found[name])]
+        if not some:
             return dataset
-        named = [group for group in found if group is not None]
-        if not 1 < len(set(named)) < len(named):
-            return dataset
+        name = max(some, key=many.__getitem__)
+        others = "".join(f", and '{other}' is not" for other in some if other != name)
         note = (
-            f"column '{name}' of {path.name} is taken for the groups: leave it out of the file where samples of one do"
-            " not belong together"
+            f"column '{name}' of {path.name} is taken for the groups{others}: leave it out of the file where samples of"
+            " one do not belong together"
         )
-        return with_groups(replace(dataset, notes=(*dataset.notes, note)), found, str(path))
+        return with_groups(replace(dataset, notes=(*dataset.notes, note)), found[name], str(path))
 
 
 def read_for_prediction(
@@ -241,13 +243,13 @@ def read_for_evaluation(
     strict: bool = False,
 ) -> Dataset:
     """Read labelled samples in the form that a model takes; else as `read_for_prediction` and `read`."""
-    told = _Told.of(labels, label_column, groups, group_column)
+    told = _Told.of(labels, groups, group_column)
     form = Form(kind=kind, shape=tuple(shape), columns=tuple(columns), rate=rate, stride=stride, by=by)
     raw = _raw_to_predict(
         source,
         form,
         # Where a file has the labels, a column that is called like them may be one of the model's.
-        label_column="" if labels is not None and kind == "table" else label_column,
+        label_column="" if labels is not None and label_column is None and kind == "table" else label_column,
         group_column=group_column,
         strict=strict,
         leave_out=[file for file in (labels, groups) if file is not None],
