@@ -243,8 +243,7 @@ def _plan(dataset: Dataset, options: Options, began: float, progress: Progress) 
     x = dataset.x[trained[:samples]]
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     if options.seconds is None:
-        plan = default_plan(x, n_labelled)
-        plan = plan.model_copy(update={"device": options.device})
+        plan = default_plan(x, n_labelled, device=options.device)
         if (seconds := seconds_of(plan, kind, x, options.pretexts)) > _LONG:
             progress.say(f"note        this takes about {duration(seconds)} here; --time 15m fits it to that")
     else:
@@ -252,7 +251,6 @@ def _plan(dataset: Dataset, options: Options, began: float, progress: Progress) 
     return plan.model_dump() | {
         "samples": samples,
         "precision": faster_precision(kind, x, options.device),
-        "device": options.device,
         "pretexts": options.pretexts,
         "backbone": options.backbone,
         "backbone_epochs": options.backbone_epochs,

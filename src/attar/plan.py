@@ -94,8 +94,8 @@ class Plan(BaseModel):
         return self.folds * self.network_repeats + 1
 
 
-def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
-    """The schedule for raw samples `(n, *shape)`; `factor` stretches all training.
+def default_plan(x: Floats, n_labelled: int, factor: float = 1.0, device: str = "cpu") -> Plan:
+    """The schedule for raw samples `(n, *shape)` on a device; `factor` stretches all training.
 
     Example:
         >>> import numpy as np
@@ -119,6 +119,7 @@ def default_plan(x: Floats, n_labelled: int, factor: float = 1.0) -> Plan:
         repeats=3 if n_labelled <= _FEW else 1,
         draws=8 if n_labelled <= _FEW else 3,
         folds=5 if n_labelled <= 2000 else 3,
+        device=device,
         threads=1 if x.size < _SMALL else max(1, os.cpu_count() or 1),
     )
 
@@ -154,12 +155,12 @@ def plan_for_time(
         began: the job, by `time.perf_counter`; None: now.
     """
     began = time.perf_counter() if began is None else began
-    usual = default_plan(x, n_labelled).model_copy(update={"device": device})
+    usual = default_plan(x, n_labelled, device=device)
     needed, convolving = _training_seconds(usual, kind, x, pretexts), _convolving_seconds(usual, kind, x)
     # Importing takes longest where a machine is slow or busy, which is where it must be counted.
     left = seconds - (time.perf_counter() - began) - _FIXED
     factor = _SHARE * left / max(needed, 1e-9)
-    plan = default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)))
+    plan = default_plan(x, n_labelled, min(_LONGEST, max(_SHORTEST, factor)), device)
     affordable = int(plan.kernels * max(_CONVOLVED * seconds, _LEAST_CONVOLVED) / max(convolving, 1e-9))
     return plan.model_copy(update={"kernels": min(plan.kernels, max(_LEAST_KERNELS, affordable // 8 * 8))})
 
