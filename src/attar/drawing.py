@@ -40,11 +40,13 @@ class Drawn:
 
     Arguments:
         dataset: all samples, with the labels that there are.
+        kind: what was learnt about them.
         rows: indices of those drawn `(n,)`, ascending.
         grouped: whether a file of labels had said which samples belong together.
     """
 
     dataset: Dataset
+    kind: Kind
     rows: Ints
     grouped: bool = False
 
@@ -77,8 +79,9 @@ class Drawn:
         }
         if self.grouped and dataset.groups is not None:
             columns["group"] = [dataset.group_names[group] for group in dataset.groups[rows]]
-        if texts := _texts(dataset, rows):
-            columns["text"] = texts
+        # Texts are given as such; all else as it is.
+        if isinstance(texts := self.kind.given(dataset.x[rows]), list):
+            columns["text"] = [" ".join(text.split())[:_SHOWN] for text in texts]
         file = io.StringIO(newline="")
         lines = csv.writer(file)
         lines.writerow(columns)
@@ -136,8 +139,8 @@ def draw(
         where, dataset = "x", from_arrays(source, kind=kind)
     else:
         raise LabelError("x: labels are read for a file or a folder; give one as the source, or leave them away")
-    if len(np.unique(dataset.ids)) < len(dataset):
-        names, counts = np.unique(dataset.ids, return_counts=True)
+    names, counts = np.unique(dataset.ids, return_counts=True)
+    if len(names) < len(dataset):
         raise DataError(
             f"{where}: {counts.max()} samples are called '{names[counts.argmax()]}', and a label would be of all of "
             "them; give each an id of its own, or call the column otherwise, so that rows are numbered"
@@ -148,8 +151,8 @@ def draw(
     looked_at = unlabelled[some(len(unlabelled), max(n, _MOST), seed)]
     learnt = kinds.of(dataset.kind).learn(dataset.x, dataset.columns)
     points = _points(learnt, dataset.x[looked_at], seed)
-    grouped = labels is not None and dataset.grouped
-    return Drawn(dataset, looked_at[well_spread(points, n, random_state=seed)], grouped)
+    rows = looked_at[well_spread(points, n, random_state=seed)]
+    return Drawn(dataset, learnt, rows, grouped=labels is not None and dataset.grouped)
 
 
 def _points(kind: Kind, x: Floats, seed: int) -> Floats:
@@ -163,9 +166,3 @@ def _points(kind: Kind, x: Floats, seed: int) -> Floats:
         z = flat(kind, x, seed)
     most = min(_AXES, *z.shape)
     return np.asarray(PCA(most, random_state=seed).fit_transform(z) if len(z) > 1 else z)
-
-
-def _texts(dataset: Dataset, rows: Ints) -> list[str]:
-    """How the samples begin, where they are texts; none where they are not."""
-    given = kinds.of(dataset.kind).learn(dataset.x, dataset.columns).given(dataset.x[rows])
-    return [" ".join(text.split())[:_SHOWN] for text in given] if isinstance(given, list) else []

@@ -219,9 +219,10 @@ def _columns(dataset: Dataset, rows: Ints) -> list[Finding]:
     coded = [bool(column.categories) for column in dataset.columns]
     naming = [name for name, column, code in zip(names, x[rows].T, coded) if _names_rows(column, code)]
     out = left_out(dataset.notes)
-    said = f"{_listed(naming)}: another value in every row, like an id." if naming else "No column is like an id."
+    said = f"No {'other ' if out else ''}column is like an id."
+    if naming:
+        said = f"{_listed(naming)}: another value in every row, like an id."
     if out:
-        said = said.replace("No column", "No other column")
         said = f"{_listed(out)}: another text in every row, and left out. {said}"
     found = [Finding("Ids among the columns", said, not naming)]
     telling = [names[j] for j in _telling(dataset)]
