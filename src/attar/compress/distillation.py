@@ -19,6 +19,7 @@ from attar.compress.finite import check_answers
 from attar.compress.given import are_logits, check_classes, check_training, class_codes, gathered, samples_for
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
+from attar.training.devices import device_of
 from attar.training.loop import History, LossOfBatch, train
 from attar.training.modes import evaluating, seeded
 
@@ -145,6 +146,8 @@ def distill(
             guides = Guides(student, teacher, features, rows(x, torch.arange(min(len(x), 2))))
     learn = lesson(student, teacher, x, y, temperature=temperature, alpha=alpha, view=view, guides=guides, beta=beta)
     module = student if guides is None else nn.ModuleList([student, guides])
+    if guides is not None:
+        guides.teacher.to(device_of(device))
     try:
         return train(
             module,
@@ -202,7 +205,6 @@ def lesson(
         if guides is None:
             said, led = student(seen), None
         else:
-            guides.teacher.to(where)
             with guides.watched() as features:
                 said = student(seen)
                 with torch.no_grad(), evaluating(guides.teacher):

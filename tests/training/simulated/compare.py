@@ -20,7 +20,7 @@ from sklearn.datasets import load_digits, load_wine
 from torch import Tensor, nn
 
 from attar.adapt.finetune import fine_tune, train_from_scratch
-from attar.compress import distill
+from attar.compress import distill, distillation
 from attar.data.arrays import from_arrays
 from attar.kinds import of
 from attar.represent import BYOL, CCASSG, TSTCC, Autoencoder, Masked, MoCo, SimCLR
@@ -56,7 +56,8 @@ def plug_in(library: str) -> None:
     module.get_amp_supported_dtype = list
     torch._register_device_module("simulated", module)
     device_of, fabric = loop.device_of, loop._fabric
-    loop.device_of = lambda name: torch.device("simulated", 0) if name == "simulated" else device_of(name)
+    for caller in (loop, distillation):
+        caller.device_of = lambda name: torch.device("simulated", 0) if name == "simulated" else device_of(name)
     # Fabric has accelerators of its own, which in single precision it asks for nothing.
     loop._fabric = lambda precision, _: fabric(precision, torch.device("cpu"))
 
