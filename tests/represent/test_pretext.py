@@ -3,6 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from torch import nn
 
 from attar import kinds
@@ -114,6 +115,52 @@ def test_two_axes_are_series_of_one_channel_where_they_are_said_to_be(make):
         flat, series = make(kind=kind).fit(x), make(kind=kind).fit(x[:, None])
         assert flat.shape_ == (1, 30)
         np.testing.assert_array_equal(flat.transform(x), series.transform(x[:, None]))
+
+
+def own(outputs=6):
+    """A network that attar did not write, for series of two channels."""
+    return nn.Sequential(
+        nn.Conv1d(2, outputs, 5), nn.BatchNorm1d(outputs), nn.ReLU(), nn.AdaptiveMaxPool1d(1), nn.Flatten()
+    )
+
+
+CONTRASTS = [partial(make, epochs=2, batch_size=16, random_state=0) for make in (SimCLR, MoCo, BYOL, CCASSG)]
+
+
+@pytest.mark.parametrize("make", CONTRASTS)
+def test_a_network_of_ones_own_is_trained_in_place_of_attars_and_stays_as_it_was(make):
+    network = own()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    pretext = clone(make(encoder=network)).fit(SERIES)
+    assert pretext.transform(SERIES).shape == (40, 6)
+    assert pretext.get_feature_names_out()[-1].endswith("5")
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+    trained = pretext.encoder_.state_dict()
+    assert any((trained[name] != before[name]).any() for name in before)
+
+
+@pytest.mark.parametrize("make", CONTRASTS)
+def test_a_network_of_ones_own_is_trained_from_its_weights(make):
+    network = own().eval()
+    pretext = make(encoder=network).set_params(epochs=0).fit(SERIES)
+    with torch.inference_mode():
+        wanted = network(pretext.kind_.preprocess()(torch.from_numpy(SERIES)))
+    np.testing.assert_allclose(pretext.transform(SERIES), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "complaint"),
+    [
+        ("resnet18", "encoder is 'resnet18'; give a torch.nn.Module"),
+        (nn.Conv1d(2, 4, 3), r"encoder makes \(2, 4, 28\) of samples \(2, 2, 30\); it must return \(n, d\)"),
+        (nn.LSTM(30, 4), r"encoder makes tuple of samples \(2, 2, 30\)"),
+        (nn.Conv1d(3, 4, 3), r"encoder cannot take normalised samples \(2, 2, 30\): .*channels"),
+    ],
+)
+def test_a_network_that_cannot_be_an_encoder_is_refused(encoder, complaint):
+    with pytest.raises(DataError, match=complaint):
+        SimCLR(encoder=encoder, epochs=1).fit(SERIES)
 
 
 def test_samples_of_three_axes_are_images():

@@ -33,6 +33,9 @@ class BYOL(Pretext):
     Arguments:
         dim: length of the representation h = f_θ(x).
         width: channels of the encoder's first layer.
+        encoder: a network of your own, of which a copy is trained from the weights that it has: from normalised
+            images `(n, channels, h, w)`, series `(n, channels, steps)` or rows `(n, columns)` to `(n, d)`. `dim` and
+            `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2.
         momentum: the share of the target network that the first step keeps.
@@ -67,6 +70,7 @@ class BYOL(Pretext):
         dim: int = 64,
         *,
         width: int = 32,
+        encoder: nn.Module | None = None,
         epochs: int = 100,
         batch_size: int = 256,
         momentum: float = 0.97,
@@ -81,6 +85,7 @@ class BYOL(Pretext):
     ) -> None:
         self.dim = dim
         self.width = width
+        self.encoder = encoder
         self.epochs = epochs
         self.batch_size = batch_size
         self.momentum = momentum
@@ -105,7 +110,7 @@ class BYOL(Pretext):
             first = nn.Linear(n_in, self.hidden, bias=False)
             return nn.Sequential(first, nn.BatchNorm1d(self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.projection))
 
-        encoder, projector = kind.encoder(self.dim, self.width), perceptron(self.dim)
+        encoder, projector = self._encoder(kind), perceptron(self.dim_)
         target = Momentum(nn.Sequential(encoder, projector))
         return nn.ModuleDict(
             {"encoder": encoder, "projector": projector, "predictor": perceptron(self.projection), "target": target}

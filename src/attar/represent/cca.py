@@ -33,6 +33,9 @@ class CCASSG(Pretext):
     Arguments:
         dim: length of the representation.
         width: of the encoder.
+        encoder: a network of your own, of which a copy is trained from the weights that it has: from normalised
+            images `(n, channels, h, w)`, series `(n, channels, steps)` or rows `(n, columns)` to `(n, d)`. `dim` and
+            `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2; many more than `dim`, for fewer cannot be uncorrelated.
         decorrelation: λ, what a correlation counts beside a disagreement.
@@ -64,6 +67,7 @@ class CCASSG(Pretext):
         dim: int = 64,
         *,
         width: int = 32,
+        encoder: nn.Module | None = None,
         epochs: int = 100,
         batch_size: int = 256,
         decorrelation: float = 1e-3,
@@ -76,6 +80,7 @@ class CCASSG(Pretext):
     ) -> None:
         self.dim = dim
         self.width = width
+        self.encoder = encoder
         self.epochs = epochs
         self.batch_size = batch_size
         self.decorrelation = decorrelation
@@ -89,7 +94,7 @@ class CCASSG(Pretext):
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
-        return nn.ModuleDict({"encoder": kind.encoder(self.dim, self.width)})
+        return nn.ModuleDict({"encoder": self._encoder(kind)})
 
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
         import torch

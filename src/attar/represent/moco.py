@@ -37,6 +37,9 @@ class MoCo(Pretext):
     Arguments:
         dim: length of the representation h = f_θ(x).
         width: channels of the encoder's first layer.
+        encoder: a network of your own, of which a copy is trained from the weights that it has: from normalised
+            images `(n, channels, h, w)`, series `(n, channels, steps)` or rows `(n, columns)` to `(n, d)`. `dim` and
+            `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2.
         queue: longest queue of negatives.
@@ -72,6 +75,7 @@ class MoCo(Pretext):
         dim: int = 64,
         *,
         width: int = 32,
+        encoder: nn.Module | None = None,
         epochs: int = 100,
         batch_size: int = 256,
         queue: int = 4096,
@@ -87,6 +91,7 @@ class MoCo(Pretext):
     ) -> None:
         self.dim = dim
         self.width = width
+        self.encoder = encoder
         self.epochs = epochs
         self.batch_size = batch_size
         self.queue = queue
@@ -109,8 +114,8 @@ class MoCo(Pretext):
         if not 0 <= self.momentum <= 1:
             raise DataError(f"momentum is {self.momentum}; give the share that is kept in a step, from 0 to 1")
         check_positive(self, "temperature")
-        encoder = kind.encoder(self.dim, self.width)
-        projector = nn.Sequential(nn.Linear(self.dim, self.dim), nn.ReLU(), nn.Linear(self.dim, self.projection))
+        encoder = self._encoder(kind)
+        projector = nn.Sequential(nn.Linear(self.dim_, self.dim_), nn.ReLU(), nn.Linear(self.dim_, self.projection))
         key = Momentum(nn.Sequential(encoder, projector))
         queue = Queue(max(1, min(self.queue, self.n_samples_ // 2)), self.projection)
         return nn.ModuleDict({"encoder": encoder, "projector": projector, "key": key, "queue": queue})

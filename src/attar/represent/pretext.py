@@ -6,6 +6,7 @@ import math
 import warnings
 import zlib
 from abc import abstractmethod
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -15,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from attar._settings import check_amounts, check_counts
-from attar.errors import CollapseWarning
+from attar.errors import CollapseWarning, DataError, first_line
 from attar.kinds import kind_of
 from attar.represent._parts import FloatArray
 from attar.represent.base import BATCH, Representation
@@ -46,6 +47,7 @@ class Pretext(Representation):
 
     dim: int
     width: int
+    encoder: nn.Module | None = None
     epochs: int
     batch_size: int
     lr: float
@@ -76,8 +78,8 @@ class Pretext(Representation):
         """The loss on a batch of normalised samples; what is random is drawn from `generator`."""
 
     def _encoder(self, kind: Kind) -> nn.Module:
-        """The encoder among the networks, with fresh weights."""
-        return kind.encoder(self.dim, self.width)
+        """The encoder among the networks: with fresh weights, or a copy of the one that was given."""
+        return kind.encoder(self.dim, self.width) if self.encoder is None else deepcopy(self.encoder).cpu()
 
     @property
     @usual_defaults()
@@ -137,13 +139,13 @@ class Pretext(Representation):
         check_counts(self, "epochs", least=0)
         check_amounts(self, *self._amounts)
         self.shape_, self.n_samples_ = tuple(X.shape[1:]), len(X)
-        self.dim_ = self.dim
         self.kind_ = kind = kind or kind_of(self.kind, X)
         self._at_once = kind.batch(BATCH)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        preprocess = kind.preprocess()
+        self.dim_ = self.dim if self.encoder is None else self._outputs(kind, preprocess(torch.tensor(X[:2])))
         with seeded(seed):
             networks = self._networks(kind)
-        preprocess = kind.preprocess()
         probe = preprocess(torch.tensor(X[:: -(-len(X) // PROBED)]))
         steps = self.epochs * max(1, len(X) // self.batch_size)
         watch = Watch(probe, steps)
@@ -173,6 +175,27 @@ class Pretext(Representation):
         self._keep(networks)
         self.loss_curve_ = list(history.losses)
         self.collapsed_ = watch.verdict(self.encoder_, self.loss_curve_)
+
+    def _outputs(self, kind: Kind, x: Tensor) -> int:
+        """Numbers that the encoder which was given makes of each normalised sample."""
+        import torch
+        from torch import nn
+
+        if not isinstance(self.encoder, nn.Module):
+            raise DataError(
+                f"encoder is {self.encoder!r:.60}; give a torch.nn.Module, or None for one that suits the kind"
+            )
+        try:
+            with torch.no_grad():
+                z = self._encoder(kind).eval()(x)
+        except Exception as error:  # whatever a network of others raises
+            raise DataError(f"encoder cannot take normalised samples {tuple(x.shape)}: {first_line(error)}") from None
+        if not isinstance(z, torch.Tensor) or z.ndim != 2 or len(z) != len(x):
+            made = tuple(z.shape) if isinstance(z, torch.Tensor) else type(z).__name__
+            raise DataError(
+                f"encoder makes {made} of samples {tuple(x.shape)}; it must return (n, d): pool and flatten its output"
+            )
+        return z.shape[1]
 
     def _keep(self, networks: nn.ModuleDict) -> None:
         """Remember what is needed after training."""

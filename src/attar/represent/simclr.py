@@ -30,6 +30,9 @@ class SimCLR(Pretext):
     Arguments:
         dim: length of the representation h.
         width: channels of the encoder's first layer.
+        encoder: a network of your own, of which a copy is trained from the weights that it has: from normalised
+            images `(n, channels, h, w)`, series `(n, channels, steps)` or rows `(n, columns)` to `(n, d)`. `dim` and
+            `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2; all others in it are a sample's negatives.
         temperature: τ; the smaller, the more the nearest negatives count.
@@ -63,6 +66,7 @@ class SimCLR(Pretext):
         dim: int = 64,
         *,
         width: int = 32,
+        encoder: nn.Module | None = None,
         epochs: int = 100,
         batch_size: int = 256,
         temperature: float = 0.2,
@@ -76,6 +80,7 @@ class SimCLR(Pretext):
     ) -> None:
         self.dim = dim
         self.width = width
+        self.encoder = encoder
         self.epochs = epochs
         self.batch_size = batch_size
         self.temperature = temperature
@@ -92,8 +97,8 @@ class SimCLR(Pretext):
 
         check_positive(self, "temperature")
         # As in the paper's section 2.1, without batch normalisation: with it, labels spread less well over digits.
-        projector = nn.Sequential(nn.Linear(self.dim, self.dim), nn.ReLU(), nn.Linear(self.dim, self.projection))
-        return nn.ModuleDict({"encoder": kind.encoder(self.dim, self.width), "projector": projector})
+        projector = nn.Sequential(nn.Linear(self.dim_, self.dim_), nn.ReLU(), nn.Linear(self.dim_, self.projection))
+        return nn.ModuleDict({"encoder": self._encoder(kind), "projector": projector})
 
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
         import torch
