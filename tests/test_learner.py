@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from torch import nn
 
 import attar
 from attar.data.arrays import from_arrays
@@ -265,6 +267,57 @@ def test_progress_is_shown_where_it_is_asked_for(monkeypatch, capsys) -> None:
     assert told[0] == "seed 1\n"
     assert told[1] != told[2]
     assert told[3:] == ["", ""]
+
+
+def test_a_network_of_others_is_one_of_the_candidates_and_ships_as_a_file(tmp_path) -> None:
+    X, y = rhythms()
+    network = nn.Sequential(nn.Flatten(), nn.Linear(X[0].size, 6), nn.ReLU())
+    learner = Learner(backbone=network, time=1, pretexts=(), run=tmp_path / "run")
+    for fitted in (clone(learner).fit(X, y), learner.fit(X, y)):  # the second goes on in the run of the first
+        assert {"pretrained + linear", "pretrained + self-trained"} <= {row.name for row in fitted.leaderboard_}
+    other = nn.Sequential(nn.Flatten(), nn.Linear(X[0].size, 6), nn.ReLU())
+    with pytest.raises(RunError, match="belongs to another command"):
+        learner.set_params(backbone=other).fit(X, y)
+    assert network[1].weight.requires_grad
+
+
+class _NoOnnx(nn.Module):
+    def forward(self, x):
+        return torch.linalg.svdvals(x)
+
+
+def test_a_network_without_an_onnx_form_is_left_out_and_said_to_be() -> None:
+    learner = Learner(backbone=_NoOnnx(), time=1, pretexts=()).fit(*rhythms())
+    assert not any(row.name.startswith("pretrained") for row in learner.leaderboard_)
+    assert any("has no ONNX form" in note for note in learner.facts_.notes)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "complaint"),
+    [
+        (3, "backbone is 3; give a torch.nn.Module"),
+        (nn.Identity(), r"backbone makes torch.float32 \(2, .*\) of samples .*; it must return floats \(n, d\)"),
+        (nn.Linear(2, 2), r"backbone cannot take samples \(2, "),
+    ],
+)
+def test_what_cannot_be_a_backbone_is_refused_before_anything_is_written(backbone, complaint, tmp_path) -> None:
+    with pytest.raises(DataError, match=complaint):
+        Learner(backbone=backbone, run=tmp_path / "run").fit(*rhythms())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_backbone_whose_answer_to_what_is_missing_is_nan_is_refused() -> None:
+    X, y = rhythms()
+    X = X.copy()
+    X[3, :, -2:] = np.nan
+    network = nn.Sequential(nn.Flatten(), nn.Linear(X[0].size, 6))
+    with pytest.raises(DataError, match="backbone makes NaN or infinite numbers of samples"):
+        Learner(backbone=network).fit(X, y)
+
+
+def test_a_module_is_not_trained_on() -> None:
+    with pytest.raises(DataError, match="a backbone that is a module stays as it is"):
+        Learner(backbone=nn.Flatten(), backbone_epochs=2).fit(*rhythms())
 
 
 def test_epochs_of_a_backbone_are_passed_on() -> None:

@@ -220,6 +220,8 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
         stages["from-scratch"] = lambda folder: networks(job, SCRATCH, None, folder)
     if plan.backbone is not None:
         stages["pretrained"] = lambda folder: _backbone(job, folder)
+    if job.backbone is not None:
+        stages["pretrained"] = partial(heads, job, "pretrained", job.backbone)
     for name, representation in _pretexts(job).items():
         if not representation.epochs:
             continue

@@ -38,6 +38,8 @@ from attar.training.modes import usual_defaults
 from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from attar.job import Outcome
 
 # Seconds from which a person is told how long it takes.
@@ -87,6 +89,7 @@ def fit_dataset(
     source: str,
     command: str,
     take_next: bool = False,
+    backbone: nn.Module | None = None,
 ) -> Outcome:
     """The part of `fit_source` that comes after reading.
 
@@ -98,10 +101,11 @@ def fit_dataset(
         folder: of the run.
         source: what the samples are called.
         command: what repeats the run.
+        backbone: a network of others that is tried too, from raw samples `(n, *shape)` to `(n, d)`.
         take_next: where the folder belongs to another command, take one of a similar name.
     """
     began = time.perf_counter()
-    _refuse_unsuited(dataset, options)
+    backbone = _refuse_unsuited(dataset, options, backbone)
     progress.say(summary(dataset))
     for note in dataset.notes:
         progress.say(f"note        {note}")
@@ -114,6 +118,9 @@ def fit_dataset(
         },
         "data": fingerprint_of(dataset),
     }
+    if backbone is not None:
+        weights = [value.numpy() for value in backbone.state_dict().values()]
+        asked["backbone"] = fingerprint(np.frombuffer(str(backbone).encode(), dtype=np.uint8), *weights)
     folder = free_folder(folder, asked) if take_next else folder
     # A run that has begun has been found to fit.
     if not (folder / FILE).exists():
@@ -135,6 +142,7 @@ def fit_dataset(
                 progress,
                 seed=options.seed,
                 balanced=options.balanced,
+                backbone=backbone,
                 source=source,
                 command=command,
             )
@@ -216,8 +224,17 @@ def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
         )
 
 
-def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
-    """Find out before any work whether what is asked for suits the samples."""
+def _refuse_unsuited(dataset: Dataset, options: Options, backbone: nn.Module | None) -> nn.Module | None:
+    """Find out before any work whether what is asked for suits the samples; a copy of the backbone."""
+    if backbone is not None:
+        import torch
+
+        from attar.represent._own import own
+
+        if options.backbone_epochs:
+            raise DataError("a backbone that is a module stays as it is; fit it before, as SimCLR(encoder=…) does")
+        gaps = np.isnan(dataset.x).reshape(len(dataset), -1).sum(axis=1)
+        backbone, _ = own("backbone", backbone, torch.tensor(dataset.x[[gaps.argmin(), gaps.argmax()]]))
     if options.backbone is not None:
         from attar.represent.pretrained import refuse_unsuited
 
@@ -234,6 +251,7 @@ def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
             raise DataError(
                 f"pretext {name!r} is not one for samples of kind {dataset.kind}; choose from {', '.join(possible)}"
             )
+    return backbone
 
 
 def _plan(dataset: Dataset, options: Options, began: float, progress: Progress) -> dict[str, object]:

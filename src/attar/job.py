@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 import attar
 from attar import kinds
@@ -57,6 +58,7 @@ def run_job(
     *,
     seed: int,
     balanced: bool = False,
+    backbone: nn.Module | None = None,
     source: str,
     command: str,
 ) -> Outcome:
@@ -70,6 +72,7 @@ def run_job(
         progress: where to report.
         seed: of everything random.
         balanced: whether each class counts the same, or each sample.
+        backbone: a network of others that is tried too.
         source: what the samples are called.
         command: what repeats the run.
 
@@ -78,7 +81,7 @@ def run_job(
         ExportError: nothing that was tried could be exported.
     """
     started = time.perf_counter()
-    job, test = _job(dataset, plan, seed, progress, balanced)
+    job, test = _job(dataset, plan, seed, progress, balanced, backbone)
     student = None if budget == Budget() else largest_student(job, budget, run)
     tried, ready = [], []
     left_out: list[str] = []
@@ -154,7 +157,12 @@ def smallest_models(dataset: Dataset, folder: Path) -> tuple[tuple[int, float], 
 
 
 def _job(
-    dataset: Dataset, plan: Plan, seed: int, progress: Progress | None, balanced: bool = False
+    dataset: Dataset,
+    plan: Plan,
+    seed: int,
+    progress: Progress | None,
+    balanced: bool = False,
+    backbone: nn.Module | None = None,
 ) -> tuple[Job, TestPart | None]:
     x, y = dataset.x[dataset.trained], dataset.y[dataset.trained]
     # Classes of which no label may be used cannot be learnt.
@@ -185,7 +193,7 @@ def _job(
     order = np.random.default_rng(seed).permutation(len(x))
     shown = np.sort(np.concatenate([order[y[order] != UNLABELLED], order[y[order] == UNLABELLED]])[:_SHOWN])
     groups, windows = dataset.belonging(dataset.trained)
-    job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent(), windows, groups, balanced)
+    job = Job(kind, x, code[y], meta, plan, seed, shown, progress or Silent(), windows, groups, balanced, backbone)
     if dataset.test is None:
         return job, None
     # What has no label tests nothing.

@@ -19,6 +19,8 @@ from attar._settings import is_count, is_positive
 from attar.errors import DataError, LabelError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from attar.data.dataset import Dataset
     from attar.deploy.session import Model
     from attar.report.facts import Facts, Row
@@ -38,7 +40,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         time: seconds that training is fitted to, and about what `fit` takes where it is a minute or more: reading,
             baselines and validation take what they take. None: the default schedule.
         pretexts: to try, as ("simclr", "masked"); (): none; None: those that suit the kind of data.
-        backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too.
+        backbone: a pretrained encoder that is tried too: "hf:NAME_OR_PATH", or a torch module from raw float32 samples
+            `(n, *shape)`, as in X, to `(n, d)`, such as `module_` of a fitted representation.
         backbone_epochs: passes over the samples that it is trained on for, without labels; 0: it stays as it is.
         device: that networks are trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         balanced: whether each class counts the same, however rare: candidates are judged by the mean accuracy over the
@@ -74,7 +77,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kind: str | None = None,
         time: float | None = None,
         pretexts: tuple[str, ...] | None = None,
-        backbone: str | None = None,
+        backbone: str | nn.Module | None = None,
         backbone_epochs: int = 0,
         device: str = "cpu",
         balanced: bool = False,
@@ -124,13 +127,14 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed, epochs, seconds = self._numbers()
         if isinstance(self.pretexts, str):
             raise DataError(f"pretexts must be a tuple of names; give {_tuple_of(self.pretexts)}")
+        named = self.backbone if isinstance(self.backbone, str) else None
         options = Options(
             seed=seed,
             seconds=seconds,
             budget=self.budget,
             kind=self.kind,
             pretexts=self.pretexts,
-            backbone=self.backbone,
+            backbone=named,
             backbone_epochs=epochs,
             device=self.device,
             balanced=bool(self.balanced),
@@ -155,6 +159,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 folder=folder,
                 source="Python arrays",
                 command=repr(self),
+                backbone=None if isinstance(self.backbone, str) else self.backbone,
             )
             self.model_: Model = load(outcome.model)
         self.facts_: Facts = outcome.facts

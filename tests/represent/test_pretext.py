@@ -153,9 +153,12 @@ def test_a_network_of_ones_own_is_trained_from_its_weights(make):
     ("encoder", "complaint"),
     [
         ("resnet18", "encoder is 'resnet18'; give a torch.nn.Module"),
-        (nn.Conv1d(2, 4, 3), r"encoder makes \(2, 4, 28\) of samples \(2, 2, 30\); it must return \(n, d\)"),
+        (
+            nn.Conv1d(2, 4, 3),
+            r"encoder makes torch.float32 \(2, 4, 28\) of samples \(2, 2, 30\); it must return floats \(n, d\)",
+        ),
         (nn.LSTM(30, 4), r"encoder makes tuple of samples \(2, 2, 30\)"),
-        (nn.Conv1d(3, 4, 3), r"encoder cannot take normalised samples \(2, 2, 30\): .*channels"),
+        (nn.Conv1d(3, 4, 3), r"encoder cannot take samples \(2, 2, 30\): .*channels"),
     ],
 )
 def test_a_network_that_cannot_be_an_encoder_is_refused(encoder, complaint):

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from attar._settings import check_amounts, check_counts
-from attar.errors import CollapseWarning, DataError, first_line
+from attar.errors import CollapseWarning
 from attar.kinds import kind_of
 from attar.represent._parts import FloatArray
 from attar.represent.base import BATCH, Representation
@@ -130,6 +130,7 @@ class Pretext(Representation):
         """
         import torch
 
+        from attar.represent._own import own
         from attar.represent._watch import PROBED, Watch
         from attar.training.loop import train
 
@@ -143,7 +144,9 @@ class Pretext(Representation):
         self._at_once = kind.batch(BATCH)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         preprocess = kind.preprocess()
-        self.dim_ = self.dim if self.encoder is None else self._outputs(kind, preprocess(torch.tensor(X[:2])))
+        self.dim_ = self.dim
+        if self.encoder is not None:
+            self.dim_ = own("encoder", self.encoder, preprocess(torch.tensor(X[:2])))[1]
         with seeded(seed):
             networks = self._networks(kind)
         probe = preprocess(torch.tensor(X[:: -(-len(X) // PROBED)]))
@@ -175,27 +178,6 @@ class Pretext(Representation):
         self._keep(networks)
         self.loss_curve_ = list(history.losses)
         self.collapsed_ = watch.verdict(self.encoder_, self.loss_curve_)
-
-    def _outputs(self, kind: Kind, x: Tensor) -> int:
-        """Numbers that the encoder which was given makes of each normalised sample."""
-        import torch
-        from torch import nn
-
-        if not isinstance(self.encoder, nn.Module):
-            raise DataError(
-                f"encoder is {self.encoder!r:.60}; give a torch.nn.Module, or None for one that suits the kind"
-            )
-        try:
-            with torch.no_grad():
-                z = self._encoder(kind).eval()(x)
-        except Exception as error:  # whatever a network of others raises
-            raise DataError(f"encoder cannot take normalised samples {tuple(x.shape)}: {first_line(error)}") from None
-        if not isinstance(z, torch.Tensor) or z.ndim != 2 or len(z) != len(x):
-            made = tuple(z.shape) if isinstance(z, torch.Tensor) else type(z).__name__
-            raise DataError(
-                f"encoder makes {made} of samples {tuple(x.shape)}; it must return (n, d): pool and flatten its output"
-            )
-        return z.shape[1]
 
     def _keep(self, networks: nn.ModuleDict) -> None:
         """Remember what is needed after training."""

@@ -61,6 +61,7 @@ class Job:
         windows: of the samples, and
         groups: as of a `Dataset`.
         balanced: whether each class counts the same, or each sample.
+        backbone: a network of others that is tried too, from raw samples to vectors; None: none is.
         curves: what draws the learning curve of a candidate, by its name, for those that were fitted in this process.
     """
 
@@ -75,6 +76,7 @@ class Job:
     windows: Windows | None = None
     groups: Ints | None = None
     balanced: bool = False
+    backbone: nn.Module | None = None
     curves: dict[str, Callable[[], list[LearningPoint]]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -197,11 +199,12 @@ def finished(
     for one in (each.even(job) for each in fitted):
         i = len(facts)
         file = folder / f"{i}.onnx"
-        one.write(file)
         try:
+            one.write(file)
             difference = check(file, job.x[checked], one.everything[checked], TOLERANCE)
         except ExportError as error:
-            # Where most samples are alike, a look-up hangs on rounding: no model to ship, and no reason to stop.
+            # Where most samples are alike, a look-up hangs on rounding; a network of others may have no ONNX form. That
+            # is no model to ship, and no reason to stop.
             reasons.append(f"{one.name} is left out: {str(error).removeprefix(f'{file}: ')}")
             continue
         repeats = plan.network_repeats if one.network else plan.repeats
