@@ -77,6 +77,15 @@ def test_the_file_fits_and_says_what_the_model_says(task, trained, tmp_path) -> 
     assert found.chosen.quality == max(one.quality for one in found.attempts if one.bytes <= 460)
 
 
+def test_a_notebook_shows_the_figures_in_a_line(trained) -> None:
+    found, *_ = trained
+    assert re.fullmatch(
+        rf"Compressed\({re.escape(found.chosen.name)}: [\d.]+ KB → {readable(found.chosen.bytes)}, [\d.]+ ms a sample, "
+        rf"[\d.]+ % {found.judged} on {found.n_judged} samples, {len(found.attempts)} tried\)",
+        repr(found),
+    )
+
+
 def test_nothing_beats_what_is_on_the_front(trained) -> None:
     found, _ = trained
     front = found.front

@@ -55,7 +55,7 @@ _ASIDE, _MOST_ASIDE = 0.2, 5000
 _BYTES_OF_FLOAT = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Compressed:
     """A network that fits its budget, and what else was tried.
 
@@ -86,6 +86,14 @@ class Compressed:
             if not best or one.quality > best[-1].quality:
                 best.append(one)
         return tuple(best)
+
+    def __repr__(self) -> str:
+        """The figures in a line; the network and all that was tried would fill pages."""
+        time = "" if self.chosen.latency_ms is None else f", {milliseconds(self.chosen.latency_ms)} a sample"
+        return (
+            f"Compressed({self.chosen.name}: {readable(self.dense.bytes)} → {readable(self.chosen.bytes)}{time}, "
+            f"{100 * self.chosen.quality:.1f} % {self.judged} on {self.n_judged:,} samples, {len(self.attempts)} tried)"
+        )
 
 
 @usual_defaults()
