@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ class Drawn:
         grouped: whether a file of labels had said which samples belong together.
     """
 
-    dataset: Dataset
-    kind: Kind
+    dataset: Dataset = field(repr=False)
+    kind: Kind = field(repr=False)
     rows: Ints
     grouped: bool = False
 

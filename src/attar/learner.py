@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from attar.data.dataset import Dataset
     from attar.deploy.session import Model
-    from attar.report.facts import Facts, Row
+    from attar.report.facts import Facts
     from attar.training.progress import Progress
 
 
@@ -55,7 +55,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         accuracy_: share of new samples that the model gets right (of `balanced`, the mean of that over the classes),
             estimated by cross-validation on the labelled samples and corrected for the choice among candidates.
         accuracy_interval_: low and high end of its 90 % confidence interval.
-        leaderboard_: every candidate that was tried, baselines included, the best first.
+        leaderboard_: every candidate that was tried, baselines included, the best first; printed as a table.
         facts_: everything that the report shows.
         model_: the exported file, opened as by `attar.load`.
         n_features_in_: numbers in one sample.
@@ -123,6 +123,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from attar.deploy.session import load
         from attar.fit import fit_dataset
         from attar.preparation import Options, prepared
+        from attar.report.ranking import Ranking
 
         seed, epochs, seconds = self._numbers()
         if isinstance(self.pretexts, str):
@@ -171,7 +172,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if called and all(isinstance(name, str) for name in called):
             self.feature_names_in_ = np.array(called, dtype=object)
         self.accuracy_, self.accuracy_interval_ = self.facts_.accuracy, self.facts_.interval
-        self.leaderboard_: tuple[Row, ...] = self.facts_.leaderboard
+        self.leaderboard_ = Ranking(self.facts_.leaderboard)
         return self
 
     def _numbers(self) -> tuple[int, int, float | None]:
