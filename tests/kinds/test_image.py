@@ -69,6 +69,20 @@ def test_a_view_shows_most_of_an_image_and_little_beyond():
     assert (reach - sides.clamp(min=1)).max() <= 0.05 + 1e-6
 
 
+@pytest.mark.parametrize("size", [(9, 9), (16, 64), (64, 16)])
+def test_an_image_is_turned_and_not_sheared_whatever_its_sides(size):
+    maps = _affine(torch.zeros(500, 1, *size, dtype=torch.double), torch.Generator().manual_seed(0), 1.0)[:, :, :2]
+    side = torch.tensor([size[1], size[0]], dtype=torch.double)
+    pixels = maps * side[:, None] / side
+    across, down = pixels.unbind(dim=2)
+    torch.testing.assert_close((across * down).sum(dim=1), torch.zeros(500, dtype=torch.double))
+    assert torch.atan2(across[:, 1], across[:, 0]).abs().max() <= 0.2
+    # No more is left out, and nothing stretched more, than of a square image.
+    sides = pixels.norm(dim=1)
+    assert sides.prod(dim=1).min() >= 0.6
+    assert (sides[:, 0] / sides[:, 1]).log().abs().max() <= 0.33 + 1e-9
+
+
 def test_light_is_gamma_between_the_extremes_then_contrast_and_brightness():
     x = torch.tensor(RNG.normal(size=(20, 2, 5, 6)))
     seen = _relit(x, torch.Generator().manual_seed(0), 0.8).numpy()

@@ -180,7 +180,12 @@ def _affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     across, down = side * ratio, side / ratio
     # Within the image, or a little beyond it.
     right, below = right * (1 - across).clamp(min=_SHIFT), below * (1 - down).clamp(min=_SHIFT)
-    rows = torch.stack([cos * across, -sin * down, right]), torch.stack([sin * across, cos * down, below])
+    # Coordinates are in halves of each side: what leads from one axis to the other changes its unit.
+    height, width = x.shape[2:]
+    rows = (
+        torch.stack([cos * across, -sin * down * (height / width), right]),
+        torch.stack([sin * across * (width / height), cos * down, below]),
+    )
     return torch.stack(rows).permute(2, 0, 1)
 
 
