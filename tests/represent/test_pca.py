@@ -312,6 +312,9 @@ class TestHostileInput:
         for samples in (x, mapped, [x[:20], x[20:]]):
             with pytest.raises(ValueError, match="Input X contains"):
                 PCA().fit(samples)
+        for samples in (x, mapped):
+            with pytest.raises(ValueError, match="Input X contains"):
+                PCA(2, solver="randomized").fit(samples)
         with pytest.raises(ValueError, match="Input X contains"):
             PCA().fit(x[:20]).transform(x)
 
@@ -397,6 +400,15 @@ class TestMappedFiles:
             assert pca.shape_ == (3, 4)
             assert_equal_to_reference(pca, x.reshape(60, 12))
             np.testing.assert_array_equal(pca.transform(read), PCA().fit(x).transform(x))
+
+    @pytest.mark.parametrize("solver", ["auto", "covariance", "qr", "randomized"])
+    @pytest.mark.parametrize("dtype", ["int16", "uint8", "bool", "float16", ">f4"])
+    def test_numbers_of_every_type_are_read(self, solver: str, dtype: str, tmp_path: Path) -> None:
+        x = (make("random", 60, 12, 0) * 40 + 120).clip(0, 255).astype(dtype)
+        np.save(tmp_path / "x.npy", x)
+        read = np.load(tmp_path / "x.npy", mmap_mode="r")
+        one, other = (PCA(2, solver=solver, random_state=0).fit(samples) for samples in (read, x))
+        np.testing.assert_allclose(one.components_, other.components_, atol=1e-12)
 
     def test_changes_that_were_not_written_stay(self, tmp_path: Path) -> None:
         np.memmap(tmp_path / "x", dtype=np.float64, mode="w+", shape=(20, 3))[:] = make("random", 20, 3, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -150,9 +150,13 @@ class PCA(Representation):
                 moments.update(x)
             # The mean shows what a look at every value would; only then is it worth it to say which.
             if not np.isfinite(moments.mean).all():
-                self._validated(x.reshape(len(x), *self.shape_), reset=False)
-                raise DataError(TOO_LARGE)
+                self._refuse(x)
         return moments
+
+    def _refuse(self, x: FloatArray) -> NoReturn:
+        """Say what is wrong with flat samples: a value that is not finite, or one whose square is not."""
+        self._validated(x.reshape(len(x), *self.shape_), reset=False)
+        raise DataError(TOO_LARGE)
 
     def _pieces(self, X: FloatArray) -> Iterator[FloatArray]:
         """Flat samples: all of an array in memory, pieces of a mapped file."""
@@ -308,14 +312,11 @@ class PCA(Representation):
         if not isinstance(k, Integral):
             raise DataError(f'PCA(solver="randomized") needs n_components to be a number; got {k!r}')
         self._check_count(int(k), n)
-        self._validated(X, reset=False)
         generator = check_random_state(self.random_state)
-        # The largest possible scatter, as its products would overflow in the middle of the iteration.
-        if (
-            not float(max(np.abs(piece).max() for piece in self._pieces(X)))
-            < np.sqrt(np.finfo(X.dtype).max / X.size) / 2
-        ):
-            raise DataError(TOO_LARGE)
+        for x in self._pieces(X):
+            # The largest possible scatter, as its products would overflow in the middle of the iteration.
+            if not np.abs(x).max() < np.sqrt(np.finfo(x.dtype).max / X.size) / 2:
+                self._refuse(x)
         mean, squares, trace, vectors = randomized(
             lambda: (x for piece in self._pieces(X) for x in parts(piece)), n, d, int(k), generator
         )
