@@ -57,6 +57,18 @@ def test_what_collapses_is_told_by_its_output(spoil, said):
     assert bool(said) == bool(watch.verdict(encoder, []))
 
 
+@pytest.mark.parametrize("steps", [20, 21, 31, 100, 101, 199])
+def test_when_it_collapsed_is_told_by_the_steps_taken(steps):
+    watch, encoder, collapsing = Watch(torch.randn(60, 6) + 1, steps), nn.Identity(), int(0.95 * steps)
+    for step in range(steps):
+        if step == collapsing:
+            encoder.register_forward_hook(lambda _, __, z: z * 0 + 1)
+        watch.before_step(encoder)
+    said = int(watch.verdict(encoder, []).split(" % of training")[0].split()[-1])
+    # The last look before.
+    assert 100 * (collapsing - 1 - watch.every) // steps <= said <= 95
+
+
 def test_samples_that_were_alike_before_training_are_not_its_fault():
     x = torch.ones(30, 4)
     watch = Watch(x, 100)

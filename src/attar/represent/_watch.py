@@ -99,10 +99,11 @@ class Watch(nn.Module):
             return ""
         places = [place for place, look in enumerate(self.seen) if not self._collapsed(look)]
         if _LOOKS not in places:
+            done = 100 * max(places) * self.every // max(self.steps, int(self.step))
             return (
-                f"the representation collapsed after {100 * max(places) // _LOOKS} % of training: {len(self.x)} "
-                f"samples spread over {rank:.1f} directions ({rank_before:.1f} before) by {share:.1g} % of the length "
-                f"of their mean; {remedy}"
+                f"the representation collapsed after {done} % of training: {len(self.x)} samples spread over "
+                f"{rank:.1f} directions ({rank_before:.1f} before) by {share:.1g} % of the length of their mean; "
+                f"{remedy}"
             )
         longer = math.hypot(spread, length) / (math.hypot(*self.seen[0, 1:].tolist()) or math.inf)
         if longer > _LONGER:
