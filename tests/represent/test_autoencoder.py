@@ -40,6 +40,15 @@ def test_codes_lead_back_to_samples_of_every_kind(shape):
         np.testing.assert_allclose(autoencoder.module_(torch.from_numpy(x)), z, rtol=1e-5, atol=1e-6)
 
 
+def test_of_large_samples_few_are_rebuilt_at_once():
+    x = RNG.random((20, 400, 400), dtype=np.float32)
+    autoencoder = _small(width=1, epochs=0).fit(x)
+    sizes = []
+    autoencoder.decoder_.register_forward_hook(lambda _, codes, __: sizes.append(len(codes[0])))
+    autoencoder.inverse_transform(np.zeros((20, 8)))
+    assert max(sizes) == autoencoder.kind_.batch(512) == 13
+
+
 def test_reconstructions_are_in_raw_units_and_far_better_than_the_mean():
     x = IMAGES[:320]
     autoencoder = Autoencoder(16, width=8, epochs=20, batch_size=32, lr=5e-3, random_state=0).fit(x)

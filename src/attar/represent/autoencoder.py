@@ -10,7 +10,6 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from attar.errors import DataError
 from attar.represent._parts import FloatArray
-from attar.represent.base import BATCH
 from attar.represent.pretext import Pretext
 from attar.training.modes import usual_defaults
 
@@ -119,9 +118,9 @@ class Autoencoder(Pretext):
             raise DataError(f"Z has codes of length {codes.shape[1]}; this autoencoder decodes codes of {self.dim_}")
         x = np.empty((len(codes), *self.kind_.shape), dtype=np.float32)
         with torch.inference_mode():
-            for start in range(0, len(codes), BATCH):
-                z = torch.tensor(codes[start : start + BATCH])
-                x[start : start + BATCH] = self.kind_.restore(self.decoder_(z)).numpy()
+            for start in range(0, len(codes), self._at_once):
+                some = slice(start, start + self._at_once)
+                x[some] = self.kind_.restore(self.decoder_(torch.tensor(codes[some]))).numpy()
         return x
 
     def _networks(self, kind: Kind) -> nn.ModuleDict:

@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from attar.errors import DataError
 from attar.represent._parts import FloatArray
-from attar.represent.base import BATCH
 from attar.represent.pretext import Pretext
 from attar.training.modes import usual_defaults
 
@@ -126,8 +125,8 @@ class Masked(Pretext):
         preprocess = self.kind_.preprocess()
         filled, masks = [], []
         with torch.inference_mode():
-            for start in range(0, len(samples), BATCH):
-                x = preprocess(torch.tensor(samples[start : start + BATCH]))
+            for start in range(0, len(samples), self._at_once):
+                x = preprocess(torch.tensor(samples[start : start + self._at_once]))
                 if len(self.kind_.present(x)) != len(x):
                     raise DataError(
                         f"samples of kind {self.kind_.name!r} hang together and are hidden as one; use transform"
