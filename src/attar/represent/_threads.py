@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
@@ -31,7 +32,13 @@ def each(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
     """Map in order, on all cores, a function whose time goes into products.
 
     The threads of a product wait for each other many times, and where a core is taken by another process they all
-    wait for the slowest; independent products wait once.
+    wait for the slowest; independent products wait once. Few answers wait for the caller, however many there will be.
     """
     with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(function, items)
+        waiting: deque[Future[B]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
