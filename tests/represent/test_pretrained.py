@@ -306,6 +306,11 @@ def test_what_names_no_backbone_is_said_once(backbone):
         Pretrained(backbone, kind="image").fit(np.zeros((4, 8, 8), dtype=np.float32))
 
 
+def test_what_is_compared_with_others_needs_one(vit):
+    with pytest.raises(DataError, match="batch_size to be a whole number from 2"):
+        Pretrained(vit, kind="image", epochs=1, batch_size=1).fit(np.zeros((4, 16, 16, 3), dtype=np.float32))
+
+
 def test_what_does_not_suit_is_refused(vit):
     with pytest.raises(DataError, match="no pretrained backbones for kind 'table'"):
         Pretrained(vit, kind="table").fit(np.zeros((4, 8), dtype=np.float32)).transform(np.zeros((4, 8)))

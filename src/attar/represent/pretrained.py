@@ -45,13 +45,13 @@ class Pretrained(Pretext):
     Arguments:
         backbone: "hf:NAME_OR_PATH" of a model with its configuration, and with its fast tokenizer for texts.
         epochs: passes over all samples; 0: the encoder stays as it is.
-        batch_size: samples in a batch.
+        batch_size: samples in a batch, at least 2; all others in it are a sample's negatives.
         temperature: τ of NT-Xent.
         lr: highest learning rate.
         device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         rate: that series are sampled at, in Hz: they are brought to that which the model was made for, where its
-            preprocessor_config.json says it. None, or more than a hundred times lower, as of no sound: they go in
-            as they are.
+            preprocessor_config.json says it. None, or more than four times lower, as of no sound: they go in as they
+            are.
         kind: that was learnt from samples which `translate` returned; "image", "series".
         random_state: seed of dropout and the order of samples.
 
@@ -66,7 +66,8 @@ class Pretrained(Pretext):
     """
 
     dim = width = 0  # those of the backbone
-    _counts = ("batch_size",)
+    _counts = ()
+    _least_batch = 2
 
     def __init__(
         self,
