@@ -114,9 +114,12 @@ def _counted(found: nn.Module, X: FloatArray) -> tuple[IntArray, IntArray, IntAr
             codes = found(torch.tensor(X[start : start + _CHUNK])).numpy()
         if codes.ndim != 2 or (codes < 0).any() or (codes != np.rint(codes)).any():
             raise DataError("the samples are no rows of codes; use TF-IDF on texts")
-        rows, places = np.nonzero(codes)
-        pairs = np.stack([rows + start, codes[rows, places].astype(np.int64)])
-        parts.append(np.vstack(np.unique(pairs, axis=1, return_counts=True)))
+        # Where the next code of a sample begins, of its codes in ascending order; the first are the zeros of none.
+        codes = np.sort(codes, axis=1)
+        rows, places = np.nonzero(np.diff(codes, axis=1, prepend=-1))
+        often = np.diff(rows * codes.shape[1] + places, append=codes.size)
+        which = codes[rows, places].astype(np.int64)
+        parts.append(np.stack([rows + start, which, often])[:, which > 0])
     rows, codes, often = np.concatenate(parts, axis=1)
     return rows, codes, often
 
