@@ -84,6 +84,8 @@ def test_a_loss_that_breaks_away_is_found_and_a_noisy_one_is_not():
     assert spike([*falling, *([7.0] * 5)]) == 40
     assert spike([*falling, 7.0, *falling[10:]]) == 0, "it came back"
     assert spike([1.0, 9.0]) == 0
+    # In time proportional to the epochs: with their square this would take minutes.
+    assert spike([1 / (1 + e) for e in range(100_000)]) == 0
     watch = Watch(torch.randn(30, 4), 100)
     watch.before_step(nn.Identity())
     assert "rose from" in watch.verdict(nn.Identity(), [*falling, *([7.0] * 5)])

@@ -150,9 +150,10 @@ def spike(losses: Sequence[float]) -> int:
         return 0
     end = losses[-max(1, len(losses) // 10) :]
     late = sum(end) / len(end)
-    for epoch in range(_COURSE // 2, len(losses)):
-        rise = losses[epoch] - losses[epoch - 1]
-        usual = max(abs(b - a) for a, b in pairwise(losses[:epoch]))
-        if rise > _RISE * usual and late > losses[epoch - 1] + rise / 2:
+    usual = 0.0
+    for epoch, (before, loss) in enumerate(pairwise(losses), start=1):
+        rise = loss - before
+        if epoch >= _COURSE // 2 and rise > _RISE * usual and late > before + rise / 2:
             return epoch
+        usual = max(usual, abs(rise))
     return 0
