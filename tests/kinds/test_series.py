@@ -26,6 +26,13 @@ def test_resampling_is_linear_interpolation():
             np.testing.assert_allclose(got[i, c], np.interp(positions[i] * 10, np.arange(11), x[i, c]), atol=1e-12)
 
 
+@pytest.mark.parametrize("strength", [1.0, 4.0, 20.0])
+def test_series_are_mirrored_as_often_as_it_takes(strength):
+    positions = _positions(torch.zeros(500, 1, 50), torch.Generator().manual_seed(0), strength)
+    assert positions.min() >= 0
+    assert positions.max() <= 1
+
+
 def test_positions_stay_inside_and_move_at_one_pace_but_where_mirrored():
     x = torch.zeros(500, 1, 64)
     positions = _positions(x, torch.Generator().manual_seed(0), 1.0)

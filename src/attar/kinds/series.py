@@ -221,7 +221,7 @@ def _positions(x: Tensor, generator: torch.Generator, strength: float) -> Tensor
     zoom = 1 + uniform(generator, (n, 1), -_ZOOM, _ZOOM, x) * strength
     shift = uniform(generator, (n, 1), -_SHIFT, _SHIFT, x) * strength
     time = torch.arange(steps, device=x.device) / max(steps - 1, 1)
-    return 1 - (1 - ((time - 0.5) * zoom + 0.5 + shift).abs()).abs()
+    return 1 - (1 - ((time - 0.5) * zoom + 0.5 + shift).abs() % 2).abs()
 
 
 def _resample(x: Tensor, positions: Tensor) -> Tensor:
