@@ -44,6 +44,12 @@ def test_what_comes_in_over_the_edge_is_the_background():
     assert seen[:, 0].median() > 150
 
 
+def test_the_background_is_that_of_all_images_in_whichever_order():
+    x = np.zeros((9000, 4, 5), dtype=np.float32)
+    x[4096:] = 5
+    assert Image.learn(x).background == Image.learn(x[::-1]).background == (5.0,)
+
+
 def test_digits_are_never_mirrored_but_photographs_are():
     def half(channels: int) -> float:
         x = np.zeros((400, 24, 24, channels), dtype=np.float32)
@@ -81,6 +87,20 @@ def test_an_image_is_turned_and_not_sheared_whatever_its_sides(size):
     sides = pixels.norm(dim=1)
     assert sides.prod(dim=1).min() >= 0.6
     assert (sides[:, 0] / sides[:, 1]).log().abs().max() <= 0.33 + 1e-9
+
+
+def test_a_view_is_cut_out_as_precisely_in_mixed_precision():
+    x = torch.linspace(-1, 1, 224).expand(4, 1, 224, 224)
+    kind = Image((224, 224), (0.0,), (1.0,), (0.0,))
+
+    def seen():
+        return kind.view(x, torch.Generator().manual_seed(0))
+
+    exact = seen()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = seen()
+    # What is left is the blur, which rounds colours to 1 / 256.
+    assert (mixed - exact).square().mean().sqrt() < 1e-3
 
 
 def test_light_is_gamma_between_the_extremes_then_contrast_and_brightness():

@@ -74,7 +74,8 @@ class Image(Patched):
             raise DataError(f"images of {size} seem to have their channels first; give x.transpose(0, 2, 3, 1)")
         pixels = x[..., None] if x.ndim == 3 else x
         mean, std = moments(pixels, axis=3)
-        some = pixels[:_BORDER_SAMPLES]
+        # Of all of them: the first may be of one class.
+        some = pixels[:: -(-len(pixels) // _BORDER_SAMPLES)]
         sides = (some[:, 0], some[:, -1], some[:, :, 0], some[:, :, -1])
         border = np.concatenate([side.reshape(-1, pixels.shape[3]) for side in sides])
         border = np.where(np.isnan(border), np.asarray(mean, dtype=np.float32), border)
@@ -121,7 +122,9 @@ class Image(Patched):
             https://arxiv.org/abs/2002.05709
         """
         background = ((x.new_tensor(self.background) - x.new_tensor(self.mean)) / x.new_tensor(self.std))[:, None, None]
-        grid = F.affine_grid(_affine(x, generator, strength), list(x.shape), align_corners=False)
+        # Under autocast, places would be in bfloat16: half a pixel off in 224.
+        with torch.autocast(x.device.type, enabled=False):
+            grid = F.affine_grid(_affine(x, generator, strength), list(x.shape), align_corners=False)
         # Sampling pads with zeros: with the background at zero, that is what comes in over the edge.
         x = F.grid_sample(x - background, grid, padding_mode="zeros", align_corners=False)
         x = _relit(x, generator, strength) + background
