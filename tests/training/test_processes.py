@@ -184,6 +184,7 @@ def work(folder: Path) -> None:
     # From here on: on being imported, Fabric and torch set variables of their own.
     environment = dict(os.environ)
     results["unseeded"] = fitted("simclr", "image", random_state=None)
+    results["in half precision"] = fitted("simclr", "image", precision="bf16-mixed")
     results["uninterrupted"] = resumed()
     for kill_at in (3, 6):
         with pytest.raises(_Killed):
@@ -232,6 +233,13 @@ def test_a_pretext_arrives_where_one_process_does(cell, two):
 
 def test_without_a_seed_they_still_train_one_module(two):
     np.testing.assert_array_equal(two[0]["unseeded"], two[1]["unseeded"])
+
+
+def test_they_train_in_mixed_precision_too(two):
+    np.testing.assert_array_equal(two[0]["in half precision"], two[1]["in half precision"])
+    alone = fitted("simclr", "image", precision="bf16-mixed")
+    # The losses.
+    np.testing.assert_allclose(two[0]["in half precision"][-2:], alone[-2:], rtol=1e-2)
 
 
 def test_resumed_equals_uninterrupted_bit_for_bit(two):

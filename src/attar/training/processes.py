@@ -279,7 +279,8 @@ def _batch_norm(
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of each channel over all processes, which hold as many rows each."""
     # torch's own pass of batch normalisation over one process's rows, three times as fast as `var_mean`.
-    own = torch.stack(torch.ops.aten.batch_norm_update_stats(x.detach(), None, None, 0.0))
+    exact = x.detach().to(torch.promote_types(x.dtype, torch.float32))  # under autocast, the answers of a convolution
+    own = torch.stack(torch.ops.aten.batch_norm_update_stats(exact, None, None, 0.0))
     parts = [torch.empty_like(own) for _ in range(processes())]
     dist.all_gather(parts, own)
     means, variances = torch.stack(parts, dim=1)
