@@ -21,8 +21,8 @@ from attar.kinds.base import Standardise, moments, normal, uniform
 from attar.kinds.patched import Patched
 from attar.nets.convnet import ConvDecoder, ConvNet
 
-# Of views: the largest turn in radians, the share of an image that they leave out at most, by how much its width over
-# its height changes, and how far a whole image is moved, in halves of its side.
+# Of views: the largest turn of a square image in radians, the share of an image that they leave out at most, by how
+# much its width over its height changes, and how far a whole image is moved, in halves of its side.
 _TURN, _CROP, _STRETCH, _SHIFT = 0.2, 0.4, 0.33, 0.05
 # Logarithms of the exponent of brightness and of contrast; brightness and noise in standard deviations.
 _GAMMA, _CONTRAST, _BRIGHTNESS, _NOISE = 1.2, 0.7, 0.5, 0.1
@@ -179,12 +179,14 @@ def _affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     """Random matrices (n, 2, 3) from output to input coordinates, which are from −1 to 1."""
     turn, stretch, less, right, below = uniform(generator, (len(x), 5), -strength, strength, x).unbind(1)
     side = (1 - _CROP * (strength + less) / 2).clamp(min=0.1).sqrt()  # of a strength far above one, too
-    ratio, cos, sin = torch.exp(_STRETCH / 2 * stretch), torch.cos(_TURN * turn), torch.sin(_TURN * turn)
+    # Long images are turned by less, lest their ends leave the view.
+    height, width = x.shape[2:]
+    turn = turn * (_TURN * (min(height, width) / max(height, width)))
+    ratio, cos, sin = torch.exp(_STRETCH / 2 * stretch), torch.cos(turn), torch.sin(turn)
     across, down = side * ratio, side / ratio
     # Within the image, or a little beyond it.
     right, below = right * (1 - across).clamp(min=_SHIFT), below * (1 - down).clamp(min=_SHIFT)
     # Coordinates are in halves of each side: what leads from one axis to the other changes its unit.
-    height, width = x.shape[2:]
     rows = (
         torch.stack([cos * across, -sin * down * (height / width), right]),
         torch.stack([sin * across * (width / height), cos * down, below]),
