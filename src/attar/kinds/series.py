@@ -182,7 +182,7 @@ class Series(Patched):
             high = np.where(np.isnan(values), -np.inf, values).max(axis=1, keepdims=True)
             flat, absent = high == low, ~np.isfinite(low)
             span = np.where(flat | absent, 1.0, high - low)
-            place = np.where(flat, 0.5, (values - np.where(absent, 0.0, low)) / span)
+            place = (values - np.where(absent, 0.0, low)) / span + 0.5 * flat
             y = (1 - place) * (height - 1)
             before = np.concatenate([y[:, :1], y[:, :-1]], axis=1)
             # From the height of one column to that of the next, so that the line has no gaps; NaN is in no interval.
