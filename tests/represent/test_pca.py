@@ -17,7 +17,7 @@ from sklearn.decomposition import PCA as Reference
 from torch.utils.data import DataLoader, TensorDataset
 
 from attar.errors import DataError
-from attar.represent._components import by_parallel_analysis
+from attar.represent._components import by_minka, by_parallel_analysis
 from attar.represent._moments import Root
 from attar.represent.pca import PCA
 
@@ -221,6 +221,10 @@ class TestNumberOfComponents:
 
     def test_minka_without_noise_is_the_rank(self) -> None:
         assert PCA("mle").fit(make("rank-deficient", 200, 8, 0)).dim_ == 4
+
+    def test_minka_chooses_among_many_in_time_of_their_square(self) -> None:
+        # With their cube this would take minutes.
+        assert 1 <= by_minka(np.linspace(9, 1, 2000), 100_000) < 2000
 
     @pytest.mark.parametrize("n", [400, 25])
     def test_parallel_analysis_finds_what_was_planted(self, n: int) -> None:

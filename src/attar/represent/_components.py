@@ -60,28 +60,26 @@ def by_minka(variances: Floats64, n: int) -> int:
     d = len(variances)
     # Directions without variance have no density: they are beyond any number that could be chosen.
     floor = variances[0] * d * np.finfo(np.float64).eps
-    largest = min(int(np.sum(variances > floor)), d - 1)
-    return max(range(1, largest + 1), key=lambda k: _evidence(variances, k, n, floor), default=1)
-
-
-def _evidence(variances: Floats64, k: int, n: int, floor: float) -> float:
-    d = len(variances)
-    kept = variances[:k, None]
-    noise = max(float(variances[k:].mean()), floor)
-    modelled = np.concatenate([variances[:k], np.full(d - k, noise)])
-    i = np.arange(1, k + 1)
-    log_uniform = float(np.sum(gammaln((d - i + 1) / 2) - np.log(np.pi) * (d - i + 1) / 2)) - k * np.log(2)
-    pairs = np.arange(d)[None, :] > np.arange(k)[:, None]
+    kept = variances[: min(int(np.sum(variances > floor)), d - 1)]
+    if not len(kept):
+        return 1
+    k = np.arange(1, len(kept) + 1)
+    noise = np.maximum(np.cumsum(variances[::-1])[::-1][k] / (d - k), floor)
+    # Sums over pairs of a direction and a smaller one, for each k: those of the smaller ones that are noise are alike.
     # Equal variances leave the direction between them free; rounding decides how free.
-    gaps = np.maximum(kept - variances, floor)[pairs]
-    curvatures = np.maximum(1 / modelled - 1 / kept, floor / kept**2)[pairs]
-    log_determinant = float(np.sum(np.log(gaps) + np.log(curvatures) + np.log(n)))
+    gaps = np.triu(np.log(np.maximum(kept[:, None] - variances, floor)), 1).sum(axis=1)
+    least = floor / kept**2
+    within = np.triu(np.log(np.maximum(1 / kept - 1 / kept[:, None], least[:, None])), 1).sum(axis=0)
+    beyond = np.tril(np.log(np.maximum(1 / noise[:, None] - 1 / kept, least))).sum(axis=1)
     dimension = d * k - k * (k + 1) / 2
-    return float(
+    log_determinant = np.cumsum(gaps + within) + (d - k) * beyond + dimension * np.log(n)
+    log_uniform = np.cumsum(gammaln((d - k + 1) / 2) - np.log(np.pi) * (d - k + 1) / 2) - k * np.log(2)
+    evidence = (
         log_uniform
-        - n / 2 * np.sum(np.log(kept))
+        - n / 2 * np.cumsum(np.log(kept))
         - n * (d - k) / 2 * np.log(noise)
         + (dimension + k) / 2 * np.log(2 * np.pi)
         - log_determinant / 2
         - k / 2 * np.log(n)
     )
+    return int(np.argmax(evidence)) + 1
