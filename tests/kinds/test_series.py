@@ -45,6 +45,16 @@ def test_positions_stay_inside_and_move_at_one_pace_but_where_mirrored():
     assert ((pace - zoom).abs() < 1e-3).float().mean() > 0.95
 
 
+def test_each_series_has_an_offset_of_its_own():
+    x = torch.zeros(400, 2, 60)
+    kind = Series.learn(np.zeros((2, 2, 60), dtype=np.float32))
+    middle = kind.view(x, torch.Generator().manual_seed(0)).median(dim=2).values
+    assert middle.std(dim=0).min() > 0.17
+    assert middle.std(dim=0).max() < 0.23
+    # A channel has its own, too.
+    assert abs(torch.corrcoef(middle.T)[0, 1]) < 0.2
+
+
 def test_a_masked_stretch_is_zero_and_short():
     x = torch.full((500, 1, 100), 5.0)
     kind = Series.learn(np.zeros((2, 1, 100), dtype=np.float32))

@@ -69,6 +69,16 @@ def test_a_view_replaces_whole_columns_by_those_of_other_rows():
         assert {tuple(r) for r in v[:, part].tolist()} <= {tuple(r) for r in z[:, part].tolist()}
 
 
+def test_a_view_draws_each_column_by_itself():
+    numbers = np.arange(400, dtype=np.float32)
+    kind = Table.learn(np.stack([numbers, numbers], axis=1))
+    z = kind.preprocess()(torch.from_numpy(np.stack([numbers, numbers], axis=1)))
+    v = kind.view(z, torch.Generator().manual_seed(0))
+    both = (v != z).all(dim=1)
+    assert both.sum() > 10
+    assert (v[both, 0] != v[both, 1]).float().mean() > 0.9
+
+
 def test_the_loss_equals_its_formula_in_float64():
     x = _rows()
     x[3, 1] = np.nan
