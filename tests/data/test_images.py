@@ -206,15 +206,16 @@ def test_images_of_sixteen_bits_are_brought_to_the_units_of_eight():
     assert notes == ["1 of 1 images has 16 bits a value: divided by 257 as 255 is white, they are now from 0 to 252"]
 
 
-def tiff(x: np.ndarray, *, zero_is_white: bool = False) -> bytes:
-    """A grey TIFF as scanners write it: Pillow itself writes neither uint32 nor zero as white."""
-    content = x.astype(x.dtype.newbyteorder("<")).tobytes()
+def tiff(x: np.ndarray, *, zero_is_white: bool = False, order: str = "<") -> bytes:
+    """A grey TIFF as scanners write it: Pillow itself writes no uint32, no zero as white, no greater byte first."""
+    content = x.astype(x.dtype.newbyteorder(order)).tobytes()
     form = {"u": 1, "i": 2}[x.dtype.kind]
     tags = {256: x.shape[1], 257: x.shape[0], 258: 8 * x.itemsize, 259: 1, 262: int(not zero_is_white), 273: 0, 277: 1}
     tags |= {278: x.shape[0], 279: len(content), 339: form}
     tags[273] = 8 + 2 + 12 * len(tags) + 4
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
-    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + content
+    entries = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in tags.items())
+    begin = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    return begin + struct.pack(f"{order}IH", 8, len(tags)) + entries + bytes(4) + content
 
 
 def test_whole_numbers_of_other_than_sixteen_bits_are_taken_as_they_are():
@@ -243,6 +244,15 @@ def test_zero_as_white_is_turned_whatever_the_depth():
     np.testing.assert_array_equal(decode(tiff(grey, zero_is_white=True)), 255 - grey)
     deep = tiff(grey.astype(np.uint16) * 257, zero_is_white=True)
     np.testing.assert_allclose(decode(deep), 255 - grey.astype(float), atol=1e-4)
+
+
+def test_sixteen_bits_are_the_same_in_either_order_of_their_bytes():
+    deep = grey.astype(np.uint16) * 257
+    for order in "<>":
+        contents = [tiff(deep, order=order), encode(Image.fromarray(grey))]
+        images, _, notes = read_images(contents, ["a", "b"], strict=True)
+        np.testing.assert_array_equal(images[0], images[1])
+        assert notes[0].startswith("1 of 2 images has 16 bits a value: divided by 257")
 
 
 def test_what_twelve_bits_become_is_said():

@@ -271,7 +271,9 @@ def _content(source: str | bytes) -> bytes:
 def _array(image: PillowImage.Image) -> Array:
     mode = image.mode
     if mode in ("L", "RGB", "I", "F") or mode.startswith("I;"):
-        return np.array(image)
+        values = np.array(image)
+        # Of I;16B, as ImageJ writes TIFF, numbers have their greater byte first, and are of another type to numpy.
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
     if mode in ("1", "LA", "La"):
         return np.array(image.convert("L"))
     if mode == "P" and "transparency" in image.info:
