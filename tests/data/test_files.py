@@ -61,6 +61,18 @@ def test_labels_and_ids_are_read_as_written(tmp_path):
     assert "no feature" in raw.notes[1]
 
 
+def test_a_row_without_a_name_does_not_take_that_of_another_one(tmp_path):
+    csv(tmp_path / "labels.csv", "id,label\n1,a\n2,b\n")
+    whole = csv(tmp_path / "t.csv", "id,v\n1,0.5\n2,1\n,3\n,4\n")
+    # Whole numbers beside a gap are floats there.
+    table = pa.table({"id": pa.array([1.0, 2.0, None, None]), "v": [0.5, 1, 3, 4]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    for path in (whole, tmp_path / "t.parquet"):
+        found = read(str(path), labels=tmp_path / "labels.csv")
+        assert found.ids.tolist() == ["1", "2", "row 2", "3"]
+        assert found.y.tolist() == [0, 1, -1, -1]
+
+
 def test_row_names_of_pandas_are_no_feature(tmp_path):
     import pandas as pd
 

@@ -19,6 +19,7 @@ from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column, is_missing
 from attar.data.delimited import WESTERN, encoding_of, layout, leading_zeros, read_delimited, words_for_missing
 from attar.data.dicom import is_dicom
+from attar.data.held import spelt
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
@@ -216,7 +217,11 @@ def from_table(
     lower = {str(name).lower(): name for name in reversed(table.column_names) if name not in known}
     name = next((lower[wanted] for wanted in (*ids, *ROW_NAMES) if wanted in lower), None)
     if name is not None:
-        named = [str(i) if value is None else str(value) for i, value in enumerate(table.column(name).to_pylist())]
+        cells = [None if value is None else spelt(value) for value in table.column(name).to_pylist()]
+        taken = {*cells}
+        # A row without a name has its number, but not where that is the name of another one.
+        rows = (f"row {i}" if str(i) in taken else str(i) for i in range(len(cells)))
+        named = [row if cell is None else cell for cell, row in zip(cells, rows)]
         # Beside ids, the row names of pandas are neither ids nor features.
         table = table.drop_columns([name, *(lower[row] for row in ROW_NAMES if row in lower and lower[row] != name)])
         notes.append(f"column '{name}' names the rows, and is no feature")
@@ -228,9 +233,8 @@ def from_table(
     texts = text_column(table, kind, text, where)
     if texts is not None:
         notes += [f"column '{texts}' is taken for the texts", *beside(table, texts)]
-        cells = np.array(table.column(texts).to_pylist(), dtype=object)
         return Raw(
-            cells,
+            np.array(table.column(texts).to_pylist(), dtype=object),
             y,
             ids=named,
             columns=(Column(texts),),
