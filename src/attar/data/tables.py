@@ -10,6 +10,7 @@ import numpy as np
 
 from attar.data.clock import MOSTLY, dated, first_of, in_doubt, in_halves_of_a_day, stray
 from attar.data.dataset import Column, Doubles
+from attar.data.held import spelt
 from attar.data.labels import sort_names
 from attar.data.written import different, holds_a_typing_error, in_the_way, is_number, is_text
 from attar.errors import DataError
@@ -139,7 +140,7 @@ def _codes(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doub
 
     given = pa.types.is_dictionary(column.type)
     array = column.unify_dictionaries().combine_chunks() if given else column.combine_chunks().dictionary_encode()
-    found = [_text(cell) if isinstance(cell, float) else str(cell) for cell in array.dictionary.to_pylist()]
+    found = [spelt(cell) for cell in array.dictionary.to_pylist()]
     codes = doubles(array.indices)
     if "" in found:
         # An empty text is a missing value, as it is in a CSV file, and to the file that is shipped.
@@ -241,14 +242,11 @@ def recode(values: Doubles, found: tuple[str, ...], wanted: tuple[str, ...]) -> 
     >>> recode(np.array([0.0, 1.0, np.nan]), ("blue", "red"), ("red", "white"))
     (array([nan,  0., nan]), 1)
     """
-    texts = found or tuple(_text(value) for value in np.unique(values[~np.isnan(values)]))
-    codes = values if found else np.searchsorted(np.unique(values[~np.isnan(values)]), values).astype(np.float64)
+    numbers = np.unique(values[~np.isnan(values)])
+    texts = found or tuple(map(spelt, numbers.tolist()))
+    codes = values if found else np.searchsorted(numbers, values).astype(np.float64)
     place = {text: float(i) for i, text in enumerate(wanted)}
     table = np.array([*(place.get(text, np.nan) for text in texts), np.nan])
     known = ~np.isnan(values)
     result = table[np.where(known, codes, len(texts)).astype(np.int64)]
     return result, int((known & np.isnan(result)).sum())
-
-
-def _text(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(float(value))
