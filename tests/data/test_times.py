@@ -45,6 +45,11 @@ def test_the_time_is_told_by_its_name_and_how_it_goes() -> None:
     assert not is_time("s", [np.tile(T, 2)])
 
 
+@pytest.mark.parametrize("micro", ["\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}"])
+def test_either_sign_of_the_micro_is_one(micro: str) -> None:
+    assert Timing.of(400, [], {f"time [{micro}s]": 1e6 * T}).rate == 50
+
+
 @pytest.mark.parametrize(
     "name",
     ["epoch", "unixtime", "unix_time_ms", "Timestamp_utc", "time_stamp", "minutes", "h", "time [min]", "tMs", "TIME"],

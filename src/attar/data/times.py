@@ -300,4 +300,5 @@ def _long(parts: Sequence[Array]) -> list[Doubles]:
 
 
 def _words(name: str) -> list[str]:
-    return re.findall("[A-Z]?[a-zµ]+|[A-Z]+", name)
+    # Beside the sign of the micro there is the Greek letter, which looks the same.
+    return re.findall("[A-Z]?[a-zµ]+|[A-Z]+", name.replace("\N{GREEK SMALL LETTER MU}", "µ"))
