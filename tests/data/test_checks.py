@@ -70,3 +70,9 @@ def test_days_that_are_written_as_numbers_are_said_and_other_numbers_are_not():
     assert dates_as_numbers(days[:, None], [Column("x", ("a",))]) == []
     assert dates_as_numbers(np.full((3, 1), np.nan), [Column("x")]) == []
     assert said in from_arrays(np.column_stack([days, np.arange(6)])).notes[0].replace("x0", "x")
+
+
+def test_a_text_of_numbers_with_a_line_between_is_no_number():
+    assert from_arrays(np.array([["12", " 3e1"], ["", "4"]])).x.tolist()[0] == [12, 30]
+    with pytest.raises(DataError, match="row 0, column 'x1' is '1_2' where a number is expected"):
+        from_arrays(np.array([["3", "1_2"], ["4", "3_4"]]))

@@ -54,7 +54,11 @@ def _number(cell: object) -> float:
     if is_missing(cell):
         return np.nan
     if isinstance(cell, str):
-        return float(cell) if cell.strip() else np.nan
+        if not cell.strip():
+            return np.nan
+        if "_" in cell:
+            raise ValueError
+        return float(cell)
     if isinstance(cell, (bool, int, float, np.number, np.bool_)) and not isinstance(cell, np.complexfloating):
         return float(cell)
     raise TypeError

@@ -72,14 +72,14 @@ def is_text(kind: Any) -> bool:
 def is_number(text: str) -> bool:
     """Whether a text reads as a number.
 
-    >>> is_number(" 1e3"), is_number("x")
-    (True, False)
+    >>> is_number(" 1e3"), is_number("x"), is_number("2020_01")
+    (True, False, False)
     """
     try:
         float(text)
     except ValueError:
         return False
-    return True
+    return "_" not in text  # which Python takes for nothing among digits
 
 
 def looks_like_a_number(text: str) -> bool:
