@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from attar.data.labels import encode_labels, validate_labels, words_for_none, written_in_several_ways
+from attar.data.labels import encode_labels, sort_names, validate_labels, words_for_none, written_in_several_ways
 from attar.errors import LabelError
 
 
@@ -39,6 +41,16 @@ def test_labels_are_coded(labels, y, classes):
 def test_exact_names_are_classes_whatever_they_say():
     y, classes = encode_labels(["-1", "nan", None, "1"], exact=True)
     assert y.tolist() == [classes.index("-1"), classes.index("nan"), -1, classes.index("1")]
+
+
+def test_the_order_of_classes_does_not_depend_on_that_of_their_labels():
+    for names in (["1", "2", "nan"], ["10", "9", "-1"], ["10", "9", "b"]):
+        assert len({sort_names(order) for order in permutations(names)}) == 1
+
+
+def test_numbers_of_versions_beside_a_word_are_classes():
+    names = [f"{i / 10}" for i in range(1, 41)]
+    assert len(encode_labels([*names, "beta"])[1]) == 41
 
 
 @pytest.mark.parametrize(

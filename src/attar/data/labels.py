@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -64,13 +66,14 @@ def encode_labels(labels: RawLabels, *, exact: bool = False, where: str = "y") -
 def _are_quantities(names: Iterable[str]) -> bool:
     """Whether all are numbers and some fractions.
 
-    >>> _are_quantities(["1", "2.5"]), _are_quantities(["1", "2"]), _are_quantities(["v1.5", "2.5"])
+    >>> _are_quantities(["1", "2.5"]), _are_quantities(["1", "2"]), _are_quantities(["2.5", "v1.5"])
     (True, False, False)
     """
     try:
-        return any(float(name) % 1 > 0 for name in names)
+        numbers = [float(name) for name in names]
     except ValueError:
         return False
+    return any(number % 1 > 0 for number in numbers)
 
 
 def sort_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -80,10 +83,11 @@ def sort_names(names: Iterable[str]) -> tuple[str, ...]:
     ('-1', '9', '10')
     """
     names = list(names)
-    try:
-        return tuple(sorted(names, key=lambda name: (float(name), name)))
-    except ValueError:
-        return tuple(sorted(names))
+    with suppress(ValueError):
+        # NaN, which a class may be called, is in no order.
+        if not any(math.isnan(float(name)) for name in names):
+            return tuple(sorted(names, key=lambda name: (float(name), name)))
+    return tuple(sorted(names))
 
 
 def _name(value: object, exact: bool, where: str) -> str | None:
