@@ -23,6 +23,7 @@ _YEARS = range(1000, 3000)
 _PLACES = 5  # as many numbers in order are where something was measured, such as wavelengths
 _FRACTION = {sign: re.compile(rf"[+-]?\d+[{sign}]\d+([eE][+-]?\d+)?") for sign in ",."}
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
+_QUOTED = re.compile(r'(?<![^,;\t|\s])"[^"]*"')
 _EXCEL = re.compile(r'"?sep=[,;\t]"?', re.IGNORECASE)
 _ZEROS, _ZEROS_ANYWHERE = re.compile(r" *[+-]?0\d+ *"), re.compile(rb"""(?<![\w.:/-])0\d+(?=[,;\t| "\r\n]|\Z)""")
 _LARGEST_BLOCK = 1 << 30
@@ -106,7 +107,7 @@ def layout(path: Path) -> Layout:
     skip = int(bool(_EXCEL.fullmatch(lines[0].rstrip("\r\n"))) and len(lines) > 1)
     lines = lines[skip:]
     delimiter = delimiter_of(lines[0], first="\t" if path.suffix.lower() == ".tsv" else "")
-    if delimiter not in lines[0]:
+    if delimiter not in _QUOTED.sub("", lines[0]):
         aligned = list(io.StringIO(_with_single_blanks("".join(lines)), newline=""))
         if _are_parted_by_blanks(aligned):
             delimiter, lines = " ", aligned
@@ -131,9 +132,11 @@ def layout(path: Path) -> Layout:
 def delimiter_of(line: str, first: str = "") -> str:
     """What stands between the cells of a line; where no sign is more frequent, the first one.
 
-    >>> delimiter_of("a;b;c,d"), delimiter_of("5,1;4,9;x"), delimiter_of("a|b")
-    (';', ';', '|')
+    >>> delimiter_of("a;b;c,d"), delimiter_of("5,1;4,9;x"), delimiter_of("a|b"), delimiter_of('"price, EUR";"kg"')
+    (';', ';', '|', ';')
     """
+    # What stands within quotation marks parts no cells.
+    line = _QUOTED.sub("", line)
     # Beside semicolons, commas all of which stand between digits are part of numbers.
     decimals = ";" in line and not re.search(r"(?<!\d),|,(?!\d)", line)
     return max(first + DELIMITERS, key=(line.replace(",", "") if decimals else line).count)
