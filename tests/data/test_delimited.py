@@ -65,6 +65,10 @@ def test_ways_to_write_a_table(tmp_path, text, names, rows):
         ("0.25,0.5,mean\n1.5,2,3\n", ["0.25", "0.5", "mean"]),
         ("400.5,401,401.5,402,402.5,grain\n1,2,3,4,5,oats\n", ["400.5", "401", "401.5", "402", "402.5", "grain"]),
         ("\n\na,b\n1,2\n", ["a", "b"]),
+        ("39, State-gov, 13, <=50K\n50, Private, 13, <=50K\n38, Private, 9, >50K\n", None),
+        ("sunny,hot,no\nrain,cool,yes\nrain,hot,no\n", None),
+        ("vhigh,vhigh,2\nlow,vhigh,3\n", None),
+        ("size,size m\nsize,1\n", ["size", "size m"]),
     ],
 )
 def test_first_lines_that_are_names_and_those_that_are_samples(tmp_path, text, names):

@@ -44,7 +44,7 @@ class Layout:
         header: whether it has one.
         decimal: sign in numbers.
         skip: lines before all of this.
-        written: names as they stand in the file, with the spaces around them.
+        written: cells of its first line as they stand in the file, with the spaces around them.
         encoding: of its text.
     """
 
@@ -125,7 +125,7 @@ def layout(path: Path) -> Layout:
         cells = [[cell.replace(",", ".") for cell in row] for row in cells]
     header = _is_header(cells[0], cells[1:])
     names = first if header else [f"x{i}" for i in range(len(first))]
-    written = tuple(next(csv.reader(lines, delimiter=delimiter))) if header else ()
+    written = tuple(next(csv.reader(lines, delimiter=delimiter)))
     return Layout(delimiter, tuple(names), header, "," if comma else ".", skip, written, encoding)
 
 
@@ -200,13 +200,14 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
         start = _counts_from(first)
         return start == 0 or (start in _YEARS and not (below and _counts_from(below[0]) in _YEARS))
     numbers = [float(cell) for cell in first if cell not in MISSING and is_number(cell)]
-    if all(number.is_integer() for number in numbers):
-        return True
     columns = {i: {row[i] for row in below if i < len(row)} - set(MISSING) for i in words}
     if any(cells and all(map(is_number, cells)) for cells in columns.values()):
         return True
+    # A word that stands below too is what a sample has, and not what a column is called.
+    if any(first[i] in cells for i, cells in columns.items()):
+        return False
     in_order = sorted(set(numbers)) in (numbers, numbers[::-1])
-    return in_order and len(numbers) >= _PLACES and not any(first[i] in cells for i, cells in columns.items())
+    return all(number.is_integer() for number in numbers) or (in_order and len(numbers) >= _PLACES)
 
 
 def _counts_from(cells: Sequence[str]) -> int | None:

@@ -150,12 +150,11 @@ def is_labels_file(path: Path, samples: Collection[str]) -> bool:
         samples: all names of `called`, of the samples that it may be about.
     """
     with suppress(DataError, OSError):
-        names = layout(path).names
-        cells = {*map(_plain, names)}
+        first = [cell.strip() for cell in layout(path).written]
+        cells = {*map(_plain, first)}
         if cells & _IDS and cells & _LABELS:
             return True
-        # Where there is no header line, the line of a sample is taken for one.
-        return len(names) == 2 and _posix(names[0]) in samples
+        return len(first) == 2 and _posix(first[0]) in samples
     return False
 
 
