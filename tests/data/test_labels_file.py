@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from attar.data.labels_file import groups_beside, match_labels, read_labels
+from attar.data.labels_file import match_labels, read_labels
 from attar.data.sources import read, read_for_evaluation
 from attar.errors import LabelError
 
@@ -21,29 +21,33 @@ from attar.errors import LabelError
         ("Image_ID,PatientID,Diagnosis\na,7,cat\n", {"a": "cat"}),
         ("filename,class name\na,cat\n", {"a": "cat"}),
         ("when,label,id\n3,cat,a\n", {"a": "cat"}),
+        ("sep=;\r\nid;label\r\na;cat\r\n", {"a": "cat"}),
         ('"a,1.png",cat\r\na,cat\r\na,cat\r\n', {"a,1.png": "cat", "a": "cat"}),
     ],
 )
 def test_labels_files(tmp_path, text, expected):
     path = tmp_path / "labels.csv"
     path.write_text(text, encoding="utf-8")
-    assert read_labels(path) == (expected, [])
+    assert read_labels(path) == (expected, [], {})
 
 
 def test_a_column_of_groups_beside_labels_is_found_by_its_name(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("filename,label,PatientID\na,cat,7\nb,,\n")
-    assert read_labels(path) == ({"a": "cat", "b": None}, [])
-    assert groups_beside(path) == {"PatientID": {"a": "7", "b": None}} == {"PatientID": read_labels(path, "group")[0]}
+    assert read_labels(path) == ({"a": "cat", "b": None}, [], {})
+    patients = {"a": "7", "b": None}
+    assert (
+        read_labels(path, beside=True).beside == {"PatientID": patients} == {"PatientID": read_labels(path, "group").of}
+    )
     for text in ("filename,label,patients\na,cat,7\n", "a,cat\n", "patient,label\na,cat\n"):
         path.write_text(text)
-        assert groups_beside(path) == {}
+        assert read_labels(path, beside=True).beside == {}
     # A line without the cell, and a second one of the same sample, do not switch groups off.
     path.write_text("filename,label,site,patient\na,cat,x,7\nb,dog\na,cat,,\n")
-    assert groups_beside(path) == {"site": {"a": "x", "b": None}, "patient": {"a": "7", "b": None}}
+    assert read_labels(path, beside=True).beside == {"site": {"a": "x", "b": None}, "patient": {"a": "7", "b": None}}
     path.write_text("filename,label,patient\na,cat,7\na,cat,8\n")
     with pytest.raises(LabelError, match=r"line 3: 'a' is of '7' and of '8' by column 'patient'; keep one of them, or"):
-        groups_beside(path)
+        read_labels(path, beside=True)
 
 
 def grouped(tmp_path, patients, header="id,label,patient"):
@@ -138,11 +142,21 @@ def test_bad_labels_files(tmp_path, content, message):
 def test_encodings_of_labels_files(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("a|größe\nb|été\n", encoding="utf-16")
-    assert read_labels(path) == ({"a": "größe", "b": "été"}, [])
+    assert read_labels(path) == ({"a": "größe", "b": "été"}, [], {})
     path.write_text("a;größe\nb;été\n", encoding="cp1252")
-    labels, notes = read_labels(path)
+    labels, notes, _ = read_labels(path)
     assert labels == {"a": "größe", "b": "été"}
     assert "labels.csv is not UTF-8: read as Windows-1252" in notes[0]
+
+
+def test_a_group_may_be_called_minus_one_and_a_guess_at_its_letters_is_said(tmp_path):
+    path = tmp_path / "groups.csv"
+    path.write_text("id;group\na;-1\nb;-1\nc;größe\n", encoding="cp1252")
+    groups = read_labels(path, "group")
+    assert groups.of == {"a": "-1", "b": "-1", "c": "größe"}
+    (tmp_path / "x.csv").write_text("id,v\na,1.5\nb,2\nc,4\n")
+    (said,) = groups.notes
+    assert said in read(str(tmp_path / "x.csv"), groups=path).notes
 
 
 def test_a_missing_labels_file(tmp_path):
@@ -194,7 +208,7 @@ def test_names_in_another_case_and_behind_the_folder_of_the_source(tmp_path, nam
 def test_words_that_are_read_as_missing_are_noted(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("id,label\na,NA\nb,EU\nc,NA\nd,-1\ne,\n")
-    labels, notes = read_labels(path)
+    labels, notes, _ = read_labels(path)
     assert labels == {"a": None, "b": "EU", "c": None, "d": None, "e": None}
     assert notes == [
         "2 labels are 'NA': taken as unlabelled; if it is a class, call it otherwise",

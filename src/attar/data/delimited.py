@@ -103,8 +103,7 @@ def layout(path: Path) -> Layout:
         raise DataError(f"{path}: not a text file; give comma- or tab-separated UTF-8 text")
     text = text.lstrip("\r\n")
     lines = list(io.StringIO(text, newline=""))
-    # Excel's own first line, which is no part of the table.
-    skip = int(bool(_EXCEL.fullmatch(lines[0].rstrip("\r\n"))) and len(lines) > 1)
+    skip = int(is_of_excel(lines[0]) and len(lines) > 1)
     lines = lines[skip:]
     delimiter = delimiter_of(lines[0], first="\t" if path.suffix.lower() == ".tsv" else "")
     if delimiter not in _QUOTED.sub("", lines[0]):
@@ -127,6 +126,15 @@ def layout(path: Path) -> Layout:
     names = first if header else [f"x{i}" for i in range(len(first))]
     written = tuple(next(csv.reader(lines, delimiter=delimiter)))
     return Layout(delimiter, tuple(names), header, "," if comma else ".", skip, written, encoding)
+
+
+def is_of_excel(line: str) -> bool:
+    """Whether a first line is Excel's own, which says what parts the cells and is no part of the table.
+
+    >>> is_of_excel("sep=;\\r\\n"), is_of_excel("sep=")
+    (True, False)
+    """
+    return bool(_EXCEL.fullmatch(line.rstrip("\r\n")))
 
 
 def delimiter_of(line: str, first: str = "") -> str:

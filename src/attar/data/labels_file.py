@@ -8,9 +8,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from attar.data.dataset import UNLABELLED
-from attar.data.delimited import delimiter_of, encoding_of, foreign, layout
+from attar.data.delimited import delimiter_of, encoding_of, foreign, is_of_excel, layout
 from attar.data.groups import NAMES as GROUP_NAMES
 from attar.data.labels import MISSING, words_for_none
 from attar.errors import DataError, LabelError, first_line, inflected, listed
@@ -36,21 +37,36 @@ _NAMES = {"label": _LABELS, "group": _GROUPS}
 _UNDERSTOOD = {"label": _LABEL_NAMES[:5], "group": ("group", "patient", "subject", "session", "site")}
 
 
-def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None], list[str]]:
+class Listed(NamedTuple):
+    """What a file says of samples.
+
+    Arguments:
+        of: the label of each id, or its group, None where it is blank or missing.
+        notes: on how it was read.
+        beside: groups in further columns of a file of labels, likewise, by the name of each such column.
+    """
+
+    of: dict[str, str | None]
+    notes: list[str]
+    beside: dict[str, dict[str, str | None]]
+
+
+def read_labels(path: Path, what: str = "label", *, beside: bool = False) -> Listed:
     """Read a file of two columns, id (or file name) and label; a header line is optional.
 
     Arguments:
         path: comma-, semicolon-, tab- or bar-separated text.
         what: "label"; or "group", which may stand in a third column that a header line names.
-
-    Returns:
-        The label of each id, None where it is blank or missing, and notes.
+        beside: read groups in further columns that a header line names too.
 
     Raises:
-        LabelError: the file is missing, unreadable or empty, a line has one cell, or an id has two different labels.
+        LabelError: the file is missing, unreadable or empty, a line has one cell, or an id has two different labels, or
+            two groups beside.
     """
     rows, encoding = _rows(path, what)
     at_id, at_label, header = _header(rows[0][1], _NAMES[what])
+    # A group may be called -1.
+    none = {*MISSING, str(UNLABELLED)} if what == "label" else {*MISSING}
     labels: dict[str, str | None] = {}
     found: list[str] = []
     for line, row in rows[header:]:
@@ -60,7 +76,7 @@ def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None],
                 f"one {_either(_ID_NAMES[:6])}, and one {_either(_UNDERSTOOD[what])}"
             )
         key, value = row[at_id].strip(), row[at_label].strip()
-        name = None if value in (*MISSING, str(UNLABELLED)) else value
+        name = None if value in none else value
         if labels.get(key, name) != name:
             raise LabelError(
                 f"{path}, line {line}: '{key}' has the {what}s '{labels[key] or ''}' and '{name or ''}'; "
@@ -70,22 +86,13 @@ def read_labels(path: Path, what: str = "label") -> tuple[dict[str, str | None],
         found.append(value)
     if not labels:
         raise LabelError(f"{path}: the {what}s file holds a header and no {what}; add lines of id and {what}")
-    return labels, [*foreign(path, encoding), *words_for_none(found, MISSING)]
+    notes = [*foreign(path, encoding), *(words_for_none(found, MISSING) if what == "label" else [])]
+    return Listed(labels, notes, _groups_beside(rows, path) if beside else {})
 
 
-def groups_beside(path: Path) -> dict[str, dict[str, str | None]]:
-    """The groups in further columns of a file of labels, which its header line names.
-
-    Arguments:
-        path: of a file of labels.
-
-    Returns:
-        By the name of each such column, the group of each id, None where it has none.
-
-    Raises:
-        LabelError: an id has two groups.
-    """
-    (_, first), *lines = _rows(path, "label")[0]
+def _groups_beside(rows: Sequence[tuple[int, list[str]]], path: Path) -> dict[str, dict[str, str | None]]:
+    """The groups in further columns of the lines of a file of labels, where the first names ids, labels and them."""
+    (_, first), *lines = rows
     cells = [*map(_plain, first)]
     if not (_IDS & {*cells} and _LABELS & {*cells}):
         return {}
@@ -119,7 +126,8 @@ def _rows(path: Path, what: str) -> tuple[list[tuple[int, list[str]]], str]:
         raise LabelError(
             f"{path}: the {what}s file cannot be read ({first_line(error)}); save it as UTF-8 text"
         ) from None
-    delimiter = delimiter_of(text.lstrip().partition("\n")[0])
+    first = text.lstrip().partition("\n")[0]
+    delimiter = delimiter_of(first)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
@@ -127,7 +135,7 @@ def _rows(path: Path, what: str) -> tuple[list[tuple[int, list[str]]], str]:
         raise LabelError(f"{path}: not a CSV file ({error}); give two columns, id and {what}") from None
     if not rows:
         raise LabelError(f"{path}: the {what}s file is empty; give two columns, id and {what}")
-    return rows, encoding
+    return rows[int(is_of_excel(first) and len(rows) > 1) :], encoding
 
 
 def _header(row: Sequence[str], names: Collection[str]) -> tuple[int, int, int]:

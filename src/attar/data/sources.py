@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from attar.data.dataset import Column, Dataset, Form
 from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
 from attar.data.images import SIDE, shrunk_note, shrunk_size, stack
-from attar.data.labels_file import groups_beside, match_labels, read_labels
+from attar.data.labels_file import Listed, match_labels, read_labels
 from attar.data.raw import Raw
 from attar.data.recordings import read_recordings
 from attar.data.tables import DELIMITED, PARQUET
@@ -114,34 +114,27 @@ class _Told:
     """Labels and groups of files beside the source, which replace its own.
 
     Arguments:
-        labels: the file, and the label of each id.
+        labels: the file, and what it says; of groups in further columns too, where no others are given.
         groups: likewise.
-        beside: columns of groups in the file of labels, and the group of each id, where no others are given.
-        notes: what was found on reading.
     """
 
-    labels: tuple[Path, dict[str, str | None]] | None
-    groups: tuple[Path, dict[str, str | None]] | None
-    beside: dict[str, dict[str, str | None]]
-    notes: tuple[str, ...]
+    labels: tuple[Path, Listed] | None
+    groups: tuple[Path, Listed] | None
 
     @classmethod
     def of(cls, labels: Path | None, groups: Path | None, group_column: str | None) -> _Told:
         if groups is not None and group_column is not None:
             raise LabelError(f"groups from {groups} and from column '{group_column}'; give one of the two")
-        labelled, notes = (None, []) if labels is None else read_labels(labels)
-        grouped = groups is not None or group_column is not None
-        group_of = None if groups is None else read_labels(groups, "group")[0]
+        beside = groups is None and group_column is None
         return cls(
-            None if labels is None or labelled is None else (labels, labelled),
-            None if groups is None or group_of is None else (groups, group_of),
-            {} if grouped or labels is None else groups_beside(labels),
-            tuple(notes),
+            None if labels is None else (labels, read_labels(labels, beside=beside)),
+            None if groups is None else (groups, read_labels(groups, "group")),
         )
 
     def alone(self, raw: Raw) -> Raw:
         """What a reader found, without what the files say otherwise."""
-        notes = (*(note for note in raw.notes if note != PATIENTS or self.groups is None), *self.notes)
+        said = (note for given in (self.labels, self.groups) if given is not None for note in given[1].notes)
+        notes = (*(note for note in raw.notes if note != PATIENTS or self.groups is None), *said)
         if self.labels is not None and raw.y is not None:
             notes = (*notes, f"the source's own labels are set aside: those of {self.labels[0]} count")
         y, groups = (None if self.labels else raw.y), (None if self.groups else raw.groups)
@@ -152,37 +145,40 @@ class _Told:
         n, ids = len(dataset), [*dataset.ids.tolist(), *skipped]
         if self.labels is not None:
             path, labels = self.labels
-            y = match_labels(labels, ids, path)
+            y = match_labels(labels.of, ids, path)
             lost = sum(label is not None for label in y[n:])
             if lost:
                 are = inflected(lost, "label is of a file", "labels are of files")
                 dataset = replace(dataset, notes=(*dataset.notes, f"{lost} {are} that cannot be read"))
             dataset = with_labels(dataset, y[:n], str(path))
             if not dataset.grouped:
-                dataset = self._with_groups_beside(dataset, ids, path)
+                dataset = _with_groups_beside(dataset, labels.beside, ids, path)
         if self.groups is not None:
             path, groups = self.groups
-            dataset = with_groups(dataset, match_labels(groups, ids, path, "group")[:n], str(path))
+            dataset = with_groups(dataset, match_labels(groups.of, ids, path, "group")[:n], str(path))
         return dataset
 
-    def _with_groups_beside(self, dataset: Dataset, ids: Sequence[str], path: Path) -> Dataset:
-        """The dataset in the groups of the file of labels, where these are several, and some of several samples.
 
-        Of several columns, that of most groups: patients rather than sites.
-        """
-        columns = {name: match_labels(groups, ids, path, "group") for name, groups in self.beside.items()}
-        found = {name: groups[: len(dataset)] for name, groups in columns.items()}
-        many = {name: len({*groups} - {None}) for name, groups in found.items()}
-        some = [name for name, n in many.items() if 1 < n < sum(group is not None for group in found[name])]
-        if not some:
-            return dataset
-        name = max(some, key=many.__getitem__)
-        others = "".join(f", and '{other}' is not" for other in some if other != name)
-        note = (
-            f"column '{name}' of {path.name} is taken for the groups{others}: leave it out of the file where samples of"
-            " one do not belong together"
-        )
-        return with_groups(replace(dataset, notes=(*dataset.notes, note)), found[name], str(path))
+def _with_groups_beside(
+    dataset: Dataset, beside: Mapping[str, Mapping[str, str | None]], ids: Sequence[str], path: Path
+) -> Dataset:
+    """The dataset in the groups of the file of labels, where these are several, and some of several samples.
+
+    Of several columns, that of most groups: patients rather than sites.
+    """
+    columns = {name: match_labels(groups, ids, path, "group") for name, groups in beside.items()}
+    found = {name: groups[: len(dataset)] for name, groups in columns.items()}
+    many = {name: len({*groups} - {None}) for name, groups in found.items()}
+    some = [name for name, n in many.items() if 1 < n < sum(group is not None for group in found[name])]
+    if not some:
+        return dataset
+    name = max(some, key=many.__getitem__)
+    others = "".join(f", and '{other}' is not" for other in some if other != name)
+    note = (
+        f"column '{name}' of {path.name} is taken for the groups{others}: leave it out of the file where samples of"
+        " one do not belong together"
+    )
+    return with_groups(replace(dataset, notes=(*dataset.notes, note)), found[name], str(path))
 
 
 def read_for_prediction(
