@@ -212,6 +212,7 @@ def test_frames():
     [
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called 'a'"),
         (pd.DataFrame({"a": [1, 2, "x"]}), "row 2, column 'a' is 'x' among numbers"),
+        (pd.DataFrame({"b": ["u", np.nan, "v"], "a": [np.nan, 2, "x"]}), "row 2, column 'a' is 'x' among numbers"),
         (pd.DataFrame({"a": [[1], [2]]}), "column 'a' holds list"),
         (pd.DataFrame({"a": [1.0, np.inf]}), "row 1, column 'a' is infinite"),
         (pd.DataFrame({"a": [None, None], "b": [np.nan, np.nan]}), "column 'a', column 'b' have no value"),
@@ -243,6 +244,7 @@ def test_a_guess_by_shape_alone_is_said():
     assert not noted(from_arrays(rng.normal(size=(3, 6, 6)), kind="image"), "taken for images")
     assert not noted(from_arrays(np.zeros((3, 6, 6), np.uint8)), "taken for images")
     assert from_arrays(np.zeros((3, 20, 30), np.uint16)).kind == "image"
+    assert from_arrays(np.zeros((3, 20, 30), ">u2")).kind == "image"
 
 
 def test_columns_that_float32_would_blur_are_brought_near_zero_where_asked():

@@ -10,7 +10,7 @@ import numpy as np
 
 from attar.data import checks, graphs
 from attar.data.copies import copied, copies, duplicates
-from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings
+from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings, is_missing
 from attar.data.groups import joined, numbered, seen_in_training
 from attar.data.held import plain, spelt
 from attar.data.images import CHANNELS
@@ -157,13 +157,12 @@ def _complaint(x: Any, error: Exception) -> str:
     if twice is not None:
         return f"two columns are called '{twice}'; rename one"
     for name in names:
-        cells = list(x[name])
-        texts = [isinstance(cell, str) for cell in cells]
-        odd = next((i for i, cell in enumerate(cells) if isinstance(cell, str) != texts[0] and cell is not None), None)
-        if any(texts) and odd is not None:
-            row = texts.index(True)
+        cells = {i: cell for i, cell in enumerate(x[name]) if not is_missing(cell)}
+        texts = [i for i, cell in cells.items() if isinstance(cell, str)]
+        if 0 < len(texts) < len(cells):
             return (
-                f"row {row}, column '{name}' is '{cells[row]}' among numbers; make the column all numbers or all text"
+                f"row {texts[0]}, column '{name}' is '{cells[texts[0]]}' among numbers; make the column all numbers or"
+                " all text"
             )
     return f"not a table of numbers, texts and dates ({first_line(error)}); convert its columns"
 
@@ -223,7 +222,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
     text = next((column.name for column in raw.columns if column.categories), None)
     if kind != "table" and text is not None:
         raise DataError(f"{where}: column '{text}' holds texts, which make no {kind}; leave it out")
-    if guessed and kind == "image" and x.ndim == 3 and x.dtype not in (np.uint8, np.uint16):
+    if guessed and kind == "image" and x.ndim == 3 and not _is_of_pixels(x):
         notes.append("square samples are taken for images; if they are series, give their kind")
     # The columns of a table that is taken for series are steps, and those of recordings channels.
     channels = raw.columns if kind == "series" and isinstance(raw.x, list) else ()
@@ -342,7 +341,7 @@ def _arrange(x: Array, kind: str | None, where: str) -> tuple[Array, str]:
         raise DataError(f"{where}: empty, of shape {x.shape}; give at least one sample and one feature")
     if kind is None:
         square = x.ndim == 3 and x.shape[1] == x.shape[2] >= _LEAST_SIDE
-        kinds = {2: "table", 3: "image" if x.dtype in (np.uint8, np.uint16) or square else "series", 4: "image"}
+        kinds = {2: "table", 3: "image" if _is_of_pixels(x) or square else "series", 4: "image"}
         if x.ndim not in kinds:
             raise DataError(f"{where}: {x.ndim} axes, of shape {x.shape}; give a table, series or images")
         kind = kinds[x.ndim]
@@ -356,6 +355,11 @@ def _arrange(x: Array, kind: str | None, where: str) -> tuple[Array, str]:
         hint = "; the colours come last: give x.transpose(0, 2, 3, 1)" if x.shape[1] <= CHANNELS else ""
         raise DataError(f"{where}: images of {x.shape[3]} colours, of shape {x.shape}{hint or '; give at most 4'}")
     return x, kind
+
+
+def _is_of_pixels(x: Array) -> bool:
+    """Whether samples are whole numbers of 8 or 16 bits without a sign, in either order of their bytes."""
+    return x.dtype.kind == "u" and x.dtype.itemsize <= 2
 
 
 def with_labels(dataset: Dataset, labels: RawLabels, where: str) -> Dataset:
