@@ -18,6 +18,9 @@ def copies(x: Floats) -> Ints:
     array([0, 1, 0])
     """
     rows = np.ascontiguousarray(x).reshape(len(x), -1)
+    if np.isnan(np.min(rows, initial=0)):
+        # Of what is missing too there are several: NaN may have a sign, as what is computed has.
+        rows = np.where(np.isnan(rows), np.float32(np.nan), rows)
     # Adding 0 makes one zero of the two. Equal hashes of 64 bits are taken for equal samples: among a million the odds
     # of one mistake are 1 in 37 million.
     hashes = np.array([hash((row + 0.0).tobytes()) for row in rows], dtype=np.int64)
