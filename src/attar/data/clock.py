@@ -7,6 +7,7 @@ import datetime
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple, TypeAlias
 
 from attar.data.written import are_but_for_errors, different, is_text
@@ -269,9 +270,10 @@ def dated(column: ArrowColumn, known: str = "") -> ArrowColumn:
         with contextlib.suppress(pa.ArrowInvalid):
             return written.cast(pa.timestamp("us"))
     if all_are(_DATE):
-        for zone in (None, "UTC"):
+        # Years that nanoseconds do not reach are told in microseconds.
+        for unit, zone in product(("us", "ns"), (None, "UTC")):
             with contextlib.suppress(pa.ArrowInvalid):
-                return column.cast(pa.timestamp("us", zone))
+                return column.cast(pa.timestamp(unit, zone)).cast(pa.timestamp("us", zone), safe=False)
     if all_are(_TIME):
         with contextlib.suppress(pa.ArrowInvalid):
             # Arrow reads no time of day from a text, but that of a day.
