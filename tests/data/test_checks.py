@@ -76,3 +76,8 @@ def test_a_text_of_numbers_with_a_line_between_is_no_number():
     assert from_arrays(np.array([["12", " 3e1"], ["", "4"]])).x.tolist()[0] == [12, 30]
     with pytest.raises(DataError, match="row 0, column 'x1' is '1_2' where a number is expected"):
         from_arrays(np.array([["3", "1_2"], ["4", "3_4"]]))
+
+
+def test_nearly_all_that_is_missing_is_told_in_plain_digits():
+    x = np.where(np.arange(1000)[:, None] < 2, rng.normal(size=(1000, 2)), np.nan)
+    assert "1996 of 2000 values are missing (100 %)" in from_arrays(x).notes

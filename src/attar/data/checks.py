@@ -327,8 +327,17 @@ def missing(x: Floats, kind: str) -> list[str]:
     count = int(absent.sum())
     if count:
         are = inflected(count, "is", "are")
-        notes.append(f"{count} of {cells} values {are} missing ({100 * count / cells:.2g} %)")
+        notes.append(f"{count} of {cells} values {are} missing ({percent(count / cells)})")
     return notes
+
+
+def percent(share: float) -> str:
+    """A share in two digits.
+
+    >>> percent(0.00123), percent(0.999)
+    ('0.12 %', '100 %')
+    """
+    return f"{float(f'{100 * share:.2g}'):g} %"
 
 
 def lengths(absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.checks import extremes, is_blurred, lengths, name_of
+from attar.data.checks import extremes, is_blurred, lengths, name_of, percent
 from attar.data.dataset import Column, Dataset, Floats, Ints
 from attar.data.texts import left_out
 from attar.errors import inflected
@@ -169,8 +169,8 @@ def _values(dataset: Dataset) -> list[Finding]:
         place = f"pixel value {worst}" if kind == "image" else name_of(worst, kind, columns)
         are = inflected(count, "is", "are")
         lines.append(
-            f"{count:,} of {cells * shares.size:,} values {are} missing ({100 * shares.mean():.2g} %), "
-            f"most in {place} ({100 * shares[worst]:.2g} %)."
+            f"{count:,} of {cells * shares.size:,} values {are} missing ({percent(shares.mean())}), "
+            f"most in {place} ({percent(shares[worst])})."
         )
     empty = int(np.isnan(x).reshape(len(x), -1).all(axis=1).sum())
     if empty:
