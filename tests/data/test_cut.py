@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attar.data.arrays import from_arrays, with_groups
+from attar.data.arrays import build, from_arrays, with_groups
 from attar.data.cut import Cut, of_recordings, rows_as_recordings, windows_of
 from attar.data.dataset import Column, Form
 from attar.data.raw import Raw
@@ -116,6 +116,18 @@ def activity(path: Path, seed: int, rows: int = 600) -> Path:
     )
     frame.to_csv(path, index=False)
     return path
+
+
+def test_the_test_part_of_a_table_is_a_recording_of_its_own() -> None:
+    x, test = np.random.default_rng(0).normal(size=(20, 1)), np.arange(12, 20)
+    raw = Raw(x, ["a"] * 20, columns=(Column("u"),), kind="table", test=test)
+    for groups, names in ((None, ["log", "test/log"]), (["p"] * 20, ["p", "test/p"])):
+        recordings, steps = rows_as_recordings(replace(raw, groups=groups), 4, "log")
+        assert recordings.ids == names
+        assert [one.shape[1] for one in recordings.x] == [len(one) for one in steps.codes] == [12, 8]
+        found = windows_of(build(recordings, where="log"), Cut(4, 4), steps)
+        assert found.test is not None
+        assert [found.ids[i] for i in found.test] == [f"{names[1]}@0", f"{names[1]}@4"]
 
 
 def test_a_model_of_windows_cuts_what_it_is_asked_about(tmp_path) -> None:

@@ -214,7 +214,7 @@ def of_recordings(dataset: Dataset, probabilities: Floats) -> tuple[Dataset, Flo
 def rows_as_recordings(
     raw: Raw, steps: int, name: str, channels: Sequence[Column] = (), rate: float | None = None
 ) -> tuple[Raw, Steps]:
-    """A table whose rows follow each other in time, as one recording, or as one for each run of a group.
+    """A table whose rows follow each other in time, as one recording, or as one for each run of a group or test part.
 
     Arguments:
         raw: a table.
@@ -240,13 +240,17 @@ def rows_as_recordings(
     groups = [""] * rows if raw.groups is None else ["" if is_missing(one) else str(one) for one in raw.groups]
     values = np.asarray(raw.x, dtype=np.float64)
     codes, classes = encode_labels([None] * rows if raw.y is None else raw.y, exact=raw.exact, where=name)
-    parts = _runs(groups)
-    if np.median([len(part) for part in parts]) < steps and len(parts) > len(set(groups)):
+    tested = np.zeros(rows, dtype=bool)
+    tested[[] if raw.test is None else raw.test] = True
+    # No recording lies in both parts of a split.
+    owners = list(zip(groups, tested.tolist()))
+    parts = _runs(owners)
+    if np.median([len(part) for part in parts]) < steps and len(parts) > len(set(owners)):
         notes.append("rows of several groups take turns: those of one are put together")
-        place = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-        order = np.argsort([place[group] for group in groups], kind="stable")
-        values, codes, groups = values[order], codes[order], [groups[i] for i in order]
-        parts = _runs(groups)
+        place = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
+        order = np.argsort([place[owner] for owner in owners], kind="stable")
+        values, codes, owners = values[order], codes[order], [owners[i] for i in order]
+        parts = _runs(owners)
     kept, times, notes = _channels(raw, values, parts, notes, _wanted(raw, channels, name) if channels else None)
     if not kept:
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
@@ -254,16 +258,17 @@ def rows_as_recordings(
     parts = [part[timing.order] for part, timing in zip(parts, timings)]
     rates, breaks = [timing.rate for timing in timings], [timing.breaks for timing in timings]
     x, rate, brought, steps_of = at_one_rate([values[part][:, kept].T for part in parts], rates, rate, breaks)
-    of = [groups[part[0]] for part in parts]
+    of = [owners[part[0]] for part in parts]
     recordings = replace(
         raw,
         x=[*map(np.ascontiguousarray, x)],
         y=None,
-        ids=[one or name for one in of],
+        ids=["test/" * test + (group or name) for group, test in of],
         columns=tuple(raw.columns[j] for j in kept),
         kind="series",
+        test=None if raw.test is None else np.flatnonzero([test for _, test in of]),
         notes=(*notes, *said_of(timings), *brought),
-        groups=None if raw.groups is None else [one or None for one in of],
+        groups=None if raw.groups is None else [group or None for group, _ in of],
         rate=rate,
         breaks=[np.searchsorted(now, timing.breaks) for now, timing in zip(steps_of, timings)],
     )
@@ -289,10 +294,10 @@ def grouped_by(raw: Raw, name: str | None) -> Raw:
     return replace(raw, x=np.delete(raw.x, j, 1), columns=(*raw.columns[:j], *raw.columns[j + 1 :]), groups=groups)
 
 
-def _runs(groups: list[str]) -> list[Ints]:
-    """The rows of each run of a group."""
-    begins = [i for i in range(len(groups)) if i > 0 and groups[i] != groups[i - 1]]
-    return np.split(np.arange(len(groups)), begins)
+def _runs(owners: Sequence[object]) -> list[Ints]:
+    """The rows of each run of one owner."""
+    begins = [i for i in range(1, len(owners)) if owners[i] != owners[i - 1]]
+    return np.split(np.arange(len(owners)), begins)
 
 
 def _timing(raw: Raw, times: Mapping[int, bool], values: Doubles) -> Timing:
