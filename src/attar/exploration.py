@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 # Seconds that the autoencoder is trained for, where nothing else is asked: at least, at most, and for each value.
 SECONDS, PER_VALUE = (30.0, 120.0), 2.5e-6
-# The end of notes on what belongs together: nothing is judged here.
-_JUDGED = re.compile(": (those of one( recording)?|copies) are judged together$")
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,6 @@ def explore(
             "x: labels and groups are read for a file or a folder; give one as the source, or leave them away"
         )
     _refuse(dataset, where)
-    dataset = replace(dataset, notes=tuple(_JUDGED.sub("", note) for note in dataset.notes))
     n = len(dataset)
     progress.say(f"{dataset.kind} · {n:,} samples of {' × '.join(map(str, dataset.x.shape[1:]))}")
     for note in dataset.notes:

@@ -9,7 +9,7 @@ import pytest
 
 from attar.data.arrays import as_raw
 from attar.data.conform import conform
-from attar.data.dataset import Column
+from attar.data.dataset import Column, Note
 from attar.data.raw import Raw
 from attar.errors import DataError
 
@@ -28,7 +28,7 @@ def test_columns_by_name_and_categories_by_their_text():
     assert dataset.columns == tuple(MODEL)
     assert "column 'colour': 1 value is a category new to the model" in dataset.notes[0]
     assert "1 column is not used (more)" in dataset.notes[1]
-    notes = tuple(f"column '{name}' holds dates: taken as seconds since 1970" for name in ("age", "more"))
+    notes = tuple(Note(f"column '{name}' holds dates", name) for name in ("age", "more"))
     said = conform(
         Raw(np.ones((2, 3)), columns=columns, kind="table", notes=notes),
         kind="table", shape=(1,), columns=[Column("age")], where="f",

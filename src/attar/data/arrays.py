@@ -189,7 +189,8 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
         where: the file or argument that an error names.
         kind: overrides the guess.
         learn: False for samples to predict, which may be constant, repeated or lack a whole column.
-        centre: whether columns of a table that float32 would blur are brought near zero: where no model is made.
+        centre: whether columns of a table that float32 would blur are brought near zero, and no note speaks of what is
+            judged together: where no model is made.
 
     Raises:
         DataError, LabelError: as `from_arrays`.
@@ -204,7 +205,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
     n = len(raw.x) if isinstance(raw.x, list) or raw.x.ndim else 0
     ids = [str(i) for i in range(n)] if raw.ids is None else list(raw.ids)
     if kind == "text":
-        return _texts(raw, ids, notes, where)
+        return _texts(raw, ids, notes, where, judged=not centre)
     if isinstance(raw.x, list) and kind == "image" and len({one.shape for one in raw.x}) == 1:
         x, kind = _arrange(np.stack(raw.x), kind, where)
     elif isinstance(raw.x, list):
@@ -249,9 +250,10 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
         exact: Floats = np.asarray(near_zero, dtype=np.float32) if blurred else values
         first = copies(exact)
         alike = copied(exact, first)
-        notes += [*found, *checks.missing(values, kind), *duplicates(first, raw.test, together=alike is not None)]
+        together = alike is not None and not centre
+        notes += [*found, *checks.missing(values, kind), *duplicates(first, raw.test, together=together)]
         if kind == "series":
-            windows, found = told(values, first, raw.test)
+            windows, found = told(values, first, raw.test, judged=not centre)
             notes += found
     else:
         values = checks.cast(checks.numeric(x, kind, ids, columns, where), kind, ids, columns, where)
@@ -265,7 +267,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
     dataset = Dataset(kind, values, y, classes, names, columns, raw.test, tuple(notes), called, windows, rate=raw.rate)
     if alike is not None:
         dataset = replace(dataset, groups=alike, group_names=("",) * (int(alike.max()) + 1))
-    return dataset if raw.groups is None else with_groups(dataset, raw.groups, where)
+    return dataset if raw.groups is None else with_groups(dataset, raw.groups, where, judged=not centre)
 
 
 def _labels(raw: Raw, n: int, where: str, notes: list[str]) -> tuple[Ints, tuple[str, ...]]:
@@ -277,7 +279,7 @@ def _labels(raw: Raw, n: int, where: str, notes: list[str]) -> tuple[Ints, tuple
     return y, classes
 
 
-def _texts(raw: Raw, ids: Sequence[str], notes: list[str], where: str) -> Dataset:
+def _texts(raw: Raw, ids: Sequence[str], notes: list[str], where: str, *, judged: bool) -> Dataset:
     """The part of `build` that is another one for texts: they are no numbers."""
     if isinstance(raw.x, list) or raw.x.dtype.kind not in "OUT" or raw.x.size != len(ids) or not len(ids):
         shape = "of different lengths" if isinstance(raw.x, list) else f"{raw.x.dtype} of shape {raw.x.shape}"
@@ -286,7 +288,7 @@ def _texts(raw: Raw, ids: Sequence[str], notes: list[str], where: str) -> Datase
     notes += found if raw.length is not None else [*found, *duplicates(copies(x), raw.test)]
     y, classes = _labels(raw, len(x), where, notes)
     dataset = Dataset("text", x, y, classes, np.array(ids, dtype=np.str_), (column,), raw.test, tuple(notes))
-    return dataset if raw.groups is None else with_groups(dataset, raw.groups, where)
+    return dataset if raw.groups is None else with_groups(dataset, raw.groups, where, judged=judged)
 
 
 def _only_in_test(y: Ints, classes: Sequence[str], test: Ints) -> list[str]:
@@ -368,8 +370,11 @@ def with_labels(dataset: Dataset, labels: RawLabels, where: str) -> Dataset:
     return replace(dataset, y=y, classes=classes)
 
 
-def with_groups(dataset: Dataset, groups: RawLabels, where: str) -> Dataset:
-    """Say which samples of a dataset belong together; arguments and errors as `groups.numbered`."""
+def with_groups(dataset: Dataset, groups: RawLabels, where: str, *, judged: bool = True) -> Dataset:
+    """Say which samples of a dataset belong together; arguments and errors as `groups.numbered`.
+
+    Where nothing is `judged`, as samples are looked at alone, no note speaks of it.
+    """
     given, names, notes = numbered(groups, len(dataset), where)
     if dataset.groups is not None and not dataset.grouped:
         # Copies that lie in several groups make one of them.
@@ -384,7 +389,7 @@ def with_groups(dataset: Dataset, groups: RawLabels, where: str) -> Dataset:
         given, names = both, tuple(names[given[i]] for i in first)
     of = inflected(len(names), "group", "groups")
     notes = [
-        f"the samples are of {len(names):,} {of}: those of one are judged together",
+        f"the samples are of {len(names):,} {of}" + ": those of one are judged together" * judged,
         *notes,
         *seen_in_training(given, dataset.test, "of groups"),
     ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from attar.data.arrays import build
 from attar.data.clock import in_doubt, in_order, stray
-from attar.data.dataset import Array, Column, Dataset, Doubles, Floats
+from attar.data.dataset import CODED, Array, Column, Dataset, Doubles, Floats, on_column
 from attar.data.images import stack
 from attar.data.nodes import Nodes
 from attar.data.rates import at_one_rate
@@ -157,8 +157,8 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
         return replace(raw, columns=tuple(columns), kind="table")
     place, unused = places(raw.columns, columns, where)
     # What a column that the model does not have was taken for is not so.
-    others = [source.name for j, source in enumerate(raw.columns) if j not in place]
-    notes = [note for note in raw.notes if not any(note.startswith(f"column '{name}' ") for name in others)]
+    others = {source.name for j, source in enumerate(raw.columns) if j not in place}
+    notes = [note for note in raw.notes if on_column(note) not in others]
     values = np.empty((len(x), len(columns)), dtype=np.float64)
     for j, column in enumerate(columns):
         source = raw.columns[place[j]]
@@ -173,7 +173,8 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
                 notes.append(f"column '{column.name}': {unseen} {are} new to the model: taken as missing")
         elif source.categories and not np.isnan(cells).all():
             cells, said = _numbers(cells, source.categories, column, where)
-            notes = [note for note in notes if not _is_on_categories(note, column.name)] + said
+            # It is not taken as categories where the model has it as numbers.
+            notes = [note for note in notes if on_column(note, CODED) != column.name] + said
         elif source.first and column.first and source.first != column.first:
             notes.append(
                 f"column '{column.name}' has the {source.first} first in its dates, where training had the"
@@ -224,11 +225,6 @@ def _numbers(codes: Doubles, categories: Sequence[str], column: Column, where: s
     ways = dict.fromkeys((max(found, key=len), min(found, key=len)))
     like = " and ".join(f"'{way}'" for way in ways)
     return values, [f"column '{name}' is read as numbers: its cells are written like {like}"]
-
-
-def _is_on_categories(note: str, name: str) -> bool:
-    """Whether a note says that a column is taken as categories, which it is not where the model has it as numbers."""
-    return note.startswith(f"column '{name}' ") and "categories" in note
 
 
 def places(given: Sequence[Column], needed: Sequence[Column], where: str) -> tuple[list[int], list[str]]:

@@ -10,7 +10,18 @@ import numpy as np
 
 from attar.data.checks import PADDED, lengths
 from attar.data.conform import places
-from attar.data.dataset import UNLABELLED, Column, Dataset, Doubles, Floats, Ints, Windows, is_missing
+from attar.data.dataset import (
+    DATED,
+    UNLABELLED,
+    Column,
+    Dataset,
+    Doubles,
+    Floats,
+    Ints,
+    Windows,
+    is_missing,
+    on_column,
+)
 from attar.data.labels import encode_labels
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
@@ -326,20 +337,16 @@ def _channels(
     wanted none."""
     names = [column.name for column in raw.columns]
     text = [j for j, column in enumerate(raw.columns) if column.categories]
-    dates = [j for j, column in enumerate(names) if any(_is_on_dates(note, column) for note in notes)]
+    dated = {on_column(note, DATED) for note in notes}
+    dates = [j for j, name in enumerate(names) if name in dated]
     of_parts = [[column[part] for part in parts] for column in values.T]
     may_be = [j for j in range(len(names)) if j not in (*text, *(wanted or ()))]
     roles = Roles.of(names, of_parts, [j for j in may_be if j not in dates])
     roles = replace(roles, times=sorted({*roles.times, *dates} & {*may_be}))
     times = {j: j in dates for j in roles.times}
-    notes = [note for note in notes if not any(_is_on_dates(note, names[j]) for j in times)]
+    notes = [note for note in notes if on_column(note, DATED) not in {names[j] for j in times}]
     if wanted is not None:
         return wanted, times, notes
     kept = [j for j in may_be if j not in (*times, *roles.even)]
     notes += [f"{listed([repr(names[j]) for j in text])}: texts: no channel"] * bool(text)
     return kept, times, notes + roles.notes(names)
-
-
-def _is_on_dates(note: str, column: str) -> bool:
-    """Whether a note says that a column was read as dates or times."""
-    return note.startswith((f"column '{column}' holds dates", f"column '{column}' holds times"))

@@ -16,6 +16,8 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Strings: TypeAlias = npt.NDArray[np.str_]
 
 UNLABELLED = -1
+# What a `Note` may be about: that a column was read as dates or times, is taken as categories, or is no feature.
+DATED, CODED, LEFT_OUT = "dated", "coded", "left out"
 
 
 def is_missing(cell: object) -> bool:
@@ -28,6 +30,28 @@ def is_missing(cell: object) -> bool:
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(cell, Number | np.datetime64) and bool(cell != cell)
+
+
+class Note(str):
+    """A note on one column of a source, that knows which and what it is about; to all others it is a text."""
+
+    column: str
+    about: str
+
+    def __new__(cls, text: str, column: str = "", about: str = "") -> Note:
+        """Make one; the arguments but for the text have defaults, so that it can be copied."""
+        note = super().__new__(cls, text)
+        note.column, note.about = column, about
+        return note
+
+
+def on_column(note: str, about: str = "") -> str | None:
+    """The column that a note is on, where it is on one, and about that.
+
+    >>> on_column(Note("column 'a' holds dates", "a", DATED), DATED), on_column("column 'a' holds dates")
+    ('a', None)
+    """
+    return note.column if isinstance(note, Note) and about in ("", note.about) else None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from attar.data.dataset import Note
 from attar.data.labels import MISSING
 from attar.data.tables import ArrowTable
 from attar.data.written import Reading, is_number, read_written, readings, signs
@@ -265,8 +266,11 @@ def _points_in_doubt(path: Path, found: Layout, text: Collection[str]) -> list[s
     """Notes on 2.456 and 351, where nothing in a file such as German programs write tells what the point means."""
     as_texts = readings(_read(path, replace(found, decimal=","), text), text)
     return [
-        f"column '{name}' is read with fractions after points, like '{reading.telling}': if they are thousands, leave"
-        " the points out"
+        Note(
+            f"column '{name}' is read with fractions after points, like '{reading.telling}': if they are thousands,"
+            " leave the points out",
+            name,
+        )
         for name, reading in as_texts.items()
         if reading.doubtful and "." not in signs(as_texts)
     ]
@@ -302,14 +306,15 @@ def leading_zeros(path: Path, table: ArrowTable) -> list[str]:
     if not whole or not _has_leading_zeros(path, found.encoding):
         return []
     written = _read(path, found, whole)
-    notes = []
+    notes = list[str]()
     for name in whole:
         cell = next((cell for cell in written.column(name).to_pylist() if cell and _ZEROS.fullmatch(cell)), None)
         if cell is not None:
-            notes.append(
+            said = (
                 f"column '{name}' has leading zeros, like '{cell}', and is read as numbers: if these are categories,"
                 f" write a letter before each, like 'K{cell}', or give texts in a Parquet file"
             )
+            notes.append(Note(said, name))
     return notes
 
 

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.data.checks import extremes, is_blurred, lengths, name_of, percent
-from attar.data.dataset import Column, Dataset, Floats, Ints
-from attar.data.texts import left_out
+from attar.data.dataset import LEFT_OUT, Column, Dataset, Floats, Ints, on_column
 from attar.errors import inflected
 
 Doubles = npt.NDArray[np.floating]
@@ -218,7 +217,7 @@ def _columns(dataset: Dataset, rows: Ints) -> list[Finding]:
     x, names = dataset.x, [f"'{column.name}'" for column in dataset.columns]
     coded = [bool(column.categories) for column in dataset.columns]
     naming = [name for name, column, code in zip(names, x[rows].T, coded) if _names_rows(column, code)]
-    out = left_out(dataset.notes)
+    out = [f"'{name}'" for note in dataset.notes if (name := on_column(note, LEFT_OUT)) is not None]
     said = f"No {'other ' if out else ''}column is like an id."
     if naming:
         said = f"{_listed(naming)}: another value in every row, like an id."

@@ -50,7 +50,7 @@ def read(
         side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
         cut: recordings into windows, or the rows of a table, which are then steps; None: a recording is a sample.
         strict: refuse an unreadable image or recording rather than skip it, and a text in neither UTF-8 nor UTF-16.
-        centre: whether columns of a table that float32 would blur are brought near zero: where no model is made.
+        centre: as of `build`: where no model is made.
 
     Raises:
         DataError: the samples cannot be used; LabelError: the labels or groups cannot.
@@ -72,9 +72,10 @@ def read(
         kind=kind,
     )
     alone, steps = _in_time(told.alone(raw), source, cut)
-    dataset = told.on(_shrunk(build(alone, where=source, kind=kind, centre=centre), side), raw.skipped)
+    found = _shrunk(build(alone, where=source, kind=kind, centre=centre), side)
+    dataset = told.on(found, raw.skipped, judged=not centre)
     if cut is not None:
-        dataset = windows_of(dataset, cut, None if told.labels else steps, alone.breaks)
+        dataset = windows_of(dataset, cut, None if told.labels else steps, alone.breaks, judged=not centre)
         dataset = replace(dataset, by=None if steps is None else group_column)
         if told.labels is None and steps is not None and len(dataset.classes) < 2 <= len(steps.classes):
             raise LabelError(f"{source}: labels of {len(steps.classes)} classes, and {dataset.notes[-1]}")
@@ -140,7 +141,7 @@ class _Told:
         y, groups = (None if self.labels else raw.y), (None if self.groups else raw.groups)
         return replace(raw, y=y, groups=groups, notes=notes)
 
-    def on(self, dataset: Dataset, skipped: tuple[str, ...]) -> Dataset:
+    def on(self, dataset: Dataset, skipped: tuple[str, ...], *, judged: bool = True) -> Dataset:
         """The dataset with what the files say; one that is skipped may be named too."""
         n, ids = len(dataset), [*dataset.ids.tolist(), *skipped]
         if self.labels is not None:
@@ -152,15 +153,21 @@ class _Told:
                 dataset = replace(dataset, notes=(*dataset.notes, f"{lost} {are} that cannot be read"))
             dataset = with_labels(dataset, y[:n], str(path))
             if not dataset.grouped:
-                dataset = _with_groups_beside(dataset, labels.beside, ids, path)
+                dataset = _with_groups_beside(dataset, labels.beside, ids, path, judged=judged)
         if self.groups is not None:
             path, groups = self.groups
-            dataset = with_groups(dataset, match_labels(groups.of, ids, path, "group")[:n], str(path))
+            given = match_labels(groups.of, ids, path, "group")[:n]
+            dataset = with_groups(dataset, given, str(path), judged=judged)
         return dataset
 
 
 def _with_groups_beside(
-    dataset: Dataset, beside: Mapping[str, Mapping[str, str | None]], ids: Sequence[str], path: Path
+    dataset: Dataset,
+    beside: Mapping[str, Mapping[str, str | None]],
+    ids: Sequence[str],
+    path: Path,
+    *,
+    judged: bool,
 ) -> Dataset:
     """The dataset in the groups of the file of labels, where these are several, and some of several samples.
 
@@ -178,7 +185,7 @@ def _with_groups_beside(
         f"column '{name}' of {path.name} is taken for the groups{others}: leave it out of the file where samples of"
         " one do not belong together"
     )
-    return with_groups(replace(dataset, notes=(*dataset.notes, note)), found[name], str(path))
+    return with_groups(replace(dataset, notes=(*dataset.notes, note)), found[name], str(path), judged=judged)
 
 
 def read_for_prediction(

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from attar.data.clock import MOSTLY, dated, first_of, in_doubt, in_halves_of_a_day, stray
-from attar.data.dataset import Column, Doubles
+from attar.data.dataset import CODED, DATED, Column, Doubles, Note
 from attar.data.held import spelt
 from attar.data.labels import sort_names
 from attar.data.written import different, holds_a_typing_error, in_the_way, is_number, is_text
@@ -45,13 +45,13 @@ def from_arrow(
     each_once(names, where)
     # Column by column into one array: a table is often wide, and is never held twice.
     values = np.empty((table.num_rows, len(names)), dtype=np.float64, order="F")
-    columns, notes = [], []
+    columns, notes = [], list[str]()
     for j, name in enumerate(names):
         cells = table.column(j)
         read, first = _read(cells, name in text)
         values[:, j], categories, note = _column(read, name, where, name in text)
         columns.append(Column(name, categories, first=first))
-        notes += note
+        notes += [Note(said, name, CODED if categories else DATED) for said in note]
     return values, tuple(columns), notes
 
 

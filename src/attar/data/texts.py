@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from attar.data.clock import is_clock
-from attar.data.dataset import Array, Column, Floats, Ints, is_missing
+from attar.data.dataset import CODED, LEFT_OUT, Array, Column, Floats, Ints, Note, is_missing
 from attar.data.images import is_image
 from attar.data.tables import ArrowTable
 from attar.data.tokens import Tokenizer, padded
@@ -26,7 +26,6 @@ _DISTINCT, _WORDS = 0.5, 3.0
 _FEW = 20
 # Names that a column called split gives the parts of a set, but for the test part.
 _PARTS = frozenset({"train", "training", "dev", "val", "valid", "validation", "all", "unsup", "unsupervised", "test"})
-_NO_TWO_ALIKE = "is another text in every row, and no feature"
 _SOUNDS = frozenset({".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aif", ".aiff"})
 _ENDING = re.compile(r"\.[a-z]\w{1,4}")
 _SPLIT, _TEST = "split", "test"
@@ -82,7 +81,8 @@ def categories_alone(columns: Sequence[Column], kind: str | None) -> list[str]:
     """A note where the only column of a table is taken for categories, as short texts that repeat themselves are."""
     if kind is not None or len(columns) != 1 or not columns[0].categories:
         return []
-    return [f"column '{columns[0].name}' is taken for categories: if it holds texts, give the kind text"]
+    name = columns[0].name
+    return [Note(f"column '{name}' is taken for categories: if it holds texts, give the kind text", name, CODED)]
 
 
 def without_names(table: ArrowTable, kind: str | None, known: Collection[str]) -> tuple[ArrowTable, list[str]]:
@@ -110,19 +110,14 @@ def without_names(table: ArrowTable, kind: str | None, known: Collection[str]) -
     if text_column(rest, kind, known, "") is None and rest.num_columns > len(found) - len(named):
         rest, left_out = table.drop_columns(found), found
     return rest, [
-        f"column '{name}' {_NO_TWO_ALIKE}: "
-        + ("call it 'id' if it names the rows" if name in named else "if it is the sample, give the kind text")
+        Note(
+            f"column '{name}' is another text in every row, and no feature: "
+            + ("call it 'id' if it names the rows" if name in named else "if it is the sample, give the kind text"),
+            name,
+            LEFT_OUT,
+        )
         for name in left_out
     ]
-
-
-def left_out(notes: Sequence[str]) -> list[str]:
-    """The columns that `without_names` has left out, as its notes have them.
-
-    >>> left_out(["column 'case' is another text in every row, and no feature: call it 'id' if it names the rows"])
-    ["'case'"]
-    """
-    return [found[1] for note in notes if (found := re.match(rf"column ('.*') {_NO_TWO_ALIKE}: ", note))]
 
 
 def _all_differ(column: Any) -> bool:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from attar.data.dataset import Note
+
 ArrowTable: TypeAlias = Any  # pyarrow carries no types
 ArrowColumn: TypeAlias = Any
 
@@ -274,7 +276,7 @@ def read_written(table: ArrowTable, found: Mapping[str, Reading], fractions: str
         The table, and notes. Of many numbers among which some cells are none, only how they are written is changed, so
         that `from_arrow` names the typing error.
     """
-    known, notes = {*fractions, *signs(found)}, []
+    known, notes = {*fractions, *signs(found)}, list[str]()
     for name, reading in found.items():
         values = reading.values(known)
         # Numbers that are texts in a source with types are meant to be texts.
@@ -284,9 +286,8 @@ def read_written(table: ArrowTable, found: Mapping[str, Reading], fractions: str
         table = table.set_column(place, name, _replaced(table.column(place), values, reading))
         cell = reading.telling
         if not reading.others and not (is_number(cell) and float(cell) == values[cell]):
-            notes.append(
-                f"column '{name}' is read as numbers: its cells are written like '{cell}', {values[cell]:.15g}"
-            )
+            said = f"column '{name}' is read as numbers: its cells are written like '{cell}', {values[cell]:.15g}"
+            notes.append(Note(said, name))
     return table, notes
 
 
