@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from attar.data.arrays import from_arrays, pad
+from attar.data.arrays import as_raw, from_arrays, pad
 from attar.data.copies import copies
 from attar.data.quality import suspects
 from attar.errors import DataError, LabelError
@@ -264,3 +265,12 @@ def test_columns_that_float32_would_blur_are_brought_near_zero_where_asked():
     np.testing.assert_array_equal(near.x[:, [1, 2]], plain.x[:, [1, 2]])
     images = np.full((4, 8, 8), 1e9) + rng.standard_normal((4, 8, 8))
     np.testing.assert_array_equal(from_arrays(images, centre=True).x, from_arrays(images).x)
+
+
+def test_numbers_on_several_axes_are_not_listed_one_by_one_to_see_whether_they_are_texts() -> None:
+    class Unlisted(np.ndarray):
+        def tolist(self) -> NoReturn:
+            raise AssertionError("each value as an object of Python")
+
+    for shape in ((4, 8, 8), (4, 2, 30), (4, 3)):
+        assert as_raw(np.zeros(shape).view(Unlisted)).x.shape == shape

@@ -138,6 +138,8 @@ def are_texts(x: object) -> bool:
     >>> are_texts(["a b", None]), are_texts(["1.5", "2"]), are_texts([1.0, 2.0]), are_texts([[1.0]])
     (True, False, False, False)
     """
+    if getattr(x, "ndim", 1) != 1:
+        return False
     cells = x.tolist() if hasattr(x, "tolist") else x
     if not isinstance(cells, list | tuple) or not cells:
         return False
@@ -154,7 +156,8 @@ def refuse_names(x: object) -> None:
         DataError: all texts or paths in a list or array of one axis are names of images or sounds, or of files.
     """
     cells = x.ravel().tolist() if isinstance(x, np.ndarray) and x.dtype.kind in "OUT" else x
-    cells = cells.tolist() if hasattr(cells, "tolist") and not isinstance(cells, np.ndarray) else cells
+    is_column = hasattr(cells, "tolist") and not isinstance(cells, np.ndarray) and getattr(cells, "ndim", 1) == 1
+    cells = cells.tolist() if is_column else cells
     if not isinstance(cells, list | tuple) or not cells:
         return
     names = [Path(cell) for cell in cells if isinstance(cell, str | PathLike)]
