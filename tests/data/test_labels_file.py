@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-from attar.data.labels_file import match_labels, read_labels
+from attar.data.labels_file import called, match_labels, read_labels
 from attar.data.sources import read, read_for_evaluation
 from attar.errors import LabelError
 
@@ -97,6 +97,14 @@ def test_of_two_columns_of_groups_the_finer_counts_and_both_are_named(tmp_path):
     dataset = read(str(tmp_path / "x.csv"), labels=grouped(tmp_path, lines, "id,label,site,patient"))
     assert dataset.groups.tolist() == [0, 0, 1, 1, 2, 2]
     assert any("column 'patient' of labels.csv is taken for the groups, and 'site' is not" in n for n in dataset.notes)
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "x/a.png", "x/y/a.tar.gz", "x.d/.hidden", "a.", "..", "a..b", "", "1.5", "a b/c.d e"]
+)
+def test_a_file_is_called_as_pathlib_has_it(name):
+    path = PurePosixPath(name)
+    assert called(name) == ((name, path.name, str(path.with_suffix("")), path.stem) if path.name else (name,) * 4)
 
 
 def test_lost_zeros_of_ids_are_told():

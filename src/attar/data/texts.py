@@ -156,8 +156,8 @@ def refuse_names(x: object) -> None:
         DataError: all texts or paths in a list or array of one axis are names of images or sounds, or of files.
     """
     cells = x.ravel().tolist() if isinstance(x, np.ndarray) and x.dtype.kind in "OUT" else x
-    is_column = hasattr(cells, "tolist") and not isinstance(cells, np.ndarray) and getattr(cells, "ndim", 1) == 1
-    cells = cells.tolist() if is_column else cells
+    if hasattr(cells, "tolist") and not isinstance(cells, np.ndarray) and getattr(cells, "ndim", 1) == 1:
+        cells = cells.tolist()
     if not isinstance(cells, list | tuple) or not cells:
         return
     names = [Path(cell) for cell in cells if isinstance(cell, str | PathLike)]
