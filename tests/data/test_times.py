@@ -45,6 +45,11 @@ def test_the_time_is_told_by_its_name_and_how_it_goes() -> None:
     assert not is_time("s", [np.tile(T, 2)])
 
 
+def test_a_time_of_day_without_a_value_does_not_stand_for_another_one() -> None:
+    empty, day, seconds = np.full(400, np.nan), np.full(400, 86_400.0), 3600 + T
+    assert Timing.of(400, [empty, day, seconds], {}).rate == Timing.of(400, [day, seconds, empty], {}).rate == 50
+
+
 @pytest.mark.parametrize("micro", ["\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}"])
 def test_either_sign_of_the_micro_is_one(micro: str) -> None:
     assert Timing.of(400, [], {f"time [{micro}s]": 1e6 * T}).rate == 50

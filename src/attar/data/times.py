@@ -159,9 +159,8 @@ class Timing:
         ([20], 50.0)
         """
         units = {name: _unit(name, values) for name, values in called.items()}
-        told = [*_dates(dated), *(called[name] * unit for name, unit in units.items() if unit is not None)]
-        told = [one for one in told if not np.isnan(one).all()]
-        known = told or [one for one in called.values() if not np.isnan(one).all()]
+        told = _dates(_known(dated)) + _known([called[name] * unit for name, unit in units.items() if unit is not None])
+        known = told or _known([*called.values()])
         if not known:
             return cls(np.arange(rows), np.arange(0))
         clock = max(known, key=lambda one: len(np.unique(one)))
@@ -234,6 +233,11 @@ def rate_of(seconds: Doubles) -> float | None:
     number = np.where(np.abs(many) > _LOST, np.round(many), 1)
     rate = float(number[counted].sum() / abs(steps[counted].sum()))
     return float(f"{rate:.3g}") if rate < 100 else float(round(rate))
+
+
+def _known(columns: Sequence[Doubles]) -> list[Doubles]:
+    """Those with a value."""
+    return [one for one in columns if not np.isnan(one).all()]
 
 
 def _unit(name: str, values: Doubles) -> float | None:
