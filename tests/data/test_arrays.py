@@ -274,3 +274,8 @@ def test_numbers_on_several_axes_are_not_listed_one_by_one_to_see_whether_they_a
 
     for shape in ((4, 8, 8), (4, 2, 30), (4, 3)):
         assert as_raw(np.zeros(shape).view(Unlisted)).x.shape == shape
+
+
+@pytest.mark.parametrize(("kinds", "kind"), [("ff", "f"), ("fd", "d"), ("ii", "d")])
+def test_recordings_are_padded_in_as_many_bits_as_they_have(kinds: str, kind: str) -> None:
+    assert pad([np.ones(n, dtype) for n, dtype in zip((3, 5), kinds)], ["a", "b"], "x").dtype.char == kind

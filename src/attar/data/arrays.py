@@ -327,7 +327,9 @@ def pad(x: Sequence[Array], ids: Sequence[str], where: str) -> Array:
     steps = max(item.shape[1] for item in items)
     if steps == 0 or items[0].shape[0] == 0:
         raise DataError(f"{where}: the recordings are empty; give at least one step and one channel")
-    result = np.full((len(items), items[0].shape[0], steps), np.nan)
+    # Sounds are float32 already, and many.
+    kind = np.float32 if all(item.dtype == np.float32 for item in items) else np.float64
+    result = np.full((len(items), items[0].shape[0], steps), np.nan, dtype=kind)
     for i, item in enumerate(items):
         if item.dtype.kind not in "biuf":
             item = checks.numeric(item[None], "series", ids, (), where, first=i)[0]
