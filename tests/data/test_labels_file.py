@@ -21,6 +21,8 @@ from attar.errors import LabelError
         ("Image_ID,PatientID,Diagnosis\na,7,cat\n", {"a": "cat"}),
         ("filename,class name\na,cat\n", {"a": "cat"}),
         ("when,label,id\n3,cat,a\n", {"a": "cat"}),
+        ("a,y\nb,n\nc,y\n", {"a": "y", "b": "n", "c": "y"}),
+        ("picture,y\na,n\nb,n\n", {"a": "n", "b": "n"}),
         ("sep=;\r\nid;label\r\na;cat\r\n", {"a": "cat"}),
         ('"a,1.png",cat\r\na,cat\r\na,cat\r\n', {"a,1.png": "cat", "a": "cat"}),
     ],

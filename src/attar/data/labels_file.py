@@ -64,7 +64,7 @@ def read_labels(path: Path, what: str = "label", *, beside: bool = False) -> Lis
             two groups beside.
     """
     rows, encoding = _rows(path, what)
-    at_id, at_label, header = _header(rows[0][1], _NAMES[what])
+    at_id, at_label, header = _header([row for _, row in rows], _NAMES[what])
     # A group may be called -1.
     none = {*MISSING, str(UNLABELLED)} if what == "label" else {*MISSING}
     labels: dict[str, str | None] = {}
@@ -138,14 +138,17 @@ def _rows(path: Path, what: str) -> tuple[list[tuple[int, list[str]]], str]:
     return rows[int(is_of_excel(first) and len(rows) > 1) :], encoding
 
 
-def _header(row: Sequence[str], names: Collection[str]) -> tuple[int, int, int]:
-    """Position of the id, of what it has, and 1 where the row is a header, else 0."""
-    cells = [*map(_plain, row)]
+def _header(rows: Sequence[Sequence[str]], names: Collection[str]) -> tuple[int, int, int]:
+    """Position of the id, of what it has, and 1 where the first row is a header, else 0."""
+    cells = [*map(_plain, rows[0])]
     ids = [i for i, cell in enumerate(cells) if cell in _IDS]
     labels = [i for i, cell in enumerate(cells) if cell in names]
     if ids and labels:
         return ids[0], labels[0], 1
-    if len(cells) == 2 and (ids[:1] == [0] or labels[:1] == [1]):
+    if len(cells) == 2 and ids[:1] == [0]:
+        return 0, 1, 1
+    # Unlike the name of the column, a label such as y, for yes, stands below too.
+    if len(cells) == 2 and labels[:1] == [1] and rows[0][1] not in {row[1] for row in rows[1:] if len(row) > 1}:
         return 0, 1, 1
     return 0, 1, 0
 
