@@ -34,6 +34,7 @@ from attar.errors import DataError
         ("a text\nx 1\nz\n", ["a text"], [{"a text": "x 1"}, {"a text": "z"}]),
         ("sep=\n1\n", ["sep="], [{"sep=": 1}]),
         ('"a, in m";"b, in s"\n1,5;2\n', ["a, in m", "b, in s"], [{"a, in m": 1.5, "b, in s": 2}]),
+        ("a;b, in s\n1,5;2,5\n", ["a", "b, in s"], [{"a": 1.5, "b, in s": 2.5}]),
         ('"a; b; c","d"\n1.5,2\n', ["a; b; c", "d"], [{"a; b; c": 1.5, "d": 2}]),
         ('a 5",b;c 6",d\n1,2,3\n', ['a 5"', 'b;c 6"', "d"], [{'a 5"': 1, 'b;c 6"': 2, "d": 3}]),
     ],

@@ -22,6 +22,7 @@ from attar.errors import LabelError
         ("filename,class name\na,cat\n", {"a": "cat"}),
         ("when,label,id\n3,cat,a\n", {"a": "cat"}),
         ("a,y\nb,n\nc,y\n", {"a": "y", "b": "n", "c": "y"}),
+        ("file;label, by Ann\na;x\n", {"a": "x"}),
         ("picture,y\na,n\nb,n\n", {"a": "n", "b": "n"}),
         ("sep=;\r\nid;label\r\na;cat\r\n", {"a": "cat"}),
         ('"a,1.png",cat\r\na,cat\r\na,cat\r\n', {"a,1.png": "cat", "a": "cat"}),

@@ -106,7 +106,7 @@ def layout(path: Path) -> Layout:
     lines = list(io.StringIO(text, newline=""))
     skip = int(is_of_excel(lines[0]) and len(lines) > 1)
     lines = lines[skip:]
-    delimiter = delimiter_of(lines[0], first="\t" if path.suffix.lower() == ".tsv" else "")
+    delimiter = delimiter_of(lines[0], "".join(lines[1:2]), "\t" if path.suffix.lower() == ".tsv" else "")
     if delimiter not in _QUOTED.sub("", lines[0]):
         aligned = list(io.StringIO(_with_single_blanks("".join(lines)), newline=""))
         if _are_parted_by_blanks(aligned):
@@ -138,17 +138,20 @@ def is_of_excel(line: str) -> bool:
     return bool(_EXCEL.fullmatch(line.rstrip("\r\n")))
 
 
-def delimiter_of(line: str, first: str = "") -> str:
-    """What stands between the cells of a line; where no sign is more frequent, the first one.
+def delimiter_of(line: str, below: str = "", first: str = "") -> str:
+    """What stands between the cells of a line; of signs as frequent, that which parts the line below alike.
 
     >>> delimiter_of("a;b;c,d"), delimiter_of("5,1;4,9;x"), delimiter_of("a|b"), delimiter_of('"price, EUR";"kg"')
     (';', ';', '|', ';')
+    >>> delimiter_of("kg;price, EUR", "1,5;2,5")
+    ';'
     """
     # What stands within quotation marks parts no cells.
-    line = _QUOTED.sub("", line)
+    line, below = _QUOTED.sub("", line), _QUOTED.sub("", below)
     # Beside semicolons, commas all of which stand between digits are part of numbers.
     decimals = ";" in line and not re.search(r"(?<!\d),|,(?!\d)", line)
-    return max(first + DELIMITERS, key=(line.replace(",", "") if decimals else line).count)
+    line = line.replace(",", "") if decimals else line
+    return max(first + DELIMITERS, key=lambda sign: (line.count(sign), 0 < line.count(sign) == below.count(sign)))
 
 
 def _with_single_blanks(text: str) -> str:

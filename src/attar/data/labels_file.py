@@ -126,8 +126,8 @@ def _rows(path: Path, what: str) -> tuple[list[tuple[int, list[str]]], str]:
         raise LabelError(
             f"{path}: the {what}s file cannot be read ({first_line(error)}); save it as UTF-8 text"
         ) from None
-    first = text.lstrip().partition("\n")[0]
-    delimiter = delimiter_of(first)
+    first, *below = text.lstrip().split("\n", 2)
+    delimiter = delimiter_of(first, *below[:1])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
