@@ -60,3 +60,29 @@ def test_codebooks_and_shared_integers_keep_their_norm(block) -> None:
     assert isinstance(merged.norm, nn.BatchNorm2d)
     assert isinstance(merged.last, nn.BatchNorm1d)
     assert sum(codes_of(place) is not None for place in places(merged)) == 2
+
+
+class Standardised(nn.Conv2d):
+    """A layer that whatever scales its weight does nothing to."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        y: Tensor = self._conv_forward(x, weight / weight.std((1, 2, 3), keepdim=True), self.bias)
+        return y
+
+
+class Positive(nn.Linear):
+    """A layer that answers with something else than a product."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).relu()
+
+
+def test_layers_that_compute_in_another_way_keep_their_norm(block) -> None:
+    conv, head = Standardised(4, 6, 3), Positive(6, 5)
+    block.conv, block.head = conv, head
+    keep(block, "conv.weight", Coded(torch.rand(6) / 10))
+    keep(block, "head.weight", Coded(torch.rand(5) / 10))
+    merged, x = merge_batch_norm(block), torch.randn(5, 4, 8, 8)
+    assert torch.equal(merged(x), block(x))
+    assert {type(merged.norm), type(merged.last)} == {nn.BatchNorm2d, nn.BatchNorm1d}

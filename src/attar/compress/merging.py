@@ -9,13 +9,15 @@ from attar.compress.parametrizations import Coded
 from attar.compress.places import places
 from attar.deploy.folding import factor_and_shift, fold_batch_norm, pairs
 
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
 
 def merge_batch_norm(model: nn.Module) -> nn.Module:
     """Return a copy, in evaluation mode, without the batch norms that follow a convolution or linear layer.
 
     a (s (q − z) · x + b) + c = (a s) (q − z) · x + (a b + c): the integers stay as they are. Layers that keep floats
     take up their batch norm as in `fold_batch_norm`; those with a codebook, or with integers that several layers
-    share, keep it.
+    share, keep it, and so do those of a class that is derived from that of torch.
 
     References:
         Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference,
@@ -30,6 +32,8 @@ def merge_batch_norm(model: nn.Module) -> nn.Module:
         if (
             len(place.owners) > 1
             or [type(one) for one in chain] != [Coded]
+            # Parametrised, a layer has a class of its own. A subclass may compute with its weight in another way.
+            or type(layer).__bases__[0] not in _LAYERS
             or parametrize.is_parametrized(layer, "bias")
         ):
             continue
