@@ -154,6 +154,25 @@ def test_more_can_go_later_and_integers_come_last() -> None:
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        {"amount": 0.3},
+        {"threshold": 1e-4},
+        {"structure": (2, 4)},
+        {"amount": 0.3, "epochs": 2, "gradual": True},
+    ],
+)
+def test_what_was_pruned_before_stays_zero(settings) -> None:
+    net, x = zoo("mnist")
+    before = prune(net, 0.8)
+    after = prune(before, x=x if "epochs" in settings else None, **settings)
+    assert all(bool((weight[weights(before)[name] == 0] == 0).all()) for name, weight in weights(after).items())
+    if "amount" in settings:
+        count = sum(int((weight == 0).sum()) for weight in weights(after).values())
+        assert count == sum(int((weight == 0).sum()) for weight in weights(before).values())
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         {},

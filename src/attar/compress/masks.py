@@ -25,7 +25,7 @@ class Thinning(nn.Module):
         Zhu, Gupta, To Prune, or Not to Prune, 2017, https://arxiv.org/abs/1710.01878, eq. 1
 
     Arguments:
-        model: it is given masks, which hide nothing yet.
+        model: it is given masks, which hide nothing yet but what it has masks for already.
         amount: share of the weights that are zero in the end.
         threshold: weights below it are zero in the end, in place of an amount.
         pattern: (n, m): n of each m neighbours along a row are kept in the end, in place of an amount.
@@ -50,6 +50,7 @@ class Thinning(nn.Module):
         self.amount, self.threshold, self.pattern, self.scope = amount, threshold, pattern, scope
         self.scores, self.steps = scores or {}, steps
         self.masks = {place: _mask(place) for place in places(model) if place.value.ndim > 1}
+        self.before = [mask.mask.clone() for mask in self.masks.values()]
         if not self.masks:
             raise CompressionError(f"{type(model).__name__} has no weight of two axes or more, and none to prune")
         self.step: Tensor
@@ -70,8 +71,12 @@ class Thinning(nn.Module):
 
     def thin(self, part: float = 1.0) -> None:
         """Hide so large a part of what is hidden in the end."""
-        # The weights below the masks are compared: one that was hidden comes back where others have become smaller.
-        scores = [self.scores.get(place.name, place.original().detach().abs()) for place in self.masks]
+        # The weights below the masks are compared: one that was hidden comes back where others have become smaller,
+        # unless it was so from the start: then it goes before all others.
+        scores = [
+            self.scores.get(place.name, place.original().detach().abs()).masked_fill(~kept, -1.0)
+            for place, kept in zip(self.masks, self.before)
+        ]
         if self.threshold is not None:
             hidden = [score < part * self.threshold for score in scores]
         elif self.pattern is not None:
@@ -83,8 +88,8 @@ class Thinning(nn.Module):
                 hidden = [smallest([score], share)[0] for score in scores]
             else:
                 hidden = smallest(scores, share)
-        for mask, zeros in zip(self.masks.values(), hidden):
-            mask.mask.copy_(~zeros)
+        for mask, zeros, kept in zip(self.masks.values(), hidden, self.before):
+            mask.mask.copy_(kept & ~zeros)
 
 
 def smallest(scores: list[Tensor], share: float) -> list[Tensor]:
