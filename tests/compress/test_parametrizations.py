@@ -153,6 +153,21 @@ def test_what_others_compute_weights_from_is_settled() -> None:
     assert set(named(fixed)) == {"0.weight", "0.bias"}
 
 
+class Dropped(nn.Module):
+    """Weights that are drawn anew for each call in training."""
+
+    def forward(self, weight):
+        return F.dropout(weight, 0.5, self.training)
+
+
+def test_what_is_drawn_in_training_is_settled_as_in_evaluation() -> None:
+    net = nn.Sequential(nn.Linear(9, 9))
+    parametrize.register_parametrization(net[0], "weight", Dropped())
+    weight = net[0].parametrizations.weight.original
+    assert net.training
+    assert torch.equal(prune(net, 0.0)[0].weight, weight)
+
+
 def test_an_lstm_computes_with_what_is_stored() -> None:
     torch.manual_seed(0)
     net = nn.LSTM(3, 4, batch_first=True)

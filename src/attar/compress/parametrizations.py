@@ -13,6 +13,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from attar.compress.places import Place, bare, copied, places
+from attar.training.modes import evaluating
 
 # Of a step.
 _LEAST = 1e-12
@@ -205,7 +206,9 @@ def settle(model: nn.Module) -> None:
             continue
         for name, chain in list(layer.parametrizations.items()):  # type: ignore[operator, union-attr]
             if not all(isinstance(one, own) for one in chain):
-                value = getattr(layer, name).detach().clone()
+                # In training, some draw what they yield.
+                with evaluating(layer):
+                    value = getattr(layer, name).detach().clone()
                 bare(layer, name)
                 layer.register_parameter(name, nn.Parameter(value))
     for parameter in model.parameters():
