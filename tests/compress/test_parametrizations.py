@@ -168,6 +168,29 @@ def test_what_is_drawn_in_training_is_settled_as_in_evaluation() -> None:
     assert torch.equal(prune(net, 0.0)[0].weight, weight)
 
 
+class Twice(nn.Module):
+    """One weight by two names of one layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Parameter(torch.randn(8, 8))
+        self.other = self.one
+
+    def forward(self, x):
+        return (x @ self.one).relu() @ self.other.T
+
+
+def test_a_weight_that_has_two_names_in_a_layer_is_compressed_by_both() -> None:
+    net = Twice()
+    assert [(place.name, len(place.owners)) for place in places(net)] == [("one", 2)]
+    thin = prune(net, 0.5)
+    assert int((thin.one == 0).sum()) == 32
+    assert torch.equal(thin.one, thin.other)
+    small = quantize(net, torch.randn(64, 8), bits=2, granularity="tensor", epochs=1)
+    assert len(small.one.unique()) <= 3
+    assert torch.equal(small.one, small.other)
+
+
 def test_an_lstm_computes_with_what_is_stored() -> None:
     torch.manual_seed(0)
     net = nn.LSTM(3, 4, batch_first=True)

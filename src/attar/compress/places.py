@@ -72,7 +72,7 @@ def places(model: nn.Module) -> list[Place]:
     for prefix, layer in model.named_modules():
         if isinstance(layer, parametrize.ParametrizationList) or _decodes(prefix):
             continue
-        own = dict(layer.named_parameters(recurse=False))
+        own = dict(layer.named_parameters(recurse=False, remove_duplicate=False))
         if parametrize.is_parametrized(layer):
             own |= {name: listed.original for name, listed in layer.parametrizations.items()}
         for name, tensor in own.items():
