@@ -145,3 +145,10 @@ def test_a_layer_is_asked_for_its_weight_as_before() -> None:
     torch.testing.assert_close(copy.deepcopy(small)(x), expected, atol=0.1, rtol=0)
     with pytest.raises(AttributeError, match="nothing"):
         _ = rounded.line.nothing
+
+
+def test_what_goes_into_a_layer_of_two_names_is_rounded_by_both() -> None:
+    layer = nn.Linear(6, 6)
+    small = quantize(nn.Sequential(layer, nn.ReLU(), layer), torch.randn(40, 6), activations=4)
+    assert small[0] is small[2]
+    assert isinstance(small[2][0], RoundedInput)

@@ -235,3 +235,46 @@ def test_by_one_sample_a_layer_is_split_as_without_data(scheme) -> None:
         for weighted in (True, False)
     )
     torch.testing.assert_close(told(x), untold(x), rtol=1e-3, atol=1e-4)
+
+
+class Named(nn.Module):
+    """Layers of which one has two names, and one is called several times, with its input by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = self.second = nn.Linear(32, 32)
+        self.again, self.head = nn.Linear(32, 32), nn.Linear(32, 3)
+
+    def forward(self, x):
+        x = self.second(self.first(x).relu()).relu()
+        for _ in range(3):
+            x = self.again(input=x).relu()
+        return self.head(input=x)
+
+
+def test_layers_are_split_by_all_their_names_and_counted_as_often_as_they_are_called() -> None:
+    torch.manual_seed(0)
+    net, x = Named(), torch.randn(100, 32)
+    less = factorize(net, x, ranks={"first": 8})
+    assert less.first is less.second
+    assert sum(p.numel() for p in less.parameters()) == sum(p.numel() for p in net.parameters()) - 1024 + 512
+    assert 0.3 <= macs(factorize(net, x, share=0.4), x) / macs(net, x) <= 0.4
+
+
+class Alone(nn.Module):
+    """Takes one sample after the other, without an axis for them."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.deep, self.head = nn.Conv2d(8, 32, 3), nn.Conv2d(32, 32, 3), nn.Linear(32, 3)
+
+    def forward(self, x):
+        return torch.stack([self.head(self.deep(self.conv(one).relu()).relu().mean((1, 2))) for one in x])
+
+
+def test_layers_that_see_a_sample_by_itself_are_split() -> None:
+    torch.manual_seed(0)
+    net, x = Alone(), torch.randn(12, 8, 7, 7)
+    less = factorize(net, x, share=0.5)
+    assert less(x).shape == (12, 3)
+    assert 0.3 <= macs(less, x) / macs(net, x) <= 0.5

@@ -65,3 +65,22 @@ def test_both_ways_are_timed_in_turns() -> None:
     times = sparse.seconds((lambda x: turns.append("a"), lambda x: turns.append("b")), torch.zeros(1))
     assert len(times) == 2
     assert turns == ["a", "b"] * (len(turns) // 2)
+
+
+class Named(nn.Module):
+    """A layer that is given its input by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(9, 7)
+
+    def forward(self, x):
+        return self.layer(input=x)
+
+
+def test_an_input_may_be_given_by_name(monkeypatch) -> None:
+    monkeypatch.setattr(sparse, "seconds", lambda *_: [2.0, 1.0])
+    pruned, x = prune(Named(), 0.9), torch.randn(5, 9)
+    chosen = sparse_where_faster(pruned, x)
+    assert isinstance(chosen.layer, SparseLinear)
+    torch.testing.assert_close(chosen.layer(x), pruned(x).detach())

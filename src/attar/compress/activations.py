@@ -12,6 +12,7 @@ from attar.compress.distillation import Samples, answers, rows
 from attar.compress.finite import check_inputs
 from attar.compress.grids import Clipping, Grid, fitted
 from attar.compress.parametrizations import Rounded
+from attar.compress.places import exchange
 from attar.errors import CompressionError
 
 # Layers that integer kernels exist for.
@@ -94,7 +95,7 @@ def round_inputs(
         rounded = Rounded(steps.scale, chosen[layer].low - zero, chosen[layer].high - zero)
         instead[layer] = _Behind(rounded, layer)
     _unfuse(model)
-    return _replaced(model, instead)
+    return exchange(model, instead)
 
 
 def settled(model: nn.Module) -> nn.Module:
@@ -110,7 +111,7 @@ def settled(model: nn.Module) -> nn.Module:
     for name, module in model.named_modules():
         if isinstance(module, Rounded) and "parametrizations" not in name.split("."):
             instead[module] = RoundedInput(module.steps()[0], module.low, module.high)
-    return _replaced(model, instead)
+    return exchange(model, instead)
 
 
 def _unfuse(model: nn.Module) -> None:
@@ -120,14 +121,6 @@ def _unfuse(model: nn.Module) -> None:
             layer.activation_relu_or_gelu = 0
         elif isinstance(layer, nn.TransformerEncoder):
             layer.use_nested_tensor = False
-
-
-def _replaced(model: nn.Module, instead: dict[nn.Module, nn.Module]) -> nn.Module:
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if child in instead:
-                setattr(parent, name, instead[child])
-    return instead.get(model, model)
 
 
 def _inputs(

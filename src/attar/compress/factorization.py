@@ -18,7 +18,7 @@ from attar.compress.finite import check_weights
 from attar.compress.given import check_network, gathered, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
-from attar.compress.places import copied, places
+from attar.compress.places import copied, exchange, places
 from attar.errors import CompressionError
 
 if TYPE_CHECKING:
@@ -181,18 +181,13 @@ def _within(options: Sequence[Sequence[Option]], share: float, total: int, rest:
 
 def _put(model: nn.Module, site: Site, new: nn.Sequential, x: Samples | None) -> bool:
     """Put layers in the place of one; not where the network then fails, because it reads the layer's weight itself."""
-    path, _, attribute = site.name.rpartition(".")
-    parent = model.get_submodule(path)
-    setattr(parent, attribute, new)
-    if isinstance(parent, nn.TransformerEncoderLayer):
-        # Else it reads the weights of its layers, to compute faster.
-        parent.activation_relu_or_gelu = 0
+    exchange(model, {site.layer: new})
     if x is not None:
         try:
             with evaluated(model):
                 model(rows(x, torch.arange(min(2, len(x)))))
         except AttributeError:
-            setattr(parent, attribute, site.layer)
+            exchange(model, {new: site.layer})
             return False
     return True
 

@@ -72,8 +72,9 @@ class Site:
         high_wide = shape[2:] if len(shape) == 4 else (1, *(shape[2:] or (1,)))
         self.weight = layer.weight.detach().double().reshape(*shape[:2], *high_wide)
         self.seen = Moments(self.weight[0].numel())
-        # Places of the input and of the output, without data as many as the strides say.
+        # Places of the input and of the output, without data as many as the strides say; and all those of a lot.
         self.inside, self.outside = self._strides(), (1, 1)
+        self._lot, self._places = range(-1, 0), 1
 
     def see(self, x: Tensor, y: Tensor, lot: range) -> None:
         """Take inputs and answers into account, those of so many samples, by their numbers."""
@@ -83,9 +84,11 @@ class Site:
             patches = x.reshape(-1, x.shape[-1])
             self.inside = self.outside = (math.prod(x.shape[1:-1]), 1)
         else:
-            x, y = (one if one.ndim == 4 else one[:, :, None] for one in (x, y))
+            axes = len(self.layer.kernel_size)
+            x, y = (one.reshape(-1, one.shape[-1 - axes], *[1] * (2 - axes), *one.shape[-axes:]) for one in (x, y))
             self.inside, self.outside = ((one.shape[2], one.shape[3]) for one in (x, y))
             patches = self._patches(x)
+        self._lot, self._places = lot, len(patches) + (self._places if lot == self._lot else 0)
         step = -(-len(patches) // _PATCHES)
         # Else each sample would be seen at the same few places, such as the left edge of a picture.
         while math.gcd(step, math.prod(self.outside)) > 1:
@@ -133,7 +136,7 @@ class Site:
     def asis(self) -> Option:
         """The layer as it is."""
         numbers = self.weight.numel()
-        return Option(None, 0, 0.0, numbers * math.prod(self.outside), numbers)
+        return Option(None, 0, 0.0, self._for_a_sample(numbers * math.prod(self.outside)), numbers)
 
     def built(self, option: Option, weighted: bool) -> nn.Sequential:
         """The layers in its place."""
@@ -173,7 +176,12 @@ class Site:
                 * (self.outside if done_high else self.inside)[0]
                 * (self.outside if done_wide else self.inside)[1]
             )
-        return Option(scheme, ranks, task.error(chain.composed), cost, sum(w.numel() for w in chain.weights))
+        weights = sum(w.numel() for w in chain.weights)
+        return Option(scheme, ranks, task.error(chain.composed), self._for_a_sample(cost), weights)
+
+    def _for_a_sample(self, cost: int) -> int:
+        """What is done for a sample by all calls of the layer, where one call does so much."""
+        return round(cost * self._places / (len(self._lot) * math.prod(self.outside)))
 
     @staticmethod
     def _chain(task: Task, scheme: Scheme, ranks: Ranks) -> Chain:
@@ -259,7 +267,12 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
     if x is not None:
         lot = range(0)
         handles = [
-            site.layer.register_forward_hook(lambda _, xs, y, site=site: site.see(xs[0], y, lot)) for site in found
+            site.layer.register_forward_hook(
+                # The input may be given by name.
+                lambda _, xs, named, y, site=site: site.see((*xs, *named.values())[0], y, lot),
+                with_kwargs=True,
+            )
+            for site in found
         ]
         try:
             with evaluated(model):

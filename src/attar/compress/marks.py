@@ -99,7 +99,7 @@ class Marks:
 
     def _read(self, layer: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
         for i, value in enumerate(floats((*args, *kwargs.values()))):
-            marked = value.isnan().movedim(axis_of(layer, value), 0).flatten(1).any(1)
+            marked = value.isnan().movedim(axis_of(layer, value), 0)[..., None].flatten(1).any(1)
             # What comes after the input, such as the first state of a recurrent layer, keeps its width.
             reader = layer if reads(layer) and not i else (f"wall {id(layer)}", len(marked))
             self._seen[reader] = self._seen.get(reader, torch.zeros_like(marked)) | marked

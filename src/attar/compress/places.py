@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -79,6 +79,26 @@ def places(model: nn.Module) -> list[Place]:
             path = f"{prefix}.{name}" if prefix else name
             found.setdefault(id(tensor), (path, []))[1].append((layer, name))
     return [Place(name, tuple(owners)) for name, owners in found.values()]
+
+
+def exchange(model: nn.Module, instead: Mapping[nn.Module, nn.Module]) -> nn.Module:
+    """Put layers in the place of others, under all the names that a network has for these.
+
+    Arguments:
+        model: changed in place.
+        instead: what stands for which layer.
+
+    Returns:
+        The model; where it is itself one of the layers, what stands for it.
+    """
+    for parent in list(model.modules()):
+        for name, child in list(parent._modules.items()):
+            if child is not None and child in instead:
+                setattr(parent, name, instead[child])
+                if isinstance(parent, nn.TransformerEncoderLayer):
+                    # Else the fused kernel takes the weights of its layers alone.
+                    parent.activation_relu_or_gelu = 0
+    return instead.get(model, model)
 
 
 def copyable(model: nn.Module) -> nn.Module:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from attar.compress.costs import evaluated
 from attar.compress.distillation import Samples, rows
 from attar.compress.parametrizations import frozen
+from attar.compress.places import exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +90,14 @@ def sparse_where_faster(model: nn.Module, x: Samples) -> nn.Module:
     model = frozen(model)
     reached: dict[nn.Linear, Tensor] = {}
     linear = [layer for layer in model.modules() if type(layer) is nn.Linear and not bool(layer.weight.all())]
-    handles = [layer.register_forward_pre_hook(lambda one, xs: reached.update({one: xs[0]})) for layer in linear]
+    handles = [
+        layer.register_forward_pre_hook(
+            # The input may be given by name.
+            lambda one, xs, named: reached.update({one: (*xs, *named.values())[0]}),
+            with_kwargs=True,
+        )
+        for layer in linear
+    ]
     try:
         with evaluated(model):
             model(rows(x, torch.arange(len(x))))
@@ -107,13 +115,7 @@ def sparse_where_faster(model: nn.Module, x: Samples) -> nn.Module:
                 quicker[layer] = sparse
     finally:
         torch.set_num_threads(before)
-    for parent in list(model.modules()):
-        for name, child in parent._modules.items():
-            if child in quicker:
-                setattr(parent, name, quicker[child])
-                if isinstance(parent, nn.TransformerEncoderLayer):
-                    parent.activation_relu_or_gelu = 0
-    return quicker.get(model, model)
+    return exchange(model, quicker)
 
 
 def seconds(ways: tuple[Callable[[Tensor], Tensor], ...], x: Tensor) -> list[float]:
