@@ -84,3 +84,9 @@ def test_an_input_may_be_given_by_name(monkeypatch) -> None:
     chosen = sparse_where_faster(pruned, x)
     assert isinstance(chosen.layer, SparseLinear)
     torch.testing.assert_close(chosen.layer(x), pruned(x).detach())
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_what_torch_has_no_sparse_products_of_stays_dense(kind) -> None:
+    pruned, x = prune(nn.Linear(9, 7).to(kind), 0.9), torch.randn(5, 9, dtype=kind)
+    assert torch.equal(sparse_where_faster(pruned, x)(x), pruned(x))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Each way is timed in turns, so often. Sparse is taken where it needs no more than this part of the time.
 _TURNS = 15
 _PART = 0.95
+# Which there are sparse products of.
+_DTYPES = (torch.float32, torch.float64)
 
 
 class SparseLinear(nn.Module):
@@ -89,7 +91,11 @@ def sparse_where_faster(model: nn.Module, x: Samples) -> nn.Module:
     """
     model = frozen(model)
     reached: dict[nn.Linear, Tensor] = {}
-    linear = [layer for layer in model.modules() if type(layer) is nn.Linear and not bool(layer.weight.all())]
+    linear = [
+        layer
+        for layer in model.modules()
+        if type(layer) is nn.Linear and layer.weight.dtype in _DTYPES and not bool(layer.weight.all())
+    ]
     handles = [
         layer.register_forward_pre_hook(
             # The input may be given by name.
