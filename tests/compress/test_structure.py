@@ -103,3 +103,44 @@ def test_the_same_seed_gives_the_same_network() -> None:
     net, x = zoo("mnist")
     one, other = (narrowed(net, 0.5, x, criterion="taylor", seed=3) for _ in range(2))
     assert torch.equal(one(x), other(x))
+
+
+class Idle(nn.Module):
+    """Computes something that nothing reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.idle, self.end = nn.Linear(8, 16), nn.Linear(16, 4)
+        self.first, self.last = nn.Linear(8, 16), nn.Linear(16, 4)
+
+    def forward(self, x):
+        self.end(self.idle(x).relu())
+        return self.last(self.first(x).relu())
+
+
+def test_what_saves_just_what_is_asked_for_is_enough() -> None:
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+    assert len(narrowed(net, 0.5, torch.randn(50, 8))[0].weight) == 8
+
+
+def test_channels_that_nothing_reads_matter_least() -> None:
+    torch.manual_seed(0)
+    less = narrowed(Idle(), 0.3, torch.randn(50, 8), criterion="taylor")
+    assert (len(less.first.weight), len(less.idle.weight)) == (16, 6)
+
+
+class Alone(nn.Module):
+    """Takes one sample after the other, without an axis for them."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(8, 16), nn.Linear(16, 4)
+
+    def forward(self, x):
+        return torch.stack([self.last(self.first(one).relu()) for one in x])
+
+
+def test_layers_that_see_a_sample_by_itself_are_narrowed() -> None:
+    torch.manual_seed(0)
+    less = narrowed(Alone(), 0.5, torch.randn(50, 8))
+    assert len(less.first.weight) == 8

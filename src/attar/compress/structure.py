@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Criterion = Literal["magnitude", "taylor", "scale"]
 # Samples that a narrowed network is compared on, and by how much its answers may differ, for sums in another order.
 _SAMPLES, _TOLERANCE = 4, 1e-4
+# Of a number of multiply-accumulates, relatively.
+_EXACT = 1e-9
 _WHY = "the network says its width elsewhere too"
 
 
@@ -214,7 +216,8 @@ def _part(layer: nn.Module, attribute: str) -> float:
 def _choose(costs: _Costs, groups: Sequence[_Group], amount: float, scope: Scope, additive: bool) -> None:
     """Let components go until enough is saved, or no more can go."""
     asked = amount * costs.total
-    enough = costs.total - asked
+    # Shares of shares are not exact, and no channel is to go for that.
+    enough = (costs.total - asked) * (1 + _EXACT)
     while costs.total > enough:
         able = [group for group in groups if group.block() and costs.saved(group.components[0], group.block()) > 0]
         if not able:
@@ -270,7 +273,8 @@ def _sums(group: Sequence[Component], vectors: Mapping[Axis, Tensor]) -> Tensor:
     """For each component the sum of the numbers at its indices."""
 
     def one(component: Component) -> Tensor:
+        # What reads them may have no effect.
         parts = [vectors[a][list(i)].sum() for a, i in component.indices.items() if a in vectors]
-        return torch.stack(parts).sum()
+        return sum(parts, torch.zeros(()))
 
     return torch.stack([one(component) for component in group])
