@@ -114,3 +114,10 @@ def test_more_ranks_err_less_and_zeros_do_no_harm() -> None:
     dead = Task(torch.zeros(6, 5, 3, 3, dtype=torch.float64), torch.zeros(45, 45, dtype=torch.float64))
     for build in SCHEMES.values():
         assert torch.isfinite(build(dead).composed).all()
+
+
+def test_the_error_is_a_share_however_small_the_answers_are() -> None:
+    one = task(weighted=False)
+    tiny = Task(one.weight, torch.eye(45, dtype=torch.float64) * 1e-26)
+    assert channel(tiny, 2).composed.shape == (6, 45)
+    assert tiny.error(channel(one, 2).composed) == pytest.approx(one.error(channel(one, 2).composed))

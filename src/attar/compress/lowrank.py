@@ -14,6 +14,7 @@ from torch import Tensor
 # Sweeps of alternating least squares.
 _SWEEPS = 30
 _LEAST = 1e-10
+_TINY = torch.finfo(torch.float64).tiny
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Task:
     def error(self, weight: Tensor) -> float:
         """E|y − y′|² / E|y − mean(y)|² of another weight, `(out, in · high · wide)`."""
         flat = self.weight.flatten(1)
-        return float(_energy(flat - weight, self.covariance) / _energy(flat, self.covariance).clamp(min=_LEAST**2))
+        return float(_energy(flat - weight, self.covariance) / _energy(flat, self.covariance).clamp(min=_TINY))
 
     def spectrum(self) -> tuple[Tensor, Tensor]:
         """Variance of the answers along their principal axes, descending, and the axes, in columns."""
