@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from attar.compress.nbits import quantize_linear, rounded
@@ -79,3 +81,29 @@ def test_nothing_to_gain_leaves_nothing(net, tmp_path) -> None:
     with pytest.raises(ExportError, match="kernels for 16"):
         quantize_linear(source, tmp_path / "nbits.onnx", block=20)
     assert [path.name for path in tmp_path.iterdir()] == ["float.onnx"]
+
+
+def of_others(weight: np.ndarray, path: Path) -> Path:
+    """A linear layer without a bias, which is said by an empty name."""
+    given, answer = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, None]) for name in "xy")
+    node = helper.make_node("Gemm", ["x", "w", ""], ["y"])
+    graph = helper.make_graph([node], "g", [given], [answer], [numpy_helper.from_array(weight, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_a_bias_may_be_left_away_by_an_empty_name(tmp_path) -> None:
+    weight = np.random.default_rng(0).integers(-7, 8, (128, 256)).astype(np.float32)
+    quantize_linear(of_others(weight, tmp_path / "net.onnx"), tmp_path / "four.onnx")
+    x = np.eye(128, dtype=np.float32)
+    answers = onnxruntime.InferenceSession(tmp_path / "four.onnx").run(None, {"x": x})[0]
+    np.testing.assert_allclose(answers, weight, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(value, tmp_path) -> None:
+    weight = np.ones((128, 256), np.float32)
+    weight[3, 5] = value
+    with pytest.raises(ExportError, match=r"net\.onnx: some weights of a layer are NaN or infinite"):
+        quantize_linear(of_others(weight, tmp_path / "net.onnx"), tmp_path / "four.onnx")
+    assert not (tmp_path / "four.onnx").exists()

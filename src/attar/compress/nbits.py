@@ -33,7 +33,8 @@ def quantize_linear(source: Path, target: Path, block: int = 32) -> None:
         block: neighbouring inputs of one output that share a step: 16, 32, 64, 128 or 256.
 
     Raises:
-        ExportError: the model has no linear layer of 16 384 weights or more, or there is no such block.
+        ExportError: the model has no linear layer of 16 384 weights or more, some of its weights are not finite, or
+            there is no such block.
     """
     if block not in (16, 32, 64, 128, 256):
         raise ExportError(f"blocks of {block} weights: onnxruntime has kernels for 16, 32, 64, 128 and 256")
@@ -42,6 +43,8 @@ def quantize_linear(source: Path, target: Path, block: int = 32) -> None:
     nodes: list[NodeProto] = []
     for i, node in enumerate(model.graph.node):
         weight = _weight(node, constants)
+        if weight is not None and not np.isfinite(weight).all():
+            raise ExportError(f"{source}: some weights of a layer are NaN or infinite; train or export it again")
         nodes += [node] if weight is None else _in_four_bits(model, node, weight, block, f"attar.{i}")
     if not any(node.op_type == "MatMulNBits" for node in nodes):
         raise ExportError(f"{source}: has no linear layer of {_LEAST:,} weights or more")
@@ -70,7 +73,7 @@ def _in_four_bits(model: ModelProto, node: NodeProto, weight: Floats, block: int
     stored = (codes[..., ::2] | codes[..., 1::2] << _BITS, scale.reshape(-1))
     names = [f"{name}.codes", f"{name}.scale"]
     model.graph.initializer.extend(map(numpy_helper.from_array, stored, names))
-    bias = list(node.input[2:])
+    bias = [one for one in node.input[2:] if one]
     outputs = [f"{name}.product"] if bias else list(node.output)
     product = helper.make_node(
         "MatMulNBits",
