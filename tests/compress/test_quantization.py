@@ -153,6 +153,14 @@ def test_mean_and_norm_of_each_channel_are_corrected() -> None:
         torch.testing.assert_close(v.norm(dim=1), w.norm(dim=1))
 
 
+def test_sums_of_large_codes_fit_into_half_precision() -> None:
+    torch.manual_seed(0)
+    net = nn.Linear(2000, 4).half()
+    small = quantize(net, bits=16, correct_bias=True)
+    assert small.weight.dtype == torch.float16
+    torch.testing.assert_close(small.weight, net.weight, rtol=0.05, atol=1e-4)
+
+
 def test_the_first_and_the_last_weight_may_have_more_bits() -> None:
     small = quantize(built(Conv), X, bits=2, ends=8, activations=3)
     most = {place.name: int(codes_of(place).abs().max()) for place in places(small) if place.value.ndim > 1}

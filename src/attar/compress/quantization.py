@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from torch import Tensor, nn
 
 from attar._settings import is_count
@@ -76,7 +77,7 @@ def quantize(
         bits: of each weight, 2 to 16; or of the weights named, as in `named_parameters`, the others staying floats.
         ends: bits of the first and the last weight, and of what goes into their layers, where they differ.
         granularity: weights that share a step: those of one output ("channel"), all of a layer ("tensor"), or at
-            most so many neighbours of one output.
+            most so many neighbours of one output. In place of an output it is an input of a transposed convolution.
         symmetric: codes −h … h and z = 0; else −h − 1 … h and any z, which makes the most of 2 bits.
         clipping: how the range of the codes is chosen, "minmax", "percentile", "mse" or "aciq": see `fitted`.
         correct_bias: without training, let the rounded weights that share a step have their mean and norm again; of
@@ -186,7 +187,8 @@ class _How:
     def round(self, place: Place, bits: int) -> None:
         """Let the layer keep integers."""
         weight, steps = place.value.detach(), self.steps(place, bits)
-        rows = weight.reshape(len(steps.scale), -1)
+        # float16 has too few digits for the sums.
+        rows = weight.reshape(len(steps.scale), -1).to(torch.promote_types(weight.dtype, torch.float32))
         codes = steps.codes(rows, Grid(bits, self.symmetric))
         scale, zero = steps.scale, steps.zero
         if self.correct and bool((weight == 0).any()):
@@ -194,7 +196,8 @@ class _How:
             scale, _ = corrected(rows, codes if zero is None else codes - zero[:, None], shift=False)
         elif self.correct:
             scale, zero = corrected(rows, codes)
-        store(place, codes.reshape(weight.shape), Coded(scale, zero))
+        zero = None if zero is None else zero.to(weight.dtype)
+        store(place, codes.reshape(weight.shape), Coded(scale.to(weight.dtype), zero))
 
 
 def _chosen(model: nn.Module, bits: int | Mapping[str, int], ends: int | None) -> dict[Place, int]:
