@@ -21,6 +21,12 @@ def test_counts_are_those_of_the_formulas() -> None:
     assert macs(net, x) == 7 * 3 * 16 + 2 * (7 * (4 * 16 * 16 + 2 * 16 * 24) + 2 * 7 * 7 * 16) + 16 * 4
 
 
+def test_a_layer_of_several_blocks_is_counted_in_all_of_them() -> None:
+    layer = nn.Linear(8, 8)
+    net = nn.Sequential(nn.Sequential(layer, nn.ReLU()), nn.Sequential(layer, layer), nn.Linear(8, 2))
+    assert macs_of_layers(net, torch.zeros(1, 8)) == {"": 208, "0": 64, "0.0": 192, "0.1": 0, "1": 128, "2": 16}
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_model_stays_in_its_mode(name) -> None:
     net, x = zoo(name)

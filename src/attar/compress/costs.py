@@ -38,7 +38,11 @@ def macs_of_layers(model: nn.Module, x: Samples) -> dict[str, int]:
     with FlopCounterMode(display=False, custom_mapping=counts) as counter, evaluated(model), _unfused():
         model(rows(x, torch.arange(1)))
     counted = {name: sum(of.values()) // 2 for name, of in counter.get_flop_counts().items()}
-    found = {name: counted.get(f"{top}.{name}", 0) for name, _ in model.named_modules()}
+    names = {layer: name for name, layer in model.named_modules()}
+    found = dict.fromkeys(names.values(), 0)
+    # What has several names is counted under that by which it is called.
+    for name, layer in model.named_modules(remove_duplicate=False):
+        found[names[layer]] += counted.get(f"{top}.{name}", 0)
     return found | {"": counted.get("Global", 0)}
 
 
