@@ -73,5 +73,12 @@ def test_correction_of_equal_codes_is_finite(numbers, shift) -> None:
     w = torch.tensor([numbers])
     scale, zero = corrected(w, torch.zeros_like(w), shift)
     back = scale[:, None] * (torch.zeros_like(w) - zero[:, None])
-    assert scale.item() == 1
+    assert scale.item() == ((shift and abs(w.mean().item())) or 1)
     assert back.tolist() == ([[w.mean().item()] * len(numbers)] if shift else [[0.0] * len(numbers)])
+
+
+@pytest.mark.parametrize("value", [0.011, -3e-7, 0.0])
+def test_equal_numbers_are_stored_to_the_last_digit_by_large_codes_too(value) -> None:
+    w, codes = torch.full((1, 1), value), torch.full((1, 1), 32767.0)
+    scale, zero = corrected(w, codes)
+    torch.testing.assert_close(scale[:, None] * (codes - zero[:, None]), w, rtol=1e-6, atol=0)

@@ -89,12 +89,14 @@ def corrected(rows: Tensor, codes: Tensor, shift: bool = True) -> tuple[Tensor, 
         shift: whether the mean is corrected too; where it is not, 0 keeps the code 0.
 
     Returns:
-        s and z, each `(rows,)`; z is no integer. Where all codes of a row are equal, s is 1.
+        s and z, each `(rows,)`; z is no integer. Where all codes of a row are equal, s is |mean(w)|, so that q − z is
+        ±1 without rounding; or 1 for 0.
     """
     if not shift:
         norms = rows.norm(dim=1), codes.norm(dim=1)
         return torch.where(norms[1] > 0, norms[0] / norms[1], 1), torch.zeros_like(norms[0])
     mean, place = rows.mean(1), codes.mean(1)
     norms = (rows - mean[:, None]).norm(dim=1), (codes - place[:, None]).norm(dim=1)
-    scale = torch.where((norms[0] > 0) & (norms[1] > 0), norms[0] / norms[1], 1)
+    single = torch.where(mean == 0, 1, mean.abs())
+    scale = torch.where((norms[0] > 0) & (norms[1] > 0), norms[0] / norms[1], single)
     return scale, place - mean / scale
