@@ -153,6 +153,16 @@ def test_more_can_go_later_and_integers_come_last() -> None:
         prune(net, 0.5)
 
 
+def test_tables_of_whole_numbers_are_no_weights() -> None:
+    net = nn.Linear(9, 9)
+    net.order = nn.Parameter(torch.arange(8).reshape(2, 4), requires_grad=False)
+    net.known = nn.Parameter(torch.ones(2, 4, dtype=torch.bool), requires_grad=False)
+    thin = prune(net, 0.5)
+    assert int((thin.weight == 0).sum()) == 40
+    assert torch.equal(thin.order, net.order)
+    assert torch.equal(thin.known, net.known)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -190,6 +200,7 @@ def test_what_was_pruned_before_stays_zero(settings) -> None:
         {"amount": 0.5, "structure": "channels"},
         {"amount": 0.5, "criterion": "taylor"},
         {"amount": 0.5, "criterion": "scale"},
+        {"threshold": 0.5, "criterion": "taylor", "x": np.zeros((2, 4), np.float32)},
         {"amount": 0.5, "epochs": 2},
         {"amount": 0.5, "gradual": True},
         {"threshold": 0.5, "structure": "channels", "x": np.zeros((2, 4), np.float32)},

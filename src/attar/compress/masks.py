@@ -49,7 +49,8 @@ class Thinning(nn.Module):
         self.model = model
         self.amount, self.threshold, self.pattern, self.scope = amount, threshold, pattern, scope
         self.scores, self.steps = scores or {}, steps
-        self.masks = {place: _mask(place) for place in places(model) if place.value.ndim > 1}
+        weights = (place for place in places(model) if place.value.ndim > 1 and place.value.is_floating_point())
+        self.masks = {place: _mask(place) for place in weights}
         self.before = [mask.mask.clone() for mask in self.masks.values()]
         if not self.masks:
             raise CompressionError(f"{type(model).__name__} has no weight of two axes or more, and none to prune")

@@ -146,6 +146,10 @@ def _judge(
         raise CompressionError(f"structure={pattern}: of each m neighbours n are kept, 0 < n ≤ m")
     if structure == "channels" and threshold is not None:
         raise CompressionError("channels are pruned by amount=, the share of the multiply-accumulates that goes")
+    if threshold is not None and criterion != "magnitude":
+        raise CompressionError(
+            f"threshold= is of magnitudes, and criterion={criterion!r} of something else: give amount="
+        )
     if criterion == "scale" and structure != "channels":
         raise CompressionError('criterion="scale" is of channels: give structure="channels", or "magnitude"')
     if gradual and (structure == "channels" or not epochs):
