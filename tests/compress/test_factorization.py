@@ -278,3 +278,26 @@ def test_layers_that_see_a_sample_by_itself_are_split() -> None:
     less = factorize(net, x, share=0.5)
     assert less(x).shape == (12, 3)
     assert 0.3 <= macs(less, x) / macs(net, x) <= 0.5
+
+
+class Masked(nn.Module):
+    """A transformer of which the last steps are padding."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), 2)
+
+    def forward(self, x):
+        padding = torch.zeros(x.shape[:2], dtype=torch.bool)
+        padding[:, -2:] = True
+        return self.encoder(x, src_key_padding_mask=padding)[:, :3]
+
+
+def test_transformers_of_padded_samples_call_the_layers_that_were_split() -> None:
+    torch.manual_seed(0)
+    net, x = Masked().eval(), torch.randn(4, 6, 16)
+    less = factorize(net, ranks={"encoder.layers.0.linear1": 16})
+    # With gradients, torch takes no shortcut.
+    expected = net(x).detach()
+    with torch.no_grad():
+        torch.testing.assert_close(less(x), expected, rtol=1e-4, atol=1e-5)

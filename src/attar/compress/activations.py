@@ -94,7 +94,6 @@ def round_inputs(
         zero = min(int(steps.zero), chosen[layer].high - 1)
         rounded = Rounded(steps.scale, chosen[layer].low - zero, chosen[layer].high - zero)
         instead[layer] = _Behind(rounded, layer)
-    _unfuse(model)
     return exchange(model, instead)
 
 
@@ -112,15 +111,6 @@ def settled(model: nn.Module) -> nn.Module:
         if isinstance(module, Rounded) and "parametrizations" not in name.split("."):
             instead[module] = RoundedInput(module.steps()[0], module.low, module.high)
     return exchange(model, instead)
-
-
-def _unfuse(model: nn.Module) -> None:
-    """Let transformers call their layers: the fused kernel takes the weights alone, and skips what is before them."""
-    for layer in model.modules():
-        if isinstance(layer, nn.TransformerEncoderLayer):
-            layer.activation_relu_or_gelu = 0
-        elif isinstance(layer, nn.TransformerEncoder):
-            layer.use_nested_tensor = False
 
 
 def _inputs(

@@ -95,9 +95,12 @@ def exchange(model: nn.Module, instead: Mapping[nn.Module, nn.Module]) -> nn.Mod
         for name, child in list(parent._modules.items()):
             if child is not None and child in instead:
                 setattr(parent, name, instead[child])
+                # Else the fused kernel takes the weights of its layers alone,
                 if isinstance(parent, nn.TransformerEncoderLayer):
-                    # Else the fused kernel takes the weights of its layers alone.
                     parent.activation_relu_or_gelu = 0
+        # and gives them what only it can take.
+        if isinstance(parent, nn.TransformerEncoder):
+            parent.use_nested_tensor = False
     return instead.get(model, model)
 
 
