@@ -40,6 +40,16 @@ def test_curvature_is_the_moving_mean_of_squared_gradients() -> None:
     torch.testing.assert_close(one.curvature, expected.float())
 
 
+def test_curvature_of_a_weight_that_is_used_several_times_is_that_of_the_whole_gradient() -> None:
+    one, weight = gate(True), random(6, 5).requires_grad_()
+    expected = torch.zeros(6, 5, dtype=torch.float64)
+    for step in range(20):
+        parts = [random(6, 5, seed=10 * step + i) for i in range(3)]
+        sum((one(weight) * g).sum() for g in parts).backward()
+        expected = 0.98 * expected + 0.02 * sum(parts).double() ** 2
+    torch.testing.assert_close(one.curvature, expected.float(), rtol=1e-4, atol=1e-6)
+
+
 def test_curvature_stays_in_evaluation() -> None:
     one = gate(True).eval()
     one(random(6, 5).requires_grad_()).sum().backward()

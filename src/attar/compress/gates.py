@@ -48,6 +48,8 @@ class Gate(Masked):
         self.open: Tensor
         self.register_buffer("curvature", torch.zeros_like(weight))
         self.register_buffer("open", torch.tensor(True))
+        # What the weight has been given of the gradient of this batch.
+        self._gradient: Tensor | None = None
 
     def forward(self, weight: Tensor) -> Tensor:
         """The weights that are kept, and zeros."""
@@ -55,6 +57,7 @@ class Gate(Masked):
         if self.open:
             kept = weight + (kept - weight).detach()
         if self.training and kept.requires_grad:
+            self._gradient = None
             cast(Any, kept).register_hook(self._remember)
         return kept
 
@@ -63,7 +66,13 @@ class Gate(Masked):
         return weight.detach().square() * (self.curvature + _SHARED * self.curvature.mean())
 
     def _remember(self, gradient: Tensor) -> None:
-        self.curvature.mul_(_MEMORY).addcmul_(gradient, gradient, value=1 - _MEMORY)
+        if self._gradient is None:
+            self.curvature.mul_(_MEMORY).addcmul_(gradient, gradient, value=1 - _MEMORY)
+            self._gradient = gradient
+        else:
+            # Where a weight is used several times, its gradient is a sum: (a + b)² = a² + b (2 a + b).
+            self.curvature.addcmul_(gradient, 2 * self._gradient + gradient, value=1 - _MEMORY).clamp_(min=0)
+            self._gradient = self._gradient + gradient
 
 
 def gated_places(model: nn.Module) -> list[tuple[Place, Gate]]:
