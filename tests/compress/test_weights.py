@@ -97,6 +97,27 @@ def test_a_standardisation_becomes_part_of_the_layer(means, deviations, tmp_path
     np.testing.assert_allclose(after, before, atol=0.02)
 
 
+@pytest.mark.parametrize("means", [torch.full((120,), 400.0), 10 ** torch.linspace(-2, 3, 120)])
+def test_the_mean_of_inputs_is_not_multiplied_by_what_rounding_loses(means, tmp_path) -> None:
+    std = torch.rand(120, generator=torch.Generator().manual_seed(0)) + 0.5
+    torch.manual_seed(0)
+    model, _, _ = written(nn.Sequential(Standardised(means, std), nn.Linear(120, 2)), tmp_path)
+    assert "Sub" not in {node.op_type for node in model.graph.node}
+    x = (means + std * torch.randn(50, 120)).reshape(-1, 3, 40).numpy()
+    before, after = (ort.InferenceSession(tmp_path / f"{name}.onnx").run(None, {"x": x})[0] for name in "ab")
+    np.testing.assert_allclose(after, before, atol=0.02)
+
+
+def test_a_standardisation_of_inputs_that_share_no_scale_stays(tmp_path) -> None:
+    std = 10 ** torch.linspace(-2, 3, 120)[torch.randperm(120, generator=torch.Generator().manual_seed(0))]
+    torch.manual_seed(0)
+    model, _, _ = written(nn.Sequential(Standardised(torch.zeros(120), std), nn.Linear(120, 2)), tmp_path)
+    assert {"Sub", "Div"} <= {node.op_type for node in model.graph.node}
+    x = (std * torch.randn(50, 120)).reshape(-1, 3, 40).numpy()
+    before, after = (ort.InferenceSession(tmp_path / f"{name}.onnx").run(None, {"x": x})[0] for name in "ab")
+    np.testing.assert_allclose(after, before, atol=0.02)
+
+
 def test_a_standardisation_with_two_readers_stays(tmp_path) -> None:
     class Twice(nn.Module):
         def __init__(self):
