@@ -110,6 +110,43 @@ def test_folding_follows_the_data(net: nn.Module, left: set[str]) -> None:
     assert kept == {name if len(name) > 1 else f"norm_{name}" for name in left}
 
 
+class Tapped(nn.Module):
+    """What the layers of a sequence say is read between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        tap = self.layers[0](x)
+        return tap + self.layers[1:](tap)
+
+
+def test_a_sequence_that_is_read_in_between_is_folded_where_it_is_not() -> None:
+    net, x = seen(Tapped(), 3, 6, 6), torch.randn(9, 3, 6, 6)
+    folded = fold_batch_norm(net)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(x), net(x), atol=1e-5, rtol=1e-5)
+    assert [type(layer).__name__ for layer in folded.layers] == ["Conv2d", "BatchNorm2d", "Conv2d", "Identity"]
+
+
+@pytest.mark.parametrize("branching", [False, True])
+def test_a_sequence_is_folded_however_often_it_is_called(branching: bool) -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.ReLU())
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.block(self.block(x if not branching or x.sum() > 0 else -x))
+
+    net, x = seen(Twice(), 3, 6, 6), torch.randn(9, 3, 6, 6)
+    folded = fold_batch_norm(net)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(x), net(x), atol=1e-5, rtol=1e-5)
+    assert isinstance(folded.block[1], nn.Identity)
+
+
 def test_a_norm_over_another_axis_stays() -> None:
     net = seen(OfTokens(), 5, 4)
     assert not pairs(net)

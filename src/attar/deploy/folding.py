@@ -32,10 +32,10 @@ class Pair:
 def fold_batch_norm(module: nn.Module) -> nn.Module:
     """Return a copy, in evaluation mode, with each batch norm folded into the convolution or linear layer before it.
 
-    "Before it" is meant as in `nn.Sequential`, of neighbours in one at any depth, and elsewhere by the flow of data:
-    where a layer is used once and its output goes into a batch norm alone. `nn.Identity` takes the place of the batch
-    norm, so that positions stay. All other batch norms stay as they are, and all of those outside `nn.Sequential`
-    in a network whose flow depends on its data.
+    "Before it" is meant by the flow of data: where the output of a layer goes into a batch norm alone. `nn.Identity`
+    takes the place of the batch norm, so that positions stay. All other batch norms stay as they are. In a network
+    whose flow depends on its data, neighbours in `nn.Sequential`, at any depth, are taken to be called in their order,
+    and all others stay.
 
     Example:
         >>> fold_batch_norm(nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3), nn.ReLU()))
@@ -46,13 +46,8 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
         )
     """
     folded = copy.deepcopy(module).eval()
-    for parent in list(folded.modules()):
-        if isinstance(parent, nn.Sequential) and type(parent).forward is nn.Sequential.forward:
-            for i in range(1, len(parent)):
-                fused = _fused(parent[i - 1], parent[i])
-                if fused is not None:
-                    parent[i - 1], parent[i] = fused, nn.Identity()
-    for pair in pairs(folded):
+    graph = _flow(folded)
+    for pair in _neighbours(folded) if graph is None else _met(folded, graph):
         fused = _fused(folded.get_submodule(pair.layer), folded.get_submodule(pair.norm))
         if fused is not None:
             folded.set_submodule(pair.layer, fused)
@@ -61,33 +56,52 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
 
 
 def pairs(module: nn.Module) -> list[Pair]:
-    """Layers whose output goes into one batch norm and nowhere else, each of both used once.
+    """Layers whose output goes into one batch norm and nowhere else, which takes nothing else.
 
     There are none where the flow of data cannot be followed, since it depends on the data.
 
     Arguments:
         module: in evaluation mode.
     """
+    graph = _flow(module)
+    return [] if graph is None else _met(module, graph)
+
+
+def _flow(module: nn.Module) -> torch.fx.Graph | None:
+    """Which layers are called with the output of which; None where it depends on the data."""
     if not any(isinstance(layer, _NORMS) for layer in module.modules()):
-        return []
-    tracer = _Tracer()
+        return torch.fx.Graph()
     try:
-        graph = tracer.trace(module)
+        return _Tracer().trace(module)
     # Whatever a network's own code makes of a tensor that is none.
     except Exception:
-        return []
+        return None
+
+
+def _met(module: nn.Module, graph: torch.fx.Graph) -> list[Pair]:
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     names = Counter(id(layer) for _, layer in module.named_modules(remove_duplicate=False))
-    found = []
+    met: Counter[Pair] = Counter()
     for node in graph.nodes:
         before = node.args[0] if node.op == "call_module" and node.args else None
-        if not isinstance(before, torch.fx.Node) or before.op != "call_module" or len(before.users) != 1:
-            continue
-        layer, norm = (module.get_submodule(str(one.target)) for one in (before, node))
-        once = all(calls[one.target] == 1 for one in (before, node)) and names[id(layer)] == names[id(norm)] == 1
-        if once and _fits(layer, norm):
-            found.append(Pair(str(before.target), str(node.target)))
+        if isinstance(before, torch.fx.Node) and before.op == "call_module" and len(before.users) == 1:
+            met[Pair(str(before.target), str(node.target))] += 1
+    found = []
+    for pair, n in met.items():
+        layer, norm = (module.get_submodule(one) for one in (pair.layer, pair.norm))
+        always = calls[pair.layer] == calls[pair.norm] == n and names[id(layer)] == names[id(norm)] == 1
+        if always and _fits(layer, norm):
+            found.append(pair)
     return found
+
+
+def _neighbours(module: nn.Module) -> list[Pair]:
+    return [
+        Pair(f"{name}.{i - 1}".lstrip("."), f"{name}.{i}".lstrip("."))
+        for name, parent in module.named_modules()
+        if isinstance(parent, nn.Sequential) and type(parent).forward is nn.Sequential.forward
+        for i in range(1, len(parent))
+    ]
 
 
 def factor_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
@@ -107,6 +121,15 @@ class _Tracer(torch.fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, (*_CONVOLUTIONS, nn.Linear, *_NORMS)) or super().is_leaf_module(m, module_qualified_name)
+
+    def path_of_module(self, mod: nn.Module) -> str:
+        try:
+            return super().path_of_module(mod)
+        except NameError:
+            # A part of a sequence is made when it is called, and what is in it has a name.
+            if type(mod) is not nn.Sequential:
+                raise
+            return "part"
 
 
 def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
