@@ -111,6 +111,31 @@ def test_what_goes_without_saying_is_not_said() -> None:
     assert [a.name for a in compact(model([pool], {})).graph.node[0].attribute] == ["kernel_shape"]
 
 
+def test_an_attribute_that_an_operator_must_have_is_said() -> None:
+    old = model([helper.make_node("Pad", ["x"], ["y"], pads=[0, 0, 0, 0])], {})
+    old.opset_import[0].version = 9
+    small = compact(old)
+    onnx.checker.check_model(small)
+    assert [a.name for a in small.graph.node[0].attribute] == ["pads"]
+
+
+def test_nodes_whose_first_output_is_left_out() -> None:
+    rng = np.random.default_rng(0)
+    weights = {name: rng.normal(size=(1, 6, 2)).astype(np.float32) for name in ("v", "w", "r")}
+    before = model(
+        [
+            helper.make_node("Unsqueeze", ["x", "zero"], ["steps"]),
+            helper.make_node("GRU", ["steps", "v", "r"], ["", "a"], hidden_size=2),
+            helper.make_node("GRU", ["steps", "w", "r"], ["", "b"], hidden_size=2),
+            helper.make_node("Sub", ["a", "b"], ["c"]),
+            helper.make_node("Squeeze", ["c", "zero"], ["y"]),
+        ],
+        weights | {"zero": np.array([0])},
+    )
+    x = rng.normal(size=(3, 2)).astype(np.float32)
+    np.testing.assert_array_equal(run(compact(before), x), run(before, x))
+
+
 def test_branches_are_refused() -> None:
     branch = helper.make_graph([], "branch", [], [])
     node = helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)

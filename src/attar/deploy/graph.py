@@ -41,7 +41,7 @@ def compact(model: ModelProto) -> ModelProto:
     for node in nodes:
         for name in node.input:
             if name and name not in renamed:
-                tensor = _smallest(constants[name])
+                tensor = smallest(constants[name])
                 key = tensor.SerializeToString(deterministic=True)
                 if key not in shared:
                     tensor.name = shared[key] = next(fresh)
@@ -159,23 +159,24 @@ def _constant(attribute: AttributeProto) -> TensorProto:
 def _from_outputs(nodes: Iterable[NodeProto], outputs: list[str]) -> list[NodeProto]:
     """Return the nodes that the outputs need, each after its inputs, in an order that only the graph decides."""
     producer = {name: node for node in nodes for name in node.output if name}
-    done: dict[str, NodeProto] = {}
+    # By their identity, for the first output of a node may be left out and have no name.
+    done: dict[int, NodeProto] = {}
     stack = list(reversed(outputs))
     while stack:
         node = producer.get(stack[-1])
-        if node is None or node.output[0] in done:
+        if node is None or id(node) in done:
             stack.pop()
             continue
-        waiting = [name for name in node.input if name in producer and producer[name].output[0] not in done]
+        waiting = [name for name in node.input if name in producer and id(producer[name]) not in done]
         if waiting:
             stack.extend(reversed(waiting))
         else:
-            done[node.output[0]] = node
+            done[id(node)] = node
             stack.pop()
     return list(done.values())
 
 
-def _smallest(tensor: TensorProto) -> TensorProto:
+def smallest(tensor: TensorProto) -> TensorProto:
     """Return the tensor, without a name, in the shorter of ONNX's two encodings (small integers take one byte)."""
     array = numpy_helper.to_array(tensor)
     if array.dtype == object:
@@ -203,7 +204,8 @@ def _told(node: NodeProto, opset: int) -> list[AttributeProto]:
         if default is not None and default.type == attribute.type:
             silent = onnx.helper.get_attribute_value(default) == value
         else:
-            silent = (
+            # Old operators say with an attribute what newer ones take as an input, and must.
+            silent = not (attribute.name in schema and schema[attribute.name].required) and (
                 (attribute.name in ("dilations", "strides") and set(value) == {1})
                 or (attribute.name == "pads" and set(value) == {0})
                 or (attribute.name == "kernel_shape" and node.op_type == "Conv")
