@@ -4,7 +4,7 @@ import json
 import pytest
 
 from attar.data.dataset import Column
-from attar.deploy.meta import ModelMeta
+from attar.deploy.meta import Extra, ModelMeta
 from attar.errors import ModelError
 
 META = ModelMeta(
@@ -71,6 +71,33 @@ def test_hostile_descriptions_are_refused(change: dict[str, object]) -> None:
     raw = json.loads(META.to_json()) | change
     with pytest.raises(ModelError, match="export the model again"):
         ModelMeta.from_json(json.dumps(raw))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "extra"),
+    [
+        ("series", (5,), {}),
+        ("image", (5,), {}),
+        ("table", (5, 2), {}),
+        ("graph", (5,), {"hops": 10**12}),
+        ("graph", (5,), {"hops": "two"}),
+        ("series", (1, 5), {"stride": "x"}),
+        ("series", (1, 5), {"stride": 2.5}),
+        ("series", (1, 5), {"rate": "x"}),
+        ("series", (1, 5), {"rate": -3.0}),
+        ("series", (1, 5), {"rate": 10**400}),
+        ("graph", (1,), {"units": "[[1,2]]"}),
+        ("table", (2,), {"units": "x"}),
+        ("table", (2,), {"units": "7"}),
+        ("table", (2,), {"units": "[[1,2]]"}),
+        ("table", (2,), {"units": "[[1,2],[3]]"}),
+        ("table", (2,), {"units": '[[1,2],["a",2]]'}),
+    ],
+)
+def test_what_models_read_of_a_description_is_judged_before(kind: str, shape: tuple[int, ...], extra: Extra) -> None:
+    raw = {"kind": kind, "shape": shape, "classes": ["a", "b"], "columns": [], "version": "", "format": 1}
+    with pytest.raises(ModelError, match="export the model again"):
+        ModelMeta.from_json(json.dumps(raw | {"extra": extra}))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", "{", "[" * 100_000, '{"format":1}', '{"format":NaN}'])

@@ -298,6 +298,22 @@ def test_a_model_of_somebody_else(tmp_path: Path) -> None:
         load(tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_model_that_has_other_classes_than_it_says(outputs: int, tmp_path: Path, image_file: Path) -> None:
+    proto = onnx.load(image_file)
+    wide = np.ones((1, outputs), np.float32)
+    proto.graph.output[0].name = proto.graph.node[-1].output[0] = "one"
+    proto.graph.node.append(helper.make_node("MatMul", ["first", "wide"], ["probabilities"]))
+    proto.graph.node.insert(len(proto.graph.node) - 1, helper.make_node("Slice", ["one", "0", "1", "1"], ["first"]))
+    proto.graph.initializer.extend([onnx.numpy_helper.from_array(wide, "wide")])
+    proto.graph.initializer.extend([onnx.numpy_helper.from_array(np.array([i]), str(i)) for i in (0, 1)])
+    del proto.graph.output[:]
+    proto.graph.output.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", outputs]))
+    write(proto, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=rf"answers with shape \(4, {outputs}\) instead of \(4, 10\)"):
+        load(tmp_path / "m.onnx").predict(np.zeros((4, 8, 8), np.float32))
+
+
 def test_a_model_of_a_newer_attar(tmp_path: Path, image_file: Path) -> None:
     model = onnx.load(image_file)
     model.metadata_props[0].value = json.dumps(json.loads(model.metadata_props[0].value) | {"format": 99})

@@ -18,6 +18,12 @@ CHECKSUM = "attar.crc32"
 # How an `.attar` file begins, which is no ONNX file and has no such description.
 COMPRESSED = b"ATR"
 
+# Axes of a sample, and how far around a node a network looks at most.
+_AXES = {"image": (2, 3), "series": (2,), "table": (1,), "text": (1,), "graph": (1,)}
+_FARTHEST = 100
+# Hz, beyond all that is sampled.
+_FASTEST = 1e15
+
 # Of a column, what is only written where it says something.
 _RARE = ("tokenizer", "first")
 
@@ -58,6 +64,8 @@ class ModelMeta:
             _refuse("its kind is empty")
         if not self.shape or min(self.shape) < 1:
             _refuse(f"its sample shape {self.shape} is not a list of positive sizes")
+        if len(self.shape) not in _AXES.get(self.kind, (len(self.shape),)):
+            _refuse(f"no {self.kind} has the shape {self.shape}")
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             _refuse(f"its classes {list(self.classes)} are not at least two different labels")
         tokenizers = [column.tokenizer for column in self.columns if column.tokenizer]
@@ -72,6 +80,30 @@ class ModelMeta:
         for column in self.columns:
             if len(set(column.categories)) < len(column.categories):
                 _refuse(f"column {column.name!r} has the same category twice")
+        self._check_extra()
+
+    def _check_extra(self) -> None:
+        """Judge what is read of `extra`, by `rate` and by `attar.deploy.session`."""
+        for name, most in (("hops", _FARTHEST), ("stride", math.inf)):
+            value = self.extra.get(name, 0)
+            if not _is_int(value) or not 0 <= int(value) <= most:
+                _refuse(f"its {name} is no whole number from 0 to {most}")
+        rate = self.extra.get("rate", 0)
+        if isinstance(rate, str) or not 0 <= rate < _FASTEST:
+            _refuse("its sampling rate is no number from 0")
+        if units := str(self.extra.get("units", "")):
+            numeric = [column for column in self.columns if not column.categories]
+            parts = 1 if self.kind == "image" else len(numeric) if self.columns else self.shape[0]
+            try:
+                told = json.loads(units)
+                right = self.kind in ("image", "series", "table") and len(told) == parts
+                right = right and all(
+                    len(part) in (2, 4) and all(isinstance(one, int | float) for one in part) for part in told
+                )
+            except (ValueError, TypeError, RecursionError):
+                right = False
+            if not right:
+                _refuse("the ranges of its units are not those of its parts")
 
     @property
     def rate(self) -> float | None:

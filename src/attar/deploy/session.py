@@ -206,10 +206,16 @@ class Model:
         try:
             # A model that looks at nothing but a node's own features has no input for edges.
             taken = {one.name: feed[one.name] for one in self._session.get_inputs()}
-            (probabilities,) = self._session.run(["probabilities"], taken)
+            (said,) = self._session.run(["probabilities"], taken)
+            probabilities = np.asarray(said, dtype=np.float32)
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise ModelError(f"the model does not run: {first_line(error)}; export it again") from error
-        return np.asarray(probabilities, dtype=np.float32)
+        expected = len(next(iter(taken.values()))), len(self.meta.classes)
+        if probabilities.shape != expected:
+            raise ModelError(
+                f"the model answers with shape {probabilities.shape} instead of {expected}; export it again"
+            )
+        return probabilities
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:

@@ -75,8 +75,8 @@ def doubts(learnt: str, x: Floats, kind: str, columns: Sequence[Column] = ()) ->
         middle = [np.nanmedian(values, axis=0).tolist() for values in _moments(x, kind)]
     names = [f"'{column.name}' " for column in columns if not column.categories]
     found = []
-    for i, (low, high, *usual) in enumerate(json.loads(learnt)):
-        part = "" if kind == "image" else names[i] if names else f"{_PARTS[kind]} {i} "
+    for i, (low, high, *usual) in enumerate(json.loads(learnt, parse_int=float)):
+        part = "" if kind == "image" else names[i] if i < len(names) else f"{_PARTS[kind]} {i} "
         mean, spread = middle[0][i], middle[1][i]
         if low < high and (abs(mean - (low + high) / 2) > 1.5 * (high - low) or 0 <= mean * _TIMES < low):
             found.append(f"{part}{'' if kind == 'table' else 'mean '}{mean:.5g}, learnt from {low:.5g} to {high:.5g}")
