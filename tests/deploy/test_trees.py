@@ -98,6 +98,17 @@ def test_an_imputer_that_drops_a_column_is_refused() -> None:
         tree_model(imputed, 13, 3)
 
 
+def test_imputers_of_other_values_and_several_are_refused() -> None:
+    x, y = load_wine(return_X_y=True)
+    x = x.astype(np.float32)
+    forest = RandomForestClassifier(2)
+    for imputer in (SimpleImputer(missing_values=-1), SimpleImputer(missing_values=0, strategy="constant")):
+        with pytest.raises(ExportError, match="the imputer fills in for"):
+            tree_model(make_pipeline(imputer, forest).fit(x, y), 13, 3)
+    with pytest.raises(ExportError, match="one SimpleImputer"):
+        tree_model(make_pipeline(SimpleImputer(), SimpleImputer(), forest).fit(x, y), 13, 3)
+
+
 def test_the_graph_is_valid_by_itself(tmp_path: Path) -> None:
     x, y = load_wine(return_X_y=True)
     model = tree_model(RandomForestClassifier(2, random_state=0).fit(x.astype(np.float32), y), 13, 3)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from attar.data.dataset import is_missing
 from attar.errors import ExportError
 
 OPSET, ML_OPSET = 18, 3
@@ -65,6 +66,8 @@ def tree_model(estimator: object, n_features: int, n_classes: int) -> ModelProto
     last: Any = estimator
     if isinstance(estimator, Pipeline):
         (*before, last) = (step for _, step in estimator.steps)
+        if len(before) > 1:
+            raise ExportError(f"a pipeline of {len(before) + 1} steps has no ONNX form here: let one SimpleImputer do")
         for step in before:
             nodes += [
                 helper.make_node("IsNaN", [scores], ["missing"]),
@@ -97,6 +100,8 @@ def _fill(step: object, n_features: int) -> _Numbers:
         raise ExportError(
             f"a pipeline with {type(step).__name__} has no ONNX form here: only a SimpleImputer may come first"
         )
+    if not is_missing(step.missing_values):
+        raise ExportError(f"the imputer fills in for {step.missing_values!r}: missing values are NaN in a model file")
     fill = np.asarray(step.statistics_, dtype=np.float32)
     if len(fill) != n_features or np.isnan(fill).any():
         raise ExportError("the imputer drops columns that are always missing: set keep_empty_features=True")
