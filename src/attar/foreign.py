@@ -20,7 +20,7 @@ from attar.data.sources import read, read_for_network, read_for_prediction
 from attar.deploy.meta import KEY
 from attar.deploy.session import Model
 from attar.deploy.session import load as load_model
-from attar.errors import DataError, ModelError
+from attar.errors import DataError, ModelError, first_line
 from attar.errors import listed as listing
 
 # Samples that a model of others is asked about at once.
@@ -77,7 +77,8 @@ def _arranged(x: npt.NDArray[Any], wanted: Sequence[int]) -> npt.NDArray[Any] | 
     Else values stay in their order, in which axes of one are left out and rows are cut up or joined.
     """
     sizes = x.shape[1:]
-    if sizes != (wanted := tuple(wanted)) and wanted == (sizes[-1], *sizes[:-1]):
+    wanted = tuple(wanted)
+    if sizes and sizes != wanted and wanted == (sizes[-1], *sizes[:-1]):
         return np.moveaxis(x, -1, 1)
     alike = [size for size in sizes if size != 1] == [size for size in wanted if size != 1]
     rows = min(len(sizes), len(wanted)) == 1 and math.prod(sizes) == math.prod(wanted)
@@ -113,9 +114,10 @@ def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
             return session.predict_proba(x)
         except ModelError as error:
             raise DataError(f"{file}: cannot be run on these samples: {error}; leave the data away") from error
-    taken, *others = session.get_inputs()
-    n, *sizes = taken.shape
-    if taken.type != "tensor(float)" or others or not all(isinstance(size, int) for size in sizes):
+    inputs = session.get_inputs()
+    taken: list[Any] = inputs[0].shape if inputs and inputs[0].shape else [None, None]
+    n, *sizes = taken
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not all(isinstance(size, int) for size in sizes):
         raise DataError(
             f"{file}: samples are given to models with one input of floats, of one size; leave the data away"
         )
@@ -130,8 +132,13 @@ def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
     # A batch of a fixed size that is not full is filled up from the first sample on.
     more = -len(samples) % n if isinstance(n, int) else 0
     filled = samples[np.arange(len(samples) + more) % len(samples)] if more else samples
-    parts = [session.run(None, {taken.name: filled[i : i + at_once]})[0] for i in range(0, len(filled), at_once)]
-    if parts[0].ndim != 2 or parts[0].shape[1] < 2:
-        raise DataError(f"{file}: does not answer with a number for each class; leave the data away")
+    batches = [filled[i : i + at_once] for i in range(0, len(filled), at_once)]
+    try:
+        parts = [session.run(None, {inputs[0].name: batch})[0] for batch in batches]
+    except Exception as error:  # onnxruntime's own exceptions share no public base
+        raise DataError(f"{file}: cannot be run on these samples: {first_line(error)}; leave the data away") from error
+    for batch, part in zip(batches, parts):
+        if not isinstance(part, np.ndarray) or part.ndim != 2 or part.shape[1] < 2 or len(part) != len(batch):
+            raise DataError(f"{file}: does not answer with a number for each class; leave the data away")
     answers: npt.NDArray[Any] = np.concatenate(parts)[: len(samples)]
     return answers

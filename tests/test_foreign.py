@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from attar.errors import DataError
+from attar.foreign import _arranged, said_by
+
+X = np.ones((4, 5), np.float32)
+WEIGHT = numpy_helper.from_array(np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32), "w")
+ONE_ROW = numpy_helper.from_array(np.array([1, 5]), "one row")
+LAYER = ("MatMul", ["x", "w"], ["y"])
+
+
+def model(nodes, taken, given, initializers=(WEIGHT, ONE_ROW)):
+    nodes = [helper.make_node(*one[:3], **(one[3] if len(one) > 3 else {})) for one in nodes]
+    x = [helper.make_tensor_value_info("x", TensorProto.FLOAT, taken)]
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, given) if isinstance(given, list) else given
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(helper.make_graph(nodes, "g", x, [y], initializers), opset_imports=opsets, ir_version=8)
+
+
+def of_maps():
+    number = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    maps = helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.INT64, number))
+    named = {"domain": "ai.onnx.ml", "classlabels_int64s": [0, 1]}
+    nodes = [("MatMul", ["x", "w"], ["p"]), ("ZipMap", ["p"], ["y"], named)]
+    return model(nodes, ["n", 5], helper.make_value_info("y", maps))
+
+
+@pytest.mark.parametrize(
+    ("proto", "why"),
+    [
+        (model([("Reshape", ["x", "one row"], ["r"]), ("MatMul", ["r", "w"], ["y"])], ["n", 5], ["k", 2]), "run on"),
+        (model([LAYER], None, ["n", 2]), "of one size"),
+        (of_maps(), "a number for each class"),
+        (
+            model([(*LAYER[:2], ["p"]), ("ReduceMax", ["p"], ["y"], {"keepdims": 1})], ["n", 5], ["k", "m"]),
+            "a number for each class",
+        ),
+        (
+            model(
+                [("Gather", ["x", "first"], ["y"])], ["n", 5], [1, 5], [numpy_helper.from_array(np.array([0]), "first")]
+            ),
+            "a number for each class",
+        ),
+    ],
+)
+def test_models_that_do_not_answer_each_sample_are_told(proto, why, tmp_path, capfd) -> None:
+    file = tmp_path / "a.onnx"
+    file.write_bytes(proto.SerializeToString())
+    with pytest.raises(DataError, match=rf"a\.onnx: .*{why}.*; leave the data away"):
+        said_by(file, X, file)
+    capfd.readouterr()
+
+
+def test_samples_of_no_axis_have_no_other_shape() -> None:
+    assert _arranged(np.zeros(5), (3,)) is None
+    assert _arranged(np.zeros(5), (1,)).shape == (5, 1)
