@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,6 +27,13 @@ def test_a_file_that_is_there_is_written_anew_only_where_it_is_named(network, em
     assert (empty / "net.onnx").read_bytes() == b"from elsewhere"
     assert call("unpack", "net.attar", "-o", "net.onnx").out == "net.onnx\n"
     assert (empty / "net.onnx").read_bytes() != b"from elsewhere"
+
+
+@pytest.mark.parametrize("folder", [".", "/", "here"])
+def test_a_folder_is_not_unpacked(folder, empty) -> None:
+    Path("here").mkdir()
+    called = call("unpack", folder)
+    assert (called.code, called.complaint) == (2, f"attar: {folder}: is a folder; name an .attar file in it")
 
 
 def test_a_file_is_not_unpacked_over_itself(network, empty) -> None:

@@ -77,6 +77,8 @@ def unpack(
     from attar.compress.packed import unpack as restore
     from attar.errors import CompressionError
 
+    if file.is_dir():
+        raise CompressionError(f"{file}: is a folder; name an .attar file in it")
     target = file.with_suffix(".onnx") if out is None else out
     if out is None and target.exists():
         raise CompressionError(f"{target}: is there already; name it with --out to write it anew")
