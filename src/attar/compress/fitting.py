@@ -98,12 +98,12 @@ def _fitted(shape: tuple[int, ...], values: Ints) -> Model:
     if not values.size:
         return Model(layout, 0, 1)
     offset = int(np.median(values))
-    if abs(offset) < values.std() / 4:
+    low, high = int(values.min()), int(values.max())
+    if max(high, -low) > LARGEST:
+        raise CompressionError(f"numbers of up to {max(high, -low)} are too large to be coded; the most is {LARGEST}")
+    if abs(offset) < values.std() / 4 or max(high - offset, offset - low) > LARGEST:
         offset = 0
     values = values - offset
-    largest = max(int(np.abs(values).max()), abs(offset))
-    if largest > LARGEST:
-        raise CompressionError(f"numbers of up to {largest} are too large to be coded; the most is {LARGEST}")
     symbols = symbol_of(np.abs(values))
     if not symbols.any():
         return Model(layout, offset, 1)
