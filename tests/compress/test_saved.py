@@ -247,6 +247,34 @@ def test_damaged_files_give_a_network_or_an_error(tmp_path) -> None:
             continue
 
 
+class Named(nn.Module):
+    def __init__(self, name, buffer):
+        super().__init__()
+        self.layers = nn.ModuleDict({name: nn.Linear(3, 3)})
+        self.register_buffer("offset", buffer)
+
+    def forward(self, x):
+        return next(iter(self.layers.values()))(x) + self.offset.float()
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "why"),
+    [("conv-1", torch.float32, "layers.conv-1"), ("a" * 101, torch.float32, "name"), ("a", torch.uint16, "offset")],
+)
+def test_what_would_not_be_loaded_is_not_saved(name, dtype, why, tmp_path) -> None:
+    with pytest.raises(CompressionError, match=why):
+        save(Named(name, torch.ones(3, dtype=dtype)), tmp_path / "a.attar", torch.zeros(1, 3))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["parametrizations", "a.parametrizations", "__deepcopy__"])
+@pytest.mark.parametrize("form", ["c", "k"])
+def test_names_that_codes_cannot_have(name, form) -> None:
+    description = f'[[["add.Tensor","%","#"]],[["{name}",[1],"{form}"]],["float32",[1]]]'
+    with pytest.raises(CompressionError, match="can be called"):
+        opened(description, bytes(20), "a.attar")
+
+
 def test_an_integer_outside_its_codebook(tmp_path) -> None:
     net = nn.Linear(3, 2)
     store(places(net)[0], torch.tensor([[0, 1, 2], [2, 1, 5]]), Codebook(torch.arange(6.0)))

@@ -151,7 +151,10 @@ class _Reading:
     def _kind(self, given: Any) -> Kind:
         entry = self._list(given)
         if len(entry) not in (2, 3) or not isinstance(entry[0], str) or not _NAME.fullmatch(entry[0]):
-            self._refuse("has a tensor without a proper name")
+            self._refuse(
+                f"has a tensor without a proper name, {str(entry[:1])[1:-1]:.60}: names have letters, digits and _, "
+                "and dots in between"
+            )
         found = _FORM.fullmatch(entry[2]) if len(entry) == 3 and isinstance(entry[2], str) else _FORM.fullmatch("")
         if found is None:
             self._refuse(f"keeps {entry[0]} in an unknown form")

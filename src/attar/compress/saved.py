@@ -61,6 +61,8 @@ def save(module: nn.Module, path: str | Path, example: Samples | None = None) ->
     writer = Writer()
     kinds = [_written(writer, program, name) for name in stored_names(program)]
     description, payload = listing.text(program, kinds), writer.data()
+    # What `load` would refuse, such as a name, is not written.
+    listing.read(description, str(path))
     container.allow(_numbers(kinds), len(description) + len(payload), str(path))
     container.write(Path(path), description, payload)
 
@@ -247,7 +249,10 @@ def _read(reader: Reader, program: Program, kind: listing.Kind) -> None:
             zero = torch.from_numpy(floats.decode(reader, kind.rows).copy()) if kind.form != "coded" else None
             decoder = Coded(values, zero)
         hold(program, kind.name, torch.zeros(()))
-        store(_place(program, kind.name), codes, decoder)
+        try:
+            store(_place(program, kind.name), codes, decoder)
+        except AssertionError:
+            raise CompressionError(f"is damaged: no codes can be called {kind.name}") from None
         return
     dtype = getattr(torch, kind.dtype)
     if kind.form.startswith("wide"):
