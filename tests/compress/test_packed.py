@@ -87,6 +87,16 @@ def test_a_packed_onnx_file_is_restored_byte_for_byte(tmp_path, quiet) -> None:
         load(tmp_path / "a.attar")
 
 
+def test_whole_numbers_are_restored_byte_for_byte_too(tmp_path) -> None:
+    nodes = [("Gather", ["x", "which"], ["z"]), ("MatMul", ["z", "w"], ["y"])]
+    which = numpy_helper.from_array(np.arange(80, dtype=np.int32) % 3, "which")
+    onnx.save(others(nodes, initializers=[which, WEIGHT]), tmp_path / "a.onnx")
+    pack(tmp_path / "a.onnx", tmp_path / "a.attar")
+    unpack(tmp_path / "a.attar", tmp_path / "b.onnx")
+    quantize_weights(tmp_path / "a.onnx", tmp_path / "c.onnx")
+    assert (tmp_path / "b.onnx").read_bytes() == (tmp_path / "c.onnx").read_bytes()
+
+
 def graph(nodes, initializers=(), domain=""):
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 8]) for name in "xy")
     opsets = [helper.make_opsetid("", 17)] + ([helper.make_opsetid(domain, 1)] if domain else [])
@@ -283,6 +293,23 @@ def test_half_precision_is_compared_by_its_roundings(tmp_path) -> None:
         save(net, tmp_path / "a.attar", x[:1])
         unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
         np.testing.assert_allclose(run(tmp_path / "a.onnx", x.numpy()), net(x).detach(), rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("steps", "sample", "why"),
+    [
+        ([["relu", "%"]], [2**30, 2**10], "at most"),
+        ([["sym_size.int", "%", 0]], [3], "gives a int"),
+        ([["unbind.int", "%"]], [3], "onnxruntime cannot run it"),
+        ([["to.dtype", "%", ":bfloat16"]], [3], "onnxruntime cannot run it"),
+    ],
+)
+def test_networks_of_strangers_that_have_no_onnx_file(steps, sample, why, tmp_path, capfd) -> None:
+    container.write(tmp_path / "a.attar", json.dumps([steps, [], ["float32", sample]]), b"")
+    with pytest.raises(ExportError, match=rf"a\.attar: .*{why}"):
+        unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
+    assert not (tmp_path / "a.onnx").exists()
+    capfd.readouterr()
 
 
 def test_a_precision_that_onnxruntime_does_not_run_is_said(tmp_path) -> None:

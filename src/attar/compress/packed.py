@@ -22,7 +22,7 @@ from attar.compress.program import Program, listed
 from attar.compress.saved import opened
 from attar.compress.symbols import LARGEST
 from attar.compress.weights import rounded
-from attar.deploy.graph import check_valid, compact, write
+from attar.deploy.graph import check_valid, compact, smallest, write
 from attar.deploy.onnx import traced
 from attar.errors import CompressionError, ExportError, first_line
 
@@ -183,7 +183,10 @@ def _restored(description: str, payload: bytes, name: str) -> ModelProto:
         for i, kind, shape in listing:
             tensor = model.graph.initializer[i]
             value: Any = _decoded(reader, kind, shape)
-            tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+            # As `compact` has left it.
+            restored = smallest(numpy_helper.from_array(value))
+            restored.name = tensor.name
+            tensor.CopyFrom(restored)
     except CompressionError as error:
         raise CompressionError(f"{name}: {error}") from None
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, zlib.error, DecodeError) as error:
@@ -200,6 +203,8 @@ def _decoded(reader: Reader, kind: int, shape: tuple[int, ...]) -> Any:
 def _exported(program: Program, source: str) -> ModelProto:
     x, count = listed(program).example, len(listed(program).outputs)
     outputs = ["y"] if count == 1 else [f"y{i}" for i in range(count)]
+    if x.numel() > container.MOST_NUMBERS:
+        raise ExportError(f"{source}: takes samples of {x.numel()} numbers; at most {container.MOST_NUMBERS} are tried")
     inputs, axes = {"x": x.expand(2, *x.shape[1:]).contiguous()}, {name: {0: "n"} for name in ("x", *outputs)}
     # Folded, integers would be stored as the floats that they stand for.
     return compact(traced(program, inputs, outputs, axes, name=f"{source}:", fold=False))
@@ -208,8 +213,10 @@ def _exported(program: Program, source: str) -> ModelProto:
 def _compared(program: Program, model: ModelProto, source: str) -> None:
     generator = torch.Generator().manual_seed(0)
     example = listed(program).example
+    batches = [_samples(example, n, generator) for n in _BATCHES]
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString())
+        answered = [session.run(None, {"x": x.numpy()}) for x in batches]
     # Those of onnxruntime have no other base.
     except Exception as error:
         raise ExportError(
@@ -219,16 +226,16 @@ def _compared(program: Program, model: ModelProto, source: str) -> None:
     tensors = (*program.parameters(), *program.buffers(), example)
     kinds = {one.dtype for one in tensors if one.is_floating_point()}
     tolerance = max([_TOLERANCE, *(_ROUNDINGS * torch.finfo(kind).eps for kind in kinds)])
-    for n in _BATCHES:
-        x = _samples(example, n, generator)
+    for x, answers in zip(batches, answered):
         with torch.no_grad():
             said = program(x)
-        answers = session.run(None, {"x": x.numpy()})
         for expected, answer in zip(said if isinstance(said, tuple) else (said,), answers):
+            if not isinstance(expected, Tensor):
+                raise ExportError(f"{source}: the network gives a {type(expected).__name__} where a tensor is expected")
             reference = expected.numpy()
             most = tolerance * max(1.0, float(np.abs(reference).max(initial=0)))
             if answer.shape != reference.shape or not np.allclose(answer, reference, rtol=0, atol=most, equal_nan=True):
-                raise ExportError(f"{source}: the ONNX file differs from the network in a batch of {n}")
+                raise ExportError(f"{source}: the ONNX file differs from the network in a batch of {len(x)}")
 
 
 def _samples(example: Tensor, n: int, generator: torch.Generator) -> Tensor:
