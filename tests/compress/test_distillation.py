@@ -213,6 +213,20 @@ def test_features_that_do_not_go_together(pairs) -> None:
         distill(thin, wide(x).detach(), x, epochs=1, features={"1": "1"})
 
 
+def test_layers_that_give_no_tensor_are_refused() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cells, self.head, self.unused = nn.GRU(4, 4, batch_first=True), nn.Linear(4, 2), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head(self.cells(x)[0][:, -1])
+
+    for pairs in ({"cells": "cells"}, {"unused": "head"}, {"head": "unused"}):
+        with pytest.raises(CompressionError, match="gives no tensor"):
+            distill(Recurrent(), Recurrent(), torch.randn(8, 5, 4), epochs=1, features=pairs)
+
+
 @pytest.mark.parametrize("features", [None, {"0": "0"}])
 def test_a_teacher_in_a_mixed_mode_is_left_as_it_is(features) -> None:
     teacher = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout()).train()

@@ -33,7 +33,8 @@ class Guides(nn.Module):
         x: a few samples, from which the sizes are learnt.
 
     Raises:
-        CompressionError: a network has no layer of that name, or features do not go together.
+        CompressionError: a network has no layer of that name, or one that gives no tensor, or features do not go
+            together.
     """
 
     def __init__(self, student: nn.Module, teacher: nn.Module, pairs: Mapping[str, str], x: Tensor) -> None:
@@ -51,6 +52,11 @@ class Guides(nn.Module):
         with self.watched() as seen, torch.no_grad(), evaluating(*self._networks):
             for network in self._networks:
                 network(x)
+        said_by = (student, self.pairs, seen.of_student), (teacher, self.pairs.values(), seen.of_teacher)
+        for network, names, said in said_by:
+            for name in names:
+                if not isinstance(said.get(name), Tensor):
+                    raise CompressionError(f"{name} of {type(network).__name__} gives no tensor: pair layers that do")
         self.maps = nn.ModuleList()
         for (own, other), (f_s, f_t) in zip(self.pairs.items(), seen.pairs()):
             if f_s.ndim != f_t.ndim or f_s.ndim not in (2, *_POOLS):
