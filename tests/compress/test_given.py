@@ -174,6 +174,43 @@ def test_samples_that_carry_a_gradient_are_taken_without_it() -> None:
     assert not samples_for(net(), x).requires_grad
 
 
+@pytest.mark.parametrize("name", ["distill", "squeeze"])
+def test_answers_of_a_teacher_that_carry_a_gradient_are_taken_without_it(name) -> None:
+    x = torch.tensor(X, dtype=torch.float32)
+    teacher = net()
+    if name == "distill":
+        distill(net(), teacher(x), x, epochs=2, batch_size=16)
+    else:
+        squeeze(net(), x, teacher=teacher(x), bytes=1000, epochs=2, batch_size=16)
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_a_teacher_has_a_precision_of_its_own() -> None:
+    squeeze(net(), X, teacher=net().double(), bytes=1000, epochs=2)
+
+
+ORDERS = {
+    "backwards": lambda a: a[::-1].copy()[::-1],
+    "bytes of another machine": lambda a: a.astype(a.dtype.newbyteorder()),
+    "long": lambda a: a.astype(np.longdouble) if a.dtype.kind == "f" else a,
+}
+
+
+@pytest.mark.parametrize("as_given", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_in_any_order(as_given, dtype) -> None:
+    x, y = X.astype(dtype), np.arange(64) % 3
+    told = np.random.default_rng(1).standard_normal((64, 3))
+    losses = distill(net(), told, x, y, epochs=2).losses
+    assert distill(net(), as_given(told), as_given(x), as_given(y), epochs=2).losses == losses
+
+
+def test_labels_that_must_not_be_written_to() -> None:
+    y = np.arange(3)
+    y.flags.writeable = False
+    assert class_codes(y, 3).tolist() == [0, 1, 2]
+
+
 def test_a_network_of_one_number_tells_two_classes_apart() -> None:
     check_classes(torch.tensor([-1, 0, 1]), torch.zeros(3, 1))
     check_classes(torch.tensor([9]), torch.zeros(1, 4, 2))

@@ -16,7 +16,15 @@ from torch.utils.data import DataLoader, Dataset
 from attar._settings import is_amount, is_positive
 from attar.compress.features import Guides
 from attar.compress.finite import check_answers
-from attar.compress.given import are_logits, check_classes, check_training, class_codes, gathered, samples_for
+from attar.compress.given import (
+    are_logits,
+    as_tensor,
+    check_classes,
+    check_training,
+    class_codes,
+    gathered,
+    samples_for,
+)
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.devices import device_of
@@ -184,10 +192,7 @@ def lesson(
     n = len(x)
     if not is_positive(temperature) or not (is_amount(alpha) and alpha <= 1):
         raise CompressionError(f"temperature={temperature!r}, alpha={alpha!r}: give one above 0, and one from 0 to 1")
-    if isinstance(teacher, Tensor | np.ndarray):
-        told = torch.as_tensor(teacher)
-    else:
-        told = answers(teacher, samples_for(teacher, x))
+    told = as_tensor(teacher) if isinstance(teacher, Tensor | np.ndarray) else answers(teacher, samples_for(teacher, x))
     if len(told) != n:
         raise CompressionError(f"{len(told)} answers of the teacher for {n} samples: give one for each")
     labels = class_codes(y, n)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -141,7 +142,7 @@ def samples_for(model: nn.Module, x: Samples, view: View | None = None) -> Sampl
     if not x.ndim or not len(x):
         raise CompressionError("there are no samples: give at least one as a row of x")
     check_network(model)
-    samples = _as_precise(model, x.detach() if isinstance(x, Tensor) else x)
+    samples = _as_precise(model, x.detach() if isinstance(x, Tensor) else _native(x))
     _try(model, samples, view)
     return samples
 
@@ -159,8 +160,21 @@ def _as_precise(model: nn.Module, x: Samples) -> Samples:
     return x if str(precision) == f"torch.{x.dtype}" else torch.tensor(x).to(precision)
 
 
+def as_tensor(values: Tensor | npt.NDArray[Any]) -> Tensor:
+    """A tensor without a gradient; arrays are copied, in whatever order their numbers and bytes are."""
+    if isinstance(values, np.ndarray):
+        return torch.tensor(_native(values))
+    return torch.as_tensor(values).detach()
+
+
+def _native(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """An array that torch takes: itself, or a copy in the byte order of the machine, of at most double precision."""
+    dtype = np.dtype(np.float64) if x.dtype == np.longdouble else x.dtype.newbyteorder("=")
+    return x if x.dtype == dtype and min(x.strides, default=0) >= 0 else np.ascontiguousarray(x, dtype)
+
+
 def _try(model: nn.Module, x: Samples, view: View | None) -> None:
-    few = x[:2].clone() if isinstance(x, Tensor) else torch.tensor(x[:2])
+    few = x[:2].clone() if isinstance(x, Tensor) else as_tensor(x[:2])
     with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluating(model):
         try:
             model(few if view is None else view(few, torch.Generator().manual_seed(0)))
@@ -186,7 +200,7 @@ def class_codes(y: Ints | Tensor | None, n: int) -> Tensor:
     if y is None:
         return torch.full((n,), UNLABELLED)
     try:
-        given = torch.as_tensor(y)
+        given = as_tensor(y)
         codes = given.long()
     except (TypeError, ValueError):
         given = codes = torch.empty(0, 0)

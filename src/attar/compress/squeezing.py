@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from attar._settings import is_count
 from attar.compress import saved
-from attar.compress.distillation import SampleSource, View, answers, lesson, rows
+from attar.compress.distillation import SampleSource, View, lesson, rows
 from attar.compress.gates import gated_places
 from attar.compress.given import check_single, check_training, check_two_epochs, gathered, samples_for
 from attar.compress.grids import Grid
@@ -102,8 +102,6 @@ def squeeze(
     check_single(model)
     x, y = gathered(x, y, teacher)
     x = samples_for(model, x)
-    teacher = model if teacher is None else teacher
-    told = answers(teacher, x) if isinstance(teacher, nn.Module) else teacher
     student = copied(model)
     settle(student)
     gated = gated_places(student)
@@ -120,7 +118,8 @@ def squeeze(
     first = max(1, min(epochs - 1, round(_FIRST * epochs)))
     n, size = len(x), min(batch_size, len(x))
     tightening = Tightening(student, gated, allowed, grid, first * (n // size))
-    learn = lesson(student, told, x, y, temperature=temperature, alpha=alpha, view=view)
+    teacher = model if teacher is None else teacher
+    learn = lesson(student, teacher, x, y, temperature=temperature, alpha=alpha, view=view)
 
     def following(schedule: Tightening | Trimming) -> LossOfBatch:
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
