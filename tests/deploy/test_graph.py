@@ -136,6 +136,14 @@ def test_nodes_whose_first_output_is_left_out() -> None:
     np.testing.assert_array_equal(run(compact(before), x), run(before, x))
 
 
+def test_types_that_there_are_not_are_refused(tmp_path: Path) -> None:
+    odd = model([helper.make_node("Add", ["x", "c"], ["y"])], {"c": np.ones(1, np.float32)})
+    odd.graph.initializer[0].data_type = 88
+    with pytest.raises(ExportError, match="not a valid ONNX model"):
+        write(odd, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_branches_are_refused() -> None:
     branch = helper.make_graph([], "branch", [], [])
     node = helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)

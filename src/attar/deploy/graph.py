@@ -105,7 +105,8 @@ def check_valid(model: ModelProto, name: str) -> None:
     """
     try:
         onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+    # The checker has others for types that there are not, and for names that are no text.
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
         raise ExportError(f"{name}: not a valid ONNX model: {first_line(error)}") from error
 
 
