@@ -280,6 +280,17 @@ def test_other_floats_are_refused(dtype) -> None:
         compress(nn.Linear(8, 3).to(dtype), Budget(bytes=600), torch.zeros(10, 8, dtype=dtype))
 
 
+def test_a_buffer_may_be_in_half_precision() -> None:
+    class Scaled(nn.Linear):
+        def forward(self, x):
+            return super().forward(x * self.scale.float())
+
+    torch.manual_seed(0)
+    net = Scaled(16, 4)
+    net.register_buffer("scale", torch.ones(16, dtype=torch.bfloat16))
+    assert compress(net, "50KB", torch.randn(50, 16), epochs=2).chosen.quality == 1
+
+
 def test_answers_that_are_not_finite_are_refused(task) -> None:
     model, x, y = task
     gap = x.clone()

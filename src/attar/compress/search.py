@@ -191,7 +191,9 @@ class _Search:
         self.whole = as_program(self.model, example)
         # The time decides which narrower networks there are, and the bytes stand in the names of attempts.
         settings = f"{listed(self.whole).steps} {epochs} {seed} {_told(view)} {budget.latency_ms}"
-        given = (settings, *self.whole.state_dict().values(), x, labels)
+        # numpy has no bfloat16.
+        tensors = (one.float() if one.dtype == torch.bfloat16 else one for one in self.whole.state_dict().values())
+        given = (settings, *tensors, x, labels)
         asked = fingerprint(*map(np.asarray, given))
         self.attempts = Attempts(folder, judge, example, progress, asked)
         self._traced = {WHOLE: self.whole}
