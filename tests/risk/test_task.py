@@ -33,6 +33,11 @@ def test_numbers_in_an_array_of_objects_are_no_classes() -> None:
         Task.of(X, objects[:, 1], X, [0.0, 0.0, 0.0])
 
 
+def test_whole_numbers_of_any_type_are_the_same_classes() -> None:
+    task = Task.of(X, [0, 1, 1], X, [1.0, 0.0, 1.0])
+    assert task.y_test.tolist() == [[0, 1], [1, 0], [0, 1]]
+
+
 def test_a_class_of_the_test_samples_alone_has_a_column() -> None:
     task = Task.of(X, ["a", "a", "a"], X[:1], ["z"])
     assert task.y.tolist() == [[1, 0]] * 3
@@ -70,6 +75,9 @@ def test_one_class_has_no_noise() -> None:
         ({"y": [1.0, 1.0, 2.0], "y_test": np.ones((3, 2))}, "give the same columns"),
         ({"y": np.ones((3, 2), dtype=int)}, "one class for each"),
         ({"y": np.array(["a", None, "b"], dtype=object)}, "cannot be compared"),
+        ({"y_test": [0.5, 1.0, 1.5]}, "y has type int64 and y_test float64"),
+        ({"y_test": [0.0, np.nan, 1.0]}, "y has type int64 and y_test float64"),
+        ({"y": ["0", "1", "1"]}, "y has type <U1 and y_test int64"),
     ],
 )
 def test_bad_input_is_named(arguments: dict[str, object], message: str) -> None:

@@ -67,6 +67,11 @@ class Task:
             raise DataError(
                 f"y has shape {targets.shape} and type {targets.dtype}: give numbers, or one class for each"
             )
+        kinds = {"names" if a.dtype.kind in "US" else "numbers" for a in (targets, expected) if a.dtype.kind != "O"}
+        if len(kinds) > 1 or (np.issubdtype(expected.dtype, np.floating) and (expected % 1 != 0).any()):
+            raise DataError(
+                f"y has type {targets.dtype} and y_test {expected.dtype}: give the same classes, or numbers in both"
+            )
         try:
             classes = np.unique(np.concatenate([targets, expected]))
         except TypeError:
