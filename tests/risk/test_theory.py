@@ -29,6 +29,13 @@ def test_a_vanishing_ridge_is_none(ratio: float) -> None:
     assert nearly.variance == pytest.approx(none.variance, rel=1e-6)
 
 
+@pytest.mark.parametrize("ridge", [1e16, 1e200])
+def test_a_ridge_beyond_all_features_leaves_nothing_but_bias(ridge: float) -> None:
+    found = ridge_risk(0.5, ridge, signal=2.0, eigenvalues=[1.0, 3.0])
+    assert found.bias2 == pytest.approx(4.0)
+    assert found.variance == pytest.approx(0.0, abs=1e-15)
+
+
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 3.0])
 def test_the_best_ridge_is_where_the_formula_says_and_ends_double_descent(ratio: float) -> None:
     best = ratio * 0.5 / 2.0

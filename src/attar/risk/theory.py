@@ -138,9 +138,10 @@ def ridge_risk(
     def left(kappa: float) -> float:
         return kappa - ridge - kappa * ratio * float((s / (s + kappa)).mean())
 
-    kappa = float(brentq(left, ridge, ridge + ratio * float(s.mean()) + 1e-300, xtol=1e-300, rtol=1e-14))
-    d = ratio * float((s**2 / (s + kappa) ** 2).mean())
-    bias2 = signal * kappa**2 * float((w * s / (s + kappa) ** 2).sum()) / (1 - d)
+    # κ is at most λ + γ s̄, and where that is λ to rounding, no more than λ.
+    kappa = float(brentq(left, ridge, 2 * (ridge + ratio * float(s.mean())), xtol=1e-300, rtol=1e-14))
+    d = ratio * float(((s / (s + kappa)) ** 2).mean())
+    bias2 = signal * float((w * s * (kappa / (s + kappa)) ** 2).sum()) / (1 - d)
     return Expected(bias2, noise * d / (1 - d))
 
 
