@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -182,8 +183,9 @@ def test_training_sets_are_drawn_as_asked() -> None:
 def test_it_repeats_and_a_model_without_a_seed_is_given_one() -> None:
     x, y = line(np.random.default_rng(0), 40)
     tree = DecisionTreeClassifier(splitter="random")
-    one, two = (decompose(tree, x, y > 0, x, y > 0, loss="zero-one", draws=5) for _ in range(2))
-    assert one == two
+    for model in (tree, make_pipeline(StandardScaler(), tree)):
+        one, two = (decompose(model, x, y > 0, x, y > 0, loss="zero-one", draws=5) for _ in range(2))
+        assert one == two
     assert tree.random_state is None
 
 

@@ -95,8 +95,9 @@ def fitted(
         only = np.eye(len(classes))[codes(classes, y[:1])]
         return lambda samples: np.repeat(only, len(samples), axis=0)
     one = clone(model)
-    if one.get_params().get("random_state", 0) is None:
-        one.set_params(random_state=seed)
+    # Those of the steps of a pipeline too.
+    ends = [name for name, value in one.get_params().items() if name.endswith("random_state") and value is None]
+    one.set_params(**dict.fromkeys(ends, seed))
     one.fit(x, y)
     if (classes is None or loss == "zero-one") and not hasattr(one, "predict"):
         raise DataError(f"{type(one).__name__} has no predict: give another model")
