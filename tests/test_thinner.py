@@ -38,6 +38,13 @@ def test_the_most_filters_that_fit(convolved, tmp_path) -> None:
     assert filters_within(job, Budget(latency_ms=1e-9), tmp_path) is None
 
 
+def test_nothing_is_drawn_from_the_random_state_of_whoever_calls(convolved, tmp_path) -> None:
+    job, linear = convolved
+    before = torch.get_rng_state()
+    thinner(job, linear.everything, filters_within(job, Budget(bytes=8800), tmp_path))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_it_says_what_it_was_told(convolved, tmp_path) -> None:
     job, linear = convolved
     module = thinner(job, linear.everything, 32)

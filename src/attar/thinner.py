@@ -18,6 +18,7 @@ from attar.data.dataset import Doubles
 from attar.deploy.measure import measure
 from attar.deploy.onnx import export
 from attar.represent import RandomConvolutions
+from attar.training.modes import seeded
 from attar.trials.base import Job, apply
 
 # Filters come in groups of eight.
@@ -40,7 +41,8 @@ def filters_within(job: Job, budget: Budget, folder: Path) -> int | None:
     while low < high:
         middle = (low + high + 1) // 2
         bank = _bank(few, middle * _GROUP)
-        head = nn.Linear(bank[1].mean.numel(), len(job.meta.classes))  # type: ignore[operator]
+        with seeded(job.seed):
+            head = nn.Linear(bank[1].mean.numel(), len(job.meta.classes))  # type: ignore[operator]
         write(job, nn.Sequential(bank, head), file)
         measured = measure(file, job.x)
         if budget.allows(int(ROOM * measured.bytes), measured.latency_ms):
@@ -76,7 +78,8 @@ def thinner(job: Job, said: Doubles, filters: int) -> nn.Module:
         fitted = _ridge(z[~aside], target[~aside], _PENALTIES)
         losses = [_cross_entropy(z[aside] @ w + b, said[order][aside]) for w, b in fitted]
     ((w, b),) = _ridge(z, target, [_PENALTIES[int(np.argmin(losses))]])
-    head = nn.Linear(*w.shape)
+    # Without the random weights of a new layer, for which the caller's random state would be drawn from.
+    head: nn.Linear = torch.nn.utils.skip_init(nn.Linear, *w.shape)
     with torch.no_grad():
         head.weight.copy_(torch.tensor(w.T))
         head.bias.copy_(torch.tensor(b))
