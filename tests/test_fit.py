@@ -214,6 +214,7 @@ def test_the_fingerprint_sees_names_as_well_as_numbers() -> None:
         from_arrays(x, y, ids=np.arange(40) + 1000),
         from_arrays(x[:, None], y, kind="series"),
         replace(from_arrays(x[:, None], y, kind="series"), channels=("pulse",)),
+        *(replace(from_arrays(x[:, None], y, kind="series"), rate=rate) for rate in (0.1, 100.0)),
     ]
     assert len({fingerprint_of(d) for d in data}) == len(data)
     assert fingerprint_of(data[1]) == fingerprint_of(from_arrays(x.copy(), names))

@@ -191,13 +191,15 @@ def unit_of(dataset: Dataset) -> str:
 
 def fingerprint_of(dataset: Dataset) -> str:
     """A hash of all that is known of the samples: the same codes of other classes are other data."""
-    words = [dataset.kind, dataset.classes, [asdict(c) for c in dataset.columns], [str(i) for i in dataset.ids]]
+    columns, ids = [asdict(c) for c in dataset.columns], [str(i) for i in dataset.ids]
+    words: list[object] = [dataset.kind, dataset.classes, columns, ids]
     test = np.empty(0, dtype=np.int64) if dataset.test is None else dataset.test
     links = dataset.x.links if isinstance(dataset.x, Nodes) else None
     around = () if links is None else (links.features, links.edge_index)
     groups = () if dataset.groups is None else (dataset.groups,)
     words += [dataset.group_names] * len(groups)
     words += [dataset.channels] if dataset.channels else []
+    words += [dataset.rate] if dataset.rate else []
     return fingerprint(
         np.asarray(dataset.x),
         *around,
