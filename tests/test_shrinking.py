@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from itertools import cycle
 
 import numpy as np
 import onnxruntime
@@ -138,6 +139,20 @@ def test_an_onnx_file_of_others_is_judged_on_samples(here, tmp_path) -> None:
     with pytest.raises(DataError, match="takes 12 numbers a sample"):
         shrink(here / "net.onnx", "4KB", data=str(tmp_path / "narrow.npz"), out=tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_one_answer_in_a_hundred_may_change_where_one_percent_may(here, tmp_path, monkeypatch) -> None:
+    """1 − 0.99 is 0.010000000000000009."""
+    answers = np.zeros((100, 2))
+    answers[:, 0] = 1
+    changed = answers.copy()
+    changed[0] = 0, 1
+    said = cycle([answers, changed])
+    monkeypatch.setattr("attar.shrinking.said_by", lambda *_: next(said))
+    done = shrink(here / "net.onnx", "1%", data=str(here / "rows.npz"), out=tmp_path / "run")
+    assert done.facts.tried[1].quality == 0.99
+    with pytest.raises(BudgetError, match=r"change 1\.00% of the answers"):
+        shrink(here / "net.onnx", "0.9%", data=str(here / "rows.npz"), out=tmp_path / "none")
 
 
 def test_an_onnx_file_that_tells_no_classes_apart_is_not_judged(here, tmp_path) -> None:
