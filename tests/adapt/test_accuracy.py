@@ -108,6 +108,14 @@ def test_an_answer_that_is_no_class_is_wrong() -> None:
     assert estimated_accuracy(Refuses(), X, Y)[0] == 0
 
 
+def test_answers_in_a_column_are_answers() -> None:
+    class Column(KNeighborsClassifier):
+        def predict(self, X):
+            return super().predict(X)[:, None]
+
+    assert estimated_accuracy(Column(), X, Y) == estimated_accuracy(KNeighborsClassifier(), X, Y)
+
+
 def test_samples_of_no_group_are_by_themselves() -> None:
     alone = estimated_accuracy(MODEL, X, Y, groups=np.arange(len(X)))
     assert estimated_accuracy(MODEL, X, Y, groups=[None] * len(X)) == alone

@@ -100,5 +100,6 @@ def _answered(estimator: Any, X: Any, y: Ints, part: Indices, asked: Any) -> npt
             )
     else:
         learnt.fit(_safe_indexing(X, part), y[part])
-    answers: npt.NDArray[Any] = np.asarray(learnt.predict(asked))
+    # Some, as of CatBoost, answer with a column.
+    answers: npt.NDArray[Any] = np.asarray(learnt.predict(asked)).ravel()
     return answers
