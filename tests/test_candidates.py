@@ -280,6 +280,11 @@ def test_what_cannot_catch_up() -> None:
     nothing_shared = Ahead("simple", np.array([1.0, 1, np.nan, np.nan]))
     assert nothing_shared.beyond(np.array([np.nan, np.nan, 0, 0])) == ""
     assert nothing_shared.beyond(np.full(4, np.nan)) == ""
+    # A recording of 25 windows that one gets wrong and the other does not says as much as one sample.
+    recordings = Ahead("simple", np.ones(100), together=np.repeat(np.arange(4), 25))
+    assert Ahead("simple", np.ones(100)).beyond(np.repeat([0.0, 1, 1, 1], 25))
+    assert recordings.beyond(np.repeat([0.0, 1, 1, 1], 25)) == ""
+    assert recordings.beyond(np.zeros(100))
     close = Ahead("simple", np.ones(100_000))
     assert close.beyond(np.r_[np.ones(96_000), np.zeros(4_000)]) == ""  # may still gain as much
     assert close.beyond(np.r_[np.ones(94_000), np.zeros(6_000)])

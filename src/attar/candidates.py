@@ -108,7 +108,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
     without_time = [f"left out, for there is no time to train {them}: {', '.join(names)}; allow more"] if names else []
     for note in without_time:
         job.progress.say(note)
-    ahead = Ahead(classes=job.counted)
+    ahead = Ahead(classes=job.counted, together=job.together)
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
         for note in result.facts["left_out"]:
@@ -166,11 +166,13 @@ class Ahead:
         name: of it.
         right: how often it was right on each labelled sample `(n_labelled,)`; None where there is none yet.
         classes: of these samples, where each class counts the same.
+        together: the group of each of them, within which answers are right and wrong together.
     """
 
     name: str = ""
     right: Doubles | None = None
     classes: Ints | None = None
+    together: Ints | None = None
 
     def pass_by(self, name: str, right: Doubles) -> None:
         """Remember this one instead, where it is more accurate."""
@@ -181,7 +183,7 @@ class Ahead:
         """Why one that is right so often cannot catch up any more; empty where it may."""
         if self.right is None:
             return ""
-        sums, sizes = sums_of((self.right - right)[None], None, self.classes)
+        sums, sizes = sums_of((self.right - right)[None], self.together, self.classes)
         if len(sizes) < 2 or mean_of(sums, sizes)[0] - _CHANCE * error_of(sums, sizes)[0] <= _MAY_GAIN:
             return ""
         return (
