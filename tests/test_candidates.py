@@ -9,7 +9,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from attar import kinds
-from attar.adapt.finetune import train_from_scratch
+from attar.adapt.finetune import fine_tune, train_from_scratch
 from attar.adapt.intervals import estimate
 from attar.adapt.prior import class_weights, weighted
 from attar.adapt.propagate import spread
@@ -23,7 +23,7 @@ from attar.errors import ExportError
 from attar.job import _job, run_job
 from attar.run import Run
 from attar.training.progress import Silent
-from attar.trials.base import TOLERANCE
+from attar.trials.base import TOLERANCE, apply
 from attar.trials.heads import heads
 from attar.trials.networks import networks
 
@@ -226,6 +226,29 @@ def test_networks_see_only_their_own_part(images, monkeypatch) -> None:
     assert parts[0] == n
     assert all(size < n for size in parts[1:])
     assert result.facts["candidates"][0]["name"] == "from scratch"
+
+
+def test_the_map_of_a_network_shows_what_its_own_encoder_makes_of_samples(images, monkeypatch) -> None:
+    """And not what the pretrained one did, before it was trained on, nor answers."""
+    job, run = images.reopen()
+    run.close()
+    trained = []
+    for name, train in (("train_from_scratch", train_from_scratch), ("fine_tune", fine_tune)):
+
+        def kept(*of, train=train, **how):
+            trained.append(train(*of, **how))
+            return trained[-1]
+
+        monkeypatch.setattr(f"attar.trials.networks.{name}", kept)
+    with torch.random.fork_rng(devices=[]):
+        encoder = job.kind.encoder(32)
+    pretrained = torch.nn.Sequential(job.kind.preprocess(), encoder).eval()
+    for of in (None, pretrained):
+        trained.clear()
+        points = networks(job, "simclr", of, images.folder).arrays["points"]
+        own = torch.nn.Sequential(job.kind.preprocess(), trained[0][0]).eval()
+        np.testing.assert_allclose(points, apply(own, job.x[job.shown]), atol=1e-5)
+    assert not np.allclose(points, apply(pretrained, job.x[job.shown]), atol=1e-3)
 
 
 def test_on_one_axis_nothing_is_propagated_and_the_map_shows_the_samples(plan, hidden, tmp_path) -> None:

@@ -54,6 +54,7 @@ def networks(job: Job, name: str, pretrained: nn.Sequential | None, folder: Path
         lambda path: export(final, job.example, path, job.meta),
         network=True,
     )
-    shown = final[:2] if encoder is None else nn.Sequential(preprocess, encoder)
-    z_shown = apply(shown, job.x[job.shown], job.at_once)
+    trained = final[1]
+    assert isinstance(trained, nn.Sequential)
+    z_shown = apply(nn.Sequential(preprocess, trained[0]), job.x[job.shown], job.at_once)
     return finished(job, [fitted], folder, z_shown, name, start, baseline=encoder is None)
