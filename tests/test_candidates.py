@@ -23,7 +23,8 @@ from attar.errors import ExportError
 from attar.job import _job, run_job
 from attar.run import Run
 from attar.training.progress import Silent
-from attar.trials.base import TOLERANCE, apply
+from attar.trials import base
+from attar.trials.base import TOLERANCE, apply, writer
 from attar.trials.heads import heads
 from attar.trials.networks import networks
 
@@ -209,6 +210,29 @@ def test_a_learning_curve_is_drawn_of_what_is_asked_for_alone(images, tmp_path, 
         assert learning(other, run, found["simclr + linear"]) == here
         assert len(drawn) == 2
         assert [file.name for file in (run.folder / "stages" / "learning-curve").iterdir()] == ["result.safetensors"]
+
+
+def test_each_candidate_of_a_stage_takes_its_own_time_and_its_share_of_the_fitting(
+    images, tmp_path, monkeypatch
+) -> None:
+    job, run = images.reopen()
+    run.close()
+    clock = [0.0]
+
+    def later(*of, **how):
+        clock[0] += 8
+        return measured(*of, **how)
+
+    measured = base.measure
+    monkeypatch.setattr(base, "measure", later)
+    for module in ("base", "heads"):
+        monkeypatch.setattr(f"attar.trials.{module}.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    assert [one["seconds"] for one in heads(job, "pca", _pca(job), tmp_path).facts["candidates"]] == [8.0] * 4
+    # The last of the fitting.
+    monkeypatch.setattr("attar.trials.heads.writer", lambda *_: clock.append(clock.pop() + 5) or write)
+    write = writer(job, _pca(job), torch.nn.Linear(64, len(job.meta.classes)))
+    monkeypatch.setattr(base, "check", lambda *_: 0.0)
+    assert [one["seconds"] for one in heads(job, "pca", _pca(job), tmp_path).facts["candidates"]] == [13.0] * 4
 
 
 def test_networks_see_only_their_own_part(images, monkeypatch) -> None:

@@ -196,8 +196,9 @@ def finished(
     facts: list[dict[str, Any]] = []
     reasons = list(left_out)
     checked = job.labelled[:_CHECKED]
+    fitting = (time.perf_counter() - start) / len(fitted)
     for one in (each.even(job) for each in fitted):
-        i = len(facts)
+        i, began = len(facts), time.perf_counter()
         file = folder / f"{i}.onnx"
         try:
             one.write(file)
@@ -234,7 +235,7 @@ def finished(
                 "latency_ms": measured.latency_ms,
                 "difference": difference,
                 "rank": one.rank,
-                "seconds": (time.perf_counter() - start) / len(fitted),
+                "seconds": fitting + time.perf_counter() - began,
             }
         )
     return Result(arrays, {"candidates": facts, "left_out": reasons, "points_of": points_of, "penalty": penalty})
