@@ -242,6 +242,19 @@ def test_far_from_zero_the_answers_are_the_same(head, offset) -> None:
     assert {t.dtype for t in far.to_module().state_dict().values()} == {torch.float32}
 
 
+@pytest.mark.parametrize("head", [LabelPropagation, SelfTrainedProbe])
+@pytest.mark.parametrize("power", [-90, -50, 40, 90])
+def test_the_unit_of_samples_counts_nothing(head, power) -> None:
+    """As of currents in picoamperes: below 1e-12, what was no unit vector was taken for one."""
+    x, unit = samples(200), np.float32(2.0**power)
+    known = np.where(np.arange(200) % 5, -1, x[:, 0] > 0)
+    one, other = head().fit(x, known), head().fit(unit * x, known)
+    np.testing.assert_allclose(other.predict_proba(unit * x), one.predict_proba(x), atol=1e-6)
+    with torch.no_grad():
+        said = torch.softmax(other.to_module()(torch.tensor(unit * x)), dim=1).numpy()
+    np.testing.assert_allclose(said, one.predict_proba(x), atol=1e-4)
+
+
 def test_fitting_on_a_graph_that_is_there() -> None:
     z, y = samples(), some_labels(40)
     frame = Frame.learn(z)

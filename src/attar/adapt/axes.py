@@ -15,6 +15,8 @@ from attar.data.dataset import Doubles, Floats
 PRINCIPAL = 256
 # Spread by less than this share of the mean one is rounding.
 _SAME = 1e-6
+# Powers of two up to which numbers are of an ordinary size.
+_SQUARED = 30
 # Share of the mean distance of those that are alike that is added in all directions.
 _RIDGE = 0.1
 
@@ -22,13 +24,18 @@ _RIDGE = 0.1
 def principal(z: npt.ArrayLike, k: int) -> tuple[Floats | Doubles, Floats, Floats]:
     """Mean of representations `(n, dim)`, their widest principal axes `(dim, ≤ k)`, and coordinates on these.
 
-    The mean is in the precision given: far from zero, float32 has no digits left for what differs.
+    The mean is in the precision given: far from zero, float32 has no digits left for what differs. Axes are of length
+    one, but of numbers so large or small that their squares would leave float32: there coordinates are in units of the
+    largest, which is a power of two.
     """
     z = np.asarray(z)
     mean = z.mean(0, dtype=np.float64).astype(np.float32 if z.dtype == np.float32 else np.float64)
-    centred = np.ascontiguousarray(z - mean, dtype=np.float32)
+    centred = z - mean
+    power = int(np.frexp(max(centred.max(), -centred.min()))[1])
+    unit = 2.0**power if abs(power) > _SQUARED else 1.0
+    centred = np.ascontiguousarray(centred / unit, dtype=np.float32)
     axes = principal_axes(centred, k)
-    return mean, axes, centred @ axes
+    return mean, axes / np.float32(unit), centred @ axes
 
 
 def principal_axes(centred: Floats, k: int) -> Floats:
