@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -160,6 +161,20 @@ def test_the_block_size_changes_nothing(monkeypatch) -> None:
     whole = neighbour_graph(points, 7)
     monkeypatch.setattr(room, "_BLOCK", 900)
     np.testing.assert_allclose(neighbour_graph(points, 7).weights.toarray(), whole.weights.toarray(), atol=1e-6)
+
+
+def test_many_samples_and_classes_take_little_memory(monkeypatch) -> None:
+    """The distributions of all neighbours side by side would be eleven times as many numbers as the answers."""
+    monkeypatch.setattr(room, "_BLOCK", 2**16)
+    fitted = LabelPropagation().fit(samples(300), np.arange(300) % 100)
+    queries = samples(2000, seed=1)
+    tracemalloc.start()
+    try:
+        p = fitted.predict_proba(queries)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * p.nbytes
 
 
 def test_duplicates_do_not_cut_the_graph() -> None:
