@@ -118,9 +118,9 @@ def share(right: npt.ArrayLike, classes: npt.NDArray[np.integer] | None = None) 
 def error_of(sums: Doubles, sizes: Sizes) -> Doubles:
     """The `standard_error` of rows by their `sums_of` groups."""
     m, n = len(sizes), np.maximum(sizes.sum(0), 1)
-    apart = (sums - (sums.sum(1) / n)[:, None] * sizes) / n
     k = max(1, np.count_nonzero(sizes.sum(0)))
-    error: Doubles = np.sqrt(m / max(m - 1, 1) * ((apart.sum(2) / k) ** 2).sum(1))
+    apart = (sums @ (1 / n) - (sums.sum(1) / n**2) @ sizes.T) / k
+    error: Doubles = np.sqrt(m / max(m - 1, 1) * (apart**2).sum(1))
     return error
 
 
