@@ -43,7 +43,7 @@ def estimated_accuracy(
         groups: of each sample `(n,)`, such as a patient, None where it is by itself: samples of one are held out
             together, and what is estimated is the accuracy on new ones.
         balanced: whether each class counts the same, or each sample.
-        folds: stratified; with up to ten groups, one for each.
+        folds: stratified; with up to ten groups, as many as the class that is labelled in most of them has.
         repeats: of cross-validation, each with other folds.
         random_state: seed of the folds.
 

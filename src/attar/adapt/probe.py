@@ -67,7 +67,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         coef_: t W, `(n_classes, n_features)`, for z as given.
         intercept_: t b, `(n_classes,)`.
         loss_: the one used.
-        penalty_: the one chosen.
+        penalty_: the one chosen, in units of the mean squared length of a centred sample; of logistic regression, on
+            values of variance one in the mean, its inverse (C).
 
     Example:
         >>> from sklearn.datasets import load_wine

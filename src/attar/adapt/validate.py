@@ -43,7 +43,7 @@ def cross_validate(
         repeats: how often, each with other folds. The first repeats are the same for every candidate.
         seed: of the folds.
         together: samples that belong together are held out together, as in `stratified_folds`; of up to ten groups one
-            at a time, for of few each is missed by what learns without it.
+            of each class at a time, for of few each is missed by what learns without it.
 
     Returns:
         `(repeats, n, n_classes)`; NaN for a sample that is never held out (the only one of its class).
