@@ -91,6 +91,25 @@ def test_samples_without_a_label_do_not_count(fitted, gap) -> None:
         learner.score(x, some, weights[:-1])
 
 
+@pytest.mark.parametrize(
+    ("classes", "others"),
+    [
+        (["a", "b"], [["a ", "b"], [" a", "b\n"]]),
+        ([0, 1], [[0.0, 1.0], ["0", "1"], ["0.0", "1.0"], [False, True]]),
+        (["0", "1"], [[0, 1]]),
+        ([0.5, 1.5], [["0.5", "1.5"]]),
+    ],
+)
+def test_labels_that_fit_takes_for_the_same_are_the_same_to_score(classes, others) -> None:
+    second = np.arange(40) % 2
+    X = np.random.default_rng(0).standard_normal((40, 3)) + 2 * np.eye(2, 3)[second]
+    learner = Learner(time=0.1, pretexts=()).fit(X, np.array(classes)[second])
+    right = (learner.predict(X) == np.array(classes)[second]).mean()
+    assert 0.7 < right < 1
+    assert [learner.score(X, np.array(labels)[second]) for labels in (classes, *others)] == [right] * (1 + len(others))
+    assert learner.score(X, np.full(40, "another")) == 0
+
+
 def test_logarithms_of_probabilities(fitted) -> None:
     learner, _ = fitted
     x, _ = rhythms()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -233,17 +232,21 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         check_is_fitted(self)
         labels = _flat(y)
-        known = encode_labels(labels)[0] >= 0
+        # Together with the classes, so that all are read alike.
+        codes = encode_labels([*labels, *self.model_.meta.classes])[0]
+        codes, classes = np.split(codes, [len(labels)])
+        known = codes >= 0
         if not known.any():
             raise LabelError("no sample is labelled: give the label of some, to say how many are right")
-        said = self.predict(X)
+        said = self.predict_proba(X).argmax(axis=1)
         if len(said) != len(labels):
             raise LabelError(f"{len(said)} samples but {len(labels)} labels; give one for each, -1 where unknown")
         weights = None if sample_weight is None else np.asarray(sample_weight)
         if weights is not None and weights.shape != (len(labels),):
             raise LabelError(f"{len(labels)} labels but weights of shape {weights.shape}; give one for each")
-        weights = None if weights is None else weights[known]
-        return float(accuracy_score(_typed(labels[known]), said[known], sample_weight=weights))
+        # By name, or as Python compares: 1 is True.
+        right = (classes[said] == codes) | (self.classes_.astype(object)[said] == labels.astype(object))
+        return float(np.average(right[known], weights=None if weights is None else weights[known]))
 
     def export(self, path: str | Path) -> Path:
         """Write the ONNX file, to be read with `attar.load`, `attar predict` or plain onnxruntime.
