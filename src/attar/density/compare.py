@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
 from attar.data.dataset import Doubles
@@ -63,8 +64,9 @@ def two_sample_accuracy(
 ) -> float:
     """How often a classifier tells on samples that it has not seen which of two sets they come from.
 
-    Balanced, so that 0.5 means that it cannot tell, whatever the sizes of the sets; two-fold cross-validated. Where X
-    and Y are of one distribution, n samples in all vary it by about 0.5 / √n.
+    As many are drawn of the larger set as the smaller has, so that 0.5 means that it cannot tell: it would answer with
+    the larger one otherwise, however far they are apart. Two-fold cross-validated. Where X and Y are of one
+    distribution, n samples in all that it is shown vary it by about 0.5 / √n.
 
     References:
         Lopez-Paz and Oquab, Revisiting Classifier Two-Sample Tests, 2017, https://arxiv.org/abs/1610.06545
@@ -73,7 +75,7 @@ def two_sample_accuracy(
         X: samples `(n, d)`, at least 2.
         Y: samples `(m, d)`, at least 2.
         classifier: of scikit-learn; None: gradient boosting.
-        random_state: seed of folds, and of the classifier where it is None.
+        random_state: seed of what is drawn, of folds, and of the classifier where it is None.
 
     Returns:
         Balanced accuracy, from 0 to 1.
@@ -87,8 +89,10 @@ def two_sample_accuracy(
         1.0
     """
     x, y = _pair(X, Y)
+    n, random = min(len(x), len(y)), check_random_state(random_state)
+    x, y = (a if len(a) == n else a[random.permutation(len(a))[:n]] for a in (x, y))
     model: Any = HistGradientBoostingClassifier(random_state=random_state) if classifier is None else clone(classifier)
-    label = np.repeat([0, 1], [len(x), len(y)])
+    label = np.repeat([0, 1], n)
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=random_state)
     scores = cross_val_score(model, np.concatenate([x, y]), label, scoring="balanced_accuracy", cv=folds)
     return float(scores.mean())
