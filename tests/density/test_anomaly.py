@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from attar.density import AnomalyDetector, _scores
-from attar.density._ensemble import Ensemble
+from attar.density._ensemble import Ensemble, Narrowing
 from attar.density.anomaly import FOLDS
 from attar.errors import DataError
 
@@ -171,6 +171,28 @@ class TestScores:
         x, y = clusters(40, d=6), np.arange(40) % 2
         by_labels = AnomalyDetector(representation=LinearDiscriminantAnalysis(), random_state=0).fit(x, y)
         assert np.isfinite(by_labels.score_samples(x)).all()
+
+
+class TestMoreColumnsThanSamples:
+    def test_what_lies_beyond_the_leading_directions_is_told_from_what_does_not(self) -> None:
+        rng = np.random.default_rng(0)
+        basis = rng.standard_normal((10, 200))
+
+        def drawn(n: int, noise: float) -> np.ndarray[Any, Any]:
+            return np.asarray(rng.standard_normal((n, 10)) @ basis + noise * rng.standard_normal((n, 200)))
+
+        detector = AnomalyDetector(random_state=0).fit(drawn(60, 1.0))
+        usual, odd = (detector.score_samples(drawn(60, noise)) for noise in (1.0, 1.4))
+        # By as many directions as samples, none of which leaves anything of those learnt from, it was 0.7.
+        assert roc_auc_score(np.arange(120) < 60, np.concatenate([usual, odd])) > 0.9
+
+    def test_directions_are_found_without_a_matrix_of_columns_by_columns(self, monkeypatch) -> None:
+        monkeypatch.setattr("attar.density._ensemble.principal", lambda x: pytest.fail("of all columns"))
+        x = np.random.default_rng(0).standard_normal((20, 500))
+        narrow = Narrowing.learn(x)
+        np.testing.assert_allclose(narrow.directions.T @ narrow.directions, np.eye(10), atol=1e-12)
+        total = np.square(narrow(x)).sum(axis=1)
+        np.testing.assert_allclose(total, np.square(x - x.mean(axis=0)).sum(axis=1))
 
 
 class TestHostileInput:

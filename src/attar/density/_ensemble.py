@@ -14,7 +14,8 @@ from attar.density.base import AnyFloats
 # Samples thought normal, as a share. The half is also what a covariance of highest breakdown rests on.
 CORE = 0.5
 NEAREST = 5
-# Beyond so many columns, as many principal components stand for them, and the length of what is left.
+# Beyond so many columns, as many principal components stand for them, of few samples half as many as these, and the
+# length of what is left.
 WIDEST = 128
 # Of a standardised value; its square, summed over the columns, stays far from the largest float.
 FARTHEST = 1e6
@@ -74,11 +75,14 @@ class Narrowing:
     @classmethod
     def learn(cls, x: AnyFloats) -> Self:
         """From samples `(n, d)`."""
-        mean, _, directions = principal(x)
-        return cls(mean, directions[:, -WIDEST:])
+        mean = x.mean(axis=0)
+        few = len(x) < x.shape[1]
+        directions = np.linalg.svd(x - mean, full_matrices=False)[2][::-1].T if few else principal(x)[2]
+        # As many as samples would leave nothing of these, and much of any others.
+        return cls(mean, directions[:, -min(WIDEST, len(x) // 2) :])
 
     def __call__(self, x: AnyFloats) -> AnyFloats:
-        """`(n, WIDEST + 1)`."""
+        """`(n, k + 1)` for k directions."""
         centred = x - self.mean
         z = centred @ self.directions
         left = np.sqrt(np.maximum(np.square(centred).sum(1) - np.square(z).sum(1), 0))
