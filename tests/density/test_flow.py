@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from attar.density import Flow, Gaussian
 from attar.density.gaussian import whitened
@@ -86,6 +87,20 @@ def test_one_column_is_as_likely_as_under_the_density_it_has() -> None:
     x, test = (np.random.default_rng(seed).standard_normal((800, 1)) * 3 + 5 for seed in (0, 1))
     flow = Flow(steps=100, random_state=0).fit(x)
     assert flow.score(test) == pytest.approx(Gaussian(None).fit(x).score(test), abs=0.02)
+
+
+def test_many_are_drawn_few_at_a_time(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = flow.sample(50, random_state=0)
+    monkeypatch.setattr("attar.density.flow._DRAWN", 7)
+    most = 0
+
+    def note(module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        nonlocal most
+        most = max(most, len(given[0]))
+
+    with flow.flow_.transform.transforms[0].hyper.register_forward_pre_hook(note):
+        np.testing.assert_allclose(flow.sample(50, random_state=0), whole, rtol=1e-12)
+    assert most == 7
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,8 @@ _HELD_OUT = 0.1
 # How often in training the held-out samples are looked at.
 _LOOKS = 20
 _BATCH = 4096
+# Samples that are drawn at once: the way back goes through the network once for each column, and keeps them all.
+_DRAWN = 256
 
 
 class Flow(Density):
@@ -152,7 +154,9 @@ class Flow(Density):
         import torch
 
         with torch.inference_mode(), seeded(int(random.randint(2**31 - 1))):
-            x: Doubles = self.flow_().sample((n,)).numpy()
+            flow = self.flow_()
+            parts = torch.split(flow.base.rsample((n,)), _DRAWN)
+            x: Doubles = torch.cat([flow.transform.inv(part) for part in parts]).numpy()
         drawn: Doubles = x @ self._factor.T
         return drawn
 
