@@ -79,6 +79,17 @@ def test_few_samples_do_not_fill_many_components() -> None:
     assert Mixture(random_state=0).fit(X).n_components_ == 1
 
 
+def test_a_form_whose_likelihood_has_no_bound_is_not_the_best() -> None:
+    # Fewer samples than columns: all of them lie in a plane, around which a covariance is as narrow as one likes.
+    X, new = (np.random.default_rng(seed).standard_normal((n, 30)) for seed, n in ((0, 20), (1, 500)))
+    mixture = Mixture(covariance="bic", random_state=0).fit(X)
+    assert mixture.covariance_ == "diag"
+    assert mixture.score(new) == pytest.approx(-30 * (1 + np.log(2 * np.pi)) / 2, abs=3)
+    tied = Mixture(covariance="tied", random_state=0).fit(X)
+    assert tied.n_components_ == 1
+    assert set(tied.bic_["tied"].values()) == {np.inf}
+
+
 def test_at_most_so_many() -> None:
     assert max(Mixture(max_components=4, random_state=0).fit(clusters(8)).bic_["full"]) == 4
 

@@ -88,13 +88,12 @@ class Mixture(Density):
 
     def _best_of(self, kind: str, u: Doubles, seed: int) -> GaussianMixture:
         """The mixture with one form of covariance and the best number of components."""
-        found = _fitted(u, self.n_components or 1, kind, seed)
-        self.bic_[kind] = tried = {found.n_components: self._bic(found, u)}
-        most = 1 if self.n_components else min(self.max_components, len(u) // 2)
-        for k in _doubled(2, most):
+        self.bic_[kind] = tried = {}
+        found = None
+        for k in _doubled(self.n_components or 1, self.n_components or min(self.max_components, len(u) // 2)):
             model = _fitted(u, k, kind, seed)
             tried[k] = self._bic(model, u) if _bounded(model, *u.shape) else np.inf
-            if tried[k] < tried[found.n_components]:
+            if found is None or tried[k] < tried[found.n_components]:
                 found = model
             elif k > 2 * found.n_components:
                 break
@@ -125,10 +124,11 @@ class Mixture(Density):
 
 
 def _bounded(model: GaussianMixture, n: int, d: int) -> bool:
-    """Whether each component has samples to spare: one of hardly more than it takes to fill its directions lies around
-    these as narrowly as one likes, which no criterion can weigh against the likelihood."""
-    needed = {"full": d + 1, "diag": 2, "tied": 0}[model.covariance_type]
-    return bool(n * model.weights_.min() > needed)
+    """Whether each component has samples to spare, or all together where they have one covariance: those that hardly
+    fill its directions it lies around as narrowly as one likes, which no criterion can weigh against the likelihood."""
+    if model.covariance_type == "tied":
+        return n > d + int(model.n_components)
+    return bool(n * model.weights_.min() > {"full": d + 1, "diag": 2}[model.covariance_type])
 
 
 def _doubled(first: int, most: int) -> Iterator[int]:
