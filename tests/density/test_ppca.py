@@ -81,3 +81,12 @@ def test_moments_of_samples() -> None:
     w = p.components_.T * np.sqrt(p.explained_variance_ - p.noise_variance_)
     covariance = np.cov(p.sample(40_000, random_state=0).T)
     np.testing.assert_allclose(covariance, w @ w.T + p.noise_variance_ * np.eye(4), atol=0.03 * covariance.max())
+
+
+def test_a_large_column_without_variation_says_nothing_of_the_others() -> None:
+    x, new = samples(300, 2) * 1e-4, samples(50, 2, seed=1) * 1e-4
+    by_size = [
+        ProbabilisticPCA(1).fit(np.insert(x, 0, size, axis=1)).score_samples(np.insert(new, 0, size, axis=1))
+        for size in (0.0, 1.7e9)
+    ]
+    np.testing.assert_allclose(by_size[1], by_size[0])

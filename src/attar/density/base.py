@@ -156,8 +156,10 @@ def _location(x: Doubles, one_scale: bool) -> tuple[Doubles, Doubles]:
     mean = mean + deviation.mean(axis=0)
     spread: Doubles = np.sqrt(np.square(x - mean).mean(axis=0))
     magnitude = np.abs(x).max(axis=0)
-    if one_scale:
-        spread = np.full_like(spread, np.sqrt(np.square(spread).mean()))
-        magnitude = np.full_like(magnitude, magnitude.max())
     constant = spread <= _CONSTANT * magnitude
+    if one_scale:
+        # However large a column without variation is, it says nothing of the scale of the others.
+        magnitude = np.full_like(magnitude, magnitude.max())
+        spread = np.full_like(spread, np.sqrt(np.square(np.where(constant, 0.0, spread)).mean()))
+        constant = np.full_like(constant, constant.all())
     return mean, np.where(constant, np.where(magnitude > 0, magnitude, 1.0), spread)
