@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,7 +22,7 @@ EXPLORED, SHRUNK, RISKS = "explore.html", "compress.html", "risk.html"
 
 def write_report(folder: Path, facts: Facts) -> Path:
     """Write the facts and the page that shows them into a run folder, each whole or not at all."""
-    _write(folder / FACTS, facts.model_dump_json(indent=1) + "\n")
+    _write(folder / FACTS, json.dumps(facts.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
     return _write(folder / REPORT, render(facts))
 
 
@@ -73,7 +74,8 @@ def render_run(folder: Path, out: Path | None = None) -> Path:
 
 def _write(path: Path, text: str) -> Path:
     try:
-        write_whole(path, text)
+        # Of a file whose name is no UTF-8, the name has no UTF-8 here either.
+        write_whole(path, text.encode(errors="replace"))
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
     return path
