@@ -1,7 +1,12 @@
 """The page of an exploration in a real browser: no console error, no sideways scrolling, and a map that answers."""
 
+import re
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from attar.report.explored import Colour
 from attar.report.exploring import render_explored
 from tests.report.test_browser import BROWSER, seen
 from tests.report.test_exploring import petals
@@ -51,6 +56,13 @@ async function look(frame) {
   select.value = "0"; select.dispatchEvent(new view.Event("change"));
   const entry = page.querySelector("#places-legend [data-class]");
   result.hidden = await differs(() => entry.click()) && entry.getAttribute("aria-pressed") === "false";
+  const thrown = [];
+  view.addEventListener("error", (event) => thrown.push(event.message));
+  const others = [...page.querySelectorAll('#places-legend [aria-pressed="true"]')];
+  for (const other of others) other.click();
+  key("ArrowRight");
+  for (const other of others) other.click();
+  result.thrown = thrown;
   result.zoomed = await differs(() => page.querySelector('[data-zoom="2"]').click());
   result.moved = await differs(() => page.querySelectorAll("[data-layout]")[1].click());
   page.querySelector("button.sample").click();
@@ -69,6 +81,8 @@ addEventListener("load", async () => {
 @pytest.mark.skipif(BROWSER is None, reason="needs chromium on PATH")
 def test_explorations_work_at_every_width(tmp_path):
     for name, explored in {"images": petals(), "texts": petals(200, pictures=False)}.items():
+        numbers = Colour("number", 90_211 + np.arange(explored.n, dtype=np.float32))
+        explored = replace(explored, colours=(*explored.colours, numbers))
         (tmp_path / f"{name}.html").write_text(render_explored(explored), encoding="utf-8")
     frames = "".join(
         f'<iframe id="{name}-{width}" src="{name}.html" style="width:{width}px;height:900px;border:0"></iframe>'
@@ -80,6 +94,9 @@ def test_explorations_work_at_every_width(tmp_path):
     for name, result in results.items():
         assert result["width"] <= result["room"], name
         assert "train/" in result["card"], name
+        shown, number = re.search(r"train/(\d+)\.png.*number\s+(\d+)", result["card"], re.DOTALL).groups()
+        assert int(number) == 90_211 + int(shown), name
+        assert result["thrown"] == [], name
         assert result["picture"] == ("drawn" if name.startswith("images") else "none"), name
         assert "cluster" in result["said"], name
         assert "train/00000.png" in result["found"], name

@@ -30,7 +30,7 @@
   const px = Float32Array.from(layouts[0].subarray(0, n)), py = Float32Array.from(layouts[0].subarray(n));
   const order = shuffled(), tint = new Uint8Array(3 * n), seen = new Uint8Array(n).fill(1);
   const starts = new Uint32Array(CELLS * CELLS + 1), members = new Uint32Array(n);
-  let layout = 0, chosen = 0, hidden = new Set(), current = -1, pending = 0, moving = 0, middle = null;
+  let chosen = 0, hidden = new Set(), current = -1, pending = 0, moving = 0, middle = null;
   let zoom = 1, middleX = 0, middleY = 0, width = 0, height = 0, ratio = 1, unit = 1;
 
   // What is drawn last covers the rest: by chance, so that no class is always on top.
@@ -191,7 +191,8 @@
   function written(value) {
     if (Number.isNaN(value)) return "missing";
     const size = Math.abs(value);
-    return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : String(+value.toPrecision(4));
+    if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
+    return String(size < 1e3 ? +value.toPrecision(4) : Math.round(value));
   }
 
   async function sheet(k) {
@@ -328,7 +329,11 @@
     if (event.key === "+" || event.key === "-") return closer(event.key === "+" ? 1.5 : 1 / 1.5, width / 2, height / 2);
     if (!(event.key in steps)) return;
     event.preventDefault();
-    if (current < 0) { said.textContent = show(near(width / 2, height / 2, width + height)); return; }
+    if (current < 0) {
+      const i = near(width / 2, height / 2, width + height);
+      if (i >= 0) said.textContent = show(i);
+      return;
+    }
     const [dx, dy] = steps[event.key], [x, y] = [px[current], py[current]];
     let best = -1, least = Infinity;
     for (let i = 0; i < n; i++) {
@@ -348,7 +353,6 @@
   function move(to) {
     const [fromX, fromY] = [px.slice(), py.slice()], begun = performance.now();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    layout = to;
     hide();
     const [toX, toY] = [layouts[to].subarray(0, n), layouts[to].subarray(n)];
     cancelAnimationFrame(moving);
