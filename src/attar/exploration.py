@@ -109,12 +109,14 @@ def explore(
             strict=strict,
             centre=True,
         )
-    elif labels is label_column is groups is group_column is None:
-        where, dataset = "x", from_arrays(source, kind=kind, centre=True)
-    else:
+    elif not labels is label_column is groups is group_column is None:
         raise LabelError(
             "x: labels and groups are read for a file or a folder; give one as the source, or leave them away"
         )
+    elif not side is window is stride is None:
+        raise DataError("x: a side and windows are of a file or a folder; give one as the source, or leave them away")
+    else:
+        where, dataset = "x", from_arrays(source, kind=kind, centre=True)
     _refuse(dataset, where)
     n = len(dataset)
     progress.say(f"{dataset.kind} · {n:,} samples of {' × '.join(map(str, dataset.x.shape[1:]))}")
