@@ -72,6 +72,13 @@ def test_what_cannot_be_explored_is_refused_before_anything_is_written(x, why, t
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("given", [{"side": 8}, {"window": 3}, {"stride": 2}])
+def test_what_a_file_is_cut_by_is_refused_of_an_array_and_not_ignored(tmp_path, given):
+    with pytest.raises(DataError, match="a file or a folder"):
+        attar.explore(np.eye(9), out=tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("given", [{"labels": "labels.csv"}, {"label_column": "kind"}, {"group_column": "who"}])
 def test_labels_of_an_array_are_refused_and_not_ignored(tmp_path, given):
     with pytest.raises(LabelError, match="a file or a folder"):
@@ -159,6 +166,15 @@ def test_series_tables_and_texts(tmp_path):
     done = attar.explore(texts, out=tmp_path / "texts")
     assert done.facts.words == tuple(texts)
     assert "Samples drawn from p(x)" not in titles(done.page)
+
+
+def test_of_a_sample_of_which_nothing_is_known_the_mean_is_not_known(tmp_path):
+    series = np.random.default_rng(0).standard_normal((12, 1, 16)).astype(np.float32)
+    series[3] = np.nan
+    facts = attar.explore(series, out=tmp_path / "run", seconds=0).facts
+    (mean,) = [colour.values for colour in facts.colours if colour.name == "mean"]
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(mean)), [3])
+    np.testing.assert_allclose(mean[0], series[0].mean(), rtol=1e-5)
 
 
 def test_groups_colour_the_map(tmp_path):

@@ -142,8 +142,8 @@ def _colours(dataset: Dataset, found: Survey) -> Iterable[Colour]:
             yield Colour(column.name, dataset.x[:, j], tuple(column.categories), "a column")
     elif dataset.kind != "text":
         values = dataset.x.reshape(len(dataset), -1)
-        known = np.maximum((~np.isnan(values)).sum(axis=1), 1)
-        mean = np.nansum(values, axis=1, dtype=np.float64) / known
+        with np.errstate(invalid="ignore"):  # of a sample of which nothing is known
+            mean = np.nansum(values, axis=1, dtype=np.float64) / (~np.isnan(values)).sum(axis=1)
         yield Colour("mean", mean.astype(np.float32), (), "of all values of a sample")
 
 
