@@ -30,6 +30,12 @@ def test_accuracy_is_that_on_the_test_part_or_unknown(digits, wide):
     assert "Accuracy: unknown, for there is no test part." in compression(wide)
 
 
+def test_where_each_class_counts_the_same_agreement_is_a_mean_over_them(digits):
+    same = "the same class as before compression"
+    assert f"{same}.</p>" in compression(digits)
+    assert f"{same}, in the mean over the classes.</p>" in compression(digits.model_copy(update={"balanced": True}))
+
+
 def test_no_step_one_step_and_zeros_are_drawn(digits):
     assert "nothing was compressed" in compression(digits.model_copy(update={"compression": ()}))
     assert "nothing needed" in compression(digits.model_copy(update={"compression": (_step(100, 1.0),)}))

@@ -20,6 +20,7 @@ def compression(facts: Facts) -> str:
         return '<p class="muted">The chosen candidate is shipped as it is: nothing was compressed.</p>'
     most = max(step.bytes for step in steps) or 1
     slowest = max(step.latency_ms for step in steps) or 1.0
+    mean = ", in the mean over the classes" if facts.balanced else ""
     rows = "".join(_row(step, step.bytes / most, step.latency_ms / slowest, facts.measure) for step in steps)
     return (
         f"<p>{sentence(steps)}{_checked(facts)}</p>"
@@ -30,7 +31,7 @@ def compression(facts: Facts) -> str:
         f'<span class="number" role="columnheader">Agreement</span></div>{rows}</div>'
         '<p class="key">Latency: one sample, onnxruntime, one thread. '
         f"{facts.measure.capitalize()}: {_judged(facts)}. "
-        "Agreement: share of the training samples that are given the same class as before compression.</p>"
+        f"Agreement: share of the training samples that are given the same class as before compression{mean}.</p>"
     )
 
 
