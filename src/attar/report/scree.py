@@ -65,7 +65,8 @@ def _said(spectrum: Spectrum) -> str:
 def _bars(shares: tuple[float, ...]) -> str:
     top = max(shares)
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if top / s <= 5)
-    axis = Axis(0.0, step * math.ceil(top / step - 1e-9), tuple(step * i for i in range(math.ceil(top / step) + 1)))
+    ticks = tuple(step * i for i in range(math.ceil(top / step - 1e-9) + 1))
+    axis = Axis(0.0, ticks[-1], ticks)
     wide = 100 / len(shares)
     bars = []
     for i, share in enumerate(shares):
