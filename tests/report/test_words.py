@@ -79,3 +79,9 @@ def test_numbers_that_are_not_there_are_a_dash(value):
 
 def test_prose_binds_units_and_nothing_else():
     assert words.prose("84 % of 5 boxes in 2 ms") == "84\u00a0% of 5 boxes in 2\u00a0ms"
+
+
+def test_thousands_are_parted_and_decimals_are_not():
+    assert words.prose("of 1,797, and 12,345,678.5") == "of 1\u202f797, and 12\u202f345\u202f678.5"
+    for name in ("“0,125”", "3.123,456", "1,2345"):
+        assert words.prose(name) == name

@@ -41,7 +41,9 @@ def prose(value: str) -> str:
     >>> prose("95.7 % of 1,797 in 46.8 KB")
     '95.7\xa0% of 1\u202f797 in 46.8\xa0KB'
     """
-    spaced = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "\u202f", text(value))
+    # Not what may be a decimal comma, as in the class “0,125”.
+    thousands = r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?!,?\d)"
+    spaced = re.sub(thousands, lambda found: found[0].replace(",", "\u202f"), text(value))
     return re.sub(r"(?<=\d) (?=(?:%|B|KB|MB|ms|s|min)(?!\w))", NBSP, spaced)
 
 
