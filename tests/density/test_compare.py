@@ -49,6 +49,12 @@ class TestFrechetDistance:
         q = np.linalg.qr(np.random.default_rng(0).standard_normal((4, 4)))[0]
         assert frechet_distance(x @ q, y @ q) == pytest.approx(frechet_distance(x, y))
 
+    def test_columns_that_samples_do_not_fill_change_nothing(self) -> None:
+        x, y = samples(20, 4), samples(30, 4, seed=1) + 1
+        q = np.linalg.qr(np.random.default_rng(0).standard_normal((60, 60)))[0][:4]
+        # Roots of variances that are 0 up to rounding are 1e-8, and there are many.
+        assert frechet_distance(x @ q, y @ q) == pytest.approx(frechet_distance(x, y), rel=1e-11)
+
 
 class TestTwoSampleAccuracy:
     @pytest.mark.parametrize("shift", [0.0, 1.0, 3.0])

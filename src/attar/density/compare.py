@@ -49,14 +49,12 @@ def frechet_distance(X: npt.ArrayLike, Y: npt.ArrayLike) -> float:
         25.0
     """
     x, y = _pair(X, Y)
-    covariances = [np.atleast_2d(np.cov(a, rowvar=False)) for a in (x, y)]
+    # RᵀR = Σ, without a matrix of columns by columns where samples are fewer.
+    roots = [np.linalg.qr(a - a.mean(axis=0), mode="r") / np.sqrt(len(a) - 1) for a in (x, y)]
     # Of the product of two roots, rather than of the product of the covariances, which is not symmetric.
-    roots = [
-        directions * np.sqrt(np.maximum(variances, 0)) for variances, directions in map(np.linalg.eigh, covariances)
-    ]
-    overlap = np.linalg.svd(roots[0].T @ roots[1], compute_uv=False).sum()
+    overlap = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
     shift = np.square(x.mean(axis=0) - y.mean(axis=0)).sum()
-    return max(float(shift + np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * overlap), 0.0)
+    return max(float(shift + np.square(roots[0]).sum() + np.square(roots[1]).sum() - 2 * overlap), 0.0)
 
 
 def two_sample_accuracy(
