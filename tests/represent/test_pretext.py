@@ -141,6 +141,15 @@ def test_a_network_of_ones_own_is_trained_in_place_of_attars_and_stays_as_it_was
 
 
 @pytest.mark.parametrize("make", CONTRASTS)
+def test_weights_that_wait_for_samples_are_drawn_and_trained(make):
+    network = nn.Sequential(nn.Flatten(), nn.LazyLinear(6))
+    one, other = (make(encoder=network).fit(SERIES) for _ in range(2))
+    np.testing.assert_array_equal(one.transform(SERIES), other.transform(SERIES))
+    fresh = make(encoder=network).set_params(epochs=0).fit(SERIES)
+    assert (one.transform(SERIES) != fresh.transform(SERIES)).any()
+
+
+@pytest.mark.parametrize("make", CONTRASTS)
 def test_a_network_of_ones_own_is_trained_from_its_weights(make):
     network = own().eval()
     pretext = make(encoder=network).set_params(epochs=0).fit(SERIES)
@@ -149,16 +158,42 @@ def test_a_network_of_ones_own_is_trained_from_its_weights(make):
     np.testing.assert_allclose(pretext.transform(SERIES), wanted, rtol=1e-5, atol=1e-6)
 
 
+class Also(nn.Module):
+    """A network whose output is made something else of."""
+
+    def __init__(self, made):
+        super().__init__()
+        self.network, self.made = own(), made
+
+    def forward(self, x):
+        return self.made(self, self.network(x))
+
+
+class Uncopied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+        self.scaled = 2 * self.weight
+
+
 @pytest.mark.parametrize(
     ("encoder", "complaint"),
     [
         ("resnet18", "encoder is 'resnet18'; give a torch.nn.Module"),
         (
             nn.Conv1d(2, 4, 3),
-            r"encoder makes torch.float32 \(2, 4, 28\) of samples \(2, 2, 30\); it must return floats \(n, d\)",
+            r"encoder makes torch.float32 \(2, 4, 28\) of samples \(2, 2, 30\); it must return float32 \(n, d\)",
         ),
         (nn.LSTM(30, 4), r"encoder makes tuple of samples \(2, 2, 30\)"),
-        (nn.Conv1d(3, 4, 3), r"encoder cannot take samples \(2, 2, 30\): .*channels"),
+        (nn.Conv1d(3, 4, 3), r"encoder cannot take float32 samples \(2, 2, 30\): .*channels"),
+        (own().double(), r"encoder cannot take float32 samples"),
+        (Also(lambda _, z: z.double()), r"encoder makes torch.float64 \(2, 6\)"),
+        (Also(lambda _, z: z.squeeze()), r"encoder makes torch.float32 \(6,\) of samples \(1, 2, 30\)"),
+        (Also(lambda net, z: (z, z) if net.training else z), r"encoder in training mode makes tuple of samples"),
+        (Also(lambda _, z: z.detach()), "encoder has nothing to train"),
+        (own().requires_grad_(False), "encoder has nothing to train"),
+        (Uncopied(), "encoder cannot be copied: Only Tensors created explicitly"),
+        (SimCLR(), "encoder is a SimCLR; give its module_, once it is fitted"),
     ],
 )
 def test_a_network_that_cannot_be_an_encoder_is_refused(encoder, complaint):

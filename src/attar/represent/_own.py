@@ -8,34 +8,57 @@ import torch
 from torch import Tensor, nn
 
 from attar.errors import DataError, first_line
-from attar.training.modes import usual_defaults
+from attar.training.modes import seeded, usual_defaults
 
 
 @usual_defaults()
-def own(name: str, network: object, x: Tensor) -> tuple[nn.Module, int]:
-    """A copy of a network in evaluation mode on the processor, and how many numbers it makes of a sample.
+def own(name: str, network: object, x: Tensor, *, trained: bool = False) -> tuple[nn.Module, Tensor]:
+    """A copy of a network in evaluation mode on the processor, and what it makes of samples.
 
     Arguments:
         name: of the argument that it was given as.
         network: from samples like `x` to `(n, d)`; it stays as it is.
-        x: at least one sample.
+        x: at least one sample, of float32.
+        trained: whether the copy is to be trained.
 
     Raises:
-        DataError: it is no module, cannot take the samples, or makes something else of them.
+        DataError: it is no module, cannot be copied, cannot take the samples, makes something else of them, or there is
+            nothing in it to train.
     """
     if not isinstance(network, nn.Module):
+        if hasattr(type(network), "module_"):
+            raise DataError(f"{name} is a {type(network).__name__}; give its module_, once it is fitted")
         raise DataError(f"{name} is {network!r:.60}; give a torch.nn.Module")
-    copied, shape = deepcopy(network).cpu().eval(), tuple(x.shape)
     try:
-        with torch.no_grad():
-            z = copied(x)
+        copied = deepcopy(network).cpu().eval()
     except Exception as error:  # whatever a network of others raises
-        raise DataError(f"{name} cannot take samples {shape}: {first_line(error)}") from None
-    if not isinstance(z, Tensor) or z.ndim != 2 or len(z) != len(x) or not z.is_floating_point():
+        raise DataError(f"{name} cannot be copied: {first_line(error)}") from None
+    with seeded(0), torch.no_grad():
+        z = _made(name, copied, x)
+        _made(name, copied, x[:1])  # where a squeeze() would drop the axis of the samples
+    if not torch.isfinite(z).all():
+        mend = "with missing values; let it begin with torch.nan_to_num" if x.isnan().any() else f"{tuple(x.shape)}"
+        raise DataError(f"{name} makes NaN or infinite numbers of samples {mend}")
+    if trained:
+        with seeded(0):
+            learns = _made(f"{name} in training mode", deepcopy(copied).train(), x).requires_grad
+        if not learns:
+            raise DataError(
+                f"{name} has nothing to train: its parameters have no requires_grad, or it turns gradients off"
+            )
+    return copied, z
+
+
+def _made(name: str, network: nn.Module, x: Tensor) -> Tensor:
+    """What a network makes of samples, held to be vectors."""
+    shape = tuple(x.shape)
+    try:
+        z = network(x)
+    except Exception as error:  # whatever a network of others raises
+        raise DataError(f"{name} cannot take float32 samples {shape}: {first_line(error)}") from None
+    if not isinstance(z, Tensor) or z.ndim != 2 or len(z) != len(x) or z.dtype != torch.float32:
         made = f"{z.dtype} {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
         raise DataError(
-            f"{name} makes {made} of samples {shape}; it must return floats (n, d): pool and flatten its output"
+            f"{name} makes {made} of samples {shape}; it must return float32 (n, d): pool and flatten its output"
         )
-    if not torch.isfinite(z).all():
-        raise DataError(f"{name} makes NaN or infinite numbers of samples, some of which may have missing values")
-    return copied, z.shape[1]
+    return z

@@ -6,7 +6,6 @@ import math
 import warnings
 import zlib
 from abc import abstractmethod
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -62,6 +61,8 @@ class Pretext(Representation):
     n_samples_: int
     collapsed_: str
 
+    # The copy that is trained of the network that was given.
+    _own: nn.Module
     # Settings that are whole numbers from 1.
     _counts: ClassVar[tuple[str, ...]] = ("dim", "width")
     # Samples that a batch needs: two where they are compared with each other.
@@ -79,7 +80,7 @@ class Pretext(Representation):
 
     def _encoder(self, kind: Kind) -> nn.Module:
         """The encoder among the networks: with fresh weights, or a copy of the one that was given."""
-        return kind.encoder(self.dim, self.width) if self.encoder is None else deepcopy(self.encoder).cpu()
+        return kind.encoder(self.dim, self.width) if self.encoder is None else self._own
 
     @property
     @usual_defaults()
@@ -146,7 +147,8 @@ class Pretext(Representation):
         preprocess = kind.preprocess()
         self.dim_ = self.dim
         if self.encoder is not None:
-            self.dim_ = own("encoder", self.encoder, preprocess(torch.tensor(X[:2])))[1]
+            self._own, z = own("encoder", self.encoder, preprocess(torch.tensor(X[:2])), trained=self.epochs > 0)
+            self.dim_ = z.shape[1]
         with seeded(seed):
             networks = self._networks(kind)
         probe = preprocess(torch.tensor(X[:: -(-len(X) // PROBED)]))
