@@ -298,6 +298,33 @@ def test_a_network_of_others_is_one_of_the_candidates_and_ships_as_a_file(tmp_pa
     with pytest.raises(RunError, match="belongs to another command"):
         learner.set_params(backbone=other).fit(X, y)
     assert network[1].weight.requires_grad
+    said = f"Learner(backbone=Sequential(…), pretexts=(), run={learner.run!r}, time=1)"
+    assert " ".join(fitted.facts_.command.split()) == said
+    assert fitted.facts_.settings["backbone"].startswith("Sequential ")
+
+
+class _Scaled(nn.Module):
+    def __init__(self, scale) -> None:
+        super().__init__()
+        self.scale, self.layer = scale, nn.Linear(2, 2).bfloat16()
+
+    def forward(self, x):
+        return x.flatten(1) * self.scale
+
+
+def test_a_run_goes_on_with_the_network_that_began_it_alone(tmp_path, monkeypatch) -> None:
+    def run_job(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attar.job.run_job", run_job)
+    network = _Scaled(1.0)
+    learner = Learner(backbone=network, time=1, pretexts=(), run=tmp_path / "run")
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            learner.fit(*rhythms())
+    network.scale = 2.0  # neither a weight nor a part of it
+    with pytest.raises(RunError, match=r"backbone was '_Scaled .*', is '_Scaled "):
+        learner.fit(*rhythms())
 
 
 class _NoOnnx(nn.Module):
@@ -315,8 +342,8 @@ def test_a_network_without_an_onnx_form_is_left_out_and_said_to_be() -> None:
     ("backbone", "complaint"),
     [
         (3, "backbone is 3; give a torch.nn.Module"),
-        (nn.Identity(), r"backbone makes torch.float32 \(2, .*\) of samples .*; it must return floats \(n, d\)"),
-        (nn.Linear(2, 2), r"backbone cannot take samples \(2, "),
+        (nn.Identity(), r"backbone makes torch.float32 \(2, .*\) of samples .*; it must return float32 \(n, d\)"),
+        (nn.Linear(2, 2), r"backbone cannot take float32 samples \(2, "),
     ],
 )
 def test_what_cannot_be_a_backbone_is_refused_before_anything_is_written(backbone, complaint, tmp_path) -> None:
@@ -330,7 +357,7 @@ def test_a_backbone_whose_answer_to_what_is_missing_is_nan_is_refused() -> None:
     X = X.copy()
     X[3, :, -2:] = np.nan
     network = nn.Sequential(nn.Flatten(), nn.Linear(X[0].size, 6))
-    with pytest.raises(DataError, match="backbone makes NaN or infinite numbers of samples"):
+    with pytest.raises(DataError, match=r"NaN .* of samples with missing .* begin with torch.nan_to_num"):
         Learner(backbone=network).fit(X, y)
 
 

@@ -146,7 +146,7 @@ def findings(
         seconds=run.earlier + time.perf_counter() - started,
         settings={
             key: ", ".join(value) if isinstance(value, list | tuple) else value
-            for key, value in (run.asked["settings"] | job.plan.model_dump()).items()
+            for key, value in (run.asked["settings"] | job.plan.model_dump(exclude_none=True)).items()
         },
         versions=run.versions,
         command=command,

@@ -16,7 +16,7 @@ import numpy as np
 from attar import kinds
 from attar._fingerprint import fingerprint
 from attar.compress.budget import Budget, milliseconds, readable
-from attar.data.dataset import UNLABELLED, Dataset
+from attar.data.dataset import UNLABELLED, Dataset, Floats
 from attar.data.nodes import Nodes
 from attar.data.split import affordable
 from attar.errors import BudgetError, DataError, inflected
@@ -105,22 +105,16 @@ def fit_dataset(
         take_next: where the folder belongs to another command, take one of a similar name.
     """
     began = time.perf_counter()
-    backbone = _refuse_unsuited(dataset, options, backbone)
+    backbone, answers = _refuse_unsuited(dataset, options, backbone)
     progress.say(summary(dataset))
     for note in dataset.notes:
         progress.say(f"note        {note}")
-    asked = {
-        "source": source,
-        "settings": {
-            key: str(value) if isinstance(value, Path) else value
-            for key, value in asdict(options).items()
-            if key != "out"
-        },
-        "data": fingerprint_of(dataset),
+    settings = {
+        key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items() if key != "out"
     }
     if backbone is not None:
-        weights = [value.numpy() for value in backbone.state_dict().values()]
-        asked["backbone"] = fingerprint(np.frombuffer(str(backbone).encode(), dtype=np.uint8), *weights)
+        settings["backbone"] = f"{type(backbone).__name__} {_fingerprint_of_module(backbone, answers)}"
+    asked = {"source": source, "settings": settings, "data": fingerprint_of(dataset)}
     folder = free_folder(folder, asked) if take_next else folder
     # A run that has begun has been found to fit.
     if not (folder / FILE).exists():
@@ -210,6 +204,16 @@ def fingerprint_of(dataset: Dataset) -> str:
     )
 
 
+def _fingerprint_of_module(module: nn.Module, answers: Floats) -> str:
+    """A hash of its parts and weights, and of its answers, which hang on its code and its own settings too."""
+    import torch
+
+    weights = [value for value in module.state_dict().values() if isinstance(value, torch.Tensor)]
+    # As bytes: numpy has no bfloat16.
+    raw = [value.reshape(-1).view(torch.uint8).numpy() for value in weights]
+    return fingerprint(np.frombuffer(str(module).encode(), dtype=np.uint8), answers, *raw)
+
+
 def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
     """Find out before any work whether the smallest model fits."""
     if budget == Budget():
@@ -226,8 +230,9 @@ def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
         )
 
 
-def _refuse_unsuited(dataset: Dataset, options: Options, backbone: nn.Module | None) -> nn.Module | None:
-    """Find out before any work whether what is asked for suits the samples; a copy of the backbone."""
+def _refuse_unsuited(dataset: Dataset, options: Options, backbone: nn.Module | None) -> tuple[nn.Module | None, Floats]:
+    """Find out before any work whether what is asked for suits the samples; a copy of the backbone, and its answers."""
+    answers: Floats = np.empty(0, dtype=np.float32)
     if backbone is not None:
         import torch
 
@@ -236,7 +241,9 @@ def _refuse_unsuited(dataset: Dataset, options: Options, backbone: nn.Module | N
         if options.backbone_epochs:
             raise DataError("a backbone that is a module stays as it is; fit it before, as SimCLR(encoder=…) does")
         gaps = np.isnan(dataset.x).reshape(len(dataset), -1).sum(axis=1)
-        backbone, _ = own("backbone", backbone, torch.tensor(dataset.x[[gaps.argmin(), gaps.argmax()]]))
+        with on_threads(1):  # so that answers do not hang on how many there are
+            backbone, z = own("backbone", backbone, torch.tensor(dataset.x[[gaps.argmin(), gaps.argmax()]]))
+        answers = z.numpy()
     if options.backbone is not None:
         from attar.represent.pretrained import refuse_unsuited
 
@@ -253,7 +260,7 @@ def _refuse_unsuited(dataset: Dataset, options: Options, backbone: nn.Module | N
             raise DataError(
                 f"pretext {name!r} is not one for samples of kind {dataset.kind}; choose from {', '.join(possible)}"
             )
-    return backbone
+    return backbone, answers
 
 
 def _plan(dataset: Dataset, options: Options, began: float, progress: Progress) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -128,6 +129,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(self.pretexts, str):
             raise DataError(f"pretexts must be a tuple of names; give {_tuple_of(self.pretexts)}")
         named = self.backbone if isinstance(self.backbone, str) else None
+        module = None if isinstance(self.backbone, str) else self.backbone
         options = Options(
             seed=seed,
             seconds=seconds,
@@ -158,8 +160,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 progress,
                 folder=folder,
                 source="Python arrays",
-                command=repr(self),
-                backbone=None if isinstance(self.backbone, str) else self.backbone,
+                # All layers of a network would leave no room for the other settings.
+                command=repr(self if module is None else copy(self).set_params(backbone=_Brief(module))),
+                backbone=module,
             )
             self.model_: Model = load(outcome.model)
         self.facts_: Facts = outcome.facts
@@ -273,6 +276,16 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True
         return tags
+
+
+class _Brief:
+    """What stands for an object where all of it would be too long."""
+
+    def __init__(self, one: object) -> None:
+        self.one = one
+
+    def __repr__(self) -> str:
+        return f"{type(self.one).__name__}(…)"
 
 
 def _tuple_of(name: str) -> str:
