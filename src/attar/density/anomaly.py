@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -194,9 +195,16 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             X: samples as in `fit`.
 
         Returns:
-            −1 for anomalies, 1 for others `(n,)`.
+            −1 for anomalies, 1 for others `(n,)`; with a `UserWarning` where `alpha` is too small for any to be found.
         """
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        anomalous = self.decision_function(X) < 0
+        if self.offset_ == -np.inf:
+            warnings.warn(
+                f"nothing is an anomaly at alpha={self.alpha:g}: of {self.n_calibration_} samples learnt from, no "
+                f"p-value is below {1 / (self.n_calibration_ + 1):.2g}; raise alpha, give contamination or more samples",
+                stacklevel=2,
+            )
+        return np.where(anomalous, -1, 1)
 
     def p_values(self, X: Any) -> AnyFloats:
         """How probable it is that a sample from the distribution of those in `fit` is at least as odd.
