@@ -10,7 +10,12 @@ def test_each_candidate_has_a_line_in_the_order_given_with_its_columns_below_eac
         assert line[:place].rstrip() == row.name
         assert line[place:].startswith("–" if row.accuracy is None else f"{100 * row.accuracy:.1f}")
     (chosen,) = [row.name for row in digits.leaderboard if row.chosen]
-    assert [line[:place].rstrip() for line in lines if line.endswith("chosen")] == [chosen]
+    assert [line[:place].rstrip() for line in lines if "chosen" in line[place:]] == [chosen]
+
+
+def test_a_baseline_that_was_chosen_is_said_to_be_both(digits):
+    row = digits.leaderboard[0].model_copy(update={"chosen": True, "baseline": True})
+    assert repr(Ranking([row])).endswith("chosen, baseline")
 
 
 def test_it_is_a_tuple_of_rows_still(digits):

@@ -18,10 +18,11 @@ class Ranking(tuple[Row, ...]):
 
     def __repr__(self) -> str:
         head = ("candidate", "accuracy", "90 % interval", "size", "latency", "")
-        lines = [head, *((*_cells(row), "chosen" if row.chosen else "baseline" * row.baseline) for row in self)]
+        lines = [head, *map(_cells, self)]
         widths = [max(map(len, column)) for column in zip(*lines)]
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    return row.name, percent(row.accuracy), interval(row.interval), size(row.bytes), milliseconds(row.latency_ms)
+    marks = ", ".join(["chosen"] * row.chosen + ["baseline"] * row.baseline)
+    return row.name, percent(row.accuracy), interval(row.interval), size(row.bytes), milliseconds(row.latency_ms), marks
