@@ -111,7 +111,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
     ahead = Ahead(classes=job.counted, together=job.together)
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
-        for note in result.facts["left_out"]:
+        for note in _together(result.facts["left_out"]):
             # A network that starts from the same representation has the same reason.
             if note not in notes:
                 notes.append(note)
@@ -137,6 +137,17 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
             ahead.pass_by(candidate.name, correctness(candidate.held_out, job.codes))
             yield candidate
     notes += without_time
+
+
+def _together(left_out: list[str]) -> list[str]:
+    """One sentence on all candidates of a stage that are left out for the same reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, _, reason in (note.partition(" is left out: ") for note in left_out):
+        reasons.setdefault(reason, []).append(name)
+    return [
+        f"{', '.join(names)} {inflected(len(names), 'is', 'are')} left out: {reason}"
+        for reason, names in reasons.items()
+    ]
 
 
 def learning(job: Job, run: Run, candidate: Candidate) -> tuple[LearningPoint, ...]:

@@ -34,8 +34,8 @@ class CCASSG(Pretext):
         dim: length of the representation.
         width: of the encoder.
         encoder: a network of your own, of which a copy is trained from the weights that it has: from normalised
-            images `(n, channels, h, w)`, series `(n, channels, steps)` or rows `(n, columns)`, with one more for each that
-            has gaps, to float32 `(n, d)`. `dim` and `width` have no say then. None: one that suits the kind.
+            images `(n, channels, h, w)`, series `(n, channels, steps)` or rows `(n, columns)`, with one more for each
+            that has gaps, to float32 `(n, d)`. `dim` and `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2; many more than `dim`, for fewer cannot be uncorrelated.
         decorrelation: λ, what a correlation counts beside a disagreement.

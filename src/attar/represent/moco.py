@@ -38,8 +38,8 @@ class MoCo(Pretext):
         dim: length of the representation h = f_θ(x).
         width: channels of the encoder's first layer.
         encoder: a network of your own, of which a copy is trained from the weights that it has: from normalised
-            images `(n, channels, h, w)`, series `(n, channels, steps)` or rows `(n, columns)`, with one more for each that
-            has gaps, to float32 `(n, d)`. `dim` and `width` have no say then. None: one that suits the kind.
+            images `(n, channels, h, w)`, series `(n, channels, steps)` or rows `(n, columns)`, with one more for each
+            that has gaps, to float32 `(n, d)`. `dim` and `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2.
         queue: longest queue of negatives.
