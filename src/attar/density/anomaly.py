@@ -201,7 +201,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         if self.offset_ == -np.inf:
             warnings.warn(
                 f"nothing is an anomaly at alpha={self.alpha:g}: of {self.n_calibration_} samples learnt from, no "
-                f"p-value is below {1 / (self.n_calibration_ + 1):.2g}; raise alpha, give contamination or more samples",
+                f"p-value is below {1 / (self.n_calibration_ + 1):.2g}; raise alpha or give contamination",
                 stacklevel=2,
             )
         return np.where(anomalous, -1, 1)
