@@ -42,6 +42,39 @@ def test_every_mode_becomes_grey_or_colour():
     assert np.array_equal(decode(encode(Image.fromarray(real), "TIFF")), real)
 
 
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_a_shape_on_transparent_ground_of_its_own_colour_is_seen_on_white(mode):
+    alpha = np.zeros((6, 8), dtype=np.uint8)
+    alpha[2:4], alpha[4] = 255, 51
+    black = Image.new(mode[:-1], (8, 6))
+    black.putalpha(Image.fromarray(alpha))
+    x, _, notes = read_images([encode(black), encode(black.convert(mode[:-1]))], ["a", "b"], strict=True)
+    assert np.array_equal(x[0] if mode == "LA" else x[0, :, :, 0], 255 - alpha)
+    assert not x[1].any()
+    assert notes == ["1 of 2 images is transparent in places: laid over white"]
+
+
+def test_a_colour_that_stands_for_transparent_is_white():
+    for image, clear in (
+        (Image.fromarray(grey), int(grey[0, 0])),
+        (Image.fromarray(colour), tuple(colour[0, 0].tolist())),
+        (Image.fromarray(colour).quantize(16), 3),
+    ):
+        x = decode(encode(image, transparency=clear))
+        same = np.array(image) == clear if image.mode == "P" else (np.array(image) == clear).reshape(6, 8, -1).all(2)
+        assert (x[same] == 255).all()
+        assert np.array_equal(x[~same], np.array(image.convert("RGB") if image.mode == "P" else image)[~same])
+
+
+def test_what_is_as_transparent_everywhere_stays_as_it_is():
+    for alpha in (0, 128, 255):
+        whole = Image.fromarray(colour)
+        whole.putalpha(alpha)
+        x, _, notes = read_images([encode(whole)], ["a"], strict=True)
+        assert np.array_equal(x[0], colour)
+        assert not notes
+
+
 @pytest.mark.parametrize("form", ["PNG", "BMP", "GIF", "TIFF", "PPM", "WEBP"])
 def test_formats(form):
     options = {"lossless": True} if form == "WEBP" else {}
@@ -135,7 +168,9 @@ def test_large_images_are_shrunk_in_proportion_while_they_are_read(monkeypatch):
     assert np.array_equal(alone[0], x[2])
 
     decoded = []
-    monkeypatch.setattr("attar.data.images._array", lambda image: decoded.append(image.size) or np.array(image))
+    monkeypatch.setattr(
+        "attar.data.images._array", lambda image: decoded.append(image.size) or (np.array(image), False)
+    )
     read_images(contents, list("abc"), strict=True, side=60)
     assert decoded == [(100, 150), (100, 150), (80, 150)]
 

@@ -67,7 +67,8 @@ def read_images(
     """Decode images, and bring each to the size and the colours of all: they are never all held as large as they are.
 
     Arguments:
-        sources: paths or contents. An image that a camera took lying on its side is turned upright.
+        sources: paths or contents. An image that a camera took lying on its side is turned upright, and one that is
+            transparent in places lies on white.
         names: of each, for messages.
         strict: refuse an unreadable image, by its path where it has one, rather than skip it.
         shape: to bring them to, `(h, w)` or `(h, w, c)`; where None the median height and width, and colour if any
@@ -90,7 +91,7 @@ def read_images(
     fractions: list[str] = []
     deep, wide = _Range(), _Range()
     first_error = ""
-    other = several = 0
+    other = several = clear = 0
     with warnings.catch_warnings():
         # Of what Pillow warns, only an image of more than 90 million pixels, a mistake or an attack, is not to be had.
         warnings.simplefilter("ignore")
@@ -99,7 +100,7 @@ def read_images(
         size = shrunk_size(median, side)
         for i, source in enumerate(sources):
             try:
-                image, own, pages = _decoded(source, size)
+                image, own, pages, laid = _decoded(source, size)
             except MissingExtraError:
                 raise
             except Exception as error:  # Pillow's plugins raise whatever a corrupt file leads them to
@@ -113,6 +114,7 @@ def read_images(
             if image.dtype.kind == "f" and pages:
                 fractions.append(names[i])
             several += pages > 1
+            clear += laid
             if image.dtype == np.uint16:
                 # In the units of 8 bits, so that a file is the same whichever lie beside it.
                 image = image.astype(np.float32) / _DEPTHS
@@ -147,6 +149,9 @@ def read_images(
     if several:
         have = inflected(several, "has", "have")
         notes.append(f"{several} of {len(images)} images {have} several pages: the first is taken")
+    if clear:
+        are = inflected(clear, "is", "are")
+        notes.append(f"{clear} of {len(images)} images {are} transparent in places: laid over white")
     if deep.names:
         have = inflected(len(deep.names), "has", "have")
         notes.append(
@@ -213,8 +218,9 @@ def _median_size(sources: Sequence[str | bytes]) -> tuple[int, int]:
     return (int(np.median([h for h, _ in sizes])), int(np.median([w for _, w in sizes]))) if sizes else (1, 1)
 
 
-def _decoded(source: str | bytes, size: tuple[int, ...]) -> tuple[Array, tuple[int, int], int]:
-    """Pixels, of a large JPEG fewer than it has but enough for the size that is asked for; its size, and its pages.
+def _decoded(source: str | bytes, size: tuple[int, ...]) -> tuple[Array, tuple[int, int], int, bool]:
+    """Pixels, of a large JPEG fewer than it has but enough for the size that is asked for; its size, its pages, and
+    whether it was laid over white.
 
     An image of DICOM has none, and shades of grey from 0 to 255.
     """
@@ -223,15 +229,15 @@ def _decoded(source: str | bytes, size: tuple[int, ...]) -> tuple[Array, tuple[i
     content = _content(source)
     if dicom.is_dicom(content):
         shown = dicom.pixels(content)
-        return shown, (shown.shape[0], shown.shape[1]), 0
+        return shown, (shown.shape[0], shown.shape[1]), 0, False
     with Image.open(io.BytesIO(content)) as image:
         own = _upright_size(image)
         # Decoded at a half, a quarter or an eighth, a photograph takes a fraction of the time.
         across, down = size if own == image.size else size[::-1]
         image.draft(None, (_SPARE * across, _SPARE * down))
         pages = int(getattr(image, "n_frames", 1))
-        pixels = _array(image if _orientation(image) == 1 else ImageOps.exif_transpose(image))
-        return _unsigned(pixels, image), own, pages
+        pixels, laid = _array(image if _orientation(image) == 1 else ImageOps.exif_transpose(image))
+        return _unsigned(pixels, image), own, pages, laid
 
 
 def _unsigned(pixels: Array, image: PillowImage.Image) -> Array:
@@ -268,17 +274,28 @@ def _content(source: str | bytes) -> bytes:
         return file.readall()
 
 
-def _array(image: PillowImage.Image) -> Array:
+def _array(image: PillowImage.Image) -> tuple[Array, bool]:
+    """Pixels, and whether they were laid over white, for what is transparent has a colour that nobody sees."""
+    from PIL import Image
+
     mode = image.mode
-    if mode in ("L", "RGB", "I", "F") or mode.startswith("I;"):
+    clear = mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+    if mode[0] in "IF" or (mode in ("L", "RGB") and not clear):
         values = np.array(image)
         # Of I;16B, as ImageJ writes TIFF, numbers have their greater byte first, and are of another type to numpy.
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
-    if mode in ("1", "LA", "La"):
-        return np.array(image.convert("L"))
-    if mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return np.array(image.convert("RGB"))
+        return values.astype(values.dtype.newbyteorder("="), copy=False), False
+    plain = "L" if mode in ("1", "L", "LA", "La") else "RGB"
+    if not clear:
+        return np.array(image.convert(plain)), False
+    both = image.convert(f"{plain}A")
+    alpha = both.getchannel("A")
+    least, most = alpha.getextrema()
+    shown, laid = both.convert(plain), least != most
+    if laid:
+        # As browsers show it. Without a clear and a solid part there is no shape to be seen.
+        shape, shown = shown, Image.new(plain, both.size, "white")
+        shown.paste(shape, mask=alpha)
+    return np.array(shown), laid
 
 
 def stack(images: Sequence[Array], shape: tuple[int, ...] | None = None) -> tuple[Array, list[str]]:
