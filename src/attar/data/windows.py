@@ -184,14 +184,18 @@ def _following(
 ) -> tuple[Ints, Ints, Ints]:
     """Some of the windows, one that follows each, and 1 to `most` steps later."""
     values, owners = beginnings
-    pairs: list[tuple[int, int, int]] = []
+    pairs = [np.empty((3, 0), dtype=np.int64)]
     for part, hashed in _hashed(x, rows):
         row, step = np.nonzero(np.isin(hashed[:, 1 : most + 1], values))
-        after = owners[np.searchsorted(values, hashed[row, step + 1])]
-        for i, j, s in zip(part[row].tolist(), after.tolist(), (step + 1).tolist()):
-            if i != j and np.array_equal(x[i, :, s:], x[j, :, :-s]):
-                pairs.append((i, j, s))
-    before, later, shift = np.array(pairs, dtype=np.int64).reshape(-1, 3).T
+        before, later, shift = found = np.stack(
+            [part[row], owners[np.searchsorted(values, hashed[row, step + 1])], step + 1]
+        )
+        alike = before != later
+        for s in np.unique(shift):
+            at = np.flatnonzero(alike & (shift == s))
+            alike[at] = (x[before[at], :, s:] == x[later[at], :, :-s]).all(axis=(1, 2))
+        pairs.append(found[:, alike])
+    before, later, shift = np.concatenate(pairs, axis=1)
     return before, later, shift
 
 
