@@ -23,7 +23,10 @@ from attar.errors import LabelError
         (np.array(["cat", np.nan]), [0, -1], ("cat",)),
         (["b", None, "", " a ", float("nan"), pd.NA, pd.NaT], [1, -1, -1, 0, -1, -1, -1], ("a", "b")),
         (["1.0", "2", "-1.0"], [0, 1, -1], ("1", "2")),
-        (["1.0", "1.5"], [0, 1], ("1.0", "1.5")),
+        (["1.0", "1.5"], [0, 1], ("1", "1.5")),
+        (np.array([1.0, 1.5]), [0, 1], ("1", "1.5")),
+        (["1.0", "1e-3", "-1.0"], [1, 0, -1], ("1e-3", "1")),
+        (["1.0", "inf"], [0, 1], ("1.0", "inf")),
         (["1.0", "cat"], [0, 1], ("1.0", "cat")),
         (["01", "1"], [0, 1], ("01", "1")),
         (np.array([[1], [0]]), [1, 0], ("0", "1")),
@@ -83,7 +86,8 @@ def test_labels_that_may_be_meant_for_a_class_are_said():
     assert words_for_none([-1, 0, None, 1, -1.0]) == [
         "2 labels are '-1': taken as unlabelled; if it is a class, call it otherwise"
     ]
-    assert words_for_none(["-1.0", "0.5"]) == words_for_none(["", None, "1"]) == []
+    assert words_for_none(["-1.0", "cat"]) == words_for_none(["", None, "1"]) == []
+    assert words_for_none(["-1.0", "0.5"]) == words_for_none([-1.0, 0.5]) != []
     assert [note.split(":")[0] for note in words_for_none(["NA", "", "-1.0", "NA"], ("", "NA"))] == [
         "2 labels are 'NA'",
         "1 label is '-1'",

@@ -5,6 +5,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -32,6 +33,25 @@ def test_a_folder_with_a_labels_file_inside(tmp_path):
     labels.write_text("a.png,cat\n")
     with pytest.raises(LabelError, match="1 of 1 ids names no sample"):
         read(str(tmp_path / "p"), labels=labels)
+
+
+def test_classes_that_only_the_test_part_has_are_told_of_a_labels_file_too(tmp_path):
+    pictures(tmp_path / "p" / "train")
+    pictures(tmp_path / "p" / "test", n=2)
+    labels = tmp_path / "labels.csv"
+    rows = [f"train/{i},{'cat' if i < 3 else 'dog'}" for i in range(6)] + ["test/0,cat", "test/1,cow"]
+    labels.write_text("\n".join(["id,label", *rows]))
+    dataset = read(str(tmp_path / "p"), labels=labels)
+    assert dataset.test is not None
+    assert "classes that only the test part has, and no model can learn: 'cow'" in dataset.notes
+
+
+def test_fractional_labels_are_called_alike_in_every_form_of_table(tmp_path):
+    table = pd.DataFrame({"a": rng.normal(size=6), "label": [0.5, 1.0, 2.0] * 2})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    found = [read(str(tmp_path / name)).classes for name in ("t.csv", "t.parquet")]
+    assert found == [("0.5", "1", "2")] * 2
 
 
 def test_ids_with_a_sign_of_addresses_are_matched_as_they_are(tmp_path):

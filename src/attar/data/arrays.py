@@ -369,7 +369,8 @@ def _is_of_pixels(x: Array) -> bool:
 def with_labels(dataset: Dataset, labels: RawLabels, where: str) -> Dataset:
     """Replace the labels of a dataset."""
     y, classes = encode_labels(labels, where=where)
-    return replace(dataset, y=y, classes=classes)
+    found = [] if dataset.test is None else _only_in_test(y, classes, dataset.test)
+    return replace(dataset, y=y, classes=classes, notes=(*dataset.notes, *found))
 
 
 def with_groups(dataset: Dataset, groups: RawLabels, where: str, *, judged: bool = True) -> Dataset:

@@ -27,12 +27,13 @@ def encode_labels(labels: RawLabels, *, exact: bool = False, where: str = "y") -
     """Turn labels into class codes.
 
     Arguments:
-        labels: one per sample `(n,)`: integers, whole floats, texts or booleans. -1, None, NaN and "" mean unlabelled.
+        labels: one per sample `(n,)`: integers, floats, texts or booleans. -1, None, NaN and "" mean unlabelled.
         exact: take every text as the name of a class, even "-1" and "nan".
         where: the file or argument that an error names.
 
     Returns:
-        Codes `(n,)`, -1 where unlabelled, and the classes: sorted, by value where all are numbers.
+        Codes `(n,)`, -1 where unlabelled, and the classes: sorted, by value where all are numbers. Where they are,
+        those that are whole are called so from every source: 2, also where it is written 2.0.
 
     Raises:
         LabelError: the labels are not one-dimensional, or are continuous.
@@ -123,15 +124,16 @@ def as_text(value: object) -> str:
 
 
 def whole(names: Sequence[str | None]) -> list[str | None]:
-    """Write "1.0" as "1" where all names are whole numbers, as many programs write integers so beside gaps.
+    """Write "1.0" as "1" where all names are numbers: as integers beside gaps are often written, and as floats are.
 
-    >>> whole(["1.0", None, "2"]), whole(["1.0", "1.5"])
-    (['1', None, '2'], ['1.0', '1.5'])
+    >>> whole(["1.0", None, "2"]), whole(["1.0", "1.5"]), whole(["1.0", "v1.5"])
+    (['1', None, '2'], ['1', '1.5'], ['1.0', 'v1.5'])
     """
-    short = {name: _WHOLE.fullmatch(name) for name in names if name is not None}
-    if not all(short.values()):
-        return list(names)
-    return [None if name is None or (match := short[name]) is None else match[1] for name in names]
+    short = {name: match[1] if (match := _WHOLE.fullmatch(name)) else name for name in {*names} if name is not None}
+    with suppress(ValueError):
+        if all(math.isfinite(float(name)) for name in short):
+            return [None if name is None else short[name] for name in names]
+    return list(names)
 
 
 def words_for_none(labels: Iterable[object], words: Collection[str] = ("",)) -> list[str]:
