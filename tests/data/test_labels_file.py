@@ -103,11 +103,18 @@ def test_of_two_columns_of_groups_the_finer_counts_and_both_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["a", "x/a.png", "x/y/a.tar.gz", "x.d/.hidden", "a.", "..", "a..b", "", "1.5", "a b/c.d e"]
+    "name", ["a", "x/a.png", "x/y/a.tar.gz", "x.d/.hidden", "a.", "..", "a..b", "", "1.5.png", "v1.5", "a b/c.d e"]
 )
 def test_a_file_is_called_as_pathlib_has_it(name):
     path = PurePosixPath(name)
     assert called(name) == ((name, path.name, str(path.with_suffix("")), path.stem) if path.name else (name,) * 4)
+
+
+def test_a_number_is_no_file_whose_fraction_is_an_extension():
+    for ids in (["1.5", "2"], ["-1.5", "2"], ["x/1.5", "2"]):
+        with pytest.raises(LabelError, match="1 of 2 ids names no sample"):
+            match_labels({ids[0].split(".")[0]: "a", "2": "b"}, ids, Path("labels.csv"))
+    assert match_labels({"1.5": "a"}, ["x/1.5.png"], Path("labels.csv")) == ["a"]
 
 
 def test_lost_zeros_of_ids_are_told():

@@ -263,11 +263,12 @@ def _without_the_folder_in_front(keys: Sequence[str], ids: Sequence[str]) -> dic
 
 
 def called(name: str) -> tuple[str, str, str, str]:
-    """A file by its name, and without its folder, its extension and both."""
+    """A file by its name, and without its folder, its extension and both; a number such as 1.5 has none."""
     # Not by pathlib, which takes a minute for a hundred thousand names.
     folder, slash, base = name.rpartition("/")
     dot = base.rfind(".")
-    stem = base[:dot] if 0 < dot < len(base) - 1 else base
+    number = base[dot + 1 :].isdecimal() and base[:dot].lstrip("+-").isdecimal()
+    stem = base[:dot] if 0 < dot < len(base) - 1 and not number else base
     return (name, base, folder + slash + stem, stem) if base else (name,) * 4
 
 
