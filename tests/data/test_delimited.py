@@ -82,6 +82,21 @@ def test_first_lines_that_are_names_and_those_that_are_samples(tmp_path, text, n
     assert tuple(table.column_names) == found.names
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_rows_of_delimiters_alone_at_the_end_are_no_samples(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    rows = 'a;b;größe\r\n1,5;x;"y"\r\n;;\r\n1,350;NA;z\r\n?;NA;\r\n;;\r\n\r\n"";;\r\n;;\r\n'
+    path.write_bytes(rows.encode(encoding))
+    table, notes = read_delimited(path)
+    assert table.column("größe").to_pylist() == ["y", None, "z", None]
+    assert "t.csv: 3 rows without a value at its end are left out" in notes
+    path.write_bytes("a;b\n1;\n;NA\n".encode(encoding))
+    assert read_delimited(path)[0].num_rows == 2
+    path.write_bytes("a;b\n;\n;\n".encode(encoding))
+    with pytest.raises(DataError, match="a header line and no row"):
+        read_delimited(path)
+
+
 def test_columns_aligned_by_blanks_in_another_encoding(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes("größe   n\n1.5   10\n10    2\n".encode("utf-16"))

@@ -201,3 +201,9 @@ def test_rates_and_orientation_are_said(tmp_path):
     assert raw.x[1].shape[1] == raw.x[0].shape[1] // 2
     np.save(tmp_path / "c.npy", np.zeros((128, 9)))
     assert "128 channels of 9 steps" in read_recordings([tmp_path / "c.npy"], strict=True)[0].notes[0]
+
+
+def test_lines_of_delimiters_alone_are_no_steps(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("u;v\n1;2,5\n3;4,5\n;\n;\n")
+    np.testing.assert_array_equal(read_recording(path).x, [[1, 3], [2.5, 4.5]])

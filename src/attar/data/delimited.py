@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 from attar.data.dataset import Note
@@ -253,16 +253,30 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
         table, texts, fractions = _numbers(path, found, text)
     except (pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: {first_line(error)}; mend the file") from None
+    if blank := _blank_at_the_end(path, found, table):
+        table = table.slice(0, len(table) - blank)
+        rows = inflected(blank, "row without a value at its end is", "rows without a value at its end are")
+        notes.append(f"{path.name}: {blank:,} {rows} left out")
     if table.num_rows == 0 and not empty:
         raise DataError(f"{path}: a header line and no row; give one sample per line")
     # Excel ends each line with the delimiters of columns that were cleared.
-    blank = [i for i, name in enumerate(table.column_names) if not name and table.column(i).null_count == len(table)]
-    if blank and len(blank) < table.num_columns:
-        table = table.select([i for i in range(table.num_columns) if i not in blank])
+    unused = [i for i, name in enumerate(table.column_names) if not name and table.column(i).null_count == len(table)]
+    if unused and len(unused) < table.num_columns:
+        table = table.select([i for i in range(table.num_columns) if i not in unused])
     table, said = read_written(table, texts, fractions)
     if found.delimiter == ";" and found.decimal == fractions == ".":
         notes += _points_in_doubt(path, found, text)
     return table, [*notes, *said]
+
+
+def _blank_at_the_end(path: Path, found: Layout, table: ArrowTable) -> int:
+    """Rows that Excel writes below a table for cells that were cleared: delimiters alone, unlike a row of NA."""
+    missing = 0
+    while missing < len(table) and not any(column[len(table) - 1 - missing].is_valid for column in table.columns):
+        missing += 1
+    lines = path.read_text(encoding=found.encoding).split("\n")[::-1] if missing else []
+    cells = (line.strip(f'{found.delimiter}" ') for line in lines if line)
+    return min(missing, sum(1 for _ in takewhile(lambda left: not left, cells)))
 
 
 def _points_in_doubt(path: Path, found: Layout, text: Collection[str]) -> list[str]:
