@@ -18,6 +18,7 @@ from attar.deploy.onnx import export
 from attar.errors import DataError
 from attar.kinds.table import Table
 from attar.represent.masked import Masked, choose
+from attar.training import processes
 
 RNG = np.random.default_rng(0)
 SERIES = RNG.normal(size=(40, 2, 70)).astype(np.float32)
@@ -72,6 +73,17 @@ def test_masks_come_from_the_generator_alone():
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_processes_with_one_node_each_hide_the_same_nodes(monkeypatch):
+    present = torch.ones(1, 8, dtype=torch.bool)
+    alone = choose(present, 0.5, torch.Generator(), together=True)
+    assert torch.equal(alone, choose(present, 0.5, torch.Generator()))
+    monkeypatch.setattr(processes, "processes", lambda: 2)
+    monkeypatch.setattr(processes.dist, "get_rank", lambda: 1)
+    with processes.sharing(1):
+        assert torch.equal(choose(present, 0.5, torch.Generator(), together=True), alone)
+        assert not torch.equal(choose(present, 0.5, torch.Generator()), alone)
 
 
 @pytest.mark.parametrize("name", OF_A_KIND)

@@ -51,6 +51,7 @@ class Gather(nn.Module):
             return Nodes.of(self.everything, self.edge_index, rows)
         seeds, place = np.unique(rows.numpy(), return_inverse=True)
         # In training the same batch has the same neighbours, whoever asks, so that a resumed run equals one in one go.
+        # A process that holds a part of it has those of that part: what several learn is not what one would.
         fan_out = self.fan_out if self.training else [None] * self.hops
         nodes, edges = neighbourhood(self.links, seeds, fan_out, np.random.default_rng(seeds))
         features = self._normalised(torch.tensor(self.links.features[nodes]))

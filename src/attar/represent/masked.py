@@ -160,7 +160,8 @@ class Masked(Pretext):
                 "samples have a single part, such as 1 feature(s) of a table, and nothing is left to predict it from; "
                 "use another pretext task"
             )
-        hidden = choose(present, kind.masking_ratio if self.ratio is None else self.ratio, generator)
+        ratio = kind.masking_ratio if self.ratio is None else self.ratio
+        hidden = choose(present, ratio, generator, together=len(present) < len(x))
         seen = kind.hide(x, hidden, generator)
         z = cast("PartEncoder", encoder).parts(seen, hidden)
         return decoder(z, hidden, seen), hidden
@@ -170,13 +171,14 @@ class Masked(Pretext):
         self.decoder_ = networks["decoder"]
 
 
-def choose(present: Tensor, ratio: float, generator: torch.Generator) -> Tensor:
+def choose(present: Tensor, ratio: float, generator: torch.Generator, *, together: bool = False) -> Tensor:
     """Draw which parts of each sample to hide: a share of those present, at least one, but never all.
 
     Arguments:
         present: bool `(n, parts)`.
         ratio: the share.
         generator: to draw from.
+        together: whether a row is the whole batch, as of the nodes of a graph, and the same in all processes.
 
     Returns:
         Bool `(n, parts)`; of a sample with a single part, none.
@@ -192,6 +194,12 @@ def choose(present: Tensor, ratio: float, generator: torch.Generator) -> Tensor:
     there = present.sum(dim=1)
     count = torch.minimum((ratio * there).round().long().clamp(min=1), (there - 1).clamp(min=0))
     # In double precision a tie, which would go to the first of two parts, does not come up.
-    drawn = torch.rand(present.shape, generator=generator, dtype=torch.float64, device=generator.device)
+    options = {"dtype": torch.float64, "device": generator.device}
+    # Of what `torch.rand` draws each process gets a part of the rows, and of what is drawn in place all.
+    drawn = (
+        torch.empty(present.shape, **options).uniform_(generator=generator)
+        if together
+        else torch.rand(present.shape, generator=generator, **options)
+    )
     rank = drawn.to(present.device).masked_fill(~present, 2.0).argsort(dim=1).argsort(dim=1)
     return rank < count.unsqueeze(1)

@@ -76,7 +76,8 @@ def train(
     processor type with one number of threads). Global random state is as before afterwards.
 
     Started by torchrun, all processes train one module, each on its part of every batch, to the weights that one
-    process reaches with whole batches, up to rounding. The first process writes and reports.
+    process reaches with whole batches, up to rounding; but of a graph too large to be whole each looks at a
+    neighbourhood of its own nodes, and the weights are others. The first process writes and reports.
 
     References:
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, https://arxiv.org/abs/1711.05101
