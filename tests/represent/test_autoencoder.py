@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from attar.data.dataset import Column
 from attar.errors import DataError
 from attar.kinds.table import Table
+from attar.kinds.text import Text
 from attar.represent.autoencoder import Autoencoder
 
 RNG = np.random.default_rng(0)
@@ -47,6 +48,16 @@ def test_of_large_samples_few_are_rebuilt_at_once():
     autoencoder.decoder_.register_forward_hook(lambda _, codes, __: sizes.append(len(codes[0])))
     autoencoder.inverse_transform(np.zeros((20, 8)))
     assert max(sizes) == autoencoder.kind_.batch(512) == 13
+
+
+def test_of_texts_few_are_rebuilt_at_once_for_each_place_has_a_score_of_each_token(monkeypatch):
+    autoencoder = _small(width=1, epochs=0, kind=Text((32,), 1000)).fit(RNG.integers(2, 1000, (50, 32)))
+    codes, sizes = RNG.standard_normal((50, 8)), []
+    whole = autoencoder.inverse_transform(codes)
+    monkeypatch.setattr("attar.represent.autoencoder._DECODED", 10 * 32 * 1000)
+    autoencoder.decoder_.register_forward_hook(lambda _, codes, __: sizes.append(len(codes[0])))
+    np.testing.assert_array_equal(autoencoder.inverse_transform(codes), whole)
+    assert sizes == [1, *[10] * 5]
 
 
 def test_reconstructions_are_in_raw_units_and_far_better_than_the_mean():

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from attar.kinds.base import Kind
 
 
+# Numbers that a decoder answers with at once: 512 MB.
+_DECODED = 2**27
+
+
 class Autoencoder(Pretext):
     """An encoder and a decoder that together reproduce their input through a narrow code.
 
@@ -118,8 +122,10 @@ class Autoencoder(Pretext):
             raise DataError(f"Z has codes of length {codes.shape[1]}; this autoencoder decodes codes of {self.dim_}")
         x = np.empty((len(codes), *self.kind_.shape), dtype=np.float32)
         with torch.inference_mode():
-            for start in range(0, len(codes), self._at_once):
-                some = slice(start, start + self._at_once)
+            # A text is decoded to a score of each token at each place, thousands of times as much as goes in.
+            at_once = max(1, min(self._at_once, _DECODED // self.decoder_(torch.tensor(codes[:1])).numel()))
+            for start in range(0, len(codes), at_once):
+                some = slice(start, start + at_once)
                 x[some] = self.kind_.restore(self.decoder_(torch.tensor(codes[some]))).numpy()
         return x
 
