@@ -4,6 +4,7 @@ import io
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image as Picture
 
 from attar.errors import DataError
@@ -183,3 +184,13 @@ def test_pictures_are_the_images_each_from_black_to_white(shape):
 def test_pictures_of_missing_pixels_are_defined():
     x = np.full((2, 5, 5), np.nan, dtype=np.float32)
     assert Image.learn(x).pictures(x).max() == 0
+
+
+@pytest.mark.parametrize("shape", [(40, 64, 3), (8, 33), (16, 16)])
+def test_for_a_backbone_images_are_shrunk_as_pillow_does_and_enlarged_as_torch_does(shape):
+    x = np.random.default_rng(0).random((3, *shape), dtype=np.float32)
+    kind = Image.learn(x)
+    normalised = kind.preprocess()(torch.from_numpy(x))
+    found = kind.backbone_inputs(normalised, len(kind.mean), (16, 20))["pixel_values"]
+    expected = F.interpolate(normalised, (16, 20), mode="bilinear", antialias=True)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)

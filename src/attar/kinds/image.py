@@ -136,6 +136,9 @@ class Image(Patched):
     def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:
         """Images of the size and channels that the model was made for; mean and std stay those of the images learnt."""
         x = x.mean(dim=1, keepdim=True).expand(-1, channels, -1, -1) if x.shape[1] != channels else x
+        if any(wanted < there for wanted, there in zip(size, self.shape)):
+            down, across = (_resampling(*pair).to(x) for pair in zip(self.shape, size))
+            return {"pixel_values": down @ x @ across.T}
         return {"pixel_values": F.interpolate(x, size=size, mode="bilinear", align_corners=False)}
 
     def reconstruction_loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
@@ -173,6 +176,17 @@ class Image(Patched):
 
     def _standardise(self) -> Standardise:
         return Standardise(self.mean, self.std, axes=4)
+
+
+def _resampling(there: int, wanted: int) -> Tensor:
+    """Weights `(wanted, there)` of bilinear interpolation that averages where it shrinks, as Pillow does.
+
+    Not by `antialias` of torch, which does not export to ONNX.
+    """
+    ratio = there / wanted
+    apart = np.arange(there) + 0.5 - ratio * (np.arange(wanted)[:, None] + 0.5)
+    weights = np.maximum(0, 1 - np.abs(apart) / max(1.0, ratio))
+    return torch.from_numpy(weights / weights.sum(axis=1, keepdims=True))
 
 
 def _affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
