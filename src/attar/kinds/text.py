@@ -92,6 +92,16 @@ class Text(Kind):
         """The id of padding; 0, but for texts in the ids of a pretrained model."""
         return Tokenizer(self.tokenizer).pad if self.tokenizer else PAD
 
+    @property
+    def _of_own_padding(self) -> int:
+        """The vocabulary, for what takes the id 0 for padding."""
+        if self.pad != PAD:
+            raise DataError(
+                f"these are the ids of a pretrained model, whose padding is {self.pad}: they suit Pretrained alone; "
+                "for another representation give the texts as attar.data.arrays.from_arrays makes ids of them"
+            )
+        return self.vocabulary
+
     def restore(self, x: Tensor) -> Tensor:
         """Normalised texts, or a decoder's scores `(n, length, vocabulary)`, to raw ids."""
         if x.ndim == 3:
@@ -102,11 +112,11 @@ class Text(Kind):
 
     def encoder(self, dim: int, width: int = 32) -> nn.Module:
         """A convolution over token vectors."""
-        return TokenConvNet(self.vocabulary, dim, width)
+        return TokenConvNet(self._of_own_padding, dim, width)
 
     def decoder(self, dim: int, width: int = 32) -> nn.Module:
         """From a representation to the scores of each token at each place."""
-        return TokenDecoder(self.vocabulary, self.shape[0], dim, width)
+        return TokenDecoder(self._of_own_padding, self.shape[0], dim, width)
 
     def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
         """Random tokens and one span deleted; what follows moves up. At least one token remains.
@@ -130,7 +140,7 @@ class Text(Kind):
 
     def terms(self) -> nn.Module:
         """Words, pairs and parts of them where the tokens are known to the letter, else the tokens."""
-        tokenizer = Tokenizer(self.tokenizer) if self.tokenizer else None
+        tokenizer = Tokenizer(self.tokenizer) if self._of_own_padding and self.tokenizer else None
         return nn.Identity() if tokenizer is None or tokenizer.marked else Words(tokenizer.spelled())
 
     def noisy(self, x: Tensor, generator: torch.Generator, std: float) -> Tensor:
@@ -194,7 +204,7 @@ class Text(Kind):
 
     def part_encoder(self, dim: int, width: int = 64) -> nn.Module:
         """A transformer over tokens; [MASK] stands where one is hidden."""
-        embed = Tokens(self.vocabulary, width)
+        embed = Tokens(self._of_own_padding, width)
         return TransformerEncoder(embed, self.shape[0], dim, width, skips=False, depth=_DEPTH)
 
     def part_decoder(self, dim: int, width: int = 64) -> nn.Module:
