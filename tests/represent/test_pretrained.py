@@ -11,7 +11,7 @@ from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
 from attar.deploy.session import load
 from attar.errors import DataError
-from attar.represent import Pretrained
+from attar.represent import Masked, Pretrained, SimCLR, TfIdf
 from attar.represent.pretrained import refuse_unsuited, translate
 
 transformers = pytest.importorskip("transformers", reason="needs the extra backbone")
@@ -264,6 +264,7 @@ def test_an_image_of_the_right_size_goes_in_as_it_is(vit):
 
 def test_sound_goes_in_as_a_waveform(wav2vec2, tmp_path):
     x = np.random.default_rng(0).standard_normal((6, 2, 120)).astype(np.float32)
+    x[1, :, 50:], x[2] = np.nan, np.nan
     encoder = Pretrained(wav2vec2, kind="series").fit(x)
     assert encoder.transform(x).shape == (6, 16)
     whole = nn.Sequential(encoder.module_, nn.Linear(16, 2), nn.Softmax(dim=1)).eval()
@@ -271,6 +272,28 @@ def test_sound_goes_in_as_a_waveform(wav2vec2, tmp_path):
     with torch.no_grad():
         expected = whole(torch.tensor(x)).numpy()
     np.testing.assert_allclose(load(tmp_path / "m.onnx").predict_proba(x), expected, atol=1e-5)
+
+
+def test_the_padding_of_short_sounds_is_left_out_of_the_mean(wav2vec2):
+    x = np.random.default_rng(0).standard_normal((6, 1, 120)).astype(np.float32)
+    x[0, :, 60:], x[1, :, 1:], x[2] = np.nan, np.nan, np.nan
+    encoder = Pretrained(wav2vec2, kind="series").fit(x)
+    model = transformers.AutoModel.from_pretrained(wav2vec2.removeprefix("hf:")).eval()
+    with torch.no_grad():
+        hidden = model(input_values=encoder.kind_.preprocess()(torch.tensor(x))[:, 0]).last_hidden_state.numpy()
+    frames = hidden.shape[1]
+    for row, end, z in zip(hidden, [-(-frames // 2), 1, 1, *[frames] * 3], encoder.transform(x)):
+        np.testing.assert_allclose(z, row[:end].mean(axis=0), atol=1e-5)
+
+
+def test_ids_whose_padding_is_not_the_first_suit_no_network_of_ones_own(bert):
+    x, kind, _ = in_its_terms(bert, TEXTS)
+    for representation in (Masked(epochs=0, kind=kind), SimCLR(epochs=0, kind=kind), TfIdf(kind=kind)):
+        if kind.pad == 0:
+            representation.fit(x)
+            continue
+        with pytest.raises(DataError, match="whose padding is 1: they suit Pretrained alone"):
+            representation.fit(x)
 
 
 def test_sounds_are_brought_to_the_rate_that_the_encoder_was_made_for(wav2vec2, tmp_path):

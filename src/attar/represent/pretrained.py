@@ -33,8 +33,9 @@ _FAR = 4
 class Pretrained(Pretext):
     """The mean of the last hidden states of a `transformers` encoder of text, images or sound.
 
-    z = mean of f_θ(x)ᵢ over what is present; with epochs, θ is first trained on by NT-Xent between two passes of each
-    sample, which differ in their dropout alone (SimCSE).
+    z = mean of f_θ(x)ᵢ over what is present: all of an image, the tokens of a text, and of a sound what begins before
+    its last value. With epochs, θ is first trained on by NT-Xent between two passes of each sample, which differ in
+    their dropout alone (SimCSE).
 
     References:
         Reimers and Gurevych, Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks, 2019,
@@ -185,11 +186,21 @@ class _Backbone(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         inputs = self.kind.backbone_inputs(self.at_rate(x), self.channels, self.size)
         hidden: Tensor = self.model(**inputs).last_hidden_state
-        if "attention_mask" in inputs:
-            share = inputs["attention_mask"].to(hidden.dtype).unsqueeze(2)
+        present = inputs.get("attention_mask")
+        if "input_values" in inputs:
+            present = _lasting(x, hidden.shape[1])
+        if present is not None:
+            share = present.to(hidden.dtype).unsqueeze(2)
             return (hidden * share).sum(dim=1) / share.sum(dim=1).clamp(min=1)
         # Convolutional encoders leave a plane, the others a sequence.
         return hidden.flatten(2).mean(dim=2) if hidden.ndim == 4 else hidden.mean(dim=1)
+
+
+def _lasting(x: Tensor, frames: int) -> Tensor:
+    """Which of the frames of normalised series `(n, channels, steps)` begin before the zeros that these end with."""
+    steps = int(x.shape[2])
+    end = torch.where((x != 0).any(dim=1), torch.arange(1, steps + 1, device=x.device), 1).amax(dim=1, keepdim=True)
+    return steps * torch.arange(frames, device=x.device) < frames * end
 
 
 def _encoder(whole: Any, taken: str) -> Any:
