@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 from scipy.stats import gaussian_kde, multivariate_normal
 
 from attar.density import Gaussian, Kernel
+from attar.errors import DataError
 from tests.density.test_base import samples
 
 
@@ -83,3 +84,14 @@ def test_more_samples_than_a_block_holds(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = Kernel(0.3).fit(x).score_samples(x)
     monkeypatch.setattr("attar.density.kernel.BLOCK", 700)
     np.testing.assert_allclose(Kernel(0.3).fit(x).score_samples(x), whole, rtol=1e-12)
+
+
+def test_the_narrowest_bandwidth_is_finite_everywhere_and_a_narrower_one_is_refused() -> None:
+    X = np.random.default_rng(0).standard_normal((20, 2))
+    kernel = Kernel(1e-80).fit(X)
+    assert np.isfinite(kernel.score_samples(np.concatenate([X, X + 0.1, [[1e300, -1e300]]]))).all()
+    for bandwidth in (1e-81, 0, -1.0, np.inf, True, "best"):
+        with pytest.raises(
+            DataError, match=r"bandwidth to be a finite number from 1e-80, or one of 'likelihood', 'sil"
+        ):
+            Kernel(bandwidth).fit(X)  # type: ignore[arg-type]

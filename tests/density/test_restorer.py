@@ -267,9 +267,9 @@ class TestHostileInput:
         with pytest.raises(DataError, match="Restorer needs lr to be a finite number from 0"):
             small(lr=lr).fit(SAMPLES["table"])
 
-    @pytest.mark.parametrize("sigma", [-1.0, np.nan, "much"])
+    @pytest.mark.parametrize("sigma", [-1.0, np.nan, np.inf, True, "much"])
     def test_sigma(self, sigma):
-        with pytest.raises(DataError, match="sigma"):
+        with pytest.raises(DataError, match="sigma to be a finite number from 0"):
             small(damages=("noise",)).fit(SAMPLES["table"]).denoise(SAMPLES["table"], sigma)
 
     def test_samples(self):

@@ -21,6 +21,8 @@ RULES = ("likelihood", "silverman")
 _JUDGES = 512
 # Bandwidths are looked for between these multiples of Silverman's; samples that occur twice would take it to 0.
 _RANGE = (0.05, 3.0)
+# Least bandwidth by whose square the largest distance there can be is divided without an overflow.
+_NARROWEST = 1e-80
 
 
 class Kernel(Density):
@@ -59,10 +61,9 @@ class Kernel(Density):
 
     def _fit(self, u: Doubles) -> None:
         h: Any = self.bandwidth
-        if not is_positive(h) and (not isinstance(h, str) or h not in RULES):
-            raise DataError(
-                f"Kernel needs bandwidth to be above 0, or one of {', '.join(map(repr, RULES))}; got bandwidth={h!r}"
-            )
+        if h not in RULES if isinstance(h, str) else not (is_positive(h) and h >= _NARROWEST):
+            suited = f"a finite number from {_NARROWEST}, or one of {', '.join(map(repr, RULES))}"
+            raise DataError(f"Kernel needs bandwidth to be {suited}; got bandwidth={h!r}")
         n, d = u.shape
         self._factor, self._log_det = factor(u.T @ u / n)
         self.samples_ = whitened(u, self._factor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from attar._fitted import unchanged_on_failure
-from attar._settings import check_amounts, check_counts, check_positive
+from attar._settings import check_amounts, check_counts, check_positive, is_amount
 from attar.data.dataset import Floats
 from attar.errors import DataError
 from attar.kinds import kind_of
@@ -145,9 +144,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         """
         self._ready("noise")
         x = self._checked(X, reset=False)
-        given: Any = sigma
-        if not isinstance(given, Real) or not given >= 0:  # type: ignore[operator]
-            raise DataError(f"denoise needs sigma to be a number from 0; got sigma={sigma!r}")
+        if not is_amount(sigma):
+            raise DataError(f"denoise needs sigma to be a finite number from 0; got sigma={sigma!r}")
         level = float((self.kind_.noise_level(float(sigma)) * self.varies_).max())
         if level > self.noise * (1 + 1e-6):
             raise DataError(
