@@ -90,6 +90,15 @@ def test_a_form_whose_likelihood_has_no_bound_is_not_the_best() -> None:
     assert set(tied.bic_["tied"].values()) == {np.inf}
 
 
+@pytest.mark.parametrize("covariance", ["full", "tied"])
+@pytest.mark.parametrize("n", [2, 6, 11])
+def test_of_samples_that_do_not_fill_the_directions_a_density_is_left_that_new_ones_lie_in(covariance, n) -> None:
+    X, new = (np.random.default_rng(seed).standard_normal((size, 10)) for seed, size in ((0, n), (1, 500)))
+    mixture = Mixture(covariance=covariance, random_state=0).fit(X)
+    assert mixture.score(new) == pytest.approx(Gaussian("oas").fit(X).score(new), rel=1e-9)
+    assert mixture.sample(5, random_state=0).shape == (5, 10)
+
+
 def test_at_most_so_many() -> None:
     assert max(Mixture(max_components=4, random_state=0).fit(clusters(8)).bic_["full"]) == 4
 

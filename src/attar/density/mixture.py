@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from attar._settings import check_counts
 from attar.data.dataset import Doubles
 from attar.density.base import Density, RandomState
+from attar.density.gaussian import Gaussian
 from attar.errors import DataError
 
 COVARIANCES = ("full", "tied", "diag")
@@ -30,7 +31,8 @@ class Mixture(Density):
 
     Fitted by expectation maximisation from a k-means clustering. The number of components is doubled until the
     criterion has risen twice. Where one of them would have hardly more samples than directions to spread in, fewer are
-    taken: around a single odd sample the likelihood has no bound, and with it the criterion.
+    taken: around a single odd sample the likelihood has no bound, and with it the criterion. Where one component alone
+    would, as with d + 1 samples at most, its covariance is shrunk.
 
     References:
         Schwarz, Estimating the Dimension of a Model, 1978, https://doi.org/10.1214/aos/1176344136
@@ -142,4 +144,11 @@ def _fitted(u: Doubles, k: int, kind: str, seed: int) -> GaussianMixture:
     with warnings.catch_warnings():
         # Fewer distinct samples than components, and a likelihood that still rises by a little: the criterion judges.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(u)
+        model.fit(u)
+    if k == 1 and kind != "diag" and not _bounded(model, *u.shape):
+        # What is left when no samples are to spare: the one normal density that can still be told, as `Gaussian` does.
+        covariance = Gaussian("oas").fit(u).covariance_
+        precisions = np.linalg.inv(np.linalg.cholesky(covariance)).T
+        shape = model.covariances_.shape
+        model.covariances_, model.precisions_cholesky_ = covariance.reshape(shape), precisions.reshape(shape)
+    return model
