@@ -70,6 +70,14 @@ def test_constant_values_and_fewer_samples_than_values(digits):
     assert np.abs(coder.decode(coder.encode(x, 0.01)) - x).max() < 0.05
 
 
+@pytest.mark.parametrize("scale", [1e-60, 1e40, 1e138])
+def test_bits_do_not_depend_on_the_unit(digits, scale):
+    coders = [LossyCoder().fit(scale * digits[0]) for scale in (1, scale)]
+    coded = [coder.encode(scale * digits[1], 0.5 * scale) for coder, scale in zip(coders, (1, scale))]
+    assert len(coded[1]) == pytest.approx(len(coded[0]), rel=0.01)
+    np.testing.assert_allclose(coders[1].decode(coded[1]) / scale, digits[1], atol=5)
+
+
 def test_damaged_forged_and_foreign_bytes_are_refused(digits):
     train, test = digits
     coder, other = LossyCoder().fit(train), LossyCoder().fit(train[:600])
@@ -114,6 +122,7 @@ def test_a_representation_that_cannot_be_undone_is_refused(digits):
         (np.ones(3), "two samples"),
         (np.ones((2, 5000)), "4096"),
         ([[1, np.nan], [1, 2]], "sample 0"),
+        ([[1, 1e160], [1, 2]], "1e\\+160 is too large to square: divide the samples by a constant"),
     ],
 )
 def test_bad_samples_are_named(x, message):

@@ -28,6 +28,8 @@ _CHECKSUM = struct.Struct("<I")
 _BOUND = 2**15 - 1
 # Steps in a standard deviation of a latent value: what is lost of it is coded with the residual.
 _FINE = 16
+# Largest value, so that sums of squares are finite.
+_HUGE = 1e140
 # Values of a sample up to which their covariance is decomposed.
 _LARGEST = 4096
 # Numbers that a file may decode to, unless the caller allows more.
@@ -100,17 +102,16 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         if self.representation is not None:
             check_undoable(self.representation)
         latent = self._latent(x)
-        # In single precision, as they would be stored: the decoder must have the same to the bit.
-        self.latent_steps_ = (latent.std(0) / _FINE).astype(np.float32).astype(np.float64)
+        self.latent_steps_ = latent.std(0) / _FINE
         self.latent_steps_[self.latent_steps_ == 0] = 1.0
         codes = self._coded(latent)
         self.latent_means_ = np.rint(codes.mean(0))
-        self.latent_scales_ = np.abs(codes - self.latent_means_).mean(0).astype(np.float32).astype(np.float64)
+        self.latent_scales_ = np.abs(codes - self.latent_means_).mean(0)
         residual = x - self._guess(codes)
         self.mean_ = residual.mean(0)
         residual -= self.mean_
         self.axes_ = np.linalg.eigh(residual.T @ residual)[1][:, ::-1]
-        self.scales_ = np.abs(residual @ self.axes_).mean(0).astype(np.float32).astype(np.float64)
+        self.scales_ = np.abs(residual @ self.axes_).mean(0)
 
     def encode(self, X: npt.ArrayLike, error: float) -> bytes:
         """Samples `(n, *shape_)` as bytes, with a root mean squared error of `error` at most, over all of them.
@@ -203,6 +204,10 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         if not np.isfinite(x).all():
             row = int(np.argmin(np.isfinite(x).all(1)))
             raise DataError(f"sample {row} has a missing or infinite value: fill it, or leave the sample out")
+        if (largest := np.abs(x).max(initial=0.0)) > _HUGE:
+            raise DataError(
+                f"a value of magnitude {largest:g} is too large to square: divide the samples by a constant"
+            )
         return x
 
     def _latent(self, x: Doubles) -> Doubles:
