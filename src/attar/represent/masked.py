@@ -194,12 +194,11 @@ def choose(present: Tensor, ratio: float, generator: torch.Generator, *, togethe
     there = present.sum(dim=1)
     count = torch.minimum((ratio * there).round().long().clamp(min=1), (there - 1).clamp(min=0))
     # In double precision a tie, which would go to the first of two parts, does not come up.
-    options = {"dtype": torch.float64, "device": generator.device}
-    # Of what `torch.rand` draws each process gets a part of the rows, and of what is drawn in place all.
-    drawn = (
-        torch.empty(present.shape, **options).uniform_(generator=generator)
-        if together
-        else torch.rand(present.shape, generator=generator, **options)
-    )
+    drawn = torch.empty(present.shape, dtype=torch.float64, device=generator.device)
+    if together:
+        # In place each process draws all, where of `torch.rand` it gets a part of the rows.
+        drawn.uniform_(generator=generator)
+    else:
+        drawn = torch.rand(present.shape, generator=generator, dtype=drawn.dtype, device=drawn.device)
     rank = drawn.to(present.device).masked_fill(~present, 2.0).argsort(dim=1).argsort(dim=1)
     return rank < count.unsqueeze(1)
