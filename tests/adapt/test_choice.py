@@ -117,3 +117,32 @@ def test_a_rare_class_that_a_draw_has_not_is_no_optimism() -> None:
     for common, rare in ((1.0, 0.0), (0.0, 1.0)):
         right, classes = np.repeat([common, rare], [60, 2]), np.repeat([0, 1], [60, 2])
         assert choose(right[None], [0], 0, None, classes).optimism == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_the_optimism_equals_that_of_groups_that_are_copied_as_often_as_drawn(balanced) -> None:
+    rng = np.random.default_rng(0)
+    right, order = rng.integers(0, 4, (4, 60)) / 3, [2, 0, 1, 3]
+    place, y = rng.integers(0, 15, 60), rng.integers(0, 3, 60) if balanced else np.zeros(60, int)
+    place = np.unique(place, return_inverse=True)[1]
+    m, optimism, draws = place.max() + 1, [], np.random.default_rng(5)
+    for _ in range(400):
+        again = draws.integers(m, size=m)
+        rows = [np.flatnonzero(place == g) for g in again]
+        at, groups = np.concatenate(rows), np.repeat(np.arange(m), [len(one) for one in rows])
+        then = one_standard_error(right[:, at], order, groups, y[at])
+        there = np.unique(y[at])
+        looks = np.mean([right[then, at][y[at] == c].mean() for c in there])
+        optimism.append(looks - np.mean([right[then, y == c].mean() for c in there]))
+    found = choose(right, order, 5, place, y if balanced else None)
+    assert found.optimism == pytest.approx(max(0.0, np.mean(optimism)), abs=1e-12)
+
+
+def test_of_equals_the_simplest_is_the_best_whatever_rounding_makes_of_their_means() -> None:
+    # 0.1 + 0.2 + 0.3 and 0.3 + 0.2 + 0.1 are not the same in floating point.
+    thirds = np.array([0.1, 0.2, 0.3])
+    right = np.stack([thirds, thirds[::-1]])
+    assert right[0].sum() != right[1].sum()
+    for order in ([0, 1], [1, 0]):
+        assert within_one_standard_error(right, order).tolist() == [0, 1]
+        assert one_standard_error(right, order) == order.index(0)

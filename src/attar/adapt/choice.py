@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from attar.adapt.intervals import Interval, Sizes, error_of, estimate, mean_of, sums_of
+from attar.adapt.intervals import Interval, Sizes, estimate, sums_of
 from attar.adapt.validate import Indices
 from attar.data.dataset import Doubles
 
 _BOOTSTRAPS = 400
 # A candidate that is a hair simpler is not preferred over one that is a hair better by rounding.
-_TIE = 1e-9
+_TIE, _DIGITS = 1e-9, 12
 
 
 def one_standard_error(
@@ -44,7 +44,7 @@ def one_standard_error(
         >>> one_standard_error(np.array([[1, 1, 0, 1.0], [1, 1, 1, 1.0]]), order=[0, 1])
         0
     """
-    return _simplest(*sums_of(right, together, classes), order)
+    return _simplest(*sums_of(right, together, classes), order)[0]
 
 
 def within_one_standard_error(
@@ -64,19 +64,31 @@ def within_one_standard_error(
     Returns:
         Their indices, ascending.
     """
-    return _close(*sums_of(right, together, classes), order)
+    return _close(*sums_of(right, together, classes), order)[0]
 
 
-def _close(sums: Doubles, sizes: Sizes, order: Sequence[int]) -> Indices:
-    accuracy = mean_of(sums, sizes)
-    best = int(max(range(len(sums)), key=lambda i: (accuracy[i], -order[i])))
-    difference = sums[best] - sums
-    return np.flatnonzero(mean_of(difference, sizes) <= error_of(difference, sizes) + _TIE)
+def _close(sums: Doubles, sizes: Sizes, order: Sequence[int], times: Doubles | None = None) -> tuple[Indices, Doubles]:
+    """The candidates that are close to the best, and the accuracy of each, where groups were drawn so many times each.
+
+    As `mean_of` and `error_of` have it of the groups themselves, again and again, which would be copied for it.
+    """
+    m = len(sizes)
+    w = np.ones(m) if times is None else times
+    n, totals = w @ sizes, w @ sums
+    there, each = n > 0, 1 / np.maximum(n, 1)
+    accuracy: Doubles = (totals * each)[:, there].mean(1)
+    # Of equals, whatever rounding makes of them, the simplest.
+    best = int(max(range(len(sums)), key=lambda i: (round(float(accuracy[i]), _DIGITS), -order[i])))
+    a = sums @ each
+    apart = (a[best] - a - (totals[best] - totals) * each**2 @ sizes.T) / max(1, np.count_nonzero(there))
+    error = np.sqrt(m / max(m - 1, 1) * (apart**2 @ w))
+    return np.flatnonzero(accuracy[best] - accuracy <= error + _TIE), accuracy
 
 
-def _simplest(sums: Doubles, sizes: Sizes, order: Sequence[int]) -> int:
-    accuracy = mean_of(sums, sizes)
-    return int(min(_close(sums, sizes, order), key=lambda i: (order[i], -accuracy[i])))
+def _simplest(sums: Doubles, sizes: Sizes, order: Sequence[int], times: Doubles | None = None) -> tuple[int, Doubles]:
+    """The simplest of those, and the accuracies."""
+    close, accuracy = _close(sums, sizes, order, times)
+    return int(min(close, key=lambda i: (order[i], -accuracy[i]))), accuracy
 
 
 @dataclass(frozen=True)
@@ -128,18 +140,17 @@ def choose(
     sums, sizes = sums_of(right, together, classes)
     if not len(sizes):
         return Choice(int(np.argmin(order)), 0.0, (0.0, 1.0), 0.0)
-    index = one_standard_error(right, order, together, classes)
+    index = _simplest(sums, sizes, order)[0]
+    recalls = sums.sum(1) / sizes.sum(0)
     rng = np.random.default_rng(seed)
     optimism = 0.0
     for _ in range(_BOOTSTRAPS):
         # A group that is drawn twice is two groups.
-        again = rng.integers(len(sizes), size=len(sizes))
-        drawn, n = sums[:, again], sizes[again]
-        then = _simplest(drawn, n, order)
+        times = np.bincount(rng.integers(len(sizes), size=len(sizes)), minlength=len(sizes)).astype(np.float64)
+        then, looks = _simplest(sums, sizes, order, times)
         # A class that was not drawn would make the others look better or worse than all of them.
-        there = n.any(0)
-        looks, is_really = mean_of(drawn[[then]], n)[0], mean_of(sums[[then]][:, :, there], sizes[:, there])[0]
-        optimism += float(looks - is_really) / _BOOTSTRAPS
+        is_really = recalls[then, times @ sizes > 0].mean()
+        optimism += float(looks[then] - is_really) / _BOOTSTRAPS
     return corrected(index, right[index], max(optimism, 0.0), together, classes)
 
 
