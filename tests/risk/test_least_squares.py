@@ -128,6 +128,12 @@ def test_the_means_over_noise_are_what_draws_of_it_tend_to() -> None:
         squared = ((inverse @ f) ** 2).sum() + noise * (inverse**2).sum()
         assert exact.norm[i] == pytest.approx(squared**0.5, rel=1e-8)
     assert np.allclose(exact.bias2 + exact.variance + noise, exact.test_risk)
+    several = least_squares_path(x, np.stack([f, 3 * f], axis=1), t, np.stack([g, g], axis=1), sizes, noise=noise)
+    assert several.norm is not None
+    for norm, p in zip(several.norm, sizes):
+        inverse = np.linalg.pinv(x[:, :p])
+        squared = (1 + 9) / 2 * ((inverse @ f) ** 2).sum() + noise * (inverse**2).sum()
+        assert norm == pytest.approx(squared**0.5, rel=1e-8)
     silent = least_squares_path(x, f, t, g, sizes, noise=0.0)
     assert np.allclose(silent.test_risk, least_squares_path(x, f, t, g, sizes).test_risk)
 

@@ -50,7 +50,8 @@ def least_squares_path(
             this variance, in y and in y_test, for these X. About four times the cost.
 
     Returns:
-        A curve over p: mean squared errors, the mean over the draws with their 5 and 95 % quantiles as intervals; ‖β‖;
+        A curve over p: mean squared errors, the mean over the draws with their 5 and 95 % quantiles as intervals; ‖β‖,
+        of known noise the root of the mean of ‖β‖²;
         the scaled condition number, which bounds how many digits a risk has lost near the threshold; the threshold.
 
     Raises:
@@ -97,7 +98,8 @@ def least_squares_path(
         draws=m,
         train_interval=interval_of(train),
         test_interval=interval_of(test),
-        norm=norm.mean(1),
+        # To the mean of squares, what noise adds is a sum.
+        norm=norm.mean(1) if noise is None else np.sqrt(np.square(norm).mean(1)),
         condition=condition,
         threshold=threshold,
     )
