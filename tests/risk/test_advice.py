@@ -10,6 +10,7 @@ import pytest
 from attar.errors import DataError
 from attar.risk import Curve
 from attar.risk.advice import Advice, Gain, _by_others, advise, best_of, mean_of
+from attar.risk.labels import more_labels
 
 AXIS = np.array([1.0, 2.0, 4.0, 8.0])
 
@@ -96,6 +97,15 @@ def test_more_labels_are_asked_for_where_they_surely_help() -> None:
 
     assert said(0.9).startswith("Get twice as many labels: the loss would fall by 0.1")
     assert said(0.8).startswith("Twice as many labels may help, or not: the loss would fall by 0.1")
+
+
+def test_labels_that_take_off_loss_and_no_wrong_answers_may_help_or_not() -> None:
+    loss, wrong = np.array([2.0, 1.5, 1.0]), np.array([0.25, 0.25, 0.25])
+    curve = Curve([10, 20, 40], loss, loss, over="samples", zero_one=Curve([10, 20, 40], wrong, wrong, over="samples"))
+    advice = more_labels([[curve] * 5], 40, share=0.25)
+    assert advice.sentence.startswith(
+        "Twice as many labels may help, or not: of new samples no fewer would be answered wrongly, and the loss"
+    )
 
 
 def test_the_best_default_stays() -> None:

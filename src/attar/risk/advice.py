@@ -98,7 +98,7 @@ class Advice:
             return f"Stay with{here}: nothing else is better with a chance of 85 % or more."
         smaller, larger = _DO.get(self.over, ("Set {over} to {setting} rather than {default}",) * 2)
         do = smaller if self.setting < self.default else larger
-        if self.over == "samples" and self.gain.chance < _SURE:
+        if self.over == "samples" and (self.gain.chance < _SURE or (self.errors is not None and self.errors.mean <= 0)):
             do = "Twice as many labels may help, or not"
         said = do.format(over=self.over, setting=number(self.setting), default=number(self.default))
         low, high = self.gain.interval
@@ -242,6 +242,9 @@ def gained(risks: Sequence[Doubles], chosen: Sequence[npt.NDArray[np.integer]], 
 
 
 def _points(gain: Gain) -> str:
+    if gain.mean == 0 and gain.interval == (0.0, 0.0):
+        return "no fewer would be answered wrongly"
+
     def end(value: float, said: bool) -> str:
         way = "fewer" if value >= 0 else "more"
         return f"{100 * abs(value):.1f} {'points ' if said else ''}{way}"

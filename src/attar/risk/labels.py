@@ -38,10 +38,10 @@ def more_labels(curves: Sequence[Sequence[Curve]], default: float, *, share: flo
         low, high = (ratio * end for end in fallen.interval)
         return Gain(ratio * fallen.mean, (low, high), fallen.chance)
 
-    found = gain(lambda c: c)
+    found, none = gain(lambda c: c), Gain(0.0, (0.0, 0.0), 0.0)
     if found is None:
-        return Advice("samples", default, default, Gain(0.0, (0.0, 0.0), 0.0))
-    errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c)
+        return Advice("samples", default, default, none)
+    errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c) or none
     return Advice("samples", default, 2 * default, found, errors)
 
 
