@@ -253,7 +253,7 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
         table, texts, fractions = _numbers(path, found, text)
     except (pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: {first_line(error)}; mend the file") from None
-    if blank := _blank_at_the_end(path, found, table):
+    if 0 < (blank := _blank_at_the_end(path, found, table)) < len(table):
         table = table.slice(0, len(table) - blank)
         rows = inflected(blank, "row without a value at its end is", "rows without a value at its end are")
         notes.append(f"{path.name}: {blank:,} {rows} left out")
