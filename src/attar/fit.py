@@ -16,7 +16,7 @@ import numpy as np
 from attar import kinds
 from attar._fingerprint import fingerprint
 from attar.compress.budget import Budget, milliseconds, readable
-from attar.data.dataset import UNLABELLED, Dataset, Floats
+from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.nodes import Nodes
 from attar.data.split import affordable
 from attar.errors import BudgetError, DataError, inflected
@@ -105,15 +105,15 @@ def fit_dataset(
         take_next: where the folder belongs to another command, take one of a similar name.
     """
     began = time.perf_counter()
-    backbone, answers = _refuse_unsuited(dataset, options, backbone)
-    progress.say(summary(dataset))
-    for note in dataset.notes:
-        progress.say(f"note        {note}")
     settings = {
         key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items() if key != "out"
     }
     if backbone is not None:
-        settings["backbone"] = f"{type(backbone).__name__} {_fingerprint_of_module(backbone, answers)}"
+        backbone, settings["backbone"] = _taken(backbone, dataset, options)
+    _refuse_unsuited(dataset, options)
+    progress.say(summary(dataset))
+    for note in dataset.notes:
+        progress.say(f"note        {note}")
     asked = {"source": source, "settings": settings, "data": fingerprint_of(dataset)}
     folder = free_folder(folder, asked) if take_next else folder
     # A run that has begun has been found to fit.
@@ -204,14 +204,22 @@ def fingerprint_of(dataset: Dataset) -> str:
     )
 
 
-def _fingerprint_of_module(module: nn.Module, answers: Floats) -> str:
-    """A hash of its parts and weights, and of its answers, which hang on its code and its own settings too."""
+def _taken(backbone: nn.Module, dataset: Dataset, options: Options) -> tuple[nn.Module, str]:
+    """A copy of a network of others, and its name with a hash of parts, weights and answers: these tell its code."""
     import torch
 
+    from attar.represent._own import own
+
+    if options.backbone_epochs:
+        raise DataError("a backbone that is a module stays as it is; fit it before, as SimCLR(encoder=…) does")
+    gaps = np.isnan(dataset.x).reshape(len(dataset), -1).sum(axis=1)
+    with on_threads(1):  # so that answers do not hang on how many there are
+        module, answers = own("backbone", backbone, torch.tensor(dataset.x[[gaps.argmin(), gaps.argmax()]]))
     weights = [value for value in module.state_dict().values() if isinstance(value, torch.Tensor)]
     # As bytes: numpy has no bfloat16.
     raw = [value.reshape(-1).view(torch.uint8).numpy() for value in weights]
-    return fingerprint(np.frombuffer(str(module).encode(), dtype=np.uint8), answers, *raw)
+    hashed = fingerprint(np.frombuffer(str(module).encode(), dtype=np.uint8), answers.numpy(), *raw)
+    return module, f"{type(module).__name__} {hashed}"
 
 
 def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
@@ -230,20 +238,8 @@ def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
         )
 
 
-def _refuse_unsuited(dataset: Dataset, options: Options, backbone: nn.Module | None) -> tuple[nn.Module | None, Floats]:
-    """Find out before any work whether what is asked for suits the samples; a copy of the backbone, and its answers."""
-    answers: Floats = np.empty(0, dtype=np.float32)
-    if backbone is not None:
-        import torch
-
-        from attar.represent._own import own
-
-        if options.backbone_epochs:
-            raise DataError("a backbone that is a module stays as it is; fit it before, as SimCLR(encoder=…) does")
-        gaps = np.isnan(dataset.x).reshape(len(dataset), -1).sum(axis=1)
-        with on_threads(1):  # so that answers do not hang on how many there are
-            backbone, z = own("backbone", backbone, torch.tensor(dataset.x[[gaps.argmin(), gaps.argmax()]]))
-        answers = z.numpy()
+def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
+    """Find out before any work whether what is asked for suits the samples."""
     if options.backbone is not None:
         from attar.represent.pretrained import refuse_unsuited
 
@@ -260,7 +256,6 @@ def _refuse_unsuited(dataset: Dataset, options: Options, backbone: nn.Module | N
             raise DataError(
                 f"pretext {name!r} is not one for samples of kind {dataset.kind}; choose from {', '.join(possible)}"
             )
-    return backbone, answers
 
 
 def _plan(dataset: Dataset, options: Options, began: float, progress: Progress) -> dict[str, object]:
