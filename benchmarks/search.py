@@ -59,7 +59,7 @@ def har(folder: Path) -> tuple[nn.Module, Tensor, Tensor, Tensor, Tensor]:
 def main(name: str, folder: Path, parts: list[int]) -> None:
     """Print a row for each size and technique."""
     net, x, y, x_test, y_test = {"lenet": lenet, "har": har}[name](folder)
-    net = fold_batch_norm(net)
+    net = fold_batch_norm(net, x[:1])
     raw = sum(4 * p.numel() for p in net.parameters())
     print(f"{name}: {raw:,} bytes of float32, {macs(net, x):,} MACs, {networks.accuracy(net, x_test, y_test):.2f} %")
     print("| budget | technique | bytes | MACs | test accuracy, % | CPU s |\n|---|---|---|---|---|---|", flush=True)

@@ -46,7 +46,7 @@ def test_it_starts_from_the_folded_encoder_and_the_head(rows) -> None:
     tuned = fine_tune(encoder, head, kind, x, y, steps=1, lr=0.0)
     z = kind.preprocess()(torch.tensor(x))
     with torch.no_grad():
-        torch.testing.assert_close(tuned(z), head(fold_batch_norm(encoder)(z)))
+        torch.testing.assert_close(tuned(z), head(fold_batch_norm(encoder, z)(z)))
     assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in tuned.modules())
 
 

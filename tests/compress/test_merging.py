@@ -41,7 +41,8 @@ def keep(net, name, decoder):
 def test_merging_changes_steps_alone(block, rows, affine) -> None:
     zero = torch.randn(rows) if affine else None
     keep(block, "conv.weight", Coded(torch.rand(rows) / 10, zero))
-    merged, x = merge_batch_norm(block), torch.randn(5, 4, 8, 8)
+    x = torch.randn(5, 4, 8, 8)
+    merged = merge_batch_norm(block, x)
     with torch.no_grad():
         torch.testing.assert_close(merged(x), block(x), atol=1e-5, rtol=1e-5)
     assert {type(merged.norm), type(merged.last)} == {nn.Identity}
@@ -55,7 +56,8 @@ def test_codebooks_and_shared_integers_keep_their_norm(block) -> None:
     block.twin = nn.Linear(6, 5)
     block.twin.weight = block.head.weight
     keep(block, "head.weight", Coded(torch.rand(5)))
-    merged, x = merge_batch_norm(block), torch.randn(5, 4, 8, 8)
+    x = torch.randn(5, 4, 8, 8)
+    merged = merge_batch_norm(block, x)
     assert torch.equal(merged(x), block(x))
     assert isinstance(merged.norm, nn.BatchNorm2d)
     assert isinstance(merged.last, nn.BatchNorm1d)
@@ -83,6 +85,18 @@ def test_layers_that_compute_in_another_way_keep_their_norm(block) -> None:
     block.conv, block.head = conv, head
     keep(block, "conv.weight", Coded(torch.rand(6) / 10))
     keep(block, "head.weight", Coded(torch.rand(5) / 10))
-    merged, x = merge_batch_norm(block), torch.randn(5, 4, 8, 8)
+    x = torch.randn(5, 4, 8, 8)
+    merged = merge_batch_norm(block, x)
     assert torch.equal(merged(x), block(x))
     assert {type(merged.norm), type(merged.last)} == {nn.BatchNorm2d, nn.BatchNorm1d}
+
+
+def test_integers_keep_a_norm_over_another_axis() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6))
+    net(torch.randn(9, 6, 4) * 2 + 1)
+    net.eval()
+    keep(net, "0.weight", Coded(torch.rand(6) / 10))
+    x = torch.randn(5, 6, 4)
+    for example in (x, None):
+        assert torch.equal(merge_batch_norm(net, example)(x), net(x))

@@ -29,14 +29,14 @@ def test_folding_changes_nothing(net: nn.Sequential) -> None:
         net(torch.randn(16, 3, 8, 8) * 2 + 1)
     net.eval()
     x = torch.randn(9, 3, 8, 8)
-    folded = fold_batch_norm(net)
+    folded = fold_batch_norm(net, x)
     with torch.no_grad():
         torch.testing.assert_close(folded(x), net(x), atol=1e-5, rtol=0)
     assert len(folded) == len(net)  # type: ignore[arg-type]
 
 
 def test_folding_reaches_every_neighbour(image_net: nn.Module) -> None:
-    kinds = {type(module) for module in fold_batch_norm(image_net).modules()}
+    kinds = {type(module) for module in fold_batch_norm(image_net, torch.zeros(1, 8, 8)).modules()}
     assert kinds.isdisjoint({nn.BatchNorm1d, nn.BatchNorm2d})
 
 
@@ -46,7 +46,7 @@ def test_folding_one_layer_used_twice() -> None:
     with torch.no_grad():
         net[1].running_mean += 1  # type: ignore[operator]
         x = torch.randn(5, 4)
-        torch.testing.assert_close(fold_batch_norm(net)(x), net(x))
+        torch.testing.assert_close(fold_batch_norm(net, x)(x), net(x))
 
 
 class Residual(nn.Module):
@@ -75,14 +75,26 @@ class DependsOnData(Residual):
 
 
 class OfTokens(nn.Module):
-    """A batch norm over another axis than that of the linear layer before it."""
+    """A batch norm over another axis than that of the linear layer before it, which may be as long."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.layer, self.norm = nn.Linear(4, 6), nn.BatchNorm1d(5)
+        self.layer, self.norm = nn.Linear(4, width), nn.BatchNorm1d(5)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.norm(self.layer(x))
+        return y
+
+
+class OfTokensByData(OfTokens):
+    """Where only the neighbours in a sequence can be told."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.both = nn.Sequential(self.layer, self.norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.both(x if x.sum() > 0 else -x)
         return y
 
 
@@ -103,7 +115,8 @@ def seen(net: nn.Module, *shape: int) -> nn.Module:
 )
 def test_folding_follows_the_data(net: nn.Module, left: set[str]) -> None:
     seen(net, 3, 6, 6)
-    folded, x = fold_batch_norm(net), torch.randn(9, 3, 6, 6)
+    x = torch.randn(9, 3, 6, 6)
+    folded = fold_batch_norm(net, x)
     with torch.no_grad():
         torch.testing.assert_close(folded(x), net(x), atol=1e-5, rtol=1e-5)
     kept = {name for name, layer in folded.named_modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)}
@@ -124,7 +137,7 @@ class Tapped(nn.Module):
 
 def test_a_sequence_that_is_read_in_between_is_folded_where_it_is_not() -> None:
     net, x = seen(Tapped(), 3, 6, 6), torch.randn(9, 3, 6, 6)
-    folded = fold_batch_norm(net)
+    folded = fold_batch_norm(net, x)
     with torch.no_grad():
         torch.testing.assert_close(folded(x), net(x), atol=1e-5, rtol=1e-5)
     assert [type(layer).__name__ for layer in folded.layers] == ["Conv2d", "BatchNorm2d", "Conv2d", "Identity"]
@@ -147,17 +160,27 @@ def test_a_sequence_is_folded_however_often_it_is_called(branching: bool) -> Non
     assert isinstance(folded.block[1], nn.Identity)
 
 
-def test_a_norm_over_another_axis_stays() -> None:
-    net = seen(OfTokens(), 5, 4)
-    assert not pairs(net)
-    x = torch.randn(3, 5, 4)
-    assert torch.equal(fold_batch_norm(net)(x), net(x))
+@pytest.mark.parametrize("width", [6, 5])
+@pytest.mark.parametrize("kind", [OfTokens, OfTokensByData])
+def test_a_norm_over_another_axis_stays(kind: type[OfTokens], width: int) -> None:
+    net, x = seen(kind(width), 5, 4), torch.randn(3, 5, 4)
+    assert not pairs(net, x)
+    for example in (x, None, x[..., :2]):
+        assert torch.equal(fold_batch_norm(net, example)(x), net(x))
+
+
+def test_a_linear_layer_keeps_its_norm_where_no_sample_tells_the_axis() -> None:
+    net = seen(nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)), 4)
+    assert [type(fold_batch_norm(net, one)[1]).__name__ for one in (None, torch.zeros(1, 4))] == [  # type: ignore[index]
+        "BatchNorm1d",
+        "Identity",
+    ]
 
 
 def test_a_layer_under_two_names_stays() -> None:
     net = Residual()
     net.again = net.a
-    assert {pair.layer for pair in pairs(seen(net, 3, 6, 6))} == {"b", "head"}
+    assert {pair.layer for pair in pairs(seen(net, 3, 6, 6), torch.randn(2, 3, 6, 6))} == {"b", "head"}
 
 
 def test_a_norm_is_a_factor_and_a_shift() -> None:

@@ -63,7 +63,8 @@ def fine_tune(
     Returns:
         Normalised samples to logits, in evaluation mode.
     """
-    module = nn.Sequential(fold_batch_norm(encoder), copy.deepcopy(head))
+    folded = fold_batch_norm(encoder, kind.preprocess()(torch.tensor(x[:1])))
+    module = nn.Sequential(folded, copy.deepcopy(head))
     return _train(module, kind, x, y, steps, lr, weight_decay, strength, seed, device, progress, "fine-tune")
 
 

@@ -12,20 +12,24 @@ from attar.deploy.folding import factor_and_shift, fold_batch_norm, pairs
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-def merge_batch_norm(model: nn.Module) -> nn.Module:
+def merge_batch_norm(model: nn.Module, example: Tensor | None = None) -> nn.Module:
     """Return a copy, in evaluation mode, without the batch norms that follow a convolution or linear layer.
 
     a (s (q − z) · x + b) + c = (a s) (q − z) · x + (a b + c): the integers stay as they are. Layers that keep floats
     take up their batch norm as in `fold_batch_norm`; those with a codebook, or with integers that several layers
     share, keep it, and so do those of a class that is derived from that of torch.
 
+    Arguments:
+        model: it is not changed.
+        example: as in `fold_batch_norm`.
+
     References:
         Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference,
         2018, https://arxiv.org/abs/1712.05877, section 3.2
     """
-    merged = fold_batch_norm(model)
+    merged = fold_batch_norm(model, example)
     named = {place.name: place for place in places(merged)}
-    for pair in pairs(merged):
+    for pair in pairs(merged, example):
         layer, norm = merged.get_submodule(pair.layer), merged.get_submodule(pair.norm)
         place = named[f"{pair.layer}.weight"]
         chain = place.chain()

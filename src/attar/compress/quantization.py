@@ -15,7 +15,7 @@ from attar.compress import activations as inputs
 from attar.compress import codebooks
 from attar.compress.aciq import corrected
 from attar.compress.choices import check_choice
-from attar.compress.distillation import SampleSource, View, distill
+from attar.compress.distillation import SampleSource, View, distill, rows
 from attar.compress.finite import check_weights
 from attar.compress.given import check_network, gathered, samples_for
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
@@ -58,8 +58,9 @@ def quantize(
     """Return the network with its weights as integers: w ≈ s · (q − z).
 
     Weights are the parameters of two axes or more, of whatever layer; biases and normalisation stay floats, and batch
-    normalisation becomes part of the steps of the layer before it. With `epochs`, the network is trained while it is
-    rounded, its steps too, to say what the original says of the samples: quantisation-aware training.
+    normalisation becomes part of the steps of the layer before it; after a linear layer where there are samples. With
+    `epochs`, the network is trained while it is rounded, its steps too, to say what the original says of the samples:
+    quantisation-aware training.
 
     References:
         Krishnamoorthi, Quantizing deep convolutional networks for efficient inference, 2018,
@@ -73,7 +74,7 @@ def quantize(
         model: any network; not changed. Frozen layers are compressed and trained like others. What has been pruned
             stays zero, what is kept as integers already stays so.
         x: samples `(n, *shape)`, where activations are rounded or the network is trained, or a data set or loader of
-            them, with or without labels.
+            them, with or without labels. One of them tells over which axis a batch norm after a linear layer goes.
         bits: of each weight, 2 to 16; or of the weights named, as in `named_parameters`, the others staying floats.
         ends: bits of the first and the last weight, and of what goes into their layers, where they differ.
         granularity: weights that share a step: those of one output ("channel"), all of a layer ("tensor"), or at
@@ -115,11 +116,12 @@ def quantize(
         x = samples_for(model, x)
     if (activations is not None or epochs) and x is None:
         raise CompressionError("ranges of activations and training need samples: give `x`")
+    example = None if x is None else rows(x, torch.arange(1))
     small = copied(model).eval()
     settle(small)
     if codebook:
         # Values that all channels share cannot take up the factors of a batch norm.
-        small = fold_batch_norm(frozen(small))
+        small = fold_batch_norm(frozen(small), example)
     chosen = _chosen(small, bits, ends)
     how = _How(granularity, symmetric, clipping, correct_bias)
     for place, n in chosen.items():
@@ -159,7 +161,7 @@ def quantize(
         )
         if codebook:
             codebooks.settled(small)
-    return merge_batch_norm(inputs.settled(frozen(small)))
+    return merge_batch_norm(inputs.settled(frozen(small)), example)
 
 
 @dataclass(frozen=True)

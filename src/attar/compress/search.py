@@ -177,7 +177,7 @@ class _Search:
         progress: Progress,
     ) -> None:
         self.budget, self.epochs, self.view, self.seed, self.progress = budget, epochs, view, seed, progress
-        self.model = fold_batch_norm(frozen(with_layers(model)))
+        self.model = fold_batch_norm(frozen(with_layers(model)), rows(x, torch.arange(1)))
         labels = class_codes(y, len(x))
         aside, rest = _apart(labels, seed)
         self.x, self.labels = rows(x, rest), labels[rest]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -29,13 +30,20 @@ class Pair:
     norm: str
 
 
-def fold_batch_norm(module: nn.Module) -> nn.Module:
+def fold_batch_norm(module: nn.Module, example: Tensor | None = None) -> nn.Module:
     """Return a copy, in evaluation mode, with each batch norm folded into the convolution or linear layer before it.
 
     "Before it" is meant by the flow of data: where the output of a layer goes into a batch norm alone. `nn.Identity`
     takes the place of the batch norm, so that positions stay. All other batch norms stay as they are. In a network
     whose flow depends on its data, neighbours in `nn.Sequential`, at any depth, are taken to be called in their order,
     and all others stay.
+
+    The channels of a batch norm are on the second axis, and what a linear layer answers with is on the last one: only
+    where these are seen to be the same is it folded into a linear layer.
+
+    Arguments:
+        module: it is not changed.
+        example: samples `(n, *shape)`; the values do not matter. None: linear layers keep their batch norm.
 
     Example:
         >>> fold_batch_norm(nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3), nn.ReLU()))
@@ -46,25 +54,28 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
         )
     """
     folded = copy.deepcopy(module).eval()
-    graph = _flow(folded)
+    graph, flat = _flow(folded), _flat(folded, example)
     for pair in _neighbours(folded) if graph is None else _met(folded, graph):
-        fused = _fused(folded.get_submodule(pair.layer), folded.get_submodule(pair.norm))
+        layer, norm = folded.get_submodule(pair.layer), folded.get_submodule(pair.norm)
+        fused = _fused(layer, norm) if _fits(layer, norm, flat) else None
         if fused is not None:
             folded.set_submodule(pair.layer, fused)
             folded.set_submodule(pair.norm, nn.Identity())
     return folded
 
 
-def pairs(module: nn.Module) -> list[Pair]:
-    """Layers whose output goes into one batch norm and nowhere else, which takes nothing else.
+def pairs(module: nn.Module, example: Tensor | None = None) -> list[Pair]:
+    """Layers whose output goes into one batch norm and nowhere else, which takes nothing else, channel by channel.
 
     There are none where the flow of data cannot be followed, since it depends on the data.
 
     Arguments:
         module: in evaluation mode.
+        example: as in `fold_batch_norm`.
     """
-    graph = _flow(module)
-    return [] if graph is None else _met(module, graph)
+    graph, flat = _flow(module), _flat(module, example)
+    met = [] if graph is None else _met(module, graph)
+    return [one for one in met if _fits(module.get_submodule(one.layer), module.get_submodule(one.norm), flat)]
 
 
 def _flow(module: nn.Module) -> torch.fx.Graph | None:
@@ -89,10 +100,28 @@ def _met(module: nn.Module, graph: torch.fx.Graph) -> list[Pair]:
     found = []
     for pair, n in met.items():
         layer, norm = (module.get_submodule(one) for one in (pair.layer, pair.norm))
-        always = calls[pair.layer] == calls[pair.norm] == n and names[id(layer)] == names[id(norm)] == 1
-        if always and _fits(layer, norm):
+        if calls[pair.layer] == calls[pair.norm] == n and names[id(layer)] == names[id(norm)] == 1:
             found.append(pair)
     return found
+
+
+def _flat(module: nn.Module, example: Tensor | None) -> set[nn.Module]:
+    """The batch norms that are given one row of channels for each sample, and nothing else."""
+    given: dict[nn.Module, set[int]] = {}
+    norms = [layer for layer in module.modules() if isinstance(layer, _NORMS)]
+    if example is None or not norms or not any(isinstance(layer, nn.Linear) for layer in module.modules()):
+        return set()
+    hooks = [norm.register_forward_hook(lambda norm, _, y: given.setdefault(norm, set()).add(y.ndim)) for norm in norms]
+    try:
+        with torch.no_grad():
+            module(example.to(next(module.buffers()).device))
+    # Whatever a network makes of samples that are none of its own.
+    except Exception:
+        return set()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {norm for norm, axes in given.items() if axes == {2}}
 
 
 def _neighbours(module: nn.Module) -> list[Pair]:
@@ -134,8 +163,6 @@ class _Tracer(torch.fx.Tracer):
 
 def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     # Exact types: a subclass or a parametrised layer may compute its weight in a way that folding would break.
-    if not _fits(layer, norm):
-        return None
     assert isinstance(norm, _BatchNorm)
     if isinstance(layer, nn.Linear) and type(layer) is nn.Linear and norm.affine:
         return fuse_linear_bn_eval(layer, norm)
@@ -144,10 +171,10 @@ def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     return None
 
 
-def _fits(layer: nn.Module, norm: nn.Module) -> bool:
-    """Whether a batch norm uses the statistics that it has seen, and is as wide as the layer's output."""
+def _fits(layer: nn.Module, norm: nn.Module, flat: Collection[nn.Module]) -> bool:
+    """Whether a batch norm uses the statistics that it has seen, and its channels are those of the layer's output."""
     if type(norm) not in _NORMS or not isinstance(norm, _BatchNorm) or norm.running_mean is None:
         return False
     if isinstance(layer, nn.Linear):
-        return norm.num_features == layer.out_features
+        return norm in flat and norm.num_features == layer.out_features
     return isinstance(layer, _CONVOLUTIONS) and norm.num_features == layer.out_channels

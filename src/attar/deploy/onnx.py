@@ -49,16 +49,16 @@ def export(module: nn.Module, example: Tensor, path: str | Path, meta: ModelMeta
     Raises:
         ExportError: the module does not take the example, does not give one probability per class, or has no ONNX form.
     """
-    module = fold_batch_norm(module).cpu()
     if isinstance(example, Bound):
         inputs: dict[str, Tensor] = example.inputs
         n = len(example)
-        module = _Binding(module, example.of)
+        module = _Binding(fold_batch_norm(module, example).cpu(), example.of)
     else:
         if not len(example):
             raise ExportError("the example holds no sample: give one, of any values")
         n = 2
         inputs = {NUMBERS: example[:1].detach().cpu().expand(n, *example.shape[1:]).contiguous()}
+        module = fold_batch_norm(module, inputs[NUMBERS]).cpu()
     with torch.no_grad():
         try:
             shape = tuple(module(*inputs.values()).shape)
