@@ -42,6 +42,23 @@ def test_no_other_weights_of_what_stays_err_less() -> None:
         assert (near(x) - before(x)).square().mean() > least
 
 
+def test_a_grouped_convolution_is_made_up_for_as_its_groups_alone() -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Conv2d(2, 12, 3), nn.ReLU(), nn.Conv2d(12, 9, 3, groups=3)), torch.randn(64, 2, 8, 8)
+    before, coupled = copy.deepcopy(net), coupling(net, x[:2])
+    gone = coupled.groups[0][0]
+    reconstruct(net, coupled, [gone], x)
+    assert not net[2].weight[:, gone.indices["2.weight", 1]].any()
+    for g, seen in enumerate(before[:2](x).chunk(3, 1)):
+        alone = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 3, 3))
+        alone[0].weight.data, alone[0].bias.data = torch.eye(4)[:, :, None, None], torch.zeros(4)
+        alone[1].load_state_dict({name: value.chunk(3)[g] for name, value in before[2].state_dict().items()})
+        its = coupling(alone, seen[:2])
+        (same,) = (one for one in its.groups[0] if one.indices["1.weight", 1] == gone.indices["2.weight", 1])
+        reconstruct(alone, its, [same], seen.detach())
+        torch.testing.assert_close(alone(seen), net(x).chunk(3, 1)[g], rtol=1e-3, atol=1e-4)
+
+
 def test_by_one_sample_nothing_is_made_up_for() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))

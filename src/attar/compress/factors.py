@@ -71,7 +71,9 @@ class Site:
         shape = layer.weight.shape
         high_wide = shape[2:] if len(shape) == 4 else (1, *(shape[2:] or (1,)))
         self.weight = layer.weight.detach().double().reshape(*shape[:2], *high_wide)
-        self.seen = Moments(self.weight[0].numel())
+        # Of a grouped convolution, those of what each group reads.
+        self.groups = [Moments(self.weight[0].numel()) for _ in range(getattr(layer, "groups", 1))]
+        self.seen = self.groups[0]
         # Places of the input and of the output, without data as many as the strides say; and all those of a lot.
         self.inside, self.outside = self._strides(), (1, 1)
         self._lot, self._places = range(-1, 0), 1
@@ -94,7 +96,8 @@ class Site:
         while math.gcd(step, math.prod(self.outside)) > 1:
             step += 1
         of = lot.start + torch.arange(len(patches)) * len(lot) // len(patches)
-        self.seen.take(patches[::step], of[::step])
+        for seen, part in zip(self.groups, patches[::step].chunk(len(self.groups), 1)):
+            seen.take(part, of[::step])
 
     def task(self, weighted: bool) -> Task:
         """The weight, and the covariance of what reaches it."""
@@ -247,7 +250,7 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
     Arguments:
         model: in evaluation mode for this.
         x: samples `(n, *shape)`; None: no data.
-        weights: names of the weights of the layers that are wanted; None: all.
+        weights: names of the weights of the layers that are wanted; None: all but those of grouped convolutions.
 
     Raises:
         CompressionError: what reaches a layer is not finite.
@@ -259,7 +262,8 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
         if weights is not None and (place is None or place.name not in weights):
             continue
         alone = place is not None and len(place.owners) == 1
-        if alone and type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and getattr(layer, "groups", 1) == 1:
+        whole = weights is not None or getattr(layer, "groups", 1) == 1
+        if alone and type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and whole:
             assert place is not None
             found.append(Site(name, place.name, cast(nn.Linear | nn.Conv1d | nn.Conv2d, layer)))
         elif isinstance(layer, nn.Linear | _ConvNd):
@@ -283,7 +287,8 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
             for handle in handles:
                 handle.remove()
         for site in found:
-            check_inputs(site.name or type(site.layer).__name__, site.seen.seen_covariance)
+            for seen in site.groups:
+                check_inputs(site.name or type(site.layer).__name__, seen.seen_covariance)
     return found, left
 
 

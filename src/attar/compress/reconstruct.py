@@ -13,6 +13,7 @@ from attar.compress.channels import Component, Coupling
 from attar.compress.distillation import Samples
 from attar.compress.factors import sites
 from attar.compress.lowrank import divided
+from attar.compress.moments import Moments
 
 # Of the mean variance, added to each: channels that say nearly the same are not told apart by the last digit.
 _RIDGE = 1e-3
@@ -46,16 +47,22 @@ def reconstruct(model: nn.Module, coupled: Coupling, components: Iterable[Compon
         channels = torch.ones(site.weight.shape[1], dtype=torch.bool)
         channels[sorted(gone[site.tensor])] = False
         kept = channels.repeat_interleave(site.weight[0, 0].numel())
-        covariance, weight = site.seen.covariance, site.weight.flatten(1)
-        square = covariance[kept][:, kept]
-        square = square + _RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
-        new = torch.zeros_like(weight)
-        new[:, kept] = divided(weight @ covariance[:, kept], square)
-        lost = site.seen.mean_of(weight - new)
+        parts = zip(site.groups, site.weight.flatten(1).chunk(len(site.groups)))
+        new, lost = zip(*(_made_up(seen, weight, kept) for seen, weight in parts))
         with torch.no_grad():
-            layer.weight.copy_(new.reshape(layer.weight.shape))
+            layer.weight.copy_(torch.cat(new).reshape(layer.weight.shape))
             if layer.bias is not None:
-                layer.bias += lost
+                layer.bias += torch.cat(lost)
+
+
+def _made_up(seen: Moments, weight: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights `(out, width)` that read nothing but what is kept, and what the answers are short of in the mean."""
+    covariance = seen.covariance
+    square = covariance[kept][:, kept]
+    square = square + _RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
+    new = torch.zeros_like(weight)
+    new[:, kept] = divided(weight @ covariance[:, kept], square)
+    return new, seen.mean_of(weight - new)
 
 
 def give_biases(model: nn.Module) -> None:
