@@ -14,7 +14,7 @@ from attar.compress import Budget, compress, load, save, search, shapes
 from attar.compress.attempts import Attempt
 from attar.compress.budget import readable
 from attar.compress.squeezing import squeeze
-from attar.errors import BudgetError, CompressionError
+from attar.errors import BudgetError, CompressionError, TrainingError
 from attar.training.loop import train
 from attar.training.progress import Silent
 
@@ -327,6 +327,29 @@ def test_of_what_is_small_enough_the_best_is_named(budget, says) -> None:
     asked.attempts = SimpleNamespace(all=(dense, *tried), judge=SimpleNamespace(what="accuracy"))
     with pytest.raises(BudgetError, match=re.escape(says)):
         asked._best(dense)
+
+
+def test_a_share_that_may_be_lost_may_be_lost_to_the_sample() -> None:
+    asked = object.__new__(search._Search)
+    for n in (100, 300):
+        for right in range(1, n + 1):
+            for lost in range(min(right, 6 * n // 100) + 1):
+                asked.budget = Budget(accuracy_drop=lost / n or 1e-9)
+                dense, same, worse = (SimpleNamespace(quality=(right - k) / n) for k in (0, lost, lost + 1))
+                assert asked._keeps(same, dense)
+                assert not asked._keeps(worse, dense)
+
+
+def test_a_training_that_breaks_off_costs_its_attempt_alone(task, monkeypatch) -> None:
+    net, x, y = task
+
+    def breaks(*_, **__):
+        raise TrainingError("the loss became nan")
+
+    monkeypatch.setattr(search, "squeeze", breaks)
+    found = compress(net, Budget(bytes=1200), x, y, epochs=2)
+    assert found.chosen.bytes <= 1200
+    assert not any("first look" in one.name for one in found.attempts)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from torch import nn
 
 from attar.compress.parametrizations import codes_of
 from attar.compress.places import places
-from attar.compress.sensitivity import Way, entropy, mix, sensitivities, written
+from attar.compress.sensitivity import Way, divergence, entropy, mix, sensitivities, written
 from attar.errors import CompressionError
 
 
@@ -140,3 +140,18 @@ def test_answers_that_are_no_logits_are_compared_in_units_of_their_variance(last
         layer.weight *= 8
         layer.bias *= 8
     assert sensitivities(net, x)["0.0.weight"][-1].loss == pytest.approx(way.loss, rel=1e-4)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_loss_that_is_no_number_is_not_none(classes) -> None:
+    nan, none = torch.full((2, classes), torch.nan), torch.zeros(2, classes)
+    assert [divergence(*pair) for pair in ((nan, none), (none, nan), (none, none / 0))] == [math.inf] * 3
+    # Beyond single precision, as differences of logits.
+    far = torch.tensor([[3e38, -3e38]])
+    assert divergence(far, -far) == math.inf
+
+
+@pytest.mark.parametrize(("x", "says"), [(samples(0), "no samples"), (samples() / 0, "NaN or infinity")])
+def test_losses_need_samples_that_are_answered(x, says) -> None:
+    with pytest.raises(CompressionError, match=says):
+        sensitivities(network(), x)

@@ -31,7 +31,7 @@ from attar.compress.squeezing import squeeze
 from attar.data.dataset import UNLABELLED
 from attar.data.split import some
 from attar.deploy.folding import fold_batch_norm
-from attar.errors import BudgetError, CompressionError
+from attar.errors import BudgetError, CompressionError, TrainingError
 from attar.training.modes import usual_defaults
 from attar.training.progress import Progress, Silent
 
@@ -52,7 +52,8 @@ _LOOK = 4
 # For a loss alone: each size is this share of the one before.
 _SMALLER = 0.6
 _ASIDE, _MOST_ASIDE = 0.2, 5000
-_BYTES_OF_FLOAT = 4
+# Of the difference of two shares of samples: 0.95 − 0.94 is more than 0.01.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, repr=False)
@@ -218,7 +219,7 @@ class _Search:
             sizes = [self.budget.bytes] if self.budget.bytes is not None else self._ladder(dense)
             for size in sizes:
                 trained = self._trained(int(size))
-                if trained is None or trained.quality < dense.quality - self._may_lose():
+                if trained is None or not self._keeps(trained, dense):
                     break
         chosen = self._best(dense)
         judge = self.attempts.judge
@@ -239,14 +240,16 @@ class _Search:
             # To the next smaller mix at least: few bytes less may allow the same one.
             allowed = min(allowed - 8 * over, sum(way.size for way in chosen.values()) - 1)
 
-    def _may_lose(self) -> float:
-        return _FREE if self.budget.accuracy_drop is None else self.budget.accuracy_drop
+    def _keeps(self, one: Attempt, dense: Attempt) -> bool:
+        """Whether no more is lost than may be."""
+        may_lose = _FREE if self.budget.accuracy_drop is None else self.budget.accuracy_drop
+        return dense.quality - one.quality <= may_lose + _ROUNDING
 
     def _satisfied(self, dense: Attempt) -> bool:
         """Whether training could gain nothing that was asked for."""
         if self.budget.bytes is None and self.budget.latency_ms is None:
             return False
-        return any(self._fits(one) and one.quality >= dense.quality - self._may_lose() for one in self.attempts.all)
+        return any(self._fits(one) and self._keeps(one, dense) for one in self.attempts.all)
 
     def _fits(self, one: Attempt) -> bool:
         return self.budget.allows(one.bytes, math.inf if one.latency_ms is None else one.latency_ms)
@@ -258,7 +261,7 @@ class _Search:
         cheap = [one for one in self.attempts.all if self._fits(one)]
         fit = cheap
         if self.budget.accuracy_drop is not None:
-            fit = [one for one in cheap if one.quality >= dense.quality - self.budget.accuracy_drop]
+            fit = [one for one in cheap if self._keeps(one, dense)]
         if not fit:
             closest, which, fastest = min(self.attempts.all, key=lambda a: a.bytes), "the smallest", ""
             times = [one.latency_ms for one in self.attempts.all if one.latency_ms is not None]
@@ -358,7 +361,7 @@ class _Search:
         """An attempt, or none where it cannot be made."""
         try:
             return self.attempts.of(name, make)
-        except CompressionError as error:
+        except (CompressionError, TrainingError) as error:
             self.progress.say(f"{name}: left out, since {error}")
             return None
 

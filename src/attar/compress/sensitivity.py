@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.distillation import Samples, answers, rows, variance_of
-from attar.compress.given import are_logits
+from attar.compress.finite import check_answers
+from attar.compress.given import are_logits, samples_for
 from attar.compress.grids import Grid, fitted
 from attar.compress.masks import smallest
 from attar.compress.parametrizations import Coded, store
@@ -61,15 +63,20 @@ def sensitivities(model: nn.Module, x: Samples, *, progress: Progress | None = N
     Returns:
         For each tensor of floats, by its name, ways to write it; the first is as it is.
 
+    Raises:
+        CompressionError: there are no samples, the network does not take them, or an answer is not finite.
+
     Example:
         >>> net, x = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3)), torch.randn(64, 8)
         >>> ways = sensitivities(net, x)
         >>> list(ways), ways["0.weight"][0].bits, ways["0.weight"][0].loss
         (['0.weight', '0.bias', '2.weight', '2.bias'], 32, 0.0)
     """
+    x = samples_for(model, x)
     few = rows(x, torch.from_numpy(some(len(x), _SAMPLES, seed=0)))
     trial = copied(model).eval()
     told = answers(trial, few)
+    check_answers([told])
     found: dict[str, tuple[Way, ...]] = {}
     floats = [one for one in places(trial) if not one.chain() and one.value.is_floating_point() and one.value.numel()]
     with (progress or Silent()).task("sensitivity", len(floats)) as task:
@@ -192,9 +199,9 @@ def divergence(told: Tensor, said: Tensor) -> float:
         >>> divergence(torch.zeros(2, 3), torch.ones(2, 3))
         0.0
     """
-    if not bool(said.isfinite().all()):
-        return float("inf")
-    if not are_logits(told):
-        return float((said - told).square().mean() / variance_of(told))
-    p, q = F.log_softmax(told, 1), F.log_softmax(said, 1)
-    return max(0.0, float((p.exp() * (p - q)).sum(1).mean()))
+    if are_logits(told):
+        p, q = F.log_softmax(told, 1), F.log_softmax(said, 1)
+        loss = float((p.exp() * (p - q)).sum(1).mean())
+    else:
+        loss = float((said - told).square().mean() / variance_of(told))
+    return math.inf if math.isnan(loss) else max(0.0, loss)
