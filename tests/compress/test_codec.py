@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import base64
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attar.compress import fitting
 from attar.compress.codec import decode
 from attar.compress.coder import Reader, Writer
 from attar.compress.contexts import CAP, LOG, Signs
-from attar.compress.fitting import _pictures, bits, encode, fitted
+from attar.compress.fitting import _pictures, _Seen, bits, encode, fitted
 from attar.compress.layout import Layout
 from attar.compress.symbols import FIRSTS, LARGEST, SYMBOLS, symbol_of
 from attar.compress.tensors import WIDEST
@@ -139,6 +141,26 @@ def test_pictures_are_no_taller_than_can_be_told() -> None:
     layout = Layout(2, 2 * 131_101)
     assert _pictures(Layout(2, 24), np.tile([1, -1], 24))
     assert all(one.height <= WIDEST for one in _pictures(layout, np.tile([1, -1], layout.columns)))
+
+
+def test_a_look_for_pictures_takes_no_more_than_the_numbers_do() -> None:
+    codes = np.random.default_rng(0).integers(-3, 4, 1 << 18)
+    tracemalloc.start()
+    _pictures(Layout(1 << 9, 1 << 9), codes)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1.5 * codes.nbytes
+
+
+@pytest.mark.parametrize("total", [90, 100, 101, 1000])
+def test_of_what_is_expected_every_so_many_is_kept_however_it_comes(total, monkeypatch) -> None:
+    monkeypatch.setattr(fitting, "_ENOUGH", 100)
+    every, seen = np.random.default_rng(0).integers(0, 99, (3, total)), _Seen(total)
+    for part in np.array_split(every, [1, 1, 7, total // 2], axis=1):
+        seen(part[0], [part[1], part[2]], part[0])
+    some = slice(None, None, -(-total // 100))
+    np.testing.assert_array_equal(seen.elements, every[0, some])
+    np.testing.assert_array_equal(seen.x * 2**LOG, every[1:, some].T)
 
 
 def test_symbols_tell_magnitudes_in_order() -> None:

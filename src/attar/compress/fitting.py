@@ -126,10 +126,9 @@ def _pictures(layout: Layout, values: Ints) -> list[Layout]:
     columns = layout.columns
     if not layout.sizes or layout.height * layout.width > 1 or columns < 16:
         return []
-    rows = np.sign(values.reshape(-1, columns)).astype(np.float64)
-    spectrum = np.abs(np.fft.rfft(rows, 2 * columns, axis=1)) ** 2
-    alike = np.fft.irfft(spectrum.sum(0))
+    rows = np.sign(values.reshape(-1, columns)).astype(np.int8)
     widths = [w for w in range(2, min(_LONGEST, columns) + 1) if columns % w == 0]
+    alike = {w: int((rows[:, w:] * rows[:, :-w]).sum(dtype=np.int64)) for w in widths}
     best = sorted(widths, key=lambda w: -alike[w] / (columns - w + 1))[:_TRIED]
     found = []
     for width in best:
@@ -148,11 +147,11 @@ def _weighted(model: Model, values: Ints) -> tuple[float, Model]:
     n = model.layout.divisions
     worth = _WORTH if model.sparse else _DENSE_WORTH
     if n:
-        magnitudes, signs = _Seen(), _Seen()
+        magnitudes, signs = _Seen(values.size), _Seen(int(np.count_nonzero(values)))
         all_of = replace(model, weights=(1 << UNIT,) * n, sign_weights=(1 << SIGN_UNIT,) * n)
         passed(Counter(), all_of, values, magnitudes, signs)
         sizes = MIDDLES[symbol_of(np.abs(values))].astype(np.float64)
-        y = np.minimum(sizes / sizes.mean(), _FAR)[magnitudes.elements]
+        y = np.minimum(sizes[magnitudes.elements] / sizes.mean(), _FAR)
         # Of numbers most of which are 0, only the others tell.
         w = _likeliest(magnitudes.x * math.log(2), y, _poisson, worth / float((values != 0).mean()))
         v = w[:0]
@@ -169,15 +168,18 @@ def _weighted(model: Model, values: Ints) -> tuple[float, Model]:
 
 
 class _Seen:
-    """What was expected of all elements."""
+    """What was expected of some of so many elements: of all, it would take hundreds of bytes each."""
 
-    def __init__(self) -> None:
+    def __init__(self, total: int) -> None:
+        self._step, self._passed = -(-total // _ENOUGH), 0
         self._elements: list[Ints] = []
         self._features: list[Ints] = []
 
     def __call__(self, elements: Ints, features: list[Ints], _: Ints) -> None:
-        self._elements.append(elements)
-        self._features.append(np.stack(features, axis=1))
+        some = slice(-self._passed % self._step, None, self._step)
+        self._passed += len(elements)
+        self._elements.append(elements[some].copy())
+        self._features.append(np.stack([one[some] for one in features], axis=1))
 
     @property
     def elements(self) -> Ints:
@@ -200,8 +202,7 @@ def _likeliest(x: Doubles, y: Doubles, law: Law, least: float) -> Doubles:
         law: of y.
         least: bits an element that a division must save not to be left out.
     """
-    some = slice(None, None, -(-len(x) // _ENOUGH))
-    x, y, n = x[some], y[some], x.shape[1]
+    n = x.shape[1]
     if law is _poisson:
         x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
     kept, found = list(range(n)), np.zeros(n)
