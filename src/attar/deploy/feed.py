@@ -129,7 +129,7 @@ def texts(X: Any, tokenizer: Tokenizer, length: int, name: str = "") -> Feed:
             one, such as that of texts which had none, the first of another usual name is taken.
 
     Raises:
-        ModelError: neither texts nor ids, or a table without such a column.
+        ModelError: neither texts nor ids that are whole numbers from 0, or a table without such a column.
     """
     if isinstance(X, str):
         raise ModelError("one text alone: give a list of strings, even of one")
@@ -141,6 +141,10 @@ def texts(X: Any, tokenizer: Tokenizer, length: int, name: str = "") -> Feed:
         array = array[:, 0]
     if array.dtype.kind in "biuf" and array.ndim == 2:
         ids = numbers(array, (length,))
+        wrong = ~np.isnan(ids) & ((ids != np.round(ids)) | (ids < 0))
+        if wrong.any():
+            row = np.argwhere(wrong)[0, 0]
+            raise ModelError(f"sample {row}: {ids[row][wrong[row]][0]:g} is no token id: give whole numbers, or texts")
     elif array.ndim == 1 and array.dtype.kind in "OUTS":
         odd = next((cell for cell in array.tolist() if not isinstance(cell, str) and not is_missing(cell)), None)
         if odd is not None:
