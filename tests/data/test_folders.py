@@ -179,3 +179,15 @@ def test_arrays_of_one_size_are_images_where_that_is_the_kind(tmp_path):
     np.save(tmp_path / "3.npy", np.zeros((20, 31)))
     with pytest.raises(DataError, match="different sizes make no image"):
         read(str(tmp_path), kind="image")
+
+
+def test_names_that_are_no_utf8_can_be_written_and_stay_apart(tmp_path):
+    for name in (b"caf\xe8/1.png", b"caf\xe9/1.png", b"caf\xe9/\xff.png", b"caf\xe9/\xfe.png"):
+        try:
+            picture(tmp_path / os.fsdecode(name))
+        except OSError:
+            pytest.skip("the file system has none")
+    dataset = read(str(tmp_path))
+    assert len({one.encode() for one in dataset.ids.tolist()}) == 4
+    assert [one.encode() for one in dataset.classes] == [rb"caf\udce8", rb"caf\udce9"]
+    assert dataset.y.tolist() == [0, 1, 1, 1]

@@ -14,7 +14,7 @@ from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings, is
 from attar.data.groups import joined, numbered, seen_in_training
 from attar.data.held import plain, spelt
 from attar.data.images import CHANNELS
-from attar.data.labels import encode_labels
+from attar.data.labels import encode_labels, in_utf8
 from attar.data.nodes import Nodes
 from attar.data.placeholders import placeholders
 from attar.data.raw import Raw, RawLabels
@@ -203,7 +203,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
     if raw.ids is not None and len(raw.ids) != len(raw.x):
         raise DataError(f"{where}: {len(raw.x)} samples but {len(raw.ids)} ids; give one for each")
     n = len(raw.x) if isinstance(raw.x, list) or raw.x.ndim else 0
-    ids = [str(i) for i in range(n)] if raw.ids is None else list(raw.ids)
+    ids = [str(i) for i in range(n)] if raw.ids is None else list(map(in_utf8, raw.ids))
     if kind == "text":
         return _texts(raw, ids, notes, where, judged=not centre)
     if isinstance(raw.x, list) and kind == "image" and len({one.shape for one in raw.x}) == 1:

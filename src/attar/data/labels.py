@@ -95,7 +95,7 @@ def _name(value: object, exact: bool, where: str) -> str | None:
     if is_missing(value):
         return None
     if isinstance(value, str):
-        text = value.strip()
+        text = in_utf8(value.strip())
         return (text or None) if exact else (None if text in (*_AS_TEXT, str(UNLABELLED)) else text)
     if isinstance(value, (bool, np.bool_)):  # bool is an int
         return str(bool(value))
@@ -112,6 +112,15 @@ def _name(value: object, exact: bool, where: str) -> str | None:
     if isinstance(value, np.ndarray | list | tuple):
         raise LabelError(f"{where}: a label is an array; give one label per sample (of one-hot rows, the argmax)")
     raise LabelError(f"{where}: a label is of type {type(value).__name__}; give integers or texts")
+
+
+def in_utf8(text: str) -> str:
+    """A text that can be written: bytes of a file's name that are no UTF-8 are spelt out.
+
+    >>> in_utf8("café"), in_utf8("caf\\udce9")
+    ('café', 'caf\\\\udce9')
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def as_text(value: object) -> str:
