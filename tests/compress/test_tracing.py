@@ -93,6 +93,39 @@ def test_what_is_changed_through_a_view_is_changed(forward) -> None:
     assert torch.equal(traced(net, x[:1])(x), net(x))
 
 
+def first(net, x):
+    return net.linear(x.relu_()) + x
+
+
+def widened(net, x):
+    y = net.linear(x)
+    y += net.seen.double()
+    return net.linear(y.mul_(net.seen.double() / 3))
+
+
+@pytest.mark.parametrize("forward", [first, widened])
+def test_what_is_changed_in_place_may_be_the_input_and_keeps_its_precision(forward) -> None:
+    net, x = Made(forward), torch.randn(6, 4)
+    given = x.clone()
+    program = traced(net, x)
+    assert torch.equal(x, given)
+    said = program(x)
+    assert torch.equal(x, given)
+    expected = net(x)
+    assert said.dtype == expected.dtype
+    assert torch.equal(said, expected)
+
+
+def remembering(net, x):
+    net.calls = getattr(net, "calls", 0) + 1
+    return net.linear(x) + net.calls
+
+
+def test_the_size_of_the_batch_is_not_blamed_for_what_a_network_remembers() -> None:
+    with pytest.raises(CompressionError, match="answers the same samples in another way when it is called again"):
+        traced(Made(remembering), torch.randn(1, 4))
+
+
 @pytest.mark.parametrize(
     "forward",
     [
