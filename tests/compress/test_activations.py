@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from attar.compress.activations import RoundedInput, round_inputs, settled
 from attar.compress.grids import CLIPPINGS
 from attar.compress.quantization import quantize
+from attar.compress.saved import as_program
 from attar.errors import CompressionError
 
 
@@ -152,3 +153,14 @@ def test_what_goes_into_a_layer_of_two_names_is_rounded_by_both() -> None:
     small = quantize(nn.Sequential(layer, nn.ReLU(), layer), torch.randn(40, 6), activations=4)
     assert small[0] is small[2]
     assert isinstance(small[2][0], RoundedInput)
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_program_is_rounded_as_the_network_that_it_was_made_of(epochs) -> None:
+    model, x = net(), torch.randn(40, 2, 6, 6)
+    program = as_program(model, x[:1])
+    ways = {"activations": 6, "epochs": epochs, "batch_size": 40}
+    of_program, of_model = (quantize(one, x, **ways) for one in (program, model))
+    assert sum(isinstance(layer, RoundedInput) for layer in of_program.modules()) == 2
+    torch.testing.assert_close(of_program(x), of_model(x), rtol=1e-4, atol=1e-4)
+    assert torch.equal(program(x), as_program(model, x[:1])(x))

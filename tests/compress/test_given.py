@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from attar.compress.budget import Budget
@@ -141,6 +142,25 @@ def test_settings_of_training_that_cannot_be_are_refused() -> None:
         compress(net(), "1KB", X, epochs=1)
     with pytest.raises(BudgetError, match="budget=500"):
         compress(net(), 500, X)
+
+
+class Complex(nn.Module):
+    def __init__(self, trained: bool) -> None:
+        super().__init__()
+        self.turned = nn.Parameter(torch.randn(4, 4, dtype=torch.complex64), trained)
+        self.last = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.last((x.to(torch.complex64) @ self.turned).abs())
+        return y
+
+
+def test_complex_weights_are_not_trained() -> None:
+    x = torch.randn(20, 4)
+    for way in (quantize, partial(distill, teacher=torch.zeros(20, 2))):
+        with pytest.raises(CompressionError, match="turned has complex numbers"):
+            way(Complex(trained=True), x=x, epochs=1)
+        way(Complex(trained=False), x=x, epochs=1)
 
 
 def test_a_teacher_that_answers_otherwise_is_refused() -> None:

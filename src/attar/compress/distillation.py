@@ -145,7 +145,7 @@ def distill(
     """
     x, y = gathered(x, y, teacher)
     x = samples_for(student, x, view)
-    check_training(epochs, batch_size, lr)
+    check_training(student, epochs, batch_size, lr)
     guides = None
     if features:
         if not isinstance(teacher, nn.Module):

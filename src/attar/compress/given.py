@@ -267,12 +267,18 @@ def check_classes(codes: Tensor, answers: Tensor) -> None:
         )
 
 
-def check_training(epochs: int, batch_size: int, lr: float) -> None:
-    """Hold the settings of a training to what they can be.
+def check_training(model: nn.Module, epochs: int, batch_size: int, lr: float) -> None:
+    """Hold the settings of a training, and what is to be trained, to what they can be.
 
     Raises:
         CompressionError: one is something else.
     """
+    other = next((name for name, p in model.named_parameters() if p.is_complex() and p.requires_grad), None)
+    if other is not None:
+        raise CompressionError(
+            f"{other} has complex numbers, which are not trained: give its real and its imaginary part as two weights, "
+            "or let it need no gradient"
+        )
     for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
         if not is_count(value, least):
             raise CompressionError(f"{name}={value!r}: it must be a whole number from {least}")

@@ -19,6 +19,7 @@ from attar.compress.distillation import SampleSource, View, distill, rows
 from attar.compress.finite import check_weights
 from attar.compress.given import check_network, gathered, samples_for
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
+from attar.compress.layers import with_layers
 from attar.compress.merging import merge_batch_norm
 from attar.compress.parametrizations import Coded, Rounded, codes_of, frozen, settle, store
 from attar.compress.places import Place, copied, places
@@ -114,6 +115,9 @@ def quantize(
     if x is not None:
         x, y = gathered(x, y)
         x = samples_for(model, x)
+    if activations is not None:
+        # Of a program, what goes into an operation; layers are what it goes into.
+        model = with_layers(model)
     if (activations is not None or epochs) and x is None:
         raise CompressionError("ranges of activations and training need samples: give `x`")
     example = None if x is None else rows(x, torch.arange(1))

@@ -95,11 +95,11 @@ def squeeze(
         (torch.int8, True)
     """
     grid = Grid(bits)
-    check_training(epochs, batch_size, lr)
-    check_two_epochs(epochs)
     if not is_count(bytes):
         raise CompressionError(f"bytes={bytes!r}: give a whole number")
     check_single(model)
+    check_training(model, epochs, batch_size, lr)
+    check_two_epochs(epochs)
     x, y = gathered(x, y, teacher)
     x = samples_for(model, x)
     student = copied(model)
