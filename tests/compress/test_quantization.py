@@ -263,3 +263,17 @@ def test_hostile_arguments() -> None:
 def test_samples_are_no_number_of_bits() -> None:
     with pytest.raises(CompressionError, match="x is of type int: give all samples"):
         quantize(nn.Linear(8, 8), 4)
+
+
+def test_outputs_of_a_transposed_convolution_that_differ_in_scale_want_a_step_for_each_filter() -> None:
+    torch.manual_seed(0)
+    net, x = nn.ConvTranspose2d(8, 6, 3, bias=False), torch.randn(20, 8, 5, 5)
+    with torch.no_grad():
+        net.weight *= torch.logspace(0, -3, 6)[:, None, None]
+    said = net(x)
+    lost = [
+        ((quantize(net, bits=4, granularity=one)(x) - said).square().mean((0, 2, 3)) / said.var((0, 2, 3))).max()
+        for one in ("channel", 9)
+    ]
+    assert lost[0] > 0.9
+    assert lost[1] < 0.01

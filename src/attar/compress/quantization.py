@@ -79,7 +79,8 @@ def quantize(
         bits: of each weight, 2 to 16; or of the weights named, as in `named_parameters`, the others staying floats.
         ends: bits of the first and the last weight, and of what goes into their layers, where they differ.
         granularity: weights that share a step: those of one output ("channel"), all of a layer ("tensor"), or at
-            most so many neighbours of one output. In place of an output it is an input of a transposed convolution.
+            most so many neighbours of one output. In place of an output it is an input of a transposed convolution:
+            where its outputs differ in scale, give the number of the weights of a filter, such as 9.
         symmetric: codes −h … h and z = 0; else −h − 1 … h and any z, which makes the most of 2 bits.
         clipping: how the range of the codes is chosen, "minmax", "percentile", "mse" or "aciq": see `fitted`.
         correct_bias: without training, let the rounded weights that share a step have their mean and norm again; of
