@@ -10,7 +10,7 @@ SERIES = np.random.default_rng(0).normal(size=(40, 2, 30)).astype(np.float32)
 
 def _made(**options):
     byol = BYOL(**({"dim": 6, "width": 2, "hidden": 8, "projection": 4, "random_state": 0} | options))
-    byol.n_samples_ = len(SERIES)
+    byol.n_samples_, byol.dim_ = len(SERIES), byol.dim
     kind = Series.learn(SERIES)
     torch.manual_seed(0)
     networks = byol._networks(kind).double().train()

@@ -12,7 +12,7 @@ SERIES = np.random.default_rng(0).normal(size=(40, 2, 30)).astype(np.float32)
 
 def _made(**options):
     moco = MoCo(**({"dim": 6, "width": 2, "projection": 4, "random_state": 0} | options))
-    moco.n_samples_ = len(SERIES)
+    moco.n_samples_, moco.dim_ = len(SERIES), moco.dim
     kind = Series.learn(SERIES)
     torch.manual_seed(0)
     networks = moco._networks(kind).double().train()

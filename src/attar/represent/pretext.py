@@ -39,7 +39,7 @@ class Pretext(Representation):
         kind_: what was learnt about the kind of data.
         encoder_: from normalised samples to `(n, dim)`.
         loss_curve_: mean loss of each epoch.
-        n_samples_: how many were learnt from; known before the networks are made.
+        n_samples_: how many were learnt from; known before the networks are made, as `dim_` is.
         collapsed_: a sentence on what went wrong where the encoder no longer keeps samples apart, or the loss broke
             away; empty where nothing did.
     """
