@@ -24,7 +24,7 @@ TREES = 100
 # Constant columns by the number of samples: with as many, a new sample differs in one of them by chance this often.
 _CHANCE = 0.05
 # Distances `(rows, m)` that are in memory at a time.
-PIECE_VALUES = 4_000_000
+PIECE_VALUES = 1_000_000
 # Two samples nearer than this share of their length are copies: differences of squares say no more in float64.
 COPY = 1e-6
 
@@ -102,14 +102,17 @@ class Neighbours:
 
     def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
-        squares = np.square(self.samples).sum(1)
+        squares, doubled = np.square(self.samples).sum(1), -2 * self.samples.T
         rows = max(1, PIECE_VALUES // len(self.samples))
         mean = np.empty(len(x))
         for start in range(0, len(x), rows):
             piece = x[start : start + rows]
             own = np.square(piece).sum(1)[:, None]
-            distances = np.maximum(own + squares - 2 * piece @ self.samples.T, 0)
-            nearest = np.sort(np.partition(distances, self.k, axis=1)[:, : self.k + 1], axis=1)
+            # Of one sample, distances are in the order of these: what is the same in all of them comes last.
+            distances = piece @ doubled
+            distances += squares
+            distances.partition(self.k, axis=1)
+            nearest = np.sort(np.maximum(distances[:, : self.k + 1] + own, 0), axis=1)
             nearest[nearest <= COPY**2 * own] = 0
             nearest = np.sqrt(nearest)
             copied = nearest[:, 0] == 0
