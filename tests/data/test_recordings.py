@@ -42,6 +42,13 @@ def test_the_name_of_a_channel_has_one_line(tmp_path):
     assert read_recordings([path], strict=True)[0].columns == (Column("pulse [1/min]"), Column("q"))
 
 
+@pytest.mark.parametrize("header", ["p,q,p", "p,q,p ", '"p\n[s]",q,p [s]'])
+def test_two_channels_of_one_name_are_refused(tmp_path, header):
+    path = text(tmp_path / "a.csv", f"{header}\n1,2,3\n4,5,6\n")
+    with pytest.raises(DataError, match=r"a.csv: two columns are called 'p( \[s\])?'; rename one"):
+        read_recordings([path], strict=True)
+
+
 def test_channels_are_ordered_by_name(tmp_path):
     paths = [text(tmp_path / "a.csv", "p,q\n1,2\n"), text(tmp_path / "b.csv", "q,p\n2,1\n")]
     raw, kept = read_recordings(paths, strict=True)

@@ -15,7 +15,7 @@ from attar.data.delimited import read_delimited
 from attar.data.files import read_parquet
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
-from attar.data.tables import DELIMITED, PARQUET, from_arrow
+from attar.data.tables import DELIMITED, PARQUET, each_once, from_arrow
 from attar.data.times import Roles, Timing, said_of
 from attar.data.wav import read_wav
 from attar.errors import DataError, inflected, listed
@@ -64,7 +64,9 @@ def read_recording(path: Path) -> Recording:
             )
         return Recording(x[None] if x.ndim == 1 else x)
     table = read_delimited(path)[0] if suffix in DELIMITED else read_parquet(path)
-    clocks = tuple(str(name) for name in table.column_names if is_clock(table.column(name)))
+    # A name has one line, as in the file of the model, also where a header has a unit below it.
+    each_once([" ".join(name.split()) for name in table.column_names], str(path))
+    clocks = tuple(name for name in table.column_names if is_clock(table.column(name)))
     if len(clocks) == table.num_columns:
         raise DataError(f"{path}: holds dates and times alone; give a column of numbers for each channel")
     values, columns, _ = from_arrow(table.drop_columns(list(clocks)), where=str(path))
@@ -73,7 +75,6 @@ def read_recording(path: Path) -> Recording:
         raise DataError(f"{path}: column '{text.name}' holds texts; a recording is of numbers, one column per channel")
     when, as_read, _ = from_arrow(table.select(list(clocks)), where=str(path))
     seconds = tuple(one for one, column in zip(when.T, as_read) if not column.categories)
-    # A name has one line, as in the file of the model, also where a header has a unit below it.
     return Recording(values.T, tuple(" ".join(column.name.split()) for column in columns), None, clocks, seconds)
 
 
