@@ -60,6 +60,9 @@ def test_numbers_that_are_dressed_alike(cells, numbers):
         ["1,5", "2.5"],
         ["(5", "6)"],
         ["5 rooms", "6 rooms", "none"],
+        ["7½", "8½"],
+        ["7 ½", "8 ½"],
+        ["5²", "6²"],
     ],
 )
 def test_other_texts_stay(cells):

@@ -59,8 +59,12 @@ def _taken_apart(text: str) -> _Cell | None:
     found = _CELL.fullmatch(text.translate(_LIKE).strip())
     if found is None or bool(found["open"]) != bool(found["close"]) or (found["minus"] and found["later"]):
         return None
+    unit = found["unit"] or ""
+    # ½ and ² may stand in words, as letters do, and are no units: 10½ is not 10 of them.
+    if unit.strip()[:1].isnumeric() and not unit.strip()[:1].isalpha():
+        return None
     negative = bool(found["open"]) or "-" in (found["minus"], found["later"])
-    return _Cell(found["number"], negative, f"{found['currency']}{found['unit'] or ''}")
+    return _Cell(found["number"], negative, found["currency"] + unit)
 
 
 def is_text(kind: Any) -> bool:
