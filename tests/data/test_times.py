@@ -88,6 +88,12 @@ def test_rows_are_put_in_order_where_the_newest_is_first_or_they_are_shuffled(ro
     assert (T[rows][in_order(T[rows])] == T).all()
 
 
+@pytest.mark.parametrize("n", [12, 20])
+def test_few_rows_are_put_in_order_too_though_chance_leaves_more_or_fewer_steps_that_go_down(n: int) -> None:
+    drawn = [T[:n][np.random.default_rng(seed).permutation(n)] for seed in range(100)]
+    assert sum((when[in_order(when)] == T[:n]).all() for when in drawn) >= 95
+
+
 @pytest.mark.parametrize(
     "when",
     [

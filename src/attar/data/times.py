@@ -19,8 +19,9 @@ _MOST, _EVEN, _SAME = 0.8, 0.1, 0.01
 # How many steps a pause is as long as, and one at whose place some are lost.
 _PAUSE, _LOST = 10, 1.75
 # The time falls at no more than this part of the steps where it trembles or starts anew, and at this part or more where
-# the newest row comes first; it falls at about half of them, between these, where rows are shuffled.
-_FALLS, _TURNED, _SHUFFLED = 0.05, 0.9, (0.4, 0.6)
+# the newest row comes first; it falls at about half of them where rows are shuffled, which may be so much more or less:
+# in few rows, so many standard deviations of chance.
+_FALLS, _TURNED, _SHUFFLED, _CHANCE = 0.05, 0.9, 0.1, 2.5
 _DAY = 86_400
 # What a column of the time may be called, but for what does not matter, and units in seconds.
 _NAMES = frozenset({"time", "timestamp", "stamp", "date", "datetime", "elapsed", "uptime", "epoch", "unixtime"})
@@ -197,7 +198,9 @@ def in_order(when: Doubles) -> Ints:
     falls = _falls(when)
     if falls >= _TURNED:
         return rows[::-1]
-    if _SHUFFLED[0] <= falls <= _SHUFFLED[1] and len(np.unique(when)) >= _MOST * len(when):
+    # Of n rows in random order, (n − 1) / 2 ± √((n + 1) / 12) steps go down.
+    chance = _CHANCE * np.sqrt((len(when) + 1) / 12) / max(1, len(when) - 1)
+    if abs(falls - 0.5) <= max(_SHUFFLED, chance) and len(np.unique(when)) >= _MOST * len(when):
         return np.argsort(when, kind="stable")
     return rows
 
