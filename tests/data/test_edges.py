@@ -36,6 +36,34 @@ def test_ids_are_found_by_what_edges_call_the_nodes(tmp_path, nodes, edges) -> N
     assert same.ids.tolist() == dataset.ids.tolist()
 
 
+@pytest.mark.parametrize(
+    ("nodes", "edges"),
+    [
+        ("age, id\n5, p\n6, q\n7, r\n", "source, target\np, r\n"),
+        ("age,id\n5,p \n6,q\n7, r\n", "source,target\n p,r\n"),
+        ("age, paper\n5, p\n6, q\n7, r\n", "p, r\nr, q\n"),
+        ("age\n5\n6\n7\n", "source, target\n0, 2\n"),
+    ],
+)
+def test_blanks_around_a_name_are_none_of_it(tmp_path, nodes, edges) -> None:
+    (tmp_path / "nodes.csv").write_text(nodes)
+    (tmp_path / "edges.csv").write_text(edges)
+    dataset = read(str(tmp_path))
+    assert [0, 2] in dataset.x.links.edge_index.T.tolist()
+    assert all(name == name.strip() for name in dataset.ids.tolist())
+
+
+def test_a_blank_end_is_empty(tmp_path) -> None:
+    with pytest.raises(DataError, match="row 1 has an empty end"):
+        read(fill(tmp_path, "from,to\nb,a\nb, \n"))
+
+
+def test_ends_that_are_floats_are_those_that_ids_are(tmp_path) -> None:
+    parquet.write_table(pa.table({"age": [5.0, 6.0], "id": [7.0, 8.0]}), tmp_path / "nodes.parquet")
+    parquet.write_table(pa.table({"source": [7.0], "target": [8.0]}), tmp_path / "edges.parquet")
+    assert read(str(tmp_path)).x.links.edge_index.T.tolist() == [[1, 0], [0, 1]]
+
+
 def test_ids_in_parquet_are_found_too(tmp_path) -> None:
     parquet.write_table(pa.table({"age": [5.0, 6.0], "paper": [70, 80]}), tmp_path / "nodes.parquet")
     parquet.write_table(pa.table({"from": [70], "to": [80]}), tmp_path / "edges.parquet")

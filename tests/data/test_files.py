@@ -55,6 +55,8 @@ def test_other_columns_that_are_called_like_labels_are_said(tmp_path):
 def test_labels_and_ids_are_read_as_written(tmp_path):
     raw = read_file(csv(tmp_path / "spaced.csv", "id , a, label\n007,1,01\n008,2,\n"))
     assert (raw.ids, raw.y) == (["007", "008"], ["01", None])
+    raw = read_file(csv(tmp_path / "blanks.csv", "id, a\n 007,1\n008 ,2\n ,3\n"))
+    assert raw.ids == ["007", "008", "2"]
     raw = read_file(csv(tmp_path / "t.csv", "id,a,label\n007,1,01\n008,2,\n"))
     assert raw.ids == ["007", "008"]
     assert raw.y == ["01", None]

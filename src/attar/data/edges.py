@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from attar.data.dataset import Ints
+from attar.data.held import spelt
 from attar.data.tables import DELIMITED, ArrowTable
 from attar.data.written import is_text
 from attar.errors import DataError
@@ -50,14 +51,14 @@ def naming(table: Path, edges: Path, usual: Collection[str]) -> list[str]:
     if any(name.lower() in usual for name in names):
         return []
     rows, _ = _edges(edges)
-    used = {str(end) for side in range(2) for end in rows.column(side).to_pylist()}
+    used = {end for side in _ends(rows) for end in side if end is not None}
     nodes, _ = _as_written(table)
     if used <= set(map(str, range(len(nodes)))):
         return []
     ends, found = pa.array(sorted(used), pa.string()), []
     for name, column in zip(nodes.column_names, nodes.columns):
         if is_text(column.type) or pa.types.is_integer(column.type):
-            cells = column.cast(pa.string()).combine_chunks()
+            cells = pc.utf8_trim_whitespace(column.cast(pa.string()).combine_chunks())
             if pc.count_distinct(cells).as_py() == len(cells) and pc.all(pc.is_in(ends, value_set=cells)).as_py():
                 found.append(name.lower())
     return found if len(found) == 1 else []
@@ -79,7 +80,7 @@ def ends_of(path: Path, place: Mapping[str, int], table: Path, *, by_row: bool) 
         DataError: an end is missing, or no node, or the file cannot be used.
     """
     rows, header = _edges(path)
-    columns = [rows.column(side).to_pylist() for side in range(2)]
+    columns = _ends(rows)
     names = rows.column_names
     others = names[2:]
     if header and all(name in place for name in header[:2]):  # a first line of two nodes is an edge, not a header
@@ -93,9 +94,9 @@ def ends_of(path: Path, place: Mapping[str, int], table: Path, *, by_row: bool) 
     ends = np.empty((2, len(columns[0])), dtype=np.int64)
     for side, column in enumerate(columns):
         for i, name in enumerate(column):
-            at = place.get(str(name))
             if name is None:
                 raise DataError(f"{path}: row {i} has an empty end; fill it in, or leave the edge out")
+            at = place.get(name)
             if at is None:
                 missing = f"{path}: row {i} leads to node '{name}', which {table.name} does not have"
                 if by_row:
@@ -138,6 +139,14 @@ def _edges(path: Path) -> tuple[ArrowTable, tuple[str, ...]]:
     if len(sides) == 2:
         order = [*sides, *(i for i in order if i not in sides)]
     return rows.select(order), tuple(header[i] for i in order) if header else ()
+
+
+def _ends(rows: ArrowTable) -> list[list[str | None]]:
+    """What the first two columns call the nodes, as ids are written: without blanks around, and None where empty."""
+    return [
+        [None if end is None else spelt(end).strip() or None for end in rows.column(side).to_pylist()]
+        for side in range(2)
+    ]
 
 
 def _sides(names: Sequence[str]) -> list[int]:

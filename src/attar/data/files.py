@@ -217,7 +217,8 @@ def from_table(
     lower = {str(name).lower(): name for name in reversed(table.column_names) if name not in known}
     name = next((lower[wanted] for wanted in (*ids, *ROW_NAMES) if wanted in lower), None)
     if name is not None:
-        cells = [None if value is None else spelt(value) for value in table.column(name).to_pylist()]
+        # As in a file of labels, blanks around a name are none of it.
+        cells = [None if value is None else spelt(value).strip() or None for value in table.column(name).to_pylist()]
         taken = {*cells}
         # A row without a name has its number, but not where that is the name of another one.
         rows = (f"row {i}" if str(i) in taken else str(i) for i in range(len(cells)))
