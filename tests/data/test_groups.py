@@ -45,6 +45,8 @@ def test_a_sample_of_no_group_is_one_by_itself() -> None:
     assert numbers.tolist() == [0, 1, 0, 2, 3, 4]
     assert names == ("a", "", "", "", "b")
     assert notes == ["3 of 6 samples are of no group: each is judged by itself"]
+    masked = np.ma.array([7, 7, 7, 3], mask=[0, 1, 0, 0])
+    assert numbered(masked, 4, "groups")[0].tolist() == [0, 1, 0, 2]
 
 
 @pytest.mark.parametrize("gap", [np.nan, "", "NA"])

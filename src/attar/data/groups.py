@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attar.data.dataset import UNLABELLED, Ints, Windows, is_missing
+from attar.data.held import plain
 from attar.data.labels import MISSING, as_text, whole
 from attar.data.raw import RawLabels
 from attar.errors import DataError, inflected
@@ -32,6 +33,7 @@ def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, tuple[str, ..
         >>> numbered(["ann", "bob", None, "ann"], 4, "groups")
         (array([0, 1, 2, 0]), ('ann', 'bob', ''), ['1 of 4 samples is of no group: it is judged by itself'])
     """
+    groups = plain(groups)
     shape = np.shape(groups) if hasattr(groups, "__array__") else (len(groups),)
     if shape != (n,):
         raise DataError(f"{where}: {n:,} samples but groups of shape {shape}; give one for each, along one axis")
