@@ -165,6 +165,14 @@ def test_small_images_need_no_guess():
     assert fit(np.zeros((2, 3, 4)), "image", (3, 4)).kind == "image"
 
 
+def test_an_axis_of_one_channel_changes_no_image():
+    pixels = np.arange(128.0).reshape(2, 8, 8)
+    for x, shape in ((pixels[..., None], (8, 8)), (pixels, (8, 8, 1))):
+        dataset = fit(x, "image", shape)
+        assert dataset.notes == ()
+        np.testing.assert_array_equal(dataset.x, pixels.reshape(2, *shape))
+
+
 def test_an_array_of_the_model_s_shape_is_one_sample():
     for kind, shape in (("image", (8, 8, 3)), ("image", (8, 9)), ("series", (3, 20))):
         dataset = fit(np.full(shape, 7.0), kind, shape)
@@ -176,6 +184,8 @@ def test_arrays_as_wide_as_the_model_s_images_are_images_whatever_their_numbers(
     assert fit(np.full((4, 96, 80), 7.0), "image", (64, 53)).x.shape == (4, 64, 53)
     with pytest.raises(DataError, match="of kind series"):
         fit(np.zeros((4, 3, 80)), "image", (64, 53))
+    with pytest.raises(DataError, match="of kind series"):
+        fit(np.zeros((4, 28, 3)), "image", (28, 28, 3))
 
 
 def test_another_kind():

@@ -76,10 +76,11 @@ def conform(
         raw = replace(raw, x=[one[place] for one in raw.x], notes=(*raw.notes, *unused))
     elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape == shape:
         raw = replace(raw, x=raw.x[None], kind=kind, notes=(*raw.notes, "the array is taken for one sample"))
-    elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape[1:] in (shape, shape[1:], (*shape, 1)):
+    elif raw.kind is None and kind == "series" and isinstance(raw.x, np.ndarray) and raw.x.shape[1:] == shape[1:]:
+        raw = replace(raw, x=raw.x[:, None], kind=kind)
+    elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape[1:] in (shape, (*shape, 1)):
         # An array that fits is what the model takes, whatever it would have been guessed to be.
-        x = raw.x if raw.x.shape[1:] != shape[1:] or kind != "series" else raw.x[:, None]
-        raw = replace(raw, x=x, kind=kind)
+        raw = replace(raw, kind=kind)
     elif raw.kind is None and kind == "image" and isinstance(raw.x, np.ndarray) and _as_wide(raw.x.shape[1:], shape):
         raw = replace(raw, kind=kind)
     elif raw.kind == "table" and kind == "series" and shape[0] == 1 and not any(c.categories for c in raw.columns):

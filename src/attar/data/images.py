@@ -321,9 +321,10 @@ def stack(images: Sequence[Array], shape: tuple[int, ...] | None = None) -> tupl
     else:
         height, width, depth = shape[0], shape[1], tuple(shape[2:])
     if colour != {depth}:
-        odd = sum(image.shape[2:] != depth for image in images)
+        # A single channel is grey with an axis of its own, and without.
+        odd = sum((image.shape[2:] or (1,)) != (depth or (1,)) for image in images)
         are, wanted = inflected(odd, "is", "are"), "colour" if depth in ((3,), (4,)) else "grey"
-        notes.append(f"{odd} of {len(images)} images {are} turned to {wanted}")
+        notes += [f"{odd} of {len(images)} images {are} turned to {wanted}"] * bool(odd)
         images = [_recolour(image, depth) for image in images]
     other = sum(image.shape[:2] != (height, width) for image in images)
     notes += _resized(other, len(images), (height, width))
