@@ -92,9 +92,10 @@ def test_files_of_random_bytes_are_said(tmp_path):
     "x",
     [
         *(TEXTS, tuple(TEXTS), np.array(TEXTS), np.array(TEXTS, dtype=object), pd.Series(TEXTS)),
+        *(pd.array(TEXTS), pd.Categorical(TEXTS)),
         *(pd.DataFrame({"a": TEXTS}), np.array(TEXTS)[:, None], [[text] for text in TEXTS]),
     ],
-    ids=["list", "tuple", "array", "objects", "series", "frame", "column", "lists"],
+    ids=["list", "tuple", "array", "objects", "series", "pandas", "categorical", "frame", "column", "lists"],
 )
 def test_what_python_holds(x):
     dataset = from_arrays(x, LABELS)
@@ -188,6 +189,7 @@ def test_long_texts_are_cut_and_said():
     assert dataset.x.shape[1] < 100
     assert f"1 of 151 texts is cut after {dataset.x.shape[1]} tokens" in dataset.notes
     assert from_arrays(texts[-1:] * 3).x.shape[1] == 256
+    assert tokenize(["a b", "a"], [], np.array([0]), "x")[2][-1] == "1 of 2 texts is cut after 1 token"
 
 
 @pytest.mark.parametrize(

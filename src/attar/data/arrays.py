@@ -115,7 +115,8 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
     if kind is None and getattr(x, "ndim", 2) == 1:
         refuse_names(x)
     if kind in (None, "text") and getattr(x, "ndim", 2) == 1 and are_texts(x):
-        return Raw(np.array(x, dtype=object), y, ids=ids, columns=(Column(str(x.name or "text")),), kind="text")
+        name = str(getattr(x, "name", None) or "text")  # an array of pandas has none
+        return Raw(np.array(x, dtype=object), y, ids=ids, columns=(Column(name),), kind="text")
     if getattr(x, "ndim", 2) != 2:
         raise DataError("x: one column only; give a DataFrame, or an array of shape (n, 1)")
     try:

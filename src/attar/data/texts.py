@@ -237,7 +237,8 @@ def tokenize(
         )
     cut = np.flatnonzero(lengths > length)
     if cut.size:
-        notes.append(f"{cut.size} of {len(texts)} texts {inflected(cut.size, 'is', 'are')} cut after {length} tokens")
+        are, tokens = inflected(cut.size, "is", "are"), inflected(length, "token", "tokens")
+        notes.append(f"{cut.size} of {len(texts)} texts {are} cut after {length} {tokens}")
     x = padded(ids, length)
     if tokenizer.marked:
         x[cut] = tokenizer.encode([texts[i] for i in cut], length)
