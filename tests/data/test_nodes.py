@@ -54,6 +54,7 @@ class TestLinks:
             (np.eye(3), [[-1, 9], [0, 0]], r"edge 0 \(-1 to 0\) and 1 more"),
             (np.eye(3), [[0.5], [1.0]], "whole numbers"),
             (np.eye(3), [[0, 1, 2]], "whole numbers"),
+            (np.eye(3), [[0, 1], [1]], "of several lengths"),
             (np.zeros(3), [[0], [1]], "at least one node"),
             (np.zeros((0, 3)), [[0], [1]], "at least one node"),
         ],

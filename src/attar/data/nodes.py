@@ -84,7 +84,10 @@ def links(features: npt.ArrayLike, edge_index: npt.ArrayLike, where: str = "edge
         >>> graph.edge_index.tolist(), graph.notes
         ([[1, 0], [0, 1]], ('1 edge leads from a node to itself: left out', '1 of 3 nodes has no edge'))
     """
-    given = np.asarray(features)
+    try:
+        given, edges = np.asarray(features), np.asarray(edge_index)
+    except ValueError:
+        raise DataError(f"{where}: rows of several lengths; give features (n, d) and edges (2, m)") from None
     if given.dtype.kind not in "biuf":
         raise DataError(f"{where}: features of type {given.dtype}; give numbers (nodes, features)")
     with np.errstate(over="ignore"):
@@ -92,7 +95,6 @@ def links(features: npt.ArrayLike, edge_index: npt.ArrayLike, where: str = "edge
     if np.isinf(x).any():
         node = int(np.argwhere(np.isinf(x))[0, 0])
         raise DataError(f"{where}: node {node} has an infinite feature, or one beyond float32; mend it")
-    edges = np.asarray(edge_index)
     if x.ndim != 2 or 0 in x.shape:
         raise DataError(f"{where}: features of shape {x.shape}; give at least one node and one feature, (n, d)")
     if edges.size == 0:
