@@ -173,9 +173,7 @@ def _as_array(x: Any) -> Array | list[Array]:
     ragged = isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 1)
     if ragged and len(x) and all(hasattr(item, "__len__") and not isinstance(item, (str, bytes)) for item in x):
         items = [np.asarray(item) for item in x]
-        if len({item.shape for item in items}) > 1:
-            return items
-        return np.stack(items)
+        return items if len({item.shape for item in items}) > 1 else np.stack(items)
     try:
         return np.asarray(x)
     except (ValueError, TypeError) as error:
