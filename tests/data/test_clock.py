@@ -29,6 +29,7 @@ MIDNIGHT = datetime.datetime(2024, 2, 1)
         (["1.2.70"], datetime.datetime(1970, 2, 1)),
         (["9:05", "10:00"], datetime.time(9, 5)),
         (["2024-02-01 09:05:00.000000999", "2024-02-02 10:00"], MORNING),
+        (["2024-02-01 09:05:00,000", "2024-02-02 10:00:00,125"], MORNING),
     ],
 )
 def test_what_spreadsheets_write_is_read(cells: list[str], first: object) -> None:

@@ -20,6 +20,7 @@ _DAY_FIRST, _MONTH_FIRST = r"\3-\2-\1\4", r"\3-\1-\2\4"
 _WAYS = {
     r"^(\d{1,2})\.(\d{1,2})\.(\d{4}|\d{2})" + _HOUR: _DAY_FIRST,  # 31.12.2024, 1.2.24
     r"^(\d{4})/(\d{1,2})/(\d{1,2})" + _HOUR: r"\1-\2-\3\4",  # 2024/12/31
+    r"^(\d{4})-(\d\d)-(\d\d)( \d\d:\d\d:\d\d,\d{1,6})$": r"\1-\2-\3\4",  # 2024-12-31 23:59:59,5 of Python's logging
     r"^(\d{1,2})[ -]([A-Za-z]{3})[ -](\d{4}|\d{2})" + _HOUR: _DAY_FIRST,  # 31-Dec-24
 }
 # 31/12/2024 or 12/31/2024; hyphens with a year of two digits are more likely the parts of a code.
