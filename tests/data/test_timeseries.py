@@ -39,6 +39,7 @@ def test_different_lengths_and_no_labels(tmp_path):
         ("1,2:3\n", {}, "label '3' is not among"),
         ("1,2:3:Banana\n1:2:Banana\n", {}, "not a readable .ts file"),
         ("1,2:3,x:Banana\n", {}, "not a readable .ts file"),
+        ("1:2:a\n3:4:A\n", {"labels": "true a A"}, "class 'a' of @classLabel differs from another"),
         ("(0,1):Banana\n", {"stamps": "true"}, "time stamps"),
     ],
 )

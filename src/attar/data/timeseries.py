@@ -30,6 +30,12 @@ def read_ts(path: Path) -> Raw:
     if meta["classlabel"]:
         # aeon reads labels in lower case, and "nan" and "?" in them as missing values: the header has them as written.
         written = {name.lower().replace("nan", "NaN").replace("?", "NaN"): name for name in header}
+        if len(written) < len({*header}):
+            like = next(name for name in header if name not in written.values())
+            raise DataError(
+                f"{path}: class '{like}' of @classLabel differs from another in upper and lower case alone, which aeon "
+                "does not tell apart; rename one"
+            )
         labels = [written.get(str(value).strip()) for value in y]
         odd = next((str(v) for v, name in zip(y, labels) if name is None and str(v).strip() not in ("NaN", "")), None)
         if odd is not None:
