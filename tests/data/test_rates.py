@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from attar.data.rates import at_one_rate, by_stretch, resampled
+from attar.data.rates import at_one_rate, by_stretch, nearest, resampled
 from attar.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -87,6 +87,14 @@ def test_gaps_stay_where_they_were() -> None:
     assert np.isnan(found[1]).all()
     far = np.r_[5:40, 85 : found.shape[1] - 5]
     np.testing.assert_allclose(found[0, far], tones(500)[0, far], atol=0.05)
+
+
+def test_a_step_is_nearest_to_where_it_stands() -> None:
+    rng = np.random.default_rng(0)
+    for old, new in rng.integers(1, 50, (100, 2)).tolist():
+        place = np.arange(new) * old / new
+        away = np.abs(place - nearest(old, new))
+        np.testing.assert_allclose(away, np.abs(place[:, None] - np.arange(old)).min(axis=1))
 
 
 def test_a_recording_of_no_steps_has_none_at_another_rate() -> None:

@@ -56,10 +56,12 @@ def resampled(x: Array, old: float, new: float) -> Floats:
 def nearest(old: int, new: int) -> Ints:
     """Which of so many steps each of another number of them is nearest to `(new,)`.
 
-    >>> nearest(6, 3), nearest(2, 4)
-    (array([0, 2, 4]), array([0, 0, 1, 1]))
+    >>> nearest(6, 3), nearest(2, 4), nearest(5, 3)
+    (array([0, 2, 4]), array([0, 0, 1, 1]), array([0, 2, 3]))
     """
-    return np.arange(new) * old // new
+    # Of two that are as near, the earlier one.
+    found: Ints = np.minimum((2 * np.arange(new) * old + new - 1) // (2 * new), old - 1)
+    return found
 
 
 def by_stretch(x: Array, breaks: Ints, old: float, new: float) -> tuple[Floats, Ints]:
