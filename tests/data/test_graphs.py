@@ -42,6 +42,14 @@ class TestNpz:
         assert dataset.test.tolist() == [3]
         assert (dataset.y >= 0).all()
 
+    @pytest.mark.parametrize(
+        "test", [{"test_idx": []}, {"test_idx": np.zeros(0, int)}, {"test_mask": np.zeros(4, bool)}]
+    )
+    def test_a_test_part_of_no_node_is_none(self, tmp_path, test) -> None:
+        dataset = read(write(tmp_path / "g.npz", y=np.array([0, 1, 0, 1]), train_idx=np.arange(4), **test))
+        assert dataset.test is None
+        assert dataset.y.tolist() == [0, 1, 0, 1]
+
     def test_sparse_features(self, tmp_path) -> None:
         sparse = csr_array(X)
         path = tmp_path / "g.npz"

@@ -202,6 +202,8 @@ def _split(arrays: Mapping[str, Array], found: Nodes, where: str) -> Raw:
         raise LabelError(f"{where}: {len(found)} nodes but {len(y)} labels; give one for each, -1 where unknown")
     parts = {name: _rows(arrays, name, len(y), where) for name in ("train", "test")}
     test, train = parts["test"], parts["train"]
+    if test is not None and not len(test):  # a test part of no node is none
+        test = None
     if train is None:
         return Raw(found, y, kind="graph", test=test)
     counts = np.zeros(len(y), dtype=bool)
@@ -226,6 +228,7 @@ def _rows(arrays: Mapping[str, Array], part: str, n: int, where: str) -> Ints | 
     if f"{part}_idx" not in arrays:
         return None
     rows = arrays[f"{part}_idx"].reshape(-1)
-    if rows.dtype.kind not in "iu" or (len(rows) and not 0 <= rows.min() <= rows.max() < n):
+    # An empty list has no whole numbers, but none that are no node either.
+    if len(rows) and (rows.dtype.kind not in "iu" or not 0 <= rows.min() <= rows.max() < n):
         raise LabelError(f"{where}: {part}_idx has numbers that are no node; they go from 0 to {n - 1}")
     return np.unique(rows).astype(np.int64)
