@@ -156,9 +156,9 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
     breaks = [np.searchsorted(now, timing.breaks) for now, timing in zip(steps, timings)]
     notes += said if said or rate is None else [f"sampled at {rate:g} Hz" + ", full scale is 1" * bool(sounds)]
     if min(item.shape[0] for item in x) > max(item.shape[1] for item in x):
-        notes.append(
-            f"{x[0].shape[0]} channels of {x[0].shape[1]} steps: if it is the other way round, transpose the files"
-        )
+        n, length = x[0].shape
+        size = f"{n} {inflected(n, 'channel', 'channels')} of {length} {inflected(length, 'step', 'steps')}"
+        notes.append(f"{size}: if it is the other way round, transpose the files")
     if not names and len(x[0]) >= _ROWS and len({item.shape for item in x}) == 1:
         size = "{} × {}".format(*x[0].shape)
         notes.append(
