@@ -127,7 +127,7 @@ def test_the_file_equals_the_module(dataset, kind, dim, tmp_path):
 @pytest.mark.parametrize(
     "make", [TfIdf, partial(Raw, kind="text"), partial(SimCLR, kind="text"), partial(SimCLR, kind=Text((4,), 9))]
 )
-@pytest.mark.parametrize(("wrong", "said"), [(0.5, "0.5"), (-3.0, "-3")])
+@pytest.mark.parametrize(("wrong", "said"), [(0.5, "0.5"), (-3.0, "-3"), (3e9, r"3e\+09")])
 def test_what_is_no_id_of_a_token_is_refused(make, wrong, said):
     ids = np.array([[3, 4, 5, np.nan], [6, 7, 3, 4], [3, 4, 5, 6]])
     bad = ids.copy()

@@ -28,6 +28,7 @@ from attar.nets.words import Words
 from attar.training.processes import mean_of
 
 _FIRST = MASK + 1  # the first id that is a token
+_MOST = 2**24  # float32 holds every whole number up to here
 _DROPPED = 0.15  # of the tokens
 _SPAN = 0.25  # of the text, at most
 # BERT's shares of hidden tokens: a mask, another token, and the rest as it is.
@@ -74,13 +75,13 @@ class Text(Kind):
 
     @classmethod
     def hold_values(cls, x: npt.NDArray[np.floating[Any]]) -> None:
-        """Ids are whole numbers from 0, or NaN; they may be beyond the vocabulary, as padding is."""
+        """Ids are whole numbers from 0 that float32 tells apart, or NaN; they may be beyond the vocabulary."""
         with np.errstate(invalid="ignore"):
-            wrong = (x < 0) | (x != np.rint(x)) & ~np.isnan(x)
+            wrong = (x < 0) | (x >= _MOST) | (x != np.rint(x)) & ~np.isnan(x)
         if wrong.any():
             raise DataError(
                 f"X: text {int(np.argwhere(wrong)[0, 0])} has {x[wrong][0]:g}, which is no id of a token: give whole "
-                "numbers from 0, and NaN for padding, as attar.data.arrays.from_arrays makes them of texts"
+                f"numbers from 0 to {_MOST - 1}, and NaN for padding, as attar.data.arrays.from_arrays makes of texts"
             )
 
     def preprocess(self) -> nn.Module:
