@@ -187,14 +187,12 @@ def _draw(members: list[Ints], take: Ints, seed: int) -> Ints:
 
 
 def _allocate(counts: Ints, total: int, low: Ints, high: Ints) -> Ints:
-    """Share `total` in proportion to `counts` within `low` and `high`: largest remainders first."""
+    """Share `total`, which `low` and `high` allow, in proportion to `counts` within them: largest remainders first."""
     ideal = counts * (total / counts.sum())
     take: Ints = np.clip(np.floor(ideal).astype(np.int64), low, high)
     while take.sum() != total:
         step = 1 if take.sum() < total else -1
         free = take < high if step > 0 else take > low
-        if not free.any():
-            break
         gap = np.where(free, (ideal - take) * step, -np.inf)
         take[int(np.argmax(gap))] += step
     return take
