@@ -196,10 +196,14 @@ def test_categories_are_filled_with_a_code_and_get_no_noise():
     assert (restorer.denoise(x, 0.01)[:, 0] == code).mean() > 0.95
 
 
-def test_what_is_missing_in_training_has_no_influence():
+@pytest.mark.parametrize("name", ["image", "table"])
+def test_what_is_missing_in_training_has_no_influence(name):
     x = SAMPLES["image"].copy()
     x[:, 2, 3] = np.nan
     kind = kind_of("image", x)
+    if name == "table":
+        x = np.array([[0, 1.5], [np.nan, 2], [2, np.nan], [1, 3]], dtype=np.float32)
+        kind = Table.learn(x, (Column("c", ("r", "g", "b")), Column("a")))
     normalised, known = kind.preprocess()(torch.from_numpy(x)), kind.observed(torch.from_numpy(x))
     other = torch.where(known, normalised, 100.0)
     x_hat = torch.randn_like(normalised)

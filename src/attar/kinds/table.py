@@ -209,8 +209,8 @@ class Table(Kind):
         numeric_hat, _, groups_hat = self._parts(x_hat)
         count, _, known_groups = self._parts(known)
         loss = ((numeric_hat - numeric).square() * count).sum()
-        for group_hat, group in zip(groups_hat, groups):
-            loss = loss - (group * F.log_softmax(group_hat, dim=1)).sum()
+        for group_hat, group, known_group in zip(groups_hat, groups, known_groups):
+            loss = loss - (known_group * group * F.log_softmax(group_hat, dim=1)).sum()
         return loss / (count.sum() + sum(group[:, 0].sum() for group in known_groups)).clamp(min=1)
 
     def view(self, x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
