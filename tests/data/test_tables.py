@@ -74,6 +74,7 @@ def test_a_typing_error_in_a_column_of_numbers():
     [
         (["1,350", "2,100"], "'1,350' may be 1350 or 1.35"),
         (["5 %", "7 %", "4"], "'5 %' is written otherwise than '4'"),
+        (["1,350", "2.5", "1,5"], "'1,5' is written otherwise than '2.5'"),
         (["5 %", "7 %", "4 %", "3 %", "none"], "'none' is none"),
     ],
 )

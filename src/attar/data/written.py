@@ -327,9 +327,12 @@ def in_the_way(found: Sequence[str]) -> str | None:
         return None
     first = next(text for text in cells if not is_number(text))
     two = next((text for text, cell in cells.items() if cell.value(".") != cell.value(",")), None)
-    if two is not None and len(_fractions([*cells.values()])) > 1:
+    fractions = _fractions([*cells.values()])
+    if two is not None and len(fractions) > 1:
         return f"'{two}' may be {cells[two].value('.'):.15g} or {cells[two].value(','):.15g}"
     other = next((text for text, cell in cells.items() if cell.dress.strip() != cells[first].dress.strip()), None)
+    if not fractions:
+        first, other = (next(text for text, cell in cells.items() if cell.value(sign) is None) for sign in ".,")
     if other is not None:
         return f"'{first}' is written otherwise than '{other}'"
     return f"'{first}' is none"
