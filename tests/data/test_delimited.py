@@ -36,6 +36,10 @@ from attar.errors import DataError
         ('"a, in m";"b, in s"\n1,5;2\n', ["a, in m", "b, in s"], [{"a, in m": 1.5, "b, in s": 2}]),
         ("a;b, in s\n1,5;2,5\n", ["a", "b, in s"], [{"a": 1.5, "b, in s": 2.5}]),
         ('"a; b; c","d"\n1.5,2\n', ["a; b; c", "d"], [{"a; b; c": 1.5, "d": 2}]),
+        ('"a", "b"\n1, "x, y"\n2 , NA\n', ["a", "b"], [{"a": 1, "b": "x, y"}, {"a": 2, "b": None}]),
+        ("a; b\r\n 1,5 ;red \r\n", ["a", "b"], [{"a": 1.5, "b": "red"}]),
+        ("sep=;\na ;b\n1;? \n2; x y\n", ["a", "b"], [{"a": 1, "b": None}, {"a": 2, "b": "x y"}]),
+        ('a,b\n1," x "\n2,5 "y" z\n', ["a", "b"], [{"a": 1, "b": " x "}, {"a": 2, "b": '5 "y" z'}]),
         ('a 5",b;c 6",d\n1,2,3\n', ['a 5"', 'b;c 6"', "d"], [{'a 5"': 1, 'b;c 6"': 2, "d": 3}]),
     ],
 )
@@ -80,6 +84,18 @@ def test_first_lines_that_are_names_and_those_that_are_samples(tmp_path, text, n
     table, _ = read_delimited(path)
     assert table.num_rows == len(lines) - found.header
     assert tuple(table.column_names) == found.names
+
+
+def test_blanks_around_cells_change_no_value(tmp_path):
+    lines = ["id,n,colour,label", "007,1.5,red,é", "008,?,?,x", "009,3,NA,x"]
+    found = []
+    for name, between in (("tight", ","), ("wide", ", "), ("aligned", "  ,  ")):
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join(line.replace(",", between) for line in lines), encoding="cp1252")
+        raw = read_table(path)
+        found.append((raw.x.tolist(), raw.columns, raw.y, raw.ids))
+    assert repr(found[0]) == repr(found[1]) == repr(found[2])
+    assert found[0][3] == ["007", "008", "009"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])

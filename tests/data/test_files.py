@@ -57,6 +57,9 @@ def test_labels_and_ids_are_read_as_written(tmp_path):
     assert (raw.ids, raw.y) == (["007", "008"], ["01", None])
     raw = read_file(csv(tmp_path / "blanks.csv", "id, a\n 007,1\n008 ,2\n ,3\n"))
     assert raw.ids == ["007", "008", "2"]
+    table = pa.table({"id": [" a", " ", None], "v": [1, 2, 3]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    assert read_file(tmp_path / "t.parquet").ids == ["a", "1", "2"]
     raw = read_file(csv(tmp_path / "t.csv", "id,a,label\n007,1,01\n008,2,\n"))
     assert raw.ids == ["007", "008"]
     assert raw.y == ["01", None]

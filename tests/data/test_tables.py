@@ -141,6 +141,9 @@ def test_recode_of_numbers_by_their_text():
     codes, unseen = recode(np.array([np.inf, 3.0]), (), ("3",))
     assert np.array_equal(codes, [np.nan, 0], equal_nan=True)
     assert unseen == 1
+    codes, unseen = recode(np.array([0.0, 1.0]), ("red", " blue"), ("blue", "red "))
+    assert codes.tolist() == [1, 0]
+    assert unseen == 0
     codes, unseen = recode(np.array([np.nan]), ("a",), ())
     assert np.isnan(codes).all()
     assert unseen == 0

@@ -246,7 +246,9 @@ def recode(values: Doubles, found: tuple[str, ...], wanted: tuple[str, ...]) -> 
     texts = found or tuple(map(spelt, numbers.tolist()))
     codes = values if found else np.searchsorted(numbers, values).astype(np.float64)
     place = {text: float(i) for i, text in enumerate(wanted)}
-    table = np.array([*(place.get(text, np.nan) for text in texts), np.nan])
+    # Of a file whose cells stand apart, a model may have learnt the blanks as well.
+    bare = {text.strip(): i for text, i in place.items()}
+    table = np.array([*(place.get(text, bare.get(text.strip(), np.nan)) for text in texts), np.nan])
     known = ~np.isnan(values)
     result = table[np.where(known, codes, len(texts)).astype(np.int64)]
     return result, int((known & np.isnan(result)).sum())
