@@ -25,6 +25,7 @@ from attar.errors import LabelError
         ("file;label, by Ann\na;x\n", {"a": "x"}),
         ("picture,y\na,n\nb,n\n", {"a": "n", "b": "n"}),
         ("sep=;\r\nid;label\r\na;cat\r\n", {"a": "cat"}),
+        ('id, label\n"a,1", "cat"\nb, NO\n', {"a,1": "cat", "b": "NO"}),
         ('"a,1.png",cat\r\na,cat\r\na,cat\r\n', {"a,1.png": "cat", "a": "cat"}),
     ],
 )
@@ -196,6 +197,9 @@ def test_matching(tmp_path):
     with pytest.raises(LabelError, match=r"'x/a.png' has the labels '1' and '2'"):
         match_labels({"a": "1", "a.png": "2"}, ids, tmp_path)
     assert match_labels({"p": "1"}, ["p", "p", "q"], tmp_path) == ["1", "1", None]
+    # As the column of ids of a table has them.
+    ids = ["./a/1", "./b/1", "C:\\a\\1"]
+    assert match_labels({name: str(i) for i, name in enumerate(ids)}, ids, tmp_path) == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def _rows(path: Path, what: str) -> tuple[list[tuple[int, list[str]]], str]:
         ) from None
     first, *below = text.lstrip().split("\n", 2)
     delimiter = delimiter_of(first, *below[:1])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     try:
         rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
@@ -191,7 +191,7 @@ def match_labels(
     ['cat', 'dog', None]
     """
     places, of_any_case, several = _known_by(ids)
-    found = {key: places.get(name := _posix(key)) or of_any_case.get(name.lower()) for key in labels}
+    found = {key: places.get(key) or places.get(name := _posix(key)) or of_any_case.get(name.lower()) for key in labels}
     found |= _without_the_folder_in_front([key for key, at in found.items() if not at], ids)
     unknown = [key for key, at in found.items() if not at]
     if unknown:
