@@ -72,6 +72,9 @@ def test_kind_can_be_said():
         (np.array([[0.0, 1.0], [2.0, np.inf]]), r"row 1, column 'x1' is infinite"),
         (np.array([[0.0, 1.0], [-np.inf, 1.0]]), r"row 1, column 'x0' is infinite"),
         (np.array([[0.0, 1.0], [2.0, -1e39]]), r"row 1, column 'x1' is -1e\+39, beyond float32"),
+        (np.array([[0, 1], [2, np.inf]], np.float16), r"row 1, column 'x1' is infinite"),
+        (np.array([[0, 1], [10**400, 1]], dtype=object), r"row 1, column 'x0' is infinite"),
+        (np.array([[0, 1], [np.finfo(np.longdouble).max, 1]], np.longdouble), r"row 1, column 'x0' is (infinite|1.8e)"),
         (np.array([[0.0, np.nan], [2.0, np.nan]]), r"column 'x1' has no value in any sample"),
         (np.full((2, 2), np.nan), r"column 'x0', column 'x1' have no value"),
         (np.stack([np.zeros((2, 3)), np.full((2, 3), np.nan)], 1), "channel 1 has no value"),
@@ -105,6 +108,16 @@ def test_numbers_written_as_text_or_objects_are_taken():
     assert from_arrays(np.array([["1", " 2 "], ["3", ""]])).x[0].tolist() == [1, 2]
     x = from_arrays(np.array([[1, 2.5], [None, True]], dtype=object)).x
     assert np.array_equal(x, np.array([[1, 2.5], [np.nan, 1]], np.float32), equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", ["bool", "int8", "uint64", "float16", "float64", "longdouble", "object", "str", ">f4"])
+def test_numbers_of_any_type_are_the_same(kind):
+    x = np.arange(24).reshape(8, 3) % 2
+    given = x.astype(kind)
+    given.flags.writeable = False
+    assert np.array_equal(from_arrays(given, kind="table").x, x)
+    ragged = [given[:5].T, given.T]
+    assert np.array_equal(from_arrays(ragged).x[1], x.T)
 
 
 def test_missing_constant_and_repeated_are_said():
@@ -177,7 +190,18 @@ def test_labels_and_ids():
         from_arrays(np.eye(4), [0, 1, 0])
     with pytest.raises(DataError, match="4 samples but 2 ids"):
         from_arrays(np.eye(4), ids=["a", "b"])
+    with pytest.raises(DataError, match="0 samples but 1 ids"):
+        from_arrays(np.float64(3), ids=["a"])
     assert noted(from_arrays(np.eye(3), ids=["a", "a", "b"]), "more than one sample")
+
+
+@pytest.mark.parametrize(
+    "given", [3, np.array(3), "abcd", {1, 2, 3, 4}, {"a": 0, "b": 1, "c": 0, "d": 1}, iter("abab")]
+)
+@pytest.mark.parametrize("what", ["y", "ids", "groups"])
+def test_labels_ids_and_groups_are_several_in_an_order(what, given):
+    with pytest.raises(LabelError if what == "y" else DataError, match=f"{what}: of type .*; give a list or an array"):
+        from_arrays(np.eye(4), **{what: given})
 
 
 def test_frames():

@@ -18,18 +18,9 @@ from attar.data.labels import encode_labels, in_utf8
 from attar.data.nodes import Nodes
 from attar.data.placeholders import placeholders
 from attar.data.raw import Raw, RawLabels
-from attar.data.texts import (
-    are_texts,
-    beside,
-    categories_alone,
-    refuse_names,
-    test_part,
-    text_column,
-    tokenize,
-    without_names,
-)
+from attar.data.texts import are_texts, refuse_names, tokenize
 from attar.data.windows import told
-from attar.data.written import holds_a_typing_error, read_written, readings
+from attar.data.written import holds_a_typing_error
 from attar.errors import DataError, LabelError, first_line, inflected
 
 KINDS = ("image", "series", "table", "text", "graph")
@@ -75,19 +66,21 @@ def from_arrays(
     >>> dataset.notes
     ('1 of 8 values is missing (12 %)', '1 of 4 samples is an exact copy of another one')
     """
-    return build(replace(as_raw(x, y, ids, kind), groups=groups), where="x", kind=kind, centre=centre)
+    raw = replace(as_raw(x, y, ids, kind), groups=_in_order(groups, "groups", DataError))
+    return build(raw, where="x", kind=kind, centre=centre)
 
 
 def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = None, kind: str | None = None) -> Raw:
-    """Take what Python holds, unchecked: for `build` to learn from, or for `conform.conform` to predict.
+    """Take what Python holds, unchecked, for `build`.
 
     Raises:
-        DataError: `x` is no array, no list of series and no table.
+        DataError: `x` is no array, no list of series and no table, or `ids` are no list; LabelError: `y` is none.
 
     >>> as_raw([[1, 2], [3, 4]]).x.shape
     (2, 2)
     """
-    names = None if ids is None else [str(name) for name in ids]
+    names = None if ids is None else [str(name) for name in _in_order(ids, "ids", DataError)]
+    y = _in_order(y, "y", LabelError)
     labels = np.asarray(plain(y)) if hasattr(y, "__array__") else y
     if graphs.is_graph(x):
         return graphs.from_object(x, labels, names)
@@ -107,10 +100,18 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     return Raw(array, labels, ids=names)
 
 
+def _in_order(given: Any, what: str, error: type[DataError]) -> Any:
+    """Labels, ids or groups, where they are several, one after the other."""
+    several = hasattr(given, "__len__") and not isinstance(given, str | bytes | dict | set | frozenset)
+    if given is None or (several and getattr(given, "shape", None) != ()):
+        return given
+    raise error(f"{what}: of type {type(given).__name__}; give a list or an array, with one for each sample")
+
+
 def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None) -> Raw:
     import pyarrow as pa
 
-    from attar.data.tables import from_arrow
+    from attar.data.files import samples_of
 
     if kind is None and getattr(x, "ndim", 2) == 1:
         refuse_names(x)
@@ -128,17 +129,7 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
             table = pa.table(x)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise DataError(f"x: {_complaint(x, error)}") from None
-    table, unlearnt = read_written(table, readings(table)) if kind != "text" else (table, [])
-    table, more = without_names(table, kind, ())
-    unlearnt += more
-    texts = text_column(table, kind, (), "x")
-    if texts is not None:
-        cells = np.array(table.column(texts).to_pylist(), dtype=object)
-        test, notes = test_part(table), [*unlearnt, *beside(table, texts)]
-        return Raw(cells, y, ids=ids, columns=(Column(texts),), kind="text", test=test, notes=tuple(notes))
-    values, columns, found = from_arrow(table, where="x")
-    notes = [*unlearnt, *found, *categories_alone(columns, kind)]
-    return Raw(values, y, ids=ids, columns=columns, kind="table", notes=tuple(notes))
+    return replace(samples_of(table, kind, "x"), y=y, ids=ids)
 
 
 def _spelt(x: Any) -> Any:
@@ -199,9 +190,9 @@ def build(raw: Raw, *, where: str, kind: str | None = None, learn: bool = True, 
     guessed = kind is None
     if kind is not None and kind not in KINDS:
         raise DataError(f"{where}: kind '{kind}' is unknown; it is one of {', '.join(KINDS)}")
-    if raw.ids is not None and len(raw.ids) != len(raw.x):
-        raise DataError(f"{where}: {len(raw.x)} samples but {len(raw.ids)} ids; give one for each")
     n = len(raw.x) if isinstance(raw.x, list) or raw.x.ndim else 0
+    if raw.ids is not None and len(raw.ids) != n:
+        raise DataError(f"{where}: {n} samples but {len(raw.ids)} ids; give one for each")
     ids = [str(i) for i in range(n)] if raw.ids is None else list(map(in_utf8, raw.ids))
     if kind == "text":
         return _texts(raw, ids, notes, where, judged=not centre)
@@ -330,8 +321,7 @@ def pad(x: Sequence[Array], ids: Sequence[str], where: str) -> Array:
     kind = np.float32 if all(item.dtype == np.float32 for item in items) else np.float64
     result = np.full((len(items), items[0].shape[0], steps), np.nan, dtype=kind)
     for i, item in enumerate(items):
-        if item.dtype.kind not in "biuf":
-            item = checks.numeric(item[None], "series", ids, (), where, first=i)[0]
+        item = checks.numeric(item[None], "series", ids, (), where, first=i)[0]
         result[i, :, : item.shape[1]] = item
     return result
 

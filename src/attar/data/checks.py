@@ -30,7 +30,11 @@ def numeric(x: Array, kind: str, ids: Sequence[str], columns: Sequence[Column], 
         DataError: a cell is not a number, or the type has no order (complex, dates, records).
     """
     if x.dtype.kind in "biuf":
-        return x
+        if x.dtype.kind != "f" or x.dtype.itemsize in (4, 8):
+            return x
+        # Half precision is too coarse to compare with, and of extended precision what is too large becomes infinite.
+        with np.errstate(over="ignore"):
+            return x.astype(np.float32 if x.dtype.itemsize == 2 else np.float64)
     if x.dtype.kind == "c":
         raise DataError(f"{where}: complex numbers; give real and imaginary part (or size and phase) as features")
     if x.dtype.kind not in "OUST":
@@ -60,7 +64,10 @@ def _number(cell: object) -> float:
             raise ValueError
         return float(cell)
     if isinstance(cell, (bool, int, float, np.number, np.bool_)) and not isinstance(cell, np.complexfloating):
-        return float(cell)
+        try:
+            return float(cell)
+        except OverflowError:  # a whole number of more than 308 digits
+            return np.inf
     raise TypeError
 
 

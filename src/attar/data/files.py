@@ -10,6 +10,7 @@ import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -228,31 +229,32 @@ def from_table(
         notes.append(f"column '{name}' names the rows, and is no feature")
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
+    raw = samples_of(table, kind, where, text, known)
+    if raw.kind == "text":
+        notes.append(f"column '{raw.columns[0].name}' is taken for the texts")
+    elif label is not None and not said and (like := _like_labels([column.name for column in raw.columns])):
+        notes.append(f"columns called like labels stay features ({', '.join(like)}): leave out what tells the label")
+    return replace(raw, y=y, ids=named, groups=of, notes=(*notes, *raw.notes))
+
+
+def samples_of(
+    table: ArrowTable, kind: str | None, where: str, text: Collection[str] = (), known: Collection[str] = ()
+) -> Raw:
+    """The features of a table without labels and ids, or the texts in one of its columns; else as `from_table`."""
     table, written = read_written(table, readings(table, text)) if kind != "text" else (table, [])
     table, unlearnt = without_names(table, kind, {*text, *known})
-    notes += [*written, *unlearnt]
+    notes = [*written, *unlearnt]
     texts = text_column(table, kind, text, where)
     if texts is not None:
-        notes += [f"column '{texts}' is taken for the texts", *beside(table, texts)]
-        return Raw(
-            np.array(table.column(texts).to_pylist(), dtype=object),
-            y,
-            ids=named,
-            columns=(Column(texts),),
-            kind="text",
-            test=test_part(table),
-            notes=tuple(notes),
-            groups=of,
-        )
-    like = _like_labels(table.column_names) if label is not None and not said else []
-    if like:
-        notes.append(f"columns called like labels stay features ({', '.join(like)}): leave out what tells the label")
+        cells, test = np.array(table.column(texts).to_pylist(), dtype=object), test_part(table)
+        notes += beside(table, texts)
+        return Raw(cells, columns=(Column(texts),), kind="text", test=test, notes=tuple(notes))
     # What a model does not take need not be in order.
     of_table = table.schema if known and kind == "table" else ()
     unused = [field.name for field in of_table if field.name not in known and is_text(field.type)]
     values, columns, found = from_arrow(table, where=where, text={*text, *unused})
     notes += [*found, *categories_alone(columns, kind)]
-    return Raw(values, y, ids=named, columns=columns, kind="table", notes=tuple(notes), groups=of)
+    return Raw(values, columns=columns, kind="table", notes=tuple(notes))
 
 
 def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
