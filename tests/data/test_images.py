@@ -142,6 +142,12 @@ def test_grey_is_luma():
     assert np.allclose(x[0], np.array(Image.fromarray(colour).convert("L")), atol=0.51)
 
 
+def test_a_fourth_channel_does_not_change_the_others():
+    image = rng.integers(0, 256, (8, 6, 4), dtype=np.uint8)
+    image[:, :, 3] //= 30
+    assert np.allclose(resize(image, 4, 3), resize(image.astype(float), 4, 3), atol=0.51)
+
+
 def test_resizing_keeps_constants_and_averages():
     for image in (np.full((9, 7), 3, np.uint8), np.full((9, 7, 2), 3.5), np.full((9, 7, 3), 200, np.uint8)):
         assert np.allclose(resize(image, 4, 5), image.flat[0])

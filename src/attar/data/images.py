@@ -364,7 +364,8 @@ def resize(image: Array, height: int, width: int) -> Array:
     if image.shape[:2] == (height, width):
         return image
     size, how = (width, height), Image.Resampling.BILINEAR
-    if image.dtype == np.uint8 and image.shape[2:] in ((), (3,), (4,)):
+    # Of four channels Pillow would weigh three by the last, which need not be a transparency.
+    if image.dtype == np.uint8 and image.shape[2:] in ((), (3,)):
         return np.array(Image.fromarray(image).resize(size, how))
     layers = image[:, :, None] if image.ndim == 2 else image
     parts = [
