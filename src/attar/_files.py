@@ -5,7 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
+
+
+def at_home(name: str) -> Path:
+    """A path whose ~ is a person's folder; as it stands where nobody is called so.
+
+    >>> at_home("~nobody-of-this-name/x").as_posix()
+    '~nobody-of-this-name/x'
+    """
+    with suppress(RuntimeError):
+        return Path(name).expanduser()
+    return Path(name)
 
 
 def write_whole(path: Path, data: bytes | str) -> None:

@@ -33,12 +33,13 @@ def test_images_in_order_of_their_names(tmp_path):
     (tmp_path / ".hidden").mkdir()
     picture(tmp_path / ".hidden" / "x.png")
     (tmp_path / "README.txt").write_text("x")
+    (tmp_path / "csv").write_text("a,b")
     raw = read_folder(tmp_path)
     assert raw.ids == ["1.png", "2.png", "3.png"]
     assert np.array_equal(raw.x, np.stack([pixels[1], pixels[2], pixels[0]]))
     assert raw.kind == "image"
     assert raw.y is None
-    assert raw.notes == ("1 other file is ignored (README.txt)",)
+    assert raw.notes == ("2 other files are ignored (README.txt, csv)",)
 
 
 def test_sub_folders_are_labels(tmp_path):

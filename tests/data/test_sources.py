@@ -138,6 +138,7 @@ def test_a_labels_file_replaces_other_labels(tmp_path):
     ("source", "message"),
     [
         ("nowhere", "no such file or folder; give a file"),
+        ("~nobody-of-this-name/x", "no such file or folder; give a file"),
         ("digit", "did you mean the built-in set 'digits'"),
         ("/dev/null", "neither a file nor a folder"),
         ("a\0b", "a.b"),

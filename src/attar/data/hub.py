@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from attar._files import at_home
 from attar.data.dataset import Array
 from attar.data.files import LABEL_NAMES, from_table, named_column
 from attar.data.images import read_images
@@ -107,7 +108,7 @@ def read_hub(
 
 
 def _load(datasets: Any, name: str, where: str) -> dict[str, Any]:
-    local = Path(name).expanduser()
+    local = at_home(name)
     shown = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:

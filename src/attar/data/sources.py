@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from attar._files import at_home
 from attar.data import builtin, graphs
 from attar.data.arrays import build, with_groups, with_labels
 from attar.data.conform import conform
@@ -289,7 +290,7 @@ def _in_time(
 
 
 def _raw_to_predict(source: str, form: Form, **asked: Any) -> Raw:
-    path = Path(source).expanduser()
+    path = at_home(source)
     kind, shape, columns, by = form["kind"], form["shape"], form["columns"], form["by"]
     suffix = path.suffix.lower() if kind == "series" and path.is_file() else ""
     whole = form["stride"] is None and (shape[0] > 1 or bool(columns))
@@ -336,7 +337,7 @@ def _raw(
             text=text,
             kind=kind,
         )
-    path = Path(source).expanduser()
+    path = at_home(source)
     name = builtin.find(source)
     if name is not None:
         if label_column:

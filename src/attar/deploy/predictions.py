@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from attar._files import write_whole
+from attar._files import at_home, write_whole
 from attar.data.cut import of_recordings
 from attar.data.dataset import Floats
 from attar.data.sources import read_for_prediction
@@ -53,7 +53,7 @@ def write_predictions(
         DataError: the samples cannot be used, or the file cannot be written, or has another name, or is the model or
             among the samples.
     """
-    given = Path(source).expanduser()
+    given = at_home(source)
     # Of a folder, only those files that a graph is in.
     for kept in (model, given, *([given / out.name] if out.stem in ("nodes", "edges") else [])):
         if _same(kept, out):

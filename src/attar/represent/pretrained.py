@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from attar._files import at_home
 from attar.errors import AttarError, DataError, MissingExtraError, first_line, listed
 from attar.kinds.backbone import Translated
 from attar.represent._rates import Resampled
@@ -226,7 +227,7 @@ def _name(backbone: object) -> str:
     name = backbone.removeprefix(PREFIX) if isinstance(backbone, str) and backbone.startswith(PREFIX) else ""
     if not name:
         raise DataError(f"backbone {backbone!r:.60}; give hf:NAME of the Hugging Face hub, or hf:FOLDER")
-    local = Path(name).expanduser()
+    local = at_home(name)
     return str(local.resolve()) if local.is_dir() else name
 
 
