@@ -75,6 +75,7 @@ def test_kind_can_be_said():
         (np.array([[0, 1], [2, np.inf]], np.float16), r"row 1, column 'x1' is infinite"),
         (np.array([[0, 1], [10**400, 1]], dtype=object), r"row 1, column 'x0' is infinite"),
         (np.array([[0, 1], [np.finfo(np.longdouble).max, 1]], np.longdouble), r"row 1, column 'x0' is (infinite|1.8e)"),
+        (np.append(np.linspace(-1, 1, 30), [-1.7, -1.7, -1.7])[:, None] * 1e308, r"row 0, column 'x0' is -1e\+308"),
         (np.array([[0.0, np.nan], [2.0, np.nan]]), r"column 'x1' has no value in any sample"),
         (np.full((2, 2), np.nan), r"column 'x0', column 'x1' have no value"),
         (np.stack([np.zeros((2, 3)), np.full((2, 3), np.nan)], 1), "channel 1 has no value"),
@@ -88,9 +89,10 @@ def test_kind_can_be_said():
     ],
 )
 def test_hostile_input_is_refused_with_its_place(x, message):
-    with pytest.raises(DataError, match=message) as caught:
-        from_arrays(x)
-    assert "\n" not in str(caught.value)
+    for centre in (False, True):
+        with pytest.raises(DataError, match=message) as caught:
+            from_arrays(x, centre=centre)
+        assert "\n" not in str(caught.value)
 
 
 def test_places_in_series_and_images():
@@ -112,7 +114,7 @@ def test_numbers_written_as_text_or_objects_are_taken():
 
 @pytest.mark.parametrize("kind", ["bool", "int8", "uint64", "float16", "float64", "longdouble", "object", "str", ">f4"])
 def test_numbers_of_any_type_are_the_same(kind):
-    x = np.arange(24).reshape(8, 3) % 2
+    x = np.arange(24).reshape(8, 3) % (2 if kind == "bool" else 7)
     given = x.astype(kind)
     given.flags.writeable = False
     assert np.array_equal(from_arrays(given, kind="table").x, x)

@@ -87,7 +87,7 @@ def test_labels_that_may_be_meant_for_a_class_are_said():
         "2 labels are '-1': taken as unlabelled; if it is a class, call it otherwise"
     ]
     assert words_for_none(["-1.0", "cat"]) == words_for_none(["", None, "1"]) == []
-    assert words_for_none(["-1.0", "0.5"]) == words_for_none([-1.0, 0.5]) != []
+    assert words_for_none(["-1.0", "0.5"]) == words_for_none([-1.0, 0.5]) == words_for_none([-1.0, np.nan]) != []
     assert [note.split(":")[0] for note in words_for_none(["NA", "", "-1.0", "NA"], ("", "NA"))] == [
         "2 labels are 'NA'",
         "1 label is '-1'",

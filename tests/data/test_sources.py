@@ -11,7 +11,7 @@ from PIL import Image
 
 from attar.data.dataset import Column
 from attar.data.quality import findings
-from attar.data.sources import read, read_for_evaluation, read_for_prediction
+from attar.data.sources import read, read_for_evaluation, read_for_network, read_for_prediction
 from attar.errors import DataError, LabelError
 
 rng = np.random.default_rng(0)
@@ -148,6 +148,13 @@ def test_a_labels_file_replaces_other_labels(tmp_path):
 def test_sources_that_are_not_there(source, message):
     with pytest.raises(DataError, match=message):
         read(source)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 4)])
+def test_an_array_without_a_sample_is_told_where_a_network_takes_it(tmp_path, shape):
+    np.save(tmp_path / "x.npy", np.zeros((0, *shape)))
+    with pytest.raises(DataError, match=r"x\.npy: empty"):
+        read_for_network(str(tmp_path / "x.npy"), shape)
 
 
 def test_label_columns_belong_to_tables(tmp_path):

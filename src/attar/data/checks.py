@@ -266,7 +266,8 @@ def _blurred(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> tup
     size = np.fmax(np.abs(low), np.abs(high))
     with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 is refused elsewhere
         step = np.spacing(size.astype(np.float32)).astype(np.float64)
-    return np.flatnonzero((high > low) & (high - low < _LEVELS * step) & (size >= 2**24 * (high - low) / _LEVELS)), step
+        apart = high - low
+    return np.flatnonzero((apart > 0) & (apart < _LEVELS * step) & (size >= 2**24 / _LEVELS * apart)), step
 
 
 def coarse(

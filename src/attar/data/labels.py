@@ -151,7 +151,7 @@ def words_for_none(labels: Iterable[object], words: Collection[str] = ("",)) -> 
     >>> words_for_none(["-1", "1", "", "-1"])
     ["2 labels are '-1': taken as unlabelled; if it is a class, call it otherwise"]
     """
-    texts = [str(label).strip() for label in labels if label is not None]
+    texts = [str(label).strip() for label in labels if not is_missing(label)]
     counts = Counter(text for text in texts if text and text in words)
     counts[str(UNLABELLED)] = whole([text for text in texts if text not in words]).count(str(UNLABELLED))
     return [

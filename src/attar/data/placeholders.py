@@ -48,6 +48,7 @@ def _stands_apart(value: float, values: npt.NDArray[np.float64], rows: int) -> b
     times = len(values) - len(others)
     if value == 0 or times < max(_LEAST, _SHARE * rows) or len(np.unique(others)) < _DIFFERENT:
         return False
-    low, median, high = np.quantile(others, (0.25, 0.5, 0.75))
-    spread = high - low
-    return bool(spread > 0 and abs(value - median) > _FAR * spread and np.abs(others - value).min() > _GAP * spread)
+    with np.errstate(over="ignore"):  # what is beyond float32 is refused elsewhere
+        low, median, high = np.quantile(others, (0.25, 0.5, 0.75))
+        spread = high - low
+        return bool(spread > 0 and abs(value - median) > _FAR * spread and np.abs(others - value).min() > _GAP * spread)

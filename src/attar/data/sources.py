@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,7 +98,8 @@ def read_for_network(source: str, shape: tuple[int, ...]) -> Dataset:
     raw = _raw(source, side=side, label_column=None, strict=False)
     if raw.kind is not None or not isinstance(raw.x, np.ndarray) or raw.x.shape[1:] != shape:
         return _shrunk(build(raw, where=source), side)
-    flat = build(replace(raw, x=raw.x.reshape(len(raw.x), -1), kind="table", columns=()), where=source, learn=False)
+    table = replace(raw, x=raw.x.reshape(len(raw.x), math.prod(shape)), kind="table", columns=())
+    flat = build(table, where=source, learn=False)
     return replace(flat, x=flat.x.reshape(-1, *shape))
 
 
