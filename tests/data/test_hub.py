@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from attar.data.arrays import build
+from attar.data.dataset import Column
 from attar.data.hub import read_hub
 from attar.data.sources import read, read_for_prediction
 from attar.errors import DataError, LabelError, MissingExtraError
@@ -131,3 +132,14 @@ def test_a_plain_parquet_folder(tmp_path):
     dataset = build(read_hub(str(tmp_path / "set")), where="set")
     assert dataset.x.tolist() == [[1], [2]]
     assert any("'target' is taken" in note for note in dataset.notes)
+
+
+def test_labels_and_features_are_those_that_a_file_has(tmp_path):
+    columns = {"id": [1.5, 2.5, 3.5], "unnamed: 0": [3, 4, 5], "a": [0, 1, 2], "label": [-1, 0, 1]}
+    folder = save(tmp_path / "set", train=columns)
+    assert "1 label is '-1': taken as unlabelled; if it is a class, call it otherwise" in read(f"hf:{folder}").notes
+    # A model that was taught in Python has what it was given.
+    known = [Column("id"), Column("unnamed: 0")]
+    for source in (f"hf:{folder}", str(folder / "train.parquet")):
+        found = read_for_prediction(source, kind="table", shape=(2,), columns=known)
+        assert found.x.tolist() == [[1.5, 3], [2.5, 4], [3.5, 5]]

@@ -13,6 +13,7 @@ from attar._files import at_home
 from attar.data.dataset import Array
 from attar.data.files import LABEL_NAMES, from_table, named_column
 from attar.data.images import read_images
+from attar.data.labels import words_for_none
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw, RawLabels, held_out
 from attar.data.wav import read_wav
@@ -29,6 +30,7 @@ def read_hub(
     side: int | None = None,
     text: Collection[str] = (),
     kind: str | None = None,
+    known: Collection[str] = (),
 ) -> Raw:
     """Read `owner/name` of the hub or a local folder; its split "test", else one for validation, stays the test part.
 
@@ -44,6 +46,7 @@ def read_hub(
         side: longest side that the median size of images is shrunk to.
         text: columns of a table that are categories even where they look like numbers.
         kind: "text" where a table holds texts, another where it does not; None: as its columns say.
+        known: columns of a table that a model needs, and that are features however odd they look.
 
     Raises:
         DataError: the set cannot be had, or has no column that attar reads.
@@ -71,6 +74,7 @@ def read_hub(
     y: RawLabels | None = None
     if label is not None:
         y = _labels(table.column(label).to_pylist(), features[label])
+        notes += [] if hasattr(features[label], "names") else words_for_none(y)
         table = table.drop_columns([label])
     groups: RawLabels | None = None
     if group_column is not None:
@@ -103,7 +107,7 @@ def read_hub(
     for column in [column for column in table.column_names if hasattr(features[column], "names")]:
         words = pa.array(_labels(table.column(column).to_pylist(), features[column]), pa.string())
         table = table.set_column(table.column_names.index(column), column, words)
-    raw = from_table(table, None, where=where, notes=notes, text=text, kind=kind)
+    raw = from_table(table, None, where=where, notes=notes, text=text, kind=kind, known=known)
     return replace(raw, y=y, exact=exact, test=test, groups=groups)
 
 

@@ -338,6 +338,7 @@ def _raw(
             side=side,
             text=text,
             kind=kind,
+            known=known,
         )
     path = at_home(source)
     name = builtin.find(source)
