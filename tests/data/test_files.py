@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
@@ -217,3 +218,16 @@ def test_what_gzip_has_packed_and_cannot_be_read_is_named(tmp_path, name, conten
         read(str(path))
     assert "\n" not in str(raised.value)
     assert str(raised.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("orient", ["columns", "index", "split", "table"])
+def test_json_by_columns_is_told_how_to_be_written_by_rows(tmp_path, orient):
+    frame = pd.DataFrame({"a": np.arange(99), "label": ["x"] * 99})
+    frame.to_json(tmp_path / "t.json", orient=orient)
+    with pytest.raises(
+        DataError, match=r"its only object holds columns, not a row: with pandas, .* orient='records'"
+    ) as caught:
+        read_file(tmp_path / "t.json")
+    assert len(str(caught.value)) < 300
+    frame.to_json(tmp_path / "t.json", orient="records")
+    assert read_file(tmp_path / "t.json").x.tolist() == [[i] for i in range(99)]

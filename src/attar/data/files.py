@@ -305,6 +305,8 @@ def read_json(path: Path) -> ArrowTable:
         rows = json.loads(text) if listed else [json.loads(line) for line in text.split("\n") if line.strip()]
         if not all(isinstance(row, dict) for row in rows):
             raise ValueError("a row is no object of names and values")
+        if len(rows) == 1 and rows[0] and all(isinstance(cell, dict | list) for cell in rows[0].values()):
+            raise ValueError("its only object holds columns, not a row: with pandas, write it by orient='records'")
         table = pa.table({name: _cells(rows, name, path) for name in dict.fromkeys(key for row in rows for key in row)})
     except DataError:
         raise

@@ -94,7 +94,8 @@ def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Dou
         whole = column.cast(pa.time64("us") if is_type.is_time(kind) else pa.duration("us"), safe=False)
         return doubles(whole.cast(pa.int64())) / 1e6, (), [f"column '{name}' holds times: taken as seconds"]
     if not (is_type.is_string(kind) or is_type.is_dictionary(kind)):
-        raise DataError(f"{where}: column '{name}' holds {kind}; give numbers, texts or dates, one per cell")
+        # A type that is nested may name a field for each row.
+        raise DataError(f"{where}: column '{name}' holds {kind!s:.60}; give numbers, texts or dates, one per cell")
     return _codes(column, name, where, text)
 
 
