@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from attar.data.arrays import as_raw, from_arrays, pad
@@ -245,6 +246,8 @@ def test_frames():
         (pd.DataFrame({"a": [None, None], "b": [np.nan, np.nan]}), "column 'a', column 'b' have no value"),
         (pd.DataFrame({"a": []}), "empty"),
         (pd.Series([1, 2]), "one column only"),
+        (pd.array([1, 2]), "one column only"),
+        (pa.chunked_array([[1, 2]]), "one column only"),
     ],
 )
 def test_hostile_frames(frame, message):

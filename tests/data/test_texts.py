@@ -92,10 +92,13 @@ def test_files_of_random_bytes_are_said(tmp_path):
     "x",
     [
         *(TEXTS, tuple(TEXTS), np.array(TEXTS), np.array(TEXTS, dtype=object), pd.Series(TEXTS)),
-        *(pd.array(TEXTS), pd.Categorical(TEXTS)),
         *(pd.DataFrame({"a": TEXTS}), np.array(TEXTS)[:, None], [[text] for text in TEXTS]),
+        *(pd.array(TEXTS), pd.Categorical(TEXTS), pa.array(TEXTS), pa.chunked_array([TEXTS[:2], TEXTS[2:]])),
     ],
-    ids=["list", "tuple", "array", "objects", "series", "pandas", "categorical", "frame", "column", "lists"],
+    ids=[
+        *("list", "tuple", "array", "objects", "series", "frame", "column", "lists"),
+        *("pandas array", "categorical", "arrow array", "arrow column"),
+    ],
 )
 def test_what_python_holds(x):
     dataset = from_arrays(x, LABELS)

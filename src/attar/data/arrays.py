@@ -113,13 +113,8 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
 
     from attar.data.files import samples_of
 
-    if kind is None and getattr(x, "ndim", 2) == 1:
-        refuse_names(x)
-    if kind in (None, "text") and getattr(x, "ndim", 2) == 1 and are_texts(x):
-        name = str(getattr(x, "name", None) or "text")  # an array of pandas has none
-        return Raw(np.array(x, dtype=object), y, ids=ids, columns=(Column(name),), kind="text")
-    if getattr(x, "ndim", 2) != 2:
-        raise DataError("x: one column only; give a DataFrame, or an array of shape (n, 1)")
+    if getattr(x, "ndim", 2) == 1:
+        return _from_column(x, x, y, ids, kind)
     try:
         if type(x).__module__.partition(".")[0] == "pandas":
             # Names that are numbers are common, and Arrow warns of them.
@@ -128,8 +123,22 @@ def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | 
         else:
             table = pa.table(x)
     except (pa.ArrowException, ValueError, TypeError) as error:
-        raise DataError(f"x: {_complaint(x, error)}") from None
+        try:
+            cells = pa.chunked_array(x).to_pylist()
+        except (pa.ArrowException, ValueError, TypeError):
+            raise DataError(f"x: {_complaint(x, error)}") from None
+        return _from_column(x, cells, y, ids, kind)
     return replace(samples_of(table, kind, "x"), y=y, ids=ids)
+
+
+def _from_column(x: Any, cells: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None) -> Raw:
+    """The texts of a column of a DataFrame."""
+    if kind is None:
+        refuse_names(cells)
+    if kind not in (None, "text") or not are_texts(cells):
+        raise DataError("x: one column only; give a DataFrame, or an array of shape (n, 1)")
+    name = str(getattr(x, "name", None) or "text")
+    return Raw(np.array(cells, dtype=object), y, ids=ids, columns=(Column(name),), kind="text")
 
 
 def _spelt(x: Any) -> Any:
