@@ -45,9 +45,9 @@ class Layout:
         header: whether it has one.
         decimal: sign in numbers.
         skip: lines before all of this.
-        written: cells of its first line as they stand in the file.
+        written: cells of its first line as Arrow sees them, which keeps white space that is no blank.
         encoding: of its text.
-        padded: whether blanks stand around its cells.
+        padded: whether blanks are taken away before it is read.
     """
 
     delimiter: str
