@@ -72,6 +72,23 @@ def test_taylor_keeps_what_the_loss_reads() -> None:
     assert prune(net, 0.25).weight[:, 1].all()
 
 
+def test_by_taylor_a_head_that_is_for_training_alone_goes_first() -> None:
+    class Auxiliary(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last, self.other = nn.Linear(6, 8), nn.Linear(8, 3), nn.Linear(8, 9)
+
+        def forward(self, x):
+            hidden = self.first(x).relu()
+            return (self.last(hidden), self.other(hidden)) if self.training else self.last(hidden)
+
+    torch.manual_seed(0)
+    net, x = Auxiliary().eval(), torch.randn(50, 6)
+    pruned = prune(net, 0.5, x=x, criterion="taylor")
+    assert int((pruned.other.weight == 0).sum()) == 72
+    torch.testing.assert_close(pruned(x), net(x))
+
+
 @pytest.mark.parametrize("gradual", [False, True])
 def test_masks_hold_in_training(gradual) -> None:
     net, x = zoo("mnist", 300)

@@ -30,7 +30,7 @@ class Thinning(nn.Module):
         threshold: weights below it are zero in the end, in place of an amount.
         pattern: (n, m): n of each m neighbours along a row are kept in the end, in place of an amount.
         scope: whether weights are compared across the network, or within each layer.
-        scores: importance by the name of the place; absent: the magnitude of the weight.
+        scores: importance by the name of the place, 0 where there is none; None: the magnitude of the weight.
         steps: of the training.
     """
 
@@ -48,7 +48,7 @@ class Thinning(nn.Module):
         super().__init__()
         self.model = model
         self.amount, self.threshold, self.pattern, self.scope = amount, threshold, pattern, scope
-        self.scores, self.steps = scores or {}, steps
+        self.scores, self.steps = scores, steps
         weights = (place for place in places(model) if place.value.ndim > 1 and place.value.is_floating_point())
         self.masks = {place: _mask(place) for place in weights}
         self.before = [mask.mask.clone() for mask in self.masks.values()]
@@ -74,10 +74,7 @@ class Thinning(nn.Module):
         """Hide so large a part of what is hidden in the end."""
         # The weights below the masks are compared: one that was hidden comes back where others have become smaller,
         # unless it was so from the start: then it goes before all others.
-        scores = [
-            self.scores.get(place.name, place.original().detach().abs()).masked_fill(~kept, -1.0)
-            for place, kept in zip(self.masks, self.before)
-        ]
+        scores = [self._score(place).masked_fill(~kept, -1.0) for place, kept in zip(self.masks, self.before)]
         if self.threshold is not None:
             hidden = [score < part * self.threshold for score in scores]
         elif self.pattern is not None:
@@ -91,6 +88,13 @@ class Thinning(nn.Module):
                 hidden = smallest(scores, share)
         for mask, zeros, kept in zip(self.masks.values(), hidden, self.before):
             mask.mask.copy_(kept & ~zeros)
+
+    def _score(self, place: Place) -> Tensor:
+        weight = place.original().detach()
+        if self.scores is None:
+            return weight.abs()
+        # The answers do not depend on what has no gradient, such as a head that is for training alone.
+        return self.scores.get(place.name, torch.zeros_like(weight))
 
 
 def smallest(scores: list[Tensor], share: float) -> list[Tensor]:
