@@ -53,6 +53,21 @@ def test_what_has_four_bits_already_is_stored_exactly() -> None:
     np.testing.assert_allclose(((got.astype(np.float32) - 8) * scale[..., None]).reshape(5, 64), w, rtol=1e-6)
 
 
+@pytest.mark.parametrize("unit", [2.0**-80, 2.0**-130, 2.0**100])
+def test_codes_are_the_same_in_any_unit(unit) -> None:
+    w = np.random.default_rng(0).integers(-1000, 1001, (3, 64)).astype(np.float32)
+    codes, scale = rounded(w, 16)
+    in_unit, scale_in_unit = rounded(w * np.float32(unit), 16)
+    np.testing.assert_array_equal(in_unit, codes)
+    np.testing.assert_allclose(scale_in_unit, scale * np.float32(unit), rtol=1e-6)
+
+
+def test_numbers_below_the_smallest_step_become_zeros() -> None:
+    codes, scale = rounded(np.full((2, 16), 1e-44, np.float32), 16)
+    assert (codes == 8).all()
+    assert (scale > 0).all()
+
+
 def test_zeros_stay_zero() -> None:
     codes, scale = rounded(np.zeros((2, 16), np.float32), 16)
     assert (codes == 8).all()

@@ -16,6 +16,8 @@ from attar.errors import ExportError
 _DOMAIN, _BITS, _MIDDLE = "com.microsoft", 4, 8
 # Layers with fewer weights are no faster for it.
 _LEAST = 1 << 14
+# A step that numbers can be divided by.
+_TINY = np.finfo(np.float32).tiny
 # What goes in is rounded to int8, block by block, which is what makes it fast.
 _INTEGERS = 4
 
@@ -102,11 +104,13 @@ def rounded(weight: Floats, block: int) -> tuple[npt.NDArray[np.uint8], Floats]:
     outputs, inputs = weight.shape
     padded = np.pad(weight, ((0, 0), (0, -inputs % block))).reshape(outputs, -1, block)
     largest = np.abs(padded).max(2)
+    unit = np.maximum(largest, _TINY)[..., None]
     best = np.ones_like(largest)
     least = np.full_like(largest, np.inf)
     for k in range(1, _MIDDLE + 1):
-        scale = np.where(largest > 0, largest / np.float32(k), 1).astype(np.float32)
-        error = np.square(_codes(padded, scale) * scale[..., None] - padded).sum(2)
+        scale = np.where(largest > 0, np.maximum(largest / np.float32(k), _TINY), 1).astype(np.float32)
+        # In units of the largest, whose square may be no float32.
+        error = np.square((_codes(padded, scale) * scale[..., None] - padded) / unit).sum(2)
         best = np.where(error < least, scale, best)
         least = np.minimum(error, least)
     return (_codes(padded, best) + _MIDDLE).astype(np.uint8), best
