@@ -134,6 +134,17 @@ def test_a_standardisation_with_two_readers_stays(tmp_path) -> None:
     np.testing.assert_allclose(after, before, atol=0.02)
 
 
+@pytest.mark.parametrize("unit", [1e-43, 1e-30, 1e30, 3e35])
+def test_weights_of_any_size_are_rounded(unit, tmp_path) -> None:
+    mean, std = torch.zeros(120), torch.rand(120, generator=torch.Generator().manual_seed(0)) + 0.1
+    layer = nn.Linear(120, 2)
+    torch.manual_seed(0)
+    nn.init.uniform_(layer.weight, -unit, unit)
+    _, before, after = written(nn.Sequential(Standardised(mean, std), layer), tmp_path)
+    assert np.isfinite(after).all()
+    assert (before.argmax(1) == after.argmax(1)).mean() > 0.9
+
+
 def test_zeros_stay_zeros(tmp_path) -> None:
     layer = nn.Linear(120, 2)
     nn.init.zeros_(layer.weight)

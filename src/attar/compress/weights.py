@@ -112,10 +112,12 @@ def _codes(values: Floats, of_rows: bool) -> tuple[npt.NDArray[np.int8], Floats]
 
 def _exact_unit(values: Floats) -> float | None:
     """The power of two that all weights are small multiples of."""
+    largest = float(np.abs(values).max())
     for exponent in range(-8, 9):
-        codes = values * np.float32(2.0**exponent)
-        if np.abs(codes).max() <= _STEPS and np.array_equal(codes, np.rint(codes)):
-            return float(2.0**-exponent)
+        if largest * 2.0**exponent <= _STEPS:
+            codes = values * np.float32(2.0**exponent)
+            if np.array_equal(codes, np.rint(codes)):
+                return float(2.0**-exponent)
     return None
 
 
@@ -157,7 +159,7 @@ def _fold_standardisation(model: ModelProto) -> None:
             codes, scale = _codes(w, of_rows=False)
             kept = (codes * scale).reshape(w.shape)
         # What rounding loses is told by inputs as wide as they are, and around their mean: the bias takes the rest.
-        if not np.linalg.norm((kept - w) * d) <= _MOST_LOST * np.linalg.norm(weight):
+        if not np.linalg.norm((kept - w) * d) <= _MOST_LOST * np.linalg.norm(weight.astype(np.float64)):
             continue
         b = bias - kept @ m
         for role, values in (("weight", w), ("bias", b)):
