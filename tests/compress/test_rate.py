@@ -27,6 +27,16 @@ def test_it_costs_no_more_than_rounding(trade, mean) -> None:
     assert cost(cheapest(w, step, trade)) < cost(np.rint(w / step).astype(int))
 
 
+@pytest.mark.parametrize("seed", range(15))
+def test_a_small_tensor_costs_no_more_than_rounding_either(seed) -> None:
+    w = np.random.default_rng(seed).normal(size=(3, 4))
+
+    def cost(codes):
+        return ((w - 0.4 * codes) ** 2).sum() + 0.05 * bits(codes)
+
+    assert cost(cheapest(w, 0.4, 0.05)) <= cost(np.rint(w / 0.4).astype(int)) + 1e-9
+
+
 def test_at_equal_error_it_takes_fewer_bits_than_larger_steps() -> None:
     w = weights()
     cheap = cheapest(w, 2.5, trade=1.0)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from attar.compress import fitting
 from attar.compress.codec import passed
 from attar.compress.coder import Counter, Ints
 from attar.compress.contexts import CLASSES
-from attar.compress.fitting import fitted
 from attar.compress.symbols import LARGEST, SYMBOLS, WIDTHS, symbol_of
 
 AnyFloats = npt.NDArray[np.floating[Any]]
@@ -25,7 +25,7 @@ def cheapest(weight: AnyFloats, step: npt.ArrayLike, trade: float, importance: n
     """The codes q of a weight that cost least, in error and in bits of the entropy code.
 
     q = argmin Σ hᵢ (wᵢ − sᵢ qᵢ)² + λ · bits(q), in rounds: each number is chosen for itself among its two neighbours on
-    the grid and 0, for the code that suits what was chosen in the round before.
+    the grid and 0, for the code that suits what was chosen in the round before. The round that costs least counts.
 
     References:
         Wiedemann et al., DeepCABAC: A Universal Compression Algorithm for Deep Neural Networks, 2020,
@@ -54,11 +54,16 @@ def cheapest(weight: AnyFloats, step: npt.ArrayLike, trade: float, importance: n
     lower = np.where(np.abs(nearest) > np.abs(places), nearest - np.sign(nearest), nearest)
     choices = np.stack([nearest, lower, np.zeros_like(nearest)])
     errors = curvature * (choices - places) ** 2
-    codes = nearest
-    for _ in range(_ROUNDS if trade > 0 and len(codes) else 0):
-        costs = errors + trade * _bits(codes.reshape(weight.shape), choices)
-        codes = choices[costs.argmin(0), np.arange(len(codes))]
-    return codes.reshape(weight.shape)
+    tried = [nearest.reshape(weight.shape)]
+    for _ in range(_ROUNDS if trade > 0 and weight.size else 0):
+        costs = errors + trade * _bits(tried[-1], choices)
+        tried.append(choices[costs.argmin(0), np.arange(weight.size)].reshape(weight.shape))
+
+    def cost(codes: Ints) -> float:
+        return float((curvature * (codes.reshape(-1) - places) ** 2).sum()) + trade * fitting.bits(codes)
+
+    # A code that suits few numbers is much of what they take, so that a round may cost more than the one before.
+    return min(tried, key=cost) if len(tried) > 1 else tried[0]
 
 
 def _bits(codes: Ints, choices: Ints) -> npt.NDArray[np.float64]:
@@ -68,7 +73,7 @@ def _bits(codes: Ints, choices: Ints) -> npt.NDArray[np.float64]:
     def watch(elements: Ints, _: list[Ints], found: Ints) -> None:
         classes[elements] = found
 
-    model, values = fitted(codes), codes.reshape(-1)
+    model, values = fitting.fitted(codes), codes.reshape(-1)
     passed(Counter(), model, values - model.offset, watch)
     symbols = symbol_of(np.abs(values - model.offset))
     every = np.bincount(symbols, minlength=SYMBOLS) + 1 / SYMBOLS
