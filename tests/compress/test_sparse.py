@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from attar.compress import sparse
 from attar.compress.pruning import prune
 from attar.compress.sparse import SparseLinear, sparse_where_faster
+from attar.errors import CompressionError
 from tests.compress.zoo import SHAPES, zoo
 
 
@@ -52,6 +55,25 @@ def test_a_layer_that_is_the_whole_network_is_sparse_too(monkeypatch) -> None:
     chosen = sparse_where_faster(pruned, x)
     assert isinstance(chosen, SparseLinear)
     torch.testing.assert_close(chosen(x), pruned(x).detach())
+
+
+@pytest.mark.parametrize("x", [torch.randn(5, 9), np.zeros((5, 9)), np.zeros((5, 9), ">f4")[::-1]])
+def test_samples_are_taken_in_the_precision_of_the_network(x) -> None:
+    assert isinstance(sparse_where_faster(prune(nn.Linear(9, 7), 0.9), x), nn.Module)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ([[0.0] * 9], "x is of type list"),
+        (torch.zeros(0, 9), "there are no samples"),
+        (torch.zeros(2, 8), "Linear does not take x of shape"),
+        (DataLoader(TensorDataset(torch.zeros(2, 9))), "x is of type DataLoader, and one batch of samples is needed"),
+    ],
+)
+def test_other_samples_are_refused(x, message) -> None:
+    with pytest.raises(CompressionError, match=message):
+        sparse_where_faster(nn.Linear(9, 7), x)
 
 
 def test_dense_layers_stay_without_being_measured(monkeypatch) -> None:

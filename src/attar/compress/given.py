@@ -133,6 +133,10 @@ def samples_for(model: nn.Module, x: Samples, view: View | None = None) -> Sampl
         >>> samples_for(nn.Linear(3, 1), np.zeros((2, 3))).dtype
         torch.float32
     """
+    if isinstance(x, Dataset | DataLoader):
+        raise CompressionError(
+            f"x is of type {type(x).__name__}, and one batch of samples is needed here: give it as a tensor"
+        )
     if not isinstance(x, Tensor) and not (isinstance(x, np.ndarray) and x.dtype.kind in "biuf"):
         of = f" of {x.dtype}" if isinstance(x, np.ndarray) else ""
         raise CompressionError(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from attar.compress.costs import evaluated
 from attar.compress.distillation import Samples, rows
+from attar.compress.given import samples_for
 from attar.compress.parametrizations import frozen
 from attar.compress.places import exchange
 
@@ -86,9 +87,13 @@ def sparse_where_faster(model: nn.Module, x: Samples) -> nn.Module:
     other; the answers then differ by the order of sums.
 
     Arguments:
-        model: masks are fixed in the copy.
+        model: masks are fixed in the copy, which runs in Python alone: it is neither saved nor exported.
         x: one batch `(n, *shape)`, as large as those to come.
+
+    Raises:
+        CompressionError: there are no samples, they are no tensor or array, or the network takes something else.
     """
+    x = samples_for(model, x)
     model = frozen(model)
     reached: dict[nn.Linear, Tensor] = {}
     linear = [
