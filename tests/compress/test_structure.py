@@ -60,6 +60,16 @@ def test_each_layer_keeps_a_channel_and_the_same_share_goes_from_all_where_asked
     assert max(shares) - min(shares) <= 0.25
 
 
+@pytest.mark.parametrize(
+    "norm", [nn.InstanceNorm1d(16), nn.BatchNorm1d(16, affine=False, track_running_stats=False), nn.BatchNorm1d(16)]
+)
+def test_a_norm_says_the_width_that_is_left(norm) -> None:
+    net = nn.Sequential(nn.Conv1d(2, 16, 3), norm, nn.ReLU(), nn.Flatten(), nn.Linear(96, 3)).eval()
+    less = narrowed(net, 0.5, torch.randn(9, 2, 8))
+    assert less[1].num_features == less[0].out_channels == 8
+    assert less(torch.randn(4, 2, 8)).shape == (4, 3)
+
+
 def test_wide_layers_become_multiples_of_eight() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(20, 100), nn.ReLU(), nn.Linear(100, 60), nn.ReLU(), nn.Linear(60, 5))

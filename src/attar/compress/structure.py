@@ -19,7 +19,7 @@ from attar.compress.masks import Scope
 from attar.compress.narrow import narrow, silence
 from attar.compress.places import copied
 from attar.compress.reconstruct import drop_biases, give_biases, reconstruct
-from attar.compress.widths import is_wall
+from attar.compress.widths import following, is_wall
 from attar.errors import CompressionError
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _without(model: nn.Module, coupled: Coupling, groups: Sequence[_Group], x: T
         if group.counter is not None:
             path, attribute = group.counter
             setattr(less.get_submodule(path), attribute, len(group.components) - group.gone)
-    with evaluated(silent), evaluated(less):
+    with evaluated(silent), evaluated(less), following(less):
         expected = floats(silent(x))
         try:
             got = floats(less(x))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeGuard, cast
 
 import torch.nn.utils.parametrize as parametrize
@@ -90,6 +92,25 @@ def say_width(layer: nn.Module) -> None:
         layer.num_parameters = len(layer.weight)
     elif isinstance(layer, nn.RNNBase):
         layer.input_size = cast(Tensor, layer.weight_ih_l0).shape[1]
+
+
+@contextmanager
+def following(model: nn.Module) -> Iterator[None]:
+    """While this lasts, normalisations without numbers of their own say the width of what they are given."""
+
+    def follow(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+        cast(_NormBase, layer).num_features = given[0].shape[1]
+
+    handles = [
+        layer.register_forward_pre_hook(follow)
+        for layer in model.modules()
+        if type(layer) in _NORMS and not any(True for _ in (*layer.parameters(), *layer.buffers()))
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _mixes(layer: nn.Module) -> bool:
