@@ -192,12 +192,13 @@ def test_tensors_of_all_types(tmp_path) -> None:
             self.register_buffer("brain", torch.randn(5).bfloat16())
             self.register_buffer("double_", torch.randn(5, dtype=torch.float64))
             self.register_buffer("long_", torch.tensor([2**62, -(2**63), 0, -1, 7]))
+            self.register_buffer("least", torch.tensor([-(2**31), 0, 5, 2**31 - 1, -1], dtype=torch.int32))
             self.register_buffer("small", torch.arange(-2, 3, dtype=torch.int8))
             self.register_buffer("mask", torch.tensor([True, False, True, True, False]))
             self.register_buffer("odd", torch.tensor([float("nan"), float("inf"), -0.0, 1e-45, -3e38]))
 
         def forward(self, x):
-            kept = x + self.half_ + self.brain + self.double_ + self.small + (self.long_ % 7)
+            kept = x + self.half_ + self.brain + self.double_ + self.small + self.long_ % 7 + self.least % 7
             return torch.where(self.mask, kept, x), self.odd + 0 * x.sum()
 
     net, x = Types(), torch.randn(4, 5)

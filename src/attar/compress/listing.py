@@ -162,7 +162,7 @@ class _Reading:
         shape, dtype = self._shape(entry[1]), found[3] or "float32"
         decoded = form in ("coded", "coded, with zero", "codebook")
         rows = int(found[2] or 1) if decoded else 0
-        if dtype not in _DTYPES or (form.startswith("wide") and dtype not in ("int64", "float64")):
+        if dtype not in _DTYPES or (form.startswith("wide") and dtype not in ("int32", "int64", "float64")):
             self._refuse(f"keeps {entry[0]} in an unknown type")
         if form.startswith("sparse") and not _DTYPES[dtype].is_floating_point:
             self._refuse(f"keeps {entry[0]} in an unknown type")

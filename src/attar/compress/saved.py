@@ -26,7 +26,7 @@ from attar.compress.tracing import traced
 from attar.data.dataset import Floats
 from attar.errors import CompressionError
 
-# Wider numbers than a `float32` holds are written in parts of so many bits.
+# Numbers that are too wide for the codec are written in parts of so many bits.
 _PART = 16
 # Where fewer of the numbers than this are not zero, zeros lose their signs, which would take more than their places.
 _SPARSE = 0.5
@@ -192,9 +192,10 @@ def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
             floats.encode(writer, _floats(value))
     elif _small(value):
         fitting.encode(writer, _whole(value))
-    elif value.dtype in (torch.int64, torch.float64):
+    elif value.dtype in (torch.int32, torch.int64, torch.float64):
         form = "wide " + form
-        bits = _whole(value.contiguous().view(torch.int64)).reshape(-1)
+        whole = value.contiguous().view(torch.int64) if value.is_floating_point() else value
+        bits = _whole(whole).reshape(-1)
         for shift in range(0, 64, _PART):
             writer.uniform(1 << _PART, bits.size, bits >> shift & (1 << _PART) - 1)
     else:
@@ -259,7 +260,8 @@ def _read(reader: Reader, program: Program, kind: listing.Kind) -> None:
         bits = np.zeros(n, np.int64)
         for shift in range(0, 64, _PART):
             bits |= reader.uniform(1 << _PART, n) << shift
-        value = torch.from_numpy(bits).view(dtype).reshape(kind.shape)
+        whole = torch.from_numpy(bits).reshape(kind.shape)
+        value = whole.view(dtype) if dtype.is_floating_point else whole.to(dtype)
     elif kind.form.startswith("sparse"):
         mask = codec.decode(reader, kind.shape)
         if not np.isin(mask, (-1, 0, 1)).all():
