@@ -50,6 +50,15 @@ def test_channels_that_do_nothing_go_first_and_nothing_changes(criterion) -> Non
     torch.testing.assert_close(less(x), net(x), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(("amount", "less"), [(0.5, False), (0.9, True)])
+def test_less_than_is_asked_for_is_said(amount, less) -> None:
+    # The first layer cannot go, and is a fifth of the work.
+    net = nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.Linear(8, 20), nn.Linear(20, 3))
+    said, x = Said(), torch.randn(9, 6)
+    saved = 1 - macs(narrowed(net, amount, x, progress=said), x) / macs(net, x)
+    assert (saved < amount) == less == any(f"{saved:.1%} of the work is saved" in line for line in said.lines)
+
+
 def test_each_layer_keeps_a_channel_and_the_same_share_goes_from_all_where_asked() -> None:
     net, x = zoo("mnist")
     least = narrowed(net, 0.999, x)

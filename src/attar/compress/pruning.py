@@ -63,7 +63,8 @@ def prune(
         amount: share of the weights that become zero, or with "channels" of the multiply-accumulates that are saved;
             at least 0, below 1. None with a threshold, and with (n, m). Channels go in steps to widths that are quick
             to compute with, multiples of 8 (4 up to a width of 16, 1 up to 8), so somewhat more is saved than is asked
-            for; where one step would save more than all that is asked for, as few go as save that.
+            for; where one step would save more than all that is asked for, as few go as save that. Less is saved where
+            nothing else can go, which `progress` is told.
         x: samples `(n, *shape)`, or a data set or loader of them, with or without labels: for "channels", the criterion
             "taylor" and training.
         y: class codes `(n,)`, -1 where unlabelled; None: no labels.

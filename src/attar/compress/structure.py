@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from attar.compress.attention import split_heads
 from attar.compress.channels import Axis, Component, Coupling, coupling
-from attar.compress.costs import evaluated, macs_of_layers
+from attar.compress.costs import evaluated, macs, macs_of_layers
 from attar.compress.distillation import Samples, rows
 from attar.compress.importance import effects
 from attar.compress.marks import floats
@@ -52,7 +52,7 @@ def narrowed(
     multiply-accumulates that they cost, and what reads them makes up for them (see `reconstruct`). Widths become
     multiples of eight where there are many, since those are quick to compute with, unless that saved more than all that
     is asked for. One of each group stays at least, the output keeps its width, and a group that cannot go (the rest
-    would compute something else than the network with these channels silent) is left as it is.
+    would compute something else than the network with these channels silent) is left as it is; so less may be saved.
 
     References:
         Li et al., Pruning Filters for Efficient ConvNets, 2017, https://arxiv.org/abs/1608.08710
@@ -93,7 +93,9 @@ def narrowed(
             progress.say(f"{group.name}: left as it is, since {'it has no batch norm' if not scores else _WHY}")
     if not groups:
         raise CompressionError(f"{type(model).__name__} has no channels that could be taken away: prune its weights")
-    _choose(_Costs(model, coupled, few), groups, amount, scope, additive=criterion == "taylor")
+    costs = _Costs(model, coupled, few)
+    whole = costs.total
+    _choose(costs, groups, amount, scope, additive=criterion == "taylor")
     reconstruct(model, coupled, [one for group in groups for one in group.components[: group.gone]], x)
     narrower = model
     going: list[_Group] = []
@@ -104,6 +106,8 @@ def narrowed(
             going.append(group)
         elif group.gone and progress is not None:
             progress.say(f"{group.name}: left as it is, since {_WHY}")
+    if progress is not None and (saved := whole - macs(narrower, few)) < amount * whole * (1 - _EXACT):
+        progress.say(f"{saved / whole:.1%} of the work is saved, less than {amount:.1%}: nothing else can go")
     drop_biases(narrower, original)
     return narrower
 
