@@ -10,6 +10,8 @@ from attar.errors import CompressionError
 
 WAYS = {
     "channels": lambda net, x: prune(net, 0.5, x=x, structure="channels"),
+    "channels, taylor": lambda net, x: prune(net, 0.5, x=x, structure="channels", criterion="taylor"),
+    "recovery": lambda net, x: prune(net, 0.5, x=x, epochs=1),
     "taylor": lambda net, x: prune(net, 0.5, x=x, criterion="taylor"),
     "factorize": lambda net, x: factorize(net, x, share=0.7),
 }
@@ -39,6 +41,30 @@ def test_weights_that_are_not_finite_are_said(way, name) -> None:
     net.get_parameter(name).data[3] = torch.nan
     with pytest.raises(CompressionError, match=f"^{name}: some weights are not finite"):
         WAYS[way](net, x)
+
+
+class Chosen(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x).argmax(1)
+
+
+class Fixed(nn.Sequential):
+    @torch.no_grad()
+    def forward(self, x):
+        return super().forward(x)
+
+
+TRAINED = {name: WAYS[name] for name in ("channels, taylor", "taylor", "recovery")}
+
+
+@pytest.mark.parametrize("way", TRAINED)
+@pytest.mark.parametrize(
+    ("kind", "message"), [(Chosen, "numbers of torch.int64"), (Fixed, "Fixed turns gradients off")]
+)
+def test_answers_that_teach_nothing_are_said(way, kind, message) -> None:
+    net, x = network()
+    with pytest.raises(CompressionError, match=message):
+        TRAINED[way](kind(*net), x)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -20,6 +20,7 @@ from attar.compress.given import (
     are_logits,
     as_tensor,
     check_classes,
+    check_gradient,
     check_training,
     class_codes,
     gathered,
@@ -215,6 +216,7 @@ def lesson(
                 with torch.no_grad(), evaluating(guides.teacher):
                     guides.teacher(seen)
             led = beta * guides(features)
+        check_gradient(student, said)
         if said.shape[1:] != told.shape[1:]:
             raise CompressionError(
                 f"the student answers a sample with numbers of shape {tuple(said.shape[1:])}, and the teacher of shape "

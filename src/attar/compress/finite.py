@@ -36,7 +36,7 @@ def check_inputs(name: str, seen: Tensor) -> None:
 
 
 def check_answers(answers: Iterable[Tensor], of: str = "network") -> None:
-    """Hold what a network answers to finite numbers.
+    """Hold what a network answers to real numbers that are finite.
 
     Arguments:
         answers: any shapes.
@@ -45,6 +45,12 @@ def check_answers(answers: Iterable[Tensor], of: str = "network") -> None:
     Raises:
         CompressionError: there is another.
     """
+    answers = list(answers)
+    other = next((one.dtype for one in answers if not one.is_floating_point()), None)
+    if other is not None:
+        raise CompressionError(
+            f"the {of} answers with numbers of {other}: give answers before their class is chosen, such as logits"
+        )
     if not all(bool(one.isfinite().all()) for one in answers):
         raise CompressionError(
             f"the {of} answers some samples with NaN or infinity: give samples without missing or infinite values, or "

@@ -253,6 +253,18 @@ def decided(said: Tensor, told: Tensor) -> Tensor:
     return (said.reshape(-1) > (0.5 if shares else 0.0)).long()
 
 
+def check_gradient(model: nn.Module, said: Tensor) -> None:
+    """Hold a network to answers that can be followed back to its weights.
+
+    Raises:
+        CompressionError: they cannot.
+    """
+    if not said.requires_grad:
+        raise CompressionError(
+            f"{type(model).__name__} turns gradients off, as by torch.no_grad(): let it answer with a gradient"
+        )
+
+
 def check_classes(codes: Tensor, answers: Tensor) -> None:
     """Hold class codes to the classes that a network tells apart, where it tells any.
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from attar.compress.distillation import Samples, answer, rows
 from attar.compress.finite import check_answers
-from attar.compress.given import are_logits, check_classes, class_codes
+from attar.compress.given import are_logits, check_classes, check_gradient, class_codes
 from attar.compress.places import copied, places
 from attar.data.dataset import UNLABELLED
 
@@ -43,7 +43,7 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
         For each batch g ⊙ w by the name of its place, for all that have a gradient.
 
     Raises:
-        CompressionError: an answer is not finite, or a class is unknown to the network.
+        CompressionError: an answer is not finite or has no gradient, or a class is unknown to the network.
     """
     model = copied(model).eval()
     of = {place.name: place.original() for place in places(model)}
@@ -58,6 +58,7 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
         with torch.enable_grad():
             said = answer(model, rows(x, batch))
             check_answers([said])
+            check_gradient(model, said)
             loss = _loss(said, labels[batch], generator)
         found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
         yield {name: g * w.detach() for (name, w), g in zip(trained.items(), found) if g is not None}
