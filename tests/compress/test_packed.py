@@ -168,9 +168,12 @@ def test_damaged_weights_and_names_are_told(tmp_path, quiet) -> None:
     model = onnx.load(tmp_path / "a.onnx")
     model.graph.initializer[0].dims[0] += 1
     (tmp_path / "dims.onnx").write_bytes(model.SerializeToString())
+    model.graph.initializer[0].dims[0] -= 1
+    model.graph.initializer[0].data_type = 99
+    (tmp_path / "type.onnx").write_bytes(model.SerializeToString())
     data = (tmp_path / "a.onnx").read_bytes()
     (tmp_path / "name.onnx").write_bytes(data.replace(b"Gemm", b"Ge\xc2m"))
-    for name in ("dims", "name"):
+    for name in ("dims", "type", "name"):
         with pytest.raises(CompressionError, match=f"{name}.onnx: is not a valid ONNX file"):
             pack(tmp_path / f"{name}.onnx", tmp_path / "a.attar")
 

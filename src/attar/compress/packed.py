@@ -153,7 +153,7 @@ def _judged(source: Path) -> ModelProto:
             numpy_helper.to_array(tensor)
     except OSError as error:
         raise CompressionError(f"{source}: cannot be read: {error.strerror or error}") from error
-    except (DecodeError, onnx.checker.ValidationError, ValueError, TypeError) as error:
+    except (DecodeError, onnx.checker.ValidationError, ValueError, TypeError, KeyError) as error:
         raise CompressionError(f"{source}: is not a valid ONNX file: {first_line(error)}") from error
     if model.graph.sparse_initializer or any(
         one.name == "sparse_value" for node in model.graph.node for one in node.attribute
