@@ -145,6 +145,15 @@ def test_weights_of_any_size_are_rounded(unit, tmp_path) -> None:
     assert (before.argmax(1) == after.argmax(1)).mean() > 0.9
 
 
+def test_a_standardisation_that_is_not_finite_stays(tmp_path) -> None:
+    std = torch.ones(120)
+    std[3] = torch.inf
+    torch.manual_seed(0)
+    model, before, after = written(nn.Sequential(Standardised(torch.zeros(120), std), nn.Linear(120, 2)), tmp_path)
+    assert {"Sub", "Div"} <= {node.op_type for node in model.graph.node}
+    np.testing.assert_allclose(after, before, atol=0.02)
+
+
 def test_zeros_stay_zeros(tmp_path) -> None:
     layer = nn.Linear(120, 2)
     nn.init.zeros_(layer.weight)

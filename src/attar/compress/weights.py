@@ -151,7 +151,7 @@ def _fold_standardisation(model: ModelProto) -> None:
         if not {mean.size, std.size} <= {1, weight.shape[1]}:
             continue
         m, d = (np.broadcast_to(one.reshape(-1).astype(np.float64), weight.shape[1]) for one in (mean, std))
-        if weight.dtype != np.float32 or not d.all():
+        if weight.dtype != np.float32 or not d.all() or not all(np.isfinite(one).all() for one in (weight, m, d)):
             continue
         w = (weight / d).astype(np.float32)
         kept = w
