@@ -1,7 +1,11 @@
+from collections.abc import Callable
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attar.compress.quantization import quantize
 from attar.deploy.folding import factor_and_shift, fold_batch_norm, pairs
 
 
@@ -181,6 +185,43 @@ def test_a_layer_under_two_names_stays() -> None:
     net = Residual()
     net.again = net.a
     assert {pair.layer for pair in pairs(seen(net, 3, 6, 6), torch.randn(2, 3, 6, 6))} == {"b", "head"}
+
+
+class Tied(nn.Module):
+    """Something of a layer or of its norm is used besides."""
+
+    def __init__(self, used: Callable[["Tied", Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.norm = nn.Linear(5, 4), nn.BatchNorm1d(4)
+        self.used = used
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(self, self.norm(self.layer(x)))
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        lambda net, z: F.linear(z, net.layer.weight.t()),
+        lambda net, z: z - net.layer.bias,
+        lambda net, z: z * net.norm.weight,
+    ],
+)
+def test_what_is_used_besides_stays(used: Callable[[Tied, Tensor], Tensor]) -> None:
+    net, x = seen(Tied(used), 5), torch.randn(9, 5)
+    assert not pairs(net, x)
+    assert torch.equal(fold_batch_norm(net, x)(x), net(x))
+    with torch.no_grad():
+        rounded = quantize(net, x, bits=16)(x)
+    torch.testing.assert_close(rounded, net(x), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("hook", ["register_forward_hook", "register_forward_pre_hook"])
+def test_layers_with_hooks_stay(hook: str, place: int) -> None:
+    net, x = seen(nn.Sequential(nn.Conv1d(3, 4, 3), nn.BatchNorm1d(4)), 3, 8), torch.randn(9, 3, 8)
+    getattr(net[place], hook)(lambda _, *given: given[-1][0] + 1 if "pre" in hook else given[-1] + 1)  # type: ignore[index]
+    assert torch.equal(fold_batch_norm(net, x)(x), net(x))
 
 
 def test_a_norm_is_a_factor_and_a_shift() -> None:

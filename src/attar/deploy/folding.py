@@ -92,6 +92,7 @@ def _flow(module: nn.Module) -> torch.fx.Graph | None:
 def _met(module: nn.Module, graph: torch.fx.Graph) -> list[Pair]:
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     names = Counter(id(layer) for _, layer in module.named_modules(remove_duplicate=False))
+    read = _read(module, graph)
     met: Counter[Pair] = Counter()
     for node in graph.nodes:
         before = node.args[0] if node.op == "call_module" and node.args else None
@@ -100,9 +101,20 @@ def _met(module: nn.Module, graph: torch.fx.Graph) -> list[Pair]:
     found = []
     for pair, n in met.items():
         layer, norm = (module.get_submodule(one) for one in (pair.layer, pair.norm))
-        if calls[pair.layer] == calls[pair.norm] == n and names[id(layer)] == names[id(norm)] == 1:
+        once = calls[pair.layer] == calls[pair.norm] == n and names[id(layer)] == names[id(norm)] == 1
+        # What is used besides, as the weight by a decoder tied to it, has to stay what it is; that of a parametrised
+        # layer is computed by a module.
+        parts = [part for one in (layer, norm) for part in (*one.parameters(), *list(one.modules())[1:])]
+        if once and not any(id(part) in read for part in parts):
             found.append(pair)
     return found
+
+
+def _read(module: nn.Module, graph: torch.fx.Graph) -> set[int]:
+    """Parameters that the network itself reads, and modules that it calls, by their `id`."""
+    parameters, modules = dict(module.named_parameters()), dict(module.named_modules(remove_duplicate=False))
+    found = [parameters.get(str(node.target)) for node in graph.nodes if node.op == "get_attr"]
+    return set(map(id, found)) | {id(modules.get(str(node.target))) for node in graph.nodes if node.op == "call_module"}
 
 
 def _flat(module: nn.Module, example: Tensor | None) -> set[nn.Module]:
@@ -173,8 +185,15 @@ def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
 
 def _fits(layer: nn.Module, norm: nn.Module, flat: Collection[nn.Module]) -> bool:
     """Whether a batch norm uses the statistics that it has seen, and its channels are those of the layer's output."""
+    if _is_hooked(layer) or _is_hooked(norm):
+        return False
     if type(norm) not in _NORMS or not isinstance(norm, _BatchNorm) or norm.running_mean is None:
         return False
     if isinstance(layer, nn.Linear):
         return norm in flat and norm.num_features == layer.out_features
     return isinstance(layer, _CONVOLUTIONS) and norm.num_features == layer.out_channels
+
+
+def _is_hooked(layer: nn.Module) -> bool:
+    """Whether something is done to what goes in or comes out, such as computing the weight anew (`spectral_norm`)."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)
