@@ -57,12 +57,13 @@ def test_samples_on_the_thresholds_go_the_same_way(tmp_path: Path) -> None:
     assert check(path, points, forest.predict_proba(points), 1e-6) < 1e-6
 
 
-def test_one_leaf_is_a_tree(tmp_path: Path) -> None:
-    x, y = np.zeros((10, 2), np.float32), np.array([0, 1] * 5)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_one_leaf_is_a_tree(n_classes: int, tmp_path: Path) -> None:
+    x, y = np.zeros((10, 2), np.float32), np.arange(10) % n_classes
     for estimator in (RandomForestClassifier(2, random_state=0), HistGradientBoostingClassifier(max_iter=2)):
         estimator.fit(x, y)
         path = tmp_path / "model.onnx"
-        export_sklearn(estimator, 2, path, ModelMeta("table", (2,), ("0", "1")))
+        export_sklearn(estimator, 2, path, ModelMeta("table", (2,), tuple(map(str, range(n_classes)))))
         assert check(path, x, estimator.predict_proba(x), 1e-6) < 1e-6
 
 

@@ -28,6 +28,7 @@ class _Tree:
     Arguments:
         left, right, feature, threshold, missing_left, is_leaf: of each node `(n_nodes,)`.
         value: what a leaf adds to each score `(n_nodes, n_scores)`.
+        told: whether it says so, for onnxruntime has a base for those scores alone that a leaf names.
     """
 
     left: _Numbers
@@ -37,6 +38,7 @@ class _Tree:
     missing_left: _Numbers
     is_leaf: _Numbers
     value: _Numbers
+    told: _Numbers
 
 
 def tree_model(estimator: object, n_features: int, n_classes: int) -> ModelProto:
@@ -110,6 +112,7 @@ def _fill(step: object, n_features: int) -> _Numbers:
 
 def _forest_tree(tree: Any, n_trees: int) -> _Tree:
     value = tree.value[:, 0, :]
+    value = value / value.sum(axis=1, keepdims=True) / n_trees
     return _Tree(
         left=tree.children_left,
         right=tree.children_right,
@@ -117,7 +120,8 @@ def _forest_tree(tree: Any, n_trees: int) -> _Tree:
         threshold=tree.threshold,
         missing_left=tree.missing_go_to_left,
         is_leaf=tree.children_left < 0,
-        value=value / value.sum(axis=1, keepdims=True) / n_trees,
+        value=value,
+        told=value != 0,
     )
 
 
@@ -139,6 +143,7 @@ def _boosting(estimator: Any, x: str) -> list[NodeProto]:
                     missing_left=table["missing_go_to_left"],
                     is_leaf=table["is_leaf"].astype(bool),
                     value=value,
+                    told=np.arange(len(baseline)) == np.full((len(table), 1), score),
                 )
             )
     scores = _ensemble(trees, baseline, x, "scores")
@@ -169,9 +174,7 @@ def _ensemble(trees: Iterable[_Tree], base: _Numbers, x: str, output: str) -> No
         add("nodes_truenodeids", np.where(inner, tree.left, 0))
         add("nodes_falsenodeids", np.where(inner, tree.right, 0))
         add("nodes_missing_value_tracks_true", np.where(inner, tree.missing_left, 0))
-        told = tree.value != 0
-        told[np.arange(n), np.abs(tree.value).argmax(axis=1)] = True  # onnxruntime wants something in every leaf
-        leaf, score = np.nonzero(told & tree.is_leaf[:, None])
+        leaf, score = np.nonzero(tree.told & tree.is_leaf[:, None])
         add("target_treeids", np.full(len(leaf), i))
         add("target_nodeids", leaf)
         add("target_ids", score)
