@@ -10,6 +10,7 @@ from torch import nn
 from attar import kinds
 from attar.adapt.finetune import fine_tune, train_from_scratch
 from attar.deploy.folding import fold_batch_norm
+from attar.errors import DataError, LabelError
 
 
 @pytest.fixture
@@ -86,3 +87,58 @@ def test_views_are_as_strong_as_suits_the_kind(shape, strength) -> None:
 
     assert torch.equal(weights(), weights(strength=strength))
     assert not torch.equal(weights(), weights(strength=strength / 2))
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        lambda x, y: (x.astype(np.float64)[::-1], y.astype(np.int32)[::-1]),
+        lambda x, y: (x[::-1].tolist(), y[::-1].astype(float)),
+        lambda x, y: (torch.tensor(x[::-1].copy(), requires_grad=True), torch.tensor(y[::-1].copy())),
+    ],
+    ids=["doubles", "lists", "tensors"],
+)
+def test_samples_and_codes_may_be_held_in_any_way(rows, held) -> None:
+    x, y = rows
+    kind = kinds.of("table").learn(x)
+
+    def weights(x, y):
+        made = (
+            train_from_scratch(kind, 3, x, y, dim=4, width=4, steps=2),
+            fine_tune(*parts(kind), kind, x, y, steps=2),
+        )
+        return [torch.nn.utils.parameters_to_vector(one.parameters()) for one in made]
+
+    for one, same in zip(weights(*held(x, y)), weights(x[::-1].copy(), y[::-1].copy())):
+        assert torch.equal(one, same)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        (lambda x, y: (x, y - 1), LabelError, "labelled samples alone"),
+        (lambda x, y: (x, y + 0.5), LabelError, "whole numbers from 0"),
+        (lambda x, y: (x, y.astype(str)), LabelError, "whole numbers from 0"),
+        (lambda x, y: (x, y + 4), LabelError, "y has a class 6, and the network tells 3 apart"),
+        (lambda x, y: (x[:9], y), LabelError, "9 samples but labels of shape"),
+        (lambda x, y: (x, y[:, None]), LabelError, "give one for each"),
+        (lambda x, y: (x[:0], y[:0]), DataError, "no samples"),
+        (lambda x, y: ([["a"], ["b"]], y[:2]), DataError, "not one array of numbers"),
+        (lambda x, y: (x * 1e60, y), DataError, "too large for float32"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused(rows, change, error, said) -> None:
+    x, y = rows
+    kind = kinds.of("table").learn(x)
+    given = change(x.astype(np.float64), y)
+    with pytest.raises(error, match=said):
+        train_from_scratch(kind, 3, *given, dim=4, width=4, steps=1)
+    with pytest.raises(error, match=said):
+        fine_tune(*parts(kind), kind, *given, steps=1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("steps", -1), ("dim", 0), ("width", 2.0), ("n_classes", True)])
+def test_sizes_are_whole_numbers(rows, name, value) -> None:
+    x, y = rows
+    with pytest.raises(DataError, match=name):
+        train_from_scratch(kinds.of("table").learn(x), **{"n_classes": 3, "x": x, "y": y, name: value})

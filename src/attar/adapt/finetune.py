@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attar._settings import check_count
+from attar.data.held import plain
 from attar.deploy.folding import fold_batch_norm
+from attar.errors import DataError, LabelError
 from attar.training.loop import train
 from attar.training.modes import seeded, usual_defaults
 
 if TYPE_CHECKING:
-    from attar.data.dataset import Floats, Ints
+    from attar.data.dataset import Floats
     from attar.kinds.base import Kind
     from attar.training.progress import Progress
 
@@ -26,8 +31,8 @@ def fine_tune(
     encoder: nn.Module,
     head: nn.Module,
     kind: Kind,
-    x: Floats,
-    y: Ints,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
     *,
     steps: int = 150,
     lr: float = 5e-4,
@@ -62,18 +67,23 @@ def fine_tune(
 
     Returns:
         Normalised samples to logits, in evaluation mode.
+
+    Raises:
+        DataError: there are no samples, or they are no finite numbers and NaN, or a setting is out of its range.
+        LabelError: there is not a class for each sample, or one that the head does not tell.
     """
-    folded = fold_batch_norm(encoder, kind.preprocess()(torch.tensor(x[:1])))
+    samples, codes = _labelled(x, y)
+    folded = fold_batch_norm(encoder, kind.preprocess()(torch.tensor(samples[:1])))
     module = nn.Sequential(folded, copy.deepcopy(head))
-    return _train(module, kind, x, y, steps, lr, weight_decay, strength, seed, device, progress, "fine-tune")
+    return _train(module, kind, samples, codes, steps, lr, weight_decay, strength, seed, device, progress, "fine-tune")
 
 
 @usual_defaults()
 def train_from_scratch(
     kind: Kind,
     n_classes: int,
-    x: Floats,
-    y: Ints,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
     *,
     dim: int = 64,
     width: int = 32,
@@ -104,17 +114,48 @@ def train_from_scratch(
 
     Returns:
         Normalised samples to logits, in evaluation mode.
+
+    Raises:
+        DataError, LabelError: as of `fine_tune`.
     """
+    for name, value in (("n_classes", n_classes), ("dim", dim), ("width", width)):
+        check_count(name, value)
+    samples, codes = _labelled(x, y)
     with seeded(seed):
         module = nn.Sequential(kind.encoder(dim, width), nn.Linear(dim, n_classes))
-    return _train(module, kind, x, y, steps, lr, weight_decay, strength, seed, device, progress, "from scratch")
+    return _train(
+        module, kind, samples, codes, steps, lr, weight_decay, strength, seed, device, progress, "from scratch"
+    )
+
+
+def _labelled(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Tensor]:
+    """Raw samples as float32, and the class codes of all of them."""
+    try:
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            samples: Floats = np.ascontiguousarray(plain(x), dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError("the samples are not one array of numbers: give one of float32, NaN where unknown") from None
+    given: npt.NDArray[Any] = np.asarray(plain(y))
+    if not samples.ndim or not len(samples):
+        raise DataError("there are no samples to train on: give at least one, with its label")
+    if np.isinf(samples).any():
+        raise DataError("a sample is infinite, or too large for float32: mend it, or make the value NaN")
+    if given.shape != samples.shape[:1]:
+        raise LabelError(f"{len(samples):,} samples but labels of shape {given.shape}: give one for each")
+    if given.dtype.kind not in "biuf" or not (given >= 0).all() or (given % 1 != 0).any():
+        raise LabelError(
+            "y holds something else than class codes: give whole numbers from 0, and labelled samples alone"
+        )
+    return samples, torch.tensor(given.astype(np.int64))
 
 
 def _train(
     module: nn.Module,
     kind: Kind,
     x: Floats,
-    y: Ints,
+    codes: Tensor,
     steps: int,
     lr: float,
     weight_decay: float,
@@ -124,14 +165,18 @@ def _train(
     progress: Progress | None,
     name: str,
 ) -> nn.Module:
-    preprocess = kind.preprocess()
-    labels = torch.tensor(y)
+    check_count("steps", steps, least=0)
+    preprocess, last = kind.preprocess(), int(codes.max())
     strength = kind.labelled_strength if strength is None else strength
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
         samples = preprocess(torch.tensor(x[batch.numpy()])).to(generator.device)
-        known = labels[batch].to(generator.device)
-        return F.cross_entropy(module(kind.view(samples, generator, strength)), known)
+        scores = module(kind.view(samples, generator, strength))
+        if scores.shape[-1] <= last:
+            raise LabelError(
+                f"y has a class {last}, and the network tells {scores.shape[-1]} apart: number them from 0"
+            )
+        return F.cross_entropy(scores, codes[batch].to(generator.device))
 
     train(
         module,
