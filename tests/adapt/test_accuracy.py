@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits, load_wine
 from sklearn.dummy import DummyClassifier
@@ -44,6 +45,12 @@ def test_names_of_classes_do_not_matter(names) -> None:
         assert estimated_accuracy(MODEL, X[known], labels) == estimated_accuracy(MODEL, X[known], Y[known])
     frame = pd.DataFrame(X[known], columns=[f"c{i}" for i in range(13)])
     assert estimated_accuracy(MODEL, frame, list(labels)) == estimated_accuracy(MODEL, X[known], labels)
+
+
+def test_samples_and_labels_may_be_tensors() -> None:
+    few = slice(None, None, 10)
+    held = estimated_accuracy(DummyClassifier(), torch.tensor(X[few]), torch.tensor(Y[few]))
+    assert held == estimated_accuracy(DummyClassifier(), X[few], Y[few])
 
 
 def test_copies_of_a_sample_are_held_out_together_where_groups_say_so() -> None:

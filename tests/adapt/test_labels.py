@@ -25,5 +25,5 @@ def test_labels_that_are_no_whole_numbers_are_refused(model):
     for y in (["a", "b", "", ""], np.array(["a", "b", -1, -1], dtype=object)):
         with pytest.raises(LabelError, match="number the classes from 0"):
             model.fit(z, y)
-    with pytest.raises(ValueError, match="continuous"):
+    with pytest.raises(LabelError, match="continuous"):
         model.fit(z, [4.3, 4.4, -1, -1])

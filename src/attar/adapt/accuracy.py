@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone, is_regressor
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from attar._settings import check_count
 from attar.adapt.intervals import Interval, estimate
@@ -65,8 +66,9 @@ def estimated_accuracy(
     """
     check_count("folds", folds, 2)
     check_count("repeats", repeats)
-    encoded, classes = encode_labels(plain(y))
-    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    y = plain(y)
+    encoded, classes = encode_labels(np.asarray(y) if hasattr(y, "__array__") else y)
+    n = _num_samples(X)
     if len(encoded) != n:
         raise LabelError(f"{n:,} samples but {len(encoded):,} labels; give one for each, -1 where unlabelled")
     if len(classes) < 2:

@@ -24,7 +24,10 @@ def known_classes(y: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """
     if y.dtype.kind not in "biuf":
         raise LabelError(f"y has labels of type {y.dtype}; number the classes from 0, with -1 where unlabelled")
-    check_classification_targets(y)
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        raise LabelError(f"y: {error}") from None
     classes: npt.NDArray[Any] = np.unique(y[y != UNLABELLED])
     if len(classes) < 2:
         raise LabelError("y has labels of fewer than two classes; label samples of at least two")
