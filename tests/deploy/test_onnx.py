@@ -91,10 +91,20 @@ class NoOnnx(nn.Module):
         return torch.linalg.eigvalsh(x[:, :, None] * x[:, None, :])
 
 
+class Blind(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(self.bias.expand(len(x), 4), dim=1)
+
+
 @pytest.mark.parametrize(
     ("module", "match"),
     [
         (Wrong(), "one per class"),
+        (Blind(), "without looking at its samples"),
         (NoOnnx(), "no ONNX form"),
         (nn.Linear(5, 4), "does not take the example"),
         (nn.Linear(4, 4).double(), "does not take the example"),

@@ -20,7 +20,7 @@ from torch import nn
 from attar.data.dataset import Column, Floats
 from attar.data.images import resize
 from attar.data.sources import read_for_prediction
-from attar.deploy.graph import write
+from attar.deploy.graph import describe, write
 from attar.deploy.meta import CHECKSUM, Extra, ModelMeta, is_whole
 from attar.deploy.onnx import export
 from attar.deploy.session import load, loads
@@ -312,6 +312,17 @@ def test_a_model_that_has_other_classes_than_it_says(outputs: int, tmp_path: Pat
     write(proto, tmp_path / "m.onnx")
     with pytest.raises(ModelError, match=rf"answers with shape \(4, {outputs}\) instead of \(4, 10\)"):
         load(tmp_path / "m.onnx").predict(np.zeros((4, 8, 8), np.float32))
+
+
+def test_a_model_that_takes_no_samples(tmp_path: Path) -> None:
+    said = onnx.numpy_helper.from_array(np.full((2, 2), 0.5, np.float32), "said")
+    output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [2, 2])
+    graph = helper.make_graph([helper.make_node("Neg", ["said"], ["probabilities"])], "g", [], [output], [said])
+    proto = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 18)])
+    describe(proto, ModelMeta("table", (3,), ("a", "b")))
+    write(proto, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=r"answers with shape \(2, 2\) instead of \(4, 2\)"):
+        load(tmp_path / "m.onnx").predict(np.zeros((4, 3)))
 
 
 def test_a_model_of_a_newer_attar(tmp_path: Path, image_file: Path) -> None:

@@ -47,7 +47,8 @@ def export(module: nn.Module, example: Tensor, path: str | Path, meta: ModelMeta
         meta: stored in the file.
 
     Raises:
-        ExportError: the module does not take the example, does not give one probability per class, or has no ONNX form.
+        ExportError: the module does not take the example or does not look at it, does not give one probability per
+            class, or has no ONNX form.
     """
     if isinstance(example, Bound):
         inputs: dict[str, Tensor] = example.inputs
@@ -207,6 +208,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _finish(model: ModelProto, path: str | Path, meta: ModelMeta) -> None:
+    if not model.graph.input:
+        raise ExportError("the module answers without looking at its samples: let its output depend on them")
     if any(column.categories for column in meta.columns):
         _take_strings(model, meta.columns)
     if any(column.tokenizer for column in meta.columns):

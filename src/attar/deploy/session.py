@@ -210,7 +210,7 @@ class Model:
             probabilities = np.asarray(said, dtype=np.float32)
         except Exception as error:  # onnxruntime's own exceptions share no public base
             raise ModelError(f"the model does not run: {first_line(error)}; export it again") from error
-        expected = len(next(iter(taken.values()))), len(self.meta.classes)
+        expected = len(next(iter(feed.values()))), len(self.meta.classes)
         if probabilities.shape != expected:
             raise ModelError(
                 f"the model answers with shape {probabilities.shape} instead of {expected}; export it again"
