@@ -151,6 +151,21 @@ def test_branches_are_refused() -> None:
         compact(model([node], {}))
 
 
+def test_functions_and_sparse_constants_are_refused() -> None:
+    twice = helper.make_node("Add", ["x", "x"], ["y"])
+    of_its_own = model([twice], {})
+    of_its_own.functions.append(helper.make_function("my", "Twice", ["x"], ["y"], [twice], of_its_own.opset_import))
+    two = helper.make_sparse_tensor(
+        numpy_helper.from_array(np.float32([2]), "two"), numpy_helper.from_array(np.array([1]), "at"), [2]
+    )
+    given = model([helper.make_node("Add", ["x", "two"], ["y"])], {})
+    given.graph.sparse_initializer.append(two)
+    made = model([helper.make_node("Constant", [], ["two"], sparse_value=two), *given.graph.node], {})
+    for proto, why in ((of_its_own, r"function of its own \(Twice\)"), (given, "kept sparse"), (made, "kept sparse")):
+        with pytest.raises(ExportError, match=why):
+            compact(proto)
+
+
 def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "model.onnx"
     write(compact(model(nodes(), AXES)), path)

@@ -27,8 +27,10 @@ def compact(model: ModelProto) -> ModelProto:
     names of inputs and outputs, and the metadata under "attar", stay.
 
     Raises:
-        ExportError: the graph branches or loops (`If`, `Loop`, `Scan`).
+        ExportError: the graph branches or loops (`If`, `Loop`, `Scan`), has functions of its own or sparse constants.
     """
+    if model.functions:
+        raise ExportError(f"the model has a function of its own ({model.functions[0].name}): write it without, inlined")
     nodes, constants, outputs = _flatten(model.graph)
     inputs = [value for value in model.graph.input if value.name not in constants]
     nodes = _from_outputs(nodes, outputs)
@@ -112,6 +114,9 @@ def check_valid(model: ModelProto, name: str) -> None:
 
 def _flatten(graph: GraphProto) -> tuple[list[NodeProto], dict[str, TensorProto], list[str]]:
     """Return the nodes without constants and identities, all constants by name, and the names of the outputs."""
+    sparse = any(a.name == "sparse_value" for node in graph.node for a in node.attribute if node.op_type == "Constant")
+    if graph.sparse_initializer or sparse:
+        raise ExportError("the model has a constant that is kept sparse: write it in full")
     constants = {tensor.name: tensor for tensor in graph.initializer}
     alias: dict[str, str] = {}
     nodes = []
