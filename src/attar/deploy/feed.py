@@ -47,7 +47,7 @@ def images(X: object, shape: tuple[int, ...]) -> Floats:
         return numbers(X, shape)
     each = list(X) if isinstance(X, np.ndarray | list | tuple) else []
     if all(_is_image(one, shape) for one in each) and any(one.shape != shape for one in each):
-        X = np.stack([resize(one.astype(np.float32), *shape[:2]) for one in each])
+        X = np.stack([resize(_floats(one), *shape[:2]) for one in each])
     return numbers(X, shape)
 
 
@@ -239,6 +239,8 @@ def _floats(X: object) -> Floats:
             raise ModelError("the samples are not numbers: give an array of int or float, NaN where a value is missing")
         with np.errstate(over="ignore"):  # what becomes infinite is refused once its place is known
             return np.ascontiguousarray(array, dtype=np.float32)
+    except OverflowError:
+        raise ModelError("a whole number among the samples is too large for float32: mend it") from None
     except (TypeError, ValueError) as error:
         if isinstance(error, ModelError):
             raise
@@ -305,6 +307,8 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
 def _number(value: Any, order: Mapping[str, str], first: str) -> float:
     try:
         return float(value)
+    except OverflowError:  # of a whole number of Python's, and refused as infinite
+        return np.inf
     except (TypeError, ValueError):
         return seconds(value, order, first)
 
