@@ -270,6 +270,13 @@ def test_the_unit_of_samples_counts_nothing(head, power) -> None:
     np.testing.assert_allclose(said, one.predict_proba(x), atol=1e-4)
 
 
+@pytest.mark.parametrize("head", [LabelPropagation, SelfTrainedProbe])
+@pytest.mark.parametrize("unit", [1e-200, 1e-40, 1e40, 1e200])
+def test_a_unit_that_float32_does_not_hold_is_refused(head, unit) -> None:
+    with pytest.raises(DataError, match="which float32 does not hold"):
+        head().fit(unit * samples().astype(np.float64), some_labels(40))
+
+
 def test_fitting_on_a_graph_that_is_there() -> None:
     z, y = samples(), some_labels(40)
     frame = Frame.learn(z)

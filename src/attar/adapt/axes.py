@@ -10,13 +10,14 @@ from scipy import sparse
 from scipy.linalg import eigh
 
 from attar.data.dataset import Doubles, Floats
+from attar.errors import DataError
 
 # Principal axes among which others are chosen.
 PRINCIPAL = 256
 # Spread by less than this share of the mean one is rounding.
 _SAME = 1e-6
-# Powers of two up to which numbers are of an ordinary size.
-_SQUARED = 30
+# Powers of two up to which numbers are of an ordinary size, and up to which float32 holds them and one over them.
+_SQUARED, _HELD = 30, 125
 # Share of the mean distance of those that are alike that is added in all directions.
 _RIDGE = 0.1
 
@@ -27,11 +28,16 @@ def principal(z: npt.ArrayLike, k: int) -> tuple[Floats | Doubles, Floats, Float
     The mean is in the precision given: far from zero, float32 has no digits left for what differs. Axes are of length
     one, but of numbers so large or small that their squares would leave float32: there coordinates are in units of the
     largest, which is a power of two.
+
+    Raises:
+        DataError: float32 does not hold how much they differ.
     """
     z = np.asarray(z)
     mean = z.mean(0, dtype=np.float64).astype(np.float32 if z.dtype == np.float32 else np.float64)
     centred = z - mean
     power = int(np.frexp(max(centred.max(), -centred.min()))[1])
+    if abs(power) > _HELD:
+        raise DataError(f"samples differ by up to 2^{power}, which float32 does not hold: give them in another unit")
     unit = 2.0**power if abs(power) > _SQUARED else 1.0
     centred = np.ascontiguousarray(centred / unit, dtype=np.float32)
     axes = principal_axes(centred, k)
