@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import onnx
@@ -40,6 +41,7 @@ def test_equals_torch(kind: str, n: int, request: pytest.FixtureRequest, samples
 PROGRAM = """
 import torch
 from pathlib import Path
+from typing import NoReturn
 from torch import nn
 from attar.deploy.meta import CHECKSUM, ModelMeta, is_whole
 from attar.deploy.onnx import export
@@ -100,9 +102,27 @@ class Blind(nn.Module):
         return torch.softmax(self.bias.expand(len(x), 4), dim=1)
 
 
+class Says(nn.Module):
+    def __init__(self, say: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.say = say
+
+    def forward(self, x: Tensor) -> object:
+        return self.say(x)
+
+
+class NotCopied(nn.Linear):
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        raise TypeError("locks stay where they are")
+
+
 @pytest.mark.parametrize(
     ("module", "match"),
     [
+        (Says(lambda x: x[:, :, 0]), "does not take the example: too many indices"),
+        (Says(nn.BatchNorm2d(4).eval()), "does not take the example: expected 4D input"),
+        (Says(lambda x: (x, x)), "gives a tuple for 2 samples"),
+        (NotCopied(4, 4), "cannot be copied: locks stay"),
         (Wrong(), "one per class"),
         (Blind(), "without looking at its samples"),
         (NoOnnx(), "no ONNX form"),

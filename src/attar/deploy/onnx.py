@@ -47,33 +47,41 @@ def export(module: nn.Module, example: Tensor, path: str | Path, meta: ModelMeta
         meta: stored in the file.
 
     Raises:
-        ExportError: the module does not take the example or does not look at it, does not give one probability per
-            class, or has no ONNX form.
+        ExportError: the module cannot be copied, does not take the example or does not look at it, does not give one
+            probability per class, or has no ONNX form.
     """
     if isinstance(example, Bound):
         inputs: dict[str, Tensor] = example.inputs
         n = len(example)
-        module = _Binding(fold_batch_norm(module, example).cpu(), example.of)
+        module = _Binding(_folded(module, example), example.of)
     else:
         if not len(example):
             raise ExportError("the example holds no sample: give one, of any values")
         n = 2
         inputs = {NUMBERS: example[:1].detach().cpu().expand(n, *example.shape[1:]).contiguous()}
-        module = fold_batch_norm(module, inputs[NUMBERS]).cpu()
+        module = _folded(module, inputs[NUMBERS])
     with torch.no_grad():
         try:
-            shape = tuple(module(*inputs.values()).shape)
-        except RuntimeError as error:
+            said = module(*inputs.values())
+        except Exception as error:  # whatever a network's own code raises
             raise ExportError(
                 f"the module does not take the example: {first_line(error)}; "
                 "give a float32 module, and samples of its shape"
             ) from error
-    if shape != (n, len(meta.classes)):
+    given = tuple(said.shape) if isinstance(said, Tensor) else f"a {type(said).__name__}"
+    if given != (n, len(meta.classes)):
         raise ExportError(
-            f"the module gives {shape} for {n} samples instead of {(n, len(meta.classes))}: one per class"
+            f"the module gives {given} for {n} samples instead of {(n, len(meta.classes))}: one per class"
         )
     axes = {NUMBERS: {0: "n"}, EDGES: {1: "edges"}, PROBABILITIES: {0: "n"}}
     _finish(traced(module, inputs, [PROBABILITIES], axes, name=type(module).__name__), path, meta)
+
+
+def _folded(module: nn.Module, example: Tensor) -> nn.Module:
+    try:
+        return fold_batch_norm(module, example).cpu()
+    except Exception as error:  # whatever a module has in it
+        raise ExportError(f"the module cannot be copied: {first_line(error)}") from error
 
 
 def export_sklearn(estimator: object, n_features: int, path: str | Path, meta: ModelMeta) -> None:
