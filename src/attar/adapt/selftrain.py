@@ -72,7 +72,7 @@ class SelfTrainedProbe(LinearProbe):
 
     Arguments:
         rounds: of answering and fitting.
-        random_state: seed of the first probe.
+        random_state: nothing is drawn, whatever it is.
 
     Attributes:
         classes_, coef_, intercept_: as of `LinearProbe`.
@@ -111,7 +111,7 @@ class SelfTrainedProbe(LinearProbe):
         self.classes_ = known_classes(y)
         codes = np.searchsorted(self.classes_, y[known])
         points = pool.points
-        first = LinearProbe("squared", random_state=self.random_state).fit(points[known], codes)
+        first = LinearProbe("squared").fit(points[known], codes)
         answers = first.predict_proba(points).argmax(1)
         for _ in range(self.rounds):
             answers[known] = codes
