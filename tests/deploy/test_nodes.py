@@ -90,6 +90,8 @@ def test_what_suits_no_graph(exported) -> None:
         load(path).predict_proba(np.zeros((3, 6)))
     with pytest.raises(ModelError, match="5 features and the model wants 6"):
         load(path).predict_proba(links(np.zeros((3, 5)), [[0], [1]]))
+    with pytest.raises(ModelError, match="leads to no node"):
+        load(path).predict_proba(SimpleNamespace(x=np.zeros((3, 6)), edge_index=np.array([[0], [3]])))
 
 
 def test_a_model_that_looks_at_no_edge(tmp_path) -> None:

@@ -103,11 +103,14 @@ def graph(X: object, features: int, hops: int) -> tuple[Feed, Ints]:
         The feed, and in which of its rows each node of `X` is `(n,)`.
 
     Raises:
-        ModelError: it is no graph, or its nodes have other features.
+        ModelError: it is no graph, one that is not whole, or its nodes have other features.
     """
     if not is_graph(X):
         raise ModelError("the model takes a graph: an object with features x and edges edge_index")
-    nodes = as_nodes(X)
+    try:
+        nodes = as_nodes(X)
+    except DataError as error:
+        raise ModelError(str(error)) from None
     links = nodes.links
     if links is None or links.features.shape[1] != features:
         found = 0 if links is None else links.features.shape[1]
