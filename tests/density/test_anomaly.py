@@ -255,6 +255,14 @@ class TestHostileInput:
         *known, unknown = AnomalyDetector(random_state=seed).fit(x).p_values(np.eye(5))
         assert unknown < 0.01 < 0.1 < min(known)
 
+    def test_a_score_is_its_own_where_columns_depend_on_one_another(self) -> None:
+        """What is left of a sample beside all directions that vary is rounding, and has no rank."""
+        x = np.random.default_rng(0).standard_normal((30, 2))
+        x = np.column_stack([x, x, x.sum(1)])
+        detector = AnomalyDetector(random_state=0).fit(x)
+        alone = np.concatenate([detector.score_samples(one[None]) for one in x])
+        np.testing.assert_allclose(alone, detector.score_samples(x), rtol=0, atol=1e-6)
+
     def test_a_constant_column_in_another_precision_is_the_same(self) -> None:
         x = np.column_stack([clusters(100), np.full(100, 0.1)])
         detector = AnomalyDetector(random_state=0).fit(x.astype(np.float32))

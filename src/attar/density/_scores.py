@@ -126,6 +126,8 @@ class Residual:
 
     mean: AnyFloats
     left_out: AnyFloats
+    # What lies as near to the components as this lies in them: the rest is rounding, whose rank would say nothing.
+    least: float
 
     @classmethod
     def learn(cls, x: AnyFloats) -> Self:
@@ -134,12 +136,11 @@ class Residual:
         order = np.argsort(-variances)
         explained = np.cumsum(variances[order])
         kept = int(np.searchsorted(explained, EXPLAINED * explained[-1])) + 1
-        return cls(mean, directions[:, order[min(kept, len(order) - 1) :]])
+        return cls(mean, directions[:, order[min(kept, len(order) - 1) :]], COPY**2 * float(explained[-1]))
 
     def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
-        error: AnyFloats = np.square((x - self.mean) @ self.left_out).sum(1)
-        return error
+        return np.maximum(np.square((x - self.mean) @ self.left_out).sum(1), self.least)
 
 
 @dataclass(frozen=True)
