@@ -91,6 +91,23 @@ def test_over_epochs_t_min_and_t_int_are_marked() -> None:
     assert places["t_min"] < marks[0] < marks[1] < places["t_int"]
 
 
+@pytest.mark.parametrize(("t_min", "t_int"), [(7, 7), (6, 7), (1, 1), (1, 2), (3, 5)])
+def test_names_of_marks_stand_in_the_picture_and_on_nothing_else(t_min: int, t_int: int) -> None:
+    marks = (("t_min", float(t_min)), ("t_int", float(t_int)))
+    root = ElementTree.fromstring(
+        draw(np.arange(1.0, 8), [Line("a", np.arange(7.0), "test")], "epochs", "loss", marks, width=600)
+    )
+    boxes = []
+    for one in root.iter(f"{SVG}text"):
+        if (said := one.text or "").startswith("t_"):
+            x, y, room = float(one.get("x", "")), float(one.get("y", "")), 7 * len(said)
+            left = x - room if one.get("text-anchor") == "end" else x
+            assert 0 <= left <= left + room <= 600
+            assert all(y != other or left >= b or left + room <= a for a, b, other in boxes)
+            boxes.append((left, left + room, y))
+    assert len(boxes) == (1 if t_min == t_int else 2)
+
+
 def test_a_legend_takes_as_many_rows_as_it_needs_and_the_rest_moves_down() -> None:
     names = ["a line with a name", "another", "a third one, longer still", ""]
     lines = [Line(name, np.arange(3.0), "test") for name in names]

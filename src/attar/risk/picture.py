@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _MARGINS = 64, 16, 56, 46
 # From one row of the legend to the next.
 _ROW = 18
+# Room for a letter.
+_LETTER = 7
 _STYLE = (
     "text{fill:var(--text,#1b1f24);font:12px system-ui,sans-serif}.m{fill:var(--muted,#5a636d)}"
     ".g{stroke:var(--rule,#dde1e5)}.t{stroke:var(--muted,#5a636d);stroke-dasharray:2 4}"
@@ -122,15 +124,24 @@ def draw(
         f'<text class="m" x="{width - right}" y="{height - 8}" text-anchor="end">{html.escape(over)}</text>'
         f'<text class="m" x="8" y="{top - 20}">{html.escape(measure)}</text>'
     )
-    shown = [(name, place) for name, place in marks if horizontal.low <= place <= horizontal.high]
-    for name, value in shown:
+    shown: dict[float, list[str]] = {}
+    for name, value in marks:
+        if horizontal.low <= value <= horizontal.high:
+            shown.setdefault(value, []).append(name)
+    sides: list[bool] = []
+    for value, names in shown.items():
         place = float(horizontal.at(value))
-        # Of two marks, the first one's name stands on the left, so that they do not meet.
-        end = place > width / 2 if len(shown) == 1 else (name, value) == shown[0] and place > left + 80
+        called = f"{', '.join(names)} {number(float(f'{value:.3g}') if value % 1 else value)}"
+        room = 6 + _LETTER * len(called)
+        # Of two marks, the first one's name stands on the left and the other's on the right, as far as there is room;
+        # where both stand on one side, one below the other.
+        end = place > width / 2 if len(shown) == 1 else place + room > width if sides else place - room > left
+        line = top - 4 + 14 * (end in sides)
+        sides.append(end)
         parts.append(
             f'<line class="t" x1="{place}" x2="{place}" y1="{top - 14}" y2="{height - bottom}"/>'
-            f'<text class="m" x="{place + (-6 if end else 6)}" y="{top - 4}" text-anchor="{"end" if end else "start"}">'
-            f"{html.escape(name)} {number(float(f'{value:.3g}') if value % 1 else value)}</text>"
+            f'<text class="m" x="{place + (-6 if end else 6)}" y="{line}" text-anchor="{"end" if end else "start"}">'
+            f"{html.escape(called)}</text>"
         )
     for line in lines:
         if line.band is not None:
@@ -193,4 +204,4 @@ def _legend(lines: Sequence[Line], end: float) -> tuple[str, int]:
 
 
 def _room(line: Line) -> float:
-    return 44 + 7 * len(line.name)
+    return 44 + _LETTER * len(line.name)
