@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import math
 
-_COUNTED = ("features", "steps", "epochs", "leaves", "leaves of all trees", "trees", "samples", "parameters")
+# What is counted, and one of it.
+_COUNTED = {
+    "features": "feature",
+    "steps": "step",
+    "epochs": "epoch",
+    "leaves": "leaf",
+    "leaves of all trees": "leaf of all trees",
+    "trees": "tree",
+    "samples": "sample",
+    "parameters": "parameter",
+}
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -25,7 +35,9 @@ def number(value: float, digits: int = 3) -> str:
 def place(value: float, over: str) -> str:
     """Where on an axis: a symbol equals it, of things there are so many.
 
-    >>> place(0.46, "λ"), place(2048, "features"), place(0.05, "label noise")
-    ('λ = 0.46', '2 048 features', 'label noise = 0.05')
+    >>> place(0.46, "λ"), place(2048, "features"), place(1, "epochs"), place(0.05, "label noise")
+    ('λ = 0.46', '2 048 features', '1 epoch', 'label noise = 0.05')
     """
-    return f"{number(value)} {over}" if over in _COUNTED else f"{over} = {number(value)}"
+    if over not in _COUNTED:
+        return f"{over} = {number(value)}"
+    return f"{number(value)} {_COUNTED[over] if value == 1 else over}"
