@@ -43,6 +43,8 @@ def test_scale_and_shift_of_samples_change_nothing() -> None:
     one, other = effective_ranks(x, n=20), effective_ranks(7 * x + 100, n=20)
     assert one.k == other.k == 0
     assert one.large == pytest.approx(other.large)
+    for unit in (1e-200, 1e200):
+        assert effective_ranks(eigenvalues=unit * np.ones(100), n=50).large == pytest.approx(100)
 
 
 def test_verdicts() -> None:

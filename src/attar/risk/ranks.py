@@ -101,6 +101,8 @@ def effective_ranks(
     check_count("n", n)
     values = np.sort(values)[::-1]
     values = values[values > values[0] * np.finfo(float).eps * len(values)] if values.any() else values[:0]
+    # Ranks know no units, and squares of values in small ones would vanish.
+    values = values / values[:1]
     sums = np.cumsum(values[::-1])[::-1]
     squares = np.cumsum(values[::-1] ** 2)[::-1]
     long_enough = np.flatnonzero(sums / values >= _B * n)
