@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -218,6 +219,22 @@ def test_hostile_samples_have_an_answer(loss: str) -> None:
         assert np.isfinite(one.train_risk)
 
 
+def test_targets_in_an_array_of_objects_are_what_they_are() -> None:
+    """As a column of a table that holds names in others."""
+    rng = np.random.default_rng(0)
+    x, classes, numbers = rng.standard_normal((20, 2)), np.arange(20) % 3, rng.standard_normal(20)
+    model: Any
+    for model, y in ((LogisticRegression(), classes), (LinearRegression(), numbers)):
+        one, other = (decompose(model, x, a, x, a, draws=3) for a in (y, y.astype(object)))
+        assert one == other
+
+
+def test_a_column_of_targets_is_as_good_as_a_row_of_them() -> None:
+    x, y = line(np.random.default_rng(0), 20)
+    model = RandomForestRegressor(2, random_state=0)
+    assert decompose(model, x, y[:, None], x, y[:, None], draws=2) == decompose(model, x, y, x, y, draws=2)
+
+
 def test_bad_input_is_named() -> None:
     x, y = line(np.random.default_rng(0), 10)
     classes = (y > 0).astype(int)
@@ -249,6 +266,9 @@ def test_bad_input_is_named() -> None:
             decompose(model, x, targets, x, **settings)
     models: Any = [DummyRegressor()]
     with pytest.raises(DataError, match="models is a list: give a dict"):
+        decomposition_curve(models, x, y, x, y)
+    models = {"small": DummyRegressor()}
+    with pytest.raises(DataError, match="the key 'small': give numbers"):
         decomposition_curve(models, x, y, x, y)
     x[1, 0] = np.inf
     with pytest.raises(DataError, match="row 1"):

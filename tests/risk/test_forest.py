@@ -109,6 +109,8 @@ def test_bad_input_is_named() -> None:
         ({"model": "boosting", "draws": 0}, "draws is 0"),
         ({"model": "boosting", "draws": 2.5}, "draws is 2.5: give a whole number from 1"),
         ({"model": "boosting", "trees": [0]}, "whole numbers"),
+        ({"model": "boosting", "random_state": None}, "random_state is None: give a whole number from 0"),
+        ({"random_state": None}, "random_state is None: give a whole number from 0"),
     ):
         with pytest.raises(DataError, match=words):
             forest_curve(x, y, t, expected, **change)  # type: ignore[arg-type]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
+import torch
 
 from attar.errors import DataError
 from attar.risk.task import Task
@@ -28,6 +31,8 @@ def test_numbers_in_an_array_of_objects_are_no_classes() -> None:
     assert task.classes is None
     assert task.y.ravel().tolist() == [1.5, 2.5, 3.5]
     assert Task.of(X, objects[:, 0], X, objects[:, 0]).classes is not None
+    wholes = np.array([1, 2.5, Decimal("3.5")], dtype=object)
+    assert Task.of(X, wholes, X, wholes).y.ravel().tolist() == [1.0, 2.5, 3.5]
     objects[1, 1] = np.nan
     with pytest.raises(DataError, match="y has a missing or infinite value in row 1"):
         Task.of(X, objects[:, 1], X, [0.0, 0.0, 0.0])
@@ -78,12 +83,19 @@ def test_one_class_has_no_noise() -> None:
         ({"y_test": [0.5, 1.0, 1.5]}, "y has type int64 and y_test float64"),
         ({"y_test": [0.0, np.nan, 1.0]}, "y has type int64 and y_test float64"),
         ({"y": ["0", "1", "1"]}, "y has type <U1 and y_test int64"),
+        ({"X": X * 1j}, "X is not numeric"),
+        ({"X": np.ma.masked_equal(X, 3.0)}, "X has a missing or infinite value in row 1"),
     ],
 )
 def test_bad_input_is_named(arguments: dict[str, object], message: str) -> None:
     good: dict[str, object] = {"X": X, "y": [0, 1, 1], "X_test": X, "y_test": [0, 1, 1]}
     with pytest.raises(DataError, match=message):
         Task.of(**(good | arguments))  # type: ignore[arg-type]
+
+
+def test_tensors_with_gradients_are_samples_and_targets() -> None:
+    x = torch.tensor(X, requires_grad=True)
+    assert Task.of(x, x[:, 0], x, x[:, 0]).y.tolist() == X[:, :1].tolist()
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, np.nan])

@@ -40,6 +40,7 @@ def boosting_curve(
     if not 0 < learning_rate <= 1:
         raise DataError(f"learning_rate is {learning_rate}: give a number above 0, at most 1")
     check_count("draws", draws)
+    check_count("random_state", random_state, 0)
     x, t = flat(task.x), flat(task.x_test)
     most = int(tree[-1])
     risks = np.empty((draws, 4, len(tree)))

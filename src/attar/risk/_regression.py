@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from attar.data.dataset import Doubles
+from attar.data.held import plain
 from attar.errors import DataError
+
+
+def real(name: str, value: npt.ArrayLike | None) -> npt.NDArray[np.floating[Any]]:
+    """As floating-point numbers; of masked arrays what is masked is NaN.
+
+    Raises:
+        DataError: not numeric, or complex.
+    """
+    value = plain(value)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "c":
+            raise TypeError
+        return array if array.dtype.kind == "f" else array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} is not numeric: give an array of numbers") from None
 
 
 def numbers(name: str, value: npt.ArrayLike | None) -> Doubles:
@@ -15,10 +34,7 @@ def numbers(name: str, value: npt.ArrayLike | None) -> Doubles:
     Raises:
         DataError: otherwise, naming the argument and the row.
     """
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{name} is not numeric: give an array of numbers") from None
+    array = real(name, value).astype(np.float64, copy=False)
     finite = np.isfinite(array).all(tuple(range(1, array.ndim)))
     if not np.all(finite):
         row = int(np.argmin(finite))

@@ -94,6 +94,7 @@ def measure(
     """
     n = len(task.x)
     check_count("seeds", seeds)
+    check_count("random_state", random_state, 0)
     steps = [steps_of(setting, n, epochs) for setting in settings]
     x, x_test = _standardised(task)
     y_test = torch.tensor(task.y_test, dtype=x.dtype)

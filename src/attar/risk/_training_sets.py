@@ -10,7 +10,9 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from attar.data.dataset import Doubles
+from attar.data.held import plain
 from attar.errors import DataError
+from attar.risk._regression import numbers
 from attar.risk.task import Task
 
 Set = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -27,14 +29,14 @@ def training_sets(
     rng: np.random.Generator,
 ) -> tuple[list[Set], Set, npt.NDArray[Any] | None]:
     """Training sets; test samples and targets `(n_test, r, m)`; classes."""
-    expected = np.asarray(y_test)
+    expected = np.asarray(plain(y_test))
     if callable(X):
         pairs = [X(rng) for _ in range(draws)]
-        sets = [(np.asarray(a), np.asarray(b)) for a, b in pairs]
+        sets = [(np.asarray(plain(a)), np.asarray(plain(b))) for a, b in pairs]
     elif y is None:
         raise DataError("y is missing: give targets, or a function for X that draws both")
     else:
-        sets = [(np.asarray(X), np.asarray(y))]
+        sets = [(np.asarray(plain(X)), np.asarray(plain(y)))]
     repeated = expected.ndim == 2 and sets[0][1].ndim == 1
     columns = expected.T if repeated else [expected]
     if not len(columns):
@@ -46,9 +48,17 @@ def training_sets(
         targets = np.stack([np.eye(len(classes))[codes(classes, column)] for column in columns], axis=1)
     else:
         targets = np.stack([task.y_test for task in tasks[: len(columns)]], axis=1)
+    sets = [(a, _typed(b, classes is None)) for a, b in sets]
     if not callable(X):
         sets = [(sets[0][0][rows], sets[0][1][rows]) for rows in _rows(len(sets[0][0]), draws, sampling, rng)]
     return sets, (tasks[0].x_test, targets), classes
+
+
+def _typed(y: npt.NDArray[Any], numeric: bool) -> npt.NDArray[Any]:
+    """An array of objects as one of what these are, since models know no classes that are objects."""
+    if y.dtype != object:
+        return y
+    return y.astype(np.float64) if numeric else np.array(y.tolist())
 
 
 def _rows(n: int, draws: int, sampling: str, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
@@ -69,11 +79,11 @@ def known_truth(f_test: npt.ArrayLike | None, targets: Doubles, classes: npt.NDA
     """
     if f_test is None:
         return None
-    truth = np.asarray(f_test, dtype=np.float64)
+    truth = numbers("f_test", f_test)
     truth = truth[:, None] if truth.ndim == 1 else truth
     wanted = len(targets), targets.shape[2]
-    if truth.shape != wanted or not np.isfinite(truth).all():
-        raise DataError(f"f_test has shape {truth.shape}: give finite numbers {wanted}, what to expect of test samples")
+    if truth.shape != wanted:
+        raise DataError(f"f_test has shape {truth.shape}: give numbers {wanted}, what to expect of test samples")
     if classes is not None and ((truth < 0).any() or not np.allclose(truth.sum(1), 1)):
         raise DataError("f_test holds no probabilities: of classes, give those of all, which add up to 1")
     return truth
@@ -98,7 +108,7 @@ def fitted(
     # Those of the steps of a pipeline too.
     ends = [name for name, value in one.get_params().items() if name.endswith("random_state") and value is None]
     one.set_params(**dict.fromkeys(ends, seed))
-    one.fit(x, y)
+    one.fit(x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
     if (classes is None or loss == "zero-one") and not hasattr(one, "predict"):
         raise DataError(f"{type(one).__name__} has no predict: give another model")
     if classes is None:

@@ -113,6 +113,7 @@ def forest_grid(
     leaf = ascending("leaves", leaves, spread(len(task.x), _LEAVES))
     tree = ascending("trees", trees, spread(_MOST, _TREES))
     check_count("draws", draws)
+    check_count("random_state", random_state, 0)
     x, t = flat(task.x), flat(task.x_test)
     risks = np.empty((draws, 4, len(leaf), len(tree)))
     for draw in range(draws):

@@ -93,6 +93,7 @@ def feature_curve(
     if features not in ("fourier", "relu"):
         raise DataError(f"features is {features!r}: give 'fourier' or 'relu'")
     check_count("draws", draws)
+    check_count("random_state", random_state, 0)
     if scale is not None and not 0 < scale < np.inf:
         raise DataError(f"scale is {scale}: give a positive number")
     x, t = (a.reshape(len(a), -1).astype(np.float64) for a in (task.x, task.x_test))

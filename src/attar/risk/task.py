@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from attar.data.dataset import Doubles
+from attar.data.held import plain
 from attar.errors import DataError
+from attar.risk._regression import real
 
 
 @dataclass(frozen=True)
@@ -102,18 +106,18 @@ class Task:
 
 
 def _targets(values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Targets as an array; floating-point numbers in an array of objects are still numbers."""
-    array = np.asarray(values)
-    numbers = array.dtype == object and all(isinstance(value, float | np.floating) for value in array.flat)
-    return array.astype(np.float64) if numbers else array
+    """Targets as an array; in one of objects, numbers are numbers unless all are whole, as classes may be."""
+    array = np.asarray(plain(values))
+    numbers = array.dtype == object and all(_is_number(value) for value in array.flat)
+    return array.astype(np.float64) if numbers and not all(isinstance(v, Integral) for v in array.flat) else array
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | Decimal) and not isinstance(value, bool | np.bool_)
 
 
 def _samples(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
-    try:
-        array = np.asarray(values)
-        array = array if np.issubdtype(array.dtype, np.floating) else array.astype(np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{name} is not numeric: give an array of numbers") from None
+    array = real(name, values)
     if array.ndim < 1 + name.startswith("X") or not array.size:
         raise DataError(f"{name} has shape {array.shape}: give at least one row and one column")
     finite = np.isfinite(array.reshape(len(array), -1)).all(1)
