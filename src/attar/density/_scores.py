@@ -140,7 +140,8 @@ class Residual:
 
     def __call__(self, x: AnyFloats) -> AnyFloats:
         """`(n,)`."""
-        return np.maximum(np.square((x - self.mean) @ self.left_out).sum(1), self.least)
+        error: AnyFloats = np.square((x - self.mean) @ self.left_out).sum(1)
+        return np.maximum(error, self.least)
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,8 @@ def decomposition_curve(
         raise DataError(f"models is a {type(models).__name__}: give a dict, {{place on the axis: model}}")
     if not models:
         raise DataError("there is no model: give at least one")
-    if wrong := [place for place in models if not isinstance(place, Real)]:
+    keys: list[Any] = list(models)
+    if wrong := [key for key in keys if not isinstance(key, Real)]:
         raise DataError(f"models has the key {wrong[0]!r}: give numbers, the places on the axis")
     places = sorted(models)
     found = [decompose(models[place], X, y, X_test, y_test, **settings) for place in places]

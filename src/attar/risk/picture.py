@@ -136,11 +136,11 @@ def draw(
         # Of two marks, the first one's name stands on the left and the other's on the right, as far as there is room;
         # where both stand on one side, one below the other.
         end = place > width / 2 if len(shown) == 1 else place + room > width if sides else place - room > left
-        line = top - 4 + 14 * (end in sides)
+        y = top - 4 + 14 * (end in sides)
         sides.append(end)
         parts.append(
             f'<line class="t" x1="{place}" x2="{place}" y1="{top - 14}" y2="{height - bottom}"/>'
-            f'<text class="m" x="{place + (-6 if end else 6)}" y="{line}" text-anchor="{"end" if end else "start"}">'
+            f'<text class="m" x="{place + (-6 if end else 6)}" y="{y}" text-anchor="{"end" if end else "start"}">'
             f"{html.escape(called)}</text>"
         )
     for line in lines:
