@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from attar.risk import Curve
+from attar.risk._scale import Scale
 from attar.risk.picture import Line, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -71,6 +72,12 @@ def test_odd_curves_stay_within_the_box(axis: list[float], risk: list[float]) ->
         for x, y in places:
             assert 0 <= x <= 600
             assert 0 <= y <= 300
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-14, 1.0, 1e30])
+def test_an_axis_has_its_round_values_in_any_unit(unit: float) -> None:
+    ticks = Scale(0.0, 4 * unit, False, 0, 1).ticks()
+    np.testing.assert_allclose(ticks, unit * np.arange(5), rtol=1e-9)
 
 
 def test_numbers_are_written_as_a_person_would() -> None:

@@ -42,7 +42,7 @@ class Scale:
     def ticks(self) -> list[float]:
         """Round values within the ends, at most seven."""
         if not self.logarithmic:
-            span = max(self.high - self.low, 1e-12 * max(abs(self.high), 1))
+            span = max(self.high - self.low, 1e-12 * max(abs(self.low), abs(self.high))) or 1.0
             step = 10.0 ** math.floor(math.log10(span))
             step *= next((f for f in (0.1, 0.2, 0.25, 0.5, 1, 2) if span / (step * f) <= 6), 2)
             return [i * step for i in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1)]
