@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import html
 import re
 import subprocess
 import sys
@@ -80,6 +81,12 @@ def test_the_structure_of_the_page_does_not_depend_on_any_string(digits):
 @pytest.mark.parametrize("string", ["", " ", "\x00\x1b[0m", "漢" * 500, "a" * 5000, "\u202eevil", "${run}", "\\u003c"])
 def test_odd_strings_are_shown(digits, string):
     structure(render(with_strings(digits, string)))
+
+
+def test_the_command_is_shown_as_it_has_to_be_typed(digits):
+    command = "attar fit 'my  data\nhere' --labels \"<b>.csv\""
+    page = render(digits.model_copy(update={"command": command}))
+    assert html.unescape(re.search(r'<code id="command">(.*?)</code>', page, flags=re.S)[1]) == command
 
 
 def test_the_page_is_well_formed_and_needs_no_network(digits, wide):

@@ -10,7 +10,7 @@ from importlib.resources import files
 from string import Template
 from typing import Protocol
 
-from attar.report.words import clean, duration, prose, text
+from attar.report.words import clean, duration, prose, text, verbatim
 
 # Of a run with a time that it had to keep.
 _AS_FAST = ", where the machine is as fast: how much is trained follows from the time allowed"
@@ -92,7 +92,7 @@ def sectioned(
         links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title in called.items()),
         repeats=f"the same {made} again{_AS_FAST if shown.settings.get('seconds') else ''}",
         wrote=wrote,
-        command=text(shown.command),
+        command=verbatim(shown.command),
         seconds=duration(shown.seconds),
         settings=described({name: _setting(value) for name, value in shown.settings.items()}),
         versions=described(dict(shown.versions)),

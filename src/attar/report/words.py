@@ -35,6 +35,15 @@ def text(value: str) -> str:
     return html.escape(clean(value), quote=True)
 
 
+def verbatim(value: str) -> str:
+    r"""Escape what is to be copied: blanks and line breaks stay as they are, since names of files may have some.
+
+    >>> verbatim("attar fit 'a  b'\x00")
+    'attar fit &#x27;a  b&#x27;�'
+    """
+    return html.escape(_UNPRINTABLE.sub(lambda found: found[0] if found[0] in "\n\t" else "\ufffd", value), quote=True)
+
+
 def prose(value: str) -> str:
     """Escape a sentence, write its numbers as `count` does, and keep them on one line with their units.
 
