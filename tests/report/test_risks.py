@@ -8,6 +8,7 @@ from dataclasses import replace
 from attar.report.risks import Risks, render_risks
 from attar.report.saved import RISKS, write_risks
 from attar.report.words import prose
+from attar.risk.advice import Gain
 from tests.report.conftest import shown
 from tests.report.test_page import NASTY, structure
 
@@ -80,6 +81,14 @@ def test_what_labels_cost_is_the_verdict_where_no_setting_was_varied() -> None:
 def test_where_there_are_no_classes_the_loss_is_what_falls() -> None:
     page = render_risks(replace(three(), sweeps=(shown(classes=False),)))
     assert "of the loss, 90\u00a0% interval 0.5 to 1.5" in page
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    sweep = three().sweeps[0]
+    errors = Gain(0.0004, (-0.0003, 0.011), 0.9)
+    page = render_risks(replace(three(), sweeps=(replace(sweep, advice=replace(sweep.advice, errors=errors)),)))
+    assert "<b>0.0 points</b>" in page
+    assert "interval +0.0 to +1.1" in page
 
 
 def test_every_string_is_escaped() -> None:

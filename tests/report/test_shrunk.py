@@ -76,6 +76,15 @@ def test_without_samples_nothing_is_drawn() -> None:
     assert "<circle" not in render_shrunk(shrunk)
 
 
+@pytest.mark.parametrize("chosen", [0, 1])
+def test_what_is_no_smaller_is_not_called_so(chosen: int) -> None:
+    shrunk = small()
+    larger = replace(shrunk.tried[0], name="larger", bytes=300_000)
+    page = render_shrunk(replace(shrunk, tried=(shrunk.tried[0], larger), chosen=chosen))
+    assert "not smaller" in page
+    assert "×" not in page
+
+
 def test_every_string_is_escaped() -> None:
     tried = tuple(replace(one, name=NASTY) for one in small().tried)
     page = render_shrunk(

@@ -65,7 +65,7 @@ def sentence(line: list[CurvePoint], measure: str = "accuracy") -> str:
     at_this_pace = f"at this pace, twice as many would bring about {points(expected)} more."
     if gain > half:
         return f"More labels would probably help: {fact}; {at_this_pace}"
-    return f"More labels may help: {fact}, within the uncertainty of ±{points(half)[1:]}; {at_this_pace}"
+    return f"More labels may help: {fact}, within the uncertainty of ±{points(half).removeprefix('+')}; {at_this_pace}"
 
 
 def _horizontal(line: list[CurvePoint]) -> list[float]:

@@ -90,10 +90,9 @@ def _figures(risks: Risks) -> str:
                 card("Expected gain", f"{gain.mean:.2g}", f"of the loss, 90\u00a0% interval {low:.2g} to {high:.2g}")
             )
         else:
-            ends = f"{100 * low:+.1f} to {100 * high:+.1f}"
-            cards.append(
-                card("Expected gain", f"{100 * gain.mean:.1f} points", f"of accuracy, 90\u00a0% interval {ends}")
-            )
+            mean, low, high = map(_points, (gain.mean, low, high))
+            ends = f"{low:+} to {high:+}"
+            cards.append(card("Expected gain", f"{mean} points", f"of accuracy, 90\u00a0% interval {ends}"))
     lowest = _lowest(risks)
     if lowest is not None:
         cards.append(lowest)
@@ -141,9 +140,13 @@ def _gain(advice: Advice) -> str:
 def _errors(advice: Advice) -> str:
     if advice.keep or advice.errors is None:
         return NONE
-    low, high = advice.errors.interval
-    mean, low, high = (round(100 * value, 1) + 0.0 for value in (advice.errors.mean, low, high))
+    mean, low, high = map(_points, (advice.errors.mean, *advice.errors.interval))
     return f"{mean} ({low} to {high})"
+
+
+def _points(share: float) -> float:
+    """In points, to one decimal, and none of them −0."""
+    return round(100 * share, 1) + 0.0
 
 
 def _data(risks: Risks) -> str:

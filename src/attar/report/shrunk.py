@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from attar.report.sections import card, described, noted, sectioned
 from attar.report.style import axis_of_shares
-from attar.report.words import NONE, milliseconds, percent, plural, size, text, times
+from attar.report.words import NONE, count, milliseconds, percent, plural, size, text, times
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,9 @@ def _judges(shrunk: Shrunk) -> str:
 
 def _figures(shrunk: Shrunk) -> str:
     dense, chosen = shrunk.tried[0], shrunk.tried[shrunk.chosen]
-    cards = [card("Size", size(chosen.bytes), f"from {size(dense.bytes)}: {times(dense.bytes / chosen.bytes)} smaller")]
+    ratio = dense.bytes / chosen.bytes
+    smaller = f"{times(ratio)} smaller" if ratio >= 1.05 else "not smaller"
+    cards = [card("Size", size(chosen.bytes), f"from {size(dense.bytes)}: {smaller}")]
     if chosen.quality is not None:
         before = "" if dense.quality is None else f"before {percent(dense.quality)}; "
         cards.append(
@@ -167,7 +169,7 @@ def _attempts(shrunk: Shrunk) -> str:
         f"<tr{' class=chosen' if i == shrunk.chosen else ''}><td>{text(one.name)}</td><td>{size(one.bytes)}</td>"
         f"<td>{NONE if one.quality is None else f'{100 * one.quality:.2f} %'}</td>"
         f"<td>{NONE if one.latency_ms is None else milliseconds(one.latency_ms)}</td>"
-        f"<td>{NONE if one.macs is None else f'{one.macs:,}'}</td></tr>"
+        f"<td>{NONE if one.macs is None else count(one.macs)}</td></tr>"
         for i, one in enumerate(shrunk.tried)
     )
     return (
