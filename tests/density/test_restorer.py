@@ -300,6 +300,8 @@ class TestHostileInput:
 
     @pytest.mark.parametrize("x", [np.ones((1, 3)), np.ones((9, 1)), np.full((9, 4, 4), 7.0), np.full((9, 3), np.nan)])
     def test_one_sample_one_feature_constants_and_nothing_known(self, x):
+        x = x.astype(np.float32)
+        x.flags.writeable = False
         restorer = small().fit(x)
         assert np.isfinite(restorer.denoise(x, 0.1)).all()
         assert np.isfinite(restorer.inpaint(x)).all()

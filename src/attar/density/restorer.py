@@ -231,7 +231,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         preprocess = kind.preprocess()
         order = np.random.default_rng(seed).permutation(len(X))
         aside = max(1, min(round(_ASIDE * len(X)), _MOST_ASIDE))
-        judged, learnt = X[order[:aside]], X[order[aside:]] if len(X) > 1 else X
+        judged, learnt = X[order[:aside]], X[order[aside:] if len(X) > 1 else order]
         first = Conditional.learn(preprocess(torch.from_numpy(learnt[:MOST])))
         per_epoch = max(1, len(learnt) // self.batch_size)
         epochs = max(_EPOCHS, -(-_STEPS // per_epoch)) if self.epochs is None else self.epochs
