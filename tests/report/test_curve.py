@@ -19,6 +19,7 @@ def _line(*points, half=0.02):
         (((25, 0.90), (50, 0.80)), 0.02, "More labels would probably change little"),
         (((25, 0.90), (50, 1.0)), 0.02, "More labels would probably change little"),
         (((25, 1.0), (50, 1.0)), 0.02, "More labels would probably change little"),
+        (((62, 1.0), (63, 0.2)), 0.02, "More labels would probably change little"),
         (((50, 0.9),), 0.02, "Too few labels"),
         ((), 0.02, "Too few labels"),
     ],

@@ -58,7 +58,8 @@ def sentence(line: list[CurvePoint], measure: str = "accuracy") -> str:
     doublings = math.log2(last.labels / max(before.labels, 1)) or 1.0
     gain, half = last.accuracy - before.accuracy, (last.high - last.low) / 2
     left, error = max(1 - before.accuracy, 1e-9), max(1 - last.accuracy, 0.0)
-    expected = error * (1 - (error / left) ** (1 / doublings))
+    # Of an error that rose, the power may be larger than any float.
+    expected = error * (1 - (error / left) ** (1 / doublings)) if error < left else 0.0
     fact = f"from {count(before.labels)} to {count(last.labels)} labels the {measure} changed by {points(gain)}"
     if expected < 0.01:
         return f"More labels would probably change little: {fact}."
