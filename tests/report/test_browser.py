@@ -39,6 +39,7 @@ async function look(frame) {
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   for (let i = 0; i < 40 && page.querySelector(".absent"); i++) await wait(50);
   const result = { width: page.documentElement.scrollWidth, room: frame.clientWidth };
+  result.beside = [...page.querySelectorAll(".classes")].filter((list) => list.scrollWidth > list.clientWidth).length;
   for (let x = 10; x < area.width && card.hidden; x += 8) for (let y = 10; y < area.height && card.hidden; y += 8) {
     const at = { clientX: area.left + x, clientY: area.top + y, pointerType: "touch" };
     canvas.dispatchEvent(new view.PointerEvent("pointerdown", at));
@@ -96,6 +97,7 @@ def test_pages_work_at_every_width(digits, wide, tmp_path):
     assert len(results) == 16
     for name, result in results.items():
         assert result["width"] <= result["room"], name
+        assert result["beside"] == 0, name  # a long list goes on below and not beside itself, where nobody looks
         assert "predicted" in result["card"], name
         assert "probability" in result["said"], name
         assert result["escaped"], name
