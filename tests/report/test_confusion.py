@@ -41,6 +41,14 @@ def test_more_classes_than_can_be_read_become_a_list():
     assert drawn.count("<li>") == 20
 
 
+def test_the_share_of_right_answers_is_the_accuracy_where_the_test_part_has_other_classes(digits):
+    drawn = confusion(digits.model_copy(update={"n_test": 2 * digits.n_test}))
+    right = np.trace(digits.confusion)
+    assert f"{100 * right / (2 * digits.n_test):.1f}\u00a0% of 1\u202f078\u00a0predictions are right" in drawn
+    assert "without 539\u00a0samples of classes that no model can learn" in drawn
+    assert "without" not in confusion(digits)
+
+
 def test_nothing_confused_and_nothing_at_all_are_said():
     assert "None: all are right" in confusion(_with(np.eye(3, dtype=int), ("a", "b", "c")))
     assert "No sample" in confusion(_with(np.zeros((3, 3), dtype=int), ("a", "b", "c")))

@@ -43,9 +43,12 @@ def confusion(facts: Facts) -> str:
     if total == 0:
         return '<p class="muted">No sample was available for a confusion matrix.</p>'
     right = sum(row[i] for i, row in enumerate(facts.confusion))
+    # Test samples of a class that training has not are answered wrongly, and have no row.
+    unknown = max(facts.n_test - total, 0)
+    without = f", without {plural(unknown, 'sample')} of classes that no model can learn" if unknown else ""
     lead = (
-        f"<p>{percent(right / total)} of {plural(total, 'prediction')} are right "
-        f"({text(facts.confusion_of)}). Rows are true classes, columns predicted ones.</p>"
+        f"<p>{percent(right / (total + unknown))} of {plural(total + unknown, 'prediction')} are right "
+        f"({text(facts.confusion_of)}). Rows are true classes{without}, columns predicted ones.</p>"
     )
     if len(facts.classes) > LIMIT:
         return f"{lead}<p>A matrix of {plural(len(facts.classes), 'class')} cannot be read.</p>{_confusions(facts, 20)}"
