@@ -1,3 +1,4 @@
+import re
 from itertools import count
 from types import SimpleNamespace
 
@@ -144,9 +145,11 @@ def test_samples_of_a_single_part_are_refused(shape):
         _small().fit(RNG.random((40, *shape), dtype=np.float32))
 
 
-@pytest.mark.parametrize("ratio", [0.0, 1.0, -0.1, 1.5, float("nan")])
+@pytest.mark.parametrize("ratio", [0.0, 1.0, -0.1, 1.5, float("nan"), [0.5]])
 def test_a_ratio_that_hides_nothing_or_all_is_refused(ratio):
-    with pytest.raises(DataError, match=f"ratio is {ratio}; give the share of parts to hide, between 0 and 1"):
+    with pytest.raises(
+        DataError, match=f"ratio is {re.escape(str(ratio))}; give the share of parts to hide, between 0 and 1"
+    ):
         _small(ratio=ratio).fit(SERIES)
 
 

@@ -66,10 +66,12 @@ def test_a_pretext_of_two_short_methods_works_on_every_kind(name):
     ("make", "complaint"),
     [
         *[(partial(make, temperature=t), f"temperature={t}") for make in (SimCLR, MoCo, TSTCC) for t in (0.0, -1.0)],
-        *[(partial(make, momentum=m), f"momentum is {m}") for make in (MoCo, BYOL) for m in (-0.1, 1.5)],
+        *[(partial(make, momentum=m), f"momentum is {m}") for make in (MoCo, BYOL) for m in (-0.1, 1.5, None)],
         (partial(MoCo, queue=0), "MoCo needs queue"),
         (partial(TSTCC, context=6), "context is 6; give a multiple of 4"),
         (partial(TSTCC, context=0), "context is 0; give a multiple of 4"),
+        (partial(TSTCC, context=8.0), "context is 8.0; give a multiple of 4"),
+        *[(partial(SimCLR, precision=p), f"precision is '{p}': give one of 32-true") for p in ("64-true", "bf16-true")],
         *[
             (partial(make, **{name: value}), f"needs {name} to be a whole number from {least}; got {name}={value}")
             for make in (SimCLR, MoCo, BYOL, TSTCC, CCASSG)
@@ -102,6 +104,18 @@ def test_arguments_that_mean_nothing_are_refused_by_name(make, complaint):
 def test_epochs_that_cannot_be_are_refused_by_name(epochs):
     with pytest.raises(DataError, match=f"needs epochs to be a whole number from 0; got epochs={epochs}"):
         Centre(epochs=epochs).fit(SERIES)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    """As searches over settings give them; a checkpoint holds them as JSON."""
+    settings = {"epochs": (2, np.int64), "batch_size": (16, np.int64), "lr": (0.25, np.float32)}
+    plain, numpys = (
+        Centre(**{k: v for k, (v, _) in settings.items()}),
+        Centre(**{k: t(v) for k, (v, t) in settings.items()}),
+    )
+    for pretext in (plain, numpys):
+        pretext._fit(SERIES, checkpoint=tmp_path / "checkpoint")
+    np.testing.assert_array_equal(plain.transform(SERIES), numpys.fit(SERIES).transform(SERIES))
 
 
 def test_no_epochs_are_an_encoder_that_learnt_nothing():

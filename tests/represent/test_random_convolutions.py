@@ -250,3 +250,9 @@ def test_a_gradient_passes_by_what_has_no_slope() -> None:
     module(x)[:, -8:].sum().backward()
     assert x.grad is not None
     assert x.grad.nan_to_num().abs().sum() > 0  # the root of a strength of zero has none
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    x = samples((3, 40))
+    z, of_numpys = (RandomConvolutions(n, k, random_state=0).fit_transform(x) for n, k in ((8, 2), np.array([8, 2])))
+    np.testing.assert_array_equal(of_numpys, z)

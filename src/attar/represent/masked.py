@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from attar._settings import is_positive
 from attar.errors import DataError
 from attar.represent._parts import FloatArray
 from attar.represent.pretext import Pretext
@@ -139,8 +140,8 @@ class Masked(Pretext):
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
-        if self.ratio is not None and not 0 < self.ratio < 1:
-            raise DataError(f"ratio is {self.ratio}; give the share of parts to hide, between 0 and 1")
+        if self.ratio is not None and not (is_positive(self.ratio) and self.ratio < 1):
+            raise DataError(f"ratio is {self.ratio!r}; give the share of parts to hide, between 0 and 1")
         return nn.ModuleDict({"encoder": self._encoder(kind), "decoder": kind.part_decoder(self.dim, self.width)})
 
     def _encoder(self, kind: Kind) -> nn.Module:

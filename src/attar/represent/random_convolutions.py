@@ -99,6 +99,7 @@ class RandomConvolutions(Representation):
     @usual_defaults()
     def _fit(self, X: FloatArray) -> None:
         check_counts(self, "n_kernels", "n_thresholds")
+        n_kernels, n_thresholds = int(self.n_kernels), int(self.n_thresholds)
         seed = np.random.default_rng(self.random_state).integers(2**31)
         generator = torch.Generator().manual_seed(int(seed))
         flat = self.kind is None and X.ndim == 2 and not hasattr(X, "links")
@@ -112,9 +113,9 @@ class RandomConvolutions(Representation):
                 raise DataError(
                     f"samples of kind {kind.name} lie along no axis to convolve over; use another representation"
                 )
-            bank = _Bank(normalised[:_LEARNT], self.n_kernels, self.n_thresholds, generator, self._filters())
+            bank = _Bank(normalised[:_LEARNT], n_kernels, n_thresholds, generator, self._filters())
             self._module = nn.Sequential(preprocess, bank).eval()
-            self._at_once = _at_once(self.n_kernels, normalised)
+            self._at_once = _at_once(n_kernels, normalised)
             bank.standardise(torch.cat([bank(batch) for batch in normalised.split(self._at_once)]))
         self.dim_ = int(bank.mean.numel())
 

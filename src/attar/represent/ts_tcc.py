@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from attar._settings import check_positive
+from attar._settings import check_positive, is_count
 from attar.errors import DataError
 from attar.represent.pretext import Pretext
 
@@ -109,8 +109,8 @@ class TSTCC(Pretext):
         import torch
         from torch import nn
 
-        if self.context < 1 or self.context % _HEADS:
-            raise DataError(f"context is {self.context}; give a multiple of {_HEADS}")
+        if not is_count(self.context) or self.context % _HEADS:
+            raise DataError(f"context is {self.context!r}; give a multiple of {_HEADS}")
         check_positive(self, "temperature")
         encoder = kind.encoder(self.dim, self.width).eval()
         with torch.no_grad():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from attar.errors import AttarError, RunError, TrainingError
+from attar.errors import AttarError, DataError, RunError, TrainingError
 from attar.training import checkpoint as checkpoints
 from attar.training import processes as together
 from attar.training.checkpoint import Plan, Position
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _WARM_UP = 0.1  # of all steps
 _CLIP = 5.0  # largest norm of a gradient
+_PRECISIONS = ("32-true", "bf16-mixed")
 # Seconds between checkpoints: little is lost, and little time goes into writing.
 _INTERVAL = 5.0
 
@@ -111,7 +112,7 @@ def train(
         TrainingError: the loss became NaN or infinite.
         AttarError: processes hold other samples, or there are more of them than samples in a batch, or than one for a
             GPU.
-        DataError: there is no such device.
+        DataError: there is no such device or precision.
         RunError: the checkpoint is corrupt, of another training, or not there for all processes.
 
     Example:
@@ -122,6 +123,9 @@ def train(
         (200, True)
     """
     where = device_of(device)
+    # Of the others Fabric has some that change nothing here, and "16-mixed", whose scaled gradients nobody scales back.
+    if precision not in _PRECISIONS:
+        raise DataError(f"precision is {precision!r}: give one of {', '.join(_PRECISIONS)}")
     fabric = _fabric(precision, where)
     with ExitStack() as stack:
         stack.enter_context(kept_memory())
@@ -137,7 +141,8 @@ def train(
         batch_size = together.divisible(batch_size, n)
         per_epoch = max(1, n // batch_size)
         steps = epochs * per_epoch if steps is None else steps
-        plan = Plan(n, steps, batch_size, lr, weight_decay, seed, precision, where.type)
+        # Searches over settings give numpy's numbers, which neither JSON nor a generator of torch takes.
+        plan = Plan(n, int(steps), int(batch_size), float(lr), float(weight_decay), seed, precision, where.type)
         generator = torch.Generator(where).manual_seed(seed)
         stack.enter_context(_in_training(module, where))
         optimizer = _optimizer(module, lr, weight_decay)
