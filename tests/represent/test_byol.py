@@ -61,3 +61,21 @@ def test_the_target_moves_once_a_step():
     for step in range(3):
         assert networks["target"].followed == step
         byol._loss(networks, kind, x, torch.Generator())
+
+
+def test_in_half_precision_views_that_nearly_agree_are_told_apart():
+    byol, kind, networks, x = _made(strength=0.0)
+    networks, x = networks.float(), x.float()
+    networks["predictor"] = torch.nn.Identity()
+    networks["encoder"].requires_grad_(False)
+    with torch.no_grad():
+        for p in networks["target"].parameters():
+            p.mul_(1 + 0.005 * torch.randn(p.shape))
+    byol.momentum = 1.0
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = byol._loss(networks, kind, x, torch.Generator()).item()
+        both = torch.cat([x, x])
+        p, t = (networks["projector"](networks["encoder"](both)), networks["target"](both))
+    expected = 4 * (1 - torch.nn.functional.cosine_similarity(p.double(), t.double(), dim=1)).mean().item()
+    assert 1e-4 < expected < 1e-2
+    assert loss == pytest.approx(expected, rel=1e-3)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from attar.kinds.table import Table
 from attar.represent import CCASSG
 from attar.represent.cca import correlation_loss
 
@@ -54,3 +55,24 @@ def test_same_seed_same_encoder() -> None:
     x = np.random.default_rng(0).standard_normal((40, 6))
     z = [CCASSG(4, width=2, epochs=2, batch_size=20, random_state=3).fit(x).transform(x) for _ in range(2)]
     np.testing.assert_array_equal(*z)
+
+
+def test_in_half_precision_the_loss_is_that_of_what_was_encoded() -> None:
+    x = np.random.default_rng(0).standard_normal((64, 5)).astype(np.float32)
+    kind = Table.learn(x)
+    z = 10 + torch.randn(128, 4, generator=torch.Generator().manual_seed(0))
+    z[64:] = z[:64] + 0.1 * z[64:].sub(10)
+    networks = torch.nn.ModuleDict({"encoder": _Answers(z.bfloat16())})
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = CCASSG(4)._loss(networks, kind, torch.from_numpy(x), torch.Generator())
+    expected = correlation_loss(*z.bfloat16().double().chunk(2), 1e-3)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-3, atol=0.0)
+
+
+class _Answers(torch.nn.Module):
+    def __init__(self, z: torch.Tensor) -> None:
+        super().__init__()
+        self.z = z
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.z

@@ -62,3 +62,10 @@ def test_the_queue_never_holds_more_than_half_of_the_samples(n, queue, length):
     moco._networks = lambda kind: seen.append(original(kind)) or seen[0]
     moco.fit(SERIES[:n])
     assert len(seen[0]["queue"].vectors) == length
+
+
+def test_keys_have_length_one_in_half_precision_too():
+    moco, kind, networks, x = _made()
+    with torch.autocast("cpu", torch.bfloat16):
+        moco._loss(networks.float(), kind, x[:8].float(), torch.Generator())
+    torch.testing.assert_close(networks["queue"].vectors.norm(dim=1), torch.ones(20))

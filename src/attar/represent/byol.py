@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from attar._settings import is_amount
 from attar.errors import DataError
 from attar.represent.pretext import Pretext
 
@@ -103,8 +104,8 @@ class BYOL(Pretext):
 
         from attar.represent._momentum import Momentum
 
-        if not 0 <= self.momentum <= 1:
-            raise DataError(f"momentum is {self.momentum}; give the share that is kept in a step, from 0 to 1")
+        if not (is_amount(self.momentum) and self.momentum <= 1):
+            raise DataError(f"momentum is {self.momentum!r}; give the share that is kept in a step, from 0 to 1")
 
         def perceptron(n_in: int) -> nn.Sequential:
             first = nn.Linear(n_in, self.hidden, bias=False)
@@ -128,7 +129,9 @@ class BYOL(Pretext):
         # Both views in one batch: one call each, and batch normalisation cannot tell the views apart.
         views = kind.view(torch.cat([x, x]), generator, self.strength)
         predicted, wanted = networks["predictor"](online(views)), target(views)
-        cosines = F.cosine_similarity(predicted, wanted.roll(len(wanted) // 2, dims=0), dim=1)
+        # In half precision, one less a cosine near one would be a few steps of rounding.
+        wide = torch.promote_types(predicted.dtype, torch.float32)
+        cosines = F.cosine_similarity(predicted.to(wide), wanted.roll(len(wanted) // 2, dims=0).to(wide), dim=1)
         # The sum of two means, each over the samples.
         return 2 * (2 - 2 * cosines).mean()
 

@@ -102,7 +102,8 @@ class CCASSG(Pretext):
         from attar.training.processes import whole_batch
 
         z: Tensor = networks["encoder"](kind.view(torch.cat([x, x]), generator, self.strength))
-        z_i, z_j = whole_batch(z).chunk(2)
+        # In half precision, rounding would be as large as what two views differ by.
+        z_i, z_j = whole_batch(z.to(torch.promote_types(z.dtype, torch.float32))).chunk(2)
         return correlation_loss(z_i, z_j, self.decorrelation)
 
 

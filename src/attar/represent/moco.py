@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from attar._settings import check_positive
+from attar._settings import check_positive, is_amount
 from attar.errors import DataError
 from attar.represent.pretext import Pretext
 
@@ -111,8 +111,8 @@ class MoCo(Pretext):
         from attar.represent._momentum import Momentum
         from attar.represent._queue import Queue
 
-        if not 0 <= self.momentum <= 1:
-            raise DataError(f"momentum is {self.momentum}; give the share that is kept in a step, from 0 to 1")
+        if not (is_amount(self.momentum) and self.momentum <= 1):
+            raise DataError(f"momentum is {self.momentum!r}; give the share that is kept in a step, from 0 to 1")
         check_positive(self, "temperature")
         encoder = self._encoder(kind)
         projector = nn.Sequential(nn.Linear(self.dim_, self.dim_), nn.ReLU(), nn.Linear(self.dim_, self.projection))
@@ -132,8 +132,9 @@ class MoCo(Pretext):
         key, queue = cast(Momentum, networks["key"]), cast(Queue, networks["queue"])
         query = nn.Sequential(networks["encoder"], networks["projector"])
         key.follow(query, self.momentum)
-        q = F.normalize(query(kind.view(x, generator, self.strength)), dim=1)
-        k = F.normalize(key(kind.view(x, generator, self.strength)), dim=1)
+        q, k = (network(kind.view(x, generator, self.strength)) for network in (query, key))
+        # In half precision, rounding of the lengths would be as large as what two views differ by.
+        q, k = (F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1) for z in (q, k))
         logits = torch.cat([(q * k).sum(dim=1, keepdim=True), q @ queue.vectors.T], dim=1) / self.temperature
         queue.push(whole_batch(k))
         # The key is the first of all that a query is compared with.
