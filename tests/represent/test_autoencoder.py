@@ -134,6 +134,12 @@ def test_codes_of_another_length_are_refused():
         autoencoder.inverse_transform(np.zeros((2, 3)))
 
 
+def test_codes_beyond_float32_are_refused_without_a_warning():
+    autoencoder = _small().fit(SERIES)
+    with pytest.raises(ValueError, match="Z contains infinity or a value too large"):
+        autoencoder.inverse_transform(np.full((2, 8), 1e39))
+
+
 @pytest.mark.parametrize(
     ("shape", "network"),
     [

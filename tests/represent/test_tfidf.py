@@ -104,6 +104,14 @@ def test_the_order_of_terms_changes_nothing():
     torch.testing.assert_close(module(torch.tensor(x)), module(torch.tensor(x).flip(1)))
 
 
+@pytest.mark.parametrize("texts", [["the ant"], ["the ant"] * 5])
+def test_texts_that_are_all_the_same_have_one_representation(texts):
+    alike = from_arrays(texts)
+    z = TfIdf(3, kind=Text.learn(alike.x, alike.columns), random_state=0).fit_transform(alike.x)
+    np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(z, np.tile(z[:1], (len(texts), 1)))
+
+
 def test_the_dimension_is_bounded_by_the_samples(dataset, kind):
     assert TfIdf(128, kind=kind).fit(dataset.x[:6]).dim_ == 5
 

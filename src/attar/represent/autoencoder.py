@@ -117,7 +117,8 @@ class Autoencoder(Pretext):
         import torch
 
         check_is_fitted(self)
-        codes = check_array(Z, dtype=np.float32, input_name="Z")
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused as such
+            codes = check_array(Z, dtype=np.float32, input_name="Z")
         if codes.shape[1] != self.dim_:
             raise DataError(f"Z has codes of length {codes.shape[1]}; this autoencoder decodes codes of {self.dim_}")
         x = np.empty((len(codes), *self.kind_.shape), dtype=np.float32)

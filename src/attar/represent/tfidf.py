@@ -102,7 +102,9 @@ class TfIdf(Representation):
         lengths = np.sqrt(np.asarray(w.multiply(w).sum(axis=1)).ravel())
         u = sparse.diags(1 / np.maximum(lengths, np.finfo(float).tiny)) @ w
         self.dim_ = max(1, min(self.dim, len(X) - 1, len(kept) - 1))
-        components = TruncatedSVD(self.dim_, random_state=self.random_state).fit(u).components_
+        # It divides by the variance, which of samples that are all the same is none; that share is not asked for.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            components = TruncatedSVD(self.dim_, random_state=self.random_state).fit(u).components_
         self._module = nn.Sequential(lookup, _Projection(components)).eval()
 
 
