@@ -210,8 +210,8 @@ class TestHostileInput:
         assert str(shapes[1]) in str(error.value)
         assert "\n" not in str(error.value)
 
-    @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
-    def test_temperature_is_above_zero(self, temperature: float) -> None:
+    @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf, torch.ones(2)])
+    def test_temperature_is_one_above_zero(self, temperature: float | Tensor) -> None:
         with pytest.raises(DataError, match="temperature"):
             nt_xent(torch.ones(2, 2), torch.ones(2, 2), temperature)
 

@@ -225,6 +225,8 @@ def test_the_kind_may_be_named_or_fitted():
     assert Centre(kind="series").fit(square).kind_.name == "series"
     kind = Series.learn(square * 2)
     assert Centre(kind=kind).fit(square).kind_ is kind
+    with pytest.raises(DataError, match=r"kind is 5; give the name of one, image, .*or one that has learnt"):
+        Centre(kind=5).fit(SERIES)
     with pytest.raises(DataError, match="unknown kind 'smell'"):
         Centre(kind="smell").fit(square)
 

@@ -78,8 +78,12 @@ def hold_values(kind: str | Kind | None, x: npt.NDArray[Any]) -> None:
     Raises:
         DataError: they are not, or there is no such kind.
     """
-    if kind is not None:
-        (of(kind) if isinstance(kind, str) else kind).hold_values(x)
+    if kind is None:
+        return
+    hold = getattr(of(kind) if isinstance(kind, str) else kind, "hold_values", None)
+    if hold is None:
+        raise DataError(f"kind is {kind!r:.60}; give the name of one, {', '.join(KINDS)}, or one that has learnt")
+    hold(x)
 
 
 def with_channel(kind: str | Kind | None, x: npt.NDArray[Any]) -> npt.NDArray[Any]:

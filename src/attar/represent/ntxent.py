@@ -50,7 +50,7 @@ def nt_xent(z_i: Tensor, z_j: Tensor, temperature: float | Tensor = 0.5) -> Tens
         The loss, a scalar in nats: 0 for one pair, log(2B − 1) when all vectors are equal.
 
     Raises:
-        DataError: shapes that differ, or are not `(batch, dim)`; an empty batch; a temperature not above zero.
+        DataError: shapes that differ, or are not `(batch, dim)`; an empty batch; no temperature above zero, or several.
 
     Example:
         >>> same = torch.ones(4, 8)
@@ -64,6 +64,8 @@ def nt_xent(z_i: Tensor, z_j: Tensor, temperature: float | Tensor = 0.5) -> Tens
         )
     if not (z_i.is_floating_point() and z_j.is_floating_point()):
         raise DataError(f"nt_xent needs floating-point vectors; got {z_i.dtype} and {z_j.dtype}, convert with .float()")
+    if isinstance(temperature, Tensor) and temperature.numel() != 1:
+        raise DataError(f"nt_xent needs one temperature; got a tensor of shape {tuple(temperature.shape)}")
     t = float(temperature.detach() if isinstance(temperature, Tensor) else temperature)
     if not 0 < t < math.inf:
         raise DataError(f"nt_xent needs a finite temperature above 0; got temperature={t}")
