@@ -75,6 +75,17 @@ def test_a_file_of_another_kind_is_refused(content, tmp_path):
         read(path, PLAN, *_state())
 
 
+@pytest.mark.parametrize(("old", "new"), [(b'\\"plan\\"', b'\\"plam\\"'), (b"0.exp_avg_sq", b"0.exp_avg_sp")])
+def test_a_name_that_was_damaged_is_noticed(old, new, tmp_path):
+    path = tmp_path / "checkpoint"
+    write(path, PLAN, Position(1, [1.0]), *_trained())
+    whole = path.read_bytes()
+    assert whole.count(old) == 1
+    path.write_bytes(whole.replace(old, new))
+    with pytest.raises(RunError, match=r"delete .*/checkpoint to start over"):
+        read(path, PLAN, *_state())
+
+
 def test_another_plan_and_another_network_are_refused(tmp_path):
     path = tmp_path / "checkpoint"
     write(path, PLAN, Position(1, [1.0]), *_trained())

@@ -125,10 +125,10 @@ def read(
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[_META])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        step, losses = int(header["step"]), [float(v) for v in tensors[_LOSSES].tolist()]
+        settings, step, losses = header["plan"], int(header["step"]), [float(v) for v in tensors[_LOSSES].tolist()]
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"checkpoint {path} is corrupt ({error}); {remedy}") from error
-    if header["plan"] != asdict(plan):
+    if settings != asdict(plan):
         raise RunError(f"checkpoint {path} belongs to a training with other settings; {remedy}")
     try:
         module.load_state_dict(_under(tensors, _MODULE))
@@ -154,4 +154,6 @@ def _restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) ->
         # In the order in memory that its parameter has, which a fused optimiser takes for granted.
         like = parameters[int(index)]
         state.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(t) if t.shape == like.shape else t
+    if len({frozenset(of_one) for of_one in state.values()}) > 1:
+        raise KeyError("the optimiser does not keep the same of each parameter")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
