@@ -40,7 +40,7 @@ def test_length_scale_is_the_median_distance() -> None:
     assert features.length_scale_ == pytest.approx(np.median(distances[np.triu_indices(400, 1)]), rel=0.1)
 
 
-@pytest.mark.parametrize("x", [np.ones((5, 3)), np.ones((1, 1)), np.repeat(rows(2), 9, axis=0)])
+@pytest.mark.parametrize("x", [np.ones((5, 3)), np.ones((1, 1)), np.repeat(rows(2), 9, axis=0), 1e-42 * rows(9)])
 def test_samples_that_are_all_alike(x) -> None:
     features = RandomFeatures(16, random_state=0).fit(x)
     assert features.length_scale_ > 0

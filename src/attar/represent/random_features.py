@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Pairs of samples from whose distances the length scale is taken.
 _PAIRS = 2000
+# Samples that are closer are the same: float32 has no weights for so short a length scale.
+_SAME = 1e-30
 
 
 class RandomFeatures(Representation):
@@ -61,7 +63,7 @@ class RandomFeatures(Representation):
         with torch.no_grad():
             a, b = (flat(torch.tensor(X[i])).double() for i in pairs)
         distances = (a - b).norm(dim=1)
-        apart = distances[distances > 0]
+        apart = distances[distances > _SAME]
         self.length_scale_ = float(apart.median()) if len(apart) else 1.0
         weight = rng.standard_normal((self.dim, a.shape[1])) / self.length_scale_
         self.dim_ = self.dim
