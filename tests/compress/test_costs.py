@@ -37,6 +37,23 @@ def test_the_model_stays_in_its_mode(name) -> None:
     assert torch.backends.mkldnn.enabled
 
 
+class Queried(nn.Module):
+    """Learnt queries, repeated for each sample, go into a layer as they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queries, self.layer = nn.Parameter(torch.randn(1, 4, 8)), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.layer(self.queries.expand(len(x), -1, -1)).mean(1) + x
+
+
+def test_views_of_parameters_are_given_to_layers() -> None:
+    net = Queried()
+    assert macs_of_layers(net, torch.zeros(2, 3)) == {"": 96, "layer": 96}
+    assert all(one.requires_grad for one in net.parameters())
+
+
 @pytest.mark.parametrize("shape", [(3, 8), (3, 5, 8)])
 def test_a_sparse_layer_costs_what_it_stores(shape) -> None:
     layer = nn.Linear(8, 6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -9,6 +11,8 @@ from torch import nn
 from attar.compress import factorize, load, prune, quantize, save
 from attar.compress.costs import macs
 from attar.compress.layers import with_layers
+from attar.compress.parametrizations import codes_of
+from attar.compress.places import places
 from attar.compress.tracing import traced
 from tests.compress.zoo import SHAPES, zoo
 
@@ -90,3 +94,24 @@ def test_integers_stay_as_they_are() -> None:
     rounded = quantize(net, torch.randn(20, 8), bits=4)
     assert with_layers(rounded) is rounded
     assert with_layers(net) is net
+
+
+class Placed(nn.Module):
+    """A tensor of the network itself, beside a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.position, self.head = nn.Parameter(torch.randn(5, 8)), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(x + self.position).mean(1)
+
+
+@pytest.mark.parametrize("trace", [lambda net, x: traced(net, x[:1]), lambda net, _: torch.fx.symbolic_trace(net)])
+def test_tensors_of_a_traced_network_itself_are_rounded_and_copied(trace) -> None:
+    torch.manual_seed(0)
+    net, x = Placed().eval(), torch.randn(20, 5, 8)
+    small = copy.deepcopy(quantize(trace(net, x), x, bits=12, activations=12))
+    assert {place.name for place in places(small) if codes_of(place) is not None} == {"position", "head.1.weight"}
+    with torch.no_grad():
+        torch.testing.assert_close(small(x), net(x), rtol=1e-2, atol=1e-2)

@@ -35,7 +35,7 @@ def macs_of_layers(model: nn.Module, x: Samples) -> dict[str, int]:
     """Multiply-accumulates of one sample in each submodule, by its name in `named_modules`; "" is the whole."""
     top = type(model).__name__
     counts = {torch.ops.aten.mm: _products, torch.ops.aten.mv: _products}
-    with FlopCounterMode(display=False, custom_mapping=counts) as counter, evaluated(model), _unfused():
+    with _fixed(model), FlopCounterMode(display=False, custom_mapping=counts) as counter, evaluated(model), _unfused():
         model(rows(x, torch.arange(1)))
     counted = {name: sum(of.values()) // 2 for name, of in counter.get_flop_counts().items()}
     names = {layer: name for name, layer in model.named_modules()}
@@ -56,6 +56,19 @@ def evaluated(model: nn.Module) -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextmanager
+def _fixed(model: nn.Module) -> Iterator[None]:
+    """Parameters without gradients: the counter takes a view of one, given to a layer, for the result of another."""
+    trained = [one for one in model.parameters() if one.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_()
 
 
 @contextmanager

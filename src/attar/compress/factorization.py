@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -49,12 +49,12 @@ def factorize(
     """Return a copy in which linear layers and convolutions are products of thinner ones, where that is cheaper.
 
     Weighted by data, the answers of each layer to the samples change least, rather than its weight. What cannot be
-    split (shared and parametrised weights, grouped convolutions) stays.
+    split (shared and parametrised weights, grouped convolutions, layers whose settings the network reads) stays.
 
     Arguments:
         model: any network; it is not changed. Frozen layers are compressed and trained like others.
-        x: samples `(n, *shape)`, or a data set or loader of them, with or without labels; some are needed unless a
-            linear layer by itself is split without data.
+        x: samples `(n, *shape)`, or a data set or loader of them, with or without labels, for `share` and `epochs`;
+            without any, errors are those of the weights, and no layer may be read but by its answers.
         ranks: by the name of the layer, the others stay; "vbmf": as many as are no noise, in each layer.
         energy: part of the variance of its answers that each layer keeps, in place of ranks.
         share: of all multiply-accumulates, or weights, that may remain, in place of ranks: each layer gives up what
@@ -91,6 +91,11 @@ def factorize(
     settle(smaller)
     check_weights(places(smaller))
     found, left = sites(smaller, x)
+    said = dict.fromkeys(left, "its weight is shared, grouped or computed from others")
+    if x is not None:
+        read = _read(smaller, found, rows(x, torch.arange(min(2, len(x)))))
+        found = [site for site in found if site not in read]
+        said |= {site.name: "the network reads its weight or its settings" for site in read}
     if isinstance(ranks, Mapping):
         names = [site.name for site in found]
         for name in ranks:
@@ -99,8 +104,8 @@ def factorize(
                     f"ranks: layer {name!r} cannot be split; of all layers {', '.join(map(repr, names)) or 'none'} can"
                 )
     if progress is not None:
-        for name in left:
-            progress.say(f"{name}: left as it is, since its weight is shared, grouped or computed from others")
+        for name, why in said.items():
+            progress.say(f"{name}: left as it is, since {why}")
     seen = weighted and x is not None
     if ranks is not None:
         chosen = [_with_ranks(site, ranks, schemes, seen) for site in found]
@@ -118,14 +123,9 @@ def factorize(
         raise CompressionError(
             f"{type(model).__name__} has no layer that becomes cheaper in this way: allow lower ranks"
         )
-    for site, option in zip(found, chosen):
-        if option.scheme is None:
-            continue
-        new = site.built(option, seen)
-        if site.layer is smaller:
-            smaller = new
-        elif not _put(smaller, site, new, x) and progress is not None:
-            progress.say(f"{site.name}: left as it is, since the network reads its weight")
+    smaller = exchange(
+        smaller, {site.layer: site.built(option, seen) for site, option in zip(found, chosen) if option.scheme}
+    )
     if epochs and x is not None:
         distill(smaller, model, x, y, epochs=epochs, batch_size=_BATCH, lr=lr, view=view, seed=seed, progress=progress)
     return smaller.eval()
@@ -179,17 +179,31 @@ def _within(options: Sequence[Sequence[Option]], share: float, total: int, rest:
     return at(high)
 
 
-def _put(model: nn.Module, site: Site, new: nn.Sequential, x: Samples | None) -> bool:
-    """Put layers in the place of one; not where the network then fails, because it reads the layer's weight itself."""
-    exchange(model, {site.layer: new})
-    if x is not None:
+def _read(model: nn.Module, found: Sequence[Site], x: Tensor) -> list[Site]:
+    """The layers that no others can stand for, since the network itself reads their weight or their settings."""
+
+    def fails(some: Sequence[Site]) -> bool:
+        layers = {site.layer for site in some}
+        # Not by `exchange`, which leaves marks in transformers.
+        slots = [
+            (parent._modules, name, child)
+            for parent in model.modules()
+            for name, child in parent._modules.items()
+            if child in layers
+        ]
         try:
+            for slot, name, child in slots:
+                slot[name] = nn.Sequential(cast(nn.Module, child))
             with evaluated(model):
-                model(rows(x, torch.arange(min(2, len(x)))))
+                model(x)
         except AttributeError:
-            exchange(model, {new: site.layer})
-            return False
-    return True
+            return True
+        finally:
+            for slot, name, child in slots:
+                slot[name] = child
+        return False
+
+    return [site for site in found if fails([site])] if fails(found) else []
 
 
 def _judge(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch.nn.utils.parametrize as parametrize
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,20 @@ def copied(model: nn.Module) -> nn.Module:
     that is wrapped for several devices or by the compiler, it is one of what is inside."""
     model = _inside(model)
     kept = (tensor for layer in model.modules() for tensor in _tensors(list(vars(layer).values())))
-    return copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in kept if not tensor.is_leaf})
+    new = copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in kept if not tensor.is_leaf})
+    for layer in list(new.modules()):
+        if isinstance(layer, fx.GraphModule) and not isinstance(layer, _CopiedWhole):
+            layer.__class__ = type(type(layer).__name__, (_CopiedWhole, type(layer)), {})
+    return new
+
+
+class _CopiedWhole:
+    """A traced network that is copied with the parametrisations of its own tensors, which torch's way does not find."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _CopiedWhole:
+        new = memo[id(self)] = object.__new__(type(self))
+        new.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return new
 
 
 def _inside(model: nn.Module) -> nn.Module:
