@@ -408,3 +408,24 @@ def test_a_time_that_cannot_be_measured_is_not_met(task) -> None:
     net = nn.Sequential(network(), Fraction()).eval()
     with pytest.raises(BudgetError, match="no ONNX form whose time"):
         compress(net, Budget(latency_ms=1000.0), samples(), epochs=2)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda net, x: compress(net, x, budget="1KB"),
+        lambda net, x: compress(net, x, "1KB"),
+        lambda net, x: compress(net, x.numpy(), Budget(bytes=9)),
+    ],
+)
+def test_a_budget_in_another_place_is_told_its_own(call) -> None:
+    with pytest.raises(BudgetError, match=r"second argument.*compress\(model, '50KB,1%', x\)"):
+        call(network(), samples())
+
+
+def test_of_few_weights_beside_a_long_description_larger_files_are_tried_too(monkeypatch) -> None:
+    monkeypatch.setattr(search._Search, "_trained", lambda *_: None)
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(10, 16), nn.SELU(), nn.Linear(16, 16), nn.SELU(), nn.Linear(16, 4)).eval()
+    found = compress(net, "1%", torch.randn(200, 10, generator=torch.Generator().manual_seed(0)))
+    assert found.chosen.bytes < 0.75 * found.dense.bytes

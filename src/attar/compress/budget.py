@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from numbers import Real
+from typing import ParamSpec, TypeVar
 
 from attar._settings import is_count
 from attar.errors import BudgetError
@@ -13,6 +16,10 @@ from attar.errors import BudgetError
 _UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3} | {"ms": 1, "s": 1000, "us": 1e-3, "µs": 1e-3, "%": 0.01}
 _NAMES = {"ms": "latency_ms", "s": "latency_ms", "us": "latency_ms", "µs": "latency_ms", "%": "accuracy_drop"}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zµ]+|%)\s*", re.IGNORECASE)
+
+_SECOND = "the budget is the second argument and the samples are the third, as in compress(model, '50KB,1%', x)"
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,35 @@ class Budget:
             None if self.accuracy_drop is None else f"{100 * self.accuracy_drop:g} % lost",
         )
         return ", ".join(part for part in parts if part) or "none"
+
+
+def as_budget(given: Budget | str) -> Budget:
+    """A budget that may be given as text.
+
+    Raises:
+        BudgetError: it is something else.
+    """
+    if isinstance(given, Budget | str):
+        return Budget.parse(given) if isinstance(given, str) else given
+    raise BudgetError(
+        f"the budget is a {type(given).__name__}: give Budget(bytes=…), or text such as '50KB,1%'; {_SECOND}"
+    )
+
+
+def budget_second(search: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let a function say where its budget stands, where it is given by name and the samples in its place.
+
+    Raises:
+        BudgetError: when it is called so.
+    """
+
+    @wraps(search)
+    def called(*args: _P.args, **named: _P.kwargs) -> _R:
+        if len(args) > 1 and "budget" in named:
+            raise BudgetError(_SECOND)
+        return search(*args, **named)
+
+    return called
 
 
 def readable(size: int) -> str:

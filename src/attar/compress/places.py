@@ -125,7 +125,7 @@ def copied(model: nn.Module) -> nn.Module:
     return new
 
 
-class _CopiedWhole:
+class _CopiedWhole(fx.GraphModule):
     """A traced network that is copied with the parametrisations of its own tensors, which torch's way does not find."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _CopiedWhole:

@@ -97,7 +97,7 @@ def quantize(
         progress: where steps of training are reported.
 
     Returns:
-        A network in evaluation mode.
+        A network in evaluation mode, which `save` writes given a sample too: `save(small, path, example=x[:1])`.
 
     Raises:
         CompressionError: nothing could be quantised, a weight is not finite, a name is none of a weight, or arguments

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from attar._fingerprint import fingerprint
 from attar.compress.attempts import Attempt, Attempts, Judge
-from attar.compress.budget import Budget, milliseconds, readable
+from attar.compress.budget import Budget, as_budget, budget_second, milliseconds, readable
 from attar.compress.distillation import Samples, SampleSource, View, answers, distill, rows
 from attar.compress.finite import check_answers
 from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, gathered, samples_for
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 # Sizes without training that are tried, as shares of the network in floating point: for the front, and for a budget
 # that is met without training.
 _SHARES = (0.25, 0.19, 0.14, 0.1)
+# Where all of these lose too much, as with few weights beside a long description.
+_LARGER = (0.35, 0.5, 0.7)
 # What may be lost without training: where a budget says nothing of accuracy, more is worth the training.
 _FREE = 0.003
 # Bits of a code that training is tried with, by whether the file has less than so many bits a weight.
@@ -97,6 +99,7 @@ class Compressed:
         )
 
 
+@budget_second
 @usual_defaults()
 def compress(
     model: nn.Module,
@@ -147,9 +150,7 @@ def compress(
         >>> small.chosen.bytes <= 1500, small.dense.bytes > 4000, small.chosen.quality > 0.9
         (True, True, True)
     """
-    budget = Budget.parse(budget) if isinstance(budget, str) else budget
-    if not isinstance(budget, Budget):
-        raise BudgetError(f"budget={budget!r}: give Budget(bytes=…), or text such as '50KB,1%'")
+    budget = as_budget(budget)
     if budget == Budget():
         raise BudgetError("the budget allows everything: say bytes, milliseconds or what may be lost")
     check_single(model)
@@ -213,7 +214,12 @@ class _Search:
 
         for share in _SHARES:
             self._try(f"rounded to {share:.0%}", rounded(int(share * dense.bytes)))
-        if self.budget.bytes is not None and self.budget.bytes < dense.bytes:
+        if self.budget.bytes is None and self.budget.accuracy_drop is not None:
+            for share in _LARGER:
+                if sum(self._keeps(one, dense) for one in self.attempts.all) > 1:
+                    break
+                self._try(f"rounded to {share:.0%}", rounded(int(share * dense.bytes)))
+        elif self.budget.bytes is not None and self.budget.bytes < dense.bytes:
             self._try(f"rounded to {_exactly(self.budget.bytes)}", rounded(self.budget.bytes))
         if not self._satisfied(dense):
             sizes = [self.budget.bytes] if self.budget.bytes is not None else self._ladder(dense)
