@@ -189,6 +189,25 @@ def test_gradients_and_precision_of_the_caller_do_not_matter(name) -> None:
         torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.parametrize("name", ["distill", "factorize", "prune", "quantize", "squeeze"])
+@pytest.mark.parametrize("within", [torch.inference_mode, partial(torch.device, "meta")], ids=["inference", "device"])
+def test_inference_mode_and_device_of_the_caller_do_not_matter(name, within, monkeypatch) -> None:
+    x, model, student = torch.tensor(X, dtype=torch.float32), net(), nn.Linear(8, 3)
+    monkeypatch.setitem(WAYS, "distill", lambda net, x, y: distill(student, net, x, y, epochs=1))
+    with within():
+        made = WAYS[name](model, x, None)
+    if isinstance(made, nn.Module):
+        tensors = made.state_dict().values()
+        assert not any(one.is_inference() or one.is_meta for one in tensors)
+
+
+def test_a_student_that_cannot_be_trained_is_refused() -> None:
+    with torch.inference_mode():
+        student = nn.Linear(8, 3)
+    with pytest.raises(CompressionError, match="student was made in"):
+        distill(student, net(), X, epochs=1)
+
+
 def test_samples_that_carry_a_gradient_are_taken_without_it() -> None:
     x = torch.randn(4, 8, requires_grad=True)
     assert not samples_for(net(), x).requires_grad

@@ -30,7 +30,7 @@ from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.devices import device_of
 from attar.training.loop import History, LossOfBatch, train
-from attar.training.modes import evaluating, seeded
+from attar.training.modes import evaluating, seeded, usual_defaults
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
@@ -80,6 +80,7 @@ def distillation_loss(
     return loss + (1 - alpha) * F.cross_entropy(labelled, labels) if len(labels) else loss
 
 
+@usual_defaults()
 def distill(
     student: nn.Module,
     teacher: nn.Module | Tensor,
@@ -147,6 +148,8 @@ def distill(
     x, y = gathered(x, y, teacher)
     x = samples_for(student, x, view)
     check_training(student, epochs, batch_size, lr)
+    if any(one.is_inference() for one in student.parameters()):
+        raise CompressionError("the student was made in torch.inference_mode(), and is not trained: make it outside")
     guides = None
     if features:
         if not isinstance(teacher, nn.Module):

@@ -20,6 +20,7 @@ from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied, exchange, places
 from attar.errors import CompressionError
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _BATCH = 128
 
 
+@usual_defaults()
 @torch.random.fork_rng(devices=[])  # new layers draw weights, which are then replaced
 def factorize(
     model: nn.Module,

@@ -18,6 +18,7 @@ from attar.compress.parametrizations import settle
 from attar.compress.places import copied, copyable, places
 from attar.compress.structure import Criterion, narrowed
 from attar.errors import CompressionError
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _BATCH = 128
 
 
+@usual_defaults()
 def prune(
     model: nn.Module,
     amount: float | None = None,

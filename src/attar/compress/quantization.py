@@ -25,6 +25,7 @@ from attar.compress.parametrizations import Coded, Rounded, codes_of, frozen, se
 from attar.compress.places import Place, copied, places
 from attar.deploy.folding import fold_batch_norm
 from attar.errors import CompressionError
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
@@ -35,6 +36,7 @@ Granularity = Literal["channel", "tensor"] | int
 _LEAST = 4
 
 
+@usual_defaults()
 def quantize(
     model: nn.Module,
     x: SampleSource | None = None,

@@ -20,6 +20,7 @@ from attar.compress.tightening import Tightening, rounded
 from attar.compress.trimming import Trimming, roundings, trimmed
 from attar.errors import CompressionError
 from attar.training.loop import LossOfBatch, train
+from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
@@ -31,6 +32,7 @@ _FIRST, _CALMER = 2 / 3, 0.5
 _TRIES = 8
 
 
+@usual_defaults()
 def squeeze(
     model: nn.Module,
     x: SampleSource,
