@@ -360,3 +360,36 @@ def test_what_is_in_an_order_is_not_given_beside_a_loader_that_shuffles() -> Non
         distill(net(), torch.zeros(64, 3), mixed, epochs=1)
     distill(net(), torch.zeros(64, 3), DataLoader(data, 8), epochs=1)
     distill(net(), net(), mixed, epochs=1)
+
+
+SEEDED = {
+    "compress": lambda net, **how: compress(net, "20KB", X, **how),
+    "distill": lambda net, **how: distill(nn.Linear(8, 3), net, X, **how),
+    "factorize": lambda net, **how: factorize(net, X, ranks={"0": 2}, **how),
+    "prune": lambda net, **how: prune(net, 0.5, x=X, **how),
+    "quantize": lambda net, **how: quantize(net, X, **how),
+    "squeeze": lambda net, **how: squeeze(net, X, bytes=1000, **how),
+}
+
+
+@pytest.mark.parametrize("way", SEEDED.values(), ids=SEEDED)
+@pytest.mark.parametrize("seed", [None, -1, 1.5, "a", True, 2**32])
+def test_what_is_no_seed_is_refused(way, seed) -> None:
+    with pytest.raises(CompressionError, match=f"seed={seed!r}: it must be a whole number"):
+        way(net(), seed=seed)
+
+
+@pytest.mark.parametrize("name", ["distill", "factorize", "prune", "quantize", "squeeze"])
+def test_settings_may_be_numbers_of_numpy(name) -> None:
+    sized = {} if name in ("factorize", "prune") else {"batch_size": np.int64(16)}
+    SEEDED[name](net(), seed=np.int64(2**32 - 1), epochs=np.int64(2), lr=np.float32(1e-3), **sized)
+
+
+def test_settings_of_training_are_judged() -> None:
+    for decay in (None, -1, "a", float("nan")):
+        with pytest.raises(CompressionError, match="weight_decay="):
+            distill(nn.Linear(8, 3), net(), X, weight_decay=decay)
+    for epochs in (None, 2.0, "a", True, 1):
+        for way in ("compress", "squeeze"):
+            with pytest.raises(CompressionError, match=r"epochs=.* give at least 2"):
+                SEEDED[way](net(), epochs=epochs)

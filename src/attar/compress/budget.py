@@ -13,9 +13,12 @@ from typing import ParamSpec, TypeVar
 from attar._settings import is_count
 from attar.errors import BudgetError
 
-_UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3} | {"ms": 1, "s": 1000, "us": 1e-3, "µs": 1e-3, "%": 0.01}
-_NAMES = {"ms": "latency_ms", "s": "latency_ms", "us": "latency_ms", "µs": "latency_ms", "%": "accuracy_drop"}
-_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zµ]+|%)\s*", re.IGNORECASE)
+_SIZES = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
+# The sign for micro, and the Greek letter that looks like it.
+_TIMES = {"ms": 1, "s": 1000, "us": 1e-3, "\u00b5s": 1e-3, "\u03bcs": 1e-3}
+_UNITS = _SIZES | _TIMES | {"%": 0.01}
+_NAMES = dict.fromkeys(_SIZES, "bytes") | dict.fromkeys(_TIMES, "latency_ms") | {"%": "accuracy_drop"}
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z\u00b5\u03bc]+|%)\s*", re.IGNORECASE)
 
 _SECOND = "the budget is the second argument and the samples are the third, as in compress(model, '50KB,1%', x)"
 _P = ParamSpec("_P")
@@ -66,7 +69,7 @@ class Budget:
         for part in text.split(","):
             match = _PART.fullmatch(part)
             unit = match[2].lower() if match else ""
-            name = _NAMES.get(unit, "bytes" if unit in _UNITS else "")
+            name = _NAMES.get(unit, "")
             if match is None or not name or name in found:
                 raise BudgetError(f"budget {text!r} is not understood; write it as 50KB, 0.5ms, 1% or 50KB,0.5ms")
             found[name] = float(match[1]) * _UNITS[unit]
@@ -96,9 +99,8 @@ def as_budget(given: Budget | str) -> Budget:
     """
     if isinstance(given, Budget | str):
         return Budget.parse(given) if isinstance(given, str) else given
-    raise BudgetError(
-        f"the budget is a {type(given).__name__}: give Budget(bytes=…), or text such as '50KB,1%'; {_SECOND}"
-    )
+    told = " ".join(repr(given).split())[:60]
+    raise BudgetError(f"budget={told}: give Budget(bytes=…), or text such as '50KB,1%'; {_SECOND}")
 
 
 def budget_second(search: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from attar._settings import is_amount, is_positive
+from attar.compress.choices import as_seed
 from attar.compress.features import Guides
 from attar.compress.finite import check_answers
 from attar.compress.given import (
@@ -147,7 +148,8 @@ def distill(
     """
     x, y = gathered(x, y, teacher)
     x = samples_for(student, x, view)
-    check_training(student, epochs, batch_size, lr)
+    check_training(student, epochs, batch_size, lr, weight_decay)
+    seed = as_seed(seed)
     if any(one.is_inference() for one in student.parameters()):
         raise CompressionError("the student was made in torch.inference_mode(), and is not trained: make it outside")
     guides = None

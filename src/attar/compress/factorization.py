@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attar._settings import is_count, is_positive
-from attar.compress.choices import check_choice
+from attar.compress.choices import as_seed, check_choice
 from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import Samples, SampleSource, View, distill, rows
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
@@ -85,6 +85,7 @@ def factorize(
         )
     """
     check_network(model)
+    seed = as_seed(seed)
     if x is not None:
         x, y = gathered(x, y)
         x = samples_for(model, x)

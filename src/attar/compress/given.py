@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler
 
-from attar._settings import is_count, is_positive
+from attar._settings import is_amount, is_count, is_positive
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.modes import evaluating
@@ -283,7 +283,7 @@ def check_classes(codes: Tensor, answers: Tensor) -> None:
         )
 
 
-def check_training(model: nn.Module, epochs: int, batch_size: int, lr: float) -> None:
+def check_training(model: nn.Module, epochs: int, batch_size: int, lr: float, weight_decay: float = 0.0) -> None:
     """Hold the settings of a training, and what is to be trained, to what they can be.
 
     Raises:
@@ -300,6 +300,8 @@ def check_training(model: nn.Module, epochs: int, batch_size: int, lr: float) ->
             raise CompressionError(f"{name}={value!r}: it must be a whole number from {least}")
     if not is_positive(lr):
         raise CompressionError(f"lr={lr!r}: a learning rate is a number above 0")
+    if not is_amount(weight_decay):
+        raise CompressionError(f"weight_decay={weight_decay!r}: it must be a finite number from 0")
 
 
 def check_two_epochs(epochs: int) -> None:
@@ -308,5 +310,7 @@ def check_two_epochs(epochs: int) -> None:
     Raises:
         CompressionError: there are fewer.
     """
-    if epochs < 2:
-        raise CompressionError(f"epochs={epochs}: masks take one, and rounding takes one; give at least 2")
+    if not is_count(epochs, 2):
+        raise CompressionError(
+            f"epochs={epochs!r}: it must be a whole number; masks take one, and rounding takes one: give at least 2"
+        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from torch import Tensor, nn
 
 from attar._settings import is_amount, is_count
-from attar.compress.choices import check_choice
+from attar.compress.choices import as_seed, check_choice
 from attar.compress.distillation import Samples, SampleSource, View, distill
 from attar.compress.finite import check_weights
 from attar.compress.given import check_network, gathered, samples_for
@@ -92,6 +92,7 @@ def prune(
         (90, 40)
     """
     check_network(model)
+    seed = as_seed(seed)
     if x is not None:
         x, y = gathered(x, y)
         x = samples_for(model, x)

@@ -14,7 +14,7 @@ from attar._settings import is_count
 from attar.compress import activations as inputs
 from attar.compress import codebooks
 from attar.compress.aciq import corrected
-from attar.compress.choices import check_choice
+from attar.compress.choices import as_seed, check_choice
 from attar.compress.distillation import SampleSource, View, distill, rows
 from attar.compress.finite import check_weights
 from attar.compress.given import check_network, gathered, samples_for
@@ -115,6 +115,7 @@ def quantize(
     if granularity not in ("channel", "tensor") and not is_count(granularity):
         raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
     check_network(model)
+    seed = as_seed(seed)
     if x is not None:
         x, y = gathered(x, y)
         x = samples_for(model, x)

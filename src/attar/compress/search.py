@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from attar._fingerprint import fingerprint
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, as_budget, budget_second, milliseconds, readable
+from attar.compress.choices import as_seed
 from attar.compress.distillation import Samples, SampleSource, View, answers, distill, rows
 from attar.compress.finite import check_answers
 from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, gathered, samples_for
@@ -155,14 +156,14 @@ def compress(
         raise BudgetError("the budget allows everything: say bytes, milliseconds or what may be lost")
     check_single(model)
     check_two_epochs(epochs)
+    seed = as_seed(seed)
     x, y = gathered(x, y)
     x = samples_for(model, x)
     if len(x) < 2:
         raise CompressionError(f"{len(x)} samples: some are set aside to judge by; give at least two")
     progress = progress or Silent()
     with tempfile.TemporaryDirectory() as scratch:
-        search = _Search(model, budget, x, y, epochs, view, seed, Path(folder or scratch), progress)
-        return search.run()
+        return _Search(model, budget, x, y, epochs, view, seed, Path(folder or scratch), progress).run()
 
 
 class _Search:

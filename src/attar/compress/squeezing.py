@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from attar._settings import is_count
 from attar.compress import saved
+from attar.compress.choices import as_seed
 from attar.compress.distillation import SampleSource, View, lesson, rows
 from attar.compress.gates import gated_places
 from attar.compress.given import check_single, check_training, check_two_epochs, gathered, samples_for
@@ -100,8 +101,9 @@ def squeeze(
     if not is_count(bytes):
         raise CompressionError(f"bytes={bytes!r}: give a whole number")
     check_single(model)
-    check_training(model, epochs, batch_size, lr)
     check_two_epochs(epochs)
+    check_training(model, epochs, batch_size, lr, weight_decay)
+    seed = as_seed(seed)
     x, y = gathered(x, y, teacher)
     x = samples_for(model, x)
     student = copied(model)

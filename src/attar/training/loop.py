@@ -138,7 +138,7 @@ def train(
             raise AttarError(f"several processes train on processors, and device is {device!r}: start one process")
         seed = together.begin_equal(module, seed)
         stack.enter_context(seeded(seed, where))
-        batch_size = together.divisible(batch_size, n)
+        batch_size = together.divisible(int(batch_size), n)
         per_epoch = max(1, n // batch_size)
         steps = epochs * per_epoch if steps is None else steps
         # Searches over settings give numpy's numbers, which neither JSON nor a generator of torch takes.
