@@ -70,3 +70,43 @@ def test_heads_keep_the_precision_of_the_attention() -> None:
     attention = nn.MultiheadAttention(12, 3, batch_first=True).double().eval()
     q = torch.randn(4, 5, 12).double()
     torch.testing.assert_close(Heads(attention)(q, q, q)[0], attention(q, q, q, need_weights=False)[0])
+
+
+class Reads(nn.Module):
+    """An attention that only a mean of its weights leaves, beside one whose heads can go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.read = (nn.MultiheadAttention(8, 2, batch_first=True) for _ in range(2))
+        self.head = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
+
+    def forward(self, x):
+        x = x + self.first(x, x, x)[0]
+        seen, weights = self.read(x, x, x)
+        return self.head((weights @ seen).mean(1))
+
+
+class Alone(Reads):
+    """One sample after the other."""
+
+    def forward(self, x):
+        return torch.stack([self.head(self.read(one, one, one)[0]).mean(0) for one in x]) + self.first(x, x, x)[0].sum()
+
+
+class Asks(Reads):
+    """Would take no weights for an answer too."""
+
+    def forward(self, x):
+        seen, weights = self.read(*[self.first(x, x, x)[0]] * 3)
+        return self.head(seen.mean(1) if weights is None else (weights @ seen).mean(1))
+
+
+@pytest.mark.parametrize("build", [Reads, Alone, Asks])
+def test_an_attention_stays_where_the_network_reads_more_of_it_than_its_answers(build) -> None:
+    torch.manual_seed(0)
+    net, x = build().eval(), 4 * torch.randn(30, 5, 8)
+    split = copy.deepcopy(net)
+    split_heads(split, x[:4])
+    assert (type(split.first), type(split.read)) == (Heads, nn.MultiheadAttention)
+    torch.testing.assert_close(split(x), net(x))
+    assert narrowed(net, 0.1, x)(x).shape == net(x).shape

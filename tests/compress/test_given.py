@@ -393,3 +393,10 @@ def test_settings_of_training_are_judged() -> None:
         for way in ("compress", "squeeze"):
             with pytest.raises(CompressionError, match=r"epochs=.* give at least 2"):
                 SEEDED[way](net(), epochs=epochs)
+
+
+@pytest.mark.parametrize("x", [torch.eye(8).to_sparse(), np.ma.masked_greater(X, 1.0)], ids=["sparse", "masked"])
+def test_samples_that_are_not_all_there_are_refused(x) -> None:
+    with pytest.raises(CompressionError, match=r"give x\.to_dense|has masked values"):
+        samples_for(net(), x)
+    assert samples_for(net(), np.ma.masked_array(X)).dtype == torch.float32

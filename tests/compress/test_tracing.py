@@ -271,3 +271,22 @@ def test_a_branch_on_values_is_said_in_one_line_and_nothing_is_printed(kind, cap
     with pytest.raises(CompressionError, match=rf"^{kind.__name__} branches on the values of a tensor, .* torch.where"):
         traced(kind(3, 2), torch.ones(1, 3))
     assert capfd.readouterr() == ("", "")
+
+
+class Causal(nn.Module):
+    def __init__(self, told):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.encoder, self.told = nn.TransformerEncoder(layer, 1), {"is_causal": True} if told else {}
+        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(5))
+
+    def forward(self, x):
+        return self.encoder(x, mask=self.mask, **self.told)
+
+
+def test_a_transformer_with_a_mask_is_told_how_it_is_traced() -> None:
+    x = torch.randn(2, 5, 8)
+    with pytest.raises(CompressionError, match=r"with a mask, unless they are called with is_causal"):
+        traced(Causal(told=False).eval(), x)
+    net = Causal(told=True).eval()
+    torch.testing.assert_close(traced(net, x)(x), net(x))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attar.compress.costs import evaluated
+
 
 class Heads(nn.Module):
-    """What `nn.MultiheadAttention` computes, from four linear layers; fewer heads than width / head are possible.
+    """What `nn.MultiheadAttention` computes of batches, by four linear layers; fewer heads than width / head will do.
 
     Arguments:
         attention: whose weights are taken; of one width, without additional keys.
@@ -62,15 +66,44 @@ class Heads(nn.Module):
         return (out if self.batch_first else out.transpose(0, 1)), None
 
 
-def split_heads(model: nn.Module) -> None:
-    """Put `Heads` in the place of each attention of a network, where it can stand for it."""
-    new: dict[nn.MultiheadAttention, Heads] = {}
-    for parent in list(model.modules()):
-        for name, child in parent._modules.items():
-            if type(child) is nn.MultiheadAttention and _plain(child):
-                setattr(parent, name, new.setdefault(child, Heads(child)))
+def split_heads(model: nn.Module, x: Tensor | None = None) -> None:
+    """Put `Heads` in the place of each attention of a network, where it can stand for it.
+
+    Arguments:
+        model: changed in place.
+        x: samples, by which an attention stays whose weights the network reads, or which sees a sample by itself.
+    """
+    slots = [
+        (parent._modules, name, child)
+        for parent in model.modules()
+        for name, child in parent._modules.items()
+        if type(child) is nn.MultiheadAttention and _plain(child)
+    ]
+    heads = {child: Heads(child) for _, _, child in slots}
+
+    def put(some: Collection[nn.Module]) -> None:
+        for slot, name, child in slots:
+            slot[name] = heads[child] if child in some else child
+
+    for parent in model.modules():
         if isinstance(parent, nn.TransformerEncoder):
             parent.use_nested_tensor = False
+    if x is None or not heads:
+        put(heads)
+        return
+    with evaluated(model):
+        expected = model(x)
+
+        def alike(some: Collection[nn.Module]) -> bool:
+            put(some)
+            try:
+                return torch.allclose(model(x), expected, rtol=1e-3, atol=1e-4, equal_nan=True)
+            # Whatever a network does with what is no weight of an attention has an exception of its own.
+            except Exception:
+                return False
+
+        stands = heads if alike(heads) else [one for one in heads if alike([one])]
+    put(stands)
 
 
 def _plain(attention: nn.MultiheadAttention) -> bool:

@@ -91,7 +91,7 @@ class Budget:
         return ", ".join(part for part in parts if part) or "none"
 
 
-def as_budget(given: Budget | str) -> Budget:
+def as_budget(given: object) -> Budget:
     """A budget that may be given as text.
 
     Raises:

@@ -143,6 +143,10 @@ def samples_for(model: nn.Module, x: Samples, view: View | None = None) -> Sampl
             f"x is of type {type(x).__name__}{of}: give all samples as one tensor or array of numbers, or "
             "as a Dataset or DataLoader, and what is no sample by name"
         )
+    if isinstance(x, Tensor) and x.layout != torch.strided:
+        raise CompressionError("x is a sparse or nested tensor: give x.to_dense(), or one that is padded")
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        raise CompressionError("x has masked values: fill them, as in x.filled(0)")
     if not x.ndim or not len(x):
         raise CompressionError("there are no samples: give at least one as a row of x")
     check_network(model)

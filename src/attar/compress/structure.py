@@ -77,9 +77,9 @@ def narrowed(
         CompressionError: there is nothing that could go.
     """
     original, model = model, copied(model).eval()
-    split_heads(model)
-    give_biases(model)
     few = rows(x, torch.arange(min(_SAMPLES, len(x))))
+    split_heads(model, few)
+    give_biases(model)
     coupled = coupling(model, few)
     for name, layer in model.named_modules():
         if progress is not None and is_wall(layer) and any(p.ndim > 1 for p in layer.parameters()):

@@ -74,9 +74,13 @@ def _exported(module: nn.Module, x: Tensor) -> ExportedProgram:
                 found = torch.export.export(module, (x,), dynamic_shapes=shapes, strict=False)
             return found.run_decompositions({}) if _changes(found) else found
         except GuardOnDataDependentSymNode as error:
+            advice = "compute all branches and choose by torch.where, or leave the branch outside"
+            if any(isinstance(layer, nn.TransformerEncoder | nn.TransformerDecoder) for layer in module.modules()):
+                advice = (
+                    "torch's transformers do so with a mask, unless they are called with is_causal (tgt_is_causal) too"
+                )
             raise CompressionError(
-                f"{type(module).__name__} branches on the values of a tensor, which cannot be traced: compute all "
-                "branches and choose by torch.where, or leave the branch outside"
+                f"{type(module).__name__} branches on the values of a tensor, which cannot be traced: {advice}"
             ) from error
         # Whatever else a network does that cannot be traced has an exception of its own.
         except Exception as error:
