@@ -270,3 +270,29 @@ def test_nothing_to_quantise_leaves_nothing(trained: Path, digits: Floats, tmp_p
     with pytest.raises(ModelError, match="no such"):
         quantize_static(tmp_path / "nowhere.onnx", tmp_path / "int8.onnx", digits)
     assert [path.name for path in tmp_path.iterdir()] == ["float.onnx"]
+
+
+class Attends(nn.Module):
+    """Attention to what is not masked, whose layers have no biases."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.query, self.head = (nn.Linear(8, n, bias=False) for n in (8, 8, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(x).relu()
+        mask = torch.full((6, 6), -torch.inf).triu(1)
+        h = ((self.query(h) @ h.transpose(1, 2) + mask).softmax(-1) @ h).mean(1)
+        return torch.softmax(self.head(h), -1)
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile", "entropy", None])
+def test_masks_of_attention_and_layers_without_a_bias(tmp_path, method) -> None:
+    torch.manual_seed(0)
+    net, x = Attends(), torch.randn(100, 6, 8)
+    export(net, x[:1], tmp_path / "float.onnx", ModelMeta("series", (6, 8), ("a", "b", "c")))
+    quantize_static(tmp_path / "float.onnx", tmp_path / "int8.onnx", x.numpy(), method=method)
+    before, after = (load(tmp_path / file).predict_proba(x.numpy()) for file in ("float.onnx", "int8.onnx"))
+    assert np.abs(after - before).max() < 0.05
+    constants = map(onnx.numpy_helper.to_array, onnx.load(tmp_path / "int8.onnx").graph.initializer)
+    assert any(np.isneginf(one).any() for one in constants)

@@ -44,6 +44,8 @@ _BATCH = 64
 # Samples that suffice for the mean of a channel.
 _CORRECTION = 128
 _INT8 = 127
+# In place of infinity.
+_ENDLESS = 1e30
 _INT32 = (-(2**31), 2**31 - 1)
 
 
@@ -142,6 +144,7 @@ def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], few: l
     types = sorted({node.op_type for node in model.graph.node if node.name in chosen})
     copy = ModelProto()  # what is passed is changed
     copy.CopyFrom(model)
+    endless = _bound(copy)
     with TemporaryDirectory() as folder, _quiet(), redirect_stdout(io.StringIO()):
         file = Path(folder, "quantised.onnx")
         ort.quantize_static(
@@ -161,11 +164,29 @@ def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], few: l
             extra_options={"MatMulConstBOnly": True, "CalibPercentile": 99.99},
         )
         quantised = onnx.load(file)
+    for tensor in quantised.graph.initializer:
+        if tensor.name in endless:
+            tensor.CopyFrom(endless[tensor.name])
     _keep_logits_float(quantised, chosen)
     _round_tables(quantised)
     _drop_zero_points(quantised)
     _keep_means(quantised, model, few)
     return quantised
+
+
+def _bound(model: ModelProto) -> dict[str, TensorProto]:
+    """Make constants finite, such as masks of attention: histograms are of all additions. Return how they were."""
+    found: dict[str, TensorProto] = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if not np.isfinite(values).all():
+            found[tensor.name] = TensorProto()
+            found[tensor.name].CopyFrom(tensor)
+            finite = np.nan_to_num(values, nan=0.0, posinf=_ENDLESS, neginf=-_ENDLESS)
+            tensor.CopyFrom(numpy_helper.from_array(finite, tensor.name))
+    return found
 
 
 def _batches(feed: Feed) -> list[Feed]:
@@ -262,6 +283,8 @@ def _keep_means(model: ModelProto, original: ModelProto, batches: list[Feed]) ->
         for node in model.graph.node
         if node.op_type in ("Conv", "Gemm") and any(name in floats for name in node.input[2:])
     }
+    if not layers:
+        return
     expected = channel_means(original, dict.fromkeys(layers, 1), batches)
     for name, node in layers.items():
         found = channel_means(model, {node.output[0]: 1}, batches)[node.output[0]]
