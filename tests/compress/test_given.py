@@ -400,3 +400,11 @@ def test_samples_that_are_not_all_there_are_refused(x) -> None:
     with pytest.raises(CompressionError, match=r"give x\.to_dense|has masked values"):
         samples_for(net(), x)
     assert samples_for(net(), np.ma.masked_array(X)).dtype == torch.float32
+
+
+def test_labels_may_be_rows_of_a_table() -> None:
+    column = pd.Series([2, 0, -1, 1], index=[7, 5, 1, 3])
+    for labels in (column, column.astype("Int64"), column.astype("category"), column.astype(float)):
+        assert class_codes(labels, 4).tolist() == [2, 0, -1, 1]
+    with pytest.raises(CompressionError, match="y holds something else than class codes"):
+        class_codes(column.astype(str), 4)
