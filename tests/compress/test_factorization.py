@@ -9,6 +9,7 @@ from torch import nn
 from attar.compress.costs import macs
 from attar.compress.distillation import answers
 from attar.compress.factorization import factorize
+from attar.compress.quantization import quantize
 from attar.errors import CompressionError
 from tests.compress.zoo import SHAPES, zoo
 
@@ -326,3 +327,27 @@ def test_layers_that_the_network_reads_are_not_counted_as_split() -> None:
         factorize(net, x, share=0.3)
     with pytest.raises(CompressionError, match=r"'convs.0' cannot be split; of all layers 'gate', 'head' can"):
         factorize(net, x, ranks={"convs.0": 4})
+
+
+class Listed(nn.Module):
+    """Layers that are called by a list."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Linear(32, 32), nn.Linear(32, 3)
+        self.steps = [self.first, torch.relu, self.head]
+
+    def forward(self, x):
+        for step in self.steps:
+            x = step(x)
+        return x
+
+
+def test_layers_that_a_list_has_too_are_exchanged_in_it() -> None:
+    torch.manual_seed(0)
+    net, x = Listed(), torch.randn(100, 32)
+    assert macs(factorize(net, x, share=0.6), x) <= 0.6 * macs(net, x)
+    rounded = quantize(net, x, activations=2, bits=16)
+    assert not torch.allclose(rounded(x), net(x), atol=0.01)
+    assert net.steps[0] is net.first
+    assert macs(net, x) == 32 * 35

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.costs import evaluated
+from attar.compress.places import slots
 
 
 class Heads(nn.Module):
@@ -73,17 +74,16 @@ def split_heads(model: nn.Module, x: Tensor | None = None) -> None:
         model: changed in place.
         x: samples, by which an attention stays whose weights the network reads, or which sees a sample by itself.
     """
-    slots = [
-        (parent._modules, name, child)
-        for parent in model.modules()
-        for name, child in parent._modules.items()
+    found = [
+        (holder, key, child)
+        for _, holder, key, child in slots(model)
         if type(child) is nn.MultiheadAttention and _plain(child)
     ]
-    heads = {child: Heads(child) for _, _, child in slots}
+    heads = {child: Heads(child) for _, _, child in found}
 
     def put(some: Collection[nn.Module]) -> None:
-        for slot, name, child in slots:
-            slot[name] = heads[child] if child in some else child
+        for holder, key, child in found:
+            holder[key] = heads[child] if child in some else child
 
     for parent in model.modules():
         if isinstance(parent, nn.TransformerEncoder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from attar.compress.finite import check_weights
 from attar.compress.given import check_network, gathered, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
-from attar.compress.places import copied, exchange, places
+from attar.compress.places import copied, exchange, places, slots
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults
 
@@ -188,22 +188,17 @@ def _read(model: nn.Module, found: Sequence[Site], x: Tensor) -> list[Site]:
     def fails(some: Sequence[Site]) -> bool:
         layers = {site.layer for site in some}
         # Not by `exchange`, which leaves marks in transformers.
-        slots = [
-            (parent._modules, name, child)
-            for parent in model.modules()
-            for name, child in parent._modules.items()
-            if child in layers
-        ]
+        held = [slot for slot in slots(model) if slot[3] in layers]
         try:
-            for slot, name, child in slots:
-                slot[name] = nn.Sequential(cast(nn.Module, child))
+            for _, holder, key, child in held:
+                holder[key] = nn.Sequential(child)
             with evaluated(model):
                 model(x)
         except AttributeError:
             return True
         finally:
-            for slot, name, child in slots:
-                slot[name] = child
+            for _, holder, key, child in held:
+                holder[key] = child
         return False
 
     return [site for site in found if fails([site])] if fails(found) else []

@@ -81,6 +81,21 @@ def places(model: nn.Module) -> list[Place]:
     return [Place(name, tuple(owners)) for name, owners in found.values()]
 
 
+def slots(model: nn.Module) -> list[tuple[nn.Module, Any, Any, nn.Module]]:
+    """Where a network holds its layers: the layer above, what that has it in, the name or number there, and it itself.
+
+    Some have their layers in a list too, and call them by that.
+    """
+    return [
+        (parent, holder, key, child)
+        for parent in model.modules()
+        for holder in vars(parent).values()
+        if isinstance(holder, dict | list)
+        for key, child in (holder.items() if isinstance(holder, dict) else enumerate(holder))
+        if isinstance(child, nn.Module)
+    ]
+
+
 def exchange(model: nn.Module, instead: Mapping[nn.Module, nn.Module]) -> nn.Module:
     """Put layers in the place of others, under all the names that a network has for these.
 
@@ -91,13 +106,13 @@ def exchange(model: nn.Module, instead: Mapping[nn.Module, nn.Module]) -> nn.Mod
     Returns:
         The model; where it is itself one of the layers, what stands for it.
     """
-    for parent in list(model.modules()):
-        for name, child in list(parent._modules.items()):
-            if child is not None and child in instead:
-                setattr(parent, name, instead[child])
-                # Else the fused kernel takes the weights of its layers alone,
-                if isinstance(parent, nn.TransformerEncoderLayer):
-                    parent.activation_relu_or_gelu = 0
+    for parent, holder, key, child in slots(model):
+        if child in instead:
+            holder[key] = instead[child]
+            # Else the fused kernel takes the weights of its layers alone,
+            if isinstance(parent, nn.TransformerEncoderLayer):
+                parent.activation_relu_or_gelu = 0
+    for parent in model.modules():
         # and gives them what only it can take.
         if isinstance(parent, nn.TransformerEncoder):
             parent.use_nested_tensor = False
