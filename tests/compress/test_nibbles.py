@@ -115,3 +115,16 @@ def test_an_odd_number_of_weights_and_shared_ones_stay(tmp_path: Path) -> None:
     quantize_static(source, tmp_path / "eight.onnx", x)
     with pytest.raises(ExportError, match="its large weights in four bits"):
         quantize_static(source, tmp_path / "four.onnx", x, bytes=(tmp_path / "eight.onnx").stat().st_size - 1)
+
+
+def test_a_large_bias_beside_small_weights_keeps_its_value(tmp_path) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 64), nn.ReLU(), nn.Linear(64, 5), nn.Softmax(-1))
+    with torch.no_grad():
+        net[2].weight[:8] *= 1e-4
+        net[2].bias[:8] = 10 * (1 + torch.rand(8))
+    x = 0.01 * torch.randn(150, 64)
+    export(net, x[:1], tmp_path / "float.onnx", ModelMeta("table", (64,), tuple("abcde")))
+    quantize_static(tmp_path / "float.onnx", tmp_path / "small.onnx", x.numpy(), bytes=12_000)
+    before, after = (load(tmp_path / file).predict_proba(x.numpy()) for file in ("float.onnx", "small.onnx"))
+    assert np.abs(after - before).max() < 0.01

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from attar.compress.nibbles import WEIGHTED, dequantized, within
+from attar.compress.nibbles import INT32, WEIGHTED, dequantized, within
 from attar.compress.probes import channel_means, divergence
 from attar.data.dataset import Floats
 from attar.data.split import some
@@ -46,7 +46,6 @@ _CORRECTION = 128
 _INT8 = 127
 # In place of infinity.
 _ENDLESS = 1e30
-_INT32 = (-(2**31), 2**31 - 1)
 
 
 def quantize_static(
@@ -290,7 +289,7 @@ def _keep_means(model: ModelProto, original: ModelProto, batches: list[Feed]) ->
         found = channel_means(model, {node.output[0]: 1}, batches)[node.output[0]]
         bias, scale = (constants[one] for one in model.graph.node[floats[node.input[2]]].input[:2])
         moved = numpy_helper.to_array(bias) + (expected[name] - found) / numpy_helper.to_array(scale).reshape(-1)
-        bias.CopyFrom(numpy_helper.from_array(np.rint(moved).clip(*_INT32).astype(np.int32), bias.name))
+        bias.CopyFrom(numpy_helper.from_array(np.rint(moved).clip(*INT32).astype(np.int32), bias.name))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from attar.compress.grids import Grid, fitted
+from attar.compress.grids import Grid, Steps, fitted
 from attar.compress.probes import channel_means, divergence
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
@@ -19,6 +19,7 @@ from attar.errors import ExportError
 
 # The layers whose weights have integer kernels.
 WEIGHTED = ("Conv", "Gemm", "MatMul")
+INT32 = (-(2**31), 2**31 - 1)
 _GRID = Grid(4)
 # The code of 0; and the table that holds what the two codes of each byte stand for.
 _MIDDLE, _TABLE = 8, "attar.nibbles"
@@ -143,7 +144,8 @@ def _halve(model: ModelProto, layer: _Layer, mean: Floats) -> list[NodeProto]:
     codes, step = numpy_helper.to_array(constants[name]), numpy_helper.to_array(scale)
     by_output = np.moveaxis(codes, axis, 0)
     rows = torch.tensor(by_output.reshape(step.size, -1), dtype=torch.float32)
-    steps = fitted(rows, _GRID)
+    # A step below 1 is of no use to integers, and the code of a bias would outgrow its 32 bits.
+    steps = Steps(fitted(rows, _GRID).scale.clamp(min=1), None)
     fewer = steps.codes(rows, _GRID)
     times = steps.scale.numpy()
     scale.CopyFrom(numpy_helper.from_array((step.reshape(-1) * times).reshape(step.shape), scale.name))
@@ -155,7 +157,7 @@ def _halve(model: ModelProto, layer: _Layer, mean: Floats) -> list[NodeProto]:
         moved = (steps.decoded(fewer) - rows).numpy() * step.reshape(-1, 1)
         value = numpy_helper.to_array(added) * old.astype(np.float64) - _of_mean(moved, by_output.shape, mean)
         new = (old * times).astype(np.float32)
-        added.CopyFrom(numpy_helper.from_array(np.rint(value / new).astype(np.int32), added.name))
+        added.CopyFrom(numpy_helper.from_array(np.rint(value / new).clip(*INT32).astype(np.int32), added.name))
         unit.CopyFrom(numpy_helper.from_array(new.reshape(tuple(unit.dims)), unit.name))
     nibbles = np.moveaxis((fewer.numpy() + _MIDDLE).astype(np.uint8).reshape(by_output.shape), 0, axis).reshape(-1)
     model.graph.initializer.remove(constants[name])
