@@ -142,7 +142,7 @@ def train(
         per_epoch = max(1, n // batch_size)
         steps = epochs * per_epoch if steps is None else steps
         # Searches over settings give numpy's numbers, which neither JSON nor a generator of torch takes.
-        plan = Plan(n, int(steps), int(batch_size), float(lr), float(weight_decay), seed, precision, where.type)
+        plan = Plan(n, int(steps), batch_size, float(lr), float(weight_decay), seed, precision, where.type)
         generator = torch.Generator(where).manual_seed(seed)
         stack.enter_context(_in_training(module, where))
         optimizer = _optimizer(module, lr, weight_decay)
