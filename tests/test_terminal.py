@@ -31,3 +31,10 @@ def test_a_task_that_fails_is_taken_away_too():
         with pytest.raises(ValueError, match="in the middle"):
             fail(terminal)
         assert not terminal._bars.tasks
+
+
+def test_what_is_printed_meanwhile_stays_on_standard_output(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal, with bars
+    with Terminal():
+        print("id,label")
+    assert capsys.readouterr().out == "id,label\n"

@@ -28,6 +28,8 @@ class Terminal:
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
+            # What a command prints is the result, and not for standard error.
+            redirect_stdout=False,
             disable=not self._console.is_terminal,
         )
 

@@ -29,7 +29,7 @@ class Called:
 
 
 def call(*arguments: object) -> Called:
-    out, err = io.StringIO(), io.StringIO()
+    out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline=""), io.StringIO()
     argv = ["attar", *map(str, arguments)]
     with mock.patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
         try:
@@ -37,7 +37,8 @@ def call(*arguments: object) -> Called:
             code = 0
         except SystemExit as left:
             code = int(left.code or 0)
-    return Called(code, out.getvalue(), err.getvalue())
+    out.seek(0)
+    return Called(code, out.read(), err.getvalue())
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 
@@ -95,6 +96,15 @@ def test_an_interruption_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr("attar.fit.fit_source", interrupted)
     called = call("fit", "digits", "--quiet")
     assert (called.code, called.err) == (130, "attar: interrupted; the same command goes on from here\n")
+
+
+def test_what_an_encoding_lacks_is_spelt_out(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(module, "app", lambda: print("λ – 1"))
+    monkeypatch.setattr(sys, "stdout", stream)
+    module.main()
+    stream.seek(0)
+    assert stream.read() == "\\u03bb – 1\n"
 
 
 def test_errors_are_one_tree():

@@ -1,11 +1,16 @@
 import csv
+import errno
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from attar.deploy.predictions import write_predictions
 from attar.deploy.session import load
+from attar.training.progress import Silent
 from tests.cli.conftest import call
 
 
@@ -60,6 +65,19 @@ def test_a_dash_is_the_standard_output(finished, empty, samples):
     assert called.out == (empty / "predictions.csv").read_text()
     assert called.err.endswith("standard output: 100 predictions\n")
     assert not (empty / "-").exists()
+
+
+def test_who_reads_no_more_is_told_nothing(finished, samples, monkeypatch):
+    del samples
+
+    class Closed:
+        @property
+        def buffer(self):
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with pytest.raises(BrokenPipeError):  # which typer makes an exit code of, without a word
+        write_predictions(finished.model, "new.npz", Path("-"), strict=False, progress=Silent())
 
 
 def test_a_file_of_another_kind_is_refused_before_anything_is_read(empty):

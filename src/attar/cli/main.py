@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from typing import NoReturn
 
@@ -54,6 +55,10 @@ def _root(
 
 def main() -> None:
     """Run the command line; what a person can mend is one line on standard error, and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A λ that an encoding lacks is spelt out, and ends no finished run.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except AttarError as error:

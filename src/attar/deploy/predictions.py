@@ -78,9 +78,13 @@ def write_predictions(
     data = rendered(columns)
     try:
         if out == STDOUT:
-            sys.stdout.write(data.decode())
+            # As a file has them, whatever encoding the terminal has.
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
         else:
             write_whole(out, data)
+    except BrokenPipeError:
+        raise  # who reads has seen enough
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}); choose another file with --out") from None
     return len(dataset), notes
