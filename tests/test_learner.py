@@ -76,7 +76,7 @@ def test_labels_come_back_in_the_type_that_they_were_given_in(fitted) -> None:
     assert learner.score(x, y) > 0.8
 
 
-@pytest.mark.parametrize("gap", [-1, None, np.nan])
+@pytest.mark.parametrize("gap", [-1, None, np.nan, pd.NA])
 def test_samples_without_a_label_do_not_count(fitted, gap) -> None:
     learner, _ = fitted
     x, y = rhythms()
@@ -90,6 +90,9 @@ def test_samples_without_a_label_do_not_count(fitted, gap) -> None:
         learner.score(x, some[:-1])
     with pytest.raises(LabelError, match=r"^60 labels but weights of shape \(59,\); give one for each"):
         learner.score(x, some, weights[:-1])
+    for none in (0.0 * weights, -weights, np.where(known, 1, np.nan)[::-1], np.where(known, 0, 1)):
+        with pytest.raises(LabelError, match=r"^weights of labelled samples must be finite, from 0 on, and not all 0$"):
+            learner.score(x, some, none)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +135,7 @@ def test_a_learner_that_was_killed_goes_on_and_other_data_is_refused(fitted, hid
     learner, folder = fitted
     x, y = rhythms()
     monkeypatch.setattr("attar.trials.base.cross_validate", lambda *_, **__: pytest.fail("computed again"))
-    again = Learner(budget="60KB", run=folder).fit(x, hidden(y, 5))
+    again = Learner(budget="60KB", run=folder, device="cpu:0").fit(x, hidden(y, 5))
     np.testing.assert_array_equal(again.predict_proba(x), learner.predict_proba(x))
     with pytest.raises(RunError, match="another command"):
         Learner(budget="60KB", run=folder).fit(x, np.where(hidden(y, 5) < 0, "", np.array(["a", "b"])[y]))
@@ -182,6 +185,7 @@ def test_an_estimator_of_scikit_learn() -> None:
         (np.array([1, -1, 2] * 6, dtype=np.int8), np.array([1, 2], dtype=np.int8)),
         (np.ma.array([0, 1, 9] * 6, mask=[0, 0, 1] * 6, dtype=np.uint8), np.array([0, 1], dtype=np.uint8)),
         (pd.array([1, None, 2] * 6, dtype="Int8"), np.array([1, 2])),
+        (pd.Series([1, None, 2] * 6, dtype=pd.CategoricalDtype([1, 2])), np.array([1, 2])),
         (np.array([[10**18 + 1], [10**18 + 2], [-1]] * 6), np.array([10**18 + 1, 10**18 + 2])),
     ],
 )
@@ -267,11 +271,16 @@ def test_a_seed_a_time_and_epochs_are_numbers(learner) -> None:
         ),
         (Learner(), np.array([b"a", b"b"]), LabelError, "^y holds bytes"),
         (Learner(), [b"a", None], LabelError, "^y holds bytes"),
+        (Learner(), 1, LabelError, "^y is of type int: give a list or an array with a label for each sample$"),
+        (Learner(), (one for one in (0, 1)), LabelError, "^y is of type generator: give a list"),
+        (Learner(balanced="no"), [0, 1], DataError, "^balanced is 'no': give True or False$"),
+        (Learner(pretexts={"byol"}), [0, 1], DataError, r"^pretexts must be a tuple of names; give \('simclr',\)$"),
+        (Learner(device=None), [0, 1] * 9, DataError, "^device is 'None': give"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(learner, y, error, said) -> None:
     with pytest.raises(error, match=said):
-        learner.fit(np.zeros((2, 3)), y)
+        learner.fit(np.zeros((18, 3)), y)
 
 
 def test_progress_is_shown_where_it_is_asked_for(monkeypatch, capsys) -> None:

@@ -7,7 +7,7 @@ import shlex
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +105,11 @@ def fit_dataset(
         take_next: where the folder belongs to another command, take one of a similar name.
     """
     began = time.perf_counter()
+    if options.device != "cpu":
+        from attar.training.devices import device_of
+
+        # Whatever it is called, so that a run goes on with another name of the same.
+        options = replace(options, device=str(device_of(options.device)))
     settings = {
         key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items() if key != "out"
     }
@@ -246,10 +251,6 @@ def _refuse_unsuited(dataset: Dataset, options: Options) -> None:
         refuse_unsuited(options.backbone, kinds.of(dataset.kind), dataset.x, dataset.columns, dataset.rate)
     elif options.backbone_epochs:
         raise DataError("epochs of a backbone, and no backbone; name one, as hf:NAME or hf:FOLDER")
-    if options.device != "cpu":
-        from attar.training.devices import device_of
-
-        device_of(options.device)
     possible = kinds.of(dataset.kind).possible
     for name in options.pretexts or ():
         if name not in possible:

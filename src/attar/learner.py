@@ -126,10 +126,11 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from attar.report.ranking import Ranking
 
         seed, epochs, seconds = self._numbers()
-        if isinstance(self.pretexts, str):
+        if not isinstance(self.pretexts, tuple | list | None):
             raise DataError(f"pretexts must be a tuple of names; give {_tuple_of(self.pretexts)}")
-        named = self.backbone if isinstance(self.backbone, str) else None
-        module = None if isinstance(self.backbone, str) else self.backbone
+        if self.balanced not in (True, False):  # any text would be true
+            raise DataError(f"balanced is {self.balanced!r}: give True or False")
+        named, module = (self.backbone, None) if isinstance(self.backbone, str) else (None, self.backbone)
         options = Options(
             seed=seed,
             seconds=seconds,
@@ -138,7 +139,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             pretexts=self.pretexts,
             backbone=named,
             backbone_epochs=epochs,
-            device=self.device,
+            device=str(self.device),
             balanced=bool(self.balanced),
         )
         budget, reporting = options.limits(), _reporting(self.progress)
@@ -244,12 +245,15 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         said = self.predict_proba(X).argmax(axis=1)
         if len(said) != len(labels):
             raise LabelError(f"{len(said)} samples but {len(labels)} labels; give one for each, -1 where unknown")
-        weights = None if sample_weight is None else np.asarray(sample_weight)
-        if weights is not None and weights.shape != (len(labels),):
+        weights = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight)
+        if weights.shape != (len(labels),):
             raise LabelError(f"{len(labels)} labels but weights of shape {weights.shape}; give one for each")
+        said, weights = said[known], weights[known]
+        if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.any()):
+            raise LabelError("weights of labelled samples must be finite, from 0 on, and not all 0")
         # By name, or as Python compares: 1 is True.
-        right = (classes[said] == codes) | (self.classes_.astype(object)[said] == labels.astype(object))
-        return float(np.average(right[known], weights=None if weights is None else weights[known]))
+        right = (classes[said] == codes[known]) | (self.classes_.astype(object)[said] == labels[known].astype(object))
+        return float(np.average(right, weights=weights))
 
     def export(self, path: str | Path) -> Path:
         """Write the ONNX file, to be read with `attar.load`, `attar predict` or plain onnxruntime.
@@ -288,8 +292,8 @@ class _Brief:
         return f"{type(self.one).__name__}(…)"
 
 
-def _tuple_of(name: str) -> str:
-    return "()" if name == "none" else f"({name!r},)"
+def _tuple_of(name: object) -> str:
+    return "()" if name == "none" else f"({name if isinstance(name, str) else 'simclr'!r},)"
 
 
 def _reporting(progress: Any) -> AbstractContextManager[Progress]:
@@ -317,6 +321,8 @@ def _flat(y: Any) -> npt.NDArray[Any]:
 
 def _hold_labels(y: Any) -> None:
     labels = _flat(y)
+    if not labels.ndim:
+        raise LabelError(f"y is of type {type(y).__name__}: give a list or an array with a label for each sample")
     if labels.dtype.kind == "S" or (labels.dtype == object and any(isinstance(one, bytes) for one in labels.flat)):
         raise LabelError("y holds bytes, which are no labels to give back: decode them, as by np.char.decode(y)")
 
@@ -331,6 +337,7 @@ def _as_given(classes: tuple[str, ...], dataset: Dataset, y: Any) -> npt.NDArray
     codes = [dataset.classes.index(name) for name in classes]
     labels = _flat(y)[[np.argmax(dataset.y == code) for code in codes]]
     kind = getattr(y, "dtype", None)
+    kind = getattr(getattr(kind, "categories", None), "dtype", kind)
     if getattr(kind, "kind", "") in ("i", "u"):  # floats beside gaps that are masked, or of pandas' nullable integers
         return labels.astype(kind if isinstance(kind, np.dtype) else np.int64)
     return _typed(labels)
