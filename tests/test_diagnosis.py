@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from sklearn.datasets import load_wine
 
 from attar import diagnosis
+from attar.cli.risk import risk
 from attar.diagnosis import SUMMARY, Diagnosis, diagnose, summary_of
 from attar.errors import AttarError, DataError, LabelError, RunError
 from attar.preparation import Options
@@ -35,6 +37,11 @@ def source(folder: Path, name: str = "wine", **changed: Any) -> str:
 
 def ran(folder: Path, given: str, over: tuple[str, ...] = ("features",), **options: Any) -> Diagnosis:
     return diagnose(given, Options(out=folder, **options), over=over, command="attar risk")
+
+
+def test_all_that_the_command_asks_for_tells_one_run_from_another() -> None:
+    given = {one.name for one in fields(Options)} & {*inspect.signature(risk).parameters} - {"out"}
+    assert given == {*diagnosis._OPTIONS}
 
 
 def test_the_folder_holds_page_advice_and_curves(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from torch import nn
 from attar.adapt.intervals import error_of, estimate, mean_of, sums_of
 from attar.adapt.validate import LearningPoint, correctness
 from attar.data.dataset import Doubles, Floats, Ints
-from attar.errors import TrainingError, inflected
+from attar.errors import ExportError, TrainingError, inflected
 from attar.represent import (
     BYOL,
     CCASSG,
@@ -34,7 +34,7 @@ from attar.represent import (
 )
 from attar.represent.pretrained import translate
 from attar.run import CHECKPOINT, Result, Run
-from attar.trials.base import Job
+from attar.trials.base import Job, apply, writer
 from attar.trials.heads import heads, probed
 from attar.trials.networks import SCRATCH, networks
 from attar.trials.trees import trees
@@ -234,7 +234,7 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
     if plan.backbone is not None:
         stages["pretrained"] = lambda folder: _backbone(job, folder)
     if job.backbone is not None:
-        stages["pretrained"] = partial(heads, job, "pretrained", job.backbone)
+        stages["pretrained"] = partial(_own_backbone, job, job.backbone)
     for name, representation in _pretexts(job).items():
         if not representation.epochs:
             continue
@@ -294,6 +294,18 @@ def _backbone(job: Job, folder: Path) -> Result:
     module = Pretrained(name, kind=kind, **asked, random_state=job.seed).fit(x).module_
     translated = replace(job, kind=kind, x=x, meta=replace(job.meta, shape=kind.shape, columns=columns))
     return heads(translated, "pretrained", module, folder)
+
+
+def _own_backbone(job: Job, module: nn.Module, folder: Path) -> Result:
+    """Heads on a network of a person's own; none is fitted where the network has no ONNX form."""
+    dim = apply(module, job.x[:1]).shape[1]
+    head = nn.utils.skip_init(nn.Linear, dim, len(job.meta.classes))
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            writer(job, module, head)(Path(scratch, "trial.onnx"))
+        except ExportError as error:
+            return Result(facts={"candidates": [], "left_out": [f"pretrained is left out: {error}"]})
+    return heads(job, "pretrained", module, folder)
 
 
 def _on(

@@ -120,6 +120,8 @@ _OPTIONS = (
     "holdout",
     "seed",
     "side",
+    "window",
+    "stride",
     "strict",
 )
 

@@ -74,7 +74,9 @@ def export(module: nn.Module, example: Tensor, path: str | Path, meta: ModelMeta
             f"the module gives {given} for {n} samples instead of {(n, len(meta.classes))}: one per class"
         )
     axes = {NUMBERS: {0: "n"}, EDGES: {1: "edges"}, PROBABILITIES: {0: "n"}}
-    _finish(traced(module, inputs, [PROBABILITIES], axes, name=type(module).__name__), path, meta)
+    # A bare sequence is what a caller has put a network and a head into: its name says nothing.
+    name = "the network" if type(module) is nn.Sequential else type(module).__name__
+    _finish(traced(module, inputs, [PROBABILITIES], axes, name=name), path, meta)
 
 
 def _folded(module: nn.Module, example: Tensor) -> nn.Module:
