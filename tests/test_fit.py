@@ -245,8 +245,13 @@ def test_either_of_the_smallest_models_may_fit(monkeypatch) -> None:
     monkeypatch.setattr("attar.job.smallest_models", lambda *_: ((900, 0.5), (1000, 0.1)))
     _refuse_hopeless(from_arrays(*rows()), Budget(latency_ms=0.2))
     _refuse_hopeless(from_arrays(*rows()), Budget(bytes=950))
-    with pytest.raises(BudgetError, match="nothing fits"):
-        _refuse_hopeless(from_arrays(*rows()), Budget(bytes=950, latency_ms=0.2))
+    for budget, least in (
+        (Budget(bytes=950, latency_ms=0.2), "that"),
+        (Budget(bytes=899), "900B"),
+        (Budget(latency_ms=0.01), "that"),
+    ):
+        with pytest.raises(BudgetError, match=f"nothing fits .* allow at least {least}$"):
+            _refuse_hopeless(from_arrays(*rows()), budget)
 
 
 def test_a_run_with_pretexts_of_its_own_goes_on(tmp_path) -> None:

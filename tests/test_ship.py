@@ -154,13 +154,16 @@ def test_a_time_measured_again_does_not_change_the_student(work, tmp_path, monke
             assert largest_student(job, Budget(latency_ms=1.0), run).name == names[3]
 
 
-def test_the_smallest_are_a_linear_model_and_the_tiniest_student(work, tmp_path) -> None:
+def test_the_smallest_are_the_tiniest_student_and_linear_models(work, tmp_path, monkeypatch) -> None:
     job, _, _ = work
-    linear, tiniest = smallest(job, tmp_path)
+    tiniest, linear, small = smallest(job, tmp_path)
     assert tiniest[0] == trial(job, ladder_of(job)[-1], tmp_path)[0]
-    assert linear[0] < 10_000
-    assert min(linear[1], tiniest[1]) > 0
+    assert small[0] < linear[0] < 10_000
+    assert min(found[1] for found in (tiniest, linear, small)) > 0
     assert not list(tmp_path.iterdir())
+    # Where raw samples are no candidate, there is no linear model of them.
+    monkeypatch.setattr(type(job.kind), "baselines", ("pca",))
+    assert [size for size, _ in smallest(job, tmp_path)] == [tiniest[0]]
 
 
 def test_a_student_beyond_its_promise_is_not_shipped(work, tmp_path) -> None:

@@ -237,9 +237,11 @@ def _refuse_hopeless(dataset: Dataset, budget: Budget) -> None:
         models = smallest_models(dataset, Path(folder))
     if not any(budget.allows(*model) for model in models):
         size, latency = min(models)
+        # In bytes: what is rounded may be too little.
+        least = "that" if budget.bytes is None or budget.bytes >= size else f"{size}B"
         raise BudgetError(
             f"nothing fits the budget of {budget}: the smallest model for these samples takes {readable(size)} and "
-            f"{milliseconds(latency)}; allow at least that"
+            f"{milliseconds(latency)}; allow at least {least}"
         )
 
 

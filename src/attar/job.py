@@ -150,7 +150,7 @@ def _teacher(
     return committee([tried[i] for i in close if ready[i] is None], chosen)
 
 
-def smallest_models(dataset: Dataset, folder: Path) -> tuple[tuple[int, float], tuple[int, float]]:
+def smallest_models(dataset: Dataset, folder: Path) -> list[tuple[int, float]]:
     """Bytes and latency of the smallest models that can be made for these samples, by trying them untrained."""
     job, _ = _job(dataset, Plan(simclr_epochs=0, autoencoder_epochs=0, tune_steps=0, student_epochs=1), 0, None)
     return smallest(job, folder)

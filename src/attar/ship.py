@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -250,17 +251,27 @@ def _rung(job: Job, ladder: tuple[Student, ...], budget: Budget, folder: Path) -
     return next((place for place, rung in enumerate(ladder) if budget.allows(*trial(job, rung, folder))), None)
 
 
-def smallest(job: Job, folder: Path) -> tuple[tuple[int, float], tuple[int, float]]:
-    """Bytes and latency of the two smallest models for these samples: a linear one, and the tiniest student."""
+def smallest(job: Job, folder: Path) -> list[tuple[int, float]]:
+    """Bytes and latency of the smallest models for these samples: the tiniest student, and linear ones of raw samples.
+
+    These are left out where no candidate is one, as of texts; with eight bits a weight they are smaller than in floats.
+    """
+    found = [trial(job, job.kind.students(len(job.meta.classes))[-1], folder)]
+    if "raw" not in job.kind.baselines:
+        return found
     flat = job.kind.flat()
     values = flat(job.kind.preprocess()(torch.tensor(job.x[:1]))).shape[1]
     linear = nn.Sequential(flat, nn.Linear(values, len(job.meta.classes)))
-    file = folder / "linear.onnx"
+    file, small = folder / "linear.onnx", folder / "linear-int8.onnx"
     export(_whole(job.kind, _as_if_trained(linear)), job.example, file, job.meta)
-    measured = measure(file, job.x)
-    file.unlink()
-    tiniest = job.kind.students(len(job.meta.classes))[-1]
-    return (measured.bytes, measured.latency_ms), trial(job, tiniest, folder)
+    with suppress(ExportError):  # of few weights
+        quantize_weights(file, small)
+    for path in (file, small):
+        if path.exists():
+            measured = measure(path, job.x)
+            found.append((measured.bytes, measured.latency_ms))
+            path.unlink()
+    return found
 
 
 def trial(job: Job, rung: Student, folder: Path) -> tuple[int, float]:
