@@ -59,6 +59,7 @@ def test_a_stage_that_fails_leaves_no_result_and_keeps_its_checkpoint(tmp_path) 
     assert [file.name for file in folder.iterdir()] == ["checkpoint.safetensors"]
     with opened(tmp_path / "r") as run:
         run.stage("s", lambda folder: Result(facts={"found": (folder / "checkpoint.safetensors").exists()}))
+        (folder / "checkpoint.safetensors").write_bytes(b"left by a process that was killed before it took it away")
         assert run.stage("s", lambda _: Result()).facts == {"found": True}
     assert [file.name for file in folder.iterdir()] == ["result.safetensors"]
 

@@ -118,6 +118,8 @@ class Run:
             # Read back also what was just computed, so that a run that was killed here sees the very same.
             return _read(file)[0]
         result, files, seconds = _read(file)
+        # Of one that was killed right after it had finished.
+        (folder / CHECKPOINT).unlink(missing_ok=True)
         if name not in self._met:
             self._met.add(name)
             self.earlier += seconds
