@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from attar._terminal import Terminal
@@ -38,3 +40,16 @@ def test_what_is_printed_meanwhile_stays_on_standard_output(monkeypatch, capsys)
     with Terminal():
         print("id,label")
     assert capsys.readouterr().out == "id,label\n"
+
+
+@pytest.mark.parametrize("columns", [40, 60, 100])
+def test_on_a_narrow_terminal_the_numbers_are_whole(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal = Terminal()
+    with terminal.task("random convolutions, fine-tuned", 4) as task:
+        task.advance()
+        terminal._bars.tasks[0].visible = True
+        with terminal._console.capture() as shown:
+            terminal._console.print(terminal._bars.get_renderable())
+    (line,) = shown.get().splitlines()
+    assert re.search(r" 25 %\D+0:00:00 left -:--:--", line)

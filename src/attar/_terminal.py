@@ -9,9 +9,12 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 # A bar that is gone at once is only a flicker.
 _PATIENCE = 0.5
+# Columns for the numbers of a bar, the gaps between them and a sign of the bar itself.
+_NUMBERS = 30
 
 
 class Terminal:
@@ -19,13 +22,15 @@ class Terminal:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
+        # On a narrow terminal it is the name that is cut, and no number.
+        name = max(8, self._console.width - _NUMBERS)
         self._bars = Progress(
-            TextColumn("{task.description:<22}"),
+            TextColumn("{task.description:<22}", table_column=Column(no_wrap=True, max_width=name)),
             BarColumn(bar_width=32),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.percentage:>3.0f} %", table_column=Column(min_width=5, no_wrap=True)),
+            TimeElapsedColumn(Column(min_width=7, no_wrap=True)),
+            TextColumn("left", table_column=Column(min_width=4, no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(min_width=7, no_wrap=True)),
             console=self._console,
             transient=True,
             # What a command prints is the result, and not for standard error.

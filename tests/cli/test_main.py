@@ -59,7 +59,7 @@ def test_what_cannot_be_parsed_is_a_usage_error(arguments):
     ("raised", "code", "said"),
     [
         (errors.DataError("a.csv: empty; fill it"), 2, "attar: a.csv: empty; fill it\n"),
-        (SystemExit(130), 130, "attar: interrupted; the same command goes on from here\n"),
+        (SystemExit(130), 130, "attar: interrupted\n"),
         (
             OSError(28, "No space left", "a"),
             2,

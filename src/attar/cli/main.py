@@ -20,6 +20,7 @@ from attar.cli.risk import risk
 from attar.errors import AttarError
 
 _INTERRUPTED = 130
+_WITH_RUNS = {"fit", "explore", "compress", "risk"}
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 app = typer.Typer(
@@ -67,7 +68,8 @@ def main() -> None:
         # typer makes one of a KeyboardInterrupt, without a word.
         if left.code != _INTERRUPTED:
             raise
-        _leave("interrupted; the same command goes on from here", _INTERRUPTED)
+        goes_on = "; the same command goes on from here" if {*sys.argv[1:2]} & _WITH_RUNS else ""
+        _leave(f"interrupted{goes_on}", _INTERRUPTED)
     except MemoryError:
         _leave("not enough memory; use fewer samples, or a machine with more", 2)
     except OSError as error:
