@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -29,6 +30,13 @@ def test_a_crash_in_the_middle_leaves_the_old_file_whole_and_nothing_beside(fail
         write_whole(tmp_path / "f", "new and longer")
     assert [file.name for file in tmp_path.iterdir()] == ["f"]
     assert (tmp_path / "f").read_text() == "old"
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    with pytest.raises(OSError, match="No space left") as full:
+        write_whole(tmp_path / "f", "x")
+    assert full.value.filename == str(tmp_path / "f")
 
 
 def test_killed_in_the_middle_the_next_write_clears_up(tmp_path):

@@ -56,8 +56,10 @@ def write_whole(path: Path, data: bytes | str) -> None:
             # Otherwise a power cut could leave the name of the new file with the content of none.
             os.fsync(file.fileno())
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename = str(path)  # a person knows it by that name
         raise
 
 
