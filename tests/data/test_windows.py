@@ -88,10 +88,12 @@ def test_some_windows_are_lost() -> None:
         np.repeat(np.random.default_rng(0).standard_normal((1, 1, 64)).astype(np.float32), 50, axis=0),  # copies
         np.tile(np.sin(np.arange(64) * np.pi / 4).astype(np.float32), (50, 1, 1)),  # of one period
         np.random.default_rng(0).integers(0, 2, (200, 1, 64)).astype(np.float32),  # alike by chance, for a few steps
+        np.eye(64, dtype=np.float32)[np.random.default_rng(2).integers(0, 64, 60), None],  # one event each
+        np.tri(64, dtype=np.float32)[np.random.default_rng(2).integers(0, 64, 60), None],  # one step each
         np.zeros((1, 1, 64), np.float32),
         np.random.default_rng(0).standard_normal((50, 2, 6)).astype(np.float32),  # short
     ],
-    ids=["noise", "zeros", "nan", "copies", "periodic", "bits", "one", "short"],
+    ids=["noise", "zeros", "nan", "copies", "periodic", "bits", "events", "steps", "one", "short"],
 )
 def test_what_was_not_cut_from_recordings(x: np.ndarray) -> None:
     assert recordings(x) is None

@@ -12,6 +12,8 @@ from attar.data.groups import seen_in_training
 
 # Steps that are hashed together; a window shares as many or this part of its own with the next.
 _STEPS, _SHARE = 8, 1 / 8
+# Steps at which what is shared changes: one event in silence, up and down, is the same in many samples at many places.
+_CHANGES = 3
 # Share of the windows that must be followed by another one, and of pairs that may be at any other distance: all else is
 # chance, or of no use. And windows on which this is tried first.
 _COMMON, _TRIED = 0.05, 256
@@ -28,7 +30,7 @@ def recordings(x: Array) -> tuple[Windows, int] | None:
 
     A window follows another one where it begins with the very values that the other ends with. All windows are cut at
     one distance, or at multiples of it where some are lost. Copies follow none, nor do windows that begin with a value
-    that does not change.
+    that does not change, or share what changes once or twice.
 
     Arguments:
         x: float32 windows `(n, channels, steps)`.
@@ -193,7 +195,9 @@ def _following(
         alike = before != later
         for s in np.unique(shift):
             at = np.flatnonzero(alike & (shift == s))
-            alike[at] = (x[before[at], :, s:] == x[later[at], :, :-s]).all(axis=(1, 2))
+            overlap = x[later[at], :, :-s]
+            changes = (overlap[:, :, 1:] != overlap[:, :, :-1]).any(axis=1).sum(axis=1)
+            alike[at] = (x[before[at], :, s:] == overlap).all(axis=(1, 2)) & (changes >= _CHANGES)
         pairs.append(found[:, alike])
     before, later, shift = np.concatenate(pairs, axis=1)
     return before, later, shift
