@@ -30,8 +30,10 @@ async function look(frame) {
   const picture = card.querySelector("canvas");
   const blank = Object.assign(page.createElement("canvas"), { width: picture.width, height: picture.height });
   const drawn = () => picture.toDataURL() !== blank.toDataURL();
-  // Time is virtual and the decoding of a sheet of pictures is not: it is waited for.
-  for (let i = 0; i < 40 && !picture.hidden && !drawn(); i++) {
+  // Time is virtual and the decoding of a sheet of pictures is not: real time passes while a large one is encoded.
+  const large = Object.assign(page.createElement("canvas"), { width: 2000, height: 2000 });
+  for (let i = 0; i < 60 && !picture.hidden && !drawn(); i++) {
+    large.toDataURL();
     await Promise.race([new Promise((done) => view.requestAnimationFrame(done)), wait(100)]);
   }
   result.picture = picture.hidden ? "none" : drawn() ? "drawn" : "empty";
