@@ -26,6 +26,11 @@ MIDNIGHT = datetime.datetime(2024, 2, 1)
         (["1/2/24", "13/1/24"], MIDNIGHT),
         (["2024/2/1 9:05", "2024/12/31 10:00"], MORNING),
         (["1-Feb-24 9:05"], MORNING),
+        (["1 February 2024", "30 Sept 2024"], MIDNIGHT),
+        (["Feb 1, 2024 9:05", "December 31, 2024 10:00"], MORNING),
+        (["february 1 2024"], MIDNIGHT),
+        (["2024-2-1", "2024-12-31"], MIDNIGHT),
+        (["2024-02-01 9:05", "2024-3-12 10:00"], MORNING),
         (["1.2.70"], datetime.datetime(1970, 2, 1)),
         (["9:05", "10:00"], datetime.time(9, 5)),
         (["2024-02-01 09:05:00.000000999", "2024-02-02 10:00"], MORNING),
@@ -48,6 +53,10 @@ def test_what_spreadsheets_write_is_read(cells: list[str], first: object) -> Non
         (["1.2.3"], False),
         (["1.2.124"], False),
         (["24:05"], False),
+        (["1 Marble 2024"], False),
+        (["May 32, 2024"], False),
+        (["7732-18-5", "1310-73-2"], False),  # numbers of chemicals
+        (["2024-1-2", "24-1-2"], False),
         (["9:5"], False),
     ],
 )
@@ -65,6 +74,14 @@ def test_the_cell_for_which_a_column_is_no_dates_is_found_wherever_it_stands(cel
         assert odd is not None
         assert (odd.cell, odd.noun, odd.sure, odd.otherwise) == (cell, "date", True, cell == "2023-01-01")
         assert odd.like in days
+
+
+def test_a_mistake_among_dates_without_zeros_in_front_is_found() -> None:
+    days = [f"2024-{1 + i // 28}-{1 + i % 28}" for i in range(0, 336, 8)]
+    odd = stray([*days, "2024-2-30"])
+    assert odd is not None
+    assert (odd.cell, odd.sure, odd.otherwise) == ("2024-2-30", True, False)
+    assert stray(days) is None
 
 
 def test_few_dates_are_no_reason_to_call_other_cells_wrong() -> None:

@@ -16,17 +16,26 @@ ArrowColumn: TypeAlias = Any  # pyarrow carries no types
 
 _HOUR = r"( \d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,6})?)?)?$"  # 23:59:59,5, or nothing
 _DAY_FIRST, _MONTH_FIRST = r"\3-\2-\1\4", r"\3-\1-\2\4"
+# The month in words, of which `_MONTHS` says whether it is one.
+_WORD = r"([A-Za-z]{3,9})"
+# 2024-1-2, and 2024-12-31 among such.
+_LOOSE = r"^(\d{4})-(\d{1,2})-(\d{1,2})" + _HOUR
 # How dates are written, and how their parts are put in order.
 _WAYS = {
     r"^(\d{1,2})\.(\d{1,2})\.(\d{4}|\d{2})" + _HOUR: _DAY_FIRST,  # 31.12.2024, 1.2.24
     r"^(\d{4})/(\d{1,2})/(\d{1,2})" + _HOUR: r"\1-\2-\3\4",  # 2024/12/31
     r"^(\d{4})-(\d\d)-(\d\d)( \d\d:\d\d:\d\d,\d{1,6})$": r"\1-\2-\3\4",  # 2024-12-31 23:59:59,5 of Python's logging
-    r"^(\d{1,2})[ -]([A-Za-z]{3})[ -](\d{4}|\d{2})" + _HOUR: _DAY_FIRST,  # 31-Dec-24
+    rf"^(\d{{1,2}})[ -]{_WORD}[ -](\d{{4}}|\d{{2}}){_HOUR}": _DAY_FIRST,  # 31-Dec-24, 1 September 2024
+    rf"^{_WORD} (\d{{1,2}}),? (\d{{4}}){_HOUR}": _MONTH_FIRST,  # Dec 31, 2024
+    _LOOSE: r"\1-\2-\3\4",
 }
 # 31/12/2024 or 12/31/2024; hyphens with a year of two digits are more likely the parts of a code.
 _SHORT = r"^(\d{1,2})/(\d{1,2})/(\d{2})" + _HOUR
 _EITHER = (r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})" + _HOUR, _SHORT)
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = (
+    *("jan(?:uary)?", "feb(?:ruary)?", "mar(?:ch)?", "apr(?:il)?", "may", "june?", "july?", "aug(?:ust)?"),
+    *("sep(?:t(?:ember)?)?", "oct(?:ober)?", "nov(?:ember)?", "dec(?:ember)?"),
+)
 # What is left to do for 2024-12-31.
 _TIDY = {
     **{f"(?i)-{month}-": f"-{i:02}-" for i, month in enumerate(_MONTHS, 1)},
@@ -39,7 +48,7 @@ _TIDY = {
 }
 _DATE = r"^\d{4}-\d{2}-\d{2}([ T]|$)"
 _TIME = r"^\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"
-_FORMS = (*_WAYS, *_EITHER, _DATE, _TIME)
+_FORMS = (*(way for way in _WAYS if way != _LOOSE), *_EITHER, _DATE, _TIME, _LOOSE)
 # A column is meant for dates where more of its different cells have the form of one.
 MOSTLY = 0.5
 _SIGHTED = 20  # cells that show whether a column may hold dates at all
@@ -110,6 +119,11 @@ def is_written(text: str) -> bool:
     >>> is_written("31.12.24"), is_written("2024-12-31"), is_written("soon")
     (True, False, False)
     """
+    return _is_ordered(text) and not re.match(_DATE, text)
+
+
+def _is_ordered(text: str) -> bool:
+    """Whether the parts of a text may be put in order by `rewriting`."""
     return any(re.match(way, text) for way in (*_WAYS, *_EITHER))
 
 
@@ -186,6 +200,8 @@ def stray(found: Sequence[str]) -> Stray | None:
     if not any(map(_form, found[:_SIGHTED])):
         return None
     forms = {text: form for text in found if (form := _form(text)) is not None}
+    if _LOOSE in forms.values():
+        forms = {text: _LOOSE if re.match(_LOOSE, text) else form for text, form in forms.items()}
     counts = Counter(forms.values())
     usual = max(counts, key=counts.__getitem__)
     alike = [text for text, form in forms.items() if form == usual]
@@ -262,19 +278,19 @@ def dated(column: ArrowColumn, known: str = "") -> ArrowColumn:
     def all_are(pattern: str) -> bool:
         return bool(len(there) and pc.all(pc.match_substring_regex(there, pattern)).as_py())
 
+    if all_are(_DATE):
+        # Years that nanoseconds do not reach are told in microseconds.
+        for unit, zone in product(("us", "ns"), (None, "UTC")):
+            with contextlib.suppress(pa.ArrowInvalid):
+                return column.cast(pa.timestamp(unit, zone)).cast(pa.timestamp("us", zone), safe=False)
     # The first cell tells of most columns that they hold no dates, before all of it is looked at.
-    steps = rewriting(different(there), known) if any(map(is_written, there[:1].to_pylist())) else {}
+    steps = rewriting(different(there), known) if any(map(_is_ordered, there[:1].to_pylist())) else {}
     if steps:
         written = column
         for pattern, replacement in steps.items():
             written = pc.replace_substring_regex(written, pattern, replacement)
         with contextlib.suppress(pa.ArrowInvalid):
             return written.cast(pa.timestamp("us"))
-    if all_are(_DATE):
-        # Years that nanoseconds do not reach are told in microseconds.
-        for unit, zone in product(("us", "ns"), (None, "UTC")):
-            with contextlib.suppress(pa.ArrowInvalid):
-                return column.cast(pa.timestamp(unit, zone)).cast(pa.timestamp("us", zone), safe=False)
     if all_are(_TIME):
         with contextlib.suppress(pa.ArrowInvalid):
             # Arrow reads no time of day from a text, but that of a day.
