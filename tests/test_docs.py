@@ -94,6 +94,20 @@ def test_every_file_that_a_page_leads_to_is_there(page):
         assert (DOCS.parent / target).is_file(), target
 
 
+def anchors(page):
+    """What the headings of a page are called in links, as GitHub does."""
+    headings = re.findall(
+        r"^#+ (.*)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE), re.M
+    )
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_heading_that_a_page_leads_to_is_there(page):
+    for target, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", page.read_text()):
+        assert anchor in anchors(page.parent / target if target else page), f"{target}#{anchor}"
+
+
 def test_benchmarks_look_for_their_data_in_one_place():
     scripts = (DOCS.parent / "benchmarks").glob("*.py")
     assert [script.name for script in scripts if 'environ.get("ATTAR_DATA"' in script.read_text()] == ["runs.py"]
