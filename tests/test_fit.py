@@ -218,6 +218,8 @@ def test_the_fingerprint_sees_names_as_well_as_numbers() -> None:
     ]
     assert len({fingerprint_of(d) for d in data}) == len(data)
     assert fingerprint_of(data[1]) == fingerprint_of(from_arrays(x.copy(), names))
+    dressed = tuple(replace(column, signs=",.", unit="kg") for column in data[0].columns)
+    assert fingerprint_of(replace(data[0], columns=dressed)) == fingerprint_of(data[0])
 
 
 def test_a_pretext_that_does_not_suit_is_refused_before_anything_is_written(tmp_path) -> None:

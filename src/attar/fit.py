@@ -190,7 +190,10 @@ def unit_of(dataset: Dataset) -> str:
 
 def fingerprint_of(dataset: Dataset) -> str:
     """A hash of all that is known of the samples: the same codes of other classes are other data."""
-    columns, ids = [asdict(c) for c in dataset.columns], [str(i) for i in dataset.ids]
+    # How numbers were written changes none of them, and runs go on that were begun when it was not kept.
+    said = [asdict(c).items() for c in dataset.columns]
+    columns = [{name: value for name, value in c if name not in ("signs", "unit")} for c in said]
+    ids = [str(i) for i in dataset.ids]
     words: list[object] = [dataset.kind, dataset.classes, columns, ids]
     test = np.empty(0, dtype=np.int64) if dataset.test is None else dataset.test
     links = dataset.x.links if isinstance(dataset.x, Nodes) else None

@@ -69,7 +69,7 @@ def test_a_number_without_the_unit_of_the_others_is_read_and_another_unit_is_nam
     asked = {"kind": "table", "shape": (2,), "columns": [Column("w"), Column("n")], "where": "f"}
     found = read("72.5")
     np.testing.assert_allclose(found.x[:7, 0], [nan, 60.4, 61.4, 62.4, 63.4, 72.5, 65.4], rtol=1e-6)
-    assert found.notes[0] == "column 'w' is read as numbers: its cells are written like '60.4 kg' and '72.5'"
+    assert found.notes[0] == "column 'w' is read as numbers: its cells are written like '60.4 kg', 60.4, and '72.5'"
     assert not any("categories" in note for note in found.notes)
     with pytest.raises(DataError, match=r"f: row 5, column 'w' is '725 g' where others are written like '60.4 kg'"):
         read("725 g")

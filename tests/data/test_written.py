@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from attar.data.arrays import as_raw
+from attar.data.conform import conform
+from attar.data.dataset import Column
 from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
 from attar.data.written import Odd, meant, read_written, readings
-from attar.errors import DataError
+from attar.deploy import feed
+from attar.errors import DataError, ModelError
 
 
 def _read(table):
@@ -104,15 +109,92 @@ def test_the_cell_in_the_way_is_one_of_the_fewer(cells, odd, why):
     assert meant(cells) == Odd(odd, why)
 
 
-def test_what_may_be_thousands_is_read_by_other_columns_in_prediction_as_in_training(tmp_path):
+def _predicted(path, columns):
+    return read_for_prediction(str(path), kind="table", shape=(len(columns),), columns=columns)
+
+
+def test_what_may_be_thousands_is_read_by_training_or_else_by_other_columns(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("cost;b;label\n" + "".join(f"1.{i},80 €;{i};u\n" for i in range(100, 140)))
     model = read(str(path))
     assert model.x[0].tolist() == pytest.approx([1100.8, 100])
+    older = [Column("cost"), Column("b")]  # a model file that does not say
     for fractions, expected in ((",", [1000, 1650]), (".", [1, 1.65])):
         path.write_text(f"cost;b\n1.000 €;1{fractions}5\n1.650 €;2\n")
-        learnt, new = read(str(path)), read_for_prediction(str(path), kind="table", shape=(2,), columns=model.columns)
+        learnt, new = read(str(path)), _predicted(path, older)
         assert learnt.x[:, 0].tolist() == new.x[:, 0].tolist() == pytest.approx(expected)
+        assert _predicted(path, model.columns).x[:, 0].tolist() == [1000, 1650]
+
+
+@pytest.mark.parametrize("unit", ["", " kg", "€"])
+@pytest.mark.parametrize("form", ["1.350,80", "1,350.80", "1 350,80", "1'350.80", "1350,80", "1350.80"])
+@pytest.mark.parametrize("parted", [";", "\t", ","])
+def test_each_row_alone_is_read_as_in_training(tmp_path, parted, form, unit):
+    rng = np.random.default_rng(0)
+    numbers = np.round(rng.normal(size=(12, 3)) * [1e4, 5, 900], 3)
+    sign, between = form[-3], form[1:-6]
+    trade = str.maketrans({",": between, ".": sign})
+    cells = {
+        name: [f"{number:,.3f}".translate(trade) + unit for number in numbers[:, j]] for j, name in enumerate("abc")
+    }
+    frame = pd.DataFrame(cells)
+    frame.to_csv(tmp_path / "t.csv", sep=parted, index=False)
+    columns = read(str(tmp_path / "t.csv"), kind="table").columns
+    for rows in (frame[["c", "a", "b"]], *(frame[i : i + 1] for i in frame.index)):
+        rows.to_csv(tmp_path / "new.csv", sep=parted, index=False)
+        found = _predicted(tmp_path / "new.csv", columns).x
+        np.testing.assert_array_equal(found, numbers[rows.index].astype(np.float32))
+        np.testing.assert_array_equal(feed.table(rows, columns, 3)["x"], found)
+
+
+@pytest.mark.parametrize(
+    ("cell", "odd"),
+    [
+        ("725 g", "is '725 g' where training had the unit 'kg'; write it in that, or without"),
+        ("1,350.5 kg", "is '1,350.5 kg' where a comma stands before fractions, as in training; write it so"),
+        ("1350.5", "is '1350.5' where a comma stands before fractions, as in training; write it so"),
+    ],
+)
+def test_a_cell_that_is_written_otherwise_than_in_training_is_refused(tmp_path, cell, odd):
+    pd.DataFrame({"a": ["1.350,5 kg", "2,5 kg"], "b": [1, 2]}).to_csv(tmp_path / "t.csv", sep=";", index=False)
+    columns = read(str(tmp_path / "t.csv")).columns
+    for cells in ([cell], ["3,5 kg", cell]):
+        new = pd.DataFrame({"a": cells, "b": 1})
+        new.to_csv(tmp_path / "new.csv", sep=";", index=False)
+        with pytest.raises(DataError, match=re.escape(f"row {len(cells) - 1}, column 'a' {odd}")):
+            _predicted(tmp_path / "new.csv", columns)
+        with pytest.raises(ModelError, match=re.escape(f"column 'a', row {len(cells) - 1} {odd}")):
+            feed.table(new, columns, 2)
+
+
+@pytest.mark.parametrize("cells", [["2,5 kg", " "], ["2.5", " "], [" ", " "]])
+@pytest.mark.parametrize("column", [Column("a"), Column("a", signs=",."), Column("a", signs=",.", unit="kg")])
+def test_blanks_alone_are_missing_in_prediction_as_in_training(column, cells):
+    if column.signs:
+        cells = [cell.replace(".", ",") for cell in cells]
+    frame = pd.DataFrame({"a": cells, "b": 1.0})
+    expected = [np.nan if cell == " " else 2.5 for cell in cells]
+    np.testing.assert_array_equal(feed.table(frame, [column, Column("b")], 2)["x"][:, 0], expected)
+    raw = as_raw(frame, kind="table")
+    found = conform(raw, kind="table", shape=(2,), columns=[column, Column("b")], where="x")
+    np.testing.assert_array_equal(found.x[:, 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "odd"),
+    [
+        (Column("a", unit="kg"), ["5 g", "6 g"], "is in 'g' where training had 'kg'; write it in that, or without"),
+        (
+            Column("a", signs="."),
+            ["5,1", "2,35"],
+            "has a comma before fractions where training had a point; write it so",
+        ),
+    ],
+)
+def test_a_column_that_is_written_otherwise_than_in_training_is_refused(tmp_path, column, cells, odd):
+    pd.DataFrame({"a": ["", *cells], "b": "1,5"}).to_csv(tmp_path / "new.csv", sep=";", index=False)
+    with pytest.raises(DataError, match=re.escape(f"row 1, column 'a' {odd}")):
+        _predicted(tmp_path / "new.csv", [column, Column("b")])
 
 
 def test_columns_that_are_to_stay_do():

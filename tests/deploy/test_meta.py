@@ -21,10 +21,15 @@ def test_round_trip() -> None:
     assert ModelMeta.from_json(META.to_json()) == META
 
 
-def test_what_comes_first_in_dates_is_written_only_where_it_is_known() -> None:
-    meta = dataclasses.replace(META, columns=(Column("when", first="day"), META.columns[1]))
+@pytest.mark.parametrize(("name", "said"), [("first", "day"), ("signs", ",."), ("unit", "kg")])
+def test_how_cells_were_written_is_kept_only_where_it_is_known(name: str, said: str) -> None:
+    raw = json.loads(META.to_json())
+    raw["columns"][0][name] = said
+    meta = ModelMeta.from_json(json.dumps(raw))
+    assert getattr(meta.columns[0], name) == said
     assert ModelMeta.from_json(meta.to_json()) == meta
-    assert META.to_json() == meta.to_json().replace('"first":"day",', "").replace("when", "größe")
+    assert said in meta.to_json()
+    assert name not in META.to_json()
 
 
 def test_equal_descriptions_have_the_same_text() -> None:
@@ -56,6 +61,9 @@ def test_equal_descriptions_have_the_same_text() -> None:
         {"columns": [{"name": "a", "categories": []}, {"name": "b", "categories": ["u", "u"]}]},
         {"columns": [{"name": "a", "categories": [], "first": "year"}, {"name": "b", "categories": []}]},
         {"columns": [{"name": "a", "categories": [], "first": ["day"]}, {"name": "b", "categories": []}]},
+        {"columns": [{"name": "a", "categories": [], "signs": ";"}, {"name": "b", "categories": []}]},
+        {"columns": [{"name": "a", "categories": [], "signs": ",,"}, {"name": "b", "categories": []}]},
+        {"columns": [{"name": "a", "categories": [], "unit": 1}, {"name": "b", "categories": []}]},
         {"kind": "text"},
         {"kind": "text", "columns": []},
         {"kind": "text", "columns": [{"name": "a", "categories": [], "tokenizer": ""}]},

@@ -10,12 +10,13 @@ import numpy as np
 from attar.data.arrays import build
 from attar.data.clock import in_doubt, in_order, stray
 from attar.data.dataset import CODED, Array, Column, Dataset, Doubles, Floats, on_column
+from attar.data.dress import written_otherwise
 from attar.data.images import stack
 from attar.data.nodes import Nodes
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
 from attar.data.tables import can_be_a_number, recode
-from attar.data.written import Odd, looks_like_a_number, meant
+from attar.data.written import Odd, is_number, looks_like_a_number, meant
 from attar.errors import DataError, inflected, listed
 
 # How much wider than those of the model, or higher, an array of images is at most that could be series as well.
@@ -176,6 +177,9 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
             cells, said = _numbers(cells, source.categories, column, where)
             # It is not taken as categories where the model has it as numbers.
             notes = [note for note in notes if on_column(note, CODED) != column.name] + said
+        elif odd := written_otherwise(source, column):
+            row = int(np.argmax(~np.isnan(cells)))
+            raise DataError(f"{where}: row {row}, column '{column.name}' {odd}")
         elif source.first and column.first and source.first != column.first:
             notes.append(
                 f"column '{column.name}' has the {source.first} first in its dates, where training had the"
@@ -191,9 +195,12 @@ def _numbers(codes: Doubles, categories: Sequence[str], column: Column, where: s
     Raises:
         DataError: some are none, or not written alike.
     """
-    rows = np.flatnonzero(~np.isnan(codes)).tolist()
+    # Blanks alone were missing in training.
+    rows = [row for row in np.flatnonzero(~np.isnan(codes)).tolist() if categories[int(codes[row])].strip()]
     texts = [categories[int(codes[row])] for row in rows]
     values, name = np.full(len(codes), np.nan), column.name
+    if not texts:
+        return values, []
     dates = in_order(texts, column.first)
     if dates is not None:
         values[rows] = dates
@@ -214,7 +221,7 @@ def _numbers(codes: Doubles, categories: Sequence[str], column: Column, where: s
             f"{where}: column '{name}' holds dates of which the day or the month may come first, like '{texts[0]}';"
             " write them as 2024-12-31"
         )
-    found = meant(texts)
+    found = meant(texts, column)
     if isinstance(found, Odd):
         strange = (text for text in texts if not (looks_like_a_number(text) or can_be_a_number(text)))
         cell = next(strange, found.cell)
@@ -224,7 +231,10 @@ def _numbers(codes: Doubles, categories: Sequence[str], column: Column, where: s
         raise DataError(f"{where}: row {rows[texts.index(cell)]}, column '{name}' is '{cell}' {why}")
     values[rows] = [found[text] for text in texts]
     ways = dict.fromkeys((max(found, key=len), min(found, key=len)))
-    like = " and ".join(f"'{way}'" for way in ways)
+    said = (
+        f"'{way}'" if is_number(way) and float(way) == found[way] else f"'{way}', {found[way]:.15g}," for way in ways
+    )
+    like = " and ".join(said).rstrip(",")
     return values, [f"column '{name}' is read as numbers: its cells are written like {like}"]
 
 

@@ -59,13 +59,17 @@ class Column:
     """One column of a table: numeric where `categories` is empty, else coded by position in `categories`.
 
     Texts are one column, with the `Tokenizer.state` that turned them into ids. Of dates written like 31/12/2024 `first`
-    says what came first in those that were learnt from: "day" or "month".
+    says what came first in those that were learnt from: "day" or "month". Of numbers as people write them, `signs` are
+    the one before fractions, "." or ",", and those between thousands behind it, as ",." of 1.350,80 €, whose `unit` is
+    "€"; "" where none were, or the numbers do not depend on them.
     """
 
     name: str
     categories: tuple[str, ...] = ()
     tokenizer: str = ""
     first: str = ""
+    signs: str = ""
+    unit: str = ""
 
 
 class Form(TypedDict):

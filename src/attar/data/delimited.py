@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from pathlib import Path
 
-from attar.data.dataset import Note
+from attar.data.dataset import Column, Note
+from attar.data.dress import keeping
 from attar.data.labels import MISSING
 from attar.data.tables import ArrowTable
 from attar.data.written import Reading, is_number, read_written, readings, signs
@@ -270,6 +271,9 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     unused = [i for i, name in enumerate(table.column_names) if not name and table.column(i).null_count == len(table)]
     if unused and len(unused) < table.num_columns:
         table = table.select([i for i in range(table.num_columns) if i not in unused])
+    for i, field in enumerate(table.schema):
+        if fractions == "," and field.type == pa.float64():
+            table = table.set_column(i, keeping(field, Column("", signs=fractions)), table.column(i))
     table, said = read_written(table, texts, fractions)
     if found.delimiter == ";" and found.decimal == fractions == ".":
         notes += _points_in_doubt(path, found, text)

@@ -16,6 +16,7 @@ from attar.data.arrays import build, with_groups, with_labels
 from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
 from attar.data.dataset import Column, Dataset, Form
+from attar.data.dress import is_dressed
 from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
 from attar.data.images import SIDE, shrunk_note, shrunk_size, stack
@@ -299,7 +300,8 @@ def _raw_to_predict(source: str, form: Form, **asked: Any) -> Raw:
     if suffix == ".wav" or (whole and suffix in (*DELIMITED, *PARQUET)):
         # A row of a table is a recording of one channel; where there are several, or a name, the table is a recording.
         return replace(read_recordings([path], strict=True, form=form)[0], ids=(path.name,))
-    text = [column.name for column in columns if column.categories or column.tokenizer]
+    # Of numbers in doubt it is the model that knows how they are written, and not what else is in the file.
+    text = [column.name for column in columns if column.categories or column.tokenizer or is_dressed(column)]
     return _raw(
         source,
         shape=shape if kind == "image" else None,

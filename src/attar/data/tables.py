@@ -10,6 +10,7 @@ import numpy as np
 
 from attar.data.clock import MOSTLY, dated, first_of, in_doubt, in_halves_of_a_day, stray
 from attar.data.dataset import CODED, DATED, Column, Doubles, Note
+from attar.data.dress import kept
 from attar.data.held import spelt
 from attar.data.labels import sort_names
 from attar.data.written import different, holds_a_typing_error, in_the_way, is_number, is_text
@@ -50,7 +51,8 @@ def from_arrow(
         cells = table.column(j)
         read, first = _read(cells, name in text)
         values[:, j], categories, note = _column(read, name, where, name in text)
-        columns.append(Column(name, categories, first=first))
+        signs, unit = kept(table.schema.field(j))
+        columns.append(Column(name, categories, first=first, signs=signs, unit=unit))
         notes += [Note(said, name, CODED if categories else DATED) for said in note]
     return values, tuple(columns), notes
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from attar.data.dataset import Note
+from attar.data.dataset import Column, Note
+from attar.data.dress import NAMES, is_dressed, keeping
 
 ArrowTable: TypeAlias = Any  # pyarrow carries no types
 ArrowColumn: TypeAlias = Any
@@ -142,26 +143,34 @@ class Odd(NamedTuple):
     why: str
 
 
-def meant(texts: Sequence[str]) -> dict[str, float] | Odd:
+def meant(texts: Sequence[str], column: Column | None = None) -> dict[str, float] | Odd:
     """The number of each cell of a column that is known to hold numbers, some of which may lack the unit of the others.
 
     Arguments:
         texts: the cells of all rows, as what fewer of them are is what is wrong.
+        column: of the model, which may know how they were written in training.
 
     >>> meant(["60.4 kg", "72.5"])
     {'60.4 kg': 60.4, '72.5': 72.5}
     >>> meant(["60.4 kg", "59.1 kg", "725 g"])
     Odd(cell='725 g', why="where others are written like '60.4 kg'; write all alike")
+    >>> meant(["1.350"], Column("cost", signs=",."))
+    {'1.350': 1350.0}
     """
-    if all(map(is_number, texts)):
+    column = column or Column("")
+    # A point may be between thousands in a column that had commas before fractions, and is in plain numbers alone.
+    if not texts or (not (column.signs[:1] == "," and is_dressed(column)) and all(map(is_number, texts))):
         return {text: float(text) for text in texts}
     rows = Counter(texts)
     cells = {text: cell for text in rows if (cell := _taken_apart(text)) is not None and _fractions([cell])}
     strange = next((text for text in rows if text not in cells), None)
     if strange is not None:
         return Odd(strange, "where the model needs a number; mend it")
-    fractions = _fractions([*cells.values()])
-    unlike = _of_another_dress(cells, rows) or (None if fractions else _of_another_fraction(cells, rows))
+    unlike, fractions = _of_another_dress(cells, rows, column.unit), column.signs[:1] or _fractions([*cells.values()])
+    if unlike is None and column.signs:
+        unlike = _of_another_sign(cells, column.signs)
+    elif unlike is None and not fractions:
+        unlike = _of_another_fraction(cells, rows)
     if unlike is not None:
         return unlike
     both = [{text: float(cell.value(sign) or 0) for text, cell in cells.items()} for sign in fractions]
@@ -173,8 +182,11 @@ def meant(texts: Sequence[str]) -> dict[str, float] | Odd:
     return both[0]
 
 
-def _of_another_dress(cells: Mapping[str, _Cell], rows: Mapping[str, int]) -> Odd | None:
-    """A cell in another unit than most, or the only ones in a unit where most have none."""
+def _of_another_dress(cells: Mapping[str, _Cell], rows: Mapping[str, int], unit: str) -> Odd | None:
+    """A cell in another unit than training had or, where it had none, than most, or the only ones in a unit."""
+    if unit:
+        odd = next((text for text, cell in cells.items() if cell.dress.strip() not in ("", unit)), None)
+        return None if odd is None else Odd(odd, f"where training had the unit '{unit}'; write it in that, or without")
     dressed = {text: cell for text, cell in cells.items() if cell.dress}
     dresses: Counter[str] = Counter()
     for text, cell in cells.items():
@@ -198,6 +210,13 @@ def _of_another_fraction(cells: Mapping[str, _Cell], rows: Mapping[str, int]) ->
     of = {sign: [text for text, cell in cells.items() if cell.value(sign) is None] for sign in ".,"}
     fewer, more = sorted(of.values(), key=lambda texts: sum(rows[text] for text in texts))
     return Odd(fewer[0], f"where others are written like '{more[0]}'; write all alike")
+
+
+def _of_another_sign(cells: Mapping[str, _Cell], signs: str) -> Odd | None:
+    """A cell that cannot be read by the signs in the numbers of training."""
+    odd = next((text for text, cell in cells.items() if cell.value(signs[0]) is None), None)
+    why = f"where {NAMES[signs[0]]} stands before fractions, as in training; write it so"
+    return None if odd is None else Odd(odd, why)
 
 
 @dataclass(frozen=True)
@@ -234,6 +253,13 @@ class Reading:
         if len(both) > 1 and both[0] != both[1]:
             both = both[:: -1 if "," in known else 1] if len(known) == 1 else []
         return {text: value for text, value in both[0].items() if value is not None} if both else None
+
+    def column(self, known: Collection[str]) -> Column:
+        """What is kept for new cells of a column whose `values` are known."""
+        one = self.fractions if len(self.fractions) == 1 else "".join(known) if self.doubtful else ""
+        within = {*"".join(cell.number for cell in self.cells.values())} & {*".,' "} - {one}
+        unit = next(iter(self.cells.values())).dress.strip()
+        return Column("", signs=one + "".join(sorted(within)) if one else "", unit=unit)
 
     @property
     def doubtful(self) -> bool:
@@ -287,7 +313,10 @@ def read_written(table: ArrowTable, found: Mapping[str, Reading], fractions: str
         if values is None or (not fractions and all(map(is_number, reading.cells))):
             continue
         place = table.column_names.index(name)
-        table = table.set_column(place, name, _replaced(table.column(place), values, reading))
+        cells = _replaced(table.column(place), values, reading)
+        table = table.set_column(
+            place, keeping(table.schema.field(place).with_type(cells.type), reading.column(known)), cells
+        )
         cell = reading.telling
         if not reading.others and not (is_number(cell) and float(cell) == values[cell]):
             said = f"column '{name}' is read as numbers: its cells are written like '{cell}', {values[cell]:.15g}"

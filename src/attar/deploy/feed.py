@@ -278,7 +278,10 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
         return np.where(np.isnat(values), np.nan, since.astype(np.int64) / 1e6)
     # How a number or a date is written is seen in all cells, as in training.
     texts = [value for value in values if isinstance(value, str) and value.strip()]
-    found = meant(texts)
+    found = meant(texts, column)
+    if isinstance(found, Odd) and column.signs:
+        row = next(i for i, value in enumerate(values) if isinstance(value, str) and value == found.cell)
+        raise ModelError(f"column {column.name!r}, row {row} is {found.cell!r:.40} {found.why}")
     dates = [text for text in texts if is_written(text)] if isinstance(found, Odd) else []
     order = rewriting(dates, column.first)
     # Some with a day above 12 in either place: nothing tells which the others have.
@@ -289,8 +292,8 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
         try:
             if clash and isinstance(value, str) and is_written(value):
                 raise ValueError(value)
-            known = is_missing(value) or value == ""
-            result[row] = np.nan if known else _number(numbers.get(value, value), order, column.first)
+            none = is_missing(value) or (isinstance(value, str) and not value.strip())
+            result[row] = np.nan if none else _number(numbers.get(value, value), order, column.first)
         except (TypeError, ValueError):
             if isinstance(found, Odd) and isinstance(value, str) and looks_like_a_number(value):
                 # Of cells that are numbers, in this dress or that, the fewer are wrong, and not the first.

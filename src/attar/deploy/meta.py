@@ -25,7 +25,7 @@ _FARTHEST = 100
 _FASTEST = 1e15
 
 # Of a column, what is only written where it says something.
-_RARE = ("tokenizer", "first")
+_RARE = ("tokenizer", "first", "signs", "unit")
 
 Extra: TypeAlias = dict[str, str | int | float]
 
@@ -192,12 +192,16 @@ def _columns(value: object) -> tuple[Column, ...]:
     for item in value:
         if not isinstance(item, dict) or set(item) - set(_RARE) != {"name", "categories"}:
             _refuse("each column must have a name and its categories")
-        name, (tokenizer, first) = item["name"], (item.get(rare, "") for rare in _RARE)
-        if not isinstance(name, str) or not isinstance(tokenizer, str):
-            _refuse("the name and the tokenizer of a column must be strings")
+        name, (tokenizer, first, signs, unit) = item["name"], (item.get(rare, "") for rare in _RARE)
+        if not all(isinstance(one, str) for one in (name, tokenizer, signs, unit)):
+            _refuse("the name, the tokenizer, the signs and the unit of a column must be strings")
         if first not in ("", "day", "month"):
             _refuse(f"what comes first in the dates of {name!r} must be day or month")
-        columns.append(Column(name, _strings(item["categories"], f"categories of {name!r}"), tokenizer, first))
+        if signs and (signs[0] not in ".," or set(signs[1:]) - {*".,' "} or signs[0] in signs[1:]):
+            _refuse(f"the signs in the numbers of {name!r} must be a point or a comma, and others between thousands")
+        columns.append(
+            Column(name, _strings(item["categories"], f"categories of {name!r}"), tokenizer, first, signs, unit)
+        )
     return tuple(columns)
 
 
