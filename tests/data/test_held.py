@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ from scipy import sparse
 from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
 
 from attar.data.arrays import as_raw, from_arrays
-from attar.data.held import cells, framed, names, plain
+from attar.data.held import cells, framed, names, plain, spelling
+from attar.data.sources import read, read_for_prediction
+from attar.deploy import feed
 from attar.errors import DataError
 from attar.learner import Learner
 from attar.represent.pca import PCA
@@ -115,3 +118,32 @@ def test_what_hands_out_samples_one_by_one_is_refused_by_its_type() -> None:
                 learn(given)
     assert torch.equal(torch.stack([x for x, *_ in pairs]), x)
     assert torch.equal(torch.cat([x for x, *_ in DataLoader(pairs)]), x)
+
+
+@pytest.mark.parametrize(
+    ("cells", "rows"),
+    [
+        (["true", "false", "maybe"], [[0, 1], [2]]),
+        (["1.0", "3.50", "x"], [[0, 1], [0, 2]]),
+        (["01067", "10115", "K5"], [[0, 1], [1]]),
+        ([" a", "b ", "c"], [[0, 1], [2]]),
+    ],
+)
+def test_categories_of_a_few_rows_are_those_of_training(
+    tmp_path: Path, cells: list[str], rows: list[list[int]]
+) -> None:
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"a": cells * 4, "b": range(12)}).to_csv(path, index=False)
+    columns = read(str(path), kind="table").columns
+    for some in rows:
+        pd.DataFrame({"a": cells, "b": 1}).iloc[some].to_csv(path, index=False)
+        frame = pd.read_csv(path)
+        expected = [cells[row].strip() for row in some]
+        assert feed.table(frame, columns, 2)["categories"][:, 0].tolist() == expected
+        found = read_for_prediction(str(path), kind="table", shape=(2,), columns=columns)
+        assert [columns[0].categories[int(code)] for code in found.x[:, 0]] == expected
+
+
+def test_of_categories_that_are_the_same_number_none_is_guessed() -> None:
+    spelt_as = spelling(["1.0", "01", " ", "x_1"])
+    assert [spelt_as(cell) for cell in (1, 1.0, "1", "", "y", 2)] == ["1", "1", "1", "", "y", "2"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from attar.data.dataset import Array
+from attar.data.written import is_number
 from attar.errors import DataError
 
 
@@ -109,3 +112,33 @@ def spelt(category: Any) -> str:
     ('2', 'red', '0.5')
     """
     return str(int(category)) if isinstance(category, float) and category.is_integer() else str(category)
+
+
+def spelling(categories: Sequence[str]) -> Callable[[object], str]:
+    """How a model's categories are spelt, of which cells may be numbers, as in a file of a few rows, or have blanks.
+
+    >>> spelt_as = spelling(["01067", "true", "a "])
+    >>> spelt_as(1067), spelt_as(True), spelt_as(" a"), spelt_as("1067")
+    ('01067', 'true', 'a ', '1067')
+    """
+    known = set(categories)
+    # Of a file whose cells stand apart, a model may have learnt the blanks as well.
+    bare = {text.strip(): text for text in categories}
+    valued = {_value(text): text for text in categories}
+    twice = {value for value, n in Counter(map(_value, categories)).items() if n > 1}
+
+    def of(cell: object) -> str:
+        text = spelt(cell)
+        if text in known or not text.strip():
+            return text
+        if isinstance(cell, str) or text in bare:
+            return bare.get(text.strip(), text)
+        value = _value(text)
+        return text if value in twice else valued.get(value, text)
+
+    return of
+
+
+def _value(text: str) -> str:
+    """What numbers, or true and false, have in common however they are spelt."""
+    return repr(float(text)) if is_number(text) else text.strip().lower()

@@ -11,7 +11,7 @@ import numpy as np
 from attar.data.clock import MOSTLY, dated, first_of, in_doubt, in_halves_of_a_day, stray
 from attar.data.dataset import CODED, DATED, Column, Doubles, Note
 from attar.data.dress import kept
-from attar.data.held import spelt
+from attar.data.held import spelling, spelt
 from attar.data.labels import sort_names
 from attar.data.written import different, holds_a_typing_error, in_the_way, is_number, is_text
 from attar.errors import DataError
@@ -246,12 +246,11 @@ def recode(values: Doubles, found: tuple[str, ...], wanted: tuple[str, ...]) -> 
     (array([nan,  0., nan]), 1)
     """
     numbers = np.unique(values[~np.isnan(values)])
-    texts = found or tuple(map(spelt, numbers.tolist()))
+    cells = found or numbers.tolist()
     codes = values if found else np.searchsorted(numbers, values).astype(np.float64)
     place = {text: float(i) for i, text in enumerate(wanted)}
-    # Of a file whose cells stand apart, a model may have learnt the blanks as well.
-    bare = {text.strip(): i for text, i in place.items()}
-    table = np.array([*(place.get(text, bare.get(text.strip(), np.nan)) for text in texts), np.nan])
+    spelt_as = spelling(wanted)
+    table = np.array([*(place.get(spelt_as(cell), np.nan) for cell in cells), np.nan])
     known = ~np.isnan(values)
-    result = table[np.where(known, codes, len(texts)).astype(np.int64)]
+    result = table[np.where(known, codes, len(cells)).astype(np.int64)]
     return result, int((known & np.isnan(result)).sum())

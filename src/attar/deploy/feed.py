@@ -11,7 +11,7 @@ import numpy.typing as npt
 from attar.data.clock import in_doubt, is_written, rewriting
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
-from attar.data.held import cells, framed, names, spelt
+from attar.data.held import cells, framed, names, spelling
 from attar.data.images import CHANNELS, resize
 from attar.data.nodes import neighbourhood
 from attar.data.texts import TEXT_NAMES
@@ -320,7 +320,7 @@ def _number(value: Any, order: Mapping[str, str], first: str) -> float:
 
 
 def _strings(values: _Any, column: Column) -> _Any:
-    del column
+    spelt = spelling(column.categories)
     return np.array(["" if is_missing(value) else spelt(value) for value in values], dtype=object)
 
 
