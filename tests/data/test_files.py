@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from attar.data.files import read_file
-from attar.data.sources import read
+from attar.data.sources import read, read_for_prediction
 from attar.errors import DataError, LabelError
 
 
@@ -231,3 +231,13 @@ def test_json_by_columns_is_told_how_to_be_written_by_rows(tmp_path, orient):
     assert len(str(caught.value)) < 300
     frame.to_json(tmp_path / "t.json", orient="records")
     assert read_file(tmp_path / "t.json").x.tolist() == [[i] for i in range(99)]
+
+
+def test_a_category_that_is_a_word_for_missing_in_a_csv_file_is_the_model_s(tmp_path):
+    frame = pd.DataFrame({"garage": ["NA", "None", "yes"] * 4, "b": range(12)})
+    frame.to_parquet(tmp_path / "t.parquet")
+    columns = read(str(tmp_path / "t.parquet")).columns
+    assert columns[0].categories == ("NA", "None", "yes")
+    (tmp_path / "t.csv").write_text("b,garage\n1,NA\nNA,yes\n2,\n3,None\n,\n")
+    found = read_for_prediction(str(tmp_path / "t.csv"), kind="table", shape=(2,), columns=columns)
+    np.testing.assert_array_equal(found.x, [[0, 1], [2, np.nan], [np.nan, 2], [1, 3]])

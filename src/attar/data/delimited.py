@@ -16,7 +16,7 @@ from pathlib import Path
 from attar.data.dataset import Column, Note
 from attar.data.dress import keeping
 from attar.data.labels import MISSING
-from attar.data.tables import ArrowTable
+from attar.data.tables import ArrowColumn, ArrowTable
 from attar.data.written import Reading, is_number, read_written, readings, signs
 from attar.errors import DataError, first_line, inflected
 
@@ -354,11 +354,9 @@ def _has_leading_zeros(path: Path, encoding: str) -> bool:
         return _ZEROS_ANYWHERE.search(content) is not None
 
 
-def words_for_missing(path: Path, column: str) -> list[str]:
-    """The cells of a column that are read as a missing value, as they are written."""
-    table = _read(path, layout(path), [column], missing=())
-    cells = table.column(column).to_pylist()
-    return [str(cell) for cell in cells if str(cell) in MISSING]
+def as_written(path: Path, column: str) -> ArrowColumn:
+    """A column of texts in which words for a missing value, such as NA, are texts too."""
+    return _read(path, layout(path), [column], missing=()).column(column)
 
 
 def _opened(path: Path, found: Layout) -> tuple[Path | io.BytesIO, str]:

@@ -12,13 +12,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column, is_missing
-from attar.data.delimited import WESTERN, encoding_of, layout, leading_zeros, read_delimited, words_for_missing
+from attar.data.delimited import WESTERN, as_written, encoding_of, layout, leading_zeros, read_delimited
 from attar.data.dicom import is_dicom
 from attar.data.held import spelt
 from attar.data.images import is_image, read_images
@@ -37,6 +38,7 @@ ROW_NAMES = ("", "unnamed: 0")  # of pandas
 JSON, TEXT = (".json", ".jsonl", ".ndjson"), ".txt"
 TABLES = (*DELIMITED, *PARQUET, *JSON)
 PACKED = (*DELIMITED, *JSON, TEXT)  # what is also read where gzip has packed it, as in t.csv.gz
+NONE: Mapping[str, Collection[str]] = MappingProxyType({})
 FORMS = "CSV, TSV, Parquet, JSON, NPZ, NPY, .ts, WAV, .txt or an image"
 
 
@@ -49,7 +51,7 @@ def read_file(
     shape: tuple[int, ...] | None = None,
     text: Collection[str] = (),
     kind: str | None = None,
-    known: Collection[str] = (),
+    known: Mapping[str, Collection[str]] = NONE,
 ) -> Raw:
     """Read one file; its extension says what it is, and of what gzip has packed, the one before `.gz`.
 
@@ -61,7 +63,7 @@ def read_file(
         shape: of an image, `(h, w)` or `(h, w, c)`; its own where None.
         text: columns of a table that are read as written, not as numbers.
         kind: "text" where a table holds texts, another where it does not; None: as its columns say.
-        known: columns of a table that a model needs, and that are features however odd they look.
+        known: columns of a table that a model needs, with their categories; they are features however odd they look.
 
     Raises:
         DataError: the file is empty, corrupt, or of another form than its extension says.
@@ -136,7 +138,7 @@ def read_table(
     text: Collection[str] = (),
     kind: str | None = None,
     ids: Sequence[str] = ID_NAMES,
-    known: Collection[str] = (),
+    known: Mapping[str, Collection[str]] = NONE,
 ) -> Raw:
     """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file` and `from_table`."""
     if path.suffix.lower() in DELIMITED:
@@ -150,7 +152,12 @@ def read_table(
         # Of a model's columns it is settled what they are.
         notes += [] if known or text else leading_zeros(path, table)
         if label is not None and table.column(label).null_count:
-            notes += words_for_none(words_for_missing(path, label), MISSING)
+            notes += words_for_none([cell for cell in as_written(path, label).to_pylist() if cell in MISSING], MISSING)
+        for name, categories in known.items():
+            # They are texts in a source with types, as NA of who has no garage.
+            if name in table.column_names and {*categories} & {*MISSING} - {""}:
+                place = table.column_names.index(name)
+                table = table.set_column(place, name, as_written(path, name).slice(0, len(table)))
     else:
         table, notes = read_json(path) if path.suffix.lower() in JSON else read_parquet(path), []
         each_once(table.column_names, str(path))
@@ -194,7 +201,7 @@ def from_table(
         text: as `from_arrow`.
         kind: as `read_file`.
         ids: what a column that names the rows may be called, in lower case, the likeliest first.
-        known: as `read_file`.
+        known: the names of such as `read_file` knows.
 
     Raises:
         DataError: no column is left for the samples, or none of texts where the kind is text.

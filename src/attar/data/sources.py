@@ -17,7 +17,7 @@ from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
 from attar.data.dataset import Column, Dataset, Form
 from attar.data.dress import is_dressed
-from attar.data.files import read_file
+from attar.data.files import NONE, read_file
 from attar.data.folders import PATIENTS, read_folder
 from attar.data.images import SIDE, shrunk_note, shrunk_size, stack
 from attar.data.labels_file import Listed, match_labels, read_labels
@@ -308,7 +308,7 @@ def _raw_to_predict(source: str, form: Form, **asked: Any) -> Raw:
         text=text,
         # The rows of a table are steps there.
         kind=kind if form["stride"] is None else None,
-        known=[*(column.name for column in columns), *([by] if by else [])],
+        known={column.name: column.categories for column in columns} | ({by: ()} if by else {}),
         form=form if kind == "series" else None,
         **asked,
     )
@@ -325,7 +325,7 @@ def _raw(
     side: int | None = None,
     text: Collection[str] = (),
     kind: str | None = None,
-    known: Collection[str] = (),
+    known: Mapping[str, Collection[str]] = NONE,
     form: Form | None = None,
 ) -> Raw:
     if source.startswith("hf:"):
