@@ -299,3 +299,15 @@ def test_zeros_of_dates_times_and_fractions_do_not_lead(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,c,d,e\n" + "05.01.2024,0.05,08:05,0,1e05\n06.02.2024,00.5,09:05,10,1e06\n" * 3)
     assert not any("leading zeros" in note for note in read(str(path)).notes)
+
+
+@pytest.mark.parametrize("header", [[], ["group,red"]])
+def test_a_row_alone_has_a_header_line_where_training_had_one(tmp_path, header):
+    path, rows = tmp_path / "t.csv", ["5,blue", "4,red", "4,blue"] if not header else ["u,blue", "v,x", "u,x"]
+    path.write_text("\n".join([*header, *rows]))
+    model = read(str(path), kind="table")
+    assert model.columns[1].name == ("red" if header else "x1")
+    for i, row in enumerate([*rows, "u,red"] if header else rows):
+        path.write_text("\n".join([*header, row]))
+        found = read_for_prediction(str(path), kind="table", shape=(2,), columns=model.columns)
+        assert found.x[:, 0].tolist() == [model.x[i % 3, 0]]

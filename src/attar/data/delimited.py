@@ -15,6 +15,7 @@ from pathlib import Path
 
 from attar.data.dataset import Column, Note
 from attar.data.dress import keeping
+from attar.data.header import is_header
 from attar.data.labels import MISSING
 from attar.data.tables import ArrowColumn, ArrowTable
 from attar.data.written import Reading, is_number, read_written, readings, signs
@@ -22,8 +23,6 @@ from attar.errors import DataError, first_line, inflected
 
 DELIMITERS = ",;\t|"
 _HEAD, _ROWS = 1 << 16, 20  # bytes, and rows, that a file is judged by
-_YEARS = range(1000, 3000)
-_PLACES = 5  # as many numbers in order are where something was measured, such as wavelengths
 _FRACTION = {sign: re.compile(rf"[+-]?\d+[{sign}]\d+([eE][+-]?\d+)?") for sign in ",."}
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
 _QUOTED = re.compile(r'(?<![^,;\t|\s])"[^"]*"')
@@ -90,8 +89,12 @@ def _head(path: Path, encoding: str) -> str:
         return (file.read(_HEAD) + "".join(islice(file, _ROWS + 1))).removeprefix("\ufeff")
 
 
-def layout(path: Path) -> Layout:
+def layout(path: Path, known: Collection[str] = ()) -> Layout:
     """Find the encoding, the delimiter, the header line and the decimal sign from the first lines of a file.
+
+    Arguments:
+        path: of the file.
+        known: names of columns of a model, which tell its header line.
 
     Raises:
         DataError: the file is empty or binary, or has lines above its table.
@@ -125,7 +128,7 @@ def layout(path: Path) -> Layout:
     cells = [first, *below]
     if comma := _has_decimal_commas(cells, delimiter):
         cells = [[cell.replace(",", ".") for cell in row] for row in cells]
-    header = _is_header(cells[0], cells[1:])
+    header = is_header(cells[0], cells[1:], known)
     names = first if header else [f"x{i}" for i in range(len(first))]
     padded, decimal = delimiter == " " or tidy != text, "," if comma else "."
     return Layout(delimiter, tuple(names), header, decimal, skip, tuple(written), encoding, padded)
@@ -213,31 +216,9 @@ def _has_decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
     return any(delimiter == ";" or not _THOUSANDS.fullmatch(cell) for cell in commas)
 
 
-def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether the cells of a file's first line are names, and not those of a sample."""
-    words = [i for i, cell in enumerate(first) if cell not in MISSING and not is_number(cell)]
-    if not words:
-        start = _counts_from(first)
-        return start == 0 or (start in _YEARS and not (below and _counts_from(below[0]) in _YEARS))
-    numbers = [float(cell) for cell in first if cell not in MISSING and is_number(cell)]
-    columns = {i: {row[i] for row in below if i < len(row)} - set(MISSING) for i in words}
-    if any(cells and all(map(is_number, cells)) for cells in columns.values()):
-        return True
-    # A word that stands below too is what a sample has, and not what a column is called.
-    if any(first[i] in cells for i, cells in columns.items()):
-        return False
-    in_order = sorted(set(numbers)) in (numbers, numbers[::-1])
-    return all(number.is_integer() for number in numbers) or (in_order and len(numbers) >= _PLACES)
-
-
-def _counts_from(cells: Sequence[str]) -> int | None:
-    """Where cells count up by one, perhaps after the blank one of pandas' row names: the first of them."""
-    counted = cells[1:] if cells and not cells[0] else cells
-    start = int(counted[0]) if counted and counted[0].isdecimal() else 0
-    return start if counted and list(counted) == [str(start + i) for i in range(len(counted))] else None
-
-
-def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = False) -> tuple[ArrowTable, list[str]]:
+def read_delimited(
+    path: Path, *, text: Collection[str] = (), empty: bool = False, known: Collection[str] = ()
+) -> tuple[ArrowTable, list[str]]:
     """Read a CSV or TSV file.
 
     Arguments:
@@ -245,6 +226,7 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
             decimal comma are found out.
         text: columns that are read as written, not as numbers.
         empty: take a header line without a row too.
+        known: as of `layout`.
 
     Returns:
         Table and notes. Columns of a file without a header line are called x0, x1, ….
@@ -254,7 +236,7 @@ def read_delimited(path: Path, *, text: Collection[str] = (), empty: bool = Fals
     """
     import pyarrow as pa
 
-    found = layout(path)
+    found = layout(path, known)
     notes = foreign(path, found.encoding)
     notes += [] if found.header else [f"{path.name} has no header line: its columns are called x0, x1, …"]
     try:
@@ -354,9 +336,9 @@ def _has_leading_zeros(path: Path, encoding: str) -> bool:
         return _ZEROS_ANYWHERE.search(content) is not None
 
 
-def as_written(path: Path, column: str) -> ArrowColumn:
+def as_written(path: Path, column: str, known: Collection[str] = ()) -> ArrowColumn:
     """A column of texts in which words for a missing value, such as NA, are texts too."""
-    return _read(path, layout(path), [column], missing=()).column(column)
+    return _read(path, layout(path, known), [column], missing=()).column(column)
 
 
 def _opened(path: Path, found: Layout) -> tuple[Path | io.BytesIO, str]:

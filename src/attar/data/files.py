@@ -142,22 +142,24 @@ def read_table(
 ) -> Raw:
     """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file` and `from_table`."""
     if path.suffix.lower() in DELIMITED:
-        names: Sequence[str] = [name for name in layout(path).names if name]
+        names: Sequence[str] = [name for name in layout(path, known).names if name]
         each_once(names, str(path))
         label = _label(names, label_column, path)
         ids_of = {name for name in ("", *names) if name.lower() in (*ids, *ROW_NAMES)}
         written = {label, group_column, *ids_of, *text} - {None}
-        table, notes = read_delimited(path, text=[str(name) for name in written])
+        table, notes = read_delimited(path, text=[str(name) for name in written], known=known)
         each_once(table.column_names, str(path))
         # Of a model's columns it is settled what they are.
         notes += [] if known or text else leading_zeros(path, table)
         if label is not None and table.column(label).null_count:
-            notes += words_for_none([cell for cell in as_written(path, label).to_pylist() if cell in MISSING], MISSING)
+            notes += words_for_none(
+                [cell for cell in as_written(path, label, known).to_pylist() if cell in MISSING], MISSING
+            )
         for name, categories in known.items():
             # They are texts in a source with types, as NA of who has no garage.
             if name in table.column_names and {*categories} & {*MISSING} - {""}:
                 place = table.column_names.index(name)
-                table = table.set_column(place, name, as_written(path, name).slice(0, len(table)))
+                table = table.set_column(place, name, as_written(path, name, known).slice(0, len(table)))
     else:
         table, notes = read_json(path) if path.suffix.lower() in JSON else read_parquet(path), []
         each_once(table.column_names, str(path))
