@@ -241,3 +241,24 @@ def test_a_category_that_is_a_word_for_missing_in_a_csv_file_is_the_model_s(tmp_
     (tmp_path / "t.csv").write_text("b,garage\n1,NA\nNA,yes\n2,\n3,None\n,\n")
     found = read_for_prediction(str(tmp_path / "t.csv"), kind="table", shape=(2,), columns=columns)
     np.testing.assert_array_equal(found.x, [[0, 1], [2, np.nan], [np.nan, 2], [1, 3]])
+
+
+@pytest.mark.parametrize(
+    ("parts", "test", "said"),
+    [
+        (["train", "train", "test", "test"], [2, 3], "column 'split' names the test part, and is no feature"),
+        (["train", "val", "Train", "test"], [3], "1 sample is joined to the training part, those of val"),
+        (["train", "train", "train", "val"], [3], "there is no test part: val is taken for it"),
+        (["left", "right", "left", "test"], None, ""),
+        (["train"] * 4, None, ""),
+    ],
+)
+def test_a_column_split_names_the_test_part(tmp_path, parts, test, said):
+    rows = [f"{i},{i % 2},{part},{'ab'[i % 2]}" for i, part in enumerate(parts)]
+    path = csv(tmp_path / "t.csv", "\n".join(["a,b,split,label", *rows]))
+    raw = read_file(path)
+    assert (None if raw.test is None else raw.test.tolist()) == test
+    assert [column.name for column in raw.columns] == (["a", "b"] if test else ["a", "b", "split"])
+    assert not said or said in raw.notes
+    # A model that needs the column has it.
+    assert "split" in [column.name for column in read_file(path, known={"a": (), "split": ("train", "test")}).columns]

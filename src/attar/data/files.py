@@ -26,7 +26,7 @@ from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_once, from_arrow
-from attar.data.texts import beside, categories_alone, test_part, text_column, without_names
+from attar.data.texts import SPLIT, beside, categories_alone, test_part, text_column, without_names
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
 from attar.data.written import is_text, read_written, readings
@@ -254,16 +254,22 @@ def samples_of(
     table, unlearnt = without_names(table, kind, {*text, *known})
     notes = [*written, *unlearnt]
     texts = text_column(table, kind, text, where)
+    test, parts = test_part(table)
     if texts is not None:
-        cells, test = np.array(table.column(texts).to_pylist(), dtype=object), test_part(table)
-        notes += beside(table, texts)
+        cells = np.array(table.column(texts).to_pylist(), dtype=object)
+        notes += [*beside(table, texts), *parts]
         return Raw(cells, columns=(Column(texts),), kind="text", test=test, notes=tuple(notes))
+    if test is not None and not known and table.num_columns > 1:
+        table = table.drop_columns([SPLIT])
+        notes += [f"column '{SPLIT}' names the test part, and is no feature", *parts]
+    else:
+        test = None
     # What a model does not take need not be in order.
     of_table = table.schema if known and kind == "table" else ()
     unused = [field.name for field in of_table if field.name not in known and is_text(field.type)]
     values, columns, found = from_arrow(table, where=where, text={*text, *unused})
     notes += [*found, *categories_alone(columns, kind)]
-    return Raw(values, columns=columns, kind="table", notes=tuple(notes))
+    return Raw(values, columns=columns, kind="table", test=test, notes=tuple(notes))
 
 
 def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:

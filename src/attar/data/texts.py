@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -14,6 +15,7 @@ import numpy as np
 from attar.data.clock import is_clock
 from attar.data.dataset import CODED, LEFT_OUT, Array, Column, Floats, Ints, Note, is_missing
 from attar.data.images import is_image
+from attar.data.raw import held_out
 from attar.data.tables import ArrowTable
 from attar.data.tokens import Tokenizer, padded
 from attar.data.written import is_number, is_text, looks_like_a_number
@@ -28,7 +30,7 @@ _FEW = 20
 _PARTS = frozenset({"train", "training", "dev", "val", "valid", "validation", "all", "unsup", "unsupervised", "test"})
 _SOUNDS = frozenset({".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aif", ".aiff"})
 _ENDING = re.compile(r"\.[a-z]\w{1,4}")
-_SPLIT, _TEST = "split", "test"
+SPLIT = "split"
 # Tokens of a text that are kept: all of nearly every text, in steps, and never more than this.
 _KEPT, _STEP, LONGEST = 0.99, 8, 256
 
@@ -59,7 +61,7 @@ def text_column(table: ArrowTable, kind: str | None, known: Collection[str], whe
             raise DataError(f"{where}: no column holds texts; give one called text")
         return _likeliest(found, known)
     features: list[str] = [
-        name for name in table.column_names if not (name == _SPLIT and _is_split(found.get(name, [])))
+        name for name in table.column_names if not (name == SPLIT and _is_split(found.get(name, [])))
     ]
     if not features or any(name not in found or not _are_texts(found[name], name) for name in features):
         return None
@@ -181,13 +183,11 @@ def _is_file(name: Path) -> bool:
         return False
 
 
-def test_part(table: ArrowTable) -> Ints | None:
-    """Indices of the rows that a column `split` sets aside, or None."""
-    if _SPLIT not in table.column_names:
-        return None
-    parts = table.column(_SPLIT).to_pylist()
-    test = np.array([i for i, part in enumerate(parts) if str(part).lower() == _TEST], dtype=np.int64)
-    return test if _is_split(parts) and 0 < len(test) < len(parts) else None
+def test_part(table: ArrowTable) -> tuple[Ints | None, list[str]]:
+    """Indices of the rows that a column `split` sets aside, if any, and what a person should know of the others."""
+    parts = [str(part).lower() for part in table.column(SPLIT).to_pylist()] if SPLIT in table.column_names else []
+    test, notes = held_out(Counter(parts)) if _is_split(parts) else (None, [])
+    return (None if test is None else np.flatnonzero(np.array(parts) == test)), notes
 
 
 def tokenize(
