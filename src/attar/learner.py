@@ -102,8 +102,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Arguments:
             X: images `(n, h, w[, c])`, series `(n, channels, steps)` or a list of series of different lengths,
-                a table `(n, features)`, DataFrame or table of Arrow, a list of texts, or a graph as an object with `x`
-                and `edge_index`, such as torch-geometric's `Data`, whose samples are its nodes.
+                a table `(n, features)`, DataFrame, table of Arrow or list of dicts from name to value, a list of texts,
+                or a graph as an object with `x` and `edge_index`, such as torch-geometric's `Data`, whose samples are
+                its nodes.
             y: labels `(n,)`; -1, None, NaN or "" where unlabelled. `predict` gives them back as they are. None: those
                 that a graph has itself as `y`. Where a graph has a `train_mask`, only labels in it are learnt from, and
                 those in its `test_mask` are the test part.

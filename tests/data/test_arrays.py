@@ -235,6 +235,20 @@ def test_frames():
     assert noted(dataset, "column 'when' holds dates")
 
 
+ROWS = pa.schema({"a": pa.float64(), "b": pa.string(), "c": pa.bool_()})
+
+
+def test_rows_as_json_has_them_are_a_frame():
+    rows = [{"a": 1, "b": "u"}, {"b": "v", "a": 2.5}, {"a": None, "b": "u", "c": True}]
+    of_rows, of_frame = from_arrays(rows, [0, 1, 0]), from_arrays(pa.Table.from_pylist(rows, ROWS), [0, 1, 0])
+    np.testing.assert_array_equal(of_rows.x, of_frame.x)
+    assert of_rows.columns == of_frame.columns
+    with pytest.raises(DataError, match="column 'a' holds values of several types"):
+        from_arrays([{"a": 1}, {"a": "x"}])
+    with pytest.raises(DataError, match="give samples along the first axis"):
+        from_arrays([{}])
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [

@@ -37,3 +37,17 @@ def test_whole_numbers_that_no_float_holds_are_refused() -> None:
 def test_an_image_of_another_size_whose_values_float32_does_not_hold_is_refused() -> None:
     with pytest.raises(ModelError, match="sample 0: a value is infinite, or too large"):
         images([np.full((9, 9), 1e300)], (8, 8))
+
+
+def test_rows_as_json_has_them_are_told_by_their_names() -> None:
+    columns = [Column("age"), Column("city", ("Bonn", "Rome"))]
+    rows = [{"city": "Rome", "age": 41, "more": 1}, {"age": None, "city": "Bonn"}, {"city": None, "age": "5.5"}]
+    feed = table(rows, columns, 2)
+    np.testing.assert_array_equal(feed["x"], np.float32([[41], [np.nan], [5.5]]))
+    assert feed["categories"].tolist() == [["Rome"], ["Bonn"], [""]]
+    with pytest.raises(ModelError, match="no column 'city'"):
+        table([{"age": 41}], columns, 2)
+    tokenizer = Tokenizer.learn(["one fly", "two flies"])
+    np.testing.assert_array_equal(
+        texts([{"text": "one fly"}], tokenizer, 8)["input_ids"], texts(["one fly"], tokenizer, 8)["input_ids"]
+    )

@@ -12,7 +12,7 @@ from attar.data import checks, graphs
 from attar.data.copies import copied, copies, duplicates
 from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings, is_missing
 from attar.data.groups import joined, numbered, seen_in_training
-from attar.data.held import plain, spelt
+from attar.data.held import are_rows, plain, spelt
 from attar.data.images import CHANNELS
 from attar.data.labels import encode_labels, in_utf8
 from attar.data.nodes import Nodes
@@ -40,9 +40,9 @@ def from_arrays(
 
     Arguments:
         x: image `(n, h, w)` or `(n, h, w, c)`, series `(n, channels, steps)`, table `(n, features)`;
-            a DataFrame of numbers, booleans, texts, categories and dates; or a list of series `(steps,)` or
-            `(channels, steps)` of different lengths, which are padded with NaN; or texts, as a list or array of
-            strings `(n,)` or `(n, 1)` or a column of a DataFrame; or a graph, as an object with `x` and
+            a DataFrame, or a list of dicts, of numbers, booleans, texts, categories and dates; or a list of series
+            `(steps,)` or `(channels, steps)` of different lengths, which are padded with NaN; or texts, as a list or
+            array of strings `(n,)` or `(n, 1)` or a column of a DataFrame; or a graph, as an object with `x` and
             `edge_index` such as torch-geometric's `Data`. A single array of three axes is taken for images where it
             holds bytes or is square, else for series.
         y: labels `(n,)`, integers or texts; -1, None, NaN and "" mean unlabelled. Where None, those of a graph itself,
@@ -84,7 +84,7 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     labels = np.asarray(plain(y)) if hasattr(y, "__array__") else y
     if graphs.is_graph(x):
         return graphs.from_object(x, labels, names)
-    if hasattr(x, "__arrow_c_stream__") or type(x).__module__.partition(".")[0] == "pandas":
+    if are_rows(x) or hasattr(x, "__arrow_c_stream__") or type(x).__module__.partition(".")[0] == "pandas":
         return _from_frame(x, labels, names, kind)
     graphs.refuse_other_graphs(x)
     if kind is None:
@@ -111,8 +111,10 @@ def _in_order(given: Any, what: str, error: type[DataError]) -> Any:
 def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None) -> Raw:
     import pyarrow as pa
 
-    from attar.data.files import samples_of
+    from attar.data.files import samples_of, table_of
 
+    if are_rows(x):
+        x = table_of(x, "x")
     if getattr(x, "ndim", 2) == 1:
         return _from_column(x, x, y, ids, kind)
     try:

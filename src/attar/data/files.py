@@ -21,7 +21,7 @@ from attar.data.archives import read_npy, read_npz
 from attar.data.dataset import Array, Column, is_missing
 from attar.data.delimited import WESTERN, as_written, encoding_of, layout, leading_zeros, read_delimited
 from attar.data.dicom import is_dicom
-from attar.data.held import spelt
+from attar.data.held import Rows, spelt
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.raw import Raw, RawLabels
@@ -322,7 +322,7 @@ def read_json(path: Path) -> ArrowTable:
             raise ValueError("a row is no object of names and values")
         if len(rows) == 1 and rows[0] and all(isinstance(cell, dict | list) for cell in rows[0].values()):
             raise ValueError("its only object holds columns, not a row: with pandas, write it by orient='records'")
-        table = pa.table({name: _cells(rows, name, path) for name in dict.fromkeys(key for row in rows for key in row)})
+        table = table_of(rows, path)
     except DataError:
         raise
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
@@ -332,7 +332,14 @@ def read_json(path: Path) -> ArrowTable:
     return table
 
 
-def _cells(rows: Sequence[Mapping[str, Any]], name: str, path: Path) -> ArrowColumn:
+def table_of(rows: Sequence[Mapping[str, Any]], where: str | Path) -> ArrowTable:
+    """A table of rows as JSON has them; a value that a row does not have is missing."""
+    import pyarrow as pa
+
+    return pa.table({str(name): _cells(rows, name, where) for name in Rows(rows).column_names})
+
+
+def _cells(rows: Sequence[Mapping[str, Any]], name: str, where: str | Path) -> ArrowColumn:
     import pyarrow as pa
 
     try:
@@ -340,12 +347,12 @@ def _cells(rows: Sequence[Mapping[str, Any]], name: str, path: Path) -> ArrowCol
         return pa.array([None if is_missing(cell) else cell for cell in (row.get(name) for row in rows)])
     except pa.ArrowException as error:
         raise DataError(
-            f"{path}: column '{name}' holds values of several types ({first_line(error)}); write all of them as "
+            f"{where}: column '{name}' holds values of several types ({first_line(error)}); write all of them as "
             "numbers, or all as texts"
         ) from None
     except OverflowError:
         raise DataError(
-            f"{path}: column '{name}' holds a whole number of more than 64 bits; write it with a point, or as a text"
+            f"{where}: column '{name}' holds a whole number of more than 64 bits; write it with a point, or as a text"
         ) from None
 
 

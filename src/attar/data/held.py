@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,27 @@ def _is_tensor(x: Any) -> bool:
     return hasattr(x, "detach") and hasattr(x, "__array__")
 
 
+def are_rows(x: Any) -> bool:
+    """Whether samples are a list of rows as JSON has them, each a dict from name to value.
+
+    >>> are_rows([{"age": 41, "city": "Bonn"}]), are_rows([]), are_rows([[1, 2]])
+    (True, False, False)
+    """
+    return isinstance(x, list | tuple) and all(isinstance(row, dict) for row in x) and any(x)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table made of `are_rows`, whose missing values are None."""
+
+    rows: Sequence[Mapping[str, Any]]
+
+    @cached_property
+    def column_names(self) -> list[Any]:
+        """The names of all values, in the order in which they come."""
+        return [*dict.fromkeys(name for row in self.rows for name in row)]
+
+
 def framed(x: Any) -> Any:
     """The table that has named columns: a DataFrame of pandas as it is, others, such as that of polars, as Arrow's.
 
@@ -72,6 +95,8 @@ def framed(x: Any) -> Any:
     """
     if hasattr(x, "iloc"):
         return x if hasattr(x, "columns") else None
+    if are_rows(x):
+        return Rows(x)
     if not hasattr(x, "__arrow_c_stream__"):
         return None
     import pyarrow as pa
@@ -95,6 +120,9 @@ def cells(frame: Any, j: int, *, category: bool) -> Array:
     """
     if hasattr(frame, "iloc"):
         return np.asarray(frame.iloc[:, j], dtype=object if category else None)
+    if isinstance(frame, Rows):
+        name = frame.column_names[j]
+        return np.fromiter((row.get(name) for row in frame.rows), dtype=object, count=len(frame.rows))
     from attar.data.tables import from_arrow
     from attar.data.written import is_text
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from attar.data.clock import in_doubt, is_written, rewriting
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
-from attar.data.held import cells, framed, names, spelling
+from attar.data.held import Rows, cells, framed, names, spelling
 from attar.data.images import CHANNELS, resize
 from attar.data.nodes import neighbourhood
 from attar.data.texts import TEXT_NAMES
@@ -139,6 +139,8 @@ def texts(X: Any, tokenizer: Tokenizer, length: int, name: str = "") -> Feed:
     frame = framed(X)
     if frame is not None and len(names(frame)) > 1:
         (X,) = _called(frame, [Column(_of_texts([str(one) for one in names(frame)], name))])
+    elif isinstance(frame, Rows):
+        X = cells(frame, 0, category=True)
     array = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else np.asarray(X)
     if array.dtype.kind in "OUT" and array.shape[1:] == (1,):
         array = array[:, 0]

@@ -119,10 +119,10 @@ class Model:
             X: raw samples `(n, *shape)`, in the unit of those learnt from, which `doubts` is about. Images of another
                 size, or a list of several sizes, are resized. The end of a shorter series is missing, and that of a
                 longer one is cut off. Series of different lengths come as a list of arrays `(channels, steps)`. A table
-                may be a DataFrame of pandas or polars, or a table of Arrow (columns by name), an array of objects or
-                strings, or float32 with the code of the category in categorical columns. Texts are a list or array of
-                strings, or a DataFrame that has them. A graph is an object with `x` and `edge_index`, or nodes as
-                `attar.data.nodes` has them; it is taken as a whole.
+                may be a DataFrame of pandas or polars, a table of Arrow or a list of dicts, as JSON has rows, whose
+                columns are known by name; an array of objects or strings; or float32 with the code of the category in
+                categorical columns. Texts are a list or array of strings, or a DataFrame that has them. A graph is an
+                object with `x` and `edge_index`, or nodes as `attar.data.nodes` has them; it is taken as a whole.
             advance: called with the number of samples done after each batch.
 
         Returns:
