@@ -1,4 +1,4 @@
-"""How odd samples are to others."""
+"""How odd samples are to others, and in which clusters they lie."""
 
 from __future__ import annotations
 
@@ -35,3 +35,10 @@ def test_too_few_are_not_judged() -> None:
     found = oddness(np.eye(9))
     assert (found["p_value"] == 1).all()
     assert (found["normality"] == 0).all()
+
+
+def test_samples_that_differ_by_rounding_alone_are_clustered_without_a_warning() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        z = rng.standard_normal((11, 5))[np.arange(66) % 11] * (1 + 1e-6 * rng.standard_normal((66, 5)))
+        assert survey._clusters(z.astype(np.float32), 0).arrays["cluster"].max() >= 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -204,6 +205,7 @@ def _oddness(z: Floats, unique: Ints, position: Ints, seed: int, progress: Progr
 def _clusters(z: Floats, seed: int) -> Result:
     """k-means clusters, as many as have the best silhouette on some of the samples."""
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.metrics import silhouette_score
 
     drawn = z[some(len(z), _CLUSTERED, seed)]
@@ -212,7 +214,10 @@ def _clusters(z: Floats, seed: int) -> Result:
     for k in _CLUSTERS:
         if k >= different:
             break
-        means = KMeans(k, n_init=3, random_state=seed).fit(drawn)
+        with warnings.catch_warnings():
+            # Of samples that differ by rounding alone it finds fewer than asked for.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            means = KMeans(k, n_init=3, random_state=seed).fit(drawn)
         score = float(silhouette_score(drawn, means.labels_))
         if score > best:
             best, middles = score, means.cluster_centers_
