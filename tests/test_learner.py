@@ -215,10 +215,11 @@ def test_a_table_is_asked_by_the_names_that_it_was_learnt_by() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(120) % 2
     frame = pd.DataFrame({"a": rng.normal(size=120) + 3 * y, "b": 100 + 5 * rng.normal(size=120)})
-    table = pa.Table.from_pandas(frame)
+    table = pa.Table.from_pandas(frame.assign(customer=[f"c{i}" for i in range(120)]))  # which is no feature
     learner = Learner(time=1, pretexts=()).fit(table, np.where(np.arange(120) < 20, y, -1))
-    assert learner.feature_names_in_.tolist() == ["a", "b"]
-    for other in (table.select(["b", "a"]), frame[["b", "a"]]):
+    assert learner.feature_names_in_.tolist() == ["a", "b", "customer"]
+    assert learner.n_features_in_ == 3
+    for other in (table.select(["b", "a"]), frame[["b", "a"]], frame[["b", "a"]].to_dict("records")):
         np.testing.assert_array_equal(learner.predict_proba(other), learner.predict_proba(frame))
 
 

@@ -58,8 +58,9 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         leaderboard_: every candidate that was tried, baselines included, the best first; printed as a table.
         facts_: everything that the report shows.
         model_: the exported file, opened as by `attar.load`.
-        n_features_in_: numbers in one sample.
-        feature_names_in_: of a table whose columns have names: a DataFrame of pandas or polars, or a table of Arrow.
+        n_features_in_: numbers in one sample; columns of a table that has names.
+        feature_names_in_: of a table whose columns have names: a DataFrame of pandas or polars, a table of Arrow, or
+            dicts.
 
     Example:
         >>> from sklearn.datasets import load_digits
@@ -169,10 +170,11 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.model_: Model = load(outcome.model)
         self.facts_: Facts = outcome.facts
         self.classes_ = _as_given(self.model_.meta.classes, dataset, y)
-        self.n_features_in_ = int(np.prod(self.facts_.shape))
-        self.__dict__.pop("feature_names_in_", None)
         frame = framed(X)
         called = [] if frame is None else names(frame)
+        # Those of a table that are not learnt from, such as ids, are counted as they are named.
+        self.n_features_in_ = len(called) or int(np.prod(self.facts_.shape))
+        self.__dict__.pop("feature_names_in_", None)
         if called and all(isinstance(name, str) for name in called):
             self.feature_names_in_ = np.array(called, dtype=object)
         self.accuracy_, self.accuracy_interval_ = self.facts_.accuracy, self.facts_.interval
