@@ -58,6 +58,14 @@ def test_tables(tmp_path):
         read(f"hf:{folder}", label_column="x")
 
 
+@pytest.mark.parametrize(("parts", "test"), [(("train",), [1]), (("train", "test"), [2, 3])])
+def test_a_column_that_names_the_test_part_counts_where_there_are_no_splits(tmp_path, parts, test):
+    columns = {"v": [1.5, 2.5], "split": ["train", "test"], "label": ["a", "b"]}
+    dataset = read(f"hf:{save(tmp_path / 'set', **dict.fromkeys(parts, columns))}")
+    assert [column.name for column in dataset.columns] == ["v"]
+    assert dataset.test.tolist() == test
+
+
 def test_images_in_folders(tmp_path):
     for name in ("cat/a", "cat/b", "dog/c"):
         path = tmp_path / "set" / f"{name}.png"

@@ -108,7 +108,7 @@ def read_hub(
         words = pa.array(_labels(table.column(column).to_pylist(), features[column]), pa.string())
         table = table.set_column(table.column_names.index(column), column, words)
     raw = from_table(table, None, where=where, notes=notes, text=text, kind=kind, known=known)
-    return replace(raw, y=y, exact=exact, test=test, groups=groups)
+    return replace(raw, y=y, exact=exact, test=raw.test if test is None else test, groups=groups)
 
 
 def _load(datasets: Any, name: str, where: str) -> dict[str, Any]:
