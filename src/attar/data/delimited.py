@@ -17,7 +17,7 @@ from attar.data.dataset import Column, Note
 from attar.data.dress import keeping
 from attar.data.header import is_header
 from attar.data.labels import MISSING
-from attar.data.tables import ArrowColumn, ArrowTable
+from attar.data.tables import ArrowTable
 from attar.data.written import Reading, is_number, read_written, readings, signs
 from attar.errors import DataError, first_line, inflected
 
@@ -167,10 +167,18 @@ def _tidied(text: str, delimiter: str) -> str:
     """
     if delimiter == " ":
         return _ALIGNING.sub(lambda found: found["quoted"] or ("" if found["edge"] else " "), text)
+    if '"' not in text:  # the pattern takes twice the time and ten times the memory
+        return _stripped(text, f"\r\n{delimiter}")
     quoted = rf'"(?<![^{delimiter}\s]")(?:[^"]|"")*"'
     around = rf" (?:(?<![^{delimiter}\r\n] ) *|(?<!  ) *(?![^{delimiter}\r\n]))"
     # Each begins with what is sought, which takes a third of the time.
     return re.sub(f"{quoted}|{around}", lambda found: found[0].lstrip(" "), text)
+
+
+def _stripped(text: str, around: str) -> str:
+    """A text without the blanks around any of the signs."""
+    sign, left = around[0], around[1:]
+    return sign.join([_stripped(part, left) if left else part.strip(" ") for part in text.split(sign)])
 
 
 def _are_parted_by_blanks(text: str) -> bool:
@@ -336,9 +344,9 @@ def _has_leading_zeros(path: Path, encoding: str) -> bool:
         return _ZEROS_ANYWHERE.search(content) is not None
 
 
-def as_written(path: Path, column: str, known: Collection[str] = ()) -> ArrowColumn:
-    """A column of texts in which words for a missing value, such as NA, are texts too."""
-    return _read(path, layout(path, known), [column], missing=()).column(column)
+def as_written(path: Path, columns: Collection[str], known: Collection[str] = ()) -> ArrowTable:
+    """Columns of texts in which words for a missing value, such as NA, are texts too."""
+    return _read(path, layout(path, known), columns, missing=()).select(list(columns))
 
 
 def _opened(path: Path, found: Layout) -> tuple[Path | io.BytesIO, str]:

@@ -152,14 +152,14 @@ def read_table(
         # Of a model's columns it is settled what they are.
         notes += [] if known or text else leading_zeros(path, table)
         if label is not None and table.column(label).null_count:
-            notes += words_for_none(
-                [cell for cell in as_written(path, label, known).to_pylist() if cell in MISSING], MISSING
-            )
-        for name, categories in known.items():
-            # They are texts in a source with types, as NA of who has no garage.
-            if name in table.column_names and {*categories} & {*MISSING} - {""}:
-                place = table.column_names.index(name)
-                table = table.set_column(place, name, as_written(path, name, known).slice(0, len(table)))
+            cells = as_written(path, [label], known).column(label).to_pylist()
+            notes += words_for_none([cell for cell in cells if cell in MISSING], MISSING)
+        # They are texts in a source with types, as NA of who has no garage.
+        words = [name for name in table.column_names if {*known.get(name, ())} & {*MISSING} - {""}]
+        if words:
+            read = as_written(path, words, known).slice(0, len(table))
+            for name in words:
+                table = table.set_column(table.column_names.index(name), name, read.column(name))
     else:
         table, notes = read_json(path) if path.suffix.lower() in JSON else read_parquet(path), []
         each_once(table.column_names, str(path))
