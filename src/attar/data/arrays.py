@@ -11,6 +11,7 @@ import numpy as np
 from attar.data import checks, graphs
 from attar.data.copies import copied, copies, duplicates
 from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Strings, is_missing
+from attar.data.files import samples_of, table_of
 from attar.data.groups import joined, numbered, seen_in_training
 from attar.data.held import are_rows, plain, spelt
 from attar.data.images import CHANNELS
@@ -84,7 +85,9 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     labels = np.asarray(plain(y)) if hasattr(y, "__array__") else y
     if graphs.is_graph(x):
         return graphs.from_object(x, labels, names)
-    if are_rows(x) or hasattr(x, "__arrow_c_stream__") or type(x).__module__.partition(".")[0] == "pandas":
+    if are_rows(x):
+        x = table_of(x, "x")
+    if hasattr(x, "__arrow_c_stream__") or type(x).__module__.partition(".")[0] == "pandas":
         return _from_frame(x, labels, names, kind)
     graphs.refuse_other_graphs(x)
     if kind is None:
@@ -111,10 +114,6 @@ def _in_order(given: Any, what: str, error: type[DataError]) -> Any:
 def _from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None) -> Raw:
     import pyarrow as pa
 
-    from attar.data.files import samples_of, table_of
-
-    if are_rows(x):
-        x = table_of(x, "x")
     if getattr(x, "ndim", 2) == 1:
         return _from_column(x, x, y, ids, kind)
     try:

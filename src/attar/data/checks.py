@@ -236,7 +236,6 @@ def dates_as_numbers(x: Array, columns: Sequence[Column]) -> list[str]:
     notes = []
     for values, column in zip(x.T, columns):
         found = np.unique(values[~np.isnan(values)]) if not column.categories else np.empty(0)
-        found = found.astype(np.float64)  # half precision ends before the first day
         if len(found) < _DAYS or not (_FIRST_DAY <= found[0] <= found[-1] <= _LAST_DAY):
             continue
         days = found.astype(np.int64)
