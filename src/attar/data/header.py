@@ -25,7 +25,11 @@ def is_header(first: Sequence[str], below: Sequence[Sequence[str]], known: Colle
     (True, False)
     >>> is_header(["a", "b"], [["a", "c"]]), is_header(["a", "b"], [["a", "c"]], ["b"])
     (False, True)
+    >>> is_header(["400", "410"], []), is_header(["400", "410"], [], ["410", "400"])
+    (False, True)
     """
+    if known and {*known} <= {*first}:  # names may be numbers, as of wavelengths
+        return True
     words = [i for i, cell in enumerate(first) if cell not in MISSING and not is_number(cell)]
     if not words:
         start = _counts_from(first)
