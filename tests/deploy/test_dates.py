@@ -90,6 +90,9 @@ def test_a_number_without_the_unit_of_the_others_is_read_and_the_odd_cell_is_nam
     assert table(pd.DataFrame({"w": ["60.4 kg", "72.5", None]}), (Column("w"),), 1)["x"][
         :2, 0
     ].tolist() == pytest.approx([60.4, 72.5])
+    # As numpy spells what is missing among texts.
+    cells = table(np.array([["1,5 kg"], ["nan"]]), (Column("w", signs=",", unit="kg"),), 1)["x"]
+    np.testing.assert_array_equal(cells, [[1.5], [np.nan]])
     for cells, wrong in (
         (["60.4 kg", "60.1 kg", "725 g"], "row 2 is '725 g' where others are written like '60.4 kg'"),
         (["1.000 €"], "row 0 is '1.000 €' and may be 1000 or 1"),

@@ -279,11 +279,10 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
         since = values.astype("datetime64[us]" if values.dtype.kind == "M" else "timedelta64[us]")
         return np.where(np.isnat(values), np.nan, since.astype(np.int64) / 1e6)
     # How a number or a date is written is seen in all cells, as in training.
-    texts = [value for value in values if isinstance(value, str) and value.strip()]
+    texts = [value for value in values if isinstance(value, str) and value.strip().lower() not in ("", "nan")]
     found = meant(texts, column)
     if isinstance(found, Odd) and column.signs:
-        row = next(i for i, value in enumerate(values) if isinstance(value, str) and value == found.cell)
-        raise ModelError(f"column {column.name!r}, row {row} is {found.cell!r:.40} {found.why}")
+        raise _odd(found, values, column)
     dates = [text for text in texts if is_written(text)] if isinstance(found, Odd) else []
     order = rewriting(dates, column.first)
     # Some with a day above 12 in either place: nothing tells which the others have.
@@ -299,8 +298,7 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
         except (TypeError, ValueError):
             if isinstance(found, Odd) and isinstance(value, str) and looks_like_a_number(value):
                 # Of cells that are numbers, in this dress or that, the fewer are wrong, and not the first.
-                row = next(i for i, one in enumerate(values) if isinstance(one, str) and one == found.cell)
-                raise ModelError(f"column {column.name!r}, row {row} is {found.cell!r:.40} {found.why}") from None
+                raise _odd(found, values, column) from None
             either = isinstance(value, str) and is_written(value) and (clash or in_doubt([value], column.first))
             noun = "date" if dates or column.first else "number"
             wrong = (
@@ -310,6 +308,11 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
             )
             raise ModelError(f"column {column.name!r}, row {row}: {value!r:.40} {wrong}") from None
     return result
+
+
+def _odd(found: Odd, values: _Any, column: Column) -> ModelError:
+    row = next(i for i, value in enumerate(values) if isinstance(value, str) and value == found.cell)
+    return ModelError(f"column {column.name!r}, row {row} is {found.cell!r:.40} {found.why}")
 
 
 def _number(value: Any, order: Mapping[str, str], first: str) -> float:
