@@ -83,7 +83,7 @@ def test_samples_without_a_label_do_not_count(fitted, gap) -> None:
     known, weights = np.arange(60) < 20, np.arange(60) % 3
     some = [int(label) if is_known else gap for label, is_known in zip(y, known)]
     assert learner.score(x, some) == learner.score(x[known], y[known])
-    assert learner.score(x, some, weights) == learner.score(x[known], y[known], weights[known])
+    assert learner.score(x, some, weights.astype(object)) == learner.score(x[known], y[known], weights[known])
     with pytest.raises(LabelError, match=r"^no sample is labelled"):
         learner.score(x, [gap] * 60)
     with pytest.raises(LabelError, match=r"^60 samples but 59 labels; give one for each"):

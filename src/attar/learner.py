@@ -248,7 +248,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         said = self.predict_proba(X).argmax(axis=1)
         if len(said) != len(labels):
             raise LabelError(f"{len(said)} samples but {len(labels)} labels; give one for each, -1 where unknown")
-        weights = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight)
+        weights = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         if weights.shape != (len(labels),):
             raise LabelError(f"{len(labels)} labels but weights of shape {weights.shape}; give one for each")
         said, weights = said[known], weights[known]
