@@ -152,8 +152,8 @@ def spelling(categories: Sequence[str]) -> Callable[[object], str]:
     known = set(categories)
     # Of a file whose cells stand apart, a model may have learnt the blanks as well.
     bare = {text.strip(): text for text in categories}
-    valued = {_value(text): text for text in categories}
-    twice = {value for value, n in Counter(map(_value, categories)).items() if n > 1}
+    times = Counter(map(_value, categories))
+    valued = {value: text for text in categories if times[value := _value(text)] == 1}
 
     def of(cell: object) -> str:
         text = spelt(cell)
@@ -161,8 +161,7 @@ def spelling(categories: Sequence[str]) -> Callable[[object], str]:
             return text
         if isinstance(cell, str) or text in bare:
             return bare.get(text.strip(), text)
-        value = _value(text)
-        return text if value in twice else valued.get(value, text)
+        return valued.get(_value(text), text)
 
     return of
 

@@ -62,7 +62,8 @@ def _taken_apart(text: str) -> _Cell | None:
         return None
     unit = found["unit"] or ""
     # ½ and ² may stand in words, as letters do, and are no units: 10½ is not 10 of them.
-    if unit.strip()[:1].isnumeric() and not unit.strip()[:1].isalpha():
+    sign = unit.strip()[:1]
+    if sign.isnumeric() and not sign.isalpha():
         return None
     negative = bool(found["open"]) or "-" in (found["minus"], found["later"])
     return _Cell(found["number"], negative, found["currency"] + unit)
