@@ -8,7 +8,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from attar.data.arrays import from_arrays
-from attar.data.files import read_file
+from attar.data.files import from_table, read_file
 from attar.data.sources import read, read_for_prediction
 from attar.data.texts import text_column, tokenize, without_names
 from attar.data.tokens import Tokenizer
@@ -110,6 +110,9 @@ def test_the_column_split_is_the_test_part(tmp_path):
     table = pa.table({"text": TEXTS, "label": LABELS, "split": ["train"] * 4 + ["test"] * 2})
     dataset = read(str(write(tmp_path / "a.parquet", table)))
     assert dataset.test.tolist() == [4, 5]
+    parts = pa.table({"text": TEXTS, "split": ["train", "train", "val", "val", "test", "test"]})
+    said = "2 samples are joined to the training part, those of val"
+    assert [said in from_table(parts, None, where="t", known=known).notes for known in ((), ("text",))] == [True, False]
     no_test = pa.table({"text": TEXTS, "split": ["all"] * 6})
     assert read(str(write(tmp_path / "b.parquet", no_test))).test is None
 

@@ -254,12 +254,12 @@ def samples_of(
     table, unlearnt = without_names(table, kind, {*text, *known})
     notes = [*written, *unlearnt]
     texts = text_column(table, kind, text, where)
-    test, parts = test_part(table)
+    test, parts = (None, []) if known else test_part(table)
     if texts is not None:
         cells = np.array(table.column(texts).to_pylist(), dtype=object)
         notes += [*beside(table, texts), *parts]
         return Raw(cells, columns=(Column(texts),), kind="text", test=test, notes=tuple(notes))
-    if test is not None and not known and table.num_columns > 1:
+    if test is not None and table.num_columns > 1:
         table = table.drop_columns([SPLIT])
         notes += [f"column '{SPLIT}' names the test part, and is no feature", *parts]
     else:
