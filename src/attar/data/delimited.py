@@ -169,7 +169,7 @@ def _tidied(text: str, delimiter: str) -> str:
         return _ALIGNING.sub(lambda found: found["quoted"] or ("" if found["edge"] else " "), text)
     if '"' not in text:  # the pattern takes twice the time and ten times the memory
         return _stripped(text, f"\r\n{delimiter}")
-    quoted = rf'"(?<![^{delimiter}\s]")(?:[^"]|"")*"'
+    quoted = rf'"(?<![^{delimiter}\s]")[^"]*(?:""[^"]*)*"'
     around = rf" (?:(?<![^{delimiter}\r\n] ) *|(?<!  ) *(?![^{delimiter}\r\n]))"
     # Each begins with what is sought, which takes a third of the time.
     return re.sub(f"{quoted}|{around}", lambda found: found[0].lstrip(" "), text)
