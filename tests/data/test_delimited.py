@@ -203,6 +203,13 @@ def test_a_header_line_of_any_length(tmp_path):
     assert layout(path).names == (*names, "label")
 
 
+def test_a_cell_that_is_a_blank_after_many_without(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1.5,2\n" * 20_000 + " ,3\n")
+    table, _ = read_delimited(path)
+    assert table.column("a").to_pylist()[-2:] == [1.5, None]
+
+
 def test_a_type_that_changes_late(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a\n" + "1\n" * 600_000 + "1.5\n")

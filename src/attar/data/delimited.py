@@ -379,7 +379,8 @@ def _read(path: Path, found: Layout, text: Collection[str], missing: Collection[
         parse_options=arrow_csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
             column_types={name: pa.string() for name in (*text, *(w for w in found.written if w.strip() in text))},
-            null_values=list(missing),
+            # A blank too, as the first lines may have none.
+            null_values=[*missing, " "] if missing else [],
             strings_can_be_null=True,
             decimal_point=found.decimal,
         ),
