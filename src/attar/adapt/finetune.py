@@ -133,7 +133,7 @@ def _labelled(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Tensor]:
     try:
         with np.errstate(over="ignore"):  # what becomes infinite is refused
             samples: Floats = np.ascontiguousarray(plain(x), dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError("the samples are not one array of numbers: give one of float32, NaN where unknown") from None
@@ -144,7 +144,7 @@ def _labelled(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Tensor]:
         raise DataError("a sample is infinite, or too large for float32: mend it, or make the value NaN")
     if given.shape != samples.shape[:1]:
         raise LabelError(f"{len(samples):,} samples but labels of shape {given.shape}: give one for each")
-    if given.dtype.kind not in "biuf" or not (given >= 0).all() or (given % 1 != 0).any():
+    if given.dtype.kind not in "biuf" or not ((given >= 0) & (given < 2**31)).all() or (given % 1 != 0).any():
         raise LabelError(
             "y holds something else than class codes: give whole numbers from 0, and labelled samples alone"
         )
