@@ -12,7 +12,7 @@ from attar.compress import factorize, load, prune, quantize, save
 from attar.compress.costs import macs
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import codes_of
-from attar.compress.places import places
+from attar.compress.places import copied, places
 from attar.compress.tracing import traced
 from tests.compress.zoo import SHAPES, zoo
 
@@ -115,3 +115,15 @@ def test_tensors_of_a_traced_network_itself_are_rounded_and_copied(trace) -> Non
     assert {place.name for place in places(small) if codes_of(place) is not None} == {"position", "head.1.weight"}
     with torch.no_grad():
         torch.testing.assert_close(small(x), net(x), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("again", [copied, copy.deepcopy])
+def test_a_copy_of_a_traced_network_is_edited_by_itself(again) -> None:
+    one, x = copied(torch.fx.symbolic_trace(Placed())), torch.randn(2, 5, 8)
+    other, expected = again(one), one(x)
+    end = other.graph.output_node()
+    with other.graph.inserting_before(end):
+        end.args = (other.graph.call_function(torch.neg, end.args),)
+    other.recompile()
+    assert torch.equal(one(x), expected)
+    assert torch.equal(other(x), -expected)

@@ -136,7 +136,7 @@ def copied(model: nn.Module) -> nn.Module:
     new = copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in kept if not tensor.is_leaf})
     for layer in list(new.modules()):
         if isinstance(layer, fx.GraphModule) and not isinstance(layer, _CopiedWhole):
-            layer.__class__ = type(type(layer).__name__, (_CopiedWhole, type(layer)), {})
+            _set_apart(layer)
     return new
 
 
@@ -146,7 +146,18 @@ class _CopiedWhole(fx.GraphModule):
     def __deepcopy__(self, memo: dict[int, Any]) -> _CopiedWhole:
         new = memo[id(self)] = object.__new__(type(self))
         new.__dict__ = copy.deepcopy(self.__dict__, memo)
+        # torch has the tensors of a parametrised layer in its class, which then cannot be compiled anew.
+        if not parametrize.is_parametrized(new):
+            _set_apart(new)
         return new
+
+
+def _set_apart(layer: fx.GraphModule) -> None:
+    """Give a traced network a class of its own, as torch does: what is compiled of its graph is kept in that."""
+    bases = type(layer).__bases__
+    bases = bases if _CopiedWhole in bases else (_CopiedWhole, *bases)
+    layer.__class__ = type(type(layer).__name__, bases, {})
+    layer.graph = layer.graph
 
 
 def _inside(model: nn.Module) -> nn.Module:
