@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from attar.compress.costs import evaluated
 from attar.compress.marks import floats
-from attar.compress.places import slots
+from attar.compress.places import replace
 
 
 class Heads(nn.Module):
@@ -75,16 +75,12 @@ def split_heads(model: nn.Module, x: Tensor | None = None) -> None:
         model: changed in place.
         x: samples, by which an attention stays whose weights the network reads, or which sees a sample by itself.
     """
-    found = [
-        (holder, key, child)
-        for _, holder, key, child in slots(model)
-        if type(child) is nn.MultiheadAttention and _plain(child)
-    ]
-    heads = {child: Heads(child) for _, _, child in found}
+    found = [layer for layer in model.modules() if type(layer) is nn.MultiheadAttention and _plain(layer)]
+    heads: dict[nn.Module, Heads] = {attention: Heads(attention) for attention in found if attention is not model}
 
     def put(some: Collection[nn.Module]) -> None:
-        for holder, key, child in found:
-            holder[key] = heads[child] if child in some else child
+        replace(model, {new: old for old, new in heads.items() if old not in some})
+        replace(model, {old: heads[old] for old in some})
 
     for parent in model.modules():
         if isinstance(parent, nn.TransformerEncoder):

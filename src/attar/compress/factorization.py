@@ -18,7 +18,7 @@ from attar.compress.finite import check_weights
 from attar.compress.given import check_network, gathered, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
-from attar.compress.places import copied, exchange, places, slots
+from attar.compress.places import copied, exchange, places, replace
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults
 
@@ -186,19 +186,16 @@ def _read(model: nn.Module, found: Sequence[Site], x: Tensor) -> list[Site]:
     """The layers that no others can stand for, since the network itself reads their weight or their settings."""
 
     def fails(some: Sequence[Site]) -> bool:
-        layers = {site.layer for site in some}
+        wrapped: dict[nn.Module, nn.Module] = {site.layer: nn.Sequential(site.layer) for site in some}
         # Not by `exchange`, which leaves marks in transformers.
-        held = [slot for slot in slots(model) if slot[3] in layers]
+        replace(model, wrapped)
         try:
-            for _, holder, key, child in held:
-                holder[key] = nn.Sequential(child)
             with evaluated(model):
                 model(x)
         except AttributeError:
             return True
         finally:
-            for _, holder, key, child in held:
-                holder[key] = child
+            replace(model, {new: old for old, new in wrapped.items()})
         return False
 
     return [site for site in found if fails([site])] if fails(found) else []

@@ -81,19 +81,25 @@ def places(model: nn.Module) -> list[Place]:
     return [Place(name, tuple(owners)) for name, owners in found.values()]
 
 
-def slots(model: nn.Module) -> list[tuple[nn.Module, Any, Any, nn.Module]]:
-    """Where a network holds its layers: the layer above, what that has it in, the name or number there, and it itself.
+def replace(model: nn.Module, instead: Mapping[nn.Module, nn.Module]) -> None:
+    """Put layers in the place of others, also in lists, tuples and dicts of its own by which a network calls some."""
+    for parent in list(model.modules()):
+        for name, value in list(vars(parent).items()):
+            vars(parent)[name] = _replaced(value, instead)
 
-    Some have their layers in a list too, and call them by that.
-    """
-    return [
-        (parent, holder, key, child)
-        for parent in model.modules()
-        for holder in vars(parent).values()
-        if isinstance(holder, dict | list)
-        for key, child in (holder.items() if isinstance(holder, dict) else enumerate(holder))
-        if isinstance(child, nn.Module)
-    ]
+
+def _replaced(value: Any, instead: Mapping[nn.Module, nn.Module]) -> Any:
+    if isinstance(value, nn.Module):
+        return instead.get(value, value)
+    if isinstance(value, dict | list):
+        for key, one in list(value.items() if isinstance(value, dict) else enumerate(value)):
+            if (new := _replaced(one, instead)) is not one:
+                value[key] = new
+    if isinstance(value, tuple):
+        parts = [_replaced(one, instead) for one in value]
+        if any(new is not one for new, one in zip(parts, value)):
+            return value._make(parts) if hasattr(value, "_make") else tuple(parts)
+    return value
 
 
 def exchange(model: nn.Module, instead: Mapping[nn.Module, nn.Module]) -> nn.Module:
@@ -106,16 +112,14 @@ def exchange(model: nn.Module, instead: Mapping[nn.Module, nn.Module]) -> nn.Mod
     Returns:
         The model; where it is itself one of the layers, what stands for it.
     """
-    for parent, holder, key, child in slots(model):
-        if child in instead:
-            holder[key] = instead[child]
-            # Else the fused kernel takes the weights of its layers alone,
-            if isinstance(parent, nn.TransformerEncoderLayer):
-                parent.activation_relu_or_gelu = 0
     for parent in model.modules():
+        # Else the fused kernel takes the weights of its layers alone,
+        if isinstance(parent, nn.TransformerEncoderLayer) and any(child in instead for child in parent.children()):
+            parent.activation_relu_or_gelu = 0
         # and gives them what only it can take.
         if isinstance(parent, nn.TransformerEncoder):
             parent.use_nested_tensor = False
+    replace(model, instead)
     return instead.get(model, model)
 
 
