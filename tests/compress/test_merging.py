@@ -41,8 +41,10 @@ def keep(net, name, decoder):
 def test_merging_changes_steps_alone(block, rows, affine) -> None:
     zero = torch.randn(rows) if affine else None
     keep(block, "conv.weight", Coded(torch.rand(rows) / 10, zero))
+    block.listed = [block.norm]
     x = torch.randn(5, 4, 8, 8)
     merged = merge_batch_norm(block, x)
+    assert merged.listed == [merged.norm]
     with torch.no_grad():
         torch.testing.assert_close(merged(x), block(x), atol=1e-5, rtol=1e-5)
     assert {type(merged.norm), type(merged.last)} == {nn.Identity}

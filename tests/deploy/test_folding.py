@@ -230,3 +230,32 @@ def test_a_norm_is_a_factor_and_a_shift() -> None:
         factor, shift = factor_and_shift(norm)
         x = torch.randn(7, 4)
         torch.testing.assert_close(factor * x + shift, norm(x))
+
+
+class Listed(nn.Module):
+    """Layers that are called by a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.norm, self.head = nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Linear(5, 3)
+        self.steps = [(self.layer, self.norm), (self.head,)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        for steps in self.steps:
+            for step in steps:
+                x = step(x)
+        return x
+
+
+def test_layers_that_a_list_calls_are_folded_in_it_and_rounded() -> None:
+    torch.manual_seed(0)
+    net, x = Listed(), 3 * torch.randn(50, 4) + 1
+    net(x)
+    net.eval()
+    folded = fold_batch_norm(net, x)
+    assert folded.steps == [(folded.layer, folded.norm), (folded.head,)]
+    assert isinstance(folded.norm, nn.Identity)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(x), net(x))
+        torch.testing.assert_close(quantize(net, x, bits=12)(x), net(x), atol=0.01, rtol=0)
+    assert isinstance(net.steps[0][1], nn.BatchNorm1d)

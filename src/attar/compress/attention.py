@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from attar.compress.costs import evaluated
 from attar.compress.marks import floats
-from attar.compress.places import replace
+from attar.deploy.replace import replace
 
 
 class Heads(nn.Module):

@@ -18,7 +18,8 @@ from attar.compress.finite import check_weights
 from attar.compress.given import check_network, gathered, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
-from attar.compress.places import copied, exchange, places, replace
+from attar.compress.places import copied, exchange, places
+from attar.deploy.replace import replace
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from attar.compress.parametrizations import Coded
 from attar.compress.places import places
 from attar.deploy.folding import factor_and_shift, fold_batch_norm, pairs
+from attar.deploy.replace import put
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -47,7 +48,7 @@ def merge_batch_norm(model: nn.Module, example: Tensor | None = None) -> nn.Modu
             assert isinstance(layer.bias, Tensor)
             shift = layer.bias.detach() * factor + shift
         layer.bias = nn.Parameter(shift)
-        merged.set_submodule(pair.norm, nn.Identity())
+        put(merged, pair.norm, nn.Identity())
     return merged
 
 

@@ -10,6 +10,8 @@ from typing import Any, cast
 import torch.nn.utils.parametrize as parametrize
 from torch import Tensor, fx, nn
 
+from attar.deploy.replace import replace
+
 
 @dataclass(frozen=True, eq=False)
 class Place:
@@ -79,27 +81,6 @@ def places(model: nn.Module) -> list[Place]:
             path = f"{prefix}.{name}" if prefix else name
             found.setdefault(id(tensor), (path, []))[1].append((layer, name))
     return [Place(name, tuple(owners)) for name, owners in found.values()]
-
-
-def replace(model: nn.Module, instead: Mapping[nn.Module, nn.Module]) -> None:
-    """Put layers in the place of others, also in lists, tuples and dicts of its own by which a network calls some."""
-    for parent in list(model.modules()):
-        for name, value in list(vars(parent).items()):
-            vars(parent)[name] = _replaced(value, instead)
-
-
-def _replaced(value: Any, instead: Mapping[nn.Module, nn.Module]) -> Any:
-    if isinstance(value, nn.Module):
-        return instead.get(value, value)
-    if isinstance(value, dict | list):
-        for key, one in list(value.items() if isinstance(value, dict) else enumerate(value)):
-            if (new := _replaced(one, instead)) is not one:
-                value[key] = new
-    if isinstance(value, tuple):
-        parts = [_replaced(one, instead) for one in value]
-        if any(new is not one for new, one in zip(parts, value)):
-            return value._make(parts) if hasattr(value, "_make") else tuple(parts)
-    return value
 
 
 def exchange(model: nn.Module, instead: Mapping[nn.Module, nn.Module]) -> nn.Module:

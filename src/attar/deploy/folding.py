@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from attar.deploy.replace import put
+
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -59,8 +61,8 @@ def fold_batch_norm(module: nn.Module, example: Tensor | None = None) -> nn.Modu
         layer, norm = folded.get_submodule(pair.layer), folded.get_submodule(pair.norm)
         fused = _fused(layer, norm) if _fits(layer, norm, flat) else None
         if fused is not None:
-            folded.set_submodule(pair.layer, fused)
-            folded.set_submodule(pair.norm, nn.Identity())
+            put(folded, pair.layer, fused)
+            put(folded, pair.norm, nn.Identity())
     return folded
 
 
