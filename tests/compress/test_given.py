@@ -408,3 +408,7 @@ def test_labels_may_be_rows_of_a_table() -> None:
         assert class_codes(labels, 4).tolist() == [2, 0, -1, 1]
     with pytest.raises(CompressionError, match="y holds something else than class codes"):
         class_codes(column.astype(str), 4)
+
+
+def test_masked_labels_are_none() -> None:
+    assert class_codes(np.ma.masked_equal([2, 0, 1], 0), 3).tolist() == [2, -1, 1]

@@ -49,7 +49,7 @@ def check_answers(answers: Iterable[Tensor], of: str = "network") -> None:
     other = next((one.dtype for one in answers if not one.is_floating_point()), None)
     if other is not None:
         raise CompressionError(
-            f"the {of} answers with numbers of {other}: give answers before their class is chosen, such as logits"
+            f"the {of} answers with numbers of {other}: give real ones, such as the logits that classes are chosen by"
         )
     if not all(bool(one.isfinite().all()) for one in answers):
         raise CompressionError(

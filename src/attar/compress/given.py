@@ -208,8 +208,8 @@ def class_codes(y: Ints | Tensor | None, n: int) -> Tensor:
     if y is None:
         return torch.full((n,), UNLABELLED)
     try:
-        # Of a column of a table, torch asks for the row called 0.
-        given = as_tensor(np.asarray(y) if hasattr(y, "__array__") and not isinstance(y, Tensor) else y)
+        # Of a column of a table, torch asks for the row called 0, and of masked labels for those below the mask.
+        given = as_tensor(np.ma.filled(y, UNLABELLED) if hasattr(y, "__array__") and not isinstance(y, Tensor) else y)
         codes = given.long()
     except (TypeError, ValueError):
         given = codes = torch.empty(0, 0)

@@ -76,9 +76,7 @@ def _exported(module: nn.Module, x: Tensor) -> ExportedProgram:
         except GuardOnDataDependentSymNode as error:
             advice = "compute all branches and choose by torch.where, or leave the branch outside"
             if any(isinstance(layer, nn.TransformerEncoder | nn.TransformerDecoder) for layer in module.modules()):
-                advice = (
-                    "torch's transformers do so with a mask, unless they are called with is_causal (tgt_is_causal) too"
-                )
+                advice += "; torch's transformers with a mask branch unless is_causal (tgt_is_causal) is given too"
             raise CompressionError(
                 f"{type(module).__name__} branches on the values of a tensor, which cannot be traced: {advice}"
             ) from error
