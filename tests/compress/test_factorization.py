@@ -317,9 +317,18 @@ class Causal(nn.Module):
         return self.head(x.mean(2))
 
 
-def test_layers_that_the_network_reads_are_not_counted_as_split() -> None:
+class Asserting(Causal):
+    """Looks at what its layers are, too."""
+
+    def forward(self, x):
+        assert all(isinstance(conv, nn.Conv1d) for conv in self.convs)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("build", [Causal, Asserting])
+def test_layers_that_the_network_reads_are_not_counted_as_split(build) -> None:
     torch.manual_seed(0)
-    net, x, said = Causal(), torch.randn(40, 16, 12), Said()
+    net, x, said = build(), torch.randn(40, 16, 12), Said()
     less = factorize(net, x, share=0.85, progress=said)
     assert macs(less, x) <= 0.85 * macs(net, x)
     assert {line.partition(":")[0] for line in said.lines} == {"convs.0", "convs.1"}

@@ -193,7 +193,8 @@ def _read(model: nn.Module, found: Sequence[Site], x: Tensor) -> list[Site]:
         try:
             with evaluated(model):
                 model(x)
-        except AttributeError:
+        # Whatever a network does with what is no such layer has an exception of its own.
+        except Exception:
             return True
         finally:
             replace(model, {new: old for old, new in wrapped.items()})
