@@ -79,6 +79,15 @@ def test_a_norm_says_the_width_that_is_left(norm) -> None:
     assert less(torch.randn(4, 2, 8)).shape == (4, 3)
 
 
+def test_a_norm_without_numbers_may_be_given_its_input_by_name() -> None:
+    class Named(nn.Sequential):
+        def forward(self, x):
+            return self[2](self[1](input=self[0](x)).flatten(1))
+
+    net = Named(nn.Conv1d(2, 16, 3), nn.InstanceNorm1d(16), nn.Linear(96, 3)).eval()
+    assert narrowed(net, 0.5, torch.randn(9, 2, 8))[1].num_features == 8
+
+
 def test_wide_layers_become_multiples_of_eight() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(20, 100), nn.ReLU(), nn.Linear(100, 60), nn.ReLU(), nn.Linear(60, 5))

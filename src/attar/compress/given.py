@@ -288,7 +288,7 @@ def check_classes(codes: Tensor, answers: Tensor) -> None:
         )
 
 
-def check_training(model: nn.Module, epochs: int, batch_size: int, lr: float, weight_decay: float = 0.0) -> None:
+def check_training(model: nn.Module, epochs: int, batch_size: int, lr: float, weight_decay: float) -> None:
     """Hold the settings of a training, and what is to be trained, to what they can be.
 
     Raises:

@@ -98,11 +98,11 @@ def say_width(layer: nn.Module) -> None:
 def following(model: nn.Module) -> Iterator[None]:
     """While this lasts, normalisations without numbers of their own say the width of what they are given."""
 
-    def follow(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-        cast(_NormBase, layer).num_features = given[0].shape[1]
+    def follow(layer: nn.Module, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        cast(_NormBase, layer).num_features = (*given, *named.values())[0].shape[1]
 
     handles = [
-        layer.register_forward_pre_hook(follow)
+        layer.register_forward_pre_hook(follow, with_kwargs=True)
         for layer in model.modules()
         if type(layer) in _NORMS and not any(True for _ in (*layer.parameters(), *layer.buffers()))
     ]
