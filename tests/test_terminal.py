@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from attar._terminal import Terminal
+from attar._terminal import Terminal, folded
 
 
 def test_finished_lines_go_to_standard_error(capsys):
@@ -53,3 +53,26 @@ def test_on_a_narrow_terminal_the_numbers_are_whole(columns, monkeypatch):
             terminal._console.print(terminal._bars.get_renderable())
     (line,) = shown.get().splitlines()
     assert re.search(r" 25 %\D+0:00:00 left -:--:--", line)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("a model of 38.6 KB, self-trained", ["a model of", "38.6 KB,", "self-trained"]),
+        ("note    of one and all", ["note    of one", "        and all"]),
+        ("/a/path/without/any/blank is missing", ["/a/path/without/any/blank", "is missing"]),
+        ("a  column   kept", ["a  column   kept"]),
+        ("\nover\n\nlines\n", ["", "over", "", "lines", ""]),
+        ("", [""]),
+    ],
+)
+def test_lines_break_between_words(line, shown):
+    assert folded(line, 16).split("\n") == shown
+
+
+def test_a_terminal_gets_lines_that_are_no_wider(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    with Terminal() as terminal:
+        terminal.say("note        three of the pixels are the same in every image")
+    assert "note        three of the pixels are the\n            same in every image\n" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,40 @@ from rich.table import Column
 _PATIENCE = 0.5
 # Columns for the numbers of a bar, the gaps between them and a sign of the bar itself.
 _NUMBERS = 30
+
+# What stands in front of a line, as in "note        3 of 64 pixels are the same".
+_NAME = re.compile(r"\S.*? {2,}")
+# Between a number and its unit, no line breaks.
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|B|KB|MB|ms|s|min)(?!\w))")
+
+
+def folded(text: str, width: int) -> str:
+    """Break what is wider than a terminal between words, and below what stands behind a name.
+
+    A terminal would break it within words; a word that is wider than all of it, as a path may be, is left to that.
+
+    Arguments:
+        text: lines.
+        width: of the terminal, in columns.
+
+    >>> print(folded("note        the same in every image", 26))
+    note        the same in
+                every image
+    """
+    lines = []
+    for line in text.split("\n"):
+        name = _NAME.match(line)
+        below = " " * name.end() if name and name.end() <= width / 2 else ""
+        wrapped = textwrap.wrap(
+            _UNIT.sub("\0", line),
+            width,
+            subsequent_indent=below,
+            break_long_words=False,
+            break_on_hyphens=False,
+            tabsize=1,
+        )
+        lines += wrapped if len(line) > width else [line]
+    return "\n".join(lines).replace("\0", " ")
 
 
 class Terminal:
@@ -56,6 +92,8 @@ class Terminal:
 
     def say(self, line: str) -> None:
         """Print one finished line above the bars."""
+        if self._console.is_terminal:
+            line = folded(line, self._console.width)
         self._console.print(line, markup=False, soft_wrap=True)
 
 

@@ -107,7 +107,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
     them = inflected(len(names), "it", "them")
     without_time = [f"left out, for there is no time to train {them}: {', '.join(names)}; allow more"] if names else []
     for note in without_time:
-        job.progress.say(note)
+        job.progress.say(f"note        {note}")
     ahead = Ahead(classes=job.counted, together=job.together)
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
@@ -115,7 +115,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
             # A network that starts from the same representation has the same reason.
             if note not in notes:
                 notes.append(note)
-                job.progress.say(note)
+                job.progress.say(f"note        {note}")
         for i, facts in enumerate(result.facts["candidates"]):
             candidate = Candidate(
                 name=facts["name"],

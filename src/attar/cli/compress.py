@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import AsJson, Quiet, Seed, shown, typed
+from attar.cli.options import AsJson, Quiet, Seed, shown, tell, typed
 
 
 def compress(
@@ -61,7 +61,7 @@ def compress(
         )
     elif not quiet:
         files = [f"{done.model.with_name(name)}  ({purpose})" for name, purpose in done.facts.files.items()]
-        typer.echo("\n".join(["", done.facts.verdict, "", *files, str(done.page)]))
+        tell("\n".join(["", done.facts.verdict, "", *files, str(done.page)]))
 
 
 def unpack(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import Kind, LabelColumn, Labels, Quiet, Seed, Side, Source, Strict
+from attar.cli.options import Kind, LabelColumn, Labels, Quiet, Seed, Side, Source, Strict, tell
 
 
 def draw(
@@ -37,7 +37,7 @@ def draw(
     path = drawn.write(out)
     if not quiet:
         for note in drawn.dataset.notes:
-            typer.echo(f"note: {note}", err=True)
+            tell(f"note: {note}", err=True)
         typer.echo(f"{path}: {n:,} of {len(drawn.dataset):,} samples to label; fill in the column label, then")
         asked = {"--label-column": label_column, "--kind": kind, "--side": side}
         said = [part for name, value in asked.items() if value is not None for part in (name, str(value))]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import AsJson, GroupColumn, Groups, LabelColumn, Labels, PerRecording, Quiet, Strict, shown
+from attar.cli.options import AsJson, GroupColumn, Groups, LabelColumn, Labels, PerRecording, Quiet, Strict, shown, tell
 
 
 def evaluate(
@@ -42,5 +42,5 @@ def evaluate(
         typer.echo(json.dumps(found.to_json()))
         return
     for note in () if quiet else found.notes:
-        typer.echo(f"note: {note}", err=True)
-    typer.echo("\n".join(found.lines()))
+        tell(f"note: {note}", err=True)
+    tell("\n".join(found.lines()))

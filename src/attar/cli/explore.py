@@ -20,6 +20,7 @@ from attar.cli.options import (
     Window,
     seconds_of,
     shown,
+    tell,
     typed,
 )
 
@@ -72,4 +73,4 @@ def explore(
             command=typed(),
         )
     if not quiet:
-        typer.echo(f"\n{done.facts.verdict}\n\n{done.page}")
+        tell(f"\n{done.facts.verdict}\n\n{done.page}")

@@ -28,6 +28,7 @@ from attar.cli.options import (
     names_of,
     seconds_of,
     shown,
+    tell,
     typed,
 )
 
@@ -111,7 +112,7 @@ def fit(
     if as_json:
         typer.echo(json.dumps(_summary(outcome)))
     elif not quiet:
-        typer.echo(f"\n{outcome.facts.verdict}\n{outcome.facts.why}\n")
+        tell(f"\n{outcome.facts.verdict}\n{outcome.facts.why}\n")
         typer.echo(f"{outcome.model}\n{outcome.model.with_name('report.html')}")
 
 

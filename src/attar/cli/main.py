@@ -14,6 +14,7 @@ from attar.cli.draw import draw
 from attar.cli.evaluate import evaluate
 from attar.cli.explore import explore
 from attar.cli.fit import fit
+from attar.cli.options import tell
 from attar.cli.predict import predict
 from attar.cli.report import report
 from attar.cli.risk import risk
@@ -80,5 +81,5 @@ def main() -> None:
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    typer.echo(f"attar: {message}", err=True)
+    tell(f"attar: {message}", err=True)
     sys.exit(code)

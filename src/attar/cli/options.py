@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -94,6 +95,15 @@ def names_of(text: str) -> tuple[str, ...]:
 def typed() -> str:
     """The command as it was typed, for the page of a run."""
     return shlex.join(["attar", *sys.argv[1:]])
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Print sentences; a terminal gets them broken between words."""
+    if (sys.stderr if err else sys.stdout).isatty():
+        from attar._terminal import folded
+
+        text = folded(text, shutil.get_terminal_size().columns)
+    typer.echo(text, err=err)
 
 
 def shown(quiet: bool) -> AbstractContextManager[Progress]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import PerRecording, Quiet, Strict, shown
+from attar.cli.options import PerRecording, Quiet, Strict, shown, tell
 
 
 def predict(
@@ -48,6 +48,6 @@ def predict(
     if quiet:
         return
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
+        tell(f"note: {note}", err=True)
     where = "standard output" if out == STDOUT else out
     typer.echo(f"{where}: {n:,} {inflected(n, 'prediction', 'predictions')}", err=out == STDOUT)

@@ -27,6 +27,7 @@ from attar.cli.options import (
     Window,
     names_of,
     shown,
+    tell,
     typed,
 )
 
@@ -91,4 +92,4 @@ def risk(
     if as_json:
         typer.echo(json.dumps(summary_of(done.facts)))
     elif not quiet:
-        typer.echo(f"\n{done.facts.verdict}\n\n{done.page}")
+        tell(f"\n{done.facts.verdict}\n\n{done.page}")
