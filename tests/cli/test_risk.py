@@ -23,7 +23,7 @@ def test_a_page_and_its_verdict(empty):
     assert (empty / page).is_file()
     assert verdict in (empty / "runs/three-risk/advice.json").read_text()
     assert "label noise Check the labels" in called.err
-    assert "attar risk three.npz --labels-per-class 5" in (empty / page).read_text()
+    assert 'attar risk three.npz <span class="option">--labels-per-class</span> 5' in (empty / page).read_text()
     again = call("risk", "three.npz", "--labels-per-class", 5, "--over", "samples, label-noise", "--quiet")
     assert (again.code, again.out, again.err) == (0, "", "")
     other = call("report", "runs/three-risk")

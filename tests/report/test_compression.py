@@ -14,6 +14,11 @@ def test_bars_are_in_proportion(digits):
     assert widths[4] == round(100 * 47_912 / 1_460_000, 1)
 
 
+def test_numbers_in_notes_are_written_as_all_others(digits):
+    noted = _step(100, 1.0).model_copy(update={"note": "width-16, 35,674 parameters"})
+    assert "width-16, 35\u202f674 parameters" in compression(digits.model_copy(update={"compression": (noted,)}))
+
+
 def test_slower_is_called_not_faster(wide):
     assert "14× smaller" in sentence(wide.compression)
     assert "not faster" in compression(wide)

@@ -141,6 +141,12 @@ def test_the_page_reaches_for_nothing_and_escapes_everything():
     assert "javascript:" not in page.replace(NASTY, "")
 
 
+def test_the_navigation_has_short_names() -> None:
+    page = render_explored(petals(30, pictures=False))
+    assert '<a href="#panel-0">Oddest</a> <a href="#panel-1">Between two samples</a>' in page
+    assert '<h2 id="panel-0">The oddest samples</h2>' in page
+
+
 def test_a_line_beneath_a_sample_is_one_on_the_page() -> None:
     drawn = sample(Shown("data:image/png;base64,AA", "a<b>.csv\np = 0.05", 3))
     assert "<small>a&lt;b&gt;.csv</small><small>p = 0.05</small>" in drawn

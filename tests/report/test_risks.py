@@ -48,7 +48,7 @@ def test_the_advice_that_counts_most_comes_first() -> None:
     page = render_risks(risks)
     assert page.index(prose(risks.verdict)) < page.index("<main")
     assert "5.0 points" in page
-    assert "-1.0 to +11.0" in page
+    assert "-1.0\u00a0to\u00a0+11.0" in page
     table = page.split("<tbody>")[1].split("</tbody>")[0]
     # Wrong labels are no setting.
     assert table.count("<tr") == 2
@@ -88,7 +88,7 @@ def test_what_rounds_to_nothing_has_no_sign() -> None:
     errors = Gain(0.0004, (-0.0003, 0.011), 0.9)
     page = render_risks(replace(three(), sweeps=(replace(sweep, advice=replace(sweep.advice, errors=errors)),)))
     assert "<b>0.0 points</b>" in page
-    assert "interval +0.0 to +1.1" in page
+    assert "interval +0.0\u00a0to\u00a0+1.1" in page
 
 
 def test_every_string_is_escaped() -> None:

@@ -62,6 +62,22 @@ def test_samples_to_judge_by_were_set_aside_only_from_a_training(trained, says) 
     assert page.count("359\N{NO-BREAK SPACE}samples") == 2
 
 
+def test_numbers_in_the_name_of_an_attempt_are_written_as_all_others() -> None:
+    tried = (*small().tried, replace(small().tried[0], name="rounded to 6,144 B"))
+    assert "<td>rounded to 6\u202f144\u00a0B</td>" in render_shrunk(replace(small(), tried=tried))
+
+
+def test_what_no_attempt_has_been_measured_by_is_no_column() -> None:
+    page = render_shrunk(small())
+    assert "<th>Latency</th><th>Multiply-accumulates</th>" in page
+    assert "before 100.0" in page
+    tried = tuple(replace(one, latency_ms=None, macs=None) for one in small().tried)
+    page = render_shrunk(replace(small(), tried=tried, judged="agreement"))
+    assert "<th>Agreement</th></tr>" in page
+    # What was before agrees with itself.
+    assert "before 100.0" not in page
+
+
 def test_the_unit_of_a_loss_is_that_of_the_answers() -> None:
     assert "of a nat" in render_shrunk(small())
     page = render_shrunk(replace(small(), judged="R²"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attar.report.facts import Facts, Step
-from attar.report.words import NONE, milliseconds, percent, plural, size, text, times
+from attar.report.words import NONE, milliseconds, percent, plural, prose, size, text, times
 
 
 def compression(facts: Facts) -> str:
@@ -72,7 +72,7 @@ def _checked(facts: Facts) -> str:
 
 
 def _row(step: Step, of_bytes: float, of_latency: float, measure: str) -> str:
-    note = f'<span class="note">{text(step.note)}</span>' if step.note else ""
+    note = f'<span class="note">{prose(step.note)}</span>' if step.note else ""
     return (
         f'<div class="row" role="row"><span class="name" role="cell"><bdi>{text(step.name)}</bdi>{note}</span>'
         f"{_bar(size(step.bytes), of_bytes)}{_bar(milliseconds(step.latency_ms), of_latency)}"

@@ -93,7 +93,7 @@ def _grid(vertical: Axis, line: list[CurvePoint], across: list[float], measure: 
     for point, x in zip(line, across):
         if x in marked:
             parts.append(f'<text x="{x}%" y="100%" dy="1.6em" text-anchor="middle">{count(point.labels)}</text>')
-    parts.append(f'<text class="side" x="-40" y="-12">{measure}, %</text>')
+    parts.append(f'<text class="side" x="-40" y="-18">{measure}, %</text>')
     parts.append('<text class="side" x="100%" y="100%" dy="3em" text-anchor="end">labels</text>')
     return "".join(parts)
 

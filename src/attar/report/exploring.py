@@ -34,6 +34,12 @@ def render_explored(explored: Explored) -> str:
         explored,
         sections,
         kind=f"explore {explored.kind}",
+        # Short enough that all stand in one line.
+        links={
+            f"panel-{i}": one.title.removeprefix("The ").removesuffix(" samples").capitalize()
+            for i, one in enumerate(explored.panels)
+            if one.title.startswith("The ")
+        },
         what=" · ".join((text(explored.source), text(explored.kind), plural(explored.n, "sample"))),
         figures=_figures(explored),
         scripts=("page", "explore"),

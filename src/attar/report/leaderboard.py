@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attar.report.facts import Facts, Row
 from attar.report.style import Axis, axis_of_shares
-from attar.report.words import NONE, duration, interval, milliseconds, percent, plural, size, text
+from attar.report.words import NONE, duration, interval, milliseconds, percent, plural, prose, size, text
 
 
 def leaderboard(facts: Facts) -> str:
@@ -49,7 +49,7 @@ def _row(row: Row, axis: Axis, chosen: float | None) -> str:
     grid = "".join(f'<line class="grid" x1="{axis.at(t)}%" x2="{axis.at(t)}%" y1="0" y2="100%"/>' for t in axis.ticks)
     if chosen is not None:
         grid += f'<line class="reference" x1="{axis.at(chosen)}%" x2="{axis.at(chosen)}%" y1="0" y2="100%"/>'
-    note = f'<span class="note">{text(row.note)}</span>' if row.note else ""
+    note = f'<span class="note">{prose(row.note)}</span>' if row.note else ""
     within = f" <small>({interval(row.interval)})</small>" if row.interval else ""
     return (
         f'<div class="row {kind}" role="row"><span class="name" role="cell">{_name(row)}{note}</span>'
@@ -64,7 +64,7 @@ def _row(row: Row, axis: Axis, chosen: float | None) -> str:
 
 
 def _skipped(row: Row) -> str:
-    reason = text(row.note) if row.note else "no reason was recorded"
+    reason = prose(row.note) if row.note else "no reason was recorded"
     return (
         f'<div class="row skipped" role="row"><span class="name" role="cell">{_name(row)}</span>'
         f'<span class="reason" role="cell">Skipped: {reason}</span>'

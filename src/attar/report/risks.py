@@ -9,7 +9,7 @@ import numpy as np
 
 from attar.report.sections import card, described, noted, sectioned
 from attar.report.swept import Shown, section, title
-from attar.report.words import NONE, count, percent, plural, text
+from attar.report.words import NBSP, NONE, count, percent, plural, text
 from attar.risk._words import number, place
 from attar.risk.advice import Advice
 from attar.risk.curve import OF_LABELS
@@ -91,7 +91,7 @@ def _figures(risks: Risks) -> str:
             )
         else:
             mean, low, high = map(_points, (gain.mean, low, high))
-            ends = f"{low:+} to {high:+}"
+            ends = f"{low:+}\u00a0to\u00a0{high:+}"
             cards.append(card("Expected gain", f"{mean} points", f"of accuracy, 90\u00a0% interval {ends}"))
     lowest = _lowest(risks)
     if lowest is not None:
@@ -112,7 +112,7 @@ def _lowest(risks: Risks) -> str | None:
     if len(found) < 2:
         return None
     error, where = min(found)
-    return card("Lowest error", percent(error), f"of all models as advised, with {text(where)}")
+    return card("Lowest error", percent(error), f"of all models as advised, with {text(where).replace(' ', NBSP)}")
 
 
 def _advice(risks: Risks) -> str:

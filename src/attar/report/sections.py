@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -92,7 +93,7 @@ def sectioned(
         links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title in called.items()),
         repeats=f"the same {made} again{_AS_FAST if shown.settings.get('seconds') else ''}",
         wrote=wrote,
-        command=verbatim(shown.command),
+        command=_unbroken(verbatim(shown.command)),
         seconds=duration(shown.seconds),
         settings=described({name: _setting(value) for name, value in shown.settings.items()}),
         versions=described(dict(shown.versions)),
@@ -113,6 +114,15 @@ def noted(notes: Sequence[str], nothing: str = "Nothing unusual was found.") -> 
 def _digest(script: str) -> str:
     """The SHA-256 of a script in base64, by which a content security policy knows it."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _unbroken(command: str) -> str:
+    """A command whose options are each on one line: browsers break lines behind the hyphens of `--time` too.
+
+    >>> _unbroken("attar fit a-b --time 5s")
+    'attar fit a-b <span class="option">--time</span> 5s'
+    """
+    return re.sub(r"(?<=\s)--?[a-z][a-z-]*(?=\s|$)", r'<span class="option">\g<0></span>', command)
 
 
 def _setting(value: str | int | float | bool | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from attar.report.sections import card, described, noted, sectioned
 from attar.report.style import axis_of_shares
-from attar.report.words import NONE, count, milliseconds, percent, plural, size, text, times
+from attar.report.words import NONE, count, milliseconds, percent, plural, prose, size, text, times
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def front(shrunk: Shrunk) -> str:
     ends = (
         f'<text x="3%" y="100%" dy="1.6em">{size(round(2**low))}</text>'
         f'<text x="97%" y="100%" dy="1.6em" text-anchor="end">{size(round(2**high))}</text>'
-        f'<text class="side" x="-40" y="-12">{text(shrunk.judged)}, %</text>'
+        f'<text class="side" x="-40" y="-18">{text(shrunk.judged)}, %</text>'
     )
     best = sorted((at(one, quality) for one, quality, _ in seen if one.on_front))
     line = (
@@ -150,7 +150,8 @@ def _figures(shrunk: Shrunk) -> str:
     smaller = f"{times(ratio)} smaller" if ratio >= 1.05 else "not smaller"
     cards = [card("Size", size(chosen.bytes), f"from {size(dense.bytes)}: {smaller}")]
     if chosen.quality is not None:
-        before = "" if dense.quality is None else f"before {percent(dense.quality)}; "
+        # What agrees is compared with what was before, which agrees with itself.
+        before = "" if dense.quality is None or shrunk.judged == "agreement" else f"before {percent(dense.quality)}; "
         cards.append(
             card(
                 shrunk.judged.capitalize(),
@@ -165,17 +166,24 @@ def _figures(shrunk: Shrunk) -> str:
 
 
 def _attempts(shrunk: Shrunk) -> str:
+    columns = {
+        "Size": [size(one.bytes) for one in shrunk.tried],
+        text(shrunk.judged.capitalize()): [
+            NONE if one.quality is None else f"{100 * one.quality:.2f}\u00a0%" for one in shrunk.tried
+        ],
+        "Latency": [milliseconds(one.latency_ms) for one in shrunk.tried],
+        "Multiply-accumulates": [NONE if one.macs is None else count(one.macs) for one in shrunk.tried],
+    }
+    # What was measured of none is no column.
+    shown = {name: cells for name, cells in columns.items() if {*cells} != {NONE}}
+    head = "".join(f"<th>{name}</th>" for name in ("Attempt", *shown))
     rows = "".join(
-        f"<tr{' class=chosen' if i == shrunk.chosen else ''}><td>{text(one.name)}</td><td>{size(one.bytes)}</td>"
-        f"<td>{NONE if one.quality is None else f'{100 * one.quality:.2f} %'}</td>"
-        f"<td>{NONE if one.latency_ms is None else milliseconds(one.latency_ms)}</td>"
-        f"<td>{NONE if one.macs is None else count(one.macs)}</td></tr>"
-        for i, one in enumerate(shrunk.tried)
+        f"<tr{' class=chosen' if i == shrunk.chosen else ''}><td>{prose(one.name)}</td>"
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+        for i, (one, cells) in enumerate(zip(shrunk.tried, zip(*shown.values())))
     )
-    return (
-        f'<div class="scroll"><table><thead><tr><th>Attempt</th><th>Size</th><th>{text(shrunk.judged.capitalize())}'
-        f"</th><th>Latency</th><th>Multiply-accumulates</th></tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _tensors(shrunk: Shrunk) -> str:

@@ -108,7 +108,7 @@ def section(shown: Shown, *, of_head: bool = False) -> str:
     about = _ABOUT.get(curve.over, ("", ""))[1]
     about = _OF_HEAD.get(curve.over, about) if of_head else about
     pictures = [curve] if curve.zero_one is None else [curve, replace(curve.zero_one, threshold=curve.threshold)]
-    drawn = "".join(f"<figure>{one.svg(560, 340)}</figure>" for one in pictures)
+    drawn = "".join(f"<figure>{one.svg(480, 310)}</figure>" for one in pictures)
     seen = [curve.verdict(), "" if of_head else regime(curve, shown.advice.default)]
     looked = "" if shown.test is None else f"<p>{prose(_looked(shown.test, shown.advice))}</p>"
     return (

@@ -163,9 +163,11 @@ def milliseconds(value: float | None) -> str:
 def duration(seconds: float) -> str:
     """Write seconds as a person says them.
 
-    >>> duration(0.42), duration(60.0), duration(74.4), duration(7384)
-    ('0.4\xa0s', '1\xa0min', '1\xa0min 14\xa0s', '2\xa0h 3\xa0min')
+    >>> duration(0.04), duration(0.42), duration(60.0), duration(74.4), duration(7384)
+    ('40\xa0ms', '0.4\xa0s', '1\xa0min', '1\xa0min 14\xa0s', '2\xa0h 3\xa0min')
     """
+    if 0 < seconds < 0.095:
+        return f"{1000 * seconds:.0f}{NBSP}ms"
     if seconds < 9.95:
         return f"{seconds:.1f}{NBSP}s"
     whole = round(seconds)
