@@ -102,6 +102,19 @@ def test_another_command_is_refused(tmp_path: Path) -> None:
             ran(tmp_path / "run", given, over, seed=seed)
 
 
+def test_samples_of_the_test_part_without_a_label_are_not_answered_wrongly(tmp_path: Path) -> None:
+    x, y = WINE
+    x, y = x[::3], y[::3]
+    known = source(tmp_path, x_test=x, y_test=y)
+    more = source(tmp_path, "more", x_test=np.tile(x, (2, 1)), y_test=np.append(y, np.full(len(y), -1)))
+    found = [ran(tmp_path / Path(given).stem, given, ("samples",)).facts for given in (known, more)]
+    assert [facts.n_test for facts in found] == [len(y)] * 2
+    first, second = (facts.sweeps[0].test for facts in found)
+    assert first is not None
+    assert second is not None
+    assert [curve.to_json() for curve in first] == [curve.to_json() for curve in second]
+
+
 def test_the_test_part_decides_nothing(tmp_path: Path) -> None:
     x, y = WINE
     one = summary_of(ran(tmp_path / "a" / "run", source(tmp_path)).facts)

@@ -93,7 +93,7 @@ def diagnose(
             kind=dataset.kind,
             n=len(dataset),
             n_labelled=len(_labels(dataset)),
-            n_test=0 if dataset.test is None else len(dataset.test),
+            n_test=0 if dataset.test is None else len(_tested(dataset.test, dataset)),
             sweeps=tuple(shown),
             best=best_of([one.advice for one in shown]),
             notes=dataset.notes,
@@ -157,6 +157,11 @@ def _labels(dataset: Dataset) -> Ints:
     return known
 
 
+def _tested(test: Ints, dataset: Dataset) -> Ints:
+    """The samples of the test part that have a label: of others no answer is right or wrong."""
+    return test[dataset.y[test] != UNLABELLED]
+
+
 def _together(dataset: Dataset) -> Ints | None:
     """Which of the labelled samples belong together."""
     return of_labelled(dataset.y[dataset.trained], *dataset.belonging(dataset.trained))
@@ -168,7 +173,8 @@ def _measured(dataset: Dataset, over: Sequence[str], seed: int, run: Run, progre
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     data = Labelled(kind, x, labelled, y[labelled], seed, _together(dataset))
     # A class that training has not seen is one that no answer can hit; it keeps its code.
-    test = None if dataset.test is None else (dataset.x[dataset.test], dataset.y[dataset.test])
+    tested = None if dataset.test is None else _tested(dataset.test, dataset)
+    test = None if tested is None else (dataset.x[tested], dataset.y[tested])
 
     def measure(name: str, _: Path) -> Result:
         found = sweep(data, name, progress, test)
