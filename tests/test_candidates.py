@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from sklearn.tree import DecisionTreeClassifier
 
 from attar import kinds
 from attar.adapt.finetune import fine_tune, train_from_scratch
@@ -27,6 +28,7 @@ from attar.trials import base
 from attar.trials.base import TOLERANCE, apply, writer
 from attar.trials.heads import heads
 from attar.trials.networks import networks
+from attar.trials.trees import trees
 
 
 def tried(finished):
@@ -405,3 +407,22 @@ def test_series_have_a_pretext_of_their_own(series, plan, tmp_path, monkeypatch)
         linear = found["ts-tcc + linear"]
         said = load(linear.path).predict_proba(job.x[job.labelled])
         assert np.abs(said - linear.everything[job.labelled]).max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("case", ["one of a class among many", "larger than can be summed"])
+def test_trees_learn_from_any_table(case, monkeypatch) -> None:
+    # Of so many, scikit-learn's boosting sets some of each class aside.
+    n = 10_010 if "many" in case else 40
+    x, y = np.arange(2 * n, dtype=np.float32).reshape(n, 2), np.arange(n) % 2
+    if "many" in case:
+        y[n // 2] = 2
+    else:
+        x[: n // 2, 1], x[-1, 1] = 3e38, np.nan
+    monkeypatch.setattr("sklearn.ensemble.RandomForestClassifier", lambda *_, **__: DecisionTreeClassifier(max_depth=2))
+    monkeypatch.setattr("attar.trials.trees.finished", lambda _job, fitted, *_, **__: fitted)
+    data = from_arrays(x, y)
+    kind = kinds.of("table").learn(data.x, data.columns)
+    job = SimpleNamespace(kind=kind, x=data.x, labelled=np.arange(n), codes=data.y, seed=0, shown=[0], meta=None)
+    for one in trees(job, None):
+        assert one.everything.shape == (n, len(np.unique(y)))
+        assert np.isfinite(one.everything).all()

@@ -36,8 +36,12 @@ def trees(job: Job, folder: Path) -> Result:
 
         def fit(part: Indices, forest: Any = forest) -> Any:
             # A column that is empty in this part keeps its place.
-            imputer = SimpleImputer(keep_empty_features=True)
-            return Pipeline([("impute", imputer), ("trees", clone(forest))]).fit(x[part], codes[part])
+            imputer, ensemble = SimpleImputer(keep_empty_features=True), clone(forest)
+            # Of more than 10,000 samples it sets some aside to know when to stop, which needs two of each class.
+            if isinstance(ensemble, HistGradientBoostingClassifier) and (np.bincount(codes[part]) == 1).any():
+                ensemble.set_params(early_stopping=False)
+            with np.errstate(over="ignore"):  # the mean of what no float32 can sum: it fills with 0
+                return Pipeline([("impute", imputer), ("trees", ensemble)]).fit(x[part], codes[part])
 
         def answer(parts: list[Indices], fit: Callable[[Indices], Any] = fit) -> list[Doubles]:
             return [fit(part).predict_proba(x) for part in parts]
