@@ -285,6 +285,23 @@ def test_samples_with_gaps_are_refused_before_there_is_a_folder(here, tmp_path) 
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "odd"), [(torch.int64, 2.7), (torch.uint8, 300), (torch.int8, -129), (torch.bool, 2)]
+)
+def test_numbers_that_a_network_of_whole_numbers_does_not_take_are_refused(tmp_path, dtype, odd) -> None:
+    class Codes(nn.Module):
+        def forward(self, x):
+            return x.float()
+
+    x = np.eye(6, 4, dtype=np.float32)
+    save(Codes(), tmp_path / "net.attar", example=torch.tensor(x[:1]).to(dtype))
+    program = load(tmp_path / "net.attar")
+    assert samples_for(program, from_arrays(x, kind="table"), "x").dtype == dtype
+    x[3, 1] = odd
+    with pytest.raises(DataError, match=f"x: the network takes {dtype}, which {odd:g} is not"):
+        samples_for(program, from_arrays(x, kind="table"), "x")
+
+
 def test_an_onnx_file_that_onnxruntime_refuses_is_not_judged(here, tmp_path, monkeypatch) -> None:
     def refuses(*_args, **_kwargs):
         raise RuntimeError("no such operator")

@@ -40,7 +40,12 @@ def samples_for(network: Program, dataset: Dataset, where: str) -> torch.Tensor:
     x = torch.tensor(arranged)
     if not torch.isfinite(x).all():
         raise DataError(f"{where}: some samples have missing or infinite values; fill them in or leave these out")
-    return x.to(example.dtype)
+    taken = x.to(example.dtype)
+    # Whole numbers, such as codes of words: 0.7 of one would be another one.
+    if not (example.dtype.is_floating_point or example.dtype.is_complex) and (changed := taken != x).any():
+        value = x[changed][0].item()
+        raise DataError(f"{where}: the network takes {example.dtype}, which {value:g} is not; give what it takes")
+    return taken
 
 
 def labels_for(network: Program, x: torch.Tensor, dataset: Dataset) -> tuple[torch.Tensor | None, tuple[str, ...]]:
