@@ -69,3 +69,9 @@ def test_the_map_keeps_neighbours_and_repeats():
     assert kept > 4 * by_chance
     again = umap(distance, index, x[:, :2], 60, np.random.default_rng(0), Silent())
     np.testing.assert_array_equal(places, again)
+
+
+def test_samples_that_begin_in_one_place_have_a_place():
+    distance, index = nearest(np.zeros((9, 2), np.float32), 3, Silent())
+    places = umap(distance, index, np.zeros((9, 2), np.float32), 5, np.random.default_rng(0), Silent())
+    assert np.isfinite(places).all()

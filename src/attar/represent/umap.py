@@ -121,7 +121,7 @@ def umap(
     kept = w.data >= w.data.max() / epochs
     head, tail, often = w.row[kept], w.col[kept], (w.data[kept] / w.data.max()).astype(np.float32)
     centred = start - start.mean(axis=0)
-    y: Floats = (centred * (_REACH / max(float(np.abs(centred).max()), _LEAST))).astype(np.float32)
+    y: Floats = (centred * (_REACH / max(float(np.abs(centred).max()), _REACH * _LEAST))).astype(np.float32)
     with progress.task("map", epochs) as task:
         for epoch in range(epochs):
             taken = np.flatnonzero(rng.random(len(often), dtype=np.float32) < often)
