@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from attar import survey
+from attar.data.arrays import from_arrays
+from attar.run import Run
 from attar.training.progress import Silent
 
 
@@ -42,3 +44,25 @@ def test_samples_that_differ_by_rounding_alone_are_clustered_without_a_warning()
     for _ in range(4):
         z = rng.standard_normal((11, 5))[np.arange(66) % 11] * (1 + 1e-6 * rng.standard_normal((66, 5)))
         assert survey._clusters(z.astype(np.float32), 0).arrays["cluster"].max() >= 9
+
+
+def test_samples_whose_squared_distances_are_zero_are_one_cluster() -> None:
+    z = 1e-30 * np.random.default_rng(0).standard_normal((40, 3))
+    assert not survey._clusters(z.astype(np.float32), 0).arrays["cluster"].any()
+
+
+def test_directions_beyond_the_known_ones_are_counted_as_they_are(monkeypatch) -> None:
+    monkeypatch.setattr(survey, "_ALL", 100)
+    monkeypatch.setattr(survey, "_LARGEST", 20)
+    v = np.random.default_rng(0).standard_normal((300, 200)) * np.linspace(1, 0.01, 200) + 3
+    variances = np.linalg.eigvalsh(np.cov(v.T))
+    effective = survey._components(v.astype(np.float32), 0).facts["effective"]
+    assert abs(effective / (variances.sum() ** 2 / (variances**2).sum()) - 1) < 0.03
+
+
+def test_of_what_is_set_aside_no_copy_is_learnt(tmp_path) -> None:
+    x = np.random.default_rng(0).standard_normal((60, 64)).astype(np.float32)
+    with Run(tmp_path / "run", {}, {}) as run:
+        (latent,) = survey.survey(from_arrays(np.repeat(x, 10, axis=0)), 0, "32-true", 0, run, Silent()).latents
+    # Of numbers without a pattern, 16 components of 64 keep no more than their share of new samples.
+    assert latent.error > 0.6

@@ -28,6 +28,8 @@ _COMPONENTS, _NEIGHBOURS = 50, 15
 _FEW, _JUDGED = 8, 10
 # Up to so many values or samples, all principal components are found, else so many; and compared with chance.
 _ALL, _LARGEST, _CHANCE = 1024, 128, 512
+# Random directions that what lies beyond these is measured in.
+_PROBES = 16
 # Steps of the map over all samples together, and epochs at most and at least.
 _MAPPED, _EPOCHS = 10_000_000, (100, 200)
 # Samples that a density, a detector and a clustering are fitted on; numbers of clusters that are tried.
@@ -124,7 +126,7 @@ def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, p
     odd = run.stage("oddness", lambda _: _oddness(z, unique, position, seed, progress)).arrays
     clusters = run.stage("clusters", lambda _: _clusters(z, seed)).arrays
     shown, ends = _chosen(clusters["cluster"], unique, seed)
-    latents = _latents(kind, x, v, epochs, precision, shown, ends, seed, run, progress)
+    latents = _latents(kind, x, v, unique, position, epochs, precision, shown, ends, seed, run, progress)
     plane = np.zeros((len(x), 2), dtype=np.float32)
     plane[:, : min(2, z.shape[1])] = z[:, :2]
     return Survey(
@@ -150,7 +152,7 @@ def _components(v: Floats, seed: int) -> Result:
     pca = PCA(most if most <= _ALL else _LARGEST, random_state=seed).fit(v)
     variances = pca.explained_variance_
     rest = pca.noise_variance_ * (most - len(variances))
-    squares = float(np.square(variances).sum() + pca.noise_variance_ * rest)
+    squares = float(np.square(variances).sum()) + (_squares_of_rest(v, pca, seed) if rest > 0 else 0.0)
     above = PCA("parallel", random_state=seed).fit(v).dim_ if most <= _CHANCE and squares > 0 else None
     return Result(
         {
@@ -163,6 +165,15 @@ def _components(v: Floats, seed: int) -> Result:
             "above_chance": above,
         },
     )
+
+
+def _squares_of_rest(v: Floats, pca: PCA, seed: int) -> float:
+    """The sum of the squared variances beyond the known components: with C the covariance, E‖C g‖² over random g."""
+    g = np.random.default_rng(seed).standard_normal((v.shape[1], _PROBES))
+    g = (g - pca.components_.T @ (pca.components_ @ g)).astype(np.float32)
+    along = v @ g - pca.mean_ @ g
+    scattered = v.T @ along.astype(np.float32) - np.outer(pca.mean_, along.sum(axis=0))
+    return float(np.square(scattered / (len(v) - 1)).sum() / _PROBES)
 
 
 def _neighbours(z: Floats, progress: Progress) -> Result:
@@ -218,6 +229,8 @@ def _clusters(z: Floats, seed: int) -> Result:
             # Of samples that differ by rounding alone it finds fewer than asked for.
             warnings.simplefilter("ignore", ConvergenceWarning)
             means = KMeans(k, n_init=3, random_state=seed).fit(drawn)
+        if not means.labels_.any():  # so little that its square is zero is between them
+            break
         score = float(silhouette_score(drawn, means.labels_))
         if score > best:
             best, middles = score, means.cluster_centers_
@@ -248,6 +261,8 @@ def _latents(
     kind: Kind,
     x: Floats,
     v: Floats,
+    unique: Ints,
+    position: Ints,
     epochs: int,
     precision: str,
     shown: Ints,
@@ -259,9 +274,9 @@ def _latents(
     """What principal components, and where there is time an autoencoder, rebuild, draw, and go through."""
     if not kind.quantities:
         return []
-    # Copies of what is set aside were learnt; what was learnt is set aside for no figure.
-    aside = some(len(x), min(round(_ASIDE * len(x)), _MOST_ASIDE), seed + 2)
-    learnt = np.setdiff1d(np.arange(len(x)), aside)
+    # Of what is set aside no copy is learnt.
+    out = some(len(unique), min(round(_ASIDE * len(unique)), _MOST_ASIDE), seed + 2)
+    aside, learnt = unique[out], np.flatnonzero(~np.isin(position, out))
     dim = min(DIM, len(learnt) - 1, max(1, v.shape[1] // 2))
     made: list[tuple[str, Components | Autoencoder]] = [
         (f"PCA, {dim} components", Components.learn(kind, v[learnt], dim))
