@@ -110,6 +110,8 @@ def test_poor_samples_get_a_page(x, tmp_path):
     assert done.facts.n == header["n"] == len(x)
     assert all(np.isfinite(layout).all() for layout in done.facts.layouts.values())
     assert len(columns) == len(header["layouts"]) + len(header["colours"])
+    # Of fewer than ten different samples none is judged.
+    assert ("The oddest samples" in titles(done.page)) == (len(np.unique(x, axis=0)) >= 10)
 
 
 def test_images_are_rebuilt_drawn_and_gone_between(tmp_path):

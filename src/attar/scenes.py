@@ -166,12 +166,13 @@ def _panels(dataset: Dataset, found: Survey) -> Iterable[Panel]:
         return f"{dataset.ids[i]}\np = {found.p_value[i]:.2g}"
 
     order = np.argsort(found.normality, kind="stable")
-    yield Panel(
-        "The oddest samples",
-        "Those that are least like the others, judged by several detectors together; p is the chance that a sample "
-        "like the others looks as odd as this.",
-        (line("", order[: 2 * _ROW], chance),),
-    )
+    if (found.p_value < 1).any():  # too few are not judged
+        yield Panel(
+            "The oddest samples",
+            "Those that are least like the others, judged by several detectors together; p is the chance that a sample "
+            "like the others looks as odd as this.",
+            (line("", order[: 2 * _ROW], chance),),
+        )
     dense = np.argsort(-found.log_density, kind="stable")
     middle = [
         line(f"cluster {g + 1}", members[np.argsort(found.from_middle[members], kind="stable")][:_ROW])
