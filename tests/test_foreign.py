@@ -34,6 +34,7 @@ def of_maps():
     [
         (model([("Reshape", ["x", "one row"], ["r"]), ("MatMul", ["r", "w"], ["y"])], ["n", 5], ["k", 2]), "run on"),
         (model([LAYER], None, ["n", 2]), "of one size"),
+        (model([LAYER], [0, 5], [0, 2]), "of one size"),
         (of_maps(), "a number for each class"),
         (
             model([(*LAYER[:2], ["p"]), ("ReduceMax", ["p"], ["y"], {"keepdims": 1})], ["n", 5], ["k", "m"]),

@@ -122,7 +122,8 @@ def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
     inputs = session.get_inputs()
     taken: list[Any] = inputs[0].shape if inputs and inputs[0].shape else [None, None]
     n, *sizes = taken
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not all(isinstance(size, int) for size in sizes):
+    whole = n != 0 and all(isinstance(size, int) for size in sizes)
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not whole:
         raise DataError(
             f"{file}: samples are given to models with one input of floats, of one size; leave the data away"
         )
