@@ -119,6 +119,32 @@ def test_what_is_done_is_read_back_and_what_is_damaged_is_made_again(tmp_path) -
     assert made.bytes != found.bytes or made.quality < 1
 
 
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"], ids=["missing", "empty", "no text"])
+@pytest.mark.parametrize("name", ["one.attar", "one.json"])
+def test_a_file_of_an_attempt_that_is_damaged_is_made_again(name, content, tmp_path) -> None:
+    found = attempts(tmp_path).of("one", lambda _: network())
+    before = (tmp_path / "one.attar").read_bytes()
+    (tmp_path / name).unlink() if content is None else (tmp_path / name).write_bytes(content)
+    again = attempts(tmp_path)
+    assert again.of("one", lambda _: network()).quality == found.quality
+    assert (tmp_path / "one.attar").read_bytes() == before
+    assert torch.equal(again.program(found)(X), network()(X))
+
+
+def test_a_mark_that_is_no_text_is_that_of_something_else(tmp_path) -> None:
+    (tmp_path / "asked.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(CompressionError, match="name another folder"):
+        attempts(tmp_path)
+
+
+def test_checkpoints_of_an_attempt_that_was_killed_as_it_finished_are_taken_away(tmp_path) -> None:
+    attempts(tmp_path).of("one", lambda _: network())
+    (tmp_path / "one-training").mkdir()
+    (tmp_path / "one-training" / "steps.safetensors").write_text("all the way")
+    attempts(tmp_path).of("one", never)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["asked.txt", "one.attar", "one.json"]
+
+
 def test_an_attempt_that_was_stopped_finds_its_checkpoints(tmp_path) -> None:
     def stopped(folder):
         (folder / "masks.safetensors").write_text("half way")

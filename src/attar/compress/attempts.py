@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
 from attar._files import write_whole
-from attar.compress import saved
+from attar.compress import container, saved
 from attar.compress.budget import milliseconds, readable
 from attar.compress.costs import macs
 from attar.compress.distillation import Samples, answers, variance_of
@@ -106,7 +107,7 @@ class Attempts:
     def __init__(self, folder: Path, judge: Judge, example: Samples, progress: Progress, asked: str = "") -> None:
         self.folder, self.judge, self.progress = folder, judge, progress
         mark = folder / "asked.txt"
-        if mark.exists() and mark.read_text() != asked:
+        if mark.exists() and mark.read_bytes() != asked.encode():
             raise CompressionError(
                 f"{folder}: holds what was tried with another network, other samples or settings; name another folder"
             )
@@ -128,10 +129,12 @@ class Attempts:
         """
         stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         facts, file = self.folder / f"{stem}.json", self.folder / f"{stem}.attar"
+        checkpoints = self.folder / f"{stem}-training"
         try:
-            attempt = Attempt.model_validate_json(facts.read_text())
-        except (OSError, ValidationError):
-            checkpoints = self.folder / f"{stem}-training"
+            attempt = Attempt.model_validate_json(facts.read_bytes())
+            # What would be found damaged in the end, should this one be chosen, is made again now.
+            container.read(file)
+        except (OSError, ValidationError, CompressionError):
             checkpoints.mkdir(parents=True, exist_ok=True)
             program = saved.as_program(make(checkpoints), self.example)
             saved.save(program, file)
@@ -144,9 +147,9 @@ class Attempts:
                 file=file.name,
             )
             write_whole(facts, attempt.model_dump_json(indent=1).encode())
-            for left in checkpoints.iterdir():
-                left.unlink()
-            checkpoints.rmdir()
+        # Also those of one that was killed right after it had finished.
+        if checkpoints.is_dir():
+            shutil.rmtree(checkpoints)
         self._done[name] = attempt
         latency = "" if attempt.latency_ms is None else f", {milliseconds(attempt.latency_ms, 3)}"
         self.progress.say(
