@@ -147,7 +147,7 @@ def read_run(folder: Path) -> Json:
         raise RunError(f"{folder}: no such run folder; `attar fit` writes one")
     if not file.is_file():
         raise RunError(
-            f"{folder}: not a run folder (it has no {FILE}); name one that `attar fit` wrote, or choose another"
+            f"{folder}: not a run folder (it has no {FILE}); name one that this command wrote, or choose another"
         )
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

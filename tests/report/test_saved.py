@@ -1,5 +1,7 @@
 """What is kept of a run on disk, and read again."""
 
+import json
+
 import pytest
 
 from attar.errors import RunError
@@ -29,4 +31,12 @@ def test_facts_that_are_cut_off_are_told(digits, tmp_path):
     write_report(tmp_path, digits)
     (tmp_path / FACTS).write_bytes((tmp_path / FACTS).read_bytes()[:-9])
     with pytest.raises(RunError, match="is corrupt at"):
+        render_run(tmp_path)
+
+
+@pytest.mark.parametrize("command", ["fit", "explore", "compress", "risk"])
+def test_a_run_that_is_not_finished_is_told_its_own_command(command, tmp_path):
+    settings = {"seed": 0} if command == "fit" else {command: True, "seed": 0}
+    (tmp_path / "run.json").write_text(json.dumps({"asked": {"settings": settings}}))
+    with pytest.raises(RunError, match=f"start its `attar {command}` again"):
         render_run(tmp_path)

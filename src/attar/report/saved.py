@@ -63,13 +63,22 @@ def render_run(folder: Path, out: Path | None = None) -> Path:
     if (folder / RISKS).is_file():
         raise RunError(f"{folder}: risk curves; their page is {RISKS}, and `attar risk` writes it again")
     if not file.is_file():
-        raise RunError(f"{folder}: the run is not finished; start its `attar fit` again, and it goes on")
+        raise RunError(f"{folder}: the run is not finished; start its `attar {_command(folder)}` again, and it goes on")
     try:
         facts = Facts.model_validate_json(file.read_bytes())
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "the file"
         raise RunError(f"{file}: is corrupt at {where}; start the `attar fit` of this run again") from None
     return _write(folder / REPORT if out is None else out, render(facts))
+
+
+def _command(folder: Path) -> str:
+    """The command that began a run; fit where that cannot be read, for it is the one whose runs are asked for."""
+    try:
+        settings = json.loads((folder / "run.json").read_bytes())["asked"]["settings"]
+        return next((name for name in ("explore", "compress", "risk") if name in settings), "fit")
+    except (ValueError, KeyError, TypeError):
+        return "fit"
 
 
 def _write(path: Path, text: str) -> Path:
