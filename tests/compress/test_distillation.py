@@ -7,7 +7,7 @@ from torch import nn
 
 from attar.compress.distillation import distill, distillation_loss
 from attar.compress.features import Guides
-from attar.errors import CompressionError
+from attar.errors import CompressionError, RunError
 from attar.training.loop import train
 
 
@@ -152,6 +152,17 @@ def test_a_killed_distillation_goes_on_to_the_same_weights(rows, tmp_path, monke
     distill(resumed, told(y), x, y, view=jittered, **settings, checkpoint=tmp_path / "c")
     for a, b in zip(whole.parameters(), resumed.parameters()):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("other", ["teacher", "x", "alpha"])
+def test_a_checkpoint_of_another_lesson_is_refused(other, rows, tmp_path) -> None:
+    x, y = rows
+    given = {"teacher": told(y), "x": x, "alpha": 0.9}
+    changed = {"teacher": -told(y), "x": x + 1, "alpha": 0.5}
+    distill(student_of(), **given, epochs=1, checkpoint=tmp_path / "c")
+    distill(student_of(), **given, epochs=1, checkpoint=tmp_path / "c")
+    with pytest.raises(RunError, match="other settings or samples"):
+        distill(student_of(), **{**given, other: changed[other]}, epochs=1, checkpoint=tmp_path / "c")
 
 
 def thin_and_wide():

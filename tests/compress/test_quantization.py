@@ -13,7 +13,7 @@ from attar.compress.activations import RoundedInput
 from attar.compress.parametrizations import Codebook, Coded, Masked, codes_of, frozen
 from attar.compress.places import places
 from attar.compress.quantization import quantize
-from attar.errors import CompressionError
+from attar.errors import CompressionError, RunError
 
 
 class Conv(nn.Module):
@@ -205,6 +205,14 @@ def test_training_that_was_killed_goes_on_bit_for_bit(how, tmp_path, monkeypatch
     assert whole.state_dict().keys() == resumed.state_dict().keys()
     assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
     assert relative_error(whole, part) > 0
+
+
+@pytest.mark.parametrize("other", [{"bits": 3}, {"activations": 6}])
+def test_a_checkpoint_of_other_codes_is_refused(other, tmp_path) -> None:
+    given = {"bits": 2, "activations": 4, "epochs": 1, "batch_size": 16, "checkpoint": tmp_path / "c"}
+    quantize(built(Conv), X, **given)
+    with pytest.raises(RunError, match="other settings or samples"):
+        quantize(built(Conv), X, **{**given, **other})
 
 
 def test_quantising_again_leaves_integers_as_they_are() -> None:

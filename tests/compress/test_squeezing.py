@@ -13,7 +13,7 @@ from attar.compress.places import places
 from attar.compress.saved import load, save
 from attar.compress.sensitivity import sensitivities
 from attar.compress.squeezing import squeeze
-from attar.errors import CompressionError
+from attar.errors import CompressionError, RunError
 from attar.training.loop import train
 
 
@@ -197,6 +197,29 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name, after, tmp_path, monkey
     assert equal(state(run(tmp_path)), whole)
     # And that of a finished run.
     assert equal(state(run(tmp_path)), whole)
+
+
+@pytest.mark.parametrize("other", ["bytes", "bits", "temperature", "x", "y", "model", "teacher", "logits"])
+def test_a_checkpoint_of_other_arguments_is_refused(other, tmp_path) -> None:
+    net, x, budget = made("dense")
+    different = made("dense")[0]
+    with torch.no_grad():
+        different.get_parameter(next(iter(different.state_dict()))).neg_()
+    given = {"model": net, "x": x, "bytes": budget, "epochs": 2, "batch_size": 16, "checkpoint": tmp_path}
+    squeeze(**given)
+    changed = {
+        "bytes": budget + 100,
+        "bits": 4,
+        "temperature": 3.0,
+        "x": -x,
+        "y": torch.zeros(len(x), dtype=torch.long),
+        "model": different,
+        "teacher": different,
+        "logits": -net(x).detach(),
+    }
+    name = "teacher" if other == "logits" else other
+    with pytest.raises(RunError, match=r"masks.safetensors belongs to a training with other settings or samples"):
+        squeeze(**{**given, name: changed[other]})
 
 
 def test_seeds_differ_and_repeat() -> None:

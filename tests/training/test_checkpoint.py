@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors import safe_open
@@ -91,8 +93,19 @@ def test_another_plan_and_another_network_are_refused(tmp_path):
     write(path, PLAN, Position(1, [1.0]), *_trained())
     with pytest.raises(RunError, match="other settings"):
         read(path, Plan(10, 20, 5, 0.1, 0.0, seed=1), *_state())
+    with pytest.raises(RunError, match="other settings or samples"):
+        read(path, replace(PLAN, asked="others"), *_state())
     with pytest.raises(RunError, match="another network"):
         read(path, PLAN, *_state(n_out=5))
+
+
+def test_one_of_before_there_were_fingerprints_is_gone_on_from(tmp_path):
+    path = tmp_path / "checkpoint"
+    write(path, PLAN, Position(1, [1.0]), *_trained())
+    words = rb", \"asked\": \"\""
+    assert words in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(words, b" " * len(words)))
+    assert read(path, replace(PLAN, asked="these"), *_state()).step == 1
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

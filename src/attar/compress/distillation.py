@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from attar._fingerprint import fingerprint
 from attar._settings import is_amount, is_positive
 from attar.compress.choices import as_seed
 from attar.compress.features import Guides
@@ -132,12 +133,14 @@ def distill(
         weight_decay: of AdamW.
         seed: of the order of samples and of the views.
         device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
-        checkpoint: to go on from, and to keep the state in.
+        checkpoint: to go on from, with the same arguments, and to keep the state in; the weights of the student do not
+            count then.
         progress: where steps are reported.
 
     Raises:
         CompressionError: there are no samples, or not one answer or label for each, or features of a teacher that is
             given by its logits.
+        RunError: the checkpoint is of another training, or damaged.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -176,10 +179,27 @@ def distill(
             checkpoint=checkpoint,
             progress=progress,
             name="distill",
+            asked="" if checkpoint is None else asked_of(student, teacher, x, y, temperature, alpha, features, beta),
         )
     finally:
         if guides is not None:
             guides.teacher.cpu()
+
+
+def asked_of(
+    student: nn.Module, teacher: nn.Module | Tensor, x: Samples, y: Ints | Tensor | None, *settings: object
+) -> str:
+    """What tells the checkpoint of a training from those with another teacher, other samples or settings.
+
+    Of logits, which may be computed again and differ by rounding, only the largest count.
+    """
+    # Nothing in its state says how many codes a rounded weight or input has.
+    grids = [(vars(one).get("low"), vars(one).get("high")) for one in student.modules()]
+    says = teacher.state_dict().values() if isinstance(teacher, nn.Module) else [as_tensor(teacher).argmax(-1)]
+    given = [as_tensor(x), class_codes(y, len(x)), *(one for one in says if isinstance(one, Tensor))]
+    # numpy has no bfloat16.
+    plain = (one.detach().cpu() if one.dtype != torch.bfloat16 else one.detach().cpu().float() for one in given)
+    return fingerprint(np.asarray(f"{settings} {grids}"), *(one.numpy() for one in plain))
 
 
 def lesson(

@@ -95,7 +95,7 @@ def quantize(
         lr: highest learning rate in training.
         batch_size: samples in a batch.
         seed: of all that is drawn.
-        checkpoint: of training, to go on from, and to keep the state in.
+        checkpoint: of training, to go on from with the same arguments, and to keep the state in.
         progress: where steps of training are reported.
 
     Returns:

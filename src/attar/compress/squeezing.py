@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from attar._settings import is_count
 from attar.compress import saved
 from attar.compress.choices import as_seed
-from attar.compress.distillation import SampleSource, View, lesson, rows
+from attar.compress.distillation import SampleSource, View, asked_of, lesson, rows
 from attar.compress.gates import gated_places
 from attar.compress.given import check_single, check_training, check_two_epochs, gathered, samples_for
 from attar.compress.grids import Grid
@@ -83,12 +83,13 @@ def squeeze(
         lr: highest learning rate.
         weight_decay: of AdamW.
         seed: of the order of samples, and of the views.
-        checkpoint: folder to keep the state in, and to go on from.
+        checkpoint: folder to keep the state in, and to go on from with the same arguments.
         progress: where steps are reported.
 
     Raises:
         CompressionError: the budget is below what a file without any weight takes, there is nothing to compress,
             there are no samples, or bits or epochs are out of range.
+        RunError: the checkpoint is of another training, or damaged.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -124,6 +125,7 @@ def squeeze(
     tightening = Tightening(student, gated, allowed, grid, first * (n // size))
     teacher = model if teacher is None else teacher
     learn = lesson(student, teacher, x, y, temperature=temperature, alpha=alpha, view=view)
+    asked = "" if checkpoint is None else asked_of(model, teacher, x, y, bytes, bits, epochs, temperature, alpha)
 
     def following(schedule: Tightening | Trimming) -> LossOfBatch:
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
@@ -144,6 +146,7 @@ def squeeze(
         checkpoint=None if checkpoint is None else checkpoint / "masks.safetensors",
         progress=progress,
         name="mask",
+        asked=asked,
     )
     for place, gate in gated:
         weight = place.value.detach()
@@ -164,6 +167,7 @@ def squeeze(
         checkpoint=None if checkpoint is None else checkpoint / "steps.safetensors",
         progress=progress,
         name="round",
+        asked=asked,
     )
     return _fitting(student, curvatures, example, bytes, allowed)
 

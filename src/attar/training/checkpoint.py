@@ -52,6 +52,7 @@ class Plan:
         seed: of the order of samples and of everything drawn in the loss.
         precision: of the loss.
         device: type of what is trained on.
+        asked: a fingerprint of what else decides, such as samples; empty where others look after that.
     """
 
     n: int
@@ -62,6 +63,7 @@ class Plan:
     seed: int
     precision: str = "32-true"
     device: str = "cpu"
+    asked: str = ""
 
 
 def write(
@@ -125,11 +127,13 @@ def read(
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[_META])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        settings, step, losses = header["plan"], int(header["step"]), [float(v) for v in tensors[_LOSSES].tolist()]
+        # A checkpoint of earlier days does not say what else was asked.
+        settings = {"asked": plan.asked, **header["plan"]}
+        step, losses = int(header["step"]), [float(v) for v in tensors[_LOSSES].tolist()]
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"checkpoint {path} is corrupt ({error}); {remedy}") from error
     if settings != asdict(plan):
-        raise RunError(f"checkpoint {path} belongs to a training with other settings; {remedy}")
+        raise RunError(f"checkpoint {path} belongs to a training with other settings or samples; {remedy}")
     try:
         module.load_state_dict(_under(tensors, _MODULE))
         _restore(optimizer, _under(tensors, _OPTIMIZER))

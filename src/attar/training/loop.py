@@ -68,6 +68,7 @@ def train(
     precision: str = "32-true",
     device: str = "cpu",
     checksum: Callable[[], int] | None = None,
+    asked: str = "",
 ) -> History:
     """Train by AdamW with a warm-up, a cosine towards zero, and clipped gradients.
 
@@ -104,6 +105,7 @@ def train(
         precision: of Lightning Fabric: "32-true", or "bf16-mixed": products and convolutions of the loss in bfloat16.
         device: "cpu", "cuda", "cuda:1", or "auto", a GPU where there is one; with several processes the processor.
         checksum: of the samples, which all processes hold; None: they are not compared.
+        asked: a fingerprint of what else decides; a checkpoint with another is refused.
 
     Returns:
         The losses.
@@ -142,7 +144,7 @@ def train(
         per_epoch = max(1, n // batch_size)
         steps = epochs * per_epoch if steps is None else steps
         # Searches over settings give numpy's numbers, which neither JSON nor a generator of torch takes.
-        plan = Plan(n, int(steps), batch_size, float(lr), float(weight_decay), seed, precision, where.type)
+        plan = Plan(n, int(steps), batch_size, float(lr), float(weight_decay), seed, precision, where.type, asked)
         generator = torch.Generator(where).manual_seed(seed)
         stack.enter_context(_in_training(module, where))
         optimizer = _optimizer(module, lr, weight_decay)
