@@ -159,7 +159,8 @@ def _labels(dataset: Dataset) -> Ints:
 
 def _tested(test: Ints, dataset: Dataset) -> Ints:
     """The samples of the test part that have a label: of others no answer is right or wrong."""
-    return test[dataset.y[test] != UNLABELLED]
+    tested: Ints = test[dataset.y[test] != UNLABELLED]
+    return tested
 
 
 def _together(dataset: Dataset) -> Ints | None:
