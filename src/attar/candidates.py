@@ -34,6 +34,7 @@ from attar.represent import (
 )
 from attar.represent.pretrained import translate
 from attar.run import CHECKPOINT, Result, Run
+from attar.training.progress import noted
 from attar.trials.base import Job, apply, writer
 from attar.trials.heads import heads, probed
 from attar.trials.networks import SCRATCH, networks
@@ -107,7 +108,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
     them = inflected(len(names), "it", "them")
     without_time = [f"left out, for there is no time to train {them}: {', '.join(names)}; allow more"] if names else []
     for note in without_time:
-        job.progress.say(f"note        {note}")
+        job.progress.say(noted(note))
     ahead = Ahead(classes=job.counted, together=job.together)
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
@@ -115,7 +116,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
             # A network that starts from the same representation has the same reason.
             if note not in notes:
                 notes.append(note)
-                job.progress.say(f"note        {note}")
+                job.progress.say(noted(note))
         for i, facts in enumerate(result.facts["candidates"]):
             candidate = Candidate(
                 name=facts["name"],

@@ -27,7 +27,7 @@ from attar.risk import Curve
 from attar.risk.advice import best_of
 from attar.run import Result, Run, free_folder, write_json
 from attar.sweeps import OVER, Labelled, least_training, sweep
-from attar.training.progress import Progress, Silent
+from attar.training.progress import Progress, Silent, noted
 
 USUAL = ("features", "leaves", "epochs", "width", "samples")
 """What is varied where nothing is asked for."""
@@ -78,7 +78,7 @@ def diagnose(
     least_training(_labels(dataset), options.seed, _together(dataset))
     progress.say(summary(dataset))
     for note in dataset.notes:
-        progress.say(f"note        {note}")
+        progress.say(noted(note))
     settings: dict[str, Any] = {
         "over": ", ".join(over),
         **{key: str(v) if isinstance(v, Path) else v for key, v in asdict(options).items() if key in _OPTIONS},

@@ -22,7 +22,7 @@ from attar.fit import default_folder, fingerprint_of
 from attar.plan import MOST, default_plan, faster_precision, on_threads, versions
 from attar.report.saved import write_explored
 from attar.run import Result, Run, free_folder
-from attar.training.progress import Progress, Silent
+from attar.training.progress import Progress, Silent, noted
 
 if TYPE_CHECKING:
     from attar.report.explored import Explored
@@ -121,7 +121,7 @@ def explore(
     n = len(dataset)
     progress.say(f"{dataset.kind} · {n:,} samples of {' × '.join(map(str, dataset.x.shape[1:]))}")
     for note in dataset.notes:
-        progress.say(f"note        {note}")
+        progress.say(noted(note))
     dataset = _fewer(dataset, seed)
     settings = {
         "kind": kind,

@@ -35,7 +35,7 @@ from attar.preparation import Options, read_prepared
 from attar.report.words import duration
 from attar.run import FILE, Result, Run, free_folder, kept
 from attar.training.modes import usual_defaults
-from attar.training.progress import Progress, Silent
+from attar.training.progress import Progress, Silent, noted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -118,7 +118,7 @@ def fit_dataset(
     _refuse_unsuited(dataset, options)
     progress.say(summary(dataset))
     for note in dataset.notes:
-        progress.say(f"note        {note}")
+        progress.say(noted(note))
     asked = {"source": source, "settings": settings, "data": fingerprint_of(dataset)}
     folder = free_folder(folder, asked) if take_next else folder
     # A run that has begun has been found to fit.
@@ -129,7 +129,7 @@ def fit_dataset(
         plan = kept(Plan, facts)
         fewer = affordable(dataset, plan.samples, MOST, options.seed)
         if fewer is not dataset:
-            progress.say(f"note        {fewer.notes[-1]}")
+            progress.say(noted(fewer.notes[-1]))
         with on_threads(plan.threads):
             from attar.job import run_job  # loads torch: not before the input has been found good
 
@@ -273,7 +273,7 @@ def _plan(dataset: Dataset, options: Options, began: float, progress: Progress) 
     if options.seconds is None:
         plan = default_plan(x, n_labelled, device=options.device)
         if (seconds := seconds_of(plan, kind, x, options.pretexts)) > _LONG:
-            progress.say(f"note        this takes about {duration(seconds)} here; --time 15m fits it to that")
+            progress.say(noted(f"this takes about {duration(seconds)} here; --time 15m fits it to that"))
     else:
         plan = plan_for_time(options.seconds, kind, x, n_labelled, options.pretexts, device=options.device, began=began)
     return plan.model_dump() | {

@@ -28,7 +28,7 @@ from attar.plan import on_threads, versions
 from attar.report.saved import write_shrunk
 from attar.report.shrunk import Shrunk, Tried
 from attar.run import Run, free_folder
-from attar.training.progress import Progress, Silent
+from attar.training.progress import Progress, Silent, noted
 
 if TYPE_CHECKING:
     from attar.compress.search import Compressed
@@ -120,7 +120,7 @@ def shrink(
         x = samples_for(network, dataset, str(data))
         y, notes = labels_for(network, x, dataset)
         for note in notes:
-            progress.say(f"note        {note}")
+            progress.say(noted(note))
         with Run(folder, asked, versions()) as run, on_threads(1):
             found = search(
                 network, limits, x, y, epochs=epochs, seed=seed, folder=run.folder / "attempts", progress=progress

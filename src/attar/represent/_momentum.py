@@ -7,6 +7,19 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from attar._settings import is_amount
+from attar.errors import DataError
+
+
+def check_momentum(momentum: float) -> None:
+    """Hold m to a share.
+
+    Raises:
+        DataError: it is none.
+    """
+    if not (is_amount(momentum) and momentum <= 1):
+        raise DataError(f"momentum is {momentum!r}; give the share that is kept in a step, from 0 to 1")
+
 
 class Momentum(nn.Module):
     """The exponential moving average of a network, without gradients.

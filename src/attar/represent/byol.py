@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from attar._settings import is_amount
-from attar.errors import DataError
 from attar.represent.pretext import Pretext
 
 if TYPE_CHECKING:
@@ -102,10 +100,9 @@ class BYOL(Pretext):
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
-        from attar.represent._momentum import Momentum
+        from attar.represent._momentum import Momentum, check_momentum
 
-        if not (is_amount(self.momentum) and self.momentum <= 1):
-            raise DataError(f"momentum is {self.momentum!r}; give the share that is kept in a step, from 0 to 1")
+        check_momentum(self.momentum)
 
         def perceptron(n_in: int) -> nn.Sequential:
             first = nn.Linear(n_in, self.hidden, bias=False)

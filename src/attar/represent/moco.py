@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from attar._settings import check_positive, is_amount
-from attar.errors import DataError
+from attar._settings import check_positive
 from attar.represent.pretext import Pretext
 
 if TYPE_CHECKING:
@@ -108,11 +107,10 @@ class MoCo(Pretext):
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
-        from attar.represent._momentum import Momentum
+        from attar.represent._momentum import Momentum, check_momentum
         from attar.represent._queue import Queue
 
-        if not (is_amount(self.momentum) and self.momentum <= 1):
-            raise DataError(f"momentum is {self.momentum!r}; give the share that is kept in a step, from 0 to 1")
+        check_momentum(self.momentum)
         check_positive(self, "temperature")
         encoder = self._encoder(kind)
         projector = nn.Sequential(nn.Linear(self.dim_, self.dim_), nn.ReLU(), nn.Linear(self.dim_, self.projection))

@@ -25,6 +25,15 @@ class Progress(Protocol):
         """Show one finished line."""
 
 
+def noted(note: str) -> str:
+    """A note as a line to `say`, in line with those of what was tried.
+
+    >>> noted("the same in every image")
+    'note        the same in every image'
+    """
+    return f"note        {note}"
+
+
 class _SilentTask:
     def advance(self, steps: int = 1) -> None:
         del steps
