@@ -115,7 +115,7 @@ class Image(Patched):
         """A random part of each image, turned, in another light, and softer or sharper; of photographs also mirrored.
 
         Handwriting, clothes and photographs all learn more from light and sharpness than from more movement
-        (`docs/results.md`).
+        (`docs/tried.md`).
 
         References:
             Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, 2020, appendix A,
