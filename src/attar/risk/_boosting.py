@@ -12,7 +12,7 @@ from attar._settings import check_count
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk.curve import Curve
-from attar.risk.grid import ascending, flat, spread
+from attar.risk.grid import counts, flat, spread
 from attar.risk.task import Task
 
 # Where none are given: leaves of a tree, the most trees, and how many numbers of them.
@@ -34,7 +34,7 @@ def boosting_curve(
 
     Arguments and errors as in `forest_curve`.
     """
-    leaf, tree = ascending("leaves", leaves, np.array([_LEAVES])), ascending("trees", trees, spread(_MOST, _TREES))
+    leaf, tree = counts("leaves", leaves, np.array([_LEAVES])), counts("trees", trees, spread(_MOST, _TREES))
     if len(leaf) > 1 or leaf[0] < 2:
         raise DataError("boosted trees all have the same number of leaves, at least 2: give one number")
     if not 0 < learning_rate <= 1:

@@ -45,7 +45,11 @@ class _Dependent(Exception):
 
 
 def fits(
-    columns: Columns, test_columns: Columns, y: Doubles, sizes: Sequence[int], on_block: Callable[[], None]
+    columns: Columns,
+    test_columns: Columns,
+    y: Doubles,
+    sizes: Sequence[int],
+    on_block: Callable[[], None] = lambda: None,
 ) -> Fits:
     """X_p⁺ Y, applied to training and test samples, for each of the sizes p.
 

@@ -1,4 +1,4 @@
-"""What functions on linear regression take, and what they make of several draws."""
+"""What functions on linear regression take, checked, and the decomposition that they share."""
 
 from __future__ import annotations
 
@@ -70,13 +70,6 @@ def checked(
     return x, targets, t, expected
 
 
-def thin_svd(x: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-    """U `(n, r)`, s `(r,)` and Vᵀ `(r, p)` with x = U diag(s) Vᵀ, r being the numerical rank of x `(n, p)`."""
-    u, s, vt = np.linalg.svd(x, full_matrices=False)
-    kept = s > s[0] * max(x.shape) * np.finfo(float).eps
-    return u[:, kept], s[kept], vt[kept]
-
-
 def sizes_of(sizes: npt.ArrayLike | None, p_max: int) -> npt.NDArray[np.intp]:
     """Numbers of columns, ascending; all where none are given.
 
@@ -85,12 +78,23 @@ def sizes_of(sizes: npt.ArrayLike | None, p_max: int) -> npt.NDArray[np.intp]:
     """
     if sizes is None:
         return np.arange(1, p_max + 1)
-    asked = np.unique(np.asarray(sizes))
-    if not len(asked) or not np.issubdtype(asked.dtype, np.integer) or asked[0] < 1 or asked[-1] > p_max:
-        raise DataError(f"sizes must be whole numbers from 1 to {p_max}, the number of columns")
-    return asked.astype(np.intp)
+    return ascending(sizes, f"sizes must be whole numbers from 1 to {p_max}, the number of columns", most=p_max)
 
 
-def interval_of(draws: Doubles) -> Doubles | None:
-    """What holds 90 % of the draws `(k, draws)` at each place `(k, 2)`; None where there is one."""
-    return np.quantile(draws, [0.05, 0.95], axis=1).T if draws.shape[1] > 1 else None
+def ascending(values: npt.ArrayLike, refusal: str, least: int = 1, most: float = np.inf) -> npt.NDArray[np.intp]:
+    """Whole numbers from `least` to `most`, each once.
+
+    Raises:
+        DataError: there are none, or other values among them; `refusal` is what it says.
+    """
+    distinct = np.unique(np.asarray(values))
+    if not len(distinct) or not np.issubdtype(distinct.dtype, np.integer) or distinct[0] < least or distinct[-1] > most:
+        raise DataError(refusal)
+    return distinct.astype(np.intp)
+
+
+def thin_svd(x: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """U `(n, r)`, s `(r,)` and Vᵀ `(r, p)` with x = U diag(s) Vᵀ, r being the numerical rank of x `(n, p)`."""
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    kept = s > s[0] * max(x.shape) * np.finfo(float).eps
+    return u[:, kept], s[kept], vt[kept]

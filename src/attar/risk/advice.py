@@ -11,7 +11,7 @@ from scipy.stats import t
 
 from attar.data.dataset import Doubles
 from attar.errors import DataError
-from attar.risk._regression import interval_of
+from attar.risk._measured import curve_of_draws
 from attar.risk._words import number, place
 from attar.risk.curve import OF_LABELS, Curve
 
@@ -195,16 +195,12 @@ def mean_of(curves: Sequence[Sequence[Curve]]) -> Curve:
     thresholds = [curve.threshold for curve in flat if curve.threshold is not None]
     inner = [[curve.zero_one] for curve in flat if curve.zero_one is not None]
     norms = [curve.norm for curve in flat if curve.norm is not None]
-    train, test = (np.stack([getattr(curve, name) for curve in flat]) for name in ("train_risk", "test_risk"))
-    return Curve(
+    return curve_of_draws(
         flat[0].axis,
-        train.mean(0),
-        test.mean(0),
-        over=flat[0].over,
+        np.stack([curve.train_risk for curve in flat]).T,
+        np.stack([curve.test_risk for curve in flat]).T,
+        flat[0].over,
         loss=flat[0].loss,
-        draws=len(flat),
-        train_interval=interval_of(train.T),
-        test_interval=interval_of(test.T),
         norm=np.mean(norms, axis=0) if len(norms) == len(flat) else None,
         threshold=float(np.median(thresholds)) if len(thresholds) == len(flat) else None,
         zero_one=mean_of(inner) if len(inner) == len(flat) else None,

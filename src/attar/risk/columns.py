@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,7 @@ from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk._prefixes import fits
-from attar.risk._regression import sizes_of, thin_svd
+from attar.risk._regression import ascending, sizes_of, thin_svd
 from attar.risk.curve import Curve
 from attar.risk.ridge import left_out
 from attar.risk.task import Task
@@ -51,29 +53,27 @@ def columns_curve(
         >>> curve.threshold, curve.peaks
         (29.0, (29.0,))
     """
-    task = _flat(Task.of(Z, y, Z_test, y_test))
+    task = Task.of(Z, y, Z_test, y_test).flattened()
     p_max = task.x.shape[1]
     asked = sizes_of(sizes, p_max)
     order = np.random.default_rng(random_state).permutation(p_max)[: asked[-1]]
-    x, t, constant = _centred(task, order)
-    fitted = fits(
+    x, x_test = task.x[:, order], task.x_test[:, order]
+    centre, constant = x.mean(0), task.y.mean(0)
+    x, x_test = x - centre, x_test - centre
+    fit = fits(
         lambda start, stop: x[:, start:stop],
-        lambda start, stop: t[:, start:stop],
+        lambda start, stop: x_test[:, start:stop],
         task.y - constant,
         asked.tolist(),
-        lambda: None,
     )
-    risks = losses(task, fitted.train + constant, fitted.test + constant)
-    spanned = np.flatnonzero(risks[0] <= 1e-12 * max(float(risks[0].max()), np.finfo(float).tiny))
-    # Between two sizes it is where columns that do not depend on each other span the samples.
-    rank, before = len(task.y) - 1, asked[spanned[0] - 1] if len(spanned) and spanned[0] else 0
+    risks = losses(task, fit.train + constant, fit.test + constant)
     return measured_curve(
         asked,
         risks[None],
         "features",
         task.classes is not None,
-        norm=np.linalg.norm(fitted.norm, axis=1),
-        threshold=float(rank if before < rank < asked[spanned[0]] else asked[spanned[0]]) if len(spanned) else None,
+        norm=np.linalg.norm(fit.norm, axis=1),
+        threshold=_threshold(asked, risks[0], len(task.y) - 1),
     )
 
 
@@ -102,10 +102,11 @@ def components_curve(
         >>> curve.best, bool(curve.test_risk[2] < curve.test_risk[0])
         (2.0, True)
     """
-    task = _flat(Task.of(Z, y, Z_test, y_test))
+    task = Task.of(Z, y, Z_test, y_test).flattened()
     asked = sizes_of(sizes, task.x.shape[1])
-    risks = [_tuned(replace(task, x=task.x[:, :size], x_test=task.x_test[:, :size])) for size in asked]
-    return measured_curve(asked, np.array(risks).T[None], "features", task.classes is not None)
+    return _tuned_curve(
+        task, asked, "features", lambda size: replace(task, x=task.x[:, :size], x_test=task.x_test[:, :size])
+    )
 
 
 def penalty_curve(
@@ -134,13 +135,12 @@ def penalty_curve(
         >>> bool(curve.test_risk[0] > 2 * curve.test_risk.min())
         True
     """
-    task = _flat(Task.of(Z, y, Z_test, y_test))
+    task = Task.of(Z, y, Z_test, y_test).flattened()
     asked = np.unique(np.asarray(penalties, dtype=np.float64))
     if not len(asked) or not (np.isfinite(asked).all() and asked[0] > 0):
         raise DataError("penalties must be positive numbers, at least one")
-    ridge = _Ridge.of(task)
-    answers = [ridge.answers(task.y, penalty) for penalty in asked]
-    train, test = (np.stack([answer[i] for answer in answers]) for i in range(2))
+    ridge = _Ridge(task)
+    train, test = map(np.stack, zip(*map(ridge.answers, asked)))
     return measured_curve(asked, losses(task, train, test)[None], "λ", task.classes is not None)
 
 
@@ -173,17 +173,13 @@ def samples_curve(
         >>> bool(curve.test_risk[1] < curve.test_risk[0])
         True
     """
-    task = _flat(Task.of(Z, y, Z_test, y_test))
+    task = Task.of(Z, y, Z_test, y_test).flattened()
     n = len(task.x)
-    asked = np.unique(np.asarray(sizes))
-    if not len(asked) or not np.issubdtype(asked.dtype, np.integer) or asked[0] < 2 or asked[-1] > n:
-        raise DataError(f"sizes must be whole numbers from 2 to {n}, the number of samples")
+    asked = ascending(sizes, f"sizes must be whole numbers from 2 to {n}, the number of samples", least=2, most=n)
     order = np.random.default_rng(random_state).permutation(n)
-    risks = []
-    for size in asked:
-        part = replace(task, x=task.x[order[:size]], y=task.y[order[:size]])
-        risks.append(_tuned(part))
-    return measured_curve(asked, np.array(risks).T[None], "samples", task.classes is not None)
+    return _tuned_curve(
+        task, asked, "samples", lambda size: replace(task, x=task.x[order[:size]], y=task.y[order[:size]])
+    )
 
 
 def noise_curve(
@@ -215,53 +211,56 @@ def noise_curve(
         >>> bool(curve.test_risk[0] < curve.test_risk[1])
         True
     """
-    task = _flat(Task.of(Z, y, Z_test, y_test))
+    task = Task.of(Z, y, Z_test, y_test).flattened()
     asked = np.unique(np.asarray(shares, dtype=np.float64))
-    risks = [_tuned(task.with_noise(float(share), np.random.default_rng(random_state))) for share in asked]
-    return measured_curve(asked, np.array(risks).T[None], "label noise", task.classes is not None)
+    return _tuned_curve(
+        task, asked, "label noise", lambda share: task.with_noise(float(share), np.random.default_rng(random_state))
+    )
 
 
-def _flat(task: Task) -> Task:
-    x, t = (a.reshape(len(a), -1).astype(np.float64) for a in (task.x, task.x_test))
-    return replace(task, x=x, x_test=t)
-
-
-def _centred(task: Task, columns: npt.NDArray[np.intp]) -> tuple[Doubles, Doubles, Doubles]:
-    x, t = task.x[:, columns], task.x_test[:, columns]
-    centre = x.mean(0)
-    return x - centre, t - centre, task.y.mean(0)
+def _tuned_curve(task: Task, axis: npt.NDArray[Any], over: str, at: Callable[[Any], Task]) -> Curve:
+    """The losses of ridge regression on what becomes of the task at each place, with λ by leaving one out."""
+    risks = np.array([_tuned(at(place)) for place in axis]).T
+    return measured_curve(axis, risks[None], over, task.classes is not None)
 
 
 def _tuned(task: Task) -> Doubles:
     """The losses with the λ that serves samples left out best."""
-    ridge = _Ridge.of(task)
-    penalty = min(PENALTIES, key=lambda p: float(np.square(ridge.left_out(task.y, p)).sum()))
-    train, test = ridge.answers(task.y, penalty)
+    ridge = _Ridge(task)
+    penalty = min(PENALTIES, key=lambda p: float(np.square(ridge.left_out(p)).sum()))
+    train, test = ridge.answers(penalty)
     return losses(task, train[None], test[None])[:, 0]
+
+
+def _threshold(sizes: npt.NDArray[np.intp], train_risk: Doubles, rank: int) -> float | None:
+    """The fewest columns that interpolate; between two sizes, as many as span the samples if none depends on others."""
+    zero = np.flatnonzero(train_risk <= 1e-12 * max(float(train_risk.max()), np.finfo(float).tiny))
+    if not len(zero):
+        return None
+    first = zero[0]
+    before = sizes[first - 1] if first else 0
+    return float(rank if before < rank < sizes[first] else sizes[first])
 
 
 class _Ridge:
     """Ridge regression with a constant, for every λ from one decomposition."""
 
-    def __init__(self, u: Doubles, s: Doubles, on_test: Doubles) -> None:
-        self.u, self.s, self.on_test = u, s, on_test
-        self.unit = float((s**2).sum()) / len(u)
+    def __init__(self, task: Task) -> None:
+        centre = task.x.mean(0)
+        self.u, self.s, vt = thin_svd(task.x - centre)
+        self.on_test = (task.x_test - centre) @ vt.T
+        self.constant = task.y.mean(0)
+        self.y = task.y - self.constant
+        self.unit = float((self.s**2).sum()) / len(task.y)
 
-    @classmethod
-    def of(cls, task: Task) -> _Ridge:
-        x, t, _ = _centred(task, np.arange(task.x.shape[1]))
-        u, s, vt = thin_svd(x)
-        return cls(u, s, t @ vt.T)
-
-    def answers(self, y: Doubles, penalty: float) -> tuple[Doubles, Doubles]:
+    def answers(self, penalty: float) -> tuple[Doubles, Doubles]:
         """For training and for test samples."""
-        constant = y.mean(0)
-        along = self.u.T @ (y - constant)
+        along = self.u.T @ self.y
         shrunk = self.s**2 + penalty * self.unit
-        on_train = constant + self.u @ ((self.s**2 / shrunk)[:, None] * along)
-        on_test = constant + self.on_test @ ((self.s / shrunk)[:, None] * along)
+        on_train = self.constant + self.u @ ((self.s**2 / shrunk)[:, None] * along)
+        on_test = self.constant + self.on_test @ ((self.s / shrunk)[:, None] * along)
         return on_train, on_test
 
-    def left_out(self, y: Doubles, penalty: float) -> Doubles:
+    def left_out(self, penalty: float) -> Doubles:
         """Residuals of samples that were left out."""
-        return left_out(self.u, self.s, penalty * self.unit, y - y.mean(0), constant=1 / len(y))
+        return left_out(self.u, self.s, penalty * self.unit, self.y, constant=1 / len(self.y))

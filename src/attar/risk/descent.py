@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from attar.data.dataset import Doubles
 from attar.errors import DataError
-from attar.risk._regression import checked, interval_of, numbers, thin_svd
+from attar.risk._measured import curve_of_draws
+from attar.risk._regression import checked, numbers, thin_svd
 from attar.risk.curve import Curve
 
 
@@ -68,24 +69,14 @@ def gradient_descent_path(
     rest = targets - (x @ beta)[:, None]
     along, outside, at_start = u.T @ rest, rest - u @ (u.T @ rest), t @ beta
     on_test = t @ vt.T
-    m = targets.shape[1]
-    train, test, norm = (np.empty((len(asked), m)) for _ in range(3))
+    train, test, norm = (np.empty((len(asked), targets.shape[1])) for _ in range(3))
     for i, step in enumerate(asked):
         left, gone = _shares(eta * s**2, step)
         moved = (gone / s)[:, None] * along
         train[i] = ((u @ (left[:, None] * along) + outside) ** 2).mean(0)
         test[i] = ((expected - at_start[:, None] - on_test @ moved) ** 2).mean(0)
         norm[i] = np.linalg.norm(beta[:, None] + vt.T @ moved, axis=0)
-    return Curve(
-        asked,
-        train.mean(1),
-        test.mean(1),
-        over="steps",
-        draws=m,
-        train_interval=interval_of(train),
-        test_interval=interval_of(test),
-        norm=norm.mean(1),
-    )
+    return curve_of_draws(asked, train, test, "steps", norm=norm.mean(1))
 
 
 def _shares(speeds: Doubles, step: float) -> tuple[Doubles, Doubles]:

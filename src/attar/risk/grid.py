@@ -14,6 +14,7 @@ from attar._settings import check_count
 from attar.data.dataset import Doubles, Floats
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
+from attar.risk._regression import ascending
 from attar.risk.curve import Curve
 from attar.risk.task import Task
 
@@ -110,8 +111,8 @@ def forest_grid(
         The grid of risks.
     """
     task = Task.of(X, y, X_test, y_test)
-    leaf = ascending("leaves", leaves, spread(len(task.x), _LEAVES))
-    tree = ascending("trees", trees, spread(_MOST, _TREES))
+    leaf = counts("leaves", leaves, spread(len(task.x), _LEAVES))
+    tree = counts("trees", trees, spread(_MOST, _TREES))
     check_count("draws", draws)
     check_count("random_state", random_state, 0)
     x, t = flat(task.x), flat(task.x_test)
@@ -184,16 +185,13 @@ def spread(most: int, count: int) -> Places:
     return np.unique(np.geomspace(1, most, count).round()).astype(np.intp)
 
 
-def ascending(name: str, values: npt.ArrayLike | None, default: Places) -> Places:
-    """As an ascending array.
+def counts(name: str, values: npt.ArrayLike | None, default: Places) -> Places:
+    """The numbers of leaves or trees that were asked for, ascending, or the default.
 
     Raises:
         DataError: anything but whole numbers from 1.
     """
-    asked = default if values is None else np.unique(np.atleast_1d(np.asarray(values)))
-    if not len(asked) or not np.issubdtype(asked.dtype, np.integer) or asked[0] < 1:
-        raise DataError(f"{name} must be whole numbers, at least 1")
-    return asked.astype(np.intp)
+    return default if values is None else ascending(values, f"{name} must be whole numbers, at least 1")
 
 
 def _place(name: str, held: Places, asked: int) -> int:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from attar.data.dataset import Doubles
 from attar.errors import DataError
+from attar.risk._measured import curve_of_draws
 from attar.risk._path import Path
-from attar.risk._regression import checked, interval_of, sizes_of
+from attar.risk._regression import checked, sizes_of
 from attar.risk.curve import Curve
 
 
@@ -90,15 +91,12 @@ def least_squares_path(
             condition[place] = np.sqrt(step.inverse[i] * frobenius[p - 1])
             variance[place] = (predictions[:, m:] ** 2).sum() / len(t)
             fitted[place], length[place] = step.rank[i] / n, step.inverse[i]
-    curve = Curve(
-        asked.astype(np.float64),
-        train.mean(1),
-        test.mean(1),
-        over="features",
-        draws=m,
-        train_interval=interval_of(train),
-        test_interval=interval_of(test),
-        # To the mean of squares, what noise adds is a sum.
+    curve = curve_of_draws(
+        asked,
+        train,
+        test,
+        "features",
+        # What noise adds to the mean of the squares is a sum.
         norm=norm.mean(1) if noise is None else np.sqrt(np.square(norm).mean(1)),
         condition=condition,
         threshold=threshold,

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from attar.data.dataset import Doubles
 from attar.errors import DataError
-from attar.risk._regression import checked, interval_of, numbers, sizes_of, thin_svd
+from attar.risk._measured import curve_of_draws
+from attar.risk._regression import checked, numbers, sizes_of, thin_svd
 from attar.risk.curve import Curve
 
 # Values of λ where none are given, from this share of the largest squared singular value up.
@@ -79,15 +80,12 @@ def ridge_path(
             test[i] = (left_out(u, s, ridge, targets) ** 2).mean(0)
         else:
             test[i] = ((expected - on_test @ solution) ** 2).mean(0)
-    return Curve(
+    return curve_of_draws(
         asked,
-        train.mean(1),
-        test.mean(1),
-        over="λ",
+        train,
+        test,
+        "λ",
         loss="squared error, left out one by one" if alone else "squared error",
-        draws=m,
-        train_interval=interval_of(train),
-        test_interval=interval_of(test),
         norm=norm.mean(1),
         threshold=float(asked[0]) if asked[0] == 0 and len(s) == n else None,
     )

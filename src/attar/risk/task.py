@@ -53,37 +53,28 @@ class Task:
             >>> Task.of([[0.0], [1.0]], ["b", "a"], [[2.0]], ["a"]).y.tolist()
             [[0.0, 1.0], [1.0, 0.0]]
         """
-        x, t = _samples("X", X), _samples("X_test", X_test)
-        if x.shape[1:] != t.shape[1:]:
-            raise DataError(f"samples of X have shape {x.shape[1:]} and those of X_test {t.shape[1:]}: give the same")
-        targets, expected = _targets(y), _targets(y_test)
-        for name, samples, values in (("", x, targets), ("_test", t, expected)):
+        x, x_test = _finite("X", X, axes=2), _finite("X_test", X_test, axes=2)
+        if x.shape[1:] != x_test.shape[1:]:
+            raise DataError(
+                f"samples of X have shape {x.shape[1:]} and those of X_test {x_test.shape[1:]}: give the same"
+            )
+        targets, targets_test = _targets(y), _targets(y_test)
+        for name, samples, values in (("", x, targets), ("_test", x_test, targets_test)):
             if values.ndim not in (1, 2) or len(values) != len(samples):
                 raise DataError(
                     f"X{name} has {len(samples)} rows and y{name} has shape {values.shape}: give one target for each"
                 )
         if np.issubdtype(targets.dtype, np.floating):
-            if expected.ndim != targets.ndim or targets.shape[1:] != expected.shape[1:]:
-                raise DataError(f"y has shape {targets.shape} and y_test {expected.shape}: give the same columns")
-            y, y_test = (_samples(name, a).reshape(len(a), -1) for name, a in (("y", targets), ("y_test", expected)))
-            return cls(x, y.astype(np.float64), t, y_test.astype(np.float64))
-        if targets.ndim != 1 or expected.ndim != 1 or targets.dtype.kind not in "iubUSO":
-            raise DataError(
-                f"y has shape {targets.shape} and type {targets.dtype}: give numbers, or one class for each"
-            )
-        kinds = {"names" if a.dtype.kind in "US" else "numbers" for a in (targets, expected) if a.dtype.kind != "O"}
-        if len(kinds) > 1 or (np.issubdtype(expected.dtype, np.floating) and (expected % 1 != 0).any()):
-            raise DataError(
-                f"y has type {targets.dtype} and y_test {expected.dtype}: give the same classes, or numbers in both"
-            )
-        try:
-            classes = np.unique(np.concatenate([targets, expected]))
-        except TypeError:
-            raise DataError("y holds values that cannot be compared, such as None beside a name: fill them") from None
-        one_hot = np.eye(len(classes))
-        return cls(
-            x, one_hot[np.searchsorted(classes, targets)], t, one_hot[np.searchsorted(classes, expected)], classes
-        )
+            columns, columns_test = _number_columns(targets, targets_test)
+            return cls(x, columns, x_test, columns_test)
+        classes = _classes_of(targets, targets_test)
+        hot, hot_test = (np.eye(len(classes))[np.searchsorted(classes, names)] for names in (targets, targets_test))
+        return cls(x, hot, x_test, hot_test, classes)
+
+    def flattened(self) -> Self:
+        """The same task with vectors of float64 for samples."""
+        x, x_test = (a.reshape(len(a), -1).astype(np.float64) for a in (self.x, self.x_test))
+        return replace(self, x=x, x_test=x_test)
 
     def with_noise(self, share: float, rng: np.random.Generator) -> Self:
         """The same task with a share of the training samples given another class, as likely each; test samples stay.
@@ -116,9 +107,34 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real | Decimal) and not isinstance(value, bool | np.bool_)
 
 
-def _samples(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+def _number_columns(y: npt.NDArray[Any], y_test: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
+    """Targets that are numbers, as columns."""
+    if y.shape[1:] != y_test.shape[1:]:
+        raise DataError(f"y has shape {y.shape} and y_test {y_test.shape}: give the same columns")
+    columns, columns_test = (
+        _finite(name, values, axes=1).reshape(len(values), -1).astype(np.float64)
+        for name, values in (("y", y), ("y_test", y_test))
+    )
+    return columns, columns_test
+
+
+def _classes_of(y: npt.NDArray[Any], y_test: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The classes that training and test samples have, ascending."""
+    if y.ndim != 1 or y_test.ndim != 1 or y.dtype.kind not in "iubUSO":
+        raise DataError(f"y has shape {y.shape} and type {y.dtype}: give numbers, or one class for each")
+    kinds = {"names" if a.dtype.kind in "US" else "numbers" for a in (y, y_test) if a.dtype.kind != "O"}
+    if len(kinds) > 1 or (np.issubdtype(y_test.dtype, np.floating) and (y_test % 1 != 0).any()):
+        raise DataError(f"y has type {y.dtype} and y_test {y_test.dtype}: give the same classes, or numbers in both")
+    try:
+        return np.unique(np.concatenate([y, y_test]))
+    except TypeError:
+        raise DataError("y holds values that cannot be compared, such as None beside a name: fill them") from None
+
+
+def _finite(name: str, values: npt.ArrayLike, axes: int) -> npt.NDArray[Any]:
+    """Numbers on as many axes or more, none missing or infinite."""
     array = real(name, values)
-    if array.ndim < 1 + name.startswith("X") or not array.size:
+    if array.ndim < axes or not array.size:
         raise DataError(f"{name} has shape {array.shape}: give at least one row and one column")
     finite = np.isfinite(array.reshape(len(array), -1)).all(1)
     if not finite.all():
