@@ -66,10 +66,9 @@ def test_every_size_is_the_fit_on_those_columns() -> None:
 def test_of_components_each_number_has_the_penalty_that_serves_what_is_left_out() -> None:
     z, y, t, u = made(20, 30)
     curve = components_curve(z, y, t, u, [3, 19, 30])
-    hot = np.eye(3)[y]
     for i, p in enumerate(curve.axis.astype(int)):
-        ridge = _Ridge.of(Task.of(z[:, :p], y, t[:, :p], u))
-        penalty = PENALTIES[np.argmin([np.square(ridge.left_out(hot, penalty)).sum() for penalty in PENALTIES])]
+        ridge = _Ridge(Task.of(z[:, :p], y, t[:, :p], u))
+        penalty = PENALTIES[np.argmin([np.square(ridge.left_out(penalty)).sum() for penalty in PENALTIES])]
         assert curve.test_risk[i] == pytest.approx(risks(solved(z[:, :p], y, t[:, :p], penalty), u)[0], rel=1e-6)
 
 
@@ -86,9 +85,9 @@ def test_every_penalty_is_that_of_the_normal_equations(p: int) -> None:
 def test_samples_left_out_are_foretold_without_them(p: int) -> None:
     """The unit of λ is that of all samples, and the constant is fitted anew."""
     z, y, t, u = made(20, p)
-    ridge, hot = _Ridge.of(Task.of(z, y, t, u)), np.eye(3)[y]
+    ridge, hot = _Ridge(Task.of(z, y, t, u)), np.eye(3)[y]
     for penalty in (1e-2, 1.0):
-        found = ridge.left_out(hot, penalty)
+        found = ridge.left_out(penalty)
         for j in range(20):
             others = np.arange(20) != j
             a = np.column_stack([z[others] - z.mean(0), np.ones(19)])

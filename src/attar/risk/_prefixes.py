@@ -114,36 +114,49 @@ def _solved(
     """β for each p < n, α for each p ≥ n, and ‖β‖ for all."""
     n, m = y.shape
     below, above = [p for p in sizes if p < n], [p for p in sizes if p >= n]
-    few: list[Doubles] = []
-    many: list[Doubles] = []
-    norm = []
     most = n if above else below[-1]
     x = np.empty((n, most + m), order="F")
-    for start in range(0, most, _BLOCK):
-        stop = min(start + _BLOCK, most)
+    for start, stop in _blocks(0, [most]):
         x[:, start:stop] = columns(start, stop)
     x[:, most:] = y
     transposed = np.array(x[:, :n].T, order="F") if above else None
-    if below:
-        r = _factor(x)
-        for p in below:
-            _check(r[:p, :p])
-            few.append(solve_triangular(r[:p, :p], r[:p, most:], check_finite=False))
-            norm.append(np.linalg.norm(few[-1], axis=0))
-    if transposed is not None:
-        del x
-        r = _factor(transposed)
-        for start, stop in [(n, n), *_blocks(n, [p for p in above if p > n])]:
-            if stop > start:
-                added = np.array(columns(start, stop).T, order="F")  # overwritten
-                r, _, _, _ = lapack.dtpqrt(0, min(_PANEL, n), r, added, overwrite_a=1, overwrite_b=1)
-                on_block()
-            if stop in above:
-                _check(r)
-                half = solve_triangular(r, y, trans=1, check_finite=False)
-                many.append(solve_triangular(r, half, check_finite=False))
-                norm.append(np.linalg.norm(half, axis=0))
-    return few, many, np.array(norm)
+    few = _solved_below(x, most, below) if below else []
+    norm = [np.linalg.norm(beta, axis=0) for beta in few]
+    if transposed is None:
+        return few, [], np.array(norm)
+    del x  # as large as what follows
+    many, norm_above = _solved_above(transposed, columns, y, above, on_block)
+    return few, many, np.array([*norm, *norm_above])
+
+
+def _solved_below(x: Doubles, p_max: int, sizes: Sequence[int]) -> list[Doubles]:
+    """β for each p < n; x, the columns with the targets behind them, is overwritten."""
+    r = _factor(x)
+    betas = []
+    for p in sizes:
+        _check(r[:p, :p])
+        betas.append(solve_triangular(r[:p, :p], r[:p, p_max:], check_finite=False))
+    return betas
+
+
+def _solved_above(
+    x: Doubles, columns: Columns, y: Doubles, sizes: Sequence[int], on_block: Callable[[], None]
+) -> tuple[list[Doubles], list[Doubles]]:
+    """α and ‖β‖ for each p ≥ n; x, the first n columns as rows, is overwritten."""
+    n = len(x)
+    alphas, norm = [], []
+    r = _factor(x)
+    for start, stop in [(n, n), *_blocks(n, [p for p in sizes if p > n])]:
+        if stop > start:
+            added = np.array(columns(start, stop).T, order="F")  # overwritten
+            r, _, _, _ = lapack.dtpqrt(0, min(_PANEL, n), r, added, overwrite_a=1, overwrite_b=1)
+            on_block()
+        if stop in sizes:
+            _check(r)
+            half = solve_triangular(r, y, trans=1, check_finite=False)
+            alphas.append(solve_triangular(r, half, check_finite=False))
+            norm.append(np.linalg.norm(half, axis=0))
+    return alphas, norm
 
 
 def _factor(x: Doubles) -> Doubles:
@@ -162,12 +175,12 @@ def _walked(columns: Columns, test_columns: Columns, y: Doubles, sizes: Sequence
     """The same for columns that may depend on one another."""
     n, m = y.shape
     x, t = columns(0, sizes[-1]), test_columns(0, sizes[-1])
-    both = np.empty((len(sizes), n + len(t), m))
+    answers = np.empty((len(sizes), n + len(t), m))
     norm, threshold = np.empty((len(sizes), m)), None
     for step in Path(x, y, np.concatenate([x, t])).steps():
         if threshold is None and step.rank[-1] == n:
             threshold = float(step.first + int(np.argmax(step.rank == n)))
         for p, predictions in step.predictions(np.asarray(sizes)):
-            both[sizes.index(p)] = predictions
+            answers[sizes.index(p)] = predictions
             norm[sizes.index(p)] = np.sqrt(step.norm[p - step.first])
-    return Fits(both[:, :n], both[:, n:], norm, threshold)
+    return Fits(answers[:, :n], answers[:, n:], norm, threshold)

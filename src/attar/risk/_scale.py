@@ -22,7 +22,13 @@ _PRESSED = 2.5
 
 @dataclass(frozen=True)
 class Scale:
-    """From values to places between two ends; logarithmic where it says so."""
+    """Places of values along one axis of a picture.
+
+    Arguments:
+        low, high: values at its ends.
+        logarithmic: whether equal ratios are equally far apart, rather than equal differences.
+        start, end: places of the ends, in pixels.
+    """
 
     low: float
     high: float
@@ -31,6 +37,7 @@ class Scale:
     end: float
 
     def at(self, values: npt.ArrayLike) -> Doubles:
+        """Where values stand; what lies beyond an end stands at it."""
         clipped = np.clip(np.nan_to_num(np.asarray(values, dtype=float), nan=self.low), self.low, self.high)
         low, high = self.low, self.high
         if self.logarithmic:
@@ -48,28 +55,38 @@ class Scale:
             return [i * step for i in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1)]
         decades = range(math.floor(math.log10(self.low)) - 1, math.ceil(math.log10(self.high)) + 2)
         for digits in ((1, 2, 5), (1, 3), (1,)):
-            found = [d * 10.0**e for e in decades for d in digits if self.low <= d * 10.0**e * 1.0000001 <= self.high]
-            if len(found) <= 7:
-                return found
-        return found[:: math.ceil(len(found) / 7)]
+            ticks = [d * 10.0**e for e in decades for d in digits if self.low <= d * 10.0**e * 1.0000001 <= self.high]
+            if len(ticks) <= 7:
+                return ticks
+        return ticks[:: math.ceil(len(ticks) / 7)]
 
 
-def across(axis: Doubles, start: float, end: float) -> Scale:
-    positive = axis[0] > 0 and axis[-1] > _WIDE * axis[0]
-    return Scale(float(axis[0]), float(axis[-1]), bool(positive), start, end)
+def horizontal_scale(axis: Doubles, start: float, end: float) -> Scale:
+    """From the first value of an axis to the last."""
+    wide = axis[0] > 0 and axis[-1] > _WIDE * axis[0]
+    return Scale(float(axis[0]), float(axis[-1]), bool(wide), start, end)
 
 
-def up(lines: Sequence[Doubles], bands: Sequence[Doubles], test: Doubles, start: float, end: float) -> Scale:
+def vertical_scale(
+    lines: Sequence[Doubles], bands: Sequence[Doubles], judged: Doubles, start: float, end: float
+) -> Scale:
+    """A scale that holds all lines, and as much of their bands as does not press the lines together.
+
+    Arguments:
+        lines: values of each.
+        bands: their lower and upper ends `(k, 2)`.
+        judged: values that decide whether it is logarithmic.
+        start, end: places of its ends.
+    """
     values = np.concatenate([line[np.isfinite(line)] for line in lines])
     if not len(values):
         return Scale(0.0, 1.0, False, start, end)
-    known = test[np.isfinite(test) & (test > 0)]
+    positive = judged[np.isfinite(judged) & (judged > 0)]
     high = float(values.max())
-    if len(known) and known.max() > _WIDE * known.min() and not (test < 0).any():
-        floor = max(float(known.min()) / _DEPTH, 1e-300)
+    if len(positive) and positive.max() > _WIDE * positive.min() and not (judged < 0).any():
+        floor = max(float(positive.min()) / _DEPTH, 1e-300)
         low = max(float(values[values > 0].min()) / _BELOW, floor)
         return Scale(low, min(high * 1.1, 1e300), True, start, end)
-    # Bands are seen whole unless they would press the lines together.
-    ends = [float(band[np.isfinite(band)].max(initial=0.0)) for band in bands]
-    high = max([high, *(min(one, _PRESSED * high) for one in ends)])
+    tops = [float(band[np.isfinite(band)].max(initial=0.0)) for band in bands]
+    high = max([high, *(min(top, _PRESSED * high) for top in tops)])
     return Scale(min(0.0, float(values.min())), high * 1.05 or 1.0, False, start, end)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attar._settings import check_count, is_count
 from attar.data.dataset import Doubles
@@ -47,10 +47,10 @@ def settled(task: Task, given: dict[str, Any], lr: float | None) -> tuple[Recipe
     known = [field.name for field in fields(Recipe)]
     if unknown := [name for name in given if name not in known]:
         raise DataError(f"there is no setting {', '.join(map(repr, unknown))}: a recipe has {', '.join(known)}")
-    how = Recipe(**({"loss": "squared error" if task.classes is None else "cross-entropy"} | given))
-    if how.loss == "cross-entropy" and task.classes is None:
+    recipe = Recipe(**({"loss": "squared error" if task.classes is None else "cross-entropy"} | given))
+    if recipe.loss == "cross-entropy" and task.classes is None:
         raise DataError("cross-entropy is for classes, and y holds numbers: take squared error, or give whole numbers")
-    return how, lr if lr is not None else {"sgd": 0.02, "adam": 0.001}[how.optimizer]
+    return recipe, lr if lr is not None else {"sgd": 0.02, "adam": 0.001}[recipe.optimizer]
 
 
 def steps_of(setting: Setting, n: int, epochs: float) -> int:
@@ -92,29 +92,17 @@ def measure(
     Raises:
         DataError: a setting out of its range.
     """
-    n = len(task.x)
     check_count("seeds", seeds)
     check_count("random_state", random_state, 0)
-    steps = [steps_of(setting, n, epochs) for setting in settings]
-    x, x_test = _standardised(task)
-    y_test = torch.tensor(task.y_test, dtype=x.dtype)
+    steps = [steps_of(setting, len(task.x), epochs) for setting in settings]
     networks, trainings = [], []
     for setting, total in zip(settings, steps):
         for seed in range(seeds):
-            rng = np.random.default_rng([random_state, seed])
-            order, start = rng.permutation(n), int(rng.integers(2**31))
-            noisy = task.with_noise(setting.label_noise, rng)
-            networks.append(plain_network(net, x.shape[1:], y_test.shape[1], setting.width, depth, start))
-            trainings.append(
-                Training(
-                    torch.tensor(noisy.y, dtype=x.dtype),
-                    setting.lr,
-                    min(setting.batch_size, n),
-                    total,
-                    start,
-                    torch.tensor(order[: setting.samples]),
-                )
-            )
+            network, training = _begun(task, setting, total, net, depth, np.random.default_rng([random_state, seed]))
+            networks.append(network)
+            trainings.append(training)
+    x, x_test = _standardised(task)
+    y_test = torch.tensor(task.y_test, dtype=torch.float32)
     risks = np.empty((len(networks), len(looks) + 1, 4))
 
     def look(step: int, ids: list[int], answer: Callable[[Tensor], Tensor]) -> None:
@@ -127,6 +115,23 @@ def measure(
 
     train_together(networks, trainings, x, recipe, looks, look, on_step)
     return risks.reshape(len(settings), seeds, len(looks) + 1, 4)
+
+
+def _begun(
+    task: Task, setting: Setting, steps: int, net: str, depth: int, rng: np.random.Generator
+) -> tuple[nn.Sequential, Training]:
+    """A network with fresh weights, and what it is to be trained on."""
+    order, seed = rng.permutation(len(task.x)), int(rng.integers(2**31))
+    noisy = task.with_noise(setting.label_noise, rng)
+    training = Training(
+        torch.tensor(noisy.y, dtype=torch.float32),
+        setting.lr,
+        min(setting.batch_size, len(task.x)),
+        steps,
+        seed,
+        torch.tensor(order[: setting.samples]),
+    )
+    return plain_network(net, task.x.shape[1:], task.y.shape[1], setting.width, depth, seed), training
 
 
 def curve_of(task: Task, axis: Doubles, risks: Doubles, over: str, loss: str) -> Curve:

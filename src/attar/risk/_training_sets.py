@@ -104,26 +104,27 @@ def fitted(
         # Which some models refuse to learn.
         only = np.eye(len(classes))[codes(classes, y[:1])]
         return lambda samples: np.repeat(only, len(samples), axis=0)
-    one = clone(model)
+    estimator = clone(model)
     # Those of the steps of a pipeline too.
-    ends = [name for name, value in one.get_params().items() if name.endswith("random_state") and value is None]
-    one.set_params(**dict.fromkeys(ends, seed))
-    one.fit(x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
-    if (classes is None or loss == "zero-one") and not hasattr(one, "predict"):
-        raise DataError(f"{type(one).__name__} has no predict: give another model")
-    if classes is None:
-        return lambda samples: np.asarray(one.predict(samples), dtype=np.float64).reshape(len(samples), -1)
-    if loss == "zero-one":
-        return lambda samples: np.eye(len(classes))[codes(classes, one.predict(samples))]
-    if not hasattr(one, "predict_proba"):
-        raise DataError(f"{type(one).__name__} has no predict_proba: use loss='zero-one', or another model")
+    seeds = [name for name, value in estimator.get_params().items() if name.endswith("random_state") and value is None]
+    estimator.set_params(**dict.fromkeys(seeds, seed))
+    estimator.fit(x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
+    method = "predict" if classes is None or loss == "zero-one" else "predict_proba"
+    if not hasattr(estimator, method):
+        remedy = "give another model" if method == "predict" else "use loss='zero-one', or another model"
+        raise DataError(f"{type(estimator).__name__} has no {method}: {remedy}")
 
-    def probabilities(samples: npt.NDArray[Any]) -> Doubles:
-        made = np.zeros((len(samples), len(classes)))
-        made[:, codes(classes, one.classes_)] = one.predict_proba(samples)
-        return made
+    def answer(samples: npt.NDArray[Any]) -> Doubles:
+        answers = getattr(estimator, method)(samples)
+        if classes is None:
+            return np.asarray(answers, dtype=np.float64).reshape(len(samples), -1)
+        if method == "predict":
+            return np.eye(len(classes))[codes(classes, answers)]
+        probabilities = np.zeros((len(samples), len(classes)))
+        probabilities[:, codes(classes, estimator.classes_)] = answers
+        return probabilities
 
-    return probabilities
+    return answer
 
 
 def codes(classes: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:

@@ -13,8 +13,8 @@ import numpy as np
 from attar._files import write_whole
 from attar.data.dataset import Doubles
 from attar.errors import DataError
+from attar.risk._arrow import KEY, as_arrow, json_of
 from attar.risk._extremes import CLEAR, extremes, near
-from attar.risk._kept import KEY, as_arrow, json_of
 from attar.risk._words import number, place
 
 # A training risk below this share of the largest on the curve is zero.

@@ -136,8 +136,8 @@ def decompose(
         answer = fitted(model, train, labels, classes, loss, int(rng.integers(2**31)))
         answers.append(answer(x_test))
         own = labels.reshape(len(labels), -1) if classes is None else np.eye(len(classes))[codes(classes, labels)]
-        one = LOSSES[loss](answer(train)[None], own[:, None], None, None)
-        losses.append(one(np.ones(1), 1.0)["risk"].mean())
+        fit = LOSSES[loss](answer(train)[None], own[:, None], None, None)
+        losses.append(fit(np.ones(1), 1.0)["risk"].mean())
     parts = LOSSES[loss](np.array(answers), targets, truth, noise)
     return Decomposition(loss, draws, train_risk=float(np.mean(losses)), **_estimated(parts, draws, rng))
 
@@ -182,16 +182,16 @@ def decomposition_curve(
     if wrong := [key for key in keys if not isinstance(key, Real)]:
         raise DataError(f"models has the key {wrong[0]!r}: give numbers, the places on the axis")
     places = sorted(models)
-    found = [decompose(models[place], X, y, X_test, y_test, **settings) for place in places]
-    noises = [one.noise for one in found if one.noise is not None]
+    parts = [decompose(models[place], X, y, X_test, y_test, **settings) for place in places]
+    noises = [part.noise for part in parts if part.noise is not None]
     return Curve(
         np.array(places, dtype=np.float64),
-        np.array([one.train_risk for one in found]),
-        np.array([one.risk for one in found]),
+        np.array([part.train_risk for part in parts]),
+        np.array([part.risk for part in parts]),
         over=over,
-        loss={"squared": "squared error", "zero-one": "zero-one loss"}.get(found[0].loss, found[0].loss),
-        bias2=np.array([one.bias2 for one in found]),
-        variance=np.array([one.variance for one in found]),
+        loss={"squared": "squared error", "zero-one": "zero-one loss"}.get(parts[0].loss, parts[0].loss),
+        bias2=np.array([part.bias2 for part in parts]),
+        variance=np.array([part.variance for part in parts]),
         noise=float(np.mean(noises)) if noises else None,
     )
 
@@ -199,10 +199,8 @@ def decomposition_curve(
 def _estimated(parts: Parts, draws: int, rng: np.random.Generator) -> dict[str, Any]:
     """Means over test samples, and their intervals."""
     unbiased = draws / (draws - 1)
-    found: dict[str, Any] = {
-        name: float(values.mean()) for name, values in parts(np.full(draws, 1 / draws), unbiased).items()
-    }
-    replicates: dict[str, list[float]] = {name: [] for name in found}
+    means = {name: float(values.mean()) for name, values in parts(np.full(draws, 1 / draws), unbiased).items()}
+    replicates: dict[str, list[float]] = {name: [] for name in means}
     for _ in range(_REPLICATES):
         shares = rng.multinomial(draws, np.full(draws, 1 / draws)) / draws
         # What is drawn again from d draws varies by (d − 1) / d less than they do.
@@ -211,8 +209,5 @@ def _estimated(parts: Parts, draws: int, rng: np.random.Generator) -> dict[str, 
         counts = rng.multinomial(n, np.full(n, 1 / n)) / n
         for name, values in again.items():
             replicates[name].append(float(values @ counts))
-    found["intervals"] = {
-        name: (float(low), float(high))
-        for name, (low, high) in ((name, np.quantile(values, [0.05, 0.95])) for name, values in replicates.items())
-    }
-    return found
+    ends = {name: np.quantile(values, [0.05, 0.95]).tolist() for name, values in replicates.items()}
+    return means | {"intervals": {name: (low, high) for name, (low, high) in ends.items()}}

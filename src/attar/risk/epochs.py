@@ -75,7 +75,7 @@ def epoch_curve(
         [1.0, 3.0, 10.0, 32.0, 100.0]
     """
     task = Task.of(X, y, X_test, y_test)
-    how, lr = settled(task, recipe, lr)
+    whole_recipe, lr = settled(task, recipe, lr)
     n = len(task.x)
     setting = Setting(width, batch_size, lr, n, label_noise)
     check_count("points", points)
@@ -83,5 +83,6 @@ def epoch_curve(
     epoch = steps / epochs
     first = epoch if 1 < epoch < steps else 1
     looks = np.unique(np.geomspace(steps, first, points).round()).astype(int)
-    risks = measure(task, [setting], how, net, depth, epochs, seeds, random_state, looks[:-1].tolist(), on_step)
-    return curve_of(task, looks / epoch, risks[0].swapaxes(0, 1), "epochs", how.loss)
+    earlier = looks[:-1].tolist()
+    risks = measure(task, [setting], whole_recipe, net, depth, epochs, seeds, random_state, earlier, on_step)
+    return curve_of(task, looks / epoch, risks[0].swapaxes(0, 1), "epochs", whole_recipe.loss)

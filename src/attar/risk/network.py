@@ -96,7 +96,7 @@ def network_curve(
         ([1.0, 32.0], True)
     """
     task = Task.of(X, y, X_test, y_test)
-    how, lr = settled(task, recipe, lr)
+    whole_recipe, lr = settled(task, recipe, lr)
     n = len(task.x)
     if over not in _VALUES:
         raise DataError(f"over is {over!r}: give one of {', '.join(_VALUES)}")
@@ -108,11 +108,9 @@ def network_curve(
     # What is no whole number and must be one is refused by `measure`.
     changes: list[dict[str, Any]] = [{field: int(v) if v % 1 == 0 else v} for v in tried.tolist()]
     settings = [replace(base, **change) for change in changes]
-    risks = measure(task, settings, how, net, depth, epochs, seeds, random_state, on_step=on_step)
-    axis = tried
-    if over == "parameters":
-        axis = np.array([_parameters(task, net, s.width, depth) for s in settings])
-    return curve_of(task, axis, risks[:, :, 0], over, how.loss)
+    risks = measure(task, settings, whole_recipe, net, depth, epochs, seeds, random_state, on_step=on_step)
+    axis = tried if over != "parameters" else np.array([_parameters(task, net, s.width, depth) for s in settings])
+    return curve_of(task, axis, risks[:, :, 0], over, whole_recipe.loss)
 
 
 def _parameters(task: Task, net: str, width: int, depth: int) -> int:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attar.data.dataset import Doubles
-from attar.risk._scale import Scale, across, up
-from attar.risk._words import number
-from attar.risk._words import place as place_of
+from attar.risk._scale import Scale, horizontal_scale, vertical_scale
+from attar.risk._words import number, place
 
 if TYPE_CHECKING:
     from attar.risk.curve import Curve
 
-# Left, right, top and bottom of the plot.
-_MARGINS = 64, 16, 56, 46
+# Around the plot.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 56, 46
 # From one row of the legend to the next.
 _ROW = 18
 # Room for a letter.
@@ -98,65 +97,30 @@ def draw(
         lines: the first one decides whether the axis that goes up is logarithmic.
         over, measure: names of the axes.
         marks: places on the axis, and what they are called.
-        said: what the picture shows, for who cannot see it.
+        said: what the picture shows, for those who cannot see it.
         width, height: in pixels.
-        best: what the lowest place of the first line is, where it is to be ringed.
+        best: name of the lowest place of the first line, which gets a ring; without one it gets none.
     """
-    left, right, top, bottom = _MARGINS
-    legend, rows = _legend(lines, width - right)
-    top += _ROW * (rows - 1)
-    horizontal = across(axis, left + 8, width - right - 8)
-    first = lines[0].values
-    # Shares of wrong answers are seen best as they are.
-    judged = first if "zero-one" not in measure else np.zeros(0)
-    bands = [line.band for line in lines if line.band is not None]
-    vertical = up([line.values for line in lines], bands, judged, height - bottom, top + 8)
-    x = horizontal.at(axis)
-    parts = [f'<rect width="{width}" height="{height}" style="fill:var(--page,#fff)"/>']
-    for tick, y in zip(vertical.ticks(), vertical.at(vertical.ticks())):
-        parts.append(f'<line class="g" x1="{left}" x2="{width - right}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="m" x="{left - 8}" y="{y + 4}" text-anchor="end">{number(tick)}</text>')
-    for tick, place in zip(horizontal.ticks(), horizontal.at(horizontal.ticks())):
-        parts.append(
-            f'<text class="m" x="{place}" y="{height - bottom + 18}" text-anchor="middle">{number(tick)}</text>'
-        )
-    parts.append(
-        f'<text class="m" x="{width - right}" y="{height - 8}" text-anchor="end">{html.escape(over)}</text>'
-        f'<text class="m" x="8" y="{top - 20}">{html.escape(measure)}</text>'
+    legend, rows = _legend(lines, width - _RIGHT)
+    top = _TOP + _ROW * (rows - 1)
+    frame = _Frame(
+        width,
+        height,
+        top,
+        horizontal_scale(axis, _LEFT + 8, width - _RIGHT - 8),
+        _vertical_scale(lines, measure, height - _BOTTOM, top + 8),
     )
-    shown: dict[float, list[str]] = {}
-    for name, value in marks:
-        if horizontal.low <= value <= horizontal.high:
-            shown.setdefault(value, []).append(name)
-    sides: list[bool] = []
-    for value, names in shown.items():
-        place = float(horizontal.at(value))
-        called = f"{', '.join(names)} {number(float(f'{value:.3g}') if value % 1 else value)}"
-        room = 6 + _LETTER * len(called)
-        # Of two marks, the first one's name stands on the left and the other's on the right, as far as there is room;
-        # where both stand on one side, one below the other.
-        end = place > width / 2 if len(shown) == 1 else place + room > width if sides else place - room > left
-        y = top - 4 + 14 * (end in sides)
-        sides.append(end)
-        parts.append(
-            f'<line class="t" x1="{place}" x2="{place}" y1="{top - 14}" y2="{height - bottom}"/>'
-            f'<text class="m" x="{place + (-6 if end else 6)}" y="{y}" text-anchor="{"end" if end else "start"}">'
-            f"{html.escape(called)}</text>"
-        )
-    for line in lines:
-        if line.band is not None:
-            around = [*zip(x, vertical.at(line.band[:, 1])), *reversed([*zip(x, vertical.at(line.band[:, 0]))])]
-            parts.append(f'<polygon class="of-{line.look}" points="{_points(around)}"/>')
-    for line in reversed(lines):
-        seen = ~np.isnan(line.values)
-        places = [*zip(x[seen], vertical.at(_high(line.values[seen], vertical)))]
-        parts.append(_stroke(line.look, places))
-    if best and not np.isnan(first).all():
-        i = int(np.nanargmin(first))
-        parts.append(
-            f'<circle cx="{x[i]}" cy="{vertical.at(first[i])}" r="5"><title>{html.escape(best)}: '
-            f"{number(first[i])} at {html.escape(place_of(axis[i], over))}</title></circle>"
-        )
+    parts = [
+        f'<rect width="{width}" height="{height}" style="fill:var(--page,#fff)"/>',
+        *frame.ticks(),
+        f'<text class="m" x="{width - _RIGHT}" y="{height - 8}" text-anchor="end">{html.escape(over)}</text>'
+        f'<text class="m" x="8" y="{top - 20}">{html.escape(measure)}</text>',
+        *_marks(frame, marks),
+        *(_band(frame, axis, line.look, line.band) for line in lines if line.band is not None),
+        # The first line lies over the others.
+        *(_stroke(line.look, frame.places(axis, line.values)) for line in reversed(lines)),
+        _ring(frame, axis, lines[0].values, best, over) if best else "",
+    ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="risk" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img" aria-label="{html.escape(said)}" style="max-width:100%;height:auto">'
@@ -164,14 +128,87 @@ def draw(
     )
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """The plot within a picture."""
+
+    width: int
+    height: int
+    top: int
+    horizontal: Scale
+    vertical: Scale
+
+    def ticks(self) -> Iterator[str]:
+        """Numbers beside both axes, and a rule at each height."""
+        heights, places = self.vertical.ticks(), self.horizontal.ticks()
+        for tick, y in zip(heights, self.vertical.at(heights)):
+            yield f'<line class="g" x1="{_LEFT}" x2="{self.width - _RIGHT}" y1="{y}" y2="{y}"/>'
+            yield f'<text class="m" x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{number(tick)}</text>'
+        y = self.height - _BOTTOM + 18
+        for tick, x in zip(places, self.horizontal.at(places)):
+            yield f'<text class="m" x="{x}" y="{y}" text-anchor="middle">{number(tick)}</text>'
+
+    def places(self, axis: Doubles, values: Doubles) -> list[tuple[float, float]]:
+        """Where a line goes: not through what is missing, and at the top where it is infinite."""
+        known = ~np.isnan(values)
+        heights = np.where(np.isfinite(values), values, self.vertical.high)[known]
+        return [*zip(self.horizontal.at(axis[known]), self.vertical.at(heights))]
+
+
+def _vertical_scale(lines: Sequence[Line], measure: str, start: float, end: float) -> Scale:
+    # Shares of wrong answers are seen best as they are.
+    judged = lines[0].values if "zero-one" not in measure else np.zeros(0)
+    bands = [line.band for line in lines if line.band is not None]
+    return vertical_scale([line.values for line in lines], bands, judged, start, end)
+
+
+def _marks(frame: _Frame, marks: Sequence[tuple[str, float]]) -> Iterator[str]:
+    """A dotted line with its names at each of the marks that lies within the plot."""
+    names: dict[float, list[str]] = {}
+    for name, value in marks:
+        if frame.horizontal.low <= value <= frame.horizontal.high:
+            names.setdefault(value, []).append(name)
+    sides: list[bool] = []
+    for value, names_here in names.items():
+        x = float(frame.horizontal.at(value))
+        label = f"{', '.join(names_here)} {number(float(f'{value:.3g}') if value % 1 else value)}"
+        room = 6 + _LETTER * len(label)
+        # Of two marks, the first one's name stands on the left and the other's on the right, as far as there is room;
+        # where both stand on one side, one below the other.
+        if len(names) == 1:
+            on_left = x > frame.width / 2
+        elif not sides:
+            on_left = x - room > _LEFT
+        else:
+            on_left = x + room > frame.width
+        y = frame.top - 4 + 14 * (on_left in sides)
+        sides.append(on_left)
+        yield (
+            f'<line class="t" x1="{x}" x2="{x}" y1="{frame.top - 14}" y2="{frame.height - _BOTTOM}"/>'
+            f'<text class="m" x="{x + (-6 if on_left else 6)}" y="{y}" text-anchor="{"end" if on_left else "start"}">'
+            f"{html.escape(label)}</text>"
+        )
+
+
+def _band(frame: _Frame, axis: Doubles, look: str, band: Doubles) -> str:
+    x, (low, high) = frame.horizontal.at(axis), frame.vertical.at(band.T)
+    return f'<polygon class="of-{look}" points="{_points([*zip(x, high), *reversed([*zip(x, low)])])}"/>'
+
+
+def _ring(frame: _Frame, axis: Doubles, values: Doubles, name: str, over: str) -> str:
+    """A ring around the lowest place of a line."""
+    if np.isnan(values).all():
+        return ""
+    i = int(np.nanargmin(values))
+    return (
+        f'<circle cx="{frame.horizontal.at(axis)[i]}" cy="{frame.vertical.at(values[i])}" r="5"><title>'
+        f"{html.escape(name)}: {number(values[i])} at {html.escape(place(axis[i], over))}</title></circle>"
+    )
+
+
 def _scoped() -> list[str]:
     """The style, for this picture alone: in a page it would be everyone's."""
     return [f".risk {rule}}}" for rule in _STYLE.split("}") if rule]
-
-
-def _high(values: Doubles, vertical: Scale) -> Doubles:
-    """What is infinite stands at the top."""
-    return np.where(np.isfinite(values), values, vertical.high)
 
 
 def _points(places: list[tuple[float, float]]) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +17,8 @@ from attar._settings import check_count
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
-from attar.risk._prefixes import Columns, blocks, fits
+from attar.risk._prefixes import Fits, blocks, fits
+from attar.risk._regression import ascending
 from attar.risk.curve import Curve
 from attar.risk.task import Task
 
@@ -89,44 +93,32 @@ def feature_curve(
         >>> curve.threshold, curve.peaks, curve.best
         (40.0, (40.0,), 400.0)
     """
-    task = Task.of(X, y, X_test, y_test)
+    task = Task.of(X, y, X_test, y_test).flattened()
     if features not in ("fourier", "relu"):
         raise DataError(f"features is {features!r}: give 'fourier' or 'relu'")
     check_count("draws", draws)
     check_count("random_state", random_state, 0)
     if scale is not None and not 0 < scale < np.inf:
         raise DataError(f"scale is {scale}: give a positive number")
-    x, t = (a.reshape(len(a), -1).astype(np.float64) for a in (task.x, task.x_test))
-    # Samples that are there c times are one of weight c: as rows, they would depend on one another.
-    x, place = _different(x)
-    counts = np.bincount(place)[:, None]
-    root = np.sqrt(counts)
-    asked = _sizes(sizes, len(x))
+    distinct = _Distinct.of(task.x)
+    asked = _sizes(sizes, len(distinct.samples))
+    if features == "relu":
+        scale = 1.0
+    elif scale is None:
+        scale = _scale(distinct.samples, distinct.means(task.y), np.random.default_rng(random_state))
+    done, total = count(1), draws * blocks(len(distinct.samples), asked)
 
-    def means(y: Doubles) -> Doubles:
-        sums = np.zeros((len(x), y.shape[1]))
-        np.add.at(sums, place, y)
-        return np.asarray(sums / counts)
-
-    if scale is None:
-        scale = _scale(x, means(task.y), np.random.default_rng(random_state)) if features == "fourier" else 1.0
-    done, total = 0, draws * blocks(len(x), asked)
-
-    def stepped() -> None:
-        nonlocal done
-        done += 1
+    def on_block() -> None:
         if on_step is not None:
-            on_step(done, total)
+            on_step(next(done), total)
 
     risks, norms, thresholds = [], [], []
     for draw in range(draws):
         noisy = task.with_noise(label_noise, np.random.default_rng([random_state, draw]))
-        drawn = partial(_features, features, scale, (random_state, draw))
-        weighted = _weighted(root, partial(drawn, x))
-        fitted = fits(weighted, partial(drawn, t), root * means(noisy.y), asked, stepped)
-        risks.append(losses(noisy, (fitted.train / root)[:, place], fitted.test))
-        norms.append(np.sqrt(asked) * np.linalg.norm(fitted.norm, axis=1))
-        thresholds.append(np.inf if fitted.threshold is None else fitted.threshold)
+        fit = _fit(noisy, distinct, asked, partial(_features, features, scale, (random_state, draw)), on_block)
+        risks.append(losses(noisy, fit.train, fit.test))
+        norms.append(np.sqrt(asked) * np.linalg.norm(fit.norm, axis=1))
+        thresholds.append(fit.threshold or np.inf)
     threshold = max(thresholds)
     return measured_curve(
         asked,
@@ -138,45 +130,79 @@ def feature_curve(
     )
 
 
-def _different(x: Doubles) -> tuple[Doubles, npt.NDArray[np.intp]]:
-    """Samples without those that were there before, and for every sample its place among them."""
-    _, first, place = np.unique(x, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    return x[first[order]], np.argsort(order)[place.ravel()]
+@dataclass(frozen=True)
+class _Distinct:
+    """Samples without those that were there before: as rows of a matrix, copies would depend on one another.
+
+    Arguments:
+        samples: `(k, d)`.
+        place: of every sample among them `(n,)`.
+        counts: how often each of them is there `(k, 1)`.
+    """
+
+    samples: Doubles
+    place: npt.NDArray[np.intp]
+    counts: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, x: Doubles) -> Self:
+        """From samples `(n, d)`."""
+        _, first, place = np.unique(x, axis=0, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        place = np.argsort(order)[place.ravel()]
+        return cls(x[first[order]], place, np.bincount(place)[:, None])
+
+    def means(self, y: Doubles) -> Doubles:
+        """Mean targets `(k, m)`."""
+        sums = np.zeros((len(self.samples), y.shape[1]))
+        np.add.at(sums, self.place, y)
+        return np.asarray(sums / self.counts)
 
 
-def _weighted(root: Doubles, columns: Columns) -> Columns:
-    return lambda start, stop: root * columns(start, stop)
+def _fit(
+    task: Task,
+    distinct: _Distinct,
+    sizes: list[int],
+    features: Callable[[Doubles, int, int], Doubles],
+    on_block: Callable[[], None],
+) -> Fits:
+    """Least squares on the first features: a sample that is there c times is one of weight c."""
+    root = np.sqrt(distinct.counts)
+    fit = fits(
+        lambda start, stop: root * features(distinct.samples, start, stop),
+        partial(features, task.x_test),
+        root * distinct.means(task.y),
+        sizes,
+        on_block,
+    )
+    return replace(fit, train=(fit.train / root)[:, distinct.place])
 
 
 def _sizes(sizes: npt.ArrayLike | None, n: int) -> list[int]:
     if sizes is None:
         shares = np.concatenate([_BELOW, _NEAR, np.geomspace(_NEAR[-1], _ABOVE, 16)])
-        asked = np.unique(np.maximum(np.round(n * shares), 1))
-    else:
-        asked = np.unique(np.asarray(sizes))
-        if not len(asked) or not np.issubdtype(asked.dtype, np.integer) or asked[0] < 1:
-            raise DataError("sizes must be whole numbers of features, at least 1")
-    return [int(p) for p in asked]
+        sizes = np.maximum(np.round(n * shares), 1).astype(int)
+    return [int(size) for size in ascending(sizes, "sizes must be whole numbers of features, at least 1")]
 
 
 def _features(features: str, scale: float, seed: tuple[int, int], x: Doubles, start: int, stop: int) -> Doubles:
     """Features start … stop − 1 of samples `(n, d)`: `(n, stop − start)`."""
-    made = []
+    columns = []
     for block in range(start // _DRAWN, -(-stop // _DRAWN)):
         rng = np.random.default_rng([*seed, block])
-        mine = slice(max(start - block * _DRAWN, 0), stop - block * _DRAWN)
+        within = slice(max(start - block * _DRAWN, 0), stop - block * _DRAWN)
         v = rng.standard_normal((_DRAWN, x.shape[1]))
-        b = rng.uniform(0, 2 * np.pi, _DRAWN)[mine]
+        b = rng.uniform(0, 2 * np.pi, _DRAWN)[within]
         if features == "relu":
             v /= np.linalg.norm(v, axis=1, keepdims=True)
-            made.append(np.maximum(x @ v[mine].T, 0))
+            columns.append(np.maximum(x @ v[within].T, 0))
         else:
-            z = x @ (v[mine].T / scale)
+            z = x @ (v[within].T / scale)
             z += b
-            made.append(np.cos(z, out=z))
-            made[-1] *= 2**0.5
-    return np.concatenate(made, axis=1)
+            np.cos(z, out=z)
+            z *= 2**0.5
+            columns.append(z)
+    return np.concatenate(columns, axis=1)
 
 
 def _scale(x: Doubles, y: Doubles, rng: np.random.Generator) -> float:

@@ -125,33 +125,43 @@ def train_together(
         >>> [bool((net(x) - x**2).abs().mean() < 0.1) for net in networks]
         [True, True, True]
     """
-    buckets: dict[tuple[object, ...], list[int]] = {}
+    groups = _alike(networks, trainings)
+    total, done = sum(trainings[ids[0]].steps for ids in groups), 0
+    for ids in groups:
+        stack, alike = Stack([networks[i] for i in ids]), [trainings[i] for i in ids]
+        last = alike[0].steps
+        stops = {stop for stop in looks if 0 <= stop < last} | {last}
+        for step, loss in _steps(stack, alike, x, recipe):
+            if look and step in stops:
+                look(step, ids, _answerer(stack, len(ids)))
+            if step % _BLOCK == 0 or step == last:
+                _hold_finite(loss, alike, step)
+                if on_step:
+                    on_step(done + step, total)
+        done += last
+        stack.unstack()
+
+
+def _alike(networks: Sequence[nn.Sequential], trainings: Sequence[Training]) -> list[list[int]]:
+    """Places of the networks that can be trained at once, group by group."""
+    groups: dict[tuple[object, ...], list[int]] = {}
     for i, (net, training) in enumerate(zip(networks, trainings)):
         first = next(net.parameters())
         # Up to the next power of two, so that little of the arithmetic is wasted on padding.
         width = max(_NARROW if first.ndim == 2 else _FEW, 1 << (len(first) - 1).bit_length())
-        key = (len(net), first.ndim, width, training.batch_size, training.steps)
-        buckets.setdefault(key, []).append(i)
-    total = sum(trainings[ids[0]].steps for ids in buckets.values())
-    done = 0
-    for ids in buckets.values():
-        alike = [trainings[i] for i in ids]
-        stack = Stack([networks[i] for i in ids])
-        stops = {stop for stop in looks if 0 <= stop < alike[0].steps} | {alike[0].steps} if look else set()
-        for step, loss in _steps(stack, alike, x, recipe):
-            if step in stops and look:
-                look(step, ids, _answerer(stack, len(ids)))
-            if step % _BLOCK == 0 or step == alike[0].steps:
-                if not loss.isfinite().all():
-                    i = int(loss.isfinite().logical_not().nonzero()[0])
-                    raise TrainingError(
-                        f"the loss of a network with learning rate {alike[i].lr:g} and batches of "
-                        f"{alike[i].batch_size} is no longer finite after {step} steps: lower the learning rate"
-                    )
-                if on_step:
-                    on_step(done + step, total)
-        done += alike[0].steps
-        stack.unstack()
+        groups.setdefault((len(net), first.ndim, width, training.batch_size, training.steps), []).append(i)
+    return list(groups.values())
+
+
+def _hold_finite(loss: Tensor, trainings: Sequence[Training], step: int) -> None:
+    """Refuse to go on where the loss `(K,)` of one is NaN or infinite."""
+    broken = loss.isfinite().logical_not().nonzero()
+    if len(broken):
+        training = trainings[int(broken[0])]
+        raise TrainingError(
+            f"the loss of a network with learning rate {training.lr:g} and batches of {training.batch_size} is no "
+            f"longer finite after {step} steps: lower the learning rate"
+        )
 
 
 def sample_order(seed: int, rows: Tensor) -> Iterator[Tensor]:

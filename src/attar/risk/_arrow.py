@@ -34,7 +34,7 @@ def json_of(path: Path) -> str:
         if path.suffix != ".arrow":
             return path.read_text("utf-8")
         with pa.ipc.open_file(path) as reader:
-            found: str = (reader.schema.metadata or {})[KEY.encode()].decode()
-            return found
+            text: str = (reader.schema.metadata or {})[KEY.encode()].decode()
+            return text
     except (UnicodeDecodeError, pa.ArrowInvalid, KeyError) as error:
         raise DataError(f"not a file of one: {error}") from None
