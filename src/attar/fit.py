@@ -216,13 +216,13 @@ def _taken(backbone: nn.Module, dataset: Dataset, options: Options) -> tuple[nn.
     """A copy of a network of others, and its name with a hash of parts, weights and answers: these tell its code."""
     import torch
 
-    from attar.represent._own import own
+    from attar.represent._own import own_copy
 
     if options.backbone_epochs:
         raise DataError("a backbone that is a module stays as it is; fit it before, as SimCLR(encoder=…) does")
     gaps = np.isnan(dataset.x).reshape(len(dataset), -1).sum(axis=1)
     with on_threads(1):  # so that answers do not hang on how many there are
-        module, answers = own("backbone", backbone, torch.tensor(dataset.x[[gaps.argmin(), gaps.argmax()]]))
+        module, answers = own_copy("backbone", backbone, torch.tensor(dataset.x[[gaps.argmin(), gaps.argmax()]]))
     weights = [value for value in module.state_dict().values() if isinstance(value, torch.Tensor)]
     # As bytes: numpy has no bfloat16.
     raw = [value.reshape(-1).view(torch.uint8).numpy() for value in weights]

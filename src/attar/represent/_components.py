@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 import numpy as np
 from scipy.special import gammaln
+from sklearn.utils import check_random_state
 
+from attar.errors import DataError
 from attar.represent._moments import Floats64
 
 DRAWS = 20
 QUANTILE = 0.95
+
+
+def how_many(
+    n_components: Any,
+    variances: Floats64,
+    feature_variances: Floats64,
+    n: int,
+    random_state: int | np.random.RandomState | None,
+) -> int:
+    """How many components are kept of those that were found, by `n_components` of `PCA`.
+
+    Arguments:
+        n_components: a number, a fraction below 1, "mle", "parallel" or None.
+        variances: of the components that were found, descending.
+        feature_variances: of all features `(d,)`.
+        n: samples.
+        random_state: seed of "parallel".
+
+    Raises:
+        DataError: "mle" of fewer samples than features.
+    """
+    if n_components == "mle":
+        d = len(feature_variances)
+        if n < d:
+            raise DataError(f'PCA(n_components="mle") needs at least as many samples as features; got {n} of {d}')
+        return by_minka(variances, n)
+    if n_components == "parallel":
+        return by_parallel_analysis(variances, feature_variances, n, check_random_state(random_state))
+    if n_components is None or isinstance(n_components, Integral):
+        return len(variances)
+    return by_explained_variance(variances, float(n_components))
 
 
 def by_explained_variance(variances: Floats64, fraction: float) -> int:

@@ -64,16 +64,29 @@ class Moments(ABC):
         """Mean `(dim,)`."""
         return self._near + self._rest
 
-    @abstractmethod
     def update(self, X: FloatArray) -> Self:
-        """Add samples `(n, dim)`."""
+        """Add samples `(n, dim)`; of values too large to sum, the mean or the scatter are then not finite."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            self._see(X)
+        return self
 
     def merge(self, other: Moments) -> Self:
         """Add the samples that `other` has seen."""
         if other.count:
-            self._add(other)
-            self._row(self._join(other.count, other._near, other._rest))
+            with np.errstate(invalid="ignore", over="ignore"):
+                self._add(other)
+                self._row(self._join(other.count, other._near, other._rest))
         return self
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all variances are."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            return bool(np.isfinite(self.diagonal().sum()))
+
+    @abstractmethod
+    def _see(self, X: FloatArray) -> None:
+        """Add samples `(n, dim)`."""
 
     def _join(self, count: int, near: Floats64, rest: Floats64) -> Floats64:
         """Take in the mean near + rest of `count` samples; the row that the scatter gains by it."""
@@ -87,10 +100,12 @@ class Moments(ABC):
         return row
 
     @abstractmethod
-    def _add(self, other: Moments) -> None: ...
+    def _add(self, other: Moments) -> None:
+        """Add the scatter of `other` around its own mean."""
 
     @abstractmethod
-    def _row(self, row: Floats64) -> None: ...
+    def _row(self, row: Floats64) -> None:
+        """Add row rowᵀ to the scatter."""
 
     @abstractmethod
     def packed(self) -> Floats64:
@@ -120,8 +135,7 @@ class Scatter(Moments):
         super().__init__(dim)
         self._lower: Floats64 = np.zeros((dim, dim), order="F")
 
-    def update(self, X: FloatArray) -> Self:
-        """Add samples `(n, dim)`."""
+    def _see(self, X: FloatArray) -> None:
         self.epsilon = max(self.epsilon, float(np.finfo(X.dtype).eps))
         apply = each if X.size * len(self._near) > WORTH_THREADS else map
         means, rows = [], []
@@ -133,7 +147,6 @@ class Scatter(Moments):
         for sign, vectors in ((-1.0, means), (1.0, rows)):
             if vectors:
                 self._lower = dsyrk(sign, np.stack(vectors, 1), beta=1.0, c=self._lower, lower=1, overwrite_c=1)
-        return self
 
     def _add(self, other: Moments) -> None:
         if isinstance(other, Scatter):
@@ -187,8 +200,7 @@ class Root(Moments):
         super().__init__(dim)
         self._parts: list[Floats64] = []
 
-    def update(self, X: FloatArray) -> Self:
-        """Add samples `(n, dim)`."""
+    def _see(self, X: FloatArray) -> None:
         for part in parts(X):
             shift = column_means(part)
             x = part - shift
@@ -196,7 +208,6 @@ class Root(Moments):
             x -= rest
             self._parts.append(x)
             self._row(self._join(len(x), shift, rest))
-        return self
 
     def _add(self, other: Moments) -> None:
         if isinstance(other, Root):

@@ -12,7 +12,7 @@ from attar.training.modes import seeded, usual_defaults
 
 
 @usual_defaults()
-def own(name: str, network: object, x: Tensor, *, trained: bool = False) -> tuple[nn.Module, Tensor]:
+def own_copy(name: str, network: object, x: Tensor, *, trained: bool = False) -> tuple[nn.Module, Tensor]:
     """A copy of a network in evaluation mode on the processor, and what it makes of samples.
 
     Arguments:
@@ -34,14 +34,14 @@ def own(name: str, network: object, x: Tensor, *, trained: bool = False) -> tupl
     except Exception as error:  # whatever a network of others raises
         raise DataError(f"{name} cannot be copied: {first_line(error)}") from None
     with seeded(0), torch.no_grad():
-        z = _made(name, copied, x)
-        _made(name, copied, x[:1])  # where a squeeze() would drop the axis of the samples
+        z = _vectors(name, copied, x)
+        _vectors(name, copied, x[:1])  # where a squeeze() would drop the axis of the samples
     if not torch.isfinite(z).all():
-        mend = "with missing values; let it begin with torch.nan_to_num" if x.isnan().any() else f"{tuple(x.shape)}"
-        raise DataError(f"{name} makes NaN or infinite numbers of samples {mend}")
+        which = "with missing values; let it begin with torch.nan_to_num" if x.isnan().any() else f"{tuple(x.shape)}"
+        raise DataError(f"{name} makes NaN or infinite numbers of samples {which}")
     if trained:
         with seeded(0):
-            learns = _made(f"{name} in training mode", deepcopy(copied).train(), x).requires_grad
+            learns = _vectors(f"{name} in training mode", deepcopy(copied).train(), x).requires_grad
         if not learns:
             raise DataError(
                 f"{name} has nothing to train: its parameters have no requires_grad, or it turns gradients off"
@@ -49,16 +49,16 @@ def own(name: str, network: object, x: Tensor, *, trained: bool = False) -> tupl
     return copied, z
 
 
-def _made(name: str, network: nn.Module, x: Tensor) -> Tensor:
-    """What a network makes of samples, held to be vectors."""
+def _vectors(name: str, network: nn.Module, x: Tensor) -> Tensor:
+    """What a network makes of samples; it is refused where that is not a float32 vector for each."""
     shape = tuple(x.shape)
     try:
         z = network(x)
     except Exception as error:  # whatever a network of others raises
         raise DataError(f"{name} cannot take float32 samples {shape}: {first_line(error)}") from None
     if not isinstance(z, Tensor) or z.ndim != 2 or len(z) != len(x) or z.dtype != torch.float32:
-        made = f"{z.dtype} {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
+        output = f"{z.dtype} {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
         raise DataError(
-            f"{name} makes {made} of samples {shape}; it must return float32 (n, d): pool and flatten its output"
+            f"{name} makes {output} of samples {shape}; it must return float32 (n, d): pool and flatten its output"
         )
     return z

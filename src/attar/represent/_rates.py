@@ -52,7 +52,7 @@ class Resampled(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         channels, steps = int(x.shape[1]), int(x.shape[2])
         wanted = -(-steps * self.new // self.old)
-        # Reshaped to numbers that a trace can keep: only that of the samples is another one later.
+        # By fixed numbers, which a trace can keep: only the number of samples may be another one later.
         padded = F.pad(x.reshape(-1, 1, steps), (self.reach, self.reach + self.old))
-        found = F.conv1d(padded, self.kernels, stride=self.old).transpose(1, 2).flatten(1)
-        return found[:, :wanted].reshape(-1, channels, wanted)
+        resampled = F.conv1d(padded, self.kernels, stride=self.old).transpose(1, 2).flatten(1)
+        return resampled[:, :wanted].reshape(-1, channels, wanted)

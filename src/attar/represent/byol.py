@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from attar.represent.pretext import Pretext
+from attar.represent._views import ViewPretext, at_least_float32
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from attar.kinds.base import Kind
 
 
-class BYOL(Pretext):
+class BYOL(ViewPretext):
     """An encoder that predicts from one view of a sample what its own average says of the other.
 
     L = 2 − 2 cos(q_θ(g_θ(f_θ(T(x)))), g_ξ(f_ξ(T'(x)))) and the same with the views exchanged,
@@ -60,9 +60,7 @@ class BYOL(Pretext):
         (64, 16)
     """
 
-    _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "hidden", "projection")
-    _least_batch: ClassVar[int] = 2
-    _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "strength")
+    _counts: ClassVar[tuple[str, ...]] = (*ViewPretext._counts, "hidden", "projection")
 
     def __init__(
         self,
@@ -97,12 +95,16 @@ class BYOL(Pretext):
         self.kind = kind
         self.random_state = random_state
 
+    def _check_settings(self) -> None:
+        from attar.represent._momentum import check_momentum
+
+        super()._check_settings()
+        check_momentum(self.momentum)
+
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
-        from attar.represent._momentum import Momentum, check_momentum
-
-        check_momentum(self.momentum)
+        from attar.represent._momentum import Momentum
 
         def perceptron(n_in: int) -> nn.Sequential:
             first = nn.Linear(n_in, self.hidden, bias=False)
@@ -115,7 +117,6 @@ class BYOL(Pretext):
         )
 
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
-        import torch
         from torch import nn
         from torch.nn import functional as F
 
@@ -123,12 +124,9 @@ class BYOL(Pretext):
 
         target, online = cast(Momentum, networks["target"]), nn.Sequential(networks["encoder"], networks["projector"])
         target.follow(online, self._momentum_at(int(target.followed)))
-        # Both views in one batch: one call each, and batch normalisation cannot tell the views apart.
-        views = kind.view(torch.cat([x, x]), generator, self.strength)
-        predicted, wanted = networks["predictor"](online(views)), target(views)
-        # In half precision, one less a cosine near one would be a few steps of rounding.
-        wide = torch.promote_types(predicted.dtype, torch.float32)
-        cosines = F.cosine_similarity(predicted.to(wide), wanted.roll(len(wanted) // 2, dims=0).to(wide), dim=1)
+        views = self._two_views(kind, x, generator)
+        predicted, wanted = (at_least_float32(z) for z in (networks["predictor"](online(views)), target(views)))
+        cosines = F.cosine_similarity(predicted, wanted.roll(len(wanted) // 2, dims=0), dim=1)
         # The sum of two means, each over the samples.
         return 2 * (2 - 2 * cosines).mean()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from attar.represent.pretext import Pretext
+from attar.represent._views import ViewPretext, at_least_float32
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TINY = 1e-6
 
 
-class CCASSG(Pretext):
+class CCASSG(ViewPretext):
     """An encoder whose outputs for two views of a sample are the same, and whose directions are uncorrelated.
 
     z̃ = (z − mean z) / (std z · √n) over a batch of n, for each direction,
@@ -59,8 +59,7 @@ class CCASSG(Pretext):
         (64, 16)
     """
 
-    _least_batch: ClassVar[int] = 2
-    _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "decorrelation", "strength")
+    _amounts: ClassVar[tuple[str, ...]] = (*ViewPretext._amounts, "decorrelation")
 
     def __init__(
         self,
@@ -97,13 +96,10 @@ class CCASSG(Pretext):
         return nn.ModuleDict({"encoder": self._encoder(kind)})
 
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
-        import torch
-
         from attar.training.processes import whole_batch
 
-        z: Tensor = networks["encoder"](kind.view(torch.cat([x, x]), generator, self.strength))
-        # In half precision, rounding would be as large as what two views differ by.
-        z_i, z_j = whole_batch(z.to(torch.promote_types(z.dtype, torch.float32))).chunk(2)
+        z: Tensor = networks["encoder"](self._two_views(kind, x, generator))
+        z_i, z_j = whole_batch(at_least_float32(z)).chunk(2)
         return correlation_loss(z_i, z_j, self.decorrelation)
 
 
@@ -126,11 +122,11 @@ def correlation_loss(z_i: Tensor, z_j: Tensor, decorrelation: float) -> Tensor:
     """
     import torch
 
-    one, other = _standardised(z_i), _standardised(z_j)
-    same = torch.eye(one.shape[1], dtype=one.dtype, device=one.device)
-    loss = (one - other).square().sum()
-    for z in (one, other):
-        loss = loss + decorrelation * (z.t() @ z - same).square().sum()
+    a, b = _standardised(z_i), _standardised(z_j)
+    identity = torch.eye(a.shape[1], dtype=a.dtype, device=a.device)
+    loss = (a - b).square().sum()
+    for z in (a, b):
+        loss = loss + decorrelation * (z.t() @ z - identity).square().sum()
     return loss
 
 

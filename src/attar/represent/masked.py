@@ -137,11 +137,14 @@ class Masked(Pretext):
                 masks.append(hidden.numpy())
         return np.concatenate(filled), np.concatenate(masks)
 
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if self.ratio is not None and not (is_positive(self.ratio) and self.ratio < 1):
+            raise DataError(f"ratio is {self.ratio!r}; give the share of parts to hide, between 0 and 1")
+
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
-        if self.ratio is not None and not (is_positive(self.ratio) and self.ratio < 1):
-            raise DataError(f"ratio is {self.ratio!r}; give the share of parts to hide, between 0 and 1")
         return nn.ModuleDict({"encoder": self._encoder(kind), "decoder": kind.part_decoder(self.dim, self.width)})
 
     def _encoder(self, kind: Kind) -> nn.Module:
@@ -192,8 +195,8 @@ def choose(present: Tensor, ratio: float, generator: torch.Generator, *, togethe
     """
     import torch
 
-    there = present.sum(dim=1)
-    count = torch.minimum((ratio * there).round().long().clamp(min=1), (there - 1).clamp(min=0))
+    available = present.sum(dim=1)
+    count = torch.minimum((ratio * available).round().long().clamp(min=1), (available - 1).clamp(min=0))
     # In double precision a tie, which would go to the first of two parts, does not come up.
     drawn = torch.empty(present.shape, dtype=torch.float64, device=generator.device)
     if together:

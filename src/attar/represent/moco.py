@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from attar._settings import check_positive
-from attar.represent.pretext import Pretext
+from attar.represent._views import ViewPretext, at_least_float32
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from attar.kinds.base import Kind
 
 
-class MoCo(Pretext):
+class MoCo(ViewPretext):
     """An encoder that tells the other view of a sample from a queue of views of earlier samples.
 
     q = g_θ(f_θ(T(x))),  k = g_ξ(f_ξ(T'(x))),  ξ ← m ξ + (1 − m) θ,
@@ -65,9 +64,8 @@ class MoCo(Pretext):
         (64, 16)
     """
 
-    _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "projection", "queue")
-    _least_batch: ClassVar[int] = 2
-    _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "strength")
+    _counts: ClassVar[tuple[str, ...]] = (*ViewPretext._counts, "projection", "queue")
+    _positive: ClassVar[tuple[str, ...]] = ("temperature",)
 
     def __init__(
         self,
@@ -104,14 +102,18 @@ class MoCo(Pretext):
         self.kind = kind
         self.random_state = random_state
 
+    def _check_settings(self) -> None:
+        from attar.represent._momentum import check_momentum
+
+        super()._check_settings()
+        check_momentum(self.momentum)
+
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
-        from attar.represent._momentum import Momentum, check_momentum
+        from attar.represent._momentum import Momentum
         from attar.represent._queue import Queue
 
-        check_momentum(self.momentum)
-        check_positive(self, "temperature")
         encoder = self._encoder(kind)
         projector = nn.Sequential(nn.Linear(self.dim_, self.dim_), nn.ReLU(), nn.Linear(self.dim_, self.projection))
         key = Momentum(nn.Sequential(encoder, projector))
@@ -130,9 +132,8 @@ class MoCo(Pretext):
         key, queue = cast(Momentum, networks["key"]), cast(Queue, networks["queue"])
         query = nn.Sequential(networks["encoder"], networks["projector"])
         key.follow(query, self.momentum)
-        q, k = (network(kind.view(x, generator, self.strength)) for network in (query, key))
-        # In half precision, rounding of the lengths would be as large as what two views differ by.
-        q, k = (F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1) for z in (q, k))
+        answers = (network(kind.view(x, generator, self.strength)) for network in (query, key))
+        q, k = (F.normalize(at_least_float32(z), dim=1) for z in answers)
         logits = torch.cat([(q * k).sum(dim=1, keepdim=True), q @ queue.vectors.T], dim=1) / self.temperature
         queue.push(whole_batch(k))
         # The key is the first of all that a query is compared with.

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from attar._fitted import unchanged_on_failure
 from attar.errors import DataError
-from attar.represent._components import by_explained_variance, by_minka, by_parallel_analysis
+from attar.represent._components import how_many
 from attar.represent._moments import BLURRED, Floats64, Moments, Root, Scatter, Wide, over_processes
 from attar.represent._parts import PIECE_VALUES, FloatArray, are_batches, is_mapped, parts, release, samples_of
 from attar.represent._randomized import randomized
@@ -119,12 +119,12 @@ class PCA(Representation):
 
     def _fit(self, X: FloatArray) -> None:
         n, d = len(X), self.n_features_in_
-        k: Any = self.n_components
-        few = isinstance(k, Integral) and 10 * int(k) <= min(n, d)
-        if self.solver == "randomized" or (self.solver == "auto" and few and min(n, d) > LARGE):
+        self._check_count(n)
+        k, auto = self._asked(), self.solver == "auto"
+        few = k is not None and 10 * k <= min(n, d)
+        if self.solver == "randomized" or (auto and few and min(n, d) > LARGE):
             self._fit_randomized(X)
             return
-        auto = self.solver == "auto"
         wide = auto and n < d
         form = Wide if wide else Root if self.solver == "qr" else Scatter
         self._solve(self._read(X, form(d)))
@@ -138,16 +138,15 @@ class PCA(Representation):
         for batch in X:
             x = self._validated(samples_of(batch), reset=moments is None)
             moments = self._new_moments(x) if moments is None else moments
-            with np.errstate(invalid="ignore", over="ignore"):
-                moments.update(x.reshape(len(x), -1))
+            moments.update(x.reshape(len(x), -1))
         if moments is None:
             raise DataError("PCA got no batch; give an iterable that yields at least one")
+        self._check_count(moments.count)
         self._solve(moments)
 
     def _read(self, X: FloatArray, moments: Moments) -> Moments:
         for x in self._pieces(X):
-            with np.errstate(invalid="ignore", over="ignore"):
-                moments.update(x)
+            moments.update(x)
             # The mean shows what a look at every value would; only then is it worth it to say which.
             if not np.isfinite(moments.mean).all():
                 self._refuse(x)
@@ -190,9 +189,7 @@ class PCA(Representation):
             x = self._validated(X, reset=known is None)
             # A copy, for samples may turn out to be too large; beside the eigenvectors it costs nothing.
             moments = self._new_moments(x) if known is None else deepcopy(known)
-            with np.errstate(invalid="ignore", over="ignore"):
-                moments.update(x.reshape(len(x), -1))
-            self._solve(moments, streaming=True)
+            self._solve(moments.update(x.reshape(len(x), -1)))
         return self
 
     def merge(self, other: PCA) -> Self:
@@ -213,9 +210,7 @@ class PCA(Representation):
             raise DataError(f"PCA of samples of shape {self.shape_} cannot merge one of shape {other.shape_}")
         if self.moments_ is None or other.moments_ is None:
             raise DataError(WITHOUT_MOMENTS)
-        with np.errstate(invalid="ignore", over="ignore"):
-            merged = deepcopy(self.moments_).merge(other.moments_)
-        self._solve(merged, streaming=True)
+        self._solve(deepcopy(self.moments_).merge(other.moments_))
         return self
 
     def merge_processes(self) -> Self:
@@ -245,7 +240,7 @@ class PCA(Representation):
             if not everywhere or self.moments_ is None:
                 raise DataError(WITHOUT_MOMENTS)
             merged = over_processes(self.moments_)
-        self._solve(merged, streaming=True)
+        self._solve(merged)
         return self
 
     def inverse_transform(self, Z: npt.ArrayLike) -> FloatArray:
@@ -290,8 +285,8 @@ class PCA(Representation):
         """Shift, weight and bias in one precision: the bias is what rounding took from the shift."""
         scale = np.ones(self.dim_)
         if self.whiten:
-            known = self.explained_variance_ > self._floor_
-            scale = np.where(known, 1 / np.sqrt(np.where(known, self.explained_variance_, 1)), 0)
+            varies = self.explained_variance_ > self._floor_
+            scale = np.where(varies, 1 / np.sqrt(np.where(varies, self.explained_variance_, 1)), 0)
         weight = self.components_ * scale[:, None]
         shift = self.mean_.astype(dtype)
         return shift, weight.astype(dtype), ((shift - self.mean_) @ weight.T).astype(dtype)
@@ -308,52 +303,41 @@ class PCA(Representation):
 
     def _fit_randomized(self, X: FloatArray) -> None:
         n, d = len(X), self.n_features_in_
-        k: Any = self.n_components
-        if not isinstance(k, Integral):
-            raise DataError(f'PCA(solver="randomized") needs n_components to be a number; got {k!r}')
-        self._check_count(int(k), n)
+        k = self._asked()
+        if k is None:
+            raise DataError(f'PCA(solver="randomized") needs n_components to be a number; got {self.n_components!r}')
         generator = check_random_state(self.random_state)
         for x in self._pieces(X):
             # The largest possible scatter, as its products would overflow in the middle of the iteration.
             if not np.abs(x).max() < np.sqrt(np.finfo(x.dtype).max / X.size) / 2:
                 self._refuse(x)
         mean, squares, trace, vectors = randomized(
-            lambda: (x for piece in self._pieces(X) for x in parts(piece)), n, d, int(k), generator
+            lambda: (x for piece in self._pieces(X) for x in parts(piece)), n, d, k, generator
         )
         self.moments_: Moments | None = None
         self._store(n, mean, squares / (n - 1), vectors, trace / (n - 1), d * float(np.finfo(np.float64).eps))
 
-    def _solve(self, moments: Moments, *, streaming: bool = False) -> None:
+    def _solve(self, moments: Moments) -> None:
+        """Find the components, or as many of them as there are samples for."""
         n, d = moments.count, self.n_features_in_
-        k: Any = self.n_components
-        count = int(k) if isinstance(k, Integral) else min(n, d)
-        if streaming:
-            count = min(count, n, d)
-        else:
-            self._check_count(count, n)
-        with np.errstate(invalid="ignore", over="ignore"):
-            scatter = moments.diagonal()
-            known = bool(np.isfinite(scatter.sum()))
-        if not known:
+        if not moments.is_finite:
             raise DataError(TOO_LARGE)
-        squares, vectors = moments.spectrum(count)
+        scatter = moments.diagonal()
+        squares, vectors = moments.spectrum(min(n, d, self._asked() or d))
         if (scatter <= n * (moments.epsilon * moments.mean) ** 2).all():
             # Constant samples, of which rounding alone is left.
             scatter, squares = np.zeros_like(scatter), np.zeros_like(squares)
-        feature_variances = scatter / max(n - 1, 1)
-        variances = squares / max(n - 1, 1)
-        if k == "mle":
-            if n < d:
-                raise DataError(f'PCA(n_components="mle") needs at least as many samples as features; got {n} of {d}')
-            count = by_minka(variances, n)
-        elif k == "parallel":
-            count = by_parallel_analysis(variances, feature_variances, n, check_random_state(self.random_state))
-        elif k is not None and not isinstance(k, Integral):
-            count = by_explained_variance(variances, float(k))
+        variances, feature_variances = squares / max(n - 1, 1), scatter / max(n - 1, 1)
+        count = how_many(self.n_components, variances, feature_variances, n, self.random_state)
         self.moments_ = moments
         self._store(
             n, moments.mean, variances[:count], vectors[:count], float(feature_variances.sum()), moments.resolution
         )
+
+    def _asked(self) -> int | None:
+        """How many components are wanted; None where the variances decide."""
+        k = self.n_components
+        return int(k) if isinstance(k, Integral) else None
 
     def _store(
         self, n: int, mean: Floats64, variances: Floats64, vectors: Floats64, total: float, resolution: float
@@ -373,12 +357,12 @@ class PCA(Representation):
     def _check_parameters(self) -> None:
         k: Any = self.n_components
         if isinstance(k, Integral):
-            known = int(k) >= 1 and not isinstance(k, bool)
+            suits = int(k) >= 1 and not isinstance(k, bool)
         elif isinstance(k, Real):
-            known = bool(0 < k <= 1)  # type: ignore[operator]
+            suits = bool(0 < k <= 1)  # type: ignore[operator]
         else:
-            known = k is None or k in ("mle", "parallel")
-        if not known:
+            suits = k is None or k in ("mle", "parallel")
+        if not suits:
             raise DataError(
                 'PCA needs n_components to be a number from 1, a fraction up to 1.0, "mle", "parallel" or None; '
                 f"got n_components={k!r}"
@@ -386,11 +370,13 @@ class PCA(Representation):
         if self.solver not in SOLVERS:
             raise DataError(f"PCA needs solver to be one of {', '.join(SOLVERS)}; got solver={self.solver!r}")
 
-    def _check_count(self, k: int, n: int) -> None:
+    def _check_count(self, n: int) -> None:
+        """Refuse fewer samples than the components need."""
         if n < 2:
             raise DataError(f"PCA needs at least 2 samples for a variance; got n_samples = {n}")
         limit = min(n, self.n_features_in_)
-        if k > limit:
+        if (self._asked() or 0) > limit:
             raise DataError(
-                f"PCA needs n_components to be at most min(n_samples, n_features) = {limit}; got n_components={k}"
+                "PCA needs n_components to be at most min(n_samples, n_features) = "
+                f"{limit}; got n_components={self.n_components}"
             )

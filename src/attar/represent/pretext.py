@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from attar._settings import check_amounts, check_counts
+from attar._settings import check_amounts, check_counts, check_positive
 from attar.errors import CollapseWarning
 from attar.kinds import kind_of
 from attar.represent._parts import FloatArray
@@ -63,12 +63,12 @@ class Pretext(Representation):
 
     # The copy that is trained of the network that was given.
     _own: nn.Module
-    # Settings that are whole numbers from 1.
+    # Settings that are whole numbers from 1, finite numbers from 0, and finite numbers above 0.
     _counts: ClassVar[tuple[str, ...]] = ("dim", "width")
+    _amounts: ClassVar[tuple[str, ...]] = ("lr",)
+    _positive: ClassVar[tuple[str, ...]] = ()
     # Samples that a batch needs: two where they are compared with each other.
     _least_batch: ClassVar[int] = 1
-    # Settings that are finite numbers from 0.
-    _amounts: ClassVar[tuple[str, ...]] = ("lr",)
 
     @abstractmethod
     def _networks(self, kind: Kind) -> nn.ModuleDict:
@@ -131,15 +131,11 @@ class Pretext(Representation):
         """
         import torch
 
-        from attar.represent._own import own
+        from attar.represent._own import own_copy
         from attar.represent._watch import PROBED, Watch
         from attar.training.loop import train
 
-        check_counts(self, *self._counts)
-        check_counts(self, "batch_size", least=self._least_batch)
-        # An encoder may be wanted that nothing was learnt by.
-        check_counts(self, "epochs", least=0)
-        check_amounts(self, *self._amounts)
+        self._check_settings()
         self.shape_, self.n_samples_ = tuple(X.shape[1:]), len(X)
         self.kind_ = kind = kind or kind_of(self.kind, X)
         self._at_once = kind.batch(BATCH)
@@ -147,14 +143,12 @@ class Pretext(Representation):
         preprocess = kind.preprocess()
         self.dim_ = self.dim
         if self.encoder is not None:
-            self._own, z = own("encoder", self.encoder, preprocess(torch.tensor(X[:2])), trained=self.epochs > 0)
+            self._own, z = own_copy("encoder", self.encoder, preprocess(torch.tensor(X[:2])), trained=self.epochs > 0)
             self.dim_ = z.shape[1]
         with seeded(seed):
             networks = self._networks(kind)
-        probe = preprocess(torch.tensor(X[:: -(-len(X) // PROBED)]))
         steps = self.epochs * max(1, len(X) // self.batch_size)
-        watch = Watch(probe, steps)
-        networks["watch"] = watch
+        networks["watch"] = watch = Watch(preprocess(torch.tensor(X[:: -(-len(X) // PROBED)])), steps)
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
             watch.before_step(networks["encoder"])
@@ -180,6 +174,15 @@ class Pretext(Representation):
         self._keep(networks)
         self.loss_curve_ = list(history.losses)
         self.collapsed_ = watch.verdict(self.encoder_, self.loss_curve_)
+
+    def _check_settings(self) -> None:
+        """Refuse settings that are out of their range."""
+        check_counts(self, *self._counts)
+        check_counts(self, "batch_size", least=self._least_batch)
+        # None, for an encoder as it was before it learnt anything.
+        check_counts(self, "epochs", least=0)
+        check_amounts(self, *self._amounts)
+        check_positive(self, *self._positive)
 
     def _keep(self, networks: nn.ModuleDict) -> None:
         """Remember what is needed after training."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from attar._settings import check_positive
-from attar.represent.pretext import Pretext
+from attar.represent._views import ViewPretext
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from attar.kinds.base import Kind
 
 
-class SimCLR(Pretext):
+class SimCLR(ViewPretext):
     """An encoder to which two views of a sample look alike, and views of different samples do not.
 
     x̃ᵢ = Tᵢ(x), x̃ⱼ = Tⱼ(x),  h = f_θ(x̃),  z = g_φ(h),
@@ -57,9 +56,8 @@ class SimCLR(Pretext):
         (64, 16)
     """
 
-    _counts: ClassVar[tuple[str, ...]] = (*Pretext._counts, "projection")
-    _least_batch: ClassVar[int] = 2
-    _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "strength")
+    _counts: ClassVar[tuple[str, ...]] = (*ViewPretext._counts, "projection")
+    _positive: ClassVar[tuple[str, ...]] = ("temperature",)
 
     def __init__(
         self,
@@ -95,18 +93,13 @@ class SimCLR(Pretext):
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
-        check_positive(self, "temperature")
         # As in the paper's section 2.1, without batch normalisation: with it, labels spread less well over digits.
         projector = nn.Sequential(nn.Linear(self.dim_, self.dim_), nn.ReLU(), nn.Linear(self.dim_, self.projection))
         return nn.ModuleDict({"encoder": self._encoder(kind), "projector": projector})
 
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
-        import torch
-
         from attar.represent.ntxent import nt_xent
 
-        # Both views in one batch: one call each, and batch normalisation cannot tell the views apart.
-        views = kind.view(torch.cat([x, x]), generator, self.strength)
-        z: Tensor = networks["projector"](networks["encoder"](views))
+        z: Tensor = networks["projector"](networks["encoder"](self._two_views(kind, x, generator)))
         z_i, z_j = z.chunk(2)
         return nt_xent(z_i, z_j, self.temperature)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from attar._settings import check_positive, is_count
+from attar._settings import is_count
 from attar.errors import DataError
-from attar.represent.pretext import Pretext
+from attar.represent._views import ViewPretext
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ _LAYERS, _HEADS = 4, 4
 _PROJECTION = 32
 
 
-class TSTCC(Pretext):
+class TSTCC(ViewPretext):
     """An encoder whose features, up to some step of one view, tell how another view of the sample goes on.
 
     Of a weak and a strong view, the encoder makes sequences z^w and z^s of vectors of length one, and a transformer
@@ -67,8 +67,8 @@ class TSTCC(Pretext):
         (64, 16)
     """
 
-    _least_batch: ClassVar[int] = 2
-    _amounts: ClassVar[tuple[str, ...]] = (*Pretext._amounts, "temporal", "contextual", "weak", "strength")
+    _amounts: ClassVar[tuple[str, ...]] = (*ViewPretext._amounts, "temporal", "contextual", "weak")
+    _positive: ClassVar[tuple[str, ...]] = ("temperature",)
 
     def __init__(
         self,
@@ -105,13 +105,15 @@ class TSTCC(Pretext):
         self.kind = kind
         self.random_state = random_state
 
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if not is_count(self.context) or self.context % _HEADS:
+            raise DataError(f"context is {self.context!r}; give a multiple of {_HEADS}")
+
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         import torch
         from torch import nn
 
-        if not is_count(self.context) or self.context % _HEADS:
-            raise DataError(f"context is {self.context!r}; give a multiple of {_HEADS}")
-        check_positive(self, "temperature")
         encoder = kind.encoder(self.dim, self.width).eval()
         with torch.no_grad():
             _, steps, channels = kind.sequence(encoder, kind.preprocess()(torch.zeros(1, *kind.shape))).shape
@@ -143,7 +145,7 @@ class TSTCC(Pretext):
         from attar.training.processes import own_part, whole_batch
 
         strong, weak = kind.strong_view(x, generator, self.strength), kind.view(x, generator, self.weak)
-        # Both views in one batch: one call each, and batch normalisation cannot tell the views apart.
+        # One batch, as in `_two_views`.
         z = F.normalize(kind.sequence(networks["encoder"], torch.cat([strong, weak])), dim=2)
         predictors = cast(nn.ModuleList, networks["predictors"])
         last = int(torch.randint(z.shape[1] - len(predictors), (), generator=generator, device=generator.device))
