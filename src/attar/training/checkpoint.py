@@ -65,6 +65,11 @@ class Plan:
     device: str = "cpu"
     asked: str = ""
 
+    @property
+    def per_epoch(self) -> int:
+        """Steps in a pass over all samples."""
+        return max(1, self.n // self.batch_size)
+
 
 def write(
     path: Path,

@@ -22,7 +22,7 @@ from attar.training.checkpoint import Plan, Position
 from attar.training.devices import device_of
 from attar.training.memory import kept_memory
 from attar.training.modes import seeded
-from attar.training.progress import Progress, Silent
+from attar.training.progress import Progress, Silent, Task
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -134,43 +134,88 @@ def train(
         # Whoever calls may have turned gradients off.
         stack.enter_context(torch.enable_grad())
         stack.enter_context(together.process_group())
-        if together.differ(n) or (together.processes() > 1 and checksum is not None and together.differ(checksum())):
-            raise AttarError("processes hold different samples; give all of them the same, of which each takes a part")
+        _hold_equal(n, checksum)
         if together.processes() > 1 and where.type != "cpu":
             raise AttarError(f"several processes train on processors, and device is {device!r}: start one process")
         seed = together.begin_equal(module, seed)
         stack.enter_context(seeded(seed, where))
-        batch_size = together.divisible(int(batch_size), n)
-        per_epoch = max(1, n // batch_size)
-        steps = epochs * per_epoch if steps is None else steps
         # Searches over settings give numpy's numbers, which neither JSON nor a generator of torch takes.
-        plan = Plan(n, int(steps), batch_size, float(lr), float(weight_decay), seed, precision, where.type, asked)
-        generator = torch.Generator(where).manual_seed(seed)
+        batch_size, lr, weight_decay = together.divisible(int(batch_size), n), float(lr), float(weight_decay)
+        steps = int(epochs * max(1, n // batch_size) if steps is None else steps)
+        plan = Plan(n, steps, batch_size, lr, weight_decay, seed, precision, where.type, asked)
         stack.enter_context(_in_training(module, where))
-        optimizer = _optimizer(module, lr, weight_decay)
-        position = Position(0, [])
-        if checkpoint is not None:
-            position = checkpoints.read(checkpoint, plan, module, optimizer, generator)
-            if together.differ(position.step):
-                raise RunError(f"checkpoint {checkpoint} is not there for all processes; name one that all can read")
-        written = time.monotonic()
-        first = together.is_first()
-        end = plan.steps if until is None else min(until, plan.steps)
-        shown = progress if progress is not None and first else Silent()
+        training = _Training(fabric, module, plan, torch.Generator(where).manual_seed(seed), checkpoint, interval)
+        shown = progress if progress is not None and together.is_first() else Silent()
         with shown.task(name, plan.steps) as task:
-            task.advance(position.step)
-            for batch in islice(_batches(plan, position.step), max(0, end - position.step)):
-                own = together.own_part(batch)
-                with together.sharing(len(own)), fabric.autocast():
-                    loss = loss_of_batch(own, generator)
-                _step(fabric, module, optimizer, plan, position, loss)
-                task.advance()
-                last = position.step == end
-                if first and checkpoint is not None and (last or time.monotonic() - written >= interval):
-                    checkpoints.write(checkpoint, plan, position, module, optimizer, generator)
-                    written = time.monotonic()
-    epoch_losses = (position.losses[i : i + per_epoch] for i in range(0, len(position.losses), per_epoch))
-    return History(tuple(math.fsum(losses) / len(losses) for losses in epoch_losses), position.step)
+            training.go_on(loss_of_batch, plan.steps if until is None else min(until, plan.steps), task)
+    losses, per_epoch = training.position.losses, plan.per_epoch
+    epoch_losses = (losses[start : start + per_epoch] for start in range(0, len(losses), per_epoch))
+    return History(tuple(math.fsum(of_one) / len(of_one) for of_one in epoch_losses), training.position.step)
+
+
+def _hold_equal(n: int, checksum: Callable[[], int] | None) -> None:
+    """Refuse processes that hold different samples."""
+    if together.differ(n) or (together.processes() > 1 and checksum is not None and together.differ(checksum())):
+        raise AttarError("processes hold different samples; give all of them the same, of which each takes a part")
+
+
+class _Training:
+    """A training under way, from where its checkpoint left it."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        module: nn.Module,
+        plan: Plan,
+        generator: torch.Generator,
+        checkpoint: Path | None,
+        interval: float,
+    ) -> None:
+        self.fabric, self.module, self.plan, self.generator = fabric, module, plan, generator
+        self.checkpoint, self.interval = checkpoint, interval
+        self.optimizer = _optimizer(module, plan.lr, plan.weight_decay)
+        self.position = Position(0, [])
+        if checkpoint is not None:
+            self.position = checkpoints.read(checkpoint, plan, module, self.optimizer, generator)
+            if together.differ(self.position.step):
+                raise RunError(f"checkpoint {checkpoint} is not there for all processes; name one that all can read")
+
+    def go_on(self, loss_of_batch: LossOfBatch, end: int, task: Task) -> None:
+        """Take all steps up to one, and write a checkpoint now and then and after the last."""
+        task.advance(self.position.step)
+        written = time.monotonic()
+        for batch in islice(_batches(self.plan, self.position.step), max(0, end - self.position.step)):
+            own = together.own_part(batch)
+            with together.sharing(len(own)), self.fabric.autocast():
+                loss = loss_of_batch(own, self.generator)
+            self._step(loss)
+            task.advance()
+            if self.position.step == end or time.monotonic() - written >= self.interval:
+                self._write()
+                written = time.monotonic()
+
+    def _step(self, loss: Tensor) -> None:
+        plan, position = self.plan, self.position
+        mean = loss.detach().clone()
+        together.average([mean])
+        value = float(mean)
+        if not math.isfinite(value):
+            epoch = position.step // plan.per_epoch + 1
+            raise TrainingError(f"the loss became {value} in epoch {epoch}; use a learning rate below {plan.lr:g}")
+        for group in self.optimizer.param_groups:
+            group["lr"] = plan.lr * _rate(position.step, plan.steps)
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        # By hand, since Fabric's own way averages what one wrapped module sends backward, and a loss runs several.
+        together.average([p.grad for p in self.module.parameters() if p.grad is not None])
+        nn.utils.clip_grad_norm_(self.module.parameters(), _CLIP)
+        self.optimizer.step()
+        position.step += 1
+        position.losses.append(value)
+
+    def _write(self) -> None:
+        if self.checkpoint is not None and together.is_first():
+            checkpoints.write(self.checkpoint, self.plan, self.position, self.module, self.optimizer, self.generator)
 
 
 def _fabric(precision: str, device: torch.device) -> Fabric:
@@ -226,7 +271,7 @@ def _optimizer(module: nn.Module, lr: float, weight_decay: float) -> torch.optim
 
 def _batches(plan: Plan, start: int) -> Iterator[Tensor]:
     """The batches from step `start` on: each epoch's order depends on its number alone, not on those before."""
-    size, per_epoch = min(plan.n, plan.batch_size), max(1, plan.n // plan.batch_size)
+    size, per_epoch = min(plan.n, plan.batch_size), plan.per_epoch
     order = torch.empty(0, dtype=torch.long)
     for step in range(start, plan.steps):
         epoch, place = divmod(step, per_epoch)
@@ -244,29 +289,3 @@ def _rate(step: int, steps: int) -> float:
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up + 1) / (steps - warm_up + 1)))
-
-
-def _step(
-    fabric: Fabric,
-    module: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    plan: Plan,
-    position: Position,
-    loss: Tensor,
-) -> None:
-    mean = loss.detach().clone()
-    together.average([mean])
-    value = float(mean)
-    if not math.isfinite(value):
-        epoch = position.step // max(1, plan.n // plan.batch_size) + 1
-        raise TrainingError(f"the loss became {value} in epoch {epoch}; use a learning rate below {plan.lr:g}")
-    for group in optimizer.param_groups:
-        group["lr"] = plan.lr * _rate(position.step, plan.steps)
-    optimizer.zero_grad()
-    fabric.backward(loss)
-    # By hand, since Fabric's own way averages what one wrapped module sends backward, and a loss runs several.
-    together.average([p.grad for p in module.parameters() if p.grad is not None])
-    nn.utils.clip_grad_norm_(module.parameters(), _CLIP)
-    optimizer.step()
-    position.step += 1
-    position.losses.append(value)
