@@ -82,12 +82,12 @@ class Conditional:
         n, k = len(y), len(self.directions)
         mean, directions = self.mean, self.directions
         if blurred:
-            mean, directions = (kind.spread(kind.halved(one)) for one in (mean, directions))
+            mean, directions = (kind.spread(kind.halved(part)) for part in (mean, directions))
         wide, w = self.directions.flatten(1), directions.flatten(1)
         weights = (seen / (self.rest + level.square())).flatten(1)
         apart = (y - mean).flatten(1)
         precision = torch.eye(k) + (weights @ (w[:, None] * w).flatten(0, 1).T).reshape(n, k, k)
         z = torch.linalg.solve(precision, (weights * apart) @ w.T)
         kept = self.rest * weights * (apart - z @ w)
-        made: Tensor = self.mean + (z @ wide + kept).reshape(y.shape)
-        return made
+        estimate: Tensor = self.mean + (z @ wide + kept).reshape(y.shape)
+        return estimate

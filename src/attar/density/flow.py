@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,28 +100,15 @@ class Flow(Density):
         x = x[len(held_out) :]
         with seeded(seed):
             self.flow_ = _network(u.shape[1], self.transforms, self.width)
-            noise = torch.Generator().manual_seed(seed)
-            held_out = held_out + _NOISE * torch.randn(held_out.shape, generator=noise)
-        best = {name: t.clone() for name, t in self.flow_.state_dict().items()}
-        self.held_out_curve_ = []
-        every = max(1, self.steps // _LOOKS)
-        step = 0
-
-        def look() -> None:
-            with torch.no_grad():
-                value = float(torch.cat([self.flow_().log_prob(part) for part in torch.split(held_out, _BATCH)]).mean())
-            if value > max(self.held_out_curve_, default=-np.inf):
-                best.update({name: t.clone() for name, t in self.flow_.state_dict().items()})
-            self.held_out_curve_.append(value)
+        noise = torch.randn(held_out.shape, generator=torch.Generator().manual_seed(seed))
+        judge = _Judge(self.flow_, held_out + _NOISE * noise)
+        steps, every = count(), max(1, self.steps // _LOOKS)
 
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-            nonlocal step
-            if step % every == 0:
-                look()
-            step += 1
-            seen = x[batch]
-            seen = seen + _NOISE * torch.randn(seen.shape, generator=generator)
-            mean: Tensor = -self.flow_().log_prob(seen).mean()
+            if next(steps) % every == 0:
+                judge.look()
+            noisy = x[batch] + _NOISE * torch.randn((len(batch), x.shape[1]), generator=generator)
+            mean: Tensor = -self.flow_().log_prob(noisy).mean()
             return mean
 
         train(
@@ -135,8 +123,9 @@ class Flow(Density):
             seed=seed,
             name="flow",
         )
-        look()
-        self.flow_.load_state_dict(best)
+        judge.look()
+        self.held_out_curve_ = judge.curve
+        self.flow_.load_state_dict(judge.best)
         # In float64 the answer for a sample does not depend on those beside it.
         self.flow_.double().requires_grad_(False)
 
@@ -163,6 +152,28 @@ class Flow(Density):
     def _check_parameters(self) -> None:
         check_counts(self, "transforms", "width", "steps", "batch_size")
         check_positive(self, "lr")
+
+
+class _Judge:
+    """Held-out samples, and the weights of a flow that they were likeliest under when they were looked at."""
+
+    def __init__(self, flow: nn.Module, x: Tensor) -> None:
+        self.flow, self.x = flow, x
+        self.curve: list[float] = []
+        self.best = self._weights()
+
+    def look(self) -> None:
+        """Add the mean log-likelihood to the curve."""
+        import torch
+
+        with torch.no_grad():
+            value = float(torch.cat([self.flow().log_prob(part) for part in torch.split(self.x, _BATCH)]).mean())
+        if value > max(self.curve, default=-np.inf):
+            self.best = self._weights()
+        self.curve.append(value)
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: t.clone() for name, t in self.flow.state_dict().items()}
 
 
 def _network(features: int, transforms: int, width: int) -> nn.Module:

@@ -91,15 +91,15 @@ class Mixture(Density):
     def _best_of(self, kind: str, u: Doubles, seed: int) -> GaussianMixture:
         """The mixture with one form of covariance and the best number of components."""
         self.bic_[kind] = tried = {}
-        found = None
+        best = None
         for k in _doubled(self.n_components or 1, self.n_components or min(self.max_components, len(u) // 2)):
             model = _fitted(u, k, kind, seed)
             tried[k] = self._bic(model, u) if _bounded(model, *u.shape) else np.inf
-            if found is None or tried[k] < tried[found.n_components]:
-                found = model
-            elif k > 2 * found.n_components:
+            if best is None or tried[k] < tried[best.n_components]:
+                best = model
+            elif k > 2 * best.n_components:
                 break
-        return found
+        return best
 
     def _bic(self, model: GaussianMixture, u: Doubles) -> float:
         return float(model.bic(u)) + 2 * len(u) * float(np.log(self.scale_).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,9 +22,8 @@ from attar.training.modes import seeded, usual_defaults
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from attar.density._conditional import Conditional
     from attar.kinds.base import Kind
     from attar.training.progress import Progress
 
@@ -32,10 +32,8 @@ DAMAGES = ("noise", "holes", "blocks")
 BATCH = 512
 # Passes over the samples, and of few of them as many more as make so many steps.
 _EPOCHS, _STEPS = 20, 1000
-# Samples set aside to judge the network by, as a share and at most, and damaged ones that are made of them at least.
-_ASIDE, _MOST_ASIDE, _JUDGED = 0.1, 1000, 500
-# How far the network may be followed from the first estimate to its own, and up to which shares of the largest noise.
-_TRUSTS, _LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0), (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+# Samples set aside to judge the network by, as a share and at most.
+_ASIDE, _MOST_ASIDE = 0.1, 1000
 
 
 class Restorer(BaseEstimator):  # type: ignore[misc]
@@ -152,7 +150,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
                 f"sigma={sigma:g} is {level:.3g} standard deviations of the samples, and noise={self.noise:g} was "
                 f"learnt; fit a Restorer with noise={level:.2g}"
             )
-        return self._restored(x, float(sigma), "noise")
+        return self._restored(x, self._observed, self.kind_.noise_level(float(sigma)) * self.varies_, "noise")
 
     @usual_defaults()
     def inpaint(self, X: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> Floats:
@@ -178,7 +176,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
                     f"got {missing.dtype} of shape {missing.shape}"
                 )
             x = np.where(missing, np.float32(np.nan), x)
-        return np.where(np.isnan(x), self._restored(x, 0.0, "holes"), x)
+        filled = self._restored(x, self._observed, self.kind_.noise_level(0.0) * self.varies_, "holes")
+        return np.where(np.isnan(x), filled, x)
 
     @usual_defaults()
     def upscale(self, X: npt.ArrayLike) -> Floats:
@@ -202,14 +201,12 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         hold_alone(x, half)
         if x.shape[1:] != half:
             raise DataError(f"X has samples of shape {x.shape[1:]}; upscale to {self.shape_} needs {half}")
-        out = np.empty((len(x), *self.shape_), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(x), BATCH):
-                raw = torch.tensor(x[start : start + BATCH])
-                share = 0.5 * kind.spread(kind.observed(raw).float())
-                seen = kind.spread(kind.preprocess()(raw))
-                out[start : start + BATCH] = self._repaired(seen, share, torch.zeros(1), "blocks").numpy()
-        return out
+
+        def spread(raw: Tensor) -> tuple[Tensor, Tensor]:
+            y, share = self._observed(raw)
+            return kind.spread(y), 0.5 * kind.spread(share)
+
+        return self._restored(x, spread, torch.zeros(1), "blocks")
 
     @usual_defaults()
     def _fit(self, X: Floats, checkpoint: Path | None = None, progress: Progress | None = None) -> None:
@@ -217,6 +214,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         import torch
 
         from attar.density._conditional import MOST, Conditional
+        from attar.density._damage import damaged, trust
         from attar.training.loop import train
 
         check_counts(self, "width", "batch_size")
@@ -239,8 +237,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
             raw = torch.from_numpy(learnt[batch.numpy()])
             x, known = preprocess(raw), kind.observed(raw)
-            given = _damaged(kind, x, known, damages, self.noise, generator)
-            return kind.restoration_loss(network(*given, first(kind, *given)), x, known)
+            seen = damaged(kind, x, known, damages, self.noise, generator)
+            return kind.restoration_loss(network(*seen, first(kind, *seen)), x, known)
 
         history = train(
             network,
@@ -256,41 +254,55 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
             name="restorer",
         )
         self.network_, self.first_ = network, first
-        self.trust_ = {damage: _trust(network, first, kind, judged, damage, self.noise, seed) for damage in damages}
+        self.trust_ = {damage: trust(network, first, kind, judged, damage, self.noise, seed) for damage in damages}
         self.varies_ = _varying(kind, X)
         self.damages_ = damages
         self.loss_curve_ = list(history.losses)
 
     def _damages(self, kind: Kind) -> tuple[str, ...]:
         suited = DAMAGES if kind.resolutions else DAMAGES[:-1]
-        asked = suited if self.damages is None else tuple(self.damages)
-        if not asked or not set(asked) <= set(suited):
+        damages = suited if self.damages is None else tuple(self.damages)
+        if not damages or not set(damages) <= set(suited):
             raise DataError(
                 f"damages={self.damages!r}; of kind {kind.name} some of {', '.join(suited)} can be repaired"
             )
         check_positive(self, "noise")
-        return asked
+        return damages
 
     def _ready(self, damage: str) -> None:
         check_is_fitted(self)
         if damage not in self.damages_:
             raise DataError(f"only {', '.join(self.damages_)} was learnt; fit a Restorer with {damage!r} among damages")
 
-    def _restored(self, X: Floats, sigma: float, damage: str) -> Floats:
+    def _observed(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw samples as normalised ones, and which of their values are known: 1 or 0."""
+        return self.kind_.preprocess()(raw), self.kind_.observed(raw).float()
+
+    def _restored(
+        self, X: Floats, observe: Callable[[Tensor], tuple[Tensor, Tensor]], level: Tensor, damage: str
+    ) -> Floats:
+        """Raw damaged samples to repaired ones `(n, *shape_)`.
+
+        Arguments:
+            X: what was given.
+            observe: from raw samples to normalised ones, and what is known of each value.
+            level: how noisy each value is.
+            damage: what is trusted in repairing it.
+        """
         import torch
 
-        kind = self.kind_
-        level, out = kind.noise_level(sigma) * self.varies_, np.empty_like(X)
+        out = np.empty((len(X), *self.shape_), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(X), BATCH):
-                raw = torch.tensor(X[start : start + BATCH])
-                share = kind.observed(raw).float()
-                out[start : start + BATCH] = self._repaired(kind.preprocess()(raw), share, level, damage).numpy()
+                y, share = observe(torch.tensor(X[start : start + BATCH]))
+                out[start : start + BATCH] = self._repaired(y, share, level, damage).numpy()
         return out
 
     def _repaired(self, y: Tensor, share: Tensor, level: Tensor, damage: str) -> Tensor:
         """Normalised samples, as far as they are known, to repaired raw ones."""
         import torch
+
+        from attar.density._damage import LEVELS
 
         # Any noise on a constant is beyond what was learnt; what it was is known, 0 in normalised samples. Of a
         # category that no sample has, 0 would be an answer among those of the others.
@@ -299,11 +311,10 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         first = self.first_(self.kind_, y, share, level)
         # What is missing as well is a hole, where these were learnt.
         seen, missing = self.trust_[damage], self.trust_.get("holes", self.trust_[damage])
-        place = torch.bucketize(level / self.noise, torch.tensor(_LEVELS)).clamp(max=len(seen) - 1)
-        made = torch.lerp(
-            first, self.network_(y, share, level, first), torch.where(share > 0, seen[place], missing[-1])
-        )
-        return self.kind_.restore(torch.where(constant, 0.0, made))
+        place = torch.bucketize(level / self.noise, torch.tensor(LEVELS)).clamp(max=len(seen) - 1)
+        trust = torch.where(share > 0, seen[place], missing[-1])
+        repaired = torch.lerp(first, self.network_(y, share, level, first), trust)
+        return self.kind_.restore(torch.where(constant, 0.0, repaired))
 
     def _checked(self, X: npt.ArrayLike, *, reset: bool) -> Floats:
         x: Floats = as_features(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")
@@ -334,56 +345,3 @@ def _varying(kind: Kind, X: Floats) -> Tensor:
         largest = torch.maximum(largest, x.amax(dim=(0, *range(2, x.ndim)), keepdim=True))
     # The largest of standardised values is at least 1, and of a constant's 0, both up to rounding.
     return (largest > 0.5).float()
-
-
-def _trust(
-    network: nn.Module, first: Conditional, kind: Kind, X: Floats, damage: str, noise: float, seed: int
-) -> Tensor:
-    """How far from the first estimate to the network's own samples are repaired best, of noise at each level."""
-    import torch
-
-    preprocess, generator = kind.preprocess(), torch.Generator().manual_seed(seed)
-    X = np.resize(X, (max(len(X), _JUDGED), *X.shape[1:]))
-    levels = _LEVELS if damage == "noise" else _LEVELS[-1:]
-    losses = torch.zeros(len(levels), len(_TRUSTS))
-    with torch.inference_mode():
-        for start in range(0, len(X), BATCH):
-            raw = torch.from_numpy(X[start : start + BATCH])
-            x, known = preprocess(raw), kind.observed(raw)
-            for level, loss in zip(levels, losses):
-                given = _damaged(kind, x, known, (damage,), level * noise, generator)
-                low = first(kind, *given)
-                high = network(*given, low)
-                found = [kind.restoration_loss(torch.lerp(low, high, trust), x, known) for trust in _TRUSTS]
-                loss += len(raw) * torch.stack(found)
-    return torch.tensor(_TRUSTS)[losses.argmin(1)]
-
-
-def _damaged(
-    kind: Kind, x: Tensor, known: Tensor, damages: tuple[str, ...], noise: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """What is seen of normalised samples, what is known of each value, and how noisy it is; one damage for each."""
-    import torch
-
-    one = (len(x), *(1 for _ in x.shape[1:]))
-    which = torch.randint(len(damages), one, generator=generator)
-    # Its own for each channel or column: noise that is alike in raw units is not so in normalised ones.
-    strength = noise * torch.rand((*x.shape[:2], *one[2:]), generator=generator)
-    epsilon = torch.randn(x.shape, generator=generator)
-    share = known.to(x.dtype)
-    # What noise does not suit has the level 0 for any sigma.
-    suits = (kind.noise_level(1.0) > 0).to(x.dtype)
-    noisy = torch.zeros(one, dtype=torch.bool)
-    for i, damage in enumerate(damages):
-        if damage == "noise":
-            noisy = which == i
-        elif damage == "holes":
-            share = torch.where((which == i) & kind.holes(x, generator), 0.0, share)
-        else:
-            seen = torch.where(known, x, 0.0)
-            coarse = kind.spread(kind.halved(seen))
-            share = torch.where(which == i, 0.5 * share, share)
-            x = torch.where(which == i, coarse, x)
-    level = strength * noisy * suits
-    y = (x + level * epsilon) * (share > 0)
-    return y, share, level

@@ -272,3 +272,11 @@ def uniform(generator: torch.Generator, shape: Sequence[int], low: float, high: 
 def normal(generator: torch.Generator, shape: Sequence[int], std: float, like: Tensor) -> Tensor:
     """Gaussian random numbers of mean 0 from `generator`, on the device of `like`."""
     return (torch.randn(tuple(shape), generator=generator, device=generator.device) * std).to(like)
+
+
+def svg(width: int, height: int, body: str, attributes: str = "") -> str:
+    """A small drawing of so many pixels."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+        f"{attributes}>{body}</svg>"
+    )

@@ -16,7 +16,7 @@ from attar.data.dataset import Column, Floats
 from attar.data.nodes import Links
 from attar.data.nodes import Nodes as NodeArray
 from attar.errors import DataError
-from attar.kinds.base import Kind, Standardise, moments
+from attar.kinds.base import Kind, Standardise, moments, svg
 from attar.kinds.gather import Gather, Spread
 from attar.nets.gnn import MaskedNodeDecoder, MaskedNodeEncoder, NodeEncoder
 from attar.nets.mlp import MLP
@@ -42,6 +42,7 @@ _HIDDEN = 8
 # A drawing: size in pixels, and neighbours that can still be told apart.
 _DRAWN = 64
 _NEIGHBOURS = 24
+_DOT_ASKED, _DOT = 'r="4" fill="#d95f02"', 'r="2.5" fill="#1f77b4"'
 
 
 @dataclass(frozen=True)
@@ -203,30 +204,22 @@ class Graph(Kind):
 
     def draw(self, sample: Floats) -> str:
         """A node, its neighbours around it, and the edges among them."""
-        middle = _DRAWN / 2
-        lines: list[str] = []
-        dots: list[str] = []
-        around = self._neighbours(int(sample[0]))
-        places = {
-            node: (
-                middle * (1 + 0.8 * sin(2 * pi * i / len(around))),
-                middle * (1 - 0.8 * cos(2 * pi * i / len(around))),
-            )
-            for i, node in enumerate(around)
-        } | {int(sample[0]): (middle, middle)}
-        for node, (x, y) in places.items():
-            lines.extend(
-                f"M{x:.1f} {y:.1f}L{places[other][0]:.1f} {places[other][1]:.1f}"
-                for other in self._neighbours(node)
-                if other in places and other < node
-            )
-            colour, radius = ("#d95f02", 4) if node == int(sample[0]) else ("#1f77b4", 2.5)
-            dots.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"/>')
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_DRAWN}" height="{_DRAWN}" '
-            f'viewBox="0 0 {_DRAWN} {_DRAWN}"><path d="{"".join(lines)}" stroke="#999" stroke-width="0.7"/>'
-            f"{''.join(dots)}</svg>"
-        )
+        middle, asked = _DRAWN / 2, int(sample[0])
+        around = self._neighbours(asked)
+        angles = [2 * pi * i / len(around) for i in range(len(around))]
+        places = {n: (middle * (1 + 0.8 * sin(a)), middle * (1 - 0.8 * cos(a))) for n, a in zip(around, angles)}
+        places[asked] = (middle, middle)
+        edges = [
+            f"M{x:.1f} {y:.1f}L{places[other][0]:.1f} {places[other][1]:.1f}"
+            for node, (x, y) in places.items()
+            for other in self._neighbours(node)
+            if other in places and other < node
+        ]
+        dots = [
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" {_DOT_ASKED if node == asked else _DOT}/>'
+            for node, (x, y) in places.items()
+        ]
+        return svg(_DRAWN, _DRAWN, f'<path d="{"".join(edges)}" stroke="#999" stroke-width="0.7"/>{"".join(dots)}')
 
     @property
     def whole(self) -> bool:
@@ -256,8 +249,8 @@ class Graph(Kind):
 
     def _neighbours(self, node: int) -> list[int]:
         start, stop = self.links.starts[node : node + 2]
-        found: list[int] = self.links.edge_index[0, start:stop][:_NEIGHBOURS].tolist()
-        return found
+        neighbours: list[int] = self.links.edge_index[0, start:stop][:_NEIGHBOURS].tolist()
+        return neighbours
 
 
 def _blank(generator: torch.Generator, *shape: int) -> Tensor:

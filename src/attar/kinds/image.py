@@ -75,8 +75,8 @@ class Image(Patched):
         pixels = x[..., None] if x.ndim == 3 else x
         mean, std = moments(pixels, axis=3)
         # Of all of them: the first may be of one class.
-        some = pixels[:: -(-len(pixels) // _BORDER_SAMPLES)]
-        sides = (some[:, 0], some[:, -1], some[:, :, 0], some[:, :, -1])
+        spaced = pixels[:: -(-len(pixels) // _BORDER_SAMPLES)]
+        sides = (spaced[:, 0], spaced[:, -1], spaced[:, :, 0], spaced[:, :, -1])
         border = np.concatenate([side.reshape(-1, pixels.shape[3]) for side in sides])
         border = np.where(np.isnan(border), np.asarray(mean, dtype=np.float32), border)
         return cls(tuple(x.shape[1:]), mean, std, tuple(np.median(border, axis=0).astype(float).tolist()))
@@ -136,7 +136,7 @@ class Image(Patched):
     def backbone_inputs(self, x: Tensor, channels: int, size: tuple[int, int]) -> dict[str, Tensor]:
         """Images of the size and channels that the model was made for; mean and std stay those of the images learnt."""
         x = x.mean(dim=1, keepdim=True).expand(-1, channels, -1, -1) if x.shape[1] != channels else x
-        if any(wanted < there for wanted, there in zip(size, self.shape)):
+        if any(wanted < own for wanted, own in zip(size, self.shape)):
             down, across = (_resampling(*pair).to(x) for pair in zip(self.shape, size))
             return {"pixel_values": down @ x @ across.T}
         return {"pixel_values": F.interpolate(x, size=size, mode="bilinear", align_corners=False)}
@@ -178,13 +178,13 @@ class Image(Patched):
         return Standardise(self.mean, self.std, axes=4)
 
 
-def _resampling(there: int, wanted: int) -> Tensor:
-    """Weights `(wanted, there)` of bilinear interpolation that averages where it shrinks, as Pillow does.
+def _resampling(old: int, new: int) -> Tensor:
+    """Weights `(new, old)` of bilinear interpolation that averages where it shrinks, as Pillow does.
 
     Not by `antialias` of torch, which does not export to ONNX.
     """
-    ratio = there / wanted
-    apart = np.arange(there) + 0.5 - ratio * (np.arange(wanted)[:, None] + 0.5)
+    ratio = old / new
+    apart = np.arange(old) + 0.5 - ratio * (np.arange(new)[:, None] + 0.5)
     weights = np.maximum(0, 1 - np.abs(apart) / max(1.0, ratio))
     return torch.from_numpy(weights / weights.sum(axis=1, keepdims=True))
 

@@ -12,7 +12,7 @@ from attar.data.checks import coarse, extremes
 from attar.data.dataset import Column
 from attar.data.graphs import is_graph
 from attar.data.held import plain
-from attar.data.nodes import Nodes
+from attar.data.nodes import Links, Nodes
 from attar.data.texts import are_texts
 from attar.errors import DataError
 from attar.kinds import name_by_axes, with_channel
@@ -99,7 +99,7 @@ def lost_in_float32(estimator: Any, X: npt.ArrayLike, x: npt.NDArray[Any]) -> li
     given = with_channel(name, as_floats(estimator, X, dtype=[np.float64, np.float32], ensure_all_finite=False))
     columns = []
     if given.ndim == 2:
-        columns = [Column(str(one)) for one in getattr(estimator, "feature_names_in_", range(given.shape[1]))]
+        columns = [Column(str(name)) for name in getattr(estimator, "feature_names_in_", range(given.shape[1]))]
     return coarse(*extremes(given, name), name, columns, remedy=" first, in float64, as StandardScaler does")
 
 
@@ -122,20 +122,20 @@ def hold_graph(estimator: Any, X: npt.ArrayLike, x: npt.NDArray[Any], *, reset: 
             "features, X.links.features, or take a pretext of kind 'graph', such as CCASSG"
         )
     own = getattr(kind, "links", given if reset else getattr(estimator, "links_", None))
-    # A copy of the kind has a copy of the graph.
-    if own is None or not (
-        own is given
-        or (
-            np.array_equal(own.edge_index, given.edge_index)
-            and np.array_equal(own.features, given.features, equal_nan=True)
-        )
-    ):
+    if own is None or not _same_graph(own, given):
         raise DataError(
             "X holds nodes of another graph than the kind has learnt from; give module_ the graph, "
             "attar.nets.nodes.Nodes.of(features, edge_index)"
         )
     estimator.links_ = own
     return Nodes.of(given, x)
+
+
+def _same_graph(a: Links, b: Links) -> bool:
+    """Whether two graphs are one, or have the same edges and features: a copy of a kind has a copy of its graph."""
+    return a is b or (
+        np.array_equal(a.edge_index, b.edge_index) and np.array_equal(a.features, b.features, equal_nan=True)
+    )
 
 
 def hold_shape(estimator: Any, x: npt.NDArray[Any], *, reset: bool) -> None:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
-from attar.kinds.base import Kind, NetworkPair, Standardise, moments, normal, uniform
+from attar.kinds.base import Kind, NetworkPair, Standardise, moments, normal, svg, uniform
 from attar.kinds.patched import Patched
 from attar.nets.convnet import ConvDecoder, ConvNet
 from attar.nets.recurrent import RecurrentDecoder, RecurrentEncoder
@@ -86,11 +86,11 @@ class Series(Patched):
 
     def preprocess(self) -> nn.Module:
         """Raw series to normalised ones, zero where a value is missing."""
-        return Standardise(self.mean, self.std, axes=3)
+        return self._standardise()
 
     def restore(self, x: Tensor) -> Tensor:
         """Normalised series to raw units."""
-        return Standardise(self.mean, self.std, axes=3).to(x.device).inverse(x)
+        return self._standardise().to(x.device).inverse(x)
 
     def observed(self, x: Tensor) -> Tensor:
         """The values that are not NaN."""
@@ -165,10 +165,7 @@ class Series(Patched):
             across = np.linspace(1, width - 1, len(drawn))
             points = " ".join(f"{a:.1f},{b:.1f}" for a, b in np.broadcast(across, y))
             lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1" points="{points}"/>')
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}">{"".join(lines)}</svg>'
-        )
+        return svg(width, height, "".join(lines))
 
     def pictures(self, x: Floats) -> npt.NDArray[np.uint8]:
         """The lines of `draw`, in pixels."""
@@ -190,6 +187,9 @@ class Series(Patched):
             line = (rows >= top[:, None]) & (rows < np.maximum(bottom, top + 1)[:, None])
             drawn[line] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
         return drawn
+
+    def _standardise(self) -> Standardise:
+        return Standardise(self.mean, self.std, axes=3)
 
 
 def _permuted(x: Tensor, generator: torch.Generator, cuts: float) -> Tensor:

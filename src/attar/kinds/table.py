@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
 from attar.errors import DataError
-from attar.kinds.base import Kind, NetworkPair, Standardise, Student, moments, uniform
+from attar.kinds.base import Kind, NetworkPair, Standardise, Student, moments, svg, uniform
 from attar.nets.cells import Cells, Uncells
 from attar.nets.mlp import MLP
 from attar.nets.restorer import RowRestorer
@@ -260,11 +260,7 @@ class Table(Kind):
                 f'height="{length:.1f}" fill="{"#1f77b4" if z > 0 else "#d95f02"}">'
                 f"<title>{escape(self.names[i])}: {value:.4g}</title></rect>"
             )
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}"><path d="M0 {middle:g}H{width}" stroke="#999" stroke-width="0.5"/>'
-            f"{''.join(bars)}</svg>"
-        )
+        return svg(width, height, f'<path d="M0 {middle:g}H{width}" stroke="#999" stroke-width="0.5"/>{"".join(bars)}')
 
     def students(self, n_classes: int) -> tuple[Student, ...]:
         """Perceptrons from large to tiny, and a linear map as the tiniest."""

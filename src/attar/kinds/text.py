@@ -21,7 +21,7 @@ from attar.data.dataset import Column, Floats
 from attar.data.texts import LONGEST, tokenize
 from attar.data.tokens import MASK, PAD, Tokenizer
 from attar.errors import DataError
-from attar.kinds.base import Kind, Student, uniform
+from attar.kinds.base import Kind, Student, svg, uniform
 from attar.nets.tokens import HiddenTokens, TokenBag, TokenConvNet, TokenDecoder, Tokens
 from attar.nets.transformer import TransformerEncoder
 from attar.nets.words import Words
@@ -156,15 +156,11 @@ class Text(Kind):
 
     def draw(self, sample: Floats) -> str:
         """The first words."""
-        width, height = _DRAWN
         lines = _lines(" ".join(self._texts(sample[None])[0].split()))
         rows = "".join(
             f'<text x="4" y="{(i + 1) * (_FONT + 4)}">{escape(_printable(line))}</text>' for i, line in enumerate(lines)
         )
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-            f'font-family="sans-serif" font-size="{_FONT}" fill="#333">{rows}</svg>'
-        )
+        return svg(*_DRAWN, rows, f' font-family="sans-serif" font-size="{_FONT}" fill="#333"')
 
     def given(self, x: Floats) -> object:
         """The texts themselves, where the tokenizer is known."""
@@ -182,12 +178,12 @@ class Text(Kind):
         """The same texts in the ids of a pretrained model."""
         if tokenizer is None or not self.tokenizer:
             raise DataError("no tokenizer.json; save the model with its fast tokenizer")
-        found = Tokenizer.of_file(tokenizer, pad)
-        if vocabulary is not None and found.size > vocabulary:
+        cutter = Tokenizer.of_file(tokenizer, pad)
+        if vocabulary is not None and cutter.size > vocabulary:
             raise DataError(
-                f"its tokenizer has {found.size} tokens and its weights are for {vocabulary}; save both from one model"
+                f"its tokenizer has {cutter.size} tokens and its weights are for {vocabulary}; save both from one model"
             )
-        column = replace(columns[0], tokenizer=found.state)
+        column = replace(columns[0], tokenizer=cutter.state)
         most = LONGEST if places is None else min(LONGEST, places)
         ids, column, _ = tokenize(self._texts(x), [column], None, "the texts", most=most)
         return ids, (column,)
@@ -244,7 +240,7 @@ class Text(Kind):
     def _texts(self, x: Floats) -> list[str]:
         if self.tokenizer:
             return Tokenizer(self.tokenizer).decode(x)
-        return [" ".join(f"{int(one)}" for one in row[np.isfinite(row)]) for row in x]
+        return [" ".join(f"{int(token)}" for token in row[np.isfinite(row)]) for row in x]
 
 
 class _Known(nn.Module):
