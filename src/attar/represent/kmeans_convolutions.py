@@ -25,25 +25,29 @@ class _Learnt(_Filters):
     def _learn(self, x: Tensor, generator: torch.Generator) -> None:
         sums = self._sums(x)
         for group in range(self.groups):
-            pieces = self._pieces(sums[:, min(group, sums.shape[1] - 1)])
-            places = pieces.shape[: sums.ndim - 1]
-            n = places.numel()
-            drawn = (
-                torch.randperm(n, generator=generator)[:_PIECES]
-                if n <= _MANY
-                else torch.randint(n, (_PIECES,), generator=generator)
-            )
-            some = pieces[torch.unravel_index(drawn, places)].flatten(1)
-            some = some - some.mean(dim=1, keepdim=True)
-            # All of one length: what is loud would decide for itself what the quiet pieces are whitened by.
-            some = F.normalize(some[some.norm(dim=1) > _TINY], dim=1)
+            pieces = self._drawn_pieces(sums[:, min(group, sums.shape[1] - 1)], generator)
             # Too little to cluster: the filters stay random.
-            if len(some) < _GROUP:
+            if len(pieces) < _GROUP:
                 continue
-            whiten = _whitening(some)
-            weight = _centres(some @ whiten, generator) @ whiten
+            whiten = _whitening(pieces)
+            weight = _centres(pieces @ whiten, generator) @ whiten
             weight = _on_grid(weight / weight.abs().sum(dim=1, keepdim=True))
             self.weight[_GROUP * group : _GROUP * (group + 1)] = weight.reshape(-1, *self.weight.shape[1:])
+
+    def _drawn_pieces(self, sums: Tensor, generator: torch.Generator) -> Tensor:
+        """Random pieces that vary, of mean zero and length one, `(pieces, taps)`."""
+        pieces = self._pieces(sums)
+        places = pieces.shape[: sums.ndim]
+        n = places.numel()
+        drawn = (
+            torch.randperm(n, generator=generator)[:_PIECES]
+            if n <= _MANY
+            else torch.randint(n, (_PIECES,), generator=generator)
+        )
+        drawn_pieces = pieces[torch.unravel_index(drawn, places)].flatten(1)
+        centred = drawn_pieces - drawn_pieces.mean(dim=1, keepdim=True)
+        # All of one length: loud pieces alone would decide what the quiet ones are whitened by.
+        return F.normalize(centred[centred.norm(dim=1) > _TINY], dim=1)
 
     def _pieces(self, sums: Tensor) -> Tensor:
         """What a filter sees of `(n, *places)` where it lies wholly inside a sample: a view `(n, *places, *taps)`."""

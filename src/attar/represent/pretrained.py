@@ -149,35 +149,24 @@ class _Backbone(nn.Module):
 
     def __init__(self, backbone: str, kind: Kind, rate: float | None) -> None:
         super().__init__()
-        transformers = _package()
-        with _quiet(), _readable(backbone):
-            # The other implementations of attention do not trace for ONNX.
-            whole, read = transformers.AutoModel.from_pretrained(
-                _name(backbone),
-                attn_implementation="eager",
-                dtype=torch.float32,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # which are refused below, by name
-            )
-        seen = getattr(whole.config, "vision_config", whole.config)
-        side = getattr(seen, "image_size", 224)
+        whole, random = _loaded(backbone)
+        config = getattr(whole.config, "vision_config", whole.config)
+        side = getattr(config, "image_size", 224)
         self.kind = kind
-        self.channels = int(getattr(seen, "num_channels", 3))
+        self.channels = int(getattr(config, "num_channels", 3))
         self.size = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
-        heard = _rate(backbone)
-        self.at_rate = (
-            Resampled(rate, heard) if rate and heard and rate != heard and heard <= _FAR * rate else nn.Identity()
-        )
+        own_rate = _rate(backbone)
+        self.at_rate: nn.Module = nn.Identity()
+        if rate and own_rate and rate != own_rate and own_rate <= _FAR * rate:
+            self.at_rate = Resampled(rate, own_rate)
         with torch.enable_grad(), _readable(backbone, f"take samples of kind {kind.name!r}", "name another backbone"):
             x = kind.preprocess()(torch.zeros(1, *kind.shape))
             self.model = _encoder(whole, next(iter(kind.backbone_inputs(x, self.channels, self.size))))
             z = self(x)
         self.dim = z.shape[1]
-        drawn = {*read["missing_keys"], *(name for name, *_ in read["mismatched_keys"])}
-        missing = {name: one for name, one in whole.named_parameters() if name in drawn}
-        # A pooler, a head or the other tower has random weights that are of no account: z does not depend on them.
-        found = torch.autograd.grad(z.sum(), list(missing.values()), allow_unused=True) if missing else ()
-        names = [name for name, gradient in zip(missing, found) if gradient is not None]
+        # A pooler, a head or the other tower may have random weights: z does not depend on them.
+        gradients = torch.autograd.grad(z.sum(), list(random.values()), allow_unused=True) if random else ()
+        names = [name for name, gradient in zip(random, gradients) if gradient is not None]
         if names:
             raise DataError(
                 f"{backbone}: {len(names)} weights of the encoder are missing, or have another size ({listed(names)}); "
@@ -197,6 +186,22 @@ class _Backbone(nn.Module):
         return hidden.flatten(2).mean(dim=2) if hidden.ndim == 4 else hidden.mean(dim=1)
 
 
+def _loaded(backbone: str) -> tuple[Any, dict[str, nn.Parameter]]:
+    """A model, and those of its weights by name that are random: the file has none, or has them in another size."""
+    transformers = _package()
+    with _quiet(), _readable(backbone):
+        # The other implementations of attention do not trace for ONNX.
+        whole, read = transformers.AutoModel.from_pretrained(
+            _name(backbone),
+            attn_implementation="eager",
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )
+    random = {*read["missing_keys"], *(name for name, *_ in read["mismatched_keys"])}
+    return whole, {name: weight for name, weight in whole.named_parameters() if name in random}
+
+
 def _lasting(x: Tensor, frames: int) -> Tensor:
     """Which of the frames of normalised series `(n, channels, steps)` begin before the zeros that these end with."""
     steps = int(x.shape[2])
@@ -211,16 +216,16 @@ def _encoder(whole: Any, taken: str) -> Any:
 
 
 def _rate(backbone: str) -> int | None:
-    """That sounds have for which it was made, in Hz."""
+    """The sampling rate in Hz that a backbone was made for; None where it does not say."""
     with _quiet(), _readable(backbone):
         file = _file(backbone, "preprocessor_config.json")
-        said = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
-        return int(said.get("sampling_rate", 0)) or None
+        settings = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        return int(settings.get("sampling_rate", 0)) or None
 
 
 def _file(backbone: str, name: str) -> Path | None:
-    found = _package().utils.cached_file(_name(backbone), name, _raise_exceptions_for_missing_entries=False)
-    return None if found is None else Path(found)
+    path = _package().utils.cached_file(_name(backbone), name, _raise_exceptions_for_missing_entries=False)
+    return None if path is None else Path(path)
 
 
 def _name(backbone: object) -> str:

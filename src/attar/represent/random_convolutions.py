@@ -105,10 +105,9 @@ class RandomConvolutions(Representation):
         flat = self.kind is None and X.ndim == 2 and not hasattr(X, "links")
         kind = kind_of("series", X[:, None]) if flat else kind_of(self.kind, X)
         preprocess = nn.Sequential(_Channel(), kind.preprocess()) if flat else kind.preprocess()
-        some = torch.randperm(len(X), generator=generator)[:_SCALED]
-        reference = torch.tensor(X[some.numpy()])
+        drawn = torch.randperm(len(X), generator=generator)[:_SCALED]
         with kept_memory(), torch.no_grad():
-            normalised = preprocess(reference)
+            normalised = preprocess(torch.tensor(X[drawn.numpy()]))
             if normalised.ndim < 3:
                 raise DataError(
                     f"samples of kind {kind.name} lie along no axis to convolve over; use another representation"
@@ -184,14 +183,7 @@ class _Filters(nn.Module):
         self.dilation, self.difference = dilation, difference
         self.groups = -(-n_kernels // _GROUP)
         n = self.groups * _GROUP
-        # Near −1 in six places and 2 in three, as MiniRocket's, but never the same: of two that answer equally at the
-        # edges, rounding would decide which wins.
-        raised = torch.rand(n, _TAPS, generator=generator).argsort(1)[:, : _TAPS // 3]
-        weight = torch.full((n, _TAPS), -1.0).scatter_(1, raised, 2.0)
-        weight = weight + _NOISE * torch.randn(n, _TAPS, generator=generator)
-        weight = weight - weight.mean(1, keepdim=True)
-        weight = _on_grid(weight / weight.abs().sum(1, keepdim=True))
-        self.register_buffer("weight", weight.reshape(n, 1, *(_LENGTH[dims],) * dims))
+        self.register_buffer("weight", _random_weights(n, generator).reshape(n, 1, *(_LENGTH[dims],) * dims))
         self.register_buffer("bias", _APART * torch.arange(_GROUP).repeat(self.groups))
         # A group sees the sum of its channels: one convolution of few channels to groups, and one within each group.
         self.register_buffer("channels", self._channels(channels, generator).reshape(-1, channels, *(1,) * dims))
@@ -235,12 +227,12 @@ class _Filters(nn.Module):
         """Every k-th of all answers, `(kernels, answers)`, made for a few samples at a time."""
         n = len(self.bias)
         places = len(x) * self.cells.shape[-1]
-        step, at, some = -(-places // _ANSWERS), 0, []
+        step, at, kept = -(-places // _ANSWERS), 0, []
         for batch in torch.split(x, _at_once(n, x)):
             answers = self._convolve(batch).transpose(0, 1).reshape(n, -1)
-            some.append(answers[:, at::step].clone())
+            kept.append(answers[:, at::step].clone())
             at = (at - answers.shape[1]) % step
-        return torch.cat(some, dim=1)
+        return torch.cat(kept, dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
         a = self._convolve(x)
@@ -314,6 +306,18 @@ def _at_once(n_kernels: int, x: Tensor) -> int:
     return max(1, _ANSWERS_AT_ONCE // (n_kernels * x[0, 0].numel()))
 
 
+def _random_weights(n: int, generator: torch.Generator) -> Tensor:
+    """Weights of n filters `(n, 9)`, near −1 in six places and 2 in three, as MiniRocket's are.
+
+    No two are the same: where two answer equally at the edges, rounding would decide which of them wins.
+    """
+    raised = torch.rand(n, _TAPS, generator=generator).argsort(1)[:, : _TAPS // 3]
+    weight = torch.full((n, _TAPS), -1.0).scatter_(1, raised, 2.0)
+    weight = weight + _NOISE * torch.randn(n, _TAPS, generator=generator)
+    weight = weight - weight.mean(1, keepdim=True)
+    return _on_grid(weight / weight.abs().sum(1, keepdim=True))
+
+
 def _on_grid(weight: Tensor) -> Tensor:
     """Weights rounded to multiples of 1/128, each row to a sum of exactly zero: eight bits hold them without loss."""
     steps = (weight * _GRID).round()
@@ -325,8 +329,8 @@ def _quantiles(rows: Tensor, at: Tensor) -> Tensor:
     """Of each row `(r, n)` its quantiles at shares `(r, k)`, equal to those of `torch.quantile`, which sorts it all."""
     places = at * (rows.shape[1] - 1)
     below, above = places.long(), places.ceil().long()
-    asked = torch.cat([below, above], dim=1).numpy()
-    parted = torch.from_numpy(np.stack([np.partition(row, some) for row, some in zip(rows.numpy(), asked)]))
+    needed = torch.cat([below, above], dim=1).numpy()
+    parted = torch.from_numpy(np.stack([np.partition(row, kth) for row, kth in zip(rows.numpy(), needed)]))
     return torch.lerp(parted.gather(1, below), parted.gather(1, above), places - below)
 
 
@@ -346,6 +350,6 @@ def _cells(size: Sequence[int], n: int) -> Tensor:
     for side in size:
         k = min(n, side)
         of_place = torch.arange(side) * k // side
-        one = F.one_hot(of_place, k).to(torch.float32)
-        cells = torch.kron(cells, one / one.sum(0))
+        members = F.one_hot(of_place, k).to(torch.float32)
+        cells = torch.kron(cells, members / members.sum(0))
     return cells

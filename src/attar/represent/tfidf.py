@@ -82,22 +82,22 @@ class TfIdf(Representation):
     def _fit(self, X: FloatArray) -> None:
         check_counts(self, "terms", *(() if self.dim is None else ("dim",)))
         kind = kind_of(self.kind, X)
-        found = nn.Sequential(kind.preprocess(), kind.terms()).eval()
-        rows, codes, often = _counted(found, X)
+        to_codes = nn.Sequential(kind.preprocess(), kind.terms()).eval()
+        rows, codes, often = _counted(to_codes, X)
         terms, place, frequency = np.unique(codes, return_inverse=True, return_counts=True)
         kept = np.sort(_most_frequent(frequency, self.terms))
         self.terms_ = terms[kept]
         self.idf_ = np.log((1 + len(X)) / (1 + frequency[kept])) + 1
-        lookup = _Frequencies(found, self.terms_, self.idf_)
+        lookup = _Frequencies(to_codes, self.terms_, self.idf_)
         if self.dim is None or len(kept) < 2:
             self.dim_ = len(kept)
             self._module = nn.Sequential(lookup).eval()
             return
         column = np.full(len(terms), -1)
         column[kept] = np.arange(len(kept))
-        known = column[place] >= 0
-        rows, columns = rows[known], column[place[known]]
-        weights = (1 + np.log(often[known])) * self.idf_[columns]
+        counts = column[place] >= 0
+        rows, columns = rows[counts], column[place[counts]]
+        weights = (1 + np.log(often[counts])) * self.idf_[columns]
         w = sparse.csr_matrix((weights, (rows, columns)), shape=(len(X), len(kept)))
         lengths = np.sqrt(np.asarray(w.multiply(w).sum(axis=1)).ravel())
         u = sparse.diags(1 / np.maximum(lengths, np.finfo(float).tiny)) @ w
@@ -108,20 +108,20 @@ class TfIdf(Representation):
         self._module = nn.Sequential(lookup, _Projection(components)).eval()
 
 
-def _counted(found: nn.Module, X: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
+def _counted(to_codes: nn.Module, X: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
     """Each sample that has a term, the code of the term, and how often it occurs there; three of `(pairs,)`."""
     parts = []
     for start in range(0, len(X), _CHUNK):
         with torch.no_grad():
-            codes = found(torch.tensor(X[start : start + _CHUNK])).numpy()
+            codes = to_codes(torch.tensor(X[start : start + _CHUNK])).numpy()
         if codes.ndim != 2 or (codes < 0).any() or (codes != np.rint(codes)).any():
             raise DataError("the samples are no rows of codes; use TF-IDF on texts")
         # Where the next code of a sample begins, of its codes in ascending order; the first are the zeros of none.
         codes = np.sort(codes, axis=1)
         rows, places = np.nonzero(np.diff(codes, axis=1, prepend=-1))
         often = np.diff(rows * codes.shape[1] + places, append=codes.size)
-        which = codes[rows, places].astype(np.int64)
-        parts.append(np.stack([rows + start, which, often])[:, which > 0])
+        terms = codes[rows, places].astype(np.int64)
+        parts.append(np.stack([rows + start, terms, often])[:, terms > 0])
     rows, codes, often = np.concatenate(parts, axis=1)
     return rows, codes, often
 
@@ -139,15 +139,15 @@ class _Frequencies(nn.Module):
     terms: Tensor
     idf: Tensor
 
-    def __init__(self, found: nn.Module, terms: IntArray, idf: FloatArray) -> None:
+    def __init__(self, to_codes: nn.Module, terms: IntArray, idf: FloatArray) -> None:
         super().__init__()
-        self.found = found
-        # A last one that is no term counts what is not known.
+        self.to_codes = to_codes
+        # The last entry is no term: it counts all codes that are none of these.
         self.register_buffer("terms", torch.tensor([*terms.tolist(), 0]))
         self.register_buffer("idf", torch.tensor(idf, dtype=torch.float32))
 
     def forward(self, x: Tensor) -> Tensor:
-        codes = self.found(x).long()
+        codes = self.to_codes(x).long()
         size = len(self.idf)
         # Binary search for the last term that is not above the code: ONNX has none of its own.
         place = torch.zeros_like(codes)
