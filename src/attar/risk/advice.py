@@ -85,7 +85,7 @@ class Advice:
 
     @property
     def sentence(self) -> str:
-        """It in words, with what it gains and how sure that is.
+        """The advice in words, with what it gains and how sure that is.
 
         >>> Advice("epochs", 200, 40, Gain(0.1, (0.05, 0.15), 0.99), Gain(0.02, (-0.01, 0.05), 0.9)).sentence
         'Stop after 40 epochs rather than 200: of new samples 2.0 points fewer would be answered wrongly (90 % interval
@@ -100,17 +100,16 @@ class Advice:
         do = smaller if self.setting < self.default else larger
         if self.over == "samples" and (self.gain.chance < _SURE or (self.errors is not None and self.errors.mean <= 0)):
             do = "Twice as many labels may help, or not"
-        said = do.format(over=self.over, setting=number(self.setting), default=number(self.default))
+        action = do.format(over=self.over, setting=number(self.setting), default=number(self.default))
         low, high = self.gain.interval
-        way = "fall" if self.gain.mean >= 0 else "rise"
-        sign = 1 if self.gain.mean >= 0 else -1
+        way, sign = ("fall", 1) if self.gain.mean >= 0 else ("rise", -1)
         ends = sorted((sign * low, sign * high))
         loss = (
             f"the loss would {way} by {number(abs(self.gain.mean), 2)} ({number(ends[0], 2)} to {number(ends[1], 2)})"
         )
         if self.errors is None:
-            return f"{said}: {loss}."
-        return f"{said}: of new samples {_points(self.errors)}, and {loss}."
+            return f"{action}: {loss}."
+        return f"{action}: of new samples {_points(self.errors)}, and {loss}."
 
 
 def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:
@@ -179,7 +178,7 @@ def best_of(advices: Sequence[Advice]) -> int | None:
     Arguments:
         advices: of models that can be compared.
     """
-    gains = [0.0 if one.keep or one.over in OF_LABELS else (one.errors or one.gain).mean for one in advices]
+    gains = [0.0 if a.keep or a.over in OF_LABELS else (a.errors or a.gain).mean for a in advices]
     return int(np.argmax(gains)) if gains and max(gains) > 0 else None
 
 
@@ -215,8 +214,8 @@ def _by_others(risk: Doubles) -> npt.NDArray[np.intp]:
 
 def _relative(risk: Doubles, chosen: npt.NDArray[np.intp], start: int) -> Doubles:
     """Risks of each fold in units of what it has at the default and at the place chosen for it, both together."""
-    both = (np.abs(risk[:, start]) + np.abs(risk[np.arange(len(risk)), chosen]))[:, None]
-    shares: Doubles = np.divide(risk, both, out=np.zeros_like(risk), where=both > 0)
+    unit = (np.abs(risk[:, start]) + np.abs(risk[np.arange(len(risk)), chosen]))[:, None]
+    shares: Doubles = np.divide(risk, unit, out=np.zeros_like(risk), where=unit > 0)
     return shares
 
 
@@ -241,11 +240,11 @@ def _points(gain: Gain) -> str:
     if gain.mean == 0 and gain.interval == (0.0, 0.0):
         return "no fewer would be answered wrongly"
 
-    def end(value: float, said: bool) -> str:
-        way = "fewer" if value >= 0 else "more"
-        return f"{100 * abs(value):.1f} {'points ' if said else ''}{way}"
+    def points(value: float, unit: str = "points ") -> str:
+        return f"{100 * abs(value):.1f} {unit}{'fewer' if value >= 0 else 'more'}"
 
     low, high = gain.interval
-    one_way = (low >= 0) == (high >= 0)
-    ends = f"{100 * abs(low):.1f} to {100 * abs(high):.1f}" if one_way else f"{end(low, True)} to {end(high, False)}"
-    return f"{end(gain.mean, True)} would be answered wrongly (90 % interval {ends})"
+    ends = f"{points(low)} to {points(high, unit='')}"
+    if (low >= 0) == (high >= 0):
+        ends = f"{100 * abs(low):.1f} to {100 * abs(high):.1f}"
+    return f"{points(gain.mean)} would be answered wrongly (90 % interval {ends})"

@@ -155,36 +155,40 @@ class Curve:
     def verdict(self) -> str:
         """What the curve shows, in a sentence."""
         minima, peaks = self._extremes()
+        return self._with_peak(minima, peaks) if peaks else self._without_peak()
 
-        def at(i: int) -> str:
-            return f"{number(self.test_risk[i])} at {place(self.axis[i], self.over)}"
+    def _without_peak(self) -> str:
+        lowest, last = self._lowest, len(self.axis) - 1
+        small = self.test_risk <= self.test_risk[lowest] * (1 + CLEAR)
+        if small.all():
+            return f"Test risk hardly changes: it is lowest with {self._risk_at(lowest)}."
+        if lowest == last:
+            return f"Test risk falls all the way, to {self._risk_at(lowest)}: it may fall further still."
+        if lowest == 0:
+            return f"Test risk rises from {self._risk_at(lowest)} on."
+        return (
+            f"Test risk falls to {self._risk_at(lowest)} and {'hardly changes' if small[last] else 'rises'} after it."
+        )
 
-        if not peaks:
-            i = self._lowest
-            small = self.test_risk <= self.test_risk[i] * (1 + CLEAR)
-            if small.all():
-                return f"Test risk hardly changes: it is lowest with {at(i)}."
-            if i == len(self.axis) - 1:
-                return f"Test risk falls all the way, to {at(i)}: it may fall further still."
-            if i == 0:
-                return f"Test risk rises from {at(i)} on."
-            return f"Test risk falls to {at(i)} and {'hardly changes' if small[-1] else 'rises'} after it."
+    def _with_peak(self, minima: list[int], peaks: list[int]) -> str:
         peak = max(peaks, key=lambda i: self.test_risk[i])
-        there = self.threshold is not None and near(self.axis, peak, self.threshold)
-        where = place(self.axis[peak], self.over)
-        if there and self.threshold is not None:
-            threshold = f"the interpolation threshold of {place(self.threshold, self.over)}"
-            where = threshold if self.threshold == self.axis[peak] else f"{where}, near {threshold}"
         before = min((i for i in minima if i < peak), key=lambda i: self.test_risk[i])
         after = min((i for i in minima if i > peak), key=lambda i: self.test_risk[i])
-        better = "below" if self.test_risk[after] < self.test_risk[before] else "not below"
-        first, falls, than = ("falls to", "falls again", "the first minimum")
+        where = place(self.axis[peak], self.over)
+        if self.threshold is not None and near(self.axis, peak, self.threshold):
+            threshold = f"the interpolation threshold of {place(self.threshold, self.over)}"
+            where = threshold if self.threshold == self.axis[peak] else f"{where}, near {threshold}"
+        first, falls, than = "falls to", "falls again", "the first minimum"
         if before == 0:
-            first, falls, than = ("begins with", "falls", "where it began")
+            first, falls, than = "begins with", "falls", "where it began"
+        better = "below" if self.test_risk[after] < self.test_risk[before] else "not below"
         return (
-            f"Test risk {first} {at(before)}, peaks at {number(self.test_risk[peak])} at {where}, and {falls} to "
-            f"{at(after)}, {better} {than}."
+            f"Test risk {first} {self._risk_at(before)}, peaks at {number(self.test_risk[peak])} at {where}, and "
+            f"{falls} to {self._risk_at(after)}, {better} {than}."
         )
+
+    def _risk_at(self, i: int) -> str:
+        return f"{number(self.test_risk[i])} at {place(self.axis[i], self.over)}"
 
     def svg(self, width: int = 720, height: int = 400) -> str:
         """A picture of it, that needs nothing else; shown by itself as the last value of a notebook's cell."""
@@ -215,14 +219,14 @@ class Curve:
 
     def to_json(self) -> str:
         """As JSON; what is infinite or missing is null."""
-        return json.dumps(self._plain())
+        return json.dumps(self._as_dict())
 
-    def _plain(self) -> dict[str, object]:
+    def _as_dict(self) -> dict[str, object]:
         held: dict[str, object] = {}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Curve):
-                held[field.name] = value._plain()
+                held[field.name] = value._as_dict()
             elif isinstance(value, np.ndarray):
                 held[field.name] = _finite(value)
             elif value is not None:
@@ -237,19 +241,19 @@ class Curve:
             DataError: the text is something else.
         """
         try:
-            return cls._from_plain(json.loads(text))
+            return cls._from_dict(json.loads(text))
         except (ValueError, TypeError) as error:
             raise DataError(f"not a curve that attar wrote: {error}") from None
 
     @classmethod
-    def _from_plain(cls, held: Any) -> Self:
+    def _from_dict(cls, held: Any) -> Self:
         names = {field.name for field in fields(cls)}
         if not isinstance(held, dict) or not {"axis", "train_risk", "test_risk"} <= set(held) <= names:
             raise ValueError("not the fields of a curve")
         held = {name: value for name, value in held.items() if value is not None}
         arrays = {name: np.array(held[name], dtype=np.float64) for name in _ARRAYS if name in held}  # null becomes NaN
         if "zero_one" in held:
-            held["zero_one"] = cls._from_plain(held["zero_one"])
+            held["zero_one"] = cls._from_dict(held["zero_one"])
         return cls(**(held | arrays))
 
     def to_arrow(self) -> Any:

@@ -124,11 +124,10 @@ def decompose(
     rng = np.random.default_rng(random_state)
     sets, (x_test, targets), classes = training_sets(X, y, X_test, y_test, draws, sampling, rng)
     truth = known_truth(f_test, targets, classes)
-    if loss != "squared":
-        if classes is None:
-            raise DataError(f"{loss} loss is for classes, and y holds numbers: use loss='squared'")
-        if targets.shape[1] > 1:
-            raise DataError(f"several targets of a sample tell the noise of squared error alone: of {loss} give f_test")
+    if loss != "squared" and classes is None:
+        raise DataError(f"{loss} loss is for classes, and y holds numbers: use loss='squared'")
+    if loss != "squared" and targets.shape[1] > 1:
+        raise DataError(f"several targets of a sample tell the noise of squared error alone: of {loss} give f_test")
     if noise is not None and (loss == "zero-one" or not 0 <= noise < np.inf):
         raise DataError(f"noise is {noise}: give a number of at least 0, and none for zero-one loss, but f_test")
     answers, losses = [], []

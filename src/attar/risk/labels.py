@@ -38,11 +38,11 @@ def more_labels(curves: Sequence[Sequence[Curve]], default: float, *, share: flo
         low, high = (ratio * end for end in fallen.interval)
         return Gain(ratio * fallen.mean, (low, high), fallen.chance)
 
-    found, none = gain(lambda c: c), Gain(0.0, (0.0, 0.0), 0.0)
-    if found is None:
+    of_loss, none = gain(lambda c: c), Gain(0.0, (0.0, 0.0), 0.0)
+    if of_loss is None:
         return Advice("samples", default, default, none)
     errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c) or none
-    return Advice("samples", default, 2 * default, found, errors)
+    return Advice("samples", default, 2 * default, of_loss, errors)
 
 
 def wrong_labels(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:
@@ -53,12 +53,11 @@ def wrong_labels(curves: Sequence[Sequence[Curve]], default: float, *, share: fl
         default: the first place, no noise.
         share: as in `attar.risk.advice.advise`.
     """
-    i = 1
 
     def gain(pick: Callable[[Curve], Curve]) -> Gain:
         risks = [np.stack([pick(c).test_risk for c in folds]) for folds in curves]
-        return gained(risks, [np.full(len(risk), i) for risk in risks], 0, share)
+        return gained(risks, [np.full(len(risk), 1) for risk in risks], 0, share)
 
     mean = mean_of(curves)
     errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c)
-    return Advice("label noise", default, float(mean.axis[i]), gain(lambda c: c), errors)
+    return Advice("label noise", default, float(mean.axis[1]), gain(lambda c: c), errors)

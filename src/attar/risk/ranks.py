@@ -45,13 +45,13 @@ class EffectiveRanks:
                 f"No tail of the spectrum is long enough for {self.n} samples: a model that fits all of them exactly "
                 "carries their noise into its predictions."
             )
-        found = (
+        spread = (
             f"{self.k} directions stand out, and the others are as many as {self.large:.0f} equal ones for "
             f"{self.n} samples"
         )
         if self.harm <= _BENIGN:
-            return f"Overfitting is benign here: {found}, so that noise that is fitted is spread thin."
-        return f"Overfitting is not benign here: {found}, and of fitted noise about {self.harm:.0%} comes back."
+            return f"Overfitting is benign here: {spread}, so that noise that is fitted is spread thin."
+        return f"Overfitting is not benign here: {spread}, and of fitted noise about {self.harm:.0%} comes back."
 
 
 def effective_ranks(

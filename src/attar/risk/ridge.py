@@ -132,9 +132,11 @@ def tuned_path(
     for p in asked:
         ridge = ridge_path(x[:, :p], targets).best
         curves.append(ridge_path(x[:, :p], targets, t[:, :p], expected, [ridge]))
-    measured = ("train_risk", "test_risk", "norm", "train_interval", "test_interval")
-    found = {name: [getattr(curve, name) for curve in curves] for name in measured}
-    joined: dict[str, Any] = {k: None if v[0] is None else np.concatenate(v) for k, v in found.items()}
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(curve, name) for curve in curves])
+        for name in ("train_risk", "test_risk", "norm", "train_interval", "test_interval")
+        if getattr(curves[0], name) is not None
+    }
     return replace(curves[0], axis=asked.astype(np.float64), over="features", threshold=None, **joined)
 
 
