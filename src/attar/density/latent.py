@@ -151,46 +151,66 @@ def path(start: Doubles, end: Doubles, density: Drawable, via: Doubles) -> Doubl
     Returns:
         Places from start to end `(33, d)`.
     """
-    t = np.linspace(0, 1, _SEGMENTS + 1)
-    waves = np.sin(np.pi * t[:, None] * np.arange(1, _WAVES + 1))
-    straight = start + t[:, None] * (end - start)
-    size = float(np.linalg.norm(end - start))
-    if size == 0:
-        return straight
-    d = len(start)
-    probes = np.concatenate([np.zeros((1, d)), _STEP * size * np.eye(d)])
+    bends = _Bends(start, end, density)
+    if bends.length == 0:
+        return bends.straight
+    starts = np.stack([np.zeros(_WAVES * len(start)), *map(bends.detour, via)])
+    best = starts[bends.costs(starts).argmin()]
+    options = {"maxiter": _ITERATIONS}
+    refined = minimize(bends.cost_and_slope, best, jac=True, method="L-BFGS-B", options=options).x
+    ends = np.stack([best, refined])
+    return bends.places(ends[bends.costs(ends).argmin()])
 
-    def costs(flats: Doubles) -> Doubles:
-        """Logarithms of the lengths of several paths."""
-        z = straight + waves @ flats.reshape(-1, _WAVES, d)
+
+class _Bends:
+    """Paths between two places, each the straight one and a few sine waves, and what they cost under a density.
+
+    Amplitudes of the waves are flat, `(waves · d,)` of one path and `(k, waves · d)` of several. Costs are logarithms
+    of ∫ p^{-1/d} ‖ż‖ dt.
+    """
+
+    def __init__(self, start: Doubles, end: Doubles, density: Drawable) -> None:
+        self.density, self.d = density, len(start)
+        t = np.linspace(0, 1, _SEGMENTS + 1)
+        self.waves = np.sin(np.pi * t[:, None] * np.arange(1, _WAVES + 1))
+        self.straight = start + t[:, None] * (end - start)
+        # As near as the waves come to two straight legs, of height 1 in the middle.
+        self.corner = np.minimum(2 * t, 2 - 2 * t) @ np.linalg.pinv(self.waves).T
+        self.middle, self.length = 0.5 * (start + end), float(np.linalg.norm(end - start))
+        self.step = _STEP * self.length
+
+    def places(self, amplitudes: Doubles) -> Doubles:
+        """Places from start to end `(33, d)`, or `(k, 33, d)`."""
+        bent: Doubles = self.straight + self.waves @ amplitudes.reshape(*amplitudes.shape[:-1], _WAVES, self.d)
+        return bent
+
+    def detour(self, place: Doubles) -> Doubles:
+        """Amplitudes that come nearest to two straight legs by way of a place."""
+        return np.outer(self.corner, place - self.middle).ravel()
+
+    def costs(self, amplitudes: Doubles) -> Doubles:
+        """Of several paths."""
+        z = self.places(amplitudes)
         middles, steps = 0.5 * (z[:, 1:] + z[:, :-1]), np.diff(z, axis=1)
-        log_p = density.score_samples(middles.reshape(-1, d)).reshape(-1, _SEGMENTS)
+        log_p = self.density.score_samples(middles.reshape(-1, self.d)).reshape(-1, _SEGMENTS)
         length = np.maximum(np.linalg.norm(steps, axis=2), np.finfo(float).tiny)
-        return np.asarray(logsumexp(np.log(length) - log_p / d, axis=1), np.float64)
+        return np.asarray(logsumexp(np.log(length) - log_p / self.d, axis=1), np.float64)
 
-    def cost(flat: Doubles) -> tuple[float, Doubles]:
-        """The same of one, and its gradient by the amplitudes of the waves."""
-        z = straight + waves @ flat.reshape(_WAVES, d)
+    def cost_and_slope(self, amplitudes: Doubles) -> tuple[float, Doubles]:
+        """Of one path, and the gradient by its amplitudes; that of the density is by finite differences."""
+        z = self.places(amplitudes)
         middle, step = 0.5 * (z[1:] + z[:-1]), np.diff(z, axis=0)
-        log_p = density.score_samples((middle + probes[:, None]).reshape(-1, d)).reshape(d + 1, _SEGMENTS)
-        slope = (log_p[1:] - log_p[0]).T / (_STEP * size)
+        probes = np.concatenate([np.zeros((1, self.d)), self.step * np.eye(self.d)])
+        log_p = self.density.score_samples((middle + probes[:, None]).reshape(-1, self.d))
+        log_p = log_p.reshape(self.d + 1, _SEGMENTS)
+        slope = (log_p[1:] - log_p[0]).T / self.step
         length = np.maximum(np.linalg.norm(step, axis=1), np.finfo(float).tiny)
-        parts = np.log(length) - log_p[0] / d
-        total = float(logsumexp(parts))
-        share = np.exp(parts - total)[:, None]
-        by_middle, by_step = -share * slope / d, share * step / np.square(length)[:, None]
-        by_waves = 0.5 * (waves[1:] + waves[:-1]).T @ by_middle + np.diff(waves, axis=0).T @ by_step
-        return total, by_waves.ravel()
-
-    # Each detour is two straight legs, as near as the waves come to it.
-    corners = np.minimum(2 * t, 2 - 2 * t) @ np.linalg.pinv(waves).T
-    middle = 0.5 * (start + end)
-    starts = np.stack([np.zeros(_WAVES * d), *(np.outer(corners, place - middle).ravel() for place in via)])
-    best = starts[costs(starts).argmin()]
-    found = minimize(cost, best, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
-    ends = np.stack([best, found])
-    bent: Doubles = straight + waves @ ends[costs(ends).argmin()].reshape(_WAVES, d)
-    return bent
+        parts = np.log(length) - log_p[0] / self.d
+        cost = float(logsumexp(parts))
+        share = np.exp(parts - cost)[:, None]
+        by_middle, by_step = -share * slope / self.d, share * step / np.square(length)[:, None]
+        by_waves = 0.5 * (self.waves[1:] + self.waves[:-1]).T @ by_middle + np.diff(self.waves, axis=0).T @ by_step
+        return cost, by_waves.ravel()
 
 
 def _along(places: Doubles, shares: Doubles) -> Doubles:

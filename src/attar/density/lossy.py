@@ -157,6 +157,22 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
             DataError: the bytes are damaged, of another coder, or of more values than allowed.
         """
         check_is_fitted(self)
+        n, step, payload = self._opened(data, max_values)
+        decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, dtype="<u4").astype(np.uint32))
+        family = constriction.stream.model.QuantizedLaplace(-_BOUND, _BOUND)
+        empty = np.zeros((n, len(self.latent_steps_)), np.int32), np.zeros((n, len(self.mean_)), np.int32)
+        try:
+            latent, residual = (
+                np.asarray(decoder.decode(family, means, scales)).reshape(values.shape) if len(means) else values
+                for values, (_, means, scales) in zip(empty, self._streams(n, step, *empty))
+            )
+        except AssertionError:  # which is how the range decoder says it
+            raise DataError("these are not bytes that LossyCoder.encode wrote: they stand for no values") from None
+        x: Doubles = self._guess(latent) + self.mean_ + step * residual @ self.axes_.T
+        return x.reshape(n, *self.shape_)
+
+    def _opened(self, data: bytes, max_values: int) -> tuple[int, float, bytes]:
+        """Number of samples, step of the residual, and what the range coder wrote, from bytes that are in order."""
         start = _HEADER.size + _CHECKSUM.size
         if len(data) < start or data[:8] != _MAGIC:
             raise DataError("these are not bytes that LossyCoder.encode wrote")
@@ -170,18 +186,7 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
             raise DataError(f"the bytes claim {n} samples of {d} values; allow that by max_values, if you trust them")
         if len(payload) % 4 or not is_positive(step):
             raise DataError("these are not bytes that LossyCoder.encode wrote: their header is forged")
-        decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, dtype="<u4").astype(np.uint32))
-        family = constriction.stream.model.QuantizedLaplace(-_BOUND, _BOUND)
-        empty = np.zeros((n, k), np.int32), np.zeros((n, d), np.int32)
-        try:
-            latent, residual = (
-                np.asarray(decoder.decode(family, means, scales)).reshape(values.shape) if len(means) else values
-                for values, (_, means, scales) in zip(empty, self._streams(n, step, *empty))
-            )
-        except AssertionError:  # which is how the range decoder says it
-            raise DataError("these are not bytes that LossyCoder.encode wrote: they stand for no values") from None
-        x: Doubles = self._guess(latent) + self.mean_ + step * residual @ self.axes_.T
-        return x.reshape(n, *self.shape_)
+        return n, step, payload
 
     def _streams(
         self, n: int, step: float, latent: npt.NDArray[np.int32], residual: npt.NDArray[np.int32]
