@@ -21,8 +21,8 @@ WIDEST = 128
 FARTHEST = 1e6
 # A column that varies by less than this, as a share of its size, is constant up to rounding.
 CONSTANT = 1e-12
-# What differs from the one value of a column by more than this, as a share of its size, is no rounding of float32, and
-# is so many standard deviations out at least.
+# In a column of one value, what differs from it by more than this share of its size is more than rounding of float32,
+# and counts as at least so many standard deviations.
 ROUNDING, OUT = 1e-6, 3.0
 
 
@@ -30,14 +30,14 @@ ROUNDING, OUT = 1e-6, 3.0
 class Scaling:
     """Columns with mean 0 and standard deviation 1; a missing value is the column's median.
 
-    What differs from the one value that a column has is `OUT` farther out.
+    In a column that has one value, any other is put `OUT` standard deviations farther out.
     """
 
     median: AnyFloats
     size: AnyFloats
     mean: AnyFloats
     deviation: AnyFloats
-    # How far out what differs from the mean is in any case: 0 where the column varies.
+    # What is added to every deviation from the mean: 0 where the column varies.
     least: AnyFloats
 
     @classmethod
@@ -78,7 +78,7 @@ class Narrowing:
         mean = x.mean(axis=0)
         few = len(x) < x.shape[1]
         directions = np.linalg.svd(x - mean, full_matrices=False)[2][::-1].T if few else principal(x)[2]
-        # As many as samples would leave nothing of these, and much of any others.
+        # With as many directions as samples, nothing would be left of these, and much of any new one.
         return cls(mean, directions[:, -min(WIDEST, len(x) // 2) :])
 
     def __call__(self, x: AnyFloats) -> AnyFloats:

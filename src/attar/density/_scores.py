@@ -21,7 +21,7 @@ MIXTURE_RIDGE = 3e-2
 COMPONENTS, SAMPLES_EACH = 4, 20
 EXPLAINED = 0.9
 TREES = 100
-# Constant columns by the number of samples: with as many, a new sample differs in one of them by chance this often.
+# Most constant columns for each sample: with more, a new sample would too often differ in one of them by chance.
 _CHANCE = 0.05
 # Distances `(rows, m)` that are in memory at a time.
 PIECE_VALUES = 1_000_000
@@ -126,7 +126,7 @@ class Residual:
 
     mean: AnyFloats
     left_out: AnyFloats
-    # What lies as near to the components as this lies in them: the rest is rounding, whose rank would say nothing.
+    # Smaller errors are taken for this one: they are rounding, and their ranks would say nothing.
     least: float
 
     @classmethod
@@ -172,9 +172,10 @@ class Tails:
 
 @dataclass(frozen=True)
 class Isolation:
-    """How few random cuts set a sample apart: none, where a column that is the same in all others does.
+    """How few random cuts set a sample apart.
 
-    Of many such columns, as pixels at the border of images, one is new in many a sample, and that says little.
+    None are needed where a sample differs in a column that was the same in all samples learnt from. Many such columns,
+    as pixels at the border of images are, do not count: one of them differs in many a sample, which says little.
 
     References:
         Isolation Forest (Liu, Ting, Zhou, 2008). https://doi.org/10.1109/ICDM.2008.17

@@ -126,8 +126,11 @@ class Mixture(Density):
 
 
 def _bounded(model: GaussianMixture, n: int, d: int) -> bool:
-    """Whether each component has samples to spare, or all together where they have one covariance: those that hardly
-    fill its directions it lies around as narrowly as one likes, which no criterion can weigh against the likelihood."""
+    """Whether each component has more samples than directions to spread in; with one covariance, all of them together.
+
+    Otherwise a component may lie around its samples as narrowly as one likes: the likelihood has no bound, and no
+    criterion can weigh parameters against it.
+    """
     if model.covariance_type == "tied":
         return n > d + int(model.n_components)
     return bool(n * model.weights_.min() > {"full": d + 1, "diag": 2}[model.covariance_type])

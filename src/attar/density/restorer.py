@@ -304,8 +304,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
 
         from attar.density._damage import LEVELS
 
-        # Any noise on a constant is beyond what was learnt; what it was is known, 0 in normalised samples. Of a
-        # category that no sample has, 0 would be an answer among those of the others.
+        # No noise was learnt on what never varied, but its value is known: 0, once normalised. Not so a category that no
+        # sample has: its 0 would compete with the scores of the others.
         constant = (self.varies_ == 0) & (self.kind_.noise_level(1.0) > 0)
         y = y * (share > 0) * self.varies_
         first = self.first_(self.kind_, y, share, level)

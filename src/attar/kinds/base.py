@@ -78,9 +78,9 @@ class Kind(Parts, Restorable, Translated, ABC):
     integers: ClassVar[bool] = True
     # Whether normalised values are quantities, so that a mean of two samples is a sample; else they are names of words.
     quantities: ClassVar[bool] = True
-    # Of views of the few samples that have a label, when a network learns from these.
+    # Strength of the views by which a network learns from the few samples that have a label.
     labelled_strength: ClassVar[float] = 0.5
-    # How far around a sample others have an influence on it.
+    # How many edges away from a sample others have an influence on it.
     hops: ClassVar[int] = 0
     # Widths of the students; what each encodes to is four times as long.
     ladder: ClassVar[tuple[int, ...]] = (32, 24, 16, 12, 8, 4)

@@ -24,7 +24,7 @@ SAMPLED = 256
 WORTH_THREADS = 1e8
 # Features up to which the threads of an eigensolver only wait for each other.
 SMALL = 1024
-# Of so many eigenvalues one is a few, and one that is less than this share of the largest is blurred by products.
+# A few eigenvalues are one of so many at most; one below this share of the largest is blurred by products.
 FEW, BLURRED = 4, 1e-6
 
 
@@ -55,7 +55,7 @@ class Moments(ABC):
     def __init__(self, dim: int) -> None:
         self.count = 0
         self.epsilon = float(np.finfo(np.float64).eps)
-        # The mean is near + rest, because alone it has no digits for a deviation far smaller than itself.
+        # The mean is near + rest: one number has no digits left for deviations that are far smaller than itself.
         self._near: Floats64 = np.zeros(dim)
         self._rest: Floats64 = np.zeros(dim)
 

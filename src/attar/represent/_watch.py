@@ -14,15 +14,15 @@ from attar.training.modes import evaluating
 # Samples that are looked at, and looks during training.
 PROBED = 256
 _LOOKS = 10
-# Steps after which the averaged statistics of batch normalisation suit its weights: before, nothing can be said.
+# Fewest steps that are judged: until then, the averaged statistics of batch normalisation lag behind its weights.
 _ENOUGH = 20
-# What counts as collapse: the spread against the length of the mean vector (healthy encoders have 0.25 and more), and
-# what is left of the directions beyond the first.
+# An encoder has collapsed where its spread is below this share of the length of the mean vector (healthy encoders have
+# 0.25 and more), or where less than this share is left of the directions beyond the first.
 _SPREAD, _DIRECTIONS = 0.03, 0.1
-# What counts as explosion: length against that before training. Healthy encoders grow to 20 times, at 25 times the
-# learning rate to 1,000; those whose batch normalisation saw batches without a spread, to 100,000.
+# An encoder has exploded where its vectors are so many times as long as before training. Healthy ones grow to 20 times,
+# at 25 times the learning rate to 1,000; those whose batch normalisation saw batches without a spread, to 100,000.
 _LONGER = 1e4
-# Epochs from which a loss has a course that can break, and by how much more than before it must then rise.
+# Fewest epochs whose losses are judged, and how many times the largest change so far a rise must be.
 _COURSE, _RISE = 10, 5.0
 
 

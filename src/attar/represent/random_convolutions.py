@@ -30,13 +30,13 @@ _GROUP = 8
 _CELLS = {1: 1, 2: 2}
 # Places that are enough for a mean: of more, only some are looked at.
 _PLACES = 8192
-# Dilations at most, but for those at which a filter still spans so small a share of the shortest side.
+# Most dilations; of larger samples more, as long as a filter spans no more than this share of the shortest side.
 _MAX_DILATIONS, _WIDEST = {1: 8, 2: 3}, {1: 0.0, 2: 0.4}
 # Samples and answers from which thresholds are drawn, and samples whose features are standardised.
 _REFERENCE, _ANSWERS, _SCALED = 64, 20_000, 2048
 # Samples that filters may be learnt from.
 _LEARNT = 512
-# Answers of one dilation that stay in the cache: with four times as many, images take twice as long.
+# Answers of one dilation that fit into the cache: with four times as many, images take twice as long.
 _ANSWERS_AT_ONCE = 2**20
 # Steps of a weight in one.
 _GRID = 128

@@ -16,9 +16,9 @@ from attar.data.dataset import Doubles
 _BLOCK = 64
 # Rows that are turned at once: what is written in between stays in the cache.
 _ROWS = 256
-# Of a block within the span, the largest ‖A QᵀB‖²: by the root of it X⁺ may become smaller at once.
+# Largest ‖A QᵀB‖² of a block within the span: the root of it is how much smaller X⁺ may become at once.
 _SHRINKS = 400.0
-# Where X⁺ has become so much smaller, what rounding left of the larger one is computed anew.
+# Where X⁺ has become so much smaller, all is computed anew: of the larger one, rounding would be left.
 _REBUILD = 0.1
 # Of a column's length, what rounding may leave outside a span that it lies in, times the root of the matrix's size; and
 # a share outside so small that rounding may have been amplified to it.
@@ -141,10 +141,10 @@ class Path:
         if new[0]:
             k = _first_false(new)
             return self._grown(p, inside[:, :k], directions[:, :k], lengths[:k, :k])
-        # Those that are plainly within as well; what is in doubt is looked at as the first of a block.
-        plain = np.linalg.norm(outside, axis=0) <= self._rounding * np.linalg.norm(block, axis=0)
-        plain[0] = True
-        return self._turned(p, inside[:, : _first_false(plain)])
+        # With those after it that are plainly within; one that is in doubt is looked at as the first of a block.
+        within = np.linalg.norm(outside, axis=0) <= self._rounding * np.linalg.norm(block, axis=0)
+        within[0] = True
+        return self._turned(p, inside[:, : _first_false(within)])
 
     def _outside(self, block: Doubles, inside: Doubles, lengths: Doubles) -> npt.NDArray[np.bool_]:
         """Which columns lie outside the span of all before by more than rounding; right up to the first that does not.

@@ -55,7 +55,7 @@ def training_sets(
 
 
 def _typed(y: npt.NDArray[Any], numeric: bool) -> npt.NDArray[Any]:
-    """An array of objects as one of what these are, since models know no classes that are objects."""
+    """Targets that are held as objects, as numbers or names, since models know no classes that are objects."""
     if y.dtype != object:
         return y
     return y.astype(np.float64) if numeric else np.array(y.tolist())
@@ -101,7 +101,7 @@ def fitted(
         given = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
         raise DataError(f"model is {given}: give an estimator of scikit-learn's habits, with get_params and fit")
     if classes is not None and (y == y[0]).all():
-        # Which some models refuse to learn.
+        # Some models refuse to learn a single class.
         only = np.eye(len(classes))[codes(classes, y[:1])]
         return lambda samples: np.repeat(only, len(samples), axis=0)
     estimator = clone(model)

@@ -33,7 +33,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def place(value: float, over: str) -> str:
-    """Where on an axis: a symbol equals it, of things there are so many.
+    """A place on an axis: what a symbol is equal to, or how many there are of what is counted.
 
     >>> place(0.46, "λ"), place(2048, "features"), place(1, "epochs"), place(0.05, "label noise")
     ('λ = 0.46', '2 048 features', '1 epoch', 'label noise = 0.05')

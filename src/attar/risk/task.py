@@ -97,7 +97,7 @@ class Task:
 
 
 def _targets(values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Targets as an array; in one of objects, numbers are numbers unless all are whole, as classes may be."""
+    """Targets as an array. Numbers that are held as objects become floats, unless all are whole, as classes are."""
     array = np.asarray(plain(values))
     numbers = array.dtype == object and all(_is_number(value) for value in array.flat)
     return array.astype(np.float64) if numbers and not all(isinstance(v, Integral) for v in array.flat) else array

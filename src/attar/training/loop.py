@@ -235,9 +235,9 @@ def _fabric(precision: str, device: torch.device) -> Fabric:
 
 @contextmanager
 def _in_training(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Training mode on a device, with convolutions laid out for it; as before afterwards, also where training failed.
+    """Training mode on a device, with convolutions laid out for it.
 
-    But that evaluation mode is what a module is left in.
+    Afterwards, also where training failed, the module is in evaluation mode on the processor.
     """
     module.to(device)
     # Convolutions are quickest where the channels of a pixel lie side by side.

@@ -22,7 +22,7 @@ def kept_memory() -> Iterator[None]:
     """Let the C library keep what is freed until the end, for the next tensors of those sizes.
 
     By itself glibc gives a large tensor back to the system, which then clears every page of the next one. Elsewhere
-    than on glibc nothing changes. Within one another, and in several threads, the end is that of the last.
+    than on glibc nothing changes. Where several are open, nested or in threads, the last one ends it.
     """
     libc = _glibc()
     if libc is None:

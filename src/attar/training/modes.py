@@ -38,7 +38,7 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def usual_defaults() -> Iterator[None]:
-    """Gradients, single precision and the processor while this lasts, whatever whoever calls has turned off or set.
+    """Gradients, single precision and the processor while this lasts, whatever the caller has turned off or set.
 
     Example:
         >>> import torch
@@ -49,7 +49,7 @@ def usual_defaults() -> Iterator[None]:
     import torch
 
     dtype = torch.get_default_dtype()
-    # Only where it is needed: under a device that is said, each small operation takes three times as long.
+    # Only where it is needed: with a device set, each small operation takes three times as long.
     device = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
     torch.set_default_dtype(torch.float32)
     try:

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from attar.errors import AttarError
 
 _DRAWS = (torch.rand, torch.randn, torch.randint)
-# Of process groups; the addresses that an earlier one left in the store are no longer served.
+# Each process group has a number, and its own part of the store: addresses that an earlier one left are dead.
 _numbers = count()
 # In this process's part of the batch under way; 0: there is none.
 _rows: ContextVar[int] = ContextVar("rows", default=0)
