@@ -304,8 +304,8 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
 
         from attar.density._damage import LEVELS
 
-        # No noise was learnt on what never varied, but its value is known: 0, once normalised. Not so a category that no
-        # sample has: its 0 would compete with the scores of the others.
+        # No noise was learnt on what never varied, but its value is known: 0, once normalised. Not that of a category
+        # which no sample has: its 0 would compete with the scores of the others.
         constant = (self.varies_ == 0) & (self.kind_.noise_level(1.0) > 0)
         y = y * (share > 0) * self.varies_
         first = self.first_(self.kind_, y, share, level)

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.tree import DecisionTreeRegressor
 
-from attar._settings import check_count
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk.curve import Curve
 from attar.risk.grid import counts, flat, spread
-from attar.risk.task import Task
+from attar.risk.task import Task, noisy_draws
 
 # Where none are given: leaves of a tree, the most trees, and how many numbers of them.
 _LEAVES, _MOST, _TREES = 8, 512, 40
@@ -39,13 +38,11 @@ def boosting_curve(
         raise DataError("boosted trees all have the same number of leaves, at least 2: give one number")
     if not 0 < learning_rate <= 1:
         raise DataError(f"learning_rate is {learning_rate}: give a number above 0, at most 1")
-    check_count("draws", draws)
-    check_count("random_state", random_state, 0)
+    noisy_tasks = noisy_draws(task, label_noise, draws, random_state)
     x, t = flat(task.x), flat(task.x_test)
     most = int(tree[-1])
     risks = np.empty((draws, 4, len(tree)))
-    for draw in range(draws):
-        noisy = task.with_noise(label_noise, np.random.default_rng([random_state, draw]))
+    for draw, noisy in enumerate(noisy_tasks):
         seeds = np.random.default_rng([random_state, draw, 1]).integers(2**31, size=most)
         train, test = (np.broadcast_to(noisy.y.mean(0), y.shape).copy() for y in (noisy.y, noisy.y_test))
         for i in range(most):

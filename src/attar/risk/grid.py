@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from attar._settings import check_count
 from attar.data.dataset import Doubles, Floats
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk._regression import ascending
 from attar.risk.curve import Curve
-from attar.risk.task import Task
+from attar.risk.task import Task, noisy_draws
 
 Places = npt.NDArray[np.intp]
 
@@ -113,12 +112,10 @@ def forest_grid(
     task = Task.of(X, y, X_test, y_test)
     leaf = counts("leaves", leaves, spread(len(task.x), _LEAVES))
     tree = counts("trees", trees, spread(_MOST, _TREES))
-    check_count("draws", draws)
-    check_count("random_state", random_state, 0)
+    noisy_tasks = noisy_draws(task, label_noise, draws, random_state)
     x, t = flat(task.x), flat(task.x_test)
     risks = np.empty((draws, 4, len(leaf), len(tree)))
-    for draw in range(draws):
-        noisy = task.with_noise(label_noise, np.random.default_rng([random_state, draw]))
+    for draw, noisy in enumerate(noisy_tasks):
         train, test = (np.zeros((len(leaf), *y.shape)) for y in (noisy.y, noisy.y_test))
         forest = _fitted(noisy, x, int(tree[-1]), int(leaf[-1]), max_features, bootstrap, random_state + draw)
         known = np.unique(noisy.y.argmax(1))

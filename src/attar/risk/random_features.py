@@ -13,14 +13,13 @@ import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
-from attar._settings import check_count
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk._prefixes import Fits, blocks, fits
 from attar.risk._regression import ascending
 from attar.risk.curve import Curve
-from attar.risk.task import Task
+from attar.risk.task import Task, noisy_draws
 
 # Features that are drawn at once, each block from a seed of its own: the first N are the same for every list of sizes.
 _DRAWN = 256
@@ -96,8 +95,7 @@ def feature_curve(
     task = Task.of(X, y, X_test, y_test).flattened()
     if features not in ("fourier", "relu"):
         raise DataError(f"features is {features!r}: give 'fourier' or 'relu'")
-    check_count("draws", draws)
-    check_count("random_state", random_state, 0)
+    noisy_tasks = noisy_draws(task, label_noise, draws, random_state)
     if scale is not None and not 0 < scale < np.inf:
         raise DataError(f"scale is {scale}: give a positive number")
     distinct = _Distinct.of(task.x)
@@ -113,8 +111,7 @@ def feature_curve(
             on_step(next(done), total)
 
     risks, norms, thresholds = [], [], []
-    for draw in range(draws):
-        noisy = task.with_noise(label_noise, np.random.default_rng([random_state, draw]))
+    for draw, noisy in enumerate(noisy_tasks):
         fit = _fit(noisy, distinct, asked, partial(_features, features, scale, (random_state, draw)), on_block)
         risks.append(losses(noisy, fit.train, fit.test))
         norms.append(np.sqrt(asked) * np.linalg.norm(fit.norm, axis=1))

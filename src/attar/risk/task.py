@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Integral, Real
@@ -10,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from attar._settings import check_count
 from attar.data.dataset import Doubles
 from attar.data.held import plain
 from attar.errors import DataError
@@ -94,6 +96,17 @@ class Task:
         wrong = rng.permutation(len(codes))[: round(share * len(codes))]
         codes[wrong] = (codes[wrong] + rng.integers(1, len(self.classes), len(wrong))) % len(self.classes)
         return replace(self, y=np.eye(len(self.classes))[codes])
+
+
+def noisy_draws(task: Task, share: float, draws: int, random_state: int) -> Iterator[Task]:
+    """The task with a share of labels wrong, drawn so many times.
+
+    Raises:
+        DataError: draws or seed are no whole numbers from 1 and from 0, or as `Task.with_noise`.
+    """
+    check_count("draws", draws)
+    check_count("random_state", random_state, 0)
+    return (task.with_noise(share, np.random.default_rng([random_state, draw])) for draw in range(draws))
 
 
 def _targets(values: npt.ArrayLike) -> npt.NDArray[Any]:
