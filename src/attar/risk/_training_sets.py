@@ -13,7 +13,7 @@ from attar.data.dataset import Doubles
 from attar.data.held import plain
 from attar.errors import DataError
 from attar.risk._regression import numbers
-from attar.risk.task import Task
+from attar.risk.task import Task, one_hot
 
 Set = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 Draw = Callable[[np.random.Generator], tuple[npt.ArrayLike, npt.ArrayLike]]
@@ -45,7 +45,7 @@ def training_sets(
     classes = None
     if tasks[0].classes is not None:
         classes = np.unique(np.concatenate([task.classes for task in tasks if task.classes is not None]))
-        targets = np.stack([np.eye(len(classes))[codes(classes, column)] for column in columns], axis=1)
+        targets = np.stack([one_hot(classes, column) for column in columns], axis=1)
     else:
         targets = np.stack([task.y_test for task in tasks[: len(columns)]], axis=1)
     sets = [(a, _typed(b, classes is None)) for a, b in sets]
@@ -102,7 +102,7 @@ def fitted(
         raise DataError(f"model is {given}: give an estimator of scikit-learn's habits, with get_params and fit")
     if classes is not None and (y == y[0]).all():
         # Some models refuse to learn a single class.
-        only = np.eye(len(classes))[codes(classes, y[:1])]
+        only = one_hot(classes, y[:1])
         return lambda samples: np.repeat(only, len(samples), axis=0)
     estimator = clone(model)
     # Those of the steps of a pipeline too.
@@ -119,14 +119,9 @@ def fitted(
         if classes is None:
             return np.asarray(answers, dtype=np.float64).reshape(len(samples), -1)
         if method == "predict":
-            return np.eye(len(classes))[codes(classes, answers)]
+            return one_hot(classes, answers)
         probabilities = np.zeros((len(samples), len(classes)))
-        probabilities[:, codes(classes, estimator.classes_)] = answers
+        probabilities[:, np.searchsorted(classes, estimator.classes_)] = answers
         return probabilities
 
     return answer
-
-
-def codes(classes: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Columns of classes."""
-    return np.asarray(np.searchsorted(classes, values))

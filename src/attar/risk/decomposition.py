@@ -13,8 +13,9 @@ import numpy.typing as npt
 from attar._settings import check_count
 from attar.errors import DataError
 from attar.risk._parts import LOSSES, Parts
-from attar.risk._training_sets import Draw, codes, fitted, known_truth, training_sets
+from attar.risk._training_sets import Draw, fitted, known_truth, training_sets
 from attar.risk.curve import Curve
+from attar.risk.task import one_hot
 
 # Times that draws and test samples are drawn again for the intervals.
 _REPLICATES = 200
@@ -134,7 +135,7 @@ def decompose(
     for train, labels in sets:
         answer = fitted(model, train, labels, classes, loss, int(rng.integers(2**31)))
         answers.append(answer(x_test))
-        own = labels.reshape(len(labels), -1) if classes is None else np.eye(len(classes))[codes(classes, labels)]
+        own = labels.reshape(len(labels), -1) if classes is None else one_hot(classes, labels)
         fit = LOSSES[loss](answer(train)[None], own[:, None], None, None)
         losses.append(fit(np.ones(1), 1.0)["risk"].mean())
     parts = LOSSES[loss](np.array(answers), targets, truth, noise)

@@ -70,8 +70,7 @@ class Task:
             columns, columns_test = _number_columns(targets, targets_test)
             return cls(x, columns, x_test, columns_test)
         classes = _classes_of(targets, targets_test)
-        hot, hot_test = (np.eye(len(classes))[np.searchsorted(classes, names)] for names in (targets, targets_test))
-        return cls(x, hot, x_test, hot_test, classes)
+        return cls(x, one_hot(classes, targets), x_test, one_hot(classes, targets_test), classes)
 
     def flattened(self) -> Self:
         """The same task with vectors of float64 for samples."""
@@ -107,6 +106,11 @@ def noisy_draws(task: Task, share: float, draws: int, random_state: int) -> Iter
     check_count("draws", draws)
     check_count("random_state", random_state, 0)
     return (task.with_noise(share, np.random.default_rng([random_state, draw])) for draw in range(draws))
+
+
+def one_hot(classes: npt.NDArray[Any], values: npt.NDArray[Any]) -> Doubles:
+    """1 in the column of each value's class, and 0 in the others `(n, classes)`."""
+    return np.eye(len(classes))[np.searchsorted(classes, values)]
 
 
 def _targets(values: npt.ArrayLike) -> npt.NDArray[Any]:
