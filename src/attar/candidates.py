@@ -35,7 +35,7 @@ from attar.represent import (
 from attar.represent.pretrained import translate
 from attar.run import CHECKPOINT, Result, Run
 from attar.training.progress import noted
-from attar.trials.base import Job, apply, writer
+from attar.trials.base import Job, apply, notes_on, writer
 from attar.trials.heads import heads, probed
 from attar.trials.networks import SCRATCH, networks
 from attar.trials.trees import trees
@@ -112,7 +112,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
     ahead = Ahead(classes=job.counted, together=job.together)
     for place, (stage, compute) in enumerate(_stages(job, run, ahead).items()):
         result = run.stage(stage, compute)
-        for note in _together(result.facts["left_out"]):
+        for note in result.facts["left_out"]:
             # A network that starts from the same representation has the same reason.
             if note not in notes:
                 notes.append(note)
@@ -138,17 +138,6 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
             ahead.pass_by(candidate.name, correctness(candidate.held_out, job.codes))
             yield candidate
     notes += without_time
-
-
-def _together(left_out: list[str]) -> list[str]:
-    """One sentence on all candidates of a stage that are left out for the same reason."""
-    reasons: dict[str, list[str]] = {}
-    for name, _, reason in (note.partition(" is left out: ") for note in left_out):
-        reasons.setdefault(reason, []).append(name)
-    return [
-        f"{', '.join(names)} {inflected(len(names), 'is', 'are')} left out: {reason}"
-        for reason, names in reasons.items()
-    ]
 
 
 def learning(job: Job, run: Run, candidate: Candidate) -> tuple[LearningPoint, ...]:
@@ -305,8 +294,13 @@ def _own_backbone(job: Job, module: nn.Module, folder: Path) -> Result:
         try:
             writer(job, module, head)(Path(scratch, "trial.onnx"))
         except ExportError as error:
-            return Result(facts={"candidates": [], "left_out": [f"pretrained is left out: {error}"]})
+            return _none("pretrained", str(error))
     return heads(job, "pretrained", module, folder)
+
+
+def _none(name: str, reason: str) -> Result:
+    """What a stage without a candidate leaves."""
+    return Result(facts={"candidates": [], "left_out": notes_on({name: reason})})
 
 
 def _on(
@@ -321,31 +315,29 @@ def _on(
     """The candidates on a representation that is trained in a stage of its own, or why there are none."""
     checkpoint = run.folder / "stages" / f"{name}-training" / CHECKPOINT
 
-    def first_look(_: Path) -> Result:
-        start = time.perf_counter()
-        try:
-            representation._fit(job.x, job.kind, checkpoint, job.progress, _FIRST_LOOK)
-        except TrainingError as error:
-            return Result(facts={"failed": str(error)})
-        failed = ahead.beyond(probed(job, representation.module_))
-        return Result(facts={"failed": failed, "seconds": time.perf_counter() - start})
+    def first_look() -> Result:
+        representation._fit(job.x, job.kind, checkpoint, job.progress, _FIRST_LOOK)
+        return Result(facts={"failed": ahead.beyond(probed(job, representation.module_))})
 
-    def train(_: Path) -> Result:
+    def training() -> Result:
+        representation._fit(job.x, job.kind, checkpoint, job.progress)
+        weights = representation.encoder_.state_dict()
+        return Result({key: value.numpy() for key, value in weights.items()}, {"failed": representation.collapsed_})
+
+    def timed(work: Callable[[], Result], _: Path) -> Result:
         start = time.perf_counter()
         try:
-            representation._fit(job.x, job.kind, checkpoint, job.progress)
+            result = work()
         except TrainingError as error:
             return Result(facts={"failed": str(error)})
-        weights = representation.encoder_.state_dict()
-        facts = {"failed": representation.collapsed_, "seconds": time.perf_counter() - start}
-        return Result({key: value.numpy() for key, value in weights.items()}, facts)
+        return Result(result.arrays, result.facts | {"seconds": time.perf_counter() - start})
 
     seconds = 0.0
-    for stage, compute in ((f"{name}-first-look", first_look), (f"{name}-training", train)):
-        trained = run.stage(stage, compute)
+    for stage, work in ((f"{name}-first-look", first_look), (f"{name}-training", training)):
+        trained = run.stage(stage, partial(timed, work))
         if trained.facts["failed"]:
             checkpoint.unlink(missing_ok=True)
-            return Result(facts={"candidates": [], "left_out": [f"{name} is left out: {trained.facts['failed']}"]})
+            return _none(name, trained.facts["failed"])
         seconds += trained.facts["seconds"]
     with torch.random.fork_rng(devices=[]):
         encoder = representation._encoder(job.kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from attar.data.windows import alike, shared
 from attar.deploy.check import check
 from attar.deploy.measure import measure
 from attar.deploy.onnx import export, weigh
-from attar.errors import ExportError
+from attar.errors import ExportError, inflected
 from attar.plan import NETWORK_CURVE
 from attar.run import Result
 from attar.training.memory import kept_memory
@@ -142,6 +142,7 @@ class Fitted:
     write: Callable[[Path], None]
     network: bool = False  # costly to train: validated and drawn less often
     rank: int = 1  # the simplest head on a representation first
+    semi_supervised: bool = False  # learns from unlabelled samples too, and so is no baseline
     even_already: bool = False  # answers as if each class were as frequent as any other, whatever the labels
 
     def class_weights(self, job: Job) -> Doubles:
@@ -172,7 +173,7 @@ def finished(
     baseline: bool,
     z: Floats | None = None,
     penalty: float | None = None,
-    left_out: Sequence[str] = (),
+    left_out: Mapping[str, str] | None = None,
 ) -> Result:
     """Validate, export, check and measure the candidates of one stage.
 
@@ -183,62 +184,87 @@ def finished(
         points: where the map shows samples, `(n_shown, k)`.
         points_of: what these are.
         start: when the stage began.
-        baseline: whether nothing is learnt from unlabelled samples.
+        baseline: whether the representation is learnt without training on unlabelled samples.
         z: representation of the labelled samples, where there is a linear head on it.
         penalty: of that head, where it has a ridge.
-        left_out: a sentence for each that is no candidate, and why.
+        left_out: names of those that are no candidates, and why.
     """
-    plan, codes = job.plan, job.codes
     arrays: dict[str, npt.NDArray[Any]] = {"points": points}
     if z is not None:
         drawn = some(len(z), _COMPONENTS, job.seed)
         arrays["components"], arrays["components_of"] = _components(z[drawn]), drawn
     facts: list[dict[str, Any]] = []
-    reasons = list(left_out)
-    checked = job.labelled[:_CHECKED]
+    reasons = dict(left_out or {})
     fitting = (time.perf_counter() - start) / len(fitted)
-    for one in (each.even(job) for each in fitted):
+    for candidate in (each.even(job) for each in fitted):
         i, began = len(facts), time.perf_counter()
         file = folder / f"{i}.onnx"
         try:
-            one.write(file)
-            difference = check(file, job.x[checked], one.everything[checked], TOLERANCE)
+            difference = _exported(job, candidate, file)
         except ExportError as error:
             # Where most samples are alike, a look-up hangs on rounding; a network of others may have no ONNX form. That
             # is no model to ship, and no reason to stop.
-            reasons.append(f"{one.name} is left out: {str(error).removeprefix(f'{file}: ')}")
+            reasons[candidate.name] = str(error).removeprefix(f"{file}: ")
             continue
-        repeats = plan.network_repeats if one.network else plan.repeats
-        arrays[f"{i}.held_out"] = cross_validate(
-            one.answer, codes, folds=plan.folds, repeats=repeats, seed=job.seed, together=job.together
-        )
-        arrays[f"{i}.everything"] = one.everything
-        sizes, draws = NETWORK_CURVE if one.network else (5, plan.draws)
+        arrays[f"{i}.held_out"], arrays[f"{i}.everything"] = _held_out(job, candidate), candidate.everything
         # Drawn of the chosen one alone, for it takes more trainings than validation does.
-        job.curves[one.name] = partial(
-            learning_curve,
-            one.answer,
-            codes,
-            sizes=sizes,
-            draws=draws,
-            seed=job.seed,
-            together=job.together,
-            balanced=job.balanced,
-        )
+        job.curves[candidate.name] = partial(_learning_curve, job, candidate)
         measured = measure(file, job.x)
         facts.append(
             {
-                "name": one.name,
-                "baseline": baseline and ("+" not in one.name or one.name.endswith("+ linear")),
+                "name": candidate.name,
+                "baseline": baseline and not candidate.semi_supervised,
                 "file": file.name,
                 "bytes": measured.bytes,
                 "latency_ms": measured.latency_ms,
                 "difference": difference,
-                "rank": one.rank,
+                "rank": candidate.rank,
                 "seconds": fitting + time.perf_counter() - began,
             }
         )
-    return Result(arrays, {"candidates": facts, "left_out": reasons, "points_of": points_of, "penalty": penalty})
+    return Result(
+        arrays, {"candidates": facts, "left_out": notes_on(reasons), "points_of": points_of, "penalty": penalty}
+    )
+
+
+def notes_on(left_out: Mapping[str, str]) -> list[str]:
+    """A sentence on each reason why candidates are left out, and all that are left out for it.
+
+    >>> notes_on({"a": "too slow", "b": "no labels", "c": "too slow"})
+    ['a, c are left out: too slow', 'b is left out: no labels']
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        names.setdefault(reason, []).append(name)
+    return [f"{', '.join(of)} {inflected(len(of), 'is', 'are')} left out: {reason}" for reason, of in names.items()]
+
+
+def _exported(job: Job, candidate: Fitted, file: Path) -> float:
+    """Write the file of a candidate; the largest difference in probability between the two."""
+    checked = job.labelled[:_CHECKED]
+    candidate.write(file)
+    return check(file, job.x[checked], candidate.everything[checked], TOLERANCE)
+
+
+def _held_out(job: Job, candidate: Fitted) -> Doubles:
+    plan = job.plan
+    repeats = plan.network_repeats if candidate.network else plan.repeats
+    return cross_validate(
+        candidate.answer, job.codes, folds=plan.folds, repeats=repeats, seed=job.seed, together=job.together
+    )
+
+
+def _learning_curve(job: Job, candidate: Fitted) -> list[LearningPoint]:
+    sizes, draws = NETWORK_CURVE if candidate.network else (5, job.plan.draws)
+    return learning_curve(
+        candidate.answer,
+        job.codes,
+        sizes=sizes,
+        draws=draws,
+        seed=job.seed,
+        together=job.together,
+        balanced=job.balanced,
+    )
 
 
 def _components(z: Floats) -> Floats:

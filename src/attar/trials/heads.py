@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from copy import copy
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch import nn
 
 from attar.adapt.calibration import sharpened, sharpness
 from attar.adapt.heads import MeanOfHeads
 from attar.adapt.prior import frequencies
 from attar.adapt.probe import LinearProbe
-from attar.adapt.propagate import LabelPropagation, neighbour_graph, propagated
+from attar.adapt.propagate import Frame, LabelPropagation, neighbour_graph, propagated
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
 from attar.adapt.validate import Answer, Indices, correctness, cross_validate
-from attar.data.dataset import UNLABELLED, Doubles, Ints
+from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
 from attar.run import Result
 from attar.trials.base import Fitted, Job, apply, finished, writer
 
+# Representations that get a linear head alone: the samples themselves, and the counts of their words.
+_LINEAR_ONLY = ("raw", "tf-idf")
 # Samples whose representations are held at once.
 _PART = 1024
 # Samples from which the principal axes are learnt and a head trains itself.
@@ -35,116 +41,204 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     The samples themselves, as the first baseline, get the linear head alone.
     """
     start = time.perf_counter()
-    labelled, codes = job.labelled, job.codes
-    taught = job.taught(job.y)
-    others = np.random.default_rng(job.seed).permutation(np.setdiff1d(np.arange(len(job.x)), labelled))
-    # First those that a label will be given to.
-    others = others[np.argsort(taught[others] == UNLABELLED, kind="stable")]
-    pooled = np.sort(np.concatenate([labelled, others[: max(0, _POOL - len(labelled))]]))
-    z_pooled = apply(module, job.x[pooled], job.at_once)
-    z = z_pooled[np.searchsorted(pooled, labelled)]
-    linear = LinearProbe(random_state=job.seed).fit(z, codes)
-    penalty = float(linear.penalty_) if linear.loss_ == "squared" else None
-    pool = Pool.learn(z_pooled, together=None if job.alike is None else job.alike[pooled])
-    frame = pool.frame()
-    trained = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, taught[pooled])
-    said, said_trained, points = [], [], []
-    with job.progress.task(name, len(job.x)) as task:
-        step = max(_PART, job.at_once)
-        for begin in range(0, len(job.x), step):
-            place = slice(begin, begin + step)
-            # Where the pool is everything, a costly encoder need not run again.
-            everything = len(pooled) == len(job.x)
-            chunk = z_pooled[place] if everything else apply(module, job.x[place], job.at_once)
-            said.append(linear.predict_proba(chunk))
-            said_trained.append(trained.predict_proba(chunk))
-            points.append(frame.place(chunk))
-            task.advance(len(chunk))
-    placed = np.concatenate(points)
-    # Directions in a plane all lie on a circle: there the map shows the coordinates themselves.
-    flat = frame.axes.shape[1] < 3
-    shown = frame.coordinates(apply(module, job.x[job.shown], job.at_once)) if flat else placed[job.shown]
+    samples = _Represented(job, name, module)
+    linear = LinearProbe(random_state=job.seed).fit(samples.z, job.codes)
+    trained = None
+    if name not in _LINEAR_ONLY:
+        trained = SelfTrainedProbe(random_state=job.seed).fit_pool(samples.pool, job.taught(job.y)[samples.pooled])
+    answers = [probe.predict_proba for probe in (linear, trained) if probe is not None]
+    placed, *said = samples.of_all(samples.frame.place, *answers)
+    left_out: dict[str, str] = {}
+    fitted = [_linear(samples, linear, said[0])]
+    if trained is not None:
+        fitted.append(_self_trained(samples, trained, said[1]))
+        if samples.frame.axes.shape[1] >= 2:
+            propagation, memory = _propagated(samples, placed)
+            fitted += [propagation, _mean(samples, fitted[1], trained, propagation, memory)]
+        else:
+            left_out[f"{name} + propagation"] = "on one axis there are two directions only, and no neighbours"
+    return finished(
+        job,
+        fitted,
+        folder,
+        samples.on_map(placed),
+        name,
+        start,
+        baseline=baseline,
+        z=samples.z,
+        penalty=float(linear.penalty_) if linear.loss_ == "squared" else None,
+        left_out=left_out,
+    )
 
-    # Ridge regression on part of the samples lies in the span of them all: a rotation to it changes nothing.
-    compact = z - z.mean(0)
-    if linear.loss_ == "squared" and len(z) < z.shape[1]:
-        compact = compact @ np.linalg.svd(compact, full_matrices=False)[2].T
 
-    def linear_on(part: Indices) -> Doubles:
-        probe = LinearProbe(linear.loss_, random_state=job.seed)
-        return probe.fit(compact[part], codes[part]).predict_proba(compact)
+@dataclass(frozen=True)
+class _Represented:
+    """The samples of a job in one representation.
 
-    answer_linear = _remembered(lambda parts: [linear_on(part) for part in parts])
-    by_linear = Fitted(f"{name} + linear", answer_linear, np.concatenate(said), writer(job, module, linear.to_module()))
-    finish = partial(finished, job, folder=folder, points=shown, points_of=name, start=start, z=z, penalty=penalty)
-    if name in ("raw", "tf-idf"):
-        return finish(fitted=[by_linear], baseline=True)
+    Arguments:
+        job: the data.
+        name: of the representation.
+        module: from raw samples to it, `(n, dim)`.
+    """
 
-    def taught_by(part: Indices) -> Ints:
+    job: Job
+    name: str
+    module: nn.Module
+
+    @cached_property
+    def pooled(self) -> Indices:
+        """Samples that axes are learnt from: those labelled, then those that a label is given to, then others."""
+        job = self.job
+        others = np.random.default_rng(job.seed).permutation(np.setdiff1d(np.arange(len(job.x)), job.labelled))
+        others = others[np.argsort(job.taught(job.y)[others] == UNLABELLED, kind="stable")]
+        return np.sort(np.concatenate([job.labelled, others[: max(0, _POOL - len(job.labelled))]]))
+
+    @cached_property
+    def z_pooled(self) -> Floats:
+        """Representations of the pooled samples."""
+        return apply(self.module, self.job.x[self.pooled], self.job.at_once)
+
+    @cached_property
+    def z(self) -> Floats:
+        """Representations of the labelled samples."""
+        return self.z_pooled[np.searchsorted(self.pooled, self.job.labelled)]
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The pooled samples on their principal axes."""
+        alike = self.job.alike
+        return Pool.learn(self.z_pooled, together=None if alike is None else alike[self.pooled])
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The subspace in which neighbours are looked for."""
+        return self.pool.frame()
+
+    def of_all(self, *functions: Callable[[Floats], npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """What each function makes of all representations, only a part of which is held at once."""
+        job, step = self.job, max(_PART, self.job.at_once)
+        # Where the pool is everything, a costly encoder need not run again.
+        everything = len(self.pooled) == len(job.x)
+        parts = []
+        with job.progress.task(self.name, len(job.x)) as task:
+            for begin in range(0, len(job.x), step):
+                place = slice(begin, begin + step)
+                z = self.z_pooled[place] if everything else apply(self.module, job.x[place], job.at_once)
+                parts.append([function(z) for function in functions])
+                task.advance(len(z))
+        return [np.concatenate(of_one) for of_one in zip(*parts)]
+
+    def on_map(self, placed: Floats) -> Floats:
+        """Points of the samples that the map shows, among those of all samples in the frame."""
+        job = self.job
+        if self.frame.axes.shape[1] >= 3:
+            return placed[job.shown]
+        # Directions in a plane all lie on a circle: there the map shows the coordinates themselves.
+        return self.frame.coordinates(apply(self.module, job.x[job.shown], job.at_once))
+
+    def taught_by(self, part: Indices) -> Ints:
+        """Labels of all samples `(n,)`, where those of this part of the labelled samples alone are known."""
+        job = self.job
         y = np.full(len(job.x), UNLABELLED)
-        y[labelled[part]] = codes[part]
+        y[job.labelled[part]] = job.codes[part]
         return job.taught(y)
 
-    def trained_on(part: Indices) -> Doubles:
-        probe = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, taught_by(part)[pooled])
-        return probe.predict_proba(z)
+    def mass(self, part: Indices) -> Doubles:
+        """How frequent each class is taken to be, by this part of the labelled samples."""
+        counts = np.bincount(self.job.codes[part], minlength=len(self.job.meta.classes))
+        return np.ones(len(counts)) if self.job.balanced else frequencies(counts)
 
-    answer_trained = _remembered(lambda parts: [trained_on(part) for part in parts])
-    by_training = Fitted(
-        f"{name} + self-trained",
-        answer_trained,
-        np.concatenate(said_trained),
-        writer(job, module, trained.to_module()),
-        rank=0 if len(pooled) >= _PER_LABEL * len(labelled) else 2,
+
+def _linear(samples: _Represented, head: LinearProbe, everything: Doubles) -> Fitted:
+    job, codes = samples.job, samples.job.codes
+    z = samples.z - samples.z.mean(0)
+    # Ridge regression on part of the samples lies in the span of them all: a rotation to it changes nothing.
+    if head.loss_ == "squared" and len(z) < z.shape[1]:
+        z = z @ np.linalg.svd(z, full_matrices=False)[2].T
+
+    def answer(parts: list[Indices]) -> list[Doubles]:
+        probe = LinearProbe(head.loss_, random_state=job.seed)
+        return [probe.fit(z[part], codes[part]).predict_proba(z) for part in parts]
+
+    return Fitted(f"{samples.name} + linear", answer, everything, writer(job, samples.module, head.to_module()))
+
+
+def _self_trained(samples: _Represented, head: SelfTrainedProbe, everything: Doubles) -> Fitted:
+    job, pooled = samples.job, samples.pooled
+
+    @_remembered
+    def answer(parts: list[Indices]) -> list[Doubles]:
+        probe = SelfTrainedProbe(random_state=job.seed)
+        taught = (samples.taught_by(part)[pooled] for part in parts)
+        return [probe.fit_pool(samples.pool, y).predict_proba(samples.z) for y in taught]
+
+    return Fitted(
+        f"{samples.name} + self-trained",
+        answer,
+        everything,
+        writer(job, samples.module, head.to_module()),
+        rank=0 if len(pooled) >= _PER_LABEL * len(job.labelled) else 2,
+        semi_supervised=True,
     )
-    if frame.axes.shape[1] < 2:
-        reason = f"{name} + propagation is left out: on one axis there are two directions only, and no neighbours"
-        return finish(fitted=[by_linear, by_training], baseline=baseline, left_out=[reason])
-    graph, propagation = neighbour_graph(placed), LabelPropagation()
 
-    def mass(part: Indices) -> Doubles:
-        counts = np.bincount(codes[part], minlength=len(job.meta.classes))
-        return np.ones(len(counts)) if job.balanced else frequencies(counts)
 
-    def propagated_from(parts: list[Indices]) -> list[Doubles]:
-        found = propagated(graph.weights, [*map(taught_by, parts)], [*map(mass, parts)], propagation.alpha)
-        return [p[labelled] for p in found]
+def _propagated(samples: _Represented, placed: Floats) -> tuple[Fitted, nn.Module]:
+    """Labels propagated among all samples, and the head that remembers them."""
+    job, codes = samples.job, samples.job.codes
+    graph, head = neighbour_graph(placed), LabelPropagation()
 
-    blunt = _remembered(propagated_from)
-    (held_out,) = cross_validate(blunt, codes, folds=job.plan.folds, repeats=1, seed=job.seed, together=job.together)
+    @_remembered
+    def unsharpened(parts: list[Indices]) -> list[Doubles]:
+        labels, masses = [*map(samples.taught_by, parts)], [*map(samples.mass, parts)]
+        return [p[job.labelled] for p in propagated(graph.weights, labels, masses, head.alpha)]
 
-    def answer_propagation(parts: list[Indices]) -> list[Doubles]:
-        return [sharpened(p, sharpness(held_out[part], codes[part])) for p, part in zip(blunt(parts), parts)]
+    (held_out,) = cross_validate(
+        unsharpened, codes, folds=job.plan.folds, repeats=1, seed=job.seed, together=job.together
+    )
 
-    everyone = mass(np.arange(len(codes)))
-    propagation.fit_graph(frame, graph, taught, mass=everyone, sharpness=sharpness(held_out, codes))
+    def answer(parts: list[Indices]) -> list[Doubles]:
+        return [sharpened(p, sharpness(held_out[part], codes[part])) for p, part in zip(unsharpened(parts), parts)]
 
-    # Where classes count the same, propagation gives each the same mass, and the other is made even before their mean.
-    evenly, head = by_training.even(job), copy(trained)
+    head.fit_graph(
+        samples.frame,
+        graph,
+        job.taught(job.y),
+        mass=samples.mass(np.arange(len(codes))),
+        sharpness=sharpness(held_out, codes),
+    )
+    memory = head.to_module()
+    fitted = Fitted(
+        f"{samples.name} + propagation",
+        answer,
+        head.answer(placed),
+        writer(job, samples.module, memory),
+        rank=3,
+        semi_supervised=True,
+        even_already=True,
+    )
+    return fitted, memory
+
+
+def _mean(
+    samples: _Represented, by_training: Fitted, trained: SelfTrainedProbe, propagation: Fitted, memory: nn.Module
+) -> Fitted:
+    """The mean of both. Where classes count the same, the self-trained head is made even first: propagation is so."""
+    job, evenly, head = samples.job, by_training.even(samples.job), copy(trained)
     if job.balanced:
         head.intercept_ = trained.intercept_ + np.log(by_training.class_weights(job))
 
-    def answer_both(parts: list[Indices]) -> list[Doubles]:
-        return [(a + b) / 2 for a, b in zip(evenly.answer(parts), answer_propagation(parts))]
+    def answer(parts: list[Indices]) -> list[Doubles]:
+        return [(a + b) / 2 for a, b in zip(evenly.answer(parts), propagation.answer(parts))]
 
-    memory = propagation.to_module()
-    by_propagation = Fitted(
-        f"{name} + propagation",
-        answer_propagation,
-        propagation.answer(placed),
-        writer(job, module, memory),
+    return Fitted(
+        f"{samples.name} + self-trained and propagation",
+        answer,
+        (evenly.everything + propagation.everything) / 2,
+        writer(job, samples.module, MeanOfHeads([head.to_module(), memory])),
         rank=3,
+        semi_supervised=True,
         even_already=True,
     )
-    both = Fitted(
-        f"{name} + self-trained and propagation",
-        answer_both,
-        (evenly.everything + by_propagation.everything) / 2,
-        writer(job, module, MeanOfHeads([head.to_module(), memory])),
-        rank=3,
-        even_already=True,
-    )
-    return finish(fitted=[by_linear, by_training, by_propagation, both], baseline=baseline)
 
 
 def _remembered(answer: Answer) -> Answer:
