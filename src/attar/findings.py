@@ -18,12 +18,14 @@ from attar.adapt.validate import LearningPoint, correctness
 from attar.candidates import Candidate
 from attar.committee import predicted
 from attar.compress.budget import Budget, milliseconds, readable
-from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
-from attar.deploy.session import load
+from attar.data.dataset import UNLABELLED, Dataset, Doubles, Floats, Ints
+from attar.deploy.session import Model, load
 from attar.report.facts import CurvePoint, Facts, Group, LatentPoint, Row, Step, otherwise, unlike
 from attar.run import Run
 from attar.ship import Shipped
 from attar.trials.base import Job
+
+Confusion = tuple[tuple[int, ...], ...]
 
 _BALANCED = "a balanced accuracy (the mean over the classes)"
 # Below this many samples a map has no neighbourhoods to show.
@@ -50,26 +52,69 @@ class TestPart:
 
 
 @dataclass(frozen=True)
-class Decided:
-    """What a job tried, and what it made of that.
+class Decision:
+    """What a job tried, and what it chose.
 
     Arguments:
         tried: all candidates, a committee among them.
         right: how often each was right on each labelled sample `(n_tried, n_labelled)`.
         choice: one of them, and what it promises.
-        left_out: a sentence for each that is no candidate, and why.
-        curve: how the accuracy of the chosen one grows; of a committee, of the one that leads it.
+        lead: the chosen one, or of a committee the member that was ahead.
+        file: of the chosen one, where it fits the budget; None: a student learns from it.
+    """
+
+    tried: list[Candidate]
+    right: Doubles
+    choice: Choice
+    lead: Candidate
+    file: Shipped | None
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate of the choice."""
+        return self.tried[self.choice.index]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a job decided, and what it made of that.
+
+    Arguments:
+        decision: among the candidates.
+        left_out: sentences on those that are no candidates, and why.
+        curve: how the accuracy of the lead grows.
         shipped: the file, and the way to it.
         model: where it lies.
     """
 
-    tried: list[Candidate]
-    right: npt.NDArray[np.float64]
-    choice: Choice
+    decision: Decision
     left_out: list[str]
     curve: tuple[LearningPoint, ...]
     shipped: Shipped
     model: Path
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What is known of the model by samples with a label: those of the test part, or of training where there is none.
+
+    Arguments:
+        codes: classes of the samples.
+        confusion: as of `Facts`, and
+        confusion_of: likewise, and
+        groups: likewise.
+        steps: to the shipped file, with the accuracies that are known.
+        accuracy: on the test part; None where there is none.
+        interval: likewise.
+    """
+
+    codes: Ints
+    confusion: Confusion
+    confusion_of: str
+    groups: tuple[Group, ...]
+    steps: tuple[Step, ...]
+    accuracy: float | None = None
+    interval: Interval | None = None
 
 
 def findings(
@@ -86,30 +131,15 @@ def findings(
     started: float,
 ) -> Facts:
     """Put together what the report shows; here, and only here, the test part is looked at."""
-    tried, right, choice = decided.tried, decided.right, decided.choice
-    chosen, shipped, classes = tried[choice.index], load(decided.model), job.meta.classes
-    said, steps = shipped.predict_proba(job.kind.given(job.x)), decided.shipped.steps
-    tested = test_accuracy = test_interval = None
-    groups: tuple[Group, ...] = ()
-    judged_by = job.codes
-    if job.groups is not None:
-        groups = _by_group(right[choice.index], job.groups[job.labelled], dataset.group_names, job.counted)
-    if test is not None and len(test.y):
-        tested = shipped.predict_proba(job.kind.given(test.x)).argmax(1)
-        hit, judged_by = (tested == test.y).astype(np.float64), test.y
-        counted = test.y if job.balanced else None
-        test_accuracy, test_interval = estimate(hit, test.together, classes=counted)
-        groups = () if test.groups is None else _by_group(hit, test.groups, dataset.group_names, counted)
-        steps = _tested(steps, partial(_accuracy, chosen, job.kind.given(test.x), test.y, counted), test_accuracy)
-    confusion, confusion_of = (
-        _cross_validated(chosen.held_out, job.codes, len(classes))
-        if tested is None or test is None
-        else (_confusion(test.y, tested, len(classes)), "test split")
-    )
-    counts = np.bincount(job.codes, minlength=len(classes))
-    last = steps[-1]
-    rows = [_row(c, r, job, i == choice.index) for i, (c, r) in enumerate(zip(tried, right))]
-    n_test = 0 if test is None else len(test.y)
+    decision, classes, model = decided.decision, job.meta.classes, load(decided.model)
+    tried, right, choice, chosen = decision.tried, decision.right, decision.choice, decision.chosen
+    if test is None or not len(test.y):
+        judged = _by_cross_validation(job, decided, dataset)
+    else:
+        judged = _on_test_part(job, test, decided, dataset, model)
+    n_test = 0 if judged.accuracy is None else len(judged.codes)
+    shipped = judged.steps[-1]
+    rows = [_row(c, r, job, c is chosen) for c, r in zip(tried, right)]
     return Facts(
         run=run.folder.name,
         source=source,
@@ -119,30 +149,30 @@ def findings(
         n_test=n_test,
         shape=job.kind.shape,
         classes=classes,
-        labels_per_class=tuple(int(c) for c in counts),
+        labels_per_class=tuple(np.bincount(job.codes, minlength=len(classes)).tolist()),
         notes=(*dataset.notes, *decided.left_out),
-        verdict=_verdict(choice, test_accuracy, n_test, last, job.balanced)
-        + _without_looking(test_interval or choice.interval, judged_by, classes, job.balanced),
+        verdict=_verdict(choice, judged.accuracy, n_test, shipped, job.balanced)
+        + _without_looking(judged.interval or choice.interval, judged.codes, classes, job.balanced),
         why=_why(tried, right, choice, job),
         balanced=job.balanced,
         accuracy=choice.accuracy,
         interval=choice.interval,
-        test_accuracy=test_accuracy,
-        test_interval=test_interval,
+        test_accuracy=judged.accuracy,
+        test_interval=judged.interval,
         leaderboard=tuple(sorted(rows, key=_by_accuracy)),
-        confusion=confusion,
-        confusion_of=confusion_of,
-        groups=groups,
+        confusion=judged.confusion,
+        confusion_of=judged.confusion_of,
+        groups=judged.groups,
         curve=_curve(decided.curve, right[choice.index], job),
         risk=risk,
-        latent=_latent(job, chosen, said, dataset),
+        latent=_latent(job, chosen, model.predict_proba(job.kind.given(job.x)), dataset),
         latent_of=chosen.points_of,
-        compression=steps,
+        compression=judged.steps,
         budget=None if budget == Budget() else str(budget),
         largest_difference=decided.shipped.difference,
         model_path=decided.model.name,
-        model_bytes=last.bytes,
-        model_latency_ms=last.latency_ms,
+        model_bytes=shipped.bytes,
+        model_latency_ms=shipped.latency_ms,
         seconds=run.earlier + time.perf_counter() - started,
         settings={
             key: ", ".join(value) if isinstance(value, list | tuple) else value
@@ -150,6 +180,32 @@ def findings(
         },
         versions=run.versions,
         command=command,
+    )
+
+
+def _by_cross_validation(job: Job, decided: Decided, dataset: Dataset) -> _Judged:
+    groups: tuple[Group, ...] = ()
+    if job.groups is not None:
+        right = decided.decision.right[decided.decision.choice.index]
+        groups = _by_group(right, job.groups[job.labelled], dataset.group_names, job.counted)
+    confusion, confusion_of = _cross_validated(decided.decision.chosen.held_out, job.codes, len(job.meta.classes))
+    return _Judged(job.codes, confusion, confusion_of, groups, decided.shipped.steps)
+
+
+def _on_test_part(job: Job, test: TestPart, decided: Decided, dataset: Dataset, model: Model) -> _Judged:
+    given, classes = job.kind.given(test.x), test.y if job.balanced else None
+    answers = model.predict_proba(given).argmax(1)
+    right = (answers == test.y).astype(np.float64)
+    accuracy, interval = estimate(right, test.together, classes=classes)
+    original = partial(_accuracy, decided.decision.chosen, given, test.y, classes)
+    return _Judged(
+        codes=test.y,
+        confusion=_confusion(test.y, answers, len(job.meta.classes)),
+        confusion_of="test split",
+        groups=() if test.groups is None else _by_group(right, test.groups, dataset.group_names, classes),
+        steps=_tested(decided.shipped.steps, original, accuracy),
+        accuracy=accuracy,
+        interval=interval,
     )
 
 
@@ -173,11 +229,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _estimated(right: npt.NDArray[np.float64], job: Job) -> tuple[float, Interval]:
+def _estimated(right: Doubles, job: Job) -> tuple[float, Interval]:
     return estimate(right, job.together, classes=job.counted)
 
 
-def _row(candidate: Candidate, right: npt.NDArray[np.float64], job: Job, chosen: bool) -> Row:
+def _row(candidate: Candidate, right: Doubles, job: Job, chosen: bool) -> Row:
     accuracy, interval = _estimated(right, job)
     return Row(
         name=candidate.name,
@@ -207,14 +263,14 @@ def _tested(steps: tuple[Step, ...], original: Callable[[], float], shipped: flo
     return (steps[0].model_copy(update={"accuracy": original()}), *steps[1:-1], last)
 
 
-def _confusion(y: Ints, predicted: npt.NDArray[np.integer], n: int) -> tuple[tuple[int, ...], ...]:
+def _confusion(y: Ints, predicted: npt.NDArray[np.integer], n: int) -> Confusion:
     table = np.zeros((n, n), dtype=int)
     seen = y != UNLABELLED
     np.add.at(table, (y[seen], predicted[seen]), 1)
-    return tuple(tuple(int(v) for v in row) for row in table)
+    return tuple(map(tuple, table.tolist()))
 
 
-def _cross_validated(held_out: npt.NDArray[np.float64], codes: Ints, n: int) -> tuple[tuple[tuple[int, ...], ...], str]:
+def _cross_validated(held_out: Doubles, codes: Ints, n: int) -> tuple[Confusion, str]:
     """The confusions of every repeat, as often right as the leaderboard says, and where they are from."""
     repeats = len(held_out)
     known = ~np.isnan(held_out).any(axis=(0, 2))
@@ -223,9 +279,7 @@ def _cross_validated(held_out: npt.NDArray[np.float64], codes: Ints, n: int) -> 
     return table, f"cross-validation on the labelled samples{each}"
 
 
-def _by_group(
-    right: npt.NDArray[np.float64], groups: Ints, names: tuple[str, ...], classes: Ints | None
-) -> tuple[Group, ...]:
+def _by_group(right: Doubles, groups: Ints, names: tuple[str, ...], classes: Ints | None) -> tuple[Group, ...]:
     """Accuracy on each group that has a name, and samples that were held out."""
     sums, sizes = sums_of(right[None], groups, classes)
     accuracies = (sums[0] / np.maximum(sizes, 1)).sum(1) / np.count_nonzero(sizes, axis=1)
@@ -237,7 +291,7 @@ def _by_group(
     return tuple(sorted(found, key=lambda group: (group.accuracy, -group.n, group.name)))
 
 
-def _curve(drawn: tuple[LearningPoint, ...], right: npt.NDArray[np.float64], job: Job) -> tuple[CurvePoint, ...]:
+def _curve(drawn: tuple[LearningPoint, ...], right: Doubles, job: Job) -> tuple[CurvePoint, ...]:
     """The learning curve, with cross-validation on all labels as its last point."""
     accuracy, (low, high) = _estimated(right, job)
     points = [CurvePoint(labels=p.labels, accuracy=p.accuracy, low=p.low, high=p.high) for p in drawn]
@@ -283,7 +337,7 @@ def _without_looking(interval: tuple[float, float], codes: Ints, classes: tuple[
     return sentence + ("; where the others matter as much, fit it balanced." if uneven and not balanced else ".")
 
 
-def _why(tried: list[Candidate], right: npt.NDArray[np.float64], choice: Choice, job: Job) -> str:
+def _why(tried: list[Candidate], right: Doubles, choice: Choice, job: Job) -> str:
     accuracy = [_estimated(r, job)[0] for r in right]
     best = int(np.argmax(accuracy))
     chosen = tried[choice.index]
@@ -321,7 +375,7 @@ def _latent(job: Job, chosen: Candidate, said: Floats, dataset: Dataset) -> tupl
     )
 
 
-def _plane(points: Floats, seed: int) -> npt.NDArray[np.float64]:
+def _plane(points: Floats, seed: int) -> Doubles:
     """Two coordinates in which neighbours stay neighbours (t-SNE, van der Maaten and Hinton, 2008)."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
@@ -332,7 +386,7 @@ def _plane(points: Floats, seed: int) -> npt.NDArray[np.float64]:
         plane[:, : min(2, points.shape[1])] = points[:, :2]
         return plane
     reduced = PCA(min(50, *points.shape), random_state=seed).fit_transform(points)
-    embedded: npt.NDArray[np.float64] = TSNE(
+    embedded: Doubles = TSNE(
         init="pca", perplexity=min(30, (n - 1) / 3), random_state=seed, max_iter=500
     ).fit_transform(reduced)
     return embedded

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from torch import nn
 
 import attar
@@ -19,10 +19,10 @@ from attar.committee import committee
 from attar.compress.budget import Budget
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.groups import levels
-from attar.deploy.meta import Extra, ModelMeta
+from attar.deploy.meta import ModelMeta
 from attar.deploy.units import described
 from attar.errors import BudgetError, ExportError
-from attar.findings import Decided, TestPart, findings, line_of, line_of_step, percent
+from attar.findings import Decided, Decision, TestPart, findings, line_of, line_of_step, percent
 from attar.plan import Plan
 from attar.report.facts import Facts
 from attar.report.saved import write_report
@@ -31,6 +31,9 @@ from attar.ship import Shipped, as_it_is, distilled, largest_student, smallest
 from attar.standing import standing
 from attar.training.progress import Progress, Silent
 from attar.trials.base import Job
+
+if TYPE_CHECKING:
+    from attar.kinds.base import Student
 
 # Samples on the latent map.
 _SHOWN = 1000
@@ -83,46 +86,25 @@ def run_job(
     started = time.perf_counter()
     job, test = _job(dataset, plan, seed, progress, balanced, backbone)
     student = None if budget == Budget() else largest_student(job, budget, run)
-    tried, ready = [], []
     left_out: list[str] = []
-    for candidate in candidates(job, run, left_out):
-        progress.say(line_of(candidate, job))
-        file = as_it_is(job, candidate, budget, run)
-        if student is not None or file is not None:
-            tried.append(candidate)
-            ready.append(file)
-    if not tried and budget == Budget():
-        raise ExportError(f"nothing that was tried could be exported: {left_out[0]}")
-    if not tried:
-        raise BudgetError(f"nothing that was tried fits the budget of {budget}; allow more")
-    right = np.stack([correctness(c.held_out, job.codes) for c in tried])
-    # A simpler candidate is worth a little accuracy where a simpler file is shipped. Those that do not fit the budget
-    # are all shipped as the same student: among them there is nothing to trade, but what is usual for the kind still
-    # comes first, and is imitated alone.
-    last = 1 + max(c.rank for c in tried)
-    order = [last if file is None and c.rank >= 0 else c.rank for c, file in zip(tried, ready)]
-    choice = choose(right, order, seed, job.together, job.counted)
-    chosen, shipped = tried[choice.index], ready[choice.index]
-    lead = chosen
-    if shipped is None and chosen.rank >= 0:
-        chosen = _teacher(tried, ready, right, order, chosen, job)
-        if chosen.members:
-            own = correctness(chosen.held_out, job.codes)
-            tried, right = [*tried, chosen], np.vstack([right, own])
-            choice = corrected(len(tried) - 1, own, choice.optimism, job.together, job.counted)
-            progress.say(line_of(chosen, job))
+    tried, ready = _tried(job, student, budget, run, left_out)
+    decision = _decision(job, tried, ready)
+    choice, chosen = decision.choice, decision.chosen
+    if chosen.members:
+        progress.say(line_of(chosen, job))
     progress.say(
         f"chosen      {chosen.name}: {percent(choice.accuracy)} "
         f"({percent(choice.interval[0])} to {percent(choice.interval[1])}), corrected for having been chosen"
     )
+    shipped = decision.file
     if shipped is None:
         assert student is not None
         shipped = distilled(job, chosen, student, budget, run)
     model = run.place(shipped.path, MODEL)
     for step in shipped.steps:
         progress.say(line_of_step(step))
-    curve = learning(job, run, lead)
-    decided = Decided(tried, right, choice, left_out, curve, shipped, model)
+    curve = learning(job, run, decision.lead)
+    decided = Decided(decision, left_out, curve, shipped, model)
     risk = run.stage("risk", lambda _: Result(facts=standing(job, chosen))).facts
     facts = run.stage(
         "facts",
@@ -137,17 +119,43 @@ def run_job(
     return outcome
 
 
-def _teacher(
-    tried: list[Candidate],
-    ready: list[Shipped | None],
-    right: npt.NDArray[np.float64],
-    order: list[int],
-    chosen: Candidate,
-    job: Job,
-) -> Candidate:
-    """All that ship as the same student, and that the labels cannot tell from the best, as one."""
-    close = within_one_standard_error(right, order, job.together, job.counted)
-    return committee([tried[i] for i in close if ready[i] is None], chosen)
+def _tried(
+    job: Job, student: Student | None, budget: Budget, run: Run, left_out: list[str]
+) -> tuple[list[Candidate], list[Shipped | None]]:
+    """The candidates that can be shipped, and of each its file that fits the budget; None where a student must."""
+    tried, ready = [], []
+    for candidate in candidates(job, run, left_out):
+        job.progress.say(line_of(candidate, job))
+        file = as_it_is(job, candidate, budget, run)
+        if student is not None or file is not None:
+            tried.append(candidate)
+            ready.append(file)
+    if not tried and budget == Budget():
+        raise ExportError(f"nothing that was tried could be exported: {left_out[0]}")
+    if not tried:
+        raise BudgetError(f"nothing that was tried fits the budget of {budget}; allow more")
+    return tried, ready
+
+
+def _decision(job: Job, tried: list[Candidate], ready: list[Shipped | None]) -> Decision:
+    """The choice among the candidates that were tried."""
+    right = np.stack([correctness(c.held_out, job.codes) for c in tried])
+    # A simpler candidate is worth a little accuracy where a simpler file is shipped. Those that do not fit the budget
+    # are all shipped as the same student: among them there is nothing to trade, but what is usual for the kind still
+    # comes first, and is imitated alone.
+    last = 1 + max(c.rank for c in tried)
+    order = [last if file is None and c.rank >= 0 else c.rank for c, file in zip(tried, ready)]
+    choice = choose(right, order, job.seed, job.together, job.counted)
+    lead, file = tried[choice.index], ready[choice.index]
+    if file is None and lead.rank >= 0:
+        # All that ship as the same student, and that the labels cannot tell from the best, are one teacher.
+        close = within_one_standard_error(right, order, job.together, job.counted)
+        teacher = committee([tried[i] for i in close if ready[i] is None], lead)
+        if teacher is not lead:
+            own = correctness(teacher.held_out, job.codes)
+            tried, right = [*tried, teacher], np.vstack([right, own])
+            choice = corrected(len(tried) - 1, own, choice.optimism, job.together, job.counted)
+    return Decision(tried, right, choice, lead, file)
 
 
 def smallest_models(dataset: Dataset, folder: Path) -> list[tuple[int, float]]:
@@ -170,24 +178,21 @@ def _job(
     code = np.full(len(dataset.classes) + 1, UNLABELLED)
     code[known] = np.arange(len(known))
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
-    extra: Extra = {"hops": kind.hops} if kind.hops else {}
-    if dataset.channels:
-        extra["channels"] = "\n".join(dataset.channels)
-    if dataset.rate:
-        extra["rate"] = dataset.rate
-    if dataset.stride:
-        extra["stride"] = dataset.stride
-    if dataset.by:
-        extra["by"] = dataset.by
-    if units := described(x, dataset.kind, dataset.columns):
-        extra["units"] = units
+    extra: dict[str, str | int | float | None] = {
+        "hops": kind.hops,
+        "channels": "\n".join(dataset.channels),
+        "rate": dataset.rate,
+        "stride": dataset.stride,
+        "by": dataset.by,
+        "units": described(x, dataset.kind, dataset.columns),
+    }
     meta = ModelMeta(
         dataset.kind,
         kind.shape,
         tuple(dataset.classes[c] for c in known),
         dataset.columns,
         version=attar.__version__,
-        extra=extra,
+        extra={name: value for name, value in extra.items() if value},
     )
     # The labelled ones first, each part in random order: files are often sorted by class.
     order = np.random.default_rng(seed).permutation(len(x))
