@@ -1,8 +1,5 @@
-"use strict";
 (async () => {
-  const packed = Uint8Array.from(atob(document.getElementById("places-data").textContent), (c) => c.charCodeAt(0));
-  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const bytes = await new Response(unpacked).arrayBuffer();
+  const bytes = await (await inflated("places-data")).arrayBuffer();
   const length = new DataView(bytes).getUint32(0, true);
   const data = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
   const n = data.n;
@@ -21,9 +18,8 @@
   const sheets = text ? text.split("\n") : [];
   const decoded = new Map();
 
-  const box = document.getElementById("places");
-  const [canvas, here, card] = ["canvas", ".here", ".card"].map((s) => box.querySelector(s));
-  const [picture, list] = [card.querySelector("canvas"), card.querySelector("dl")];
+  const box = document.getElementById("places"), card = new Card(box);
+  const [canvas, picture] = ["canvas", ".card canvas"].map((selector) => box.querySelector(selector));
   const legend = document.getElementById("places-legend"), said = document.getElementById("places-said");
   const scale = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
   const FAR = 65535, CELLS = 256;
@@ -43,10 +39,6 @@
       [all[i], all[j]] = [all[j], all[i]];
     }
     return all;
-  }
-
-  function css(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   }
 
   function rgb(colour) {
@@ -143,7 +135,7 @@
       }
     }
     pen.putImageData(image, 0, 0);
-    name(pen);
+    label(pen);
     if (current >= 0) show(current);
   }
 
@@ -160,32 +152,16 @@
   }
 
   // A name that would cover another is left to the legend.
-  function name(pen) {
+  function label(pen) {
     const classes = data.colours[chosen].classes;
     if (!classes.length || classes.length > 40 || moving) return;
     middle ??= middles();
-    const taken = [];
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    const [ink, page] = [css("--text"), css("--page")];
+    const labels = new Labels(pen, ratio, 12, 0.78);
     for (const [k, at] of middle) {
-      const half = pen.measureText(classes[k]).width / 2 + 5;
-      const x = toX(px[at]), y = toY(py[at]);
+      const half = labels.half(classes[k]), x = toX(px[at]), y = toY(py[at]);
       if (x < half || x > width - half || y < 12 || y > height - 12) continue;
-      if (taken.some((t) => Math.abs(t.x - x) < t.half + half && Math.abs(t.y - y) < 20)) continue;
-      taken.push({ x, y, half });
-      pen.globalAlpha = 0.78;
-      pen.fillStyle = page;
-      pen.beginPath();
-      pen.roundRect(x - half, y - 9, 2 * half, 18, 4);
-      pen.fill();
-      pen.globalAlpha = 1;
-      pen.fillStyle = ink;
-      pen.fillText(classes[k], x, y);
+      if (labels.free(x, y, half)) labels.write(classes[k], x, y, half);
     }
-    pen.setTransform(1, 0, 0, 1, 0, 0);
   }
 
   function written(value) {
@@ -231,27 +207,16 @@
       lines.push([colour.name, colour.classes.length ? (value < 0 ? "none" : colour.classes[value]) : written(value)]);
     }
     if (fresh) {
-      list.replaceChildren(...lines.flatMap(([term, value]) => ["dt", "dd"].map((tag) => {
-        const node = document.createElement(tag);
-        node.textContent = tag === "dt" ? term : value;
-        return node;
-      })));
+      card.fill(lines);
       depict(i);
     }
-    const [x, y] = [toX(px[i]), toY(py[i])];
-    here.hidden = card.hidden = x < 0 || y < 0 || x > width || y > height;
-    here.style.left = `${x}px`;
-    here.style.top = `${y}px`;
-    const left = x + 16 + card.offsetWidth > width ? x - 16 - card.offsetWidth : x + 16;
-    const top = y + 16 + card.offsetHeight > height ? y - 16 - card.offsetHeight : y + 16;
-    card.style.left = `${Math.max(4, Math.min(left, width - card.offsetWidth - 4))}px`;
-    card.style.top = `${Math.max(4, Math.min(top, height - card.offsetHeight - 4))}px`;
-    return lines.map((line) => line.join(" ")).join(", ");
+    card.place(toX(px[i]), toY(py[i]));
+    return inWords(lines);
   }
 
   function hide() {
     current = -1;
-    here.hidden = card.hidden = true;
+    card.hide();
   }
 
   function near(x, y, reach) {
@@ -323,22 +288,20 @@
     closer(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.002)), ...place(event));
   }, { passive: false });
 
-  const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   canvas.addEventListener("keydown", (event) => {
     if (event.key === "Escape") return hide();
     if (event.key === "+" || event.key === "-") return closer(event.key === "+" ? 1.5 : 1 / 1.5, width / 2, height / 2);
-    if (!(event.key in steps)) return;
+    if (!(event.key in ARROWS)) return;
     event.preventDefault();
     if (current < 0) {
       const i = near(width / 2, height / 2, width + height);
       if (i >= 0) said.textContent = show(i);
       return;
     }
-    const [dx, dy] = steps[event.key], [x, y] = [px[current], py[current]];
     let best = -1, least = Infinity;
     for (let i = 0; i < n; i++) {
-      const ahead = (px[i] - x) * dx + (py[i] - y) * dy, aside = Math.abs((px[i] - x) * dy - (py[i] - y) * dx);
-      if (seen[i] && i !== current && ahead > 0 && ahead + 2 * aside < least) [best, least] = [i, ahead + 2 * aside];
+      const far = seen[i] ? ahead(event.key, px[i] - px[current], py[current] - py[i]) : Infinity;
+      if (far < least) [best, least] = [i, far];
     }
     if (best >= 0) said.textContent = show(best);
   });
@@ -374,12 +337,6 @@
     for (const other of choices) other.setAttribute("aria-pressed", String(other === button));
     move(Number(button.dataset.layout));
   });
-
-  function element(tag, properties, ...children) {
-    const node = Object.assign(document.createElement(tag), properties);
-    node.append(...children);
-    return node;
-  }
 
   function explain() {
     const colour = data.colours[chosen], about = element("p", { textContent: `${colour.name}: ${colour.said}.` });
@@ -450,9 +407,7 @@
   grid();
   paint();
   explain();
-  for (const query of ["(prefers-color-scheme: dark)", "print"]) {
-    matchMedia(query).addEventListener("change", () => { paint(); explain(); draw(); });
-  }
+  onOtherColours(() => { paint(); explain(); draw(); });
   new ResizeObserver(resize).observe(box);
   resize();
 })();

@@ -8,7 +8,7 @@ from attar.report.explored import Explored
 from attar.report.panels import panel, quality
 from attar.report.places import places
 from attar.report.scree import holding, scree
-from attar.report.sections import card, described, noted, sectioned
+from attar.report.sections import about_data, card, sectioned
 from attar.report.words import NONE, count, plural, text
 
 
@@ -42,7 +42,7 @@ def render_explored(explored: Explored) -> str:
         },
         what=" · ".join((text(explored.source), text(explored.kind), plural(explored.n, "sample"))),
         figures=_figures(explored),
-        scripts=("page", "explore"),
+        scripts=("copy", "map", "explore"),
         styles=("page", "explore"),
     )
 
@@ -77,5 +77,4 @@ def _data(explored: Explored) -> str:
         "Samples": count(explored.n),
         "Shape of one sample": " × ".join(map(count, explored.shape)),
     }
-    listed = noted(explored.notes, "Nothing unusual was found on reading.")
-    return f'<div class="columns"><div>{described(about)}</div><div><h3>Notes on reading</h3>{listed}</div></div>'
+    return about_data(about, explored.notes, " on reading")

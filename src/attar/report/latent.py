@@ -16,7 +16,7 @@ _GRID = 10_000  # coordinates are sent as whole numbers of this grid, finer than
 
 
 def latent(facts: Facts) -> str:
-    """Prepare the map: a canvas, a legend that switches classes, and the samples as data for page.js.
+    """Prepare the map: a canvas, a legend that switches classes, and the samples as data for latent.js.
 
     Arguments:
         facts: of the run; points without finite coordinates are left out.

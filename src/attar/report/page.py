@@ -8,7 +8,7 @@ from attar.report.curve import curve
 from attar.report.facts import Facts, otherwise, unlike
 from attar.report.latent import latent
 from attar.report.leaderboard import leaderboard
-from attar.report.sections import card, described, noted, sectioned
+from attar.report.sections import about_data, card, sectioned
 from attar.report.style import Axis
 from attar.report.words import count, interval, milliseconds, percent, plural, prose, size, text, width
 
@@ -49,7 +49,7 @@ def render(facts: Facts) -> str:
         f"<p>{prose(facts.why)}</p></section>\n",
         made="model",
         wrote=f" and wrote <code>{text(facts.model_path)}</code>",
-        scripts=("page",),
+        scripts=("copy", "map", "latent"),
         styles=("page", "risks"),
     )
 
@@ -129,10 +129,7 @@ def _data(facts: Facts) -> str:
         "Labelled": count(facts.n_labelled),
         "Held out for the test": count(facts.n_test) if facts.n_test else "none: accuracy is estimated, not tested",
     }
-    return (
-        f'<div class="columns"><div>{described(pairs)}</div><div><h3>Notes</h3>{noted(facts.notes)}</div></div>'
-        f"<h3>Labels per class</h3>{_per_class(facts)}"
-    )
+    return f"{about_data(pairs, facts.notes)}<h3>Labels per class</h3>{_per_class(facts)}"
 
 
 def _per_class(facts: Facts) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from attar.report.sections import card, described, noted, sectioned
+from attar.report.sections import about_data, card, row, sectioned, table
 from attar.report.swept import Shown, section, title
 from attar.report.words import NBSP, NONE, count, percent, plural, text
 from attar.risk._words import number, place
@@ -74,7 +74,7 @@ def render_risks(risks: Risks) -> str:
         kind="explore risks",
         what=" · ".join((text(risks.source), text(risks.kind), plural(risks.n_labelled, "label"))),
         figures=_figures(risks),
-        scripts=("page",),
+        scripts=("copy",),
         styles=("page", "explore", "risks"),
     )
 
@@ -116,17 +116,23 @@ def _lowest(risks: Risks) -> str | None:
 
 
 def _advice(risks: Risks) -> str:
-    rows = "".join(
-        f"<tr{' class=chosen' if i == risks.best else ''}><td>{text(one.curve.over)}</td>"
-        f"<td>{number(one.advice.default)}</td><td>{'stay' if one.advice.keep else number(one.advice.setting)}</td>"
-        f"<td>{_gain(one.advice)}</td><td>{_errors(one.advice)}</td></tr>"
+    rows = (
+        row(
+            (
+                text(one.curve.over),
+                number(one.advice.default),
+                "stay" if one.advice.keep else number(one.advice.setting),
+                _gain(one.advice),
+                _errors(one.advice),
+            ),
+            chosen=i == risks.best,
+        )
         for i, one in enumerate(risks.sweeps)
         if one.curve.over != "label noise"
     )
     return (
-        '<div class="scroll"><table><thead><tr><th>Varied</th><th>Default</th><th>Advice</th><th>Loss falls by</th>'
-        f"<th>Points fewer wrong</th></tr></thead><tbody>{rows}</tbody></table></div>"
-        '<p class="key">In brackets 90\u00a0% intervals, for a choice made by folds that do not judge it (Nadeau and '
+        table(("Varied", "Default", "Advice", "Loss falls by", "Points fewer wrong"), rows)
+        + '<p class="key">In brackets 90\u00a0% intervals, for a choice made by folds that do not judge it (Nadeau and '
         "Bengio, 2003). What is better with a chance below 85\u00a0% is left as it is, and so is what would answer "
         "no fewer wrongly.</p>"
     )
@@ -157,4 +163,4 @@ def _data(risks: Risks) -> str:
         "Labelled": count(risks.n_labelled),
         "Held out for the test": count(risks.n_test) if risks.n_test else "none",
     }
-    return f'<div class="columns"><div>{described(pairs)}</div><div><h3>Notes</h3>{noted(risks.notes)}</div></div>'
+    return about_data(pairs, risks.notes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -59,7 +59,7 @@ def sectioned(
     made: str = "page",
     wrote: str = "",
 ) -> str:
-    """A page that needs nothing else; a content security policy allows its own scripts alone.
+    """A page that needs nothing else; a content security policy allows its own script alone.
 
     Arguments:
         shown: what it is about.
@@ -74,12 +74,12 @@ def sectioned(
         made: what the command gives again.
         wrote: HTML on what the run left.
     """
-    code = [resource(f"{name}.js") for name in scripts]
+    script = "".join(resource(f"{name}.js") for name in scripts)
     called = {name: title for name, title, _ in sections} | dict(links or {})
     return Template(resource("frame.html")).substitute(
-        digests=" ".join(f"'sha256-{_digest(script)}'" for script in code),
+        digest=_digest(script),
         style="".join(resource(f"{name}.css") for name in styles),
-        scripts="".join(f"<script>{script}</script>\n" for script in code),
+        script=script,
         kind=text(kind) if kind else "",
         title=text(shown.run),
         what=what,
@@ -105,10 +105,28 @@ def card(name: str, value: str, detail: str, gauge: str = "") -> str:
     return f"<div><dt>{name}</dt><dd><b>{value}</b>{gauge}<small>{detail}</small></dd></div>"
 
 
-def noted(notes: Sequence[str], nothing: str = "Nothing unusual was found.") -> str:
-    """Sentences as a list, or one that says that there are none."""
-    items = "".join(f"<li>{prose(note)}</li>" for note in notes)
-    return f'<ul class="notes">{items}</ul>' if notes else f'<p class="muted">{nothing}</p>'
+def noted(notes: Sequence[str], nothing: str = "") -> str:
+    """Sentences as a list, or what is to be said where there are none."""
+    if not notes:
+        return f'<p class="muted">{nothing}</p>' if nothing else ""
+    return f'<ul class="notes">{"".join(f"<li>{prose(note)}</li>" for note in notes)}</ul>'
+
+
+def table(columns: Sequence[str], rows: Iterable[str]) -> str:
+    """A table that scrolls where the page is narrow, of HTML that is escaped already."""
+    head = "".join(f"<th>{column}</th>" for column in columns)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def row(cells: Iterable[str], *, chosen: bool = False) -> str:
+    """A row of `table`."""
+    return f"<tr{' class=chosen' if chosen else ''}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def about_data(pairs: dict[str, str], notes: Sequence[str], on: str = "") -> str:
+    """What the samples are, and what was noted on them, or on something that was done with them."""
+    listed = noted(notes, f"Nothing unusual was found{on}.")
+    return f'<div class="columns"><div>{described(pairs)}</div><div><h3>Notes{on}</h3>{listed}</div></div>'
 
 
 def _digest(script: str) -> str:

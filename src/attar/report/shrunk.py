@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from attar.report.sections import card, described, noted, sectioned
+from attar.report.sections import card, described, noted, row, sectioned, table
 from attar.report.style import axis_of_shares
 from attar.report.words import NONE, count, milliseconds, percent, plural, prose, size, text, times
 
@@ -81,7 +81,7 @@ def render_shrunk(shrunk: Shrunk) -> str:
         ("front", "Size and " + shrunk.judged, front(shrunk)),
         ("attempts", "What was tried", _attempts(shrunk)),
         ("tensors", "Which tensors matter", _tensors(shrunk)),
-        ("files", "Files", described(dict(shrunk.files)) + (noted(shrunk.notes) if shrunk.notes else "")),
+        ("files", "Files", described(dict(shrunk.files)) + noted(shrunk.notes)),
     ]
     return sectioned(
         shrunk,
@@ -89,7 +89,7 @@ def render_shrunk(shrunk: Shrunk) -> str:
         kind="explore shrunk",
         what=text(shrunk.model),
         figures=_figures(shrunk),
-        scripts=("page",),
+        scripts=("copy",),
         styles=("page", "explore", "shrunk"),
     )
 
@@ -176,22 +176,18 @@ def _attempts(shrunk: Shrunk) -> str:
     }
     # What was measured of none is no column.
     shown = {name: cells for name, cells in columns.items() if {*cells} != {NONE}}
-    head = "".join(f"<th>{name}</th>" for name in ("Attempt", *shown))
-    rows = "".join(
-        f"<tr{' class=chosen' if i == shrunk.chosen else ''}><td>{prose(one.name)}</td>"
-        + "".join(f"<td>{cell}</td>" for cell in cells)
-        + "</tr>"
+    rows = (
+        row((prose(one.name), *cells), chosen=i == shrunk.chosen)
         for i, (one, cells) in enumerate(zip(shrunk.tried, zip(*shown.values())))
     )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return table(("Attempt", *shown), rows)
 
 
 def _tensors(shrunk: Shrunk) -> str:
     if not shrunk.sensitivities:
         return '<p class="muted">Not measured: nothing but bits was chosen.</p>'
     bits = sorted({b for losses in shrunk.sensitivities.values() for b in losses}, reverse=True)
-    head = "".join(f"<th>{b} bits</th>" for b in bits)
-    rows = "".join(
+    rows = (
         f"<tr><td>{text(name)}</td>"
         + "".join(f"<td{_shade(losses.get(b))}>{_loss(losses.get(b))}</td>" for b in bits)
         + "</tr>"
@@ -203,8 +199,7 @@ def _tensors(shrunk: Shrunk) -> str:
         moved = "the mean squared difference from the answers before, in thousandths of their variance"
     return (
         f"<p>How far the answers move where one tensor alone has fewer bits and nothing is trained: {moved}. "
-        "What moves them most keeps the most bits.</p>"
-        f'<div class="scroll"><table><thead><tr><th>Tensor</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"What moves them most keeps the most bits.</p>{table(('Tensor', *(f'{b} bits' for b in bits)), rows)}"
     )
 
 

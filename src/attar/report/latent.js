@@ -1,30 +1,8 @@
-"use strict";
-(() => {
-  const copy = document.getElementById("copy");
-  copy.addEventListener("click", async () => {
-    const command = document.getElementById("command");
-    let done = true;
-    try {
-      await navigator.clipboard.writeText(command.textContent);
-    } catch {
-      // A page opened from a file may have no clipboard: the selection is then left for the person to copy.
-      getSelection().selectAllChildren(command);
-      done = document.execCommand("copy");
-    }
-    copy.textContent = done ? "Copied" : "Press Ctrl+C";
-    setTimeout(() => { copy.textContent = "Copy"; }, 2000);
-  });
-})();
-
 (async () => {
-  const source = document.getElementById("map-data");
-  if (!source) return;
-  const packed = Uint8Array.from(atob(source.textContent), (c) => c.charCodeAt(0));
-  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const data = await new Response(unpacked).json();
-  const box = document.getElementById("map");
-  const [canvas, here, card] = ["canvas", ".here", ".card"].map((s) => box.querySelector(s));
-  const [image, list] = [card.querySelector("img"), card.querySelector("dl")];
+  if (!document.getElementById("map-data")) return;
+  const data = await (await inflated("map-data")).json();
+  const box = document.getElementById("map"), card = new Card(box);
+  const [canvas, image] = ["canvas", ".card img"].map((selector) => box.querySelector(selector));
   const said = document.getElementById("map-said");
   const entries = [...document.querySelectorAll(".legend [data-class]")];
   const paths = data.shapes.map((d) => new Path2D(d));
@@ -46,10 +24,8 @@
   function draw() {
     const width = box.clientWidth, height = box.clientHeight, ratio = devicePixelRatio || 1;
     if (!width || !height) return;
-    const css = getComputedStyle(document.documentElement);
-    const colour = (name) => css.getPropertyValue(name).trim();
-    const colours = Array.from({ length: data.colours }, (_, i) => colour(`--c${i}`));
-    const [text, page] = [colour("--text"), colour("--page")];
+    const colours = Array.from({ length: data.colours }, (_, i) => css(`--c${i}`));
+    const [text, page] = [css("--text"), css("--page")];
     canvas.width = width * ratio;
     canvas.height = height * ratio;
     place(width, height);
@@ -74,40 +50,26 @@
         pen.stroke();
       }
     }
-    pen.globalAlpha = 1;
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    name(pen, text, page);
+    label(new Labels(pen, ratio, 13, 0.82));
     if (current >= 0) show(current);
   }
 
   // Each class is named at its median, the largest first, until names cover a twelfth of the map;
   // a name that would cover another is left to the legend.
-  function name(pen, text, page) {
+  function label(labels) {
     const members = data.classes.map(() => []);
     for (let i = 0; i < n; i++) if (shown[data.class[i]]) members[data.class[i]].push(i);
     const median = (of, at) => of.map((i) => at[i]).sort((a, b) => a - b)[of.length >> 1];
-    const taken = [];
     let room = (box.clientWidth * box.clientHeight) / 12;
-    pen.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
     const largest = [...members.keys()].sort((a, b) => members[b].length - members[a].length);
     for (const k of largest) {
       const of = members[k];
       if (!of.length) continue;
-      const half = pen.measureText(data.short[k]).width / 2 + 5;
+      const name = data.short[k], half = labels.half(name);
       const x = Math.min(Math.max(median(of, px), half), box.clientWidth - half), y = median(of, py);
-      if (taken.some((t) => Math.abs(t.x - x) < t.half + half && Math.abs(t.y - y) < 20)) continue;
+      if (!labels.free(x, y, half)) continue;
       if ((room -= 36 * half) < 0) return;
-      taken.push({ x, y, half });
-      pen.globalAlpha = 0.82;
-      pen.fillStyle = page;
-      pen.beginPath();
-      pen.roundRect(x - half, y - 9, 2 * half, 18, 4);
-      pen.fill();
-      pen.globalAlpha = 1;
-      pen.fillStyle = text;
-      pen.fillText(data.short[k], x, y);
+      labels.write(name, x, y, half);
     }
   }
 
@@ -125,36 +87,26 @@
     const id = data.id[i].length > 44 ? `${data.id[i].slice(0, 14)}…${data.id[i].slice(-29)}` : data.id[i];
     const lines = [["id", id], ["predicted", data.classes[k]]];
     if (data.probability[i] !== null) lines.push(["probability", `${(100 * data.probability[i]).toFixed(1)}\u00a0%`]);
-    lines.push(["label", label === null ? "none" : label === data.classes[k] ? label : `${label} (differs)`]);
-    list.replaceChildren(...lines.flatMap(([term, value]) => ["dt", "dd"].map((tag) => {
-      const node = document.createElement(tag);
-      node.textContent = tag === "dt" ? term : value;
-      if (tag === "dd" && term === "label" && label !== null && label !== data.classes[k]) node.className = "error";
-      return node;
-    })));
+    const differs = label !== null && label !== data.classes[k];
+    lines.push(["label", differs ? `${label} (differs)` : label ?? "none", differs ? "error" : ""]);
+    card.fill(lines);
     const src = thumbnail(i);
     image.hidden = !src;
     if (src && image.getAttribute("src") !== src) image.src = src;
-    here.hidden = card.hidden = false;
-    here.style.left = `${px[i]}px`;
-    here.style.top = `${py[i]}px`;
-    const x = px[i] + 16 + card.offsetWidth > box.clientWidth ? px[i] - 16 - card.offsetWidth : px[i] + 16;
-    const y = py[i] + 16 + card.offsetHeight > box.clientHeight ? py[i] - 16 - card.offsetHeight : py[i] + 16;
-    card.style.left = `${Math.max(4, Math.min(x, box.clientWidth - card.offsetWidth - 4))}px`;
-    card.style.top = `${Math.max(4, y)}px`;
-    return lines.map((line) => line.join(" ")).join(", ");
+    card.place(px[i], py[i]);
+    return inWords(lines);
   }
 
   function hide() {
     current = -1;
-    here.hidden = card.hidden = true;
+    card.hide();
   }
 
   function nearest(distance) {
     let best = -1, least = Infinity;
     for (let i = 0; i < n; i++) {
       if (!shown[data.class[i]]) continue;
-      const d = distance(px[i], py[i], i);
+      const d = distance(px[i], py[i]);
       if (d < least) [best, least] = [i, d];
     }
     return best;
@@ -168,17 +120,13 @@
     if (i < 0) hide(); else if (i !== current) show(i);
   }
 
-  const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   function key(event) {
     if (event.key === "Escape") return hide();
-    if (!(event.key in steps)) return;
+    if (!(event.key in ARROWS)) return;
     event.preventDefault();
     if (current < 0) return focus();
-    const [dx, dy] = steps[event.key], [x, y, from] = [px[current], py[current], current];
-    const next = nearest((a, b, i) => {
-      const along = (a - x) * dx + (b - y) * dy, across = Math.abs((a - x) * dy + (b - y) * dx);
-      return i !== from && along > 0 ? along + 2 * across : Infinity;
-    });
+    const [x, y] = [px[current], py[current]];
+    const next = nearest((a, b) => ahead(event.key, a - x, b - y));
     if (next >= 0) said.textContent = show(next);
   }
 
@@ -211,7 +159,7 @@
   for (const button of document.querySelectorAll(".legend [data-all]")) {
     button.addEventListener("click", () => change(() => button.dataset.all === "true"));
   }
-  for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", draw);
+  onOtherColours(draw);
   new ResizeObserver(draw).observe(box);
   box.querySelector(".absent").remove();
   draw();
