@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from attar.adapt.intervals import Interval, estimate
 from attar.data.copies import copied, copies, duplicates
 from attar.data.cut import of_recordings
-from attar.data.dataset import Floats, Ints
+from attar.data.dataset import Dataset, Floats, Ints
 from attar.data.groups import levels
 from attar.data.labels import meant_for
 from attar.data.sources import read_for_evaluation
@@ -162,11 +163,12 @@ def evaluate(
         group_column=group_column,
         strict=strict,
     )
-    notes, report = [*dataset.notes, *loaded.doubts(dataset.x)], progress or Silent()
-    of_all, labelled = None, len(dataset.labelled)
+    notes, progress = [*dataset.notes, *loaded.doubts(dataset.x)], progress or Silent()
+    probabilities = None
     if per_recording:
-        with report.task("evaluate", len(dataset)) as task:
-            dataset, of_all = of_recordings(dataset, loaded.predict_proba(dataset.x, task.advance))
+        labelled = len(dataset.labelled)
+        with progress.task("evaluate", len(dataset)) as task:
+            dataset, probabilities = of_recordings(dataset, loaded.predict_proba(dataset.x, task.advance))
         if labelled and not len(dataset.labelled):
             raise LabelError(f"{source}: every recording holds more than one label; leave --per-recording away")
     judged = dataset.labelled
@@ -176,41 +178,66 @@ def evaluate(
     if not len(judged):
         raise LabelError(f"{source}: no sample is labelled; give labels, as of attar fit")
     # Of all samples: those with labels may be too far apart to overlap.
-    first = copies(dataset.x) if loaded.kind in _COPIED else np.arange(len(dataset))
-    windows, found = dataset.windows, list[str]()
-    if windows is None and loaded.kind == "series" and not per_recording:
-        windows, found = told(dataset.x, first)
+    together, found = _together(dataset, whole=per_recording)
     notes += found
-    given = dataset.groups
-    # Windows that were cut from recordings are judged by these.
-    if given is None and dataset.stride is None and loaded.kind in _COPIED:
-        given = copied(dataset.x, first)
-        notes += duplicates(first, together=given is not None)
-    parts = levels(given, windows)
-    if of_all is None:
-        with report.task("evaluate", len(judged)) as task:
-            probabilities = loaded.predict_proba(dataset.x[judged], task.advance)
+    if probabilities is None:
+        with progress.task("evaluate", len(judged)) as task:
+            answers = loaded.predict_proba(dataset.x[judged], task.advance)
     else:
-        probabilities = of_all[judged]
-    said = probabilities.argmax(1)
+        answers = probabilities[judged]
     known = tuple(loaded.meta.classes)
-    others = tuple(name for name in dataset.classes if name not in known)
-    classes = (*known, *others)
+    classes = (*known, *(name for name in dataset.classes if name not in known))
     y = np.array([classes.index(name) for name in dataset.classes])[dataset.y[judged]]
-    if (y >= len(known)).any():
-        unknown = [f"'{classes[code]}'" for code in np.unique(y[y >= len(known)])]
-        notes.append(f"labels that the model does not know, and cannot get right: {listed(unknown)}")
-        meant = [f"'{name}' for '{one}'" for name, one in meant_for(others, known).items()]
-        notes += (
-            [f"labels that may be meant for classes of the model: {listed(meant)}; write them alike"] if meant else []
-        )
-    confusion = np.zeros((len(classes), len(known)), dtype=np.int64)
+    notes += _unknown(y, classes, known)
+    return _evaluated(answers, y, classes, None if together is None else together[judged], notes)
+
+
+def _together(dataset: Dataset, *, whole: bool) -> tuple[Ints | None, list[str]]:
+    """Which samples are right and wrong together `(n,)`, None where each is by itself; and what was found of that.
+
+    Arguments:
+        dataset: all samples.
+        whole: whether each is a whole recording.
+    """
+    comparable = dataset.kind in _COPIED
+    first = copies(dataset.x) if comparable else np.arange(len(dataset))
+    groups, windows, notes = dataset.groups, dataset.windows, list[str]()
+    if windows is None and dataset.kind == "series" and not whole:
+        windows, notes = told(dataset.x, first)
+    # Windows that were cut from recordings are judged by these.
+    if groups is None and dataset.stride is None and comparable:
+        groups = copied(dataset.x, first)
+        notes = [*notes, *duplicates(first, together=groups is not None)]
+    parts = levels(groups, windows)
+    return parts[0] if parts else None, notes
+
+
+def _unknown(y: Ints, classes: tuple[str, ...], known: tuple[str, ...]) -> list[str]:
+    """What is said of labels that the model does not know."""
+    unknown = np.unique(y[y >= len(known)])
+    if not len(unknown):
+        return []
+    names = listed([f"'{classes[code]}'" for code in unknown])
+    notes = [f"labels that the model does not know, and cannot get right: {names}"]
+    meant = [f"'{name}' for '{other}'" for name, other in meant_for(classes[len(known) :], known).items()]
+    if meant:
+        notes.append(f"labels that may be meant for classes of the model: {listed(meant)}; write them alike")
+    return notes
+
+
+def _evaluated(
+    probabilities: Floats, y: Ints, classes: tuple[str, ...], together: Ints | None, notes: Sequence[str]
+) -> Evaluation:
+    """How right the answers `(n, n_known)` to samples of classes `(n,)` are."""
+    said, n_known = probabilities.argmax(1), probabilities.shape[1]
+    confusion = np.zeros((len(classes), n_known), dtype=np.int64)
     np.add.at(confusion, (y, said), 1)
-    right, together = (said == y).astype(np.float64), parts[0][judged] if parts else None
+    right = (said == y).astype(np.float64)
     accuracy, interval = estimate(right, together)
     balanced_interval = estimate(right, together, classes=y)[1]
-    areas = (*(area_under_roc(p, y == i) for i, p in enumerate(probabilities.T)), *(None for _ in others))
-    return Evaluation(accuracy, interval, balanced_interval, classes, confusion, areas, tuple(notes))
+    areas = [area_under_roc(p, y == i) for i, p in enumerate(probabilities.T)]
+    unknown = [None] * (len(classes) - n_known)
+    return Evaluation(accuracy, interval, balanced_interval, classes, confusion, (*areas, *unknown), tuple(notes))
 
 
 def area_under_roc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -121,44 +122,57 @@ def prepared(dataset: Dataset, options: Options) -> Dataset:
         raise DataError(f"all samples are of one group ('{name}'); leave the groups away, or give others")
     # Before labels are held out or drawn, which would say less about why they cannot be.
     validate_labels(dataset.y[dataset.trained], dataset.classes)
+    dataset = _drawn(_with_test_part(dataset, options), options)
+    return replace(dataset, notes=(*dataset.notes, *_noted(dataset)))
+
+
+def _hides_labels(options: Options) -> bool:
+    return options.labels_per_class is not None or options.label_fraction is not None
+
+
+def _with_test_part(dataset: Dataset, options: Options) -> Dataset:
+    """The dataset with its own test part, or one that is set aside where that is asked for."""
     if dataset.test is not None and (dataset.y[dataset.test] == UNLABELLED).all():
         note = "the test part has no label: its samples are learnt from, as others without one"
         dataset = replace(dataset, test=None, notes=(*dataset.notes, note))
-    drawn = options.labels_per_class is not None or options.label_fraction is not None
-    if dataset.test is None and (options.holdout or (drawn and options.holdout is None)):
-        share = HOLDOUT if options.holdout is None else options.holdout
-        dataset = replace(dataset, test=holdout(dataset, share, options.seed))
-    elif options.holdout:
-        note = "nothing more is held out, for the source has a test part"
-        dataset = replace(dataset, notes=(*dataset.notes, note))
-    y, notes = dataset.y, dataset.notes
-    trained = dataset.trained
-    if drawn:
-        if options.labels_per_class is not None and options.labels_per_class >= 1:
-            notes += shortfall(y, dataset.classes, options.labels_per_class, trained)
-        y = draw_labels(
-            y,
-            per_class=options.labels_per_class,
-            fraction=options.label_fraction,
-            seed=options.seed,
-            among=trained,
-        )
-    if not isinstance(dataset.x, Nodes):
-        found = suspects(replace(dataset, y=y), copies(dataset.x))
-        notes += tuple(one.said.removesuffix(".") for one in found if not one.fine)
-    if dataset.test is not None and isinstance(dataset.x, Nodes):
-        notes += ("nodes of the test part stay in the graph: their features and edges are seen, their labels are not",)
-    notes += validate_labels(y[trained], dataset.classes)
-    if dataset.windows is not None and alike(y[trained], dataset.windows.recordings[trained]):
-        notes += ("no recording has labels of two classes: a label is given to its whole recording",)
-    called = [] if dataset.grouped else [*(column.name for column in dataset.columns), *dataset.channels]
-    like = [name for name in called if name.lower() in NAMES]
-    notes += tuple(
-        f"column '{name}' is a feature: where the samples of one belong together, give it as their groups"
-        for name in like
+    share = HOLDOUT if options.holdout is None and _hides_labels(options) else options.holdout
+    if dataset.test is None:
+        return replace(dataset, test=holdout(dataset, share, options.seed)) if share else dataset
+    if not options.holdout:
+        return dataset
+    note = "nothing more is held out, for the source has a test part"
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
+def _drawn(dataset: Dataset, options: Options) -> Dataset:
+    """The dataset with as many labels as are asked for, all others hidden."""
+    if not _hides_labels(options):
+        return dataset
+    y, trained, few = dataset.y, dataset.trained, tuple[str, ...]()
+    if options.labels_per_class is not None and options.labels_per_class >= 1:
+        few = shortfall(y, dataset.classes, options.labels_per_class, trained)
+    y = draw_labels(
+        y, per_class=options.labels_per_class, fraction=options.label_fraction, seed=options.seed, among=trained
     )
+    return replace(dataset, y=y, notes=(*dataset.notes, *few))
+
+
+def _noted(dataset: Dataset) -> Iterator[str]:
+    """What a person should know of the samples and labels that are learnt from."""
+    y, trained = dataset.y[dataset.trained], dataset.trained
+    if not isinstance(dataset.x, Nodes):
+        found = suspects(dataset, copies(dataset.x))
+        yield from (one.said.removesuffix(".") for one in found if not one.fine)
+    elif dataset.test is not None:
+        yield "nodes of the test part stay in the graph: their features and edges are seen, their labels are not"
+    yield from validate_labels(y, dataset.classes)
+    if dataset.windows is not None and alike(y, dataset.windows.recordings[trained]):
+        yield "no recording has labels of two classes: a label is given to its whole recording"
+    features = () if dataset.grouped else (*(column.name for column in dataset.columns), *dataset.channels)
+    for name in features:
+        if name.lower() in NAMES:
+            yield f"column '{name}' is a feature: where the samples of one belong together, give it as their groups"
     parts = levels(dataset.groups if dataset.grouped else None, dataset.windows)
     if parts:
         word = "group" if dataset.grouped else "recording"
-        notes += tuple(of_one_group(y[trained], parts[0][trained], dataset.classes, word))
-    return replace(dataset, y=y, notes=notes)
+        yield from of_one_group(y, parts[0][trained], dataset.classes, word)
