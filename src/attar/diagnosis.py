@@ -19,7 +19,7 @@ from attar.data.groups import of_labelled
 from attar.errors import DataError
 from attar.fit import default_folder, fingerprint_of, summary
 from attar.plan import on_threads, versions
-from attar.preparation import Options, read_prepared
+from attar.preparation import READING, Options, read_prepared
 from attar.report.risks import Risks
 from attar.report.saved import write_risks
 from attar.report.swept import Shown
@@ -32,6 +32,8 @@ from attar.training.progress import Progress, Silent, noted
 USUAL = ("features", "leaves", "epochs", "width", "samples")
 """What is varied where nothing is asked for."""
 SUMMARY = "advice.json"
+# What a person may ask for.
+_OPTIONS = (*READING, "labels_per_class", "label_fraction", "holdout", "seed")
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,7 @@ def diagnose(
     progress.say(summary(dataset))
     for note in dataset.notes:
         progress.say(noted(note))
-    settings: dict[str, Any] = {
-        "over": ", ".join(over),
-        **{key: str(v) if isinstance(v, Path) else v for key, v in asdict(options).items() if key in _OPTIONS},
-    }
+    settings = {"over": ", ".join(over), **options.settings(*_OPTIONS)}
     asked = {"source": source, "settings": {"risk": True, **settings}, "data": fingerprint_of(dataset)}
     folder = options.out or free_folder(default_folder(source, "-risk"), asked)
     with Run(folder, asked, versions()) as run, on_threads(1):
@@ -107,23 +106,6 @@ def diagnose(
                 one.curve.save(run.folder / "curves" / f"{_file(one.curve.over)}.{ending}")
         write_json(run.folder / SUMMARY, summary_of(facts))
         return Diagnosis(write_risks(run.folder, facts), facts)
-
-
-_OPTIONS = (
-    "kind",
-    "labels",
-    "label_column",
-    "groups",
-    "group_column",
-    "labels_per_class",
-    "label_fraction",
-    "holdout",
-    "seed",
-    "side",
-    "window",
-    "stride",
-    "strict",
-)
 
 
 def summary_of(facts: Risks) -> dict[str, Any]:

@@ -13,13 +13,12 @@ import numpy as np
 
 from attar import kinds
 from attar.data.arrays import from_arrays
-from attar.data.cut import Cut
 from attar.data.dataset import Dataset
-from attar.data.sources import read
 from attar.data.split import some
 from attar.errors import DataError, LabelError
 from attar.fit import default_folder, fingerprint_of
 from attar.plan import MOST, default_plan, faster_precision, on_threads, versions
+from attar.preparation import READING, Options, read_source
 from attar.report.saved import write_explored
 from attar.run import Result, Run, free_folder
 from attar.training.progress import Progress, Silent, noted
@@ -94,62 +93,60 @@ def explore(
         AttarError: what a person can mend.
     """
     progress = progress or Silent()
-    if isinstance(source, str | Path):
-        where = str(source)
-        given = None if labels is None else Path(labels)
-        dataset = read(
-            where,
-            kind=kind,
-            labels=given,
-            label_column=label_column,
-            groups=None if groups is None else Path(groups),
-            group_column=group_column,
-            side=side,
-            cut=Cut.of(window, stride),
-            strict=strict,
-            centre=True,
-        )
-    elif not labels is label_column is groups is group_column is None:
-        raise LabelError(
-            "x: labels and groups are read for a file or a folder; give one as the source, or leave them away"
-        )
-    elif not side is window is stride is None:
-        raise DataError("x: a side and windows are of a file or a folder; give one as the source, or leave them away")
-    else:
-        where, dataset = "x", from_arrays(source, kind=kind, centre=True)
-    _refuse(dataset, where)
+    options = Options(
+        kind=kind,
+        labels=None if labels is None else Path(labels),
+        label_column=label_column,
+        groups=None if groups is None else Path(groups),
+        group_column=group_column,
+        seconds=seconds,
+        seed=seed,
+        side=side,
+        window=window,
+        stride=stride,
+        strict=strict,
+    )
+    where, dataset = _read(source, options)
     n = len(dataset)
     progress.say(f"{dataset.kind} · {n:,} samples of {' × '.join(map(str, dataset.x.shape[1:]))}")
     for note in dataset.notes:
         progress.say(noted(note))
     dataset = _fewer(dataset, seed)
-    settings = {
-        "kind": kind,
-        "labels": None if labels is None else str(labels),
-        "label_column": label_column,
-        "groups": None if groups is None else str(groups),
-        "group_column": group_column,
-        "seconds": seconds,
-        "seed": seed,
-        "side": side,
-        "window": window,
-        "stride": stride,
-        "strict": strict,
-    }
+    settings = options.settings(*READING, "seconds", "seed")
     asked = {"source": where, "settings": {"explore": True, **settings}, "data": fingerprint_of(dataset)}
     folder = free_folder(default_folder(where, "-explored"), asked) if out is None else Path(out)
     with Run(folder, asked, versions()) as run:
         plan = run.stage("plan", lambda _: Result(facts=_plan(dataset, seconds))).facts
         with on_threads(plan["threads"]):
-            facts = _explored(dataset, n, plan, settings, seed, run, progress, where, command or shlex.join(sys.argv))
+            from attar.scenes import explored
+            from attar.survey import survey
+
+            started = time.perf_counter()
+            found = survey(dataset, plan["epochs"], plan["precision"], seed, run, progress)
+            command = command or shlex.join(sys.argv)
+            facts = explored(dataset, found, n, run, progress, where, command, started, {**settings, **plan})
         return Exploration(write_explored(run.folder, facts), facts)
 
 
-def _refuse(dataset: Dataset, where: str) -> None:
+def _read(source: Any, options: Options) -> tuple[str, Dataset]:
+    """What the source is called, and its samples."""
+    if isinstance(source, str | Path):
+        where, dataset = str(source), read_source(str(source), options, centre=True)
+    elif any(
+        given is not None for given in (options.labels, options.label_column, options.groups, options.group_column)
+    ):
+        raise LabelError(
+            "x: labels and groups are read for a file or a folder; give one as the source, or leave them away"
+        )
+    elif any(given is not None for given in (options.side, options.window, options.stride)):
+        raise DataError("x: a side and windows are of a file or a folder; give one as the source, or leave them away")
+    else:
+        where, dataset = "x", from_arrays(source, kind=options.kind, centre=True)
     if kinds.of(dataset.kind).hops:
         raise DataError(f"{where}: nodes of a graph cannot be explored; give their features alone, as a table")
     if len(dataset) < 2:
         raise DataError(f"{where}: one sample cannot be compared with others; give at least two")
+    return where, dataset
 
 
 def _fewer(dataset: Dataset, seed: int) -> Dataset:
@@ -172,22 +169,3 @@ def _plan(dataset: Dataset, seconds: float | None) -> dict[str, Any]:
             "epochs": epochs_for(kind, dataset.x, seconds),
             "precision": faster_precision(kind, dataset.x),
         }
-
-
-def _explored(
-    dataset: Dataset,
-    n: int,
-    plan: dict[str, Any],
-    settings: dict[str, Any],
-    seed: int,
-    run: Run,
-    progress: Progress,
-    source: str,
-    command: str,
-) -> Explored:
-    from attar.scenes import explored
-    from attar.survey import survey
-
-    started = time.perf_counter()
-    found = survey(dataset, plan["epochs"], plan["precision"], seed, run, progress)
-    return explored(dataset, found, n, run, progress, source, command, started, {**settings, **plan})

@@ -110,9 +110,7 @@ def fit_dataset(
 
         # Whatever it is called, so that a run goes on with another name of the same.
         options = replace(options, device=str(device_of(options.device)))
-    settings = {
-        key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items() if key != "out"
-    }
+    settings = options.settings()
     if backbone is not None:
         backbone, settings["backbone"] = _taken(backbone, dataset, options)
     _refuse_unsuited(dataset, options)

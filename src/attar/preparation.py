@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from attar.compress.budget import Budget
 from attar.data.copies import copies
@@ -21,6 +22,8 @@ from attar.errors import BudgetError, DataError
 
 # Of the labelled samples, where labels are drawn from a source that knows them all.
 HOLDOUT = 0.3
+READING = ("kind", "labels", "label_column", "groups", "group_column", "side", "window", "stride", "strict")
+"""The options that decide what is read."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,19 @@ class Options:
             )
         return budget
 
+    def settings(self, *names: str) -> dict[str, Any]:
+        """The options of these names as JSON values; all but the run folder where there are none."""
+        asked = {name: value for name, value in asdict(self).items() if (name in names if names else name != "out")}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in asked.items()}
 
-def read_prepared(source: str, options: Options) -> Dataset:
-    """What a source holds, as `prepared`.
+
+def read_source(source: str, options: Options, *, centre: bool = False) -> Dataset:
+    """What a source holds; `centre` as of `attar.data.sources.read`.
 
     Raises:
         DataError: the source cannot be read.
-        LabelError: too few labels, or of one class only.
     """
-    found = read(
+    return read(
         source,
         kind=options.kind,
         labels=options.labels,
@@ -106,8 +113,18 @@ def read_prepared(source: str, options: Options) -> Dataset:
         side=options.side,
         cut=Cut.of(options.window, options.stride),
         strict=options.strict,
+        centre=centre,
     )
-    return prepared(found, options)
+
+
+def read_prepared(source: str, options: Options) -> Dataset:
+    """What a source holds, as `prepared`.
+
+    Raises:
+        DataError: the source cannot be read.
+        LabelError: too few labels, or of one class only.
+    """
+    return prepared(read_source(source, options), options)
 
 
 def prepared(dataset: Dataset, options: Options) -> Dataset:
