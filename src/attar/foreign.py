@@ -119,28 +119,19 @@ def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
             return session.predict_proba(x)
         except ModelError as error:
             raise DataError(f"{file}: cannot be run on these samples: {error}; leave the data away") from error
-    inputs = session.get_inputs()
-    taken: list[Any] = inputs[0].shape if inputs and inputs[0].shape else [None, None]
-    n, *sizes = taken
-    whole = n != 0 and all(isinstance(size, int) for size in sizes)
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not whole:
-        raise DataError(
-            f"{file}: samples are given to models with one input of floats, of one size; leave the data away"
-        )
+    name, n, sizes = _input_of(session, file)
     arranged = _arranged(x, sizes)
     if arranged is None:
         raise DataError(
             f"{file}: takes {' × '.join(map(str, sizes))} numbers a sample, and these are "
             f"{' × '.join(map(str, x.shape[1:]))}; give them as it takes them, as arrays in an .npz file"
         )
-    at_once = n if isinstance(n, int) else _AT_ONCE
     samples = arranged.astype(np.float32)
-    # A batch of a fixed size that is not full is filled up from the first sample on.
-    more = -len(samples) % n if isinstance(n, int) else 0
-    filled = samples[np.arange(len(samples) + more) % len(samples)] if more else samples
-    batches = [filled[i : i + at_once] for i in range(0, len(filled), at_once)]
+    # The last batch of a fixed size is filled up from the first sample on.
+    filled = samples if n is None else np.resize(samples, (len(samples) + -len(samples) % n, *samples.shape[1:]))
+    batches = [filled[i : i + (n or _AT_ONCE)] for i in range(0, len(filled), n or _AT_ONCE)]
     try:
-        parts = [session.run(None, {inputs[0].name: batch})[0] for batch in batches]
+        parts = [session.run(None, {name: batch})[0] for batch in batches]
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise DataError(f"{file}: cannot be run on these samples: {first_line(error)}; leave the data away") from error
     for batch, part in zip(batches, parts):
@@ -148,3 +139,13 @@ def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
             raise DataError(f"{file}: does not answer with a number for each class; leave the data away")
     answers: npt.NDArray[Any] = np.concatenate(parts)[: len(samples)]
     return answers
+
+
+def _input_of(session: onnxruntime.InferenceSession, file: Path) -> tuple[str, int | None, list[int]]:
+    """Name of the one input, how many samples it takes at once, None where any number, and the sizes of a sample."""
+    inputs = session.get_inputs()
+    if len(inputs) == 1 and inputs[0].type == "tensor(float)":
+        n, *sizes = inputs[0].shape or [None, None]
+        if n != 0 and all(isinstance(size, int) for size in sizes):
+            return inputs[0].name, n if isinstance(n, int) else None, sizes
+    raise DataError(f"{file}: samples are given to models with one input of floats, of one size; leave the data away")

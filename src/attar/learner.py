@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from attar.data.dataset import Dataset
     from attar.deploy.session import Model
+    from attar.job import Outcome
+    from attar.preparation import Options
     from attar.report.facts import Facts
     from attar.training.progress import Progress
 
@@ -120,56 +122,64 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             BudgetError: nothing fits the budget.
         """
         from attar.data.arrays import from_arrays
-        from attar.data.graphs import is_graph
-        from attar.data.held import framed, names
-        from attar.deploy.session import load
         from attar.fit import fit_dataset
-        from attar.preparation import Options, prepared
-        from attar.report.ranking import Ranking
+        from attar.preparation import prepared
+
+        options = self._options()
+        budget, reporting = options.limits(), _reporting(self.progress)
+        y = _labels_of(X) if y is None else y
+        _hold_labels(y)
+        dataset = prepared(from_arrays(X, y, kind=self.kind, groups=groups), options)
+        module = None if isinstance(self.backbone, str) else self.backbone
+        with tempfile.TemporaryDirectory() as scratch, reporting as progress:
+            outcome = fit_dataset(
+                dataset,
+                options,
+                budget,
+                progress,
+                folder=Path(scratch, "run") if self.run is None else Path(self.run),
+                source="Python arrays",
+                # All layers of a network would leave no room for the other settings.
+                command=repr(self if module is None else copy(self).set_params(backbone=_Brief(module))),
+                backbone=module,
+            )
+            self._keep(outcome)
+        self.classes_ = _as_given(self.model_.meta.classes, dataset, y)
+        self._name_features(X)
+        return self
+
+    def _options(self) -> Options:
+        from attar.preparation import Options
 
         seed, epochs, seconds = self._numbers()
         if not isinstance(self.pretexts, tuple | list | None):
             raise DataError(f"pretexts must be a tuple of names; give {_tuple_of(self.pretexts)}")
         if self.balanced not in (True, False):  # any text would be true
             raise DataError(f"balanced is {self.balanced!r}: give True or False")
-        named, module = (self.backbone, None) if isinstance(self.backbone, str) else (None, self.backbone)
-        options = Options(
+        return Options(
             seed=seed,
             seconds=seconds,
             budget=self.budget,
             kind=self.kind,
             pretexts=self.pretexts,
-            backbone=named,
+            backbone=self.backbone if isinstance(self.backbone, str) else None,
             backbone_epochs=epochs,
             device=str(self.device),
             balanced=bool(self.balanced),
         )
-        budget, reporting = options.limits(), _reporting(self.progress)
-        if y is None:
-            y = getattr(X, "y", None) if is_graph(X) else None
-        if y is None:
-            raise LabelError(
-                "Learner requires y to be passed, but the target y is None: give a label for each sample, -1 where "
-                "unknown"
-            )
-        _hold_labels(y)
-        dataset = prepared(from_arrays(X, y, kind=self.kind, groups=groups), options)
-        with tempfile.TemporaryDirectory() as scratch, reporting as progress:
-            folder = Path(scratch, "run") if self.run is None else Path(self.run)
-            outcome = fit_dataset(
-                dataset,
-                options,
-                budget,
-                progress,
-                folder=folder,
-                source="Python arrays",
-                # All layers of a network would leave no room for the other settings.
-                command=repr(self if module is None else copy(self).set_params(backbone=_Brief(module))),
-                backbone=module,
-            )
-            self.model_: Model = load(outcome.model)
+
+    def _keep(self, outcome: Outcome) -> None:
+        from attar.deploy.session import load
+        from attar.report.ranking import Ranking
+
+        self.model_: Model = load(outcome.model)
         self.facts_: Facts = outcome.facts
-        self.classes_ = _as_given(self.model_.meta.classes, dataset, y)
+        self.accuracy_, self.accuracy_interval_ = self.facts_.accuracy, self.facts_.interval
+        self.leaderboard_ = Ranking(self.facts_.leaderboard)
+
+    def _name_features(self, X: Any) -> None:
+        from attar.data.held import framed, names
+
         frame = framed(X)
         called = [] if frame is None else names(frame)
         # Those of a table that are not learnt from, such as ids, are counted as they are named.
@@ -177,9 +187,6 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.__dict__.pop("feature_names_in_", None)
         if called and all(isinstance(name, str) for name in called):
             self.feature_names_in_ = np.array(called, dtype=object)
-        self.accuracy_, self.accuracy_interval_ = self.facts_.accuracy, self.facts_.interval
-        self.leaderboard_ = Ranking(self.facts_.leaderboard)
-        return self
 
     def _numbers(self) -> tuple[int, int, float | None]:
         """Seed, epochs and seconds, also where they are numbers of numpy."""
@@ -320,6 +327,18 @@ def _flat(y: Any) -> npt.NDArray[Any]:
 
     labels: npt.NDArray[Any] = np.asarray(plain(y))
     return labels[:, 0] if labels.shape[1:] == (1,) else labels
+
+
+def _labels_of(X: Any) -> Any:
+    """The labels that a graph has itself."""
+    from attar.data.graphs import is_graph
+
+    y = getattr(X, "y", None) if is_graph(X) else None
+    if y is None:
+        raise LabelError(
+            "Learner requires y to be passed, but the target y is None: give a label for each sample, -1 where unknown"
+        )
+    return y
 
 
 def _hold_labels(y: Any) -> None:

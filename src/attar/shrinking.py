@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from attar.run import Run, free_folder
 from attar.training.progress import Progress, Silent, noted
 
 if TYPE_CHECKING:
+    from attar.compress.program import Program
     from attar.compress.search import Compressed
 
 SMALL, RESTORED = "model.attar", "model.onnx"
@@ -89,54 +89,58 @@ def shrink(
     """
     started, progress = time.perf_counter(), progress or Silent()
     file, limits = Path(model), Budget.parse(budget) if isinstance(budget, str) else budget
+    network = _network(file, epochs, seed)
+    dataset = _samples(data, file, network)
+    settings: dict[str, Any] = {"budget": str(limits), "data": data, "epochs": epochs, "seed": seed}
+    hashed = fingerprint(np.frombuffer(file.read_bytes(), np.uint8))
+    asked = {
+        "source": str(file),
+        "settings": {"compress": True, **settings},
+        "data": hashed + ("" if dataset is None else fingerprint_of(dataset)),
+    }
+    folder = free_folder(Path("runs", f"{file.stem}-compressed"), asked) if out is None else Path(out)
+    if network is None:
+        small, shrunk = _packed(file, dataset, limits)
+        with Run(folder, asked, versions()) as run:
+            write_whole(run.folder / SMALL, small)
+            return _finished(run, shrunk, settings, command, started, "for attar unpack")
+    assert dataset is not None
+    x = samples_for(network, dataset, str(data))
+    y, notes = labels_for(network, x, dataset)
+    for note in notes:
+        progress.say(noted(note))
+    with Run(folder, asked, versions()) as run, on_threads(1):
+        attempts = run.folder / "attempts"
+        found = search(network, limits, x, y, epochs=epochs, seed=seed, folder=attempts, progress=progress)
+        save(found.model, run.folder / SMALL)
+        shrunk = replace(_of_network(found, file, limits), notes=notes)
+        return _finished(run, shrunk, settings, command, started, "for attar unpack, and attar.compress.load in Python")
+
+
+def _network(file: Path, epochs: int, seed: int) -> Program | None:
+    """The network in a file; None where it is of ONNX."""
     if file.is_dir():
         raise CompressionError(f"{file}: is a folder; name a model file in it")
     if not file.is_file():
         raise CompressionError(
             f"{file}: no such file; name an .onnx file, or an .attar file that attar.compress.save wrote"
         )
-    of_onnx = file.suffix.lower() == ".onnx"
-    if of_onnx and (epochs, seed) != (_EPOCHS, _SEED):
+    if file.suffix.lower() != ".onnx":
+        return load(file)
+    if (epochs, seed) != (_EPOCHS, _SEED):
         raise CompressionError(
             f"{file}: an ONNX file is rounded and not trained, and nothing is drawn; leave epochs and seed away"
         )
-    network = None if of_onnx else load(file)
+    return None
+
+
+def _samples(data: str | None, file: Path, network: Program | None) -> Dataset | None:
+    """Samples in the form that the model in the file takes, where some are given."""
     if network is None:
-        dataset = None if data is None else read_for(data, file)
-    elif data is None:
+        return None if data is None else read_for(data, file)
+    if data is None:
         raise DataError(f"{file}: what a network may lose is judged on samples; give some as data")
-    else:
-        dataset = read_for_network(data, tuple(listed(network).example.shape[1:]))
-    settings: dict[str, Any] = {"budget": str(limits), "data": data, "epochs": epochs, "seed": seed}
-    asked = {
-        "source": str(file),
-        "settings": {"compress": True, **settings},
-        "data": fingerprint(np.frombuffer(file.read_bytes(), np.uint8))
-        + ("" if dataset is None else fingerprint_of(dataset)),
-    }
-    folder = free_folder(Path("runs", f"{file.stem}-compressed"), asked) if out is None else Path(out)
-    if network is not None:
-        assert dataset is not None
-        x = samples_for(network, dataset, str(data))
-        y, notes = labels_for(network, x, dataset)
-        for note in notes:
-            progress.say(noted(note))
-        with Run(folder, asked, versions()) as run, on_threads(1):
-            found = search(
-                network, limits, x, y, epochs=epochs, seed=seed, folder=run.folder / "attempts", progress=progress
-            )
-            save(found.model, run.folder / SMALL)
-            shrunk = replace(_of_network(found, file, limits), notes=notes)
-            return _finished(
-                run, shrunk, settings, command, started, "for attar unpack, and attar.compress.load in Python"
-            )
-    with tempfile.TemporaryDirectory() as scratch:
-        small, tried = Path(scratch, SMALL), _packed(file, Path(scratch, SMALL), dataset)
-        _hold(limits, tried, file)
-        with Run(folder, asked, versions()) as run:
-            write_whole(run.folder / SMALL, small.read_bytes())
-            shrunk = _of_file(file, tried, 0 if dataset is None else len(dataset))
-            return _finished(run, shrunk, settings, command, started, "for attar unpack")
+    return read_for_network(data, tuple(listed(network).example.shape[1:]))
 
 
 def _of_network(found: Compressed, file: Path, budget: Budget) -> Shrunk:
@@ -164,29 +168,43 @@ def _of_network(found: Compressed, file: Path, budget: Budget) -> Shrunk:
     )
 
 
-def _packed(file: Path, target: Path, dataset: Dataset | None) -> tuple[Tried, ...]:
-    """An ONNX file in eight bits, and how often what is restored of it agrees."""
-    pack(file, target)
-    restored = target.with_name(RESTORED)
-    unpack(target, restored)
-    agreement = None
-    if dataset is not None:
-        before, after = (said_by(one, dataset.x, file) for one in (file, restored))
-        if lost := int((~np.isfinite(before).all(axis=1)).sum()):
-            raise DataError(
-                f"{file}: answers {lost} of {len(before)} samples with NaN or infinity; give samples without missing "
-                "or infinite values"
-            )
-        agreement = float((before.argmax(1) == after.argmax(1)).mean())
-    full = None if agreement is None else 1.0
-    return (
-        Tried("as it is", size_of(file), None, full, None, True),
-        Tried("eight bits a weight", target.stat().st_size, None, agreement, None, True),
+def _packed(file: Path, dataset: Dataset | None, budget: Budget) -> tuple[bytes, Shrunk]:
+    """An ONNX file in eight bits a weight, within the budget, and what the page shows of it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        small, restored = Path(scratch, SMALL), Path(scratch, RESTORED)
+        pack(file, small)
+        unpack(small, restored)
+        agreement = None if dataset is None else _agreement(file, restored, dataset)
+        content = small.read_bytes()
+    before = Tried("as it is", size_of(file), None, None if agreement is None else 1.0, None, True)
+    after = Tried("eight bits a weight", len(content), None, agreement, None, True)
+    _hold(budget, after, file)
+    agreed = "" if agreement is None else f", and {100 * agreement:.2f} % of the answers are the same"
+    return content, Shrunk(
+        run="",
+        model=str(file),
+        verdict=f"{readable(before.bytes)} became {readable(after.bytes)}{agreed}.",
+        judged="agreement",
+        n_judged=0 if dataset is None else len(dataset),
+        tried=(before, after),
+        chosen=1,
+        trained=False,
     )
 
 
-def _hold(budget: Budget, tried: Iterable[Tried], file: Path) -> None:
-    *_, small = tried
+def _agreement(file: Path, restored: Path, dataset: Dataset) -> float:
+    """Share of the samples that both files give the same class."""
+    before, after = (said_by(model, dataset.x, file) for model in (file, restored))
+    if lost := int((~np.isfinite(before).all(axis=1)).sum()):
+        raise DataError(
+            f"{file}: answers {lost} of {len(before)} samples with NaN or infinity; give samples without missing or "
+            "infinite values"
+        )
+    return float((before.argmax(1) == after.argmax(1)).mean())
+
+
+def _hold(budget: Budget, small: Tried, file: Path) -> None:
+    """See to it that the file in eight bits is within the budget."""
     if budget.bytes is not None and small.bytes > budget.bytes:
         raise BudgetError(
             f"{file}: takes {readable(small.bytes)} with eight bits a weight, more than {budget}; an ONNX file cannot "
@@ -203,21 +221,6 @@ def _hold(budget: Budget, tried: Iterable[Tried], file: Path) -> None:
     # 1 − 0.99 is more than 0.01, by rounding.
     if budget.accuracy_drop is not None and changed > budget.accuracy_drop + _ROUNDING:
         raise BudgetError(f"{file}: eight bits a weight change {changed:.2%} of the answers")
-
-
-def _of_file(file: Path, tried: tuple[Tried, ...], n: int) -> Shrunk:
-    before, after = tried
-    agreed = "" if after.quality is None else f", and {100 * after.quality:.2f} % of the answers are the same"
-    return Shrunk(
-        run="",
-        model=str(file),
-        verdict=f"{readable(before.bytes)} became {readable(after.bytes)}{agreed}.",
-        judged="agreement",
-        n_judged=n,
-        tried=tried,
-        chosen=1,
-        trained=False,
-    )
 
 
 def _finished(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -126,7 +128,8 @@ def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, p
     odd = run.stage("oddness", lambda _: _oddness(z, unique, position, seed, progress)).arrays
     clusters = run.stage("clusters", lambda _: _clusters(z, seed)).arrays
     shown, ends = _chosen(clusters["cluster"], unique, seed)
-    latents = _latents(kind, x, v, unique, position, epochs, precision, shown, ends, seed, run, progress)
+    parts = _parts(kind, x, v, unique, position, shown, ends, seed)
+    latents = _latents(parts, epochs, precision, run, progress)
     plane = np.zeros((len(x), 2), dtype=np.float32)
     plane[:, : min(2, z.shape[1])] = z[:, :2]
     return Survey(
@@ -257,67 +260,75 @@ def _by_cluster(cluster: Ints) -> list[npt.NDArray[np.int64]]:
     return [np.flatnonzero(cluster == g) for g in np.unique(cluster)]
 
 
-def _latents(
-    kind: Kind,
-    x: Floats,
-    v: Floats,
-    unique: Ints,
-    position: Ints,
-    epochs: int,
-    precision: str,
-    shown: Ints,
-    ends: Ints,
-    seed: int,
-    run: Run,
-    progress: Progress,
-) -> list[Latent]:
-    """What principal components, and where there is time an autoencoder, rebuild, draw, and go through."""
-    if not kind.quantities:
-        return []
+@dataclass(frozen=True)
+class _Parts:
+    """Samples by what they are to representations that lead back to them.
+
+    Arguments:
+        kind: of the samples.
+        x: raw `(n, *shape)`.
+        v: normalised and flat `(n, d)`.
+        learnt: indices of those that are learnt from.
+        judged: of those that it is told by how well samples are rebuilt.
+        shown, ends: as of `Survey`.
+        seed: of everything random.
+    """
+
+    kind: Kind
+    x: Floats
+    v: Floats
+    learnt: Ints
+    judged: Ints
+    shown: Ints
+    ends: Ints
+    seed: int
+
+
+def _parts(
+    kind: Kind, x: Floats, v: Floats, unique: Ints, position: Ints, shown: Ints, ends: Ints, seed: int
+) -> _Parts:
     # Of what is set aside no copy is learnt.
     out = some(len(unique), min(round(_ASIDE * len(unique)), _MOST_ASIDE), seed + 2)
-    aside, learnt = unique[out], np.flatnonzero(~np.isin(position, out))
-    dim = min(DIM, len(learnt) - 1, max(1, v.shape[1] // 2))
-    made: list[tuple[str, Components | Autoencoder]] = [
-        (f"PCA, {dim} components", Components.learn(kind, v[learnt], dim))
-    ]
+    learnt = np.flatnonzero(~np.isin(position, out))
+    return _Parts(kind, x, v, learnt, unique[out] if len(out) else learnt, shown, ends, seed)
+
+
+def _latents(parts: _Parts, epochs: int, precision: str, run: Run, progress: Progress) -> list[Latent]:
+    """What principal components, and where there is time an autoencoder, rebuild, draw, and go through."""
+    kind, learnt, seed = parts.kind, parts.learnt, parts.seed
+    if not kind.quantities:
+        return []
+    dim = min(DIM, len(learnt) - 1, max(1, parts.v.shape[1] // 2))
+    models: dict[str, Components | Autoencoder] = {
+        f"PCA, {dim} components": Components.learn(kind, parts.v[learnt], dim)
+    }
     if epochs:
-        model = autoencoder(kind, x[learnt], dim, epochs, precision, seed, run, progress)
-        made.append((f"autoencoder, {dim} values", model))
+        model = autoencoder(kind, parts.x[learnt], dim, epochs, precision, seed, run, progress)
+        models[f"autoencoder, {dim} values"] = model
     latents = []
-    for name, one in made:
+    for name, model in models.items():
         stage = "seen-by-" + name.split(",")[0].lower()
-        seen = run.stage(stage, lambda _, m=one: _seen(m, kind, x, v, learnt, aside, shown, ends, seed))  # type: ignore[misc]
+        seen = run.stage(stage, partial(_seen, model, parts))
         latents.append(Latent(name, seen.facts["error"], **seen.arrays))
     return latents
 
 
-def _seen(
-    model: Components | Autoencoder,
-    kind: Kind,
-    x: Floats,
-    v: Floats,
-    learnt: Ints,
-    aside: Ints,
-    shown: Ints,
-    ends: Ints,
-    seed: int,
-) -> Result:
-    z = model.transform(x[learnt[some(len(learnt), _DENSITY, seed)]])
-    density = Mixture(random_state=seed).fit(z)
-    alpha = np.linspace(0, 1, STEPS)
-    tested = aside if len(aside) else learnt
-    lost = np.square(v[tested] - flat(kind, model.inverse_transform(model.transform(x[tested])))).sum()
-    spread = np.square(v[tested] - v[learnt].mean(axis=0)).sum()
-    between = [np.zeros((STEPS, 0, *kind.shape), dtype=np.float32)] * 2
+def _seen(model: Components | Autoencoder, parts: _Parts, _: Path) -> Result:
+    kind, x, v, learnt, judged, ends = parts.kind, parts.x, parts.v, parts.learnt, parts.judged, parts.ends
+    z = model.transform(x[learnt[some(len(learnt), _DENSITY, parts.seed)]])
+    density = Mixture(random_state=parts.seed).fit(z)
+    lost = np.square(v[judged] - flat(kind, model.inverse_transform(model.transform(x[judged])))).sum()
+    spread = np.square(v[judged] - v[learnt].mean(axis=0)).sum()
+    straight = along = np.zeros((STEPS, 0, *kind.shape), dtype=np.float32)
     if ends.shape[1]:
-        between = [interpolate(model, x[ends[0]], x[ends[1]], alpha, way) for way in (None, density)]
+        alpha = np.linspace(0, 1, STEPS)
+        straight, along = (interpolate(model, x[ends[0]], x[ends[1]], alpha, way) for way in (None, density))
     return Result(
         {
-            "rebuilt": model.inverse_transform(model.transform(x[shown])),
-            "drawn": sample(model, density, DRAWN, seed).astype(np.float32),
-            "straight": np.asarray(between[0], dtype=np.float32),
-            "along": np.asarray(between[1], dtype=np.float32),
+            "rebuilt": model.inverse_transform(model.transform(x[parts.shown])),
+            "drawn": sample(model, density, DRAWN, parts.seed).astype(np.float32),
+            "straight": np.asarray(straight, dtype=np.float32),
+            "along": np.asarray(along, dtype=np.float32),
         },
         {"error": float(lost / spread) if spread > 0 else 0.0},
     )

@@ -23,6 +23,7 @@ from attar.trials.base import apply
 
 if TYPE_CHECKING:
     from attar.kinds.base import Kind
+    from attar.risk import ForestGrid
     from attar.training.progress import Progress
 
 
@@ -213,36 +214,71 @@ def axis_of(over: str, data: Labelled, n: int) -> Axis:
     Raises:
         DataError: there is none.
     """
-    if over in ("features", "λ"):
-        p = data.seen("features").shape[1]
-        if over == "features":
-            sizes = sizes_around(n, p)
-            return Axis("features", p, lambda x, y, t, u, seed: columns_curve(x, y, t, u, sizes, random_state=seed))
-        return Axis("features", float(PENALTIES[0]), lambda x, y, t, u, _: penalty_curve(x, y, t, u))
-    if over == "leaves":
-        leaves = _whole(np.geomspace(2, n, 12), n)
-        return Axis("inputs", n, lambda *a: _forest(a, leaves, _TREES), _TREE_ROUNDS)
-    if over == "trees":
-        trees = _whole(np.concatenate([np.geomspace(1, _MOST_TREES, 14), [_TREES]]), _MOST_TREES)
-        return Axis("inputs", _TREES, lambda *a: _forest(a, n, trees), _TREE_ROUNDS)
-    net = "conv" if data.seen("inputs").ndim > 2 else "mlp"
-    how: dict[str, Any] = {"net": net, **_RECIPE}
-    if over == "width":
-        how |= {"values": _WIDTHS[net], "epochs": _EPOCHS}
-        return Axis("inputs", _WIDTH[net], lambda *a: _network(network_curve, a, how), _NETWORK_ROUNDS)
-    if over == "epochs":
-        most = int(np.clip(_SEEN / n, 2 * _EPOCHS, _MOST_EPOCHS))
-        how |= {"width": _WIDTH[net], "epochs": most, "points": 30}
-        places = np.unique(np.append(np.geomspace(1, most, 25).round(), _EPOCHS))
-        return Axis("inputs", _EPOCHS, lambda *a: _on(_network(epoch_curve, a, how), places), _NETWORK_ROUNDS)
-    if over == "samples":
-        sizes = [max(2, int(v)) for v in _whole(_SAMPLE * n, n)]
-        return Axis(
-            "features", n, lambda x, y, t, u, seed: samples_curve(x, y, t, u, np.unique(sizes), random_state=seed)
-        )
-    if over == "label noise":
-        return Axis("features", 0.0, lambda x, y, t, u, seed: noise_curve(x, y, t, u, _NOISE, random_state=seed))
-    raise DataError(f"over is {over!r}: give one of {', '.join(AXES)}")
+    if over not in _MAKERS:
+        raise DataError(f"over is {over!r}: give one of {', '.join(AXES)}")
+    return _MAKERS[over](data, n)
+
+
+def _seeded(curve: Callable[..., Curve], **settings: Any) -> Measure:
+    return lambda x, y, t, u, seed: curve(x, y, t, u, **settings, random_state=seed)
+
+
+def _over_features(data: Labelled, n: int) -> Axis:
+    p = data.seen("features").shape[1]
+    return Axis("features", p, _seeded(columns_curve, sizes=sizes_around(n, p)))
+
+
+def _over_ridge(*_: object) -> Axis:
+    return Axis("features", float(PENALTIES[0]), lambda x, y, t, u, _: penalty_curve(x, y, t, u))
+
+
+def _over_leaves(_: Labelled, n: int) -> Axis:
+    grid = _forests(_whole(np.geomspace(2, n, 12), n), _TREES)
+    return Axis("inputs", n, lambda *of: grid(*of).over_leaves(_TREES), _TREE_ROUNDS)
+
+
+def _over_trees(_: Labelled, n: int) -> Axis:
+    grid = _forests(n, _whole(np.concatenate([np.geomspace(1, _MOST_TREES, 14), [_TREES]]), _MOST_TREES))
+
+    def measure(*of: Any) -> Curve:
+        forests = grid(*of)
+        return forests.over_trees(int(forests.leaves[0]))
+
+    return Axis("inputs", _TREES, measure, _TREE_ROUNDS)
+
+
+def _over_width(data: Labelled, _: int) -> Axis:
+    net = _net_for(data)
+    measure = _seeded(network_curve, net=net, values=_WIDTHS[net], epochs=_EPOCHS, **_RECIPE)
+    return Axis("inputs", _WIDTH[net], measure, _NETWORK_ROUNDS)
+
+
+def _over_epochs(data: Labelled, n: int) -> Axis:
+    net, most = _net_for(data), int(np.clip(_SEEN / n, 2 * _EPOCHS, _MOST_EPOCHS))
+    places = np.unique(np.append(np.geomspace(1, most, 25).round(), _EPOCHS))
+    curve = _seeded(epoch_curve, net=net, width=_WIDTH[net], epochs=most, points=30, **_RECIPE)
+    return Axis("inputs", _EPOCHS, lambda *of: _on(curve(*of), places), _NETWORK_ROUNDS)
+
+
+def _over_samples(_: Labelled, n: int) -> Axis:
+    sizes = np.unique([max(2, size) for size in _whole(_SAMPLE * n, n)])
+    return Axis("features", n, _seeded(samples_curve, sizes=sizes))
+
+
+def _over_label_noise(*_: object) -> Axis:
+    return Axis("features", 0.0, _seeded(noise_curve, shares=_NOISE))
+
+
+_MAKERS: dict[str, Callable[[Labelled, int], Axis]] = {
+    "features": _over_features,
+    "λ": _over_ridge,
+    "leaves": _over_leaves,
+    "trees": _over_trees,
+    "width": _over_width,
+    "epochs": _over_epochs,
+    "samples": _over_samples,
+    "label noise": _over_label_noise,
+}
 
 
 def sizes_around(n: int, p: int) -> list[int]:
@@ -291,15 +327,16 @@ def _whole(values: npt.ArrayLike, most: int) -> list[int]:
     return [int(v) for v in np.unique(np.clip(np.round(np.asarray(values)), 1, most))]
 
 
-def _forest(a: tuple[Any, ...], leaves: int | list[int], trees: int | list[int]) -> Curve:
-    x, y, t, u, seed = a
-    flat, on = x.reshape(len(x), -1), t.reshape(len(t), -1)
-    grid = forest_grid(flat, y, on, u, leaves=leaves, trees=trees, bootstrap=True, random_state=seed)
-    return grid.over_leaves(trees) if isinstance(trees, int) else grid.over_trees(int(grid.leaves[0]))
+def _forests(leaves: int | list[int], trees: int | list[int]) -> Callable[..., ForestGrid]:
+    def grid(x: Any, y: Ints, t: Any, u: Ints, seed: int) -> ForestGrid:
+        flat, on = x.reshape(len(x), -1), t.reshape(len(t), -1)
+        return forest_grid(flat, y, on, u, leaves=leaves, trees=trees, bootstrap=True, random_state=seed)
+
+    return grid
 
 
-def _network(curve: Callable[..., Curve], a: tuple[Any, ...], how: dict[str, Any]) -> Curve:
-    return curve(*a[:4], **how, random_state=a[4])
+def _net_for(data: Labelled) -> str:
+    return "conv" if data.seen("inputs").ndim > 2 else "mlp"
 
 
 def _on(curve: Curve, places: Doubles) -> Curve:

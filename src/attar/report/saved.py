@@ -18,6 +18,12 @@ from attar.report.shrunk import Shrunk, render_shrunk
 
 FACTS, REPORT = "facts.json", "report.html"
 EXPLORED, SHRUNK, RISKS = "explore.html", "compress.html", "risk.html"
+# Commands whose runs have other pages, and whose these are.
+_OTHERS = {
+    "explore": (EXPLORED, "an exploration; its"),
+    "compress": (SHRUNK, "a compression; its"),
+    "risk": (RISKS, "risk curves; their"),
+}
 
 
 def write_report(folder: Path, facts: Facts) -> Path:
@@ -56,12 +62,9 @@ def render_run(folder: Path, out: Path | None = None) -> Path:
         raise RunError(f"{folder}: no such run folder; name one that `attar fit` wrote")
     if not (folder / "run.json").is_file():
         raise RunError(f"{folder}: not a run folder (it has no run.json); name one that `attar fit` wrote")
-    if (folder / EXPLORED).is_file():
-        raise RunError(f"{folder}: an exploration; its page is {EXPLORED}, and `attar explore` writes it again")
-    if (folder / SHRUNK).is_file():
-        raise RunError(f"{folder}: a compression; its page is {SHRUNK}, and `attar compress` writes it again")
-    if (folder / RISKS).is_file():
-        raise RunError(f"{folder}: risk curves; their page is {RISKS}, and `attar risk` writes it again")
+    for command, (page, whose) in _OTHERS.items():
+        if (folder / page).is_file():
+            raise RunError(f"{folder}: {whose} page is {page}, and `attar {command}` writes it again")
     if not file.is_file():
         raise RunError(f"{folder}: the run is not finished; start its `attar {_command(folder)}` again, and it goes on")
     try:
@@ -76,7 +79,7 @@ def _command(folder: Path) -> str:
     """The command that began a run; fit where that cannot be read, for it is the one whose runs are asked for."""
     try:
         settings = json.loads((folder / "run.json").read_bytes())["asked"]["settings"]
-        return next((name for name in ("explore", "compress", "risk") if name in settings), "fit")
+        return next((command for command in _OTHERS if command in settings), "fit")
     except (ValueError, KeyError, TypeError):
         return "fit"
 
