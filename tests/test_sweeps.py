@@ -89,7 +89,7 @@ def test_labelled_samples_are_seen_once_for_all_axes(monkeypatch) -> None:
         return apply(module, x, *rest)
 
     monkeypatch.setattr(sweeps, "apply", counted)
-    for over in ("features", "λ", "samples", "label noise"):
+    for over in ("features", "leaves", "λ", "trees", "samples", "label noise"):
         sweep(data, over, Silent())
     # As features and as inputs.
     assert given == [len(data.labelled)] * 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +128,7 @@ def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, p
     odd = run.stage("oddness", lambda _: _oddness(z, unique, position, seed, progress)).arrays
     clusters = run.stage("clusters", lambda _: _clusters(z, seed)).arrays
     shown, ends = _chosen(clusters["cluster"], unique, seed)
-    parts = _parts(kind, x, v, unique, position, shown, ends, seed)
+    parts = _Parts(kind, x, v, unique, position, shown, ends, seed)
     latents = _latents(parts, epochs, precision, run, progress)
     plane = np.zeros((len(x), 2), dtype=np.float32)
     plane[:, : min(2, z.shape[1])] = z[:, :2]
@@ -262,14 +262,13 @@ def _by_cluster(cluster: Ints) -> list[npt.NDArray[np.int64]]:
 
 @dataclass(frozen=True)
 class _Parts:
-    """Samples by what they are to representations that lead back to them.
+    """Samples by what they are to a representation that leads back to them.
 
     Arguments:
         kind: of the samples.
         x: raw `(n, *shape)`.
         v: normalised and flat `(n, d)`.
-        learnt: indices of those that are learnt from.
-        judged: of those that it is told by how well samples are rebuilt.
+        unique, position: indices of those that differ, and the place of each sample among these.
         shown, ends: as of `Survey`.
         seed: of everything random.
     """
@@ -277,20 +276,27 @@ class _Parts:
     kind: Kind
     x: Floats
     v: Floats
-    learnt: Ints
-    judged: Ints
+    unique: Ints
+    position: Ints
     shown: Ints
     ends: Ints
     seed: int
 
+    @cached_property
+    def aside(self) -> Ints:
+        """Places among those that differ of what is set aside."""
+        n = len(self.unique)
+        return some(n, min(round(_ASIDE * n), _MOST_ASIDE), self.seed + 2)
 
-def _parts(
-    kind: Kind, x: Floats, v: Floats, unique: Ints, position: Ints, shown: Ints, ends: Ints, seed: int
-) -> _Parts:
-    # Of what is set aside no copy is learnt.
-    out = some(len(unique), min(round(_ASIDE * len(unique)), _MOST_ASIDE), seed + 2)
-    learnt = np.flatnonzero(~np.isin(position, out))
-    return _Parts(kind, x, v, learnt, unique[out] if len(out) else learnt, shown, ends, seed)
+    @cached_property
+    def learnt(self) -> Ints:
+        """Indices of the samples that are learnt from; none is a copy of what is set aside."""
+        return np.flatnonzero(~np.isin(self.position, self.aside))
+
+    @property
+    def judged(self) -> Ints:
+        """Indices of the samples that tell how well they are rebuilt."""
+        return self.unique[self.aside] if len(self.aside) else self.learnt
 
 
 def _latents(parts: _Parts, epochs: int, precision: str, run: Run, progress: Progress) -> list[Latent]:
@@ -306,9 +312,9 @@ def _latents(parts: _Parts, epochs: int, precision: str, run: Run, progress: Pro
         model = autoencoder(kind, parts.x[learnt], dim, epochs, precision, seed, run, progress)
         models[f"autoencoder, {dim} values"] = model
     latents = []
-    for name, model in models.items():
+    for name, trained in models.items():
         stage = "seen-by-" + name.split(",")[0].lower()
-        seen = run.stage(stage, partial(_seen, model, parts))
+        seen = run.stage(stage, partial(_seen, trained, parts))
         latents.append(Latent(name, seen.facts["error"], **seen.arrays))
     return latents
 
