@@ -104,7 +104,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
         notes: gets a sentence for each candidate that is left out, and why.
     """
     notes = [] if notes is None else notes
-    names = _untrained(job)
+    names = _without_time(job)
     them = inflected(len(names), "it", "them")
     without_time = [f"left out, for there is no time to train {them}: {', '.join(names)}; allow more"] if names else []
     for note in without_time:
@@ -198,43 +198,48 @@ class Ahead:
 
 def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Result]]:
     """Name of each stage and what it computes, by simplicity."""
-    plan, kind, seed = job.plan, job.kind, job.seed
+    stages = _baselines(job)
+    if job.plan.tune_steps:
+        stages["from-scratch"] = partial(networks, job, SCRATCH, None)
+    if job.plan.backbone is not None:
+        stages["pretrained"] = partial(_backbone, job)
+    elif job.backbone is not None:
+        stages["pretrained"] = partial(_own_backbone, job, job.backbone)
+    for name, pretext in _pretexts(job).items():
+        if pretext.epochs:
+            stages[name] = partial(_on_trained, job, run, ahead, name, pretext, heads)
+            if name == "simclr" and job.plan.tune_steps:
+                stages["simclr-fine-tuned"] = partial(_on_trained, job, run, ahead, name, pretext, networks)
+    return stages
+
+
+def _baselines(job: Job) -> dict[str, Callable[[Path], Result]]:
+    """The stages of representations that nothing is trained for, and of trees."""
+    kind, seed = job.kind, job.seed
     untrained: dict[str, tuple[str, Callable[[], nn.Module]]] = {
         "raw": ("raw", lambda: _fit(Raw(kind=kind), job.x)),
         "pca": ("pca", lambda: _pca(job)),
         "random-features": ("random features", lambda: _fit(RandomFeatures(kind=kind, random_state=seed), job.x)),
         "random-convolutions": (
             "random convolutions",
-            lambda: _fit(RandomConvolutions(plan.kernels, kind=kind, random_state=seed), job.x),
+            lambda: _fit(RandomConvolutions(job.plan.kernels, kind=kind, random_state=seed), job.x),
         ),
         "tf-idf": ("tf-idf", lambda: _fit(TfIdf(None, kind=kind), job.x)),
         "tf-idf-svd": ("tf-idf + svd", lambda: _fit(TfIdf(kind=kind, random_state=seed), job.x)),
     }
 
-    def on(name: str, module: Callable[[], nn.Module]) -> Callable[[Path], Result]:
-        return lambda folder: heads(job, name, module(), folder, baseline=True)
+    def heads_on(name: str, make: Callable[[], nn.Module], folder: Path) -> Result:
+        return heads(job, name, make(), folder, baseline=True)
 
-    stages: dict[str, Callable[[Path], Result]] = {}
-    for name in kind.baselines:
-        stages[name] = partial(trees, job) if name == "trees" else on(*untrained[name])
-    for own, module in kind.own_baselines().items():
-        stages[own.replace(" ", "-")] = partial(heads, job, own, module, baseline=True)
-    if plan.tune_steps:
-        stages["from-scratch"] = lambda folder: networks(job, SCRATCH, None, folder)
-    if plan.backbone is not None:
-        stages["pretrained"] = lambda folder: _backbone(job, folder)
-    if job.backbone is not None:
-        stages["pretrained"] = partial(_own_backbone, job, job.backbone)
-    for name, representation in _pretexts(job).items():
-        if not representation.epochs:
-            continue
-        stages[name] = partial(_on, job, run, ahead, name, representation, heads)
-        if name == "simclr" and plan.tune_steps:
-            stages["simclr-fine-tuned"] = partial(_on, job, run, ahead, name, representation, networks)
+    stages: dict[str, Callable[[Path], Result]] = {
+        name: partial(trees, job) if name == "trees" else partial(heads_on, *untrained[name]) for name in kind.baselines
+    }
+    for name, module in kind.own_baselines().items():
+        stages[name.replace(" ", "-")] = partial(heads, job, name, module, baseline=True)
     return stages
 
 
-def _untrained(job: Job) -> list[str]:
+def _without_time(job: Job) -> list[str]:
     """What the schedule has no time for, by name."""
     pretexts = [name for name, pretext in _pretexts(job).items() if not pretext.epochs]
     return pretexts if job.plan.tune_steps else [SCRATCH, *pretexts]
@@ -294,56 +299,62 @@ def _own_backbone(job: Job, module: nn.Module, folder: Path) -> Result:
         try:
             writer(job, module, head)(Path(scratch, "trial.onnx"))
         except ExportError as error:
-            return _none("pretrained", str(error))
+            return _no_candidate("pretrained", str(error))
     return heads(job, "pretrained", module, folder)
 
 
-def _none(name: str, reason: str) -> Result:
+def _no_candidate(name: str, reason: str) -> Result:
     """What a stage without a candidate leaves."""
     return Result(facts={"candidates": [], "left_out": notes_on({name: reason})})
 
 
-def _on(
+def _on_trained(
     job: Job,
     run: Run,
     ahead: Ahead,
     name: str,
-    representation: Pretext,
+    pretext: Pretext,
     candidates_on: Callable[[Job, str, nn.Sequential, Path], Result],
     folder: Path,
 ) -> Result:
-    """The candidates on a representation that is trained in a stage of its own, or why there are none."""
+    """The candidates on a representation that is trained in stages of its own, or why there are none."""
+    trained, seconds = _trained(job, run, ahead, name, pretext)
+    if trained.facts["failed"]:
+        return _no_candidate(name, trained.facts["failed"])
+    with torch.random.fork_rng(devices=[]):
+        encoder = pretext._encoder(job.kind)
+    encoder.load_state_dict({key: torch.tensor(value) for key, value in trained.arrays.items()})
+    encoder.eval()
+    result = candidates_on(job, name, nn.Sequential(job.kind.preprocess(), encoder).eval(), folder)
+    for facts in result.facts["candidates"]:
+        facts["seconds"] += seconds / len(result.facts["candidates"])
+    return result
+
+
+def _trained(job: Job, run: Run, ahead: Ahead, name: str, pretext: Pretext) -> tuple[Result, float]:
+    """Weights of the encoder, or in the facts why training failed or was given up; and the seconds that it took."""
     checkpoint = run.folder / "stages" / f"{name}-training" / CHECKPOINT
 
     def first_look() -> Result:
-        representation._fit(job.x, job.kind, checkpoint, job.progress, _FIRST_LOOK)
-        return Result(facts={"failed": ahead.beyond(probed(job, representation.module_))})
+        pretext._fit(job.x, job.kind, checkpoint, job.progress, _FIRST_LOOK)
+        return Result(facts={"failed": ahead.beyond(probed(job, pretext.module_))})
 
     def training() -> Result:
-        representation._fit(job.x, job.kind, checkpoint, job.progress)
-        weights = representation.encoder_.state_dict()
-        return Result({key: value.numpy() for key, value in weights.items()}, {"failed": representation.collapsed_})
+        pretext._fit(job.x, job.kind, checkpoint, job.progress)
+        weights = pretext.encoder_.state_dict()
+        return Result({key: value.numpy() for key, value in weights.items()}, {"failed": pretext.collapsed_})
 
     def timed(work: Callable[[], Result], _: Path) -> Result:
         start = time.perf_counter()
         try:
             result = work()
         except TrainingError as error:
-            return Result(facts={"failed": str(error)})
+            result = Result(facts={"failed": str(error)})
         return Result(result.arrays, result.facts | {"seconds": time.perf_counter() - start})
 
-    seconds = 0.0
-    for stage, work in ((f"{name}-first-look", first_look), (f"{name}-training", training)):
-        trained = run.stage(stage, partial(timed, work))
-        if trained.facts["failed"]:
-            checkpoint.unlink(missing_ok=True)
-            return _none(name, trained.facts["failed"])
-        seconds += trained.facts["seconds"]
-    with torch.random.fork_rng(devices=[]):
-        encoder = representation._encoder(job.kind)
-    encoder.load_state_dict({key: torch.tensor(value) for key, value in trained.arrays.items()})
-    encoder.eval()
-    result = candidates_on(job, name, nn.Sequential(job.kind.preprocess(), encoder).eval(), folder)
-    for one in result.facts["candidates"]:
-        one["seconds"] += seconds / len(result.facts["candidates"])
-    return result
+    looked_at = run.stage(f"{name}-first-look", partial(timed, first_look))
+    trained = looked_at if looked_at.facts["failed"] else run.stage(f"{name}-training", partial(timed, training))
+    if trained.facts["failed"]:
+        checkpoint.unlink(missing_ok=True)
+        return trained, 0.0
+    return trained, looked_at.facts["seconds"] + trained.facts["seconds"]

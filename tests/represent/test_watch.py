@@ -138,7 +138,7 @@ def test_a_loss_that_is_not_finite_stops_training():
 
 @pytest.mark.parametrize("pretext", [Centre, Exploding])
 def test_the_main_job_leaves_it_out_and_says_why(pretext, tmp_path, monkeypatch):
-    from attar.candidates import Ahead, _on
+    from attar.candidates import Ahead, _on_trained
     from attar.kinds.image import Image
     from attar.run import Run
 
@@ -147,7 +147,7 @@ def test_the_main_job_leaves_it_out_and_says_why(pretext, tmp_path, monkeypatch)
     with Run(tmp_path / "run", {}, {}) as run:
         monkeypatch.setattr("attar.candidates.probed", lambda job, module: np.ones(3))
         offered = lambda *_: pytest.fail("a candidate was offered")  # noqa: E731
-        result = _on(job, run, Ahead(), "centre", spoilt, offered, tmp_path)
+        result = _on_trained(job, run, Ahead(), "centre", spoilt, offered, tmp_path)
     (note,) = result.facts["left_out"]
     assert note.startswith("centre is left out: the ")
     assert not result.facts["candidates"]
