@@ -15,33 +15,36 @@ if TYPE_CHECKING:
     from attar.kinds.base import Kind
 
 VERSION = 1
-# Samples beyond so many are left out by chance: the neighbours of each are looked for among all. In a second that is
-# allowed, so many pairs are compared several times.
+# The most samples that are learnt from, drawn at random: each is compared with every other. And pairs of samples for
+# each second that a job may take.
 MOST, _PAIRS = 70_000, 6e6
-# Optimiser steps that suffice on data of some thousand samples, and the share of the time allowed that they may take.
+# Optimiser steps that suffice on data of some thousand samples; their batches; and the share of the time allowed that
+# training may take.
 _SIMCLR, _AUTOENCODER, _STUDENT, _TUNE = 1000, 600, 1500, 150
 _BATCH, _STUDENT_BATCH = 256, 128
 _SHARE = 0.7
 # Seconds that heads, trees, exports and the report take, however long the schedule.
 _FIXED = 8.0
+# The longest and the shortest schedule, as multiples of the default.
 _LONGEST, _SHORTEST = 3.0, 0.02
-# Of random convolutions, per dilation; of large data, each sample more costs time, and each filter more brings little.
+# Filters of random convolutions, per dilation; fewer on large data, where each costs more and brings little.
 _KERNELS, _FEW_KERNELS = 256, 128
-# The fewest, of which their time is measured; the share of the time allowed that all may take, and seconds that they
-# may take in any case.
+# The fewest filters, whose time is measured; the share of the time allowed that all of them may take, and the seconds
+# that they may take in any case.
 _LEAST_KERNELS, _CONVOLVED, _LEAST_CONVOLVED = 32, 0.25, 5.0
-# How often a job convolves each sample, the samples on which files are checked besides, and numbers that are timed.
+# How often a job convolves each sample; further samples on which files are checked; and values that are convolved to
+# measure the time.
 _PASSES, _CHECKED, _TIMED = 2.5, 150, 2**13
-# Numbers in the data below which layers are so small that a second thread costs more than it brings.
+# Values in the data below which layers are so small that a second thread costs more than it saves.
 _SMALL = 20_000_000
 # Labels above which another round of cross-validation hardly narrows the estimate.
 _FEW = 200
 # Share of the time that bfloat16 must stay below to be worth its rounding.
 _CLEARLY = 0.8
-# Sizes of the training set in the learning curve of a network, and draws of each.
+# In the learning curve of a network: sizes of the training set, and draws of each.
 NETWORK_CURVE = 3, 2
-# Below this share of the default schedule a network learns too little to be worth its time. Where a student ships there
-# is no doing without: it has this share at least.
+# Below this share of the default schedule a network learns too little to be worth its time. A student cannot be done
+# without where it is shipped: it gets this share at least.
 _WORTHWHILE, _STUDENT_LEAST = 0.1, 0.3
 
 

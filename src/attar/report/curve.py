@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from attar.report.facts import CurvePoint, Facts
-from attar.report.style import Axis, axis_of_shares
+from attar.report.style import Axis, axis_of_shares, grid
 from attar.report.words import count, interval, percent, plural, points
 
 
@@ -27,7 +27,7 @@ def curve(facts: Facts) -> str:
     return (
         f'<p>{sentence(line, facts.measure)}</p><figure><div class="curve"><svg role="img" '
         f'aria-label="Learning curve. {said}." width="100%" height="100%">'
-        f"{_grid(vertical, line, across, facts.measure)}{_band(line, vertical, across)}"
+        f"{grid(vertical)}{_marks(line, across, facts.measure)}{_band(line, vertical, across)}"
         f"{_dots(line, vertical, across)}</svg></div>"
         f'<figcaption class="key">Estimated {facts.measure} of the chosen candidate against the number of labels '
         "it was trained on. The band holds 90\u00a0% of the draws of so many labels; of all, it is the interval of the "
@@ -79,29 +79,28 @@ def _horizontal(line: list[CurvePoint]) -> list[float]:
     return [round(2 + 96 * (scale(n) - low) / (high - low), 2) for n in labels]
 
 
-def _grid(vertical: Axis, line: list[CurvePoint], across: list[float], measure: str) -> str:
-    parts = []
-    for tick in vertical.ticks:
-        y = round(100 - vertical.at(tick), 2)
-        parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y}%" y2="{y}%"/>')
-        parts.append(f'<text x="-8" y="{y}%" dy=".35em" text-anchor="end">{100 * tick:.0f}</text>')
+def _marks(line: list[CurvePoint], across: list[float], measure: str) -> str:
+    """Numbers of labels below the box, and the names of both axes."""
     marked = [across[-1]]
     # Both ends are always named; between them only what keeps its distance on a telephone too.
     for x in (across[0], *reversed(across[1:-1])):
         if min(abs(x - other) for other in marked) >= 12:
             marked.append(x)
-    for point, x in zip(line, across):
-        if x in marked:
-            parts.append(f'<text x="{x}%" y="100%" dy="1.6em" text-anchor="middle">{count(point.labels)}</text>')
-    parts.append(f'<text class="side" x="-40" y="-18">{measure}, %</text>')
-    parts.append('<text class="side" x="100%" y="100%" dy="3em" text-anchor="end">labels</text>')
-    return "".join(parts)
+    numbers = "".join(
+        f'<text x="{x}%" y="100%" dy="1.6em" text-anchor="middle">{count(point.labels)}</text>'
+        for point, x in zip(line, across)
+        if x in marked
+    )
+    return (
+        f'{numbers}<text class="side" x="-40" y="-18">{measure}, %</text>'
+        '<text class="side" x="100%" y="100%" dy="3em" text-anchor="end">labels</text>'
+    )
 
 
 def _band(line: list[CurvePoint], vertical: Axis, across: list[float]) -> str:
-    up = [f"{x},{100 - vertical.at(p.high):.2f}" for p, x in zip(line, across)]
-    down = [f"{x},{100 - vertical.at(p.low):.2f}" for p, x in zip(line, across)]
-    middle = [f"{x},{100 - vertical.at(p.accuracy):.2f}" for p, x in zip(line, across)]
+    up = [f"{x},{vertical.from_top(p.high)}" for p, x in zip(line, across)]
+    down = [f"{x},{vertical.from_top(p.low)}" for p, x in zip(line, across)]
+    middle = [f"{x},{vertical.from_top(p.accuracy)}" for p, x in zip(line, across)]
     return (
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">'
         f'<polygon class="band" points="{" ".join(up + down[::-1])}"/>'
@@ -112,8 +111,8 @@ def _band(line: list[CurvePoint], vertical: Axis, across: list[float]) -> str:
 def _dots(line: list[CurvePoint], vertical: Axis, across: list[float]) -> str:
     return "".join(
         f"<g><title>{plural(p.labels, 'label')}: {percent(p.accuracy)} ({interval((p.low, p.high))})</title>"
-        f'<line class="whisker" x1="{x}%" x2="{x}%" y1="{100 - vertical.at(p.low):.2f}%" '
-        f'y2="{100 - vertical.at(p.high):.2f}%"/>'
-        f'<circle class="dot" cx="{x}%" cy="{100 - vertical.at(p.accuracy):.2f}%" r="5"/></g>'
+        f'<line class="whisker" x1="{x}%" x2="{x}%" y1="{vertical.from_top(p.low)}%" '
+        f'y2="{vertical.from_top(p.high)}%"/>'
+        f'<circle class="dot" cx="{x}%" cy="{vertical.from_top(p.accuracy)}%" r="5"/></g>'
         for p, x in zip(line, across)
     )

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 from attar.report.explored import Spectrum
-from attar.report.style import Axis
+from attar.report.style import Axis, grid
 from attar.report.words import count, percent, plural
 
 # Components that are drawn.
@@ -80,7 +80,7 @@ def _bars(shares: tuple[float, ...]) -> str:
 
 def _line(sums: list[float]) -> str:
     axis, wide = Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0)), 100 / len(sums)
-    at = [((i + 0.5) * wide, 100 - axis.at(total)) for i, total in enumerate(sums)]
+    at = [((i + 0.5) * wide, axis.from_top(total)) for i, total in enumerate(sums)]
     lines = "".join(
         f'<line class="line" x1="{x:.2f}%" y1="{y:.2f}%" x2="{x_next:.2f}%" y2="{y_next:.2f}%"/>'
         for (x, y), (x_next, y_next) in pairwise(at)
@@ -90,20 +90,16 @@ def _line(sums: list[float]) -> str:
         f"{percent(sums[i])}</title></circle>"
         for i, (x, y) in enumerate(at)
     )
-    mark = f'<line class="reference" x1="0" x2="100%" y1="{100 - axis.at(0.9)}%" y2="{100 - axis.at(0.9)}%"/>'
+    mark = f'<line class="reference" x1="0" x2="100%" y1="{axis.from_top(0.9)}%" y2="{axis.from_top(0.9)}%"/>'
     return _framed(axis, mark + lines + dots, len(sums))
 
 
 def _framed(axis: Axis, inside: str, n: int) -> str:
-    grid = "".join(
-        f'<line class="grid" x1="0" x2="100%" y1="{100 - axis.at(tick)}%" y2="{100 - axis.at(tick)}%"/>'
-        f'<text class="side" x="-8" y="{100 - axis.at(tick)}%" dy="4" text-anchor="end">{100 * tick:g} %</text>'
-        for tick in axis.ticks
-    )
     ends = (
         '<text class="side" x="0" y="100%" dy="20">1</text>'
         f'<text class="side" x="100%" y="100%" dy="20" text-anchor="end">{plural(n, "component")}</text>'
         if n > 1
         else f'<text class="side" x="50%" y="100%" dy="20" text-anchor="middle">{count(n)}</text>'
     )
-    return f'<svg width="100%" height="180" role="img" aria-label="share of the variance">{grid}{inside}{ends}</svg>'
+    lines = grid(axis, " %")
+    return f'<svg width="100%" height="180" role="img" aria-label="share of the variance">{lines}{inside}{ends}</svg>'

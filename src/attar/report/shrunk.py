@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from attar.report.sections import card, described, noted, row, sectioned, table
-from attar.report.style import axis_of_shares
+from attar.report.style import axis_of_shares, grid
 from attar.report.words import NONE, count, milliseconds, percent, plural, prose, size, text, times
 
 
@@ -104,13 +104,8 @@ def front(shrunk: Shrunk) -> str:
     wide = max(high - low, 1e-9)
 
     def at(one: Tried, quality: float) -> tuple[float, float]:
-        return round(3 + 94 * (math.log2(one.bytes) - low) / wide, 2), round(100 - vertical.at(quality), 2)
+        return round(3 + 94 * (math.log2(one.bytes) - low) / wide, 2), vertical.from_top(quality)
 
-    grid = "".join(
-        f'<line class="grid" x1="0" x2="100%" y1="{100 - vertical.at(tick)}%" y2="{100 - vertical.at(tick)}%"/>'
-        f'<text x="-8" y="{100 - vertical.at(tick)}%" dy=".35em" text-anchor="end">{100 * tick:.0f}</text>'
-        for tick in vertical.ticks
-    )
     ends = (
         f'<text x="3%" y="100%" dy="1.6em">{size(round(2**low))}</text>'
         f'<text x="97%" y="100%" dy="1.6em" text-anchor="end">{size(round(2**high))}</text>'
@@ -132,7 +127,7 @@ def front(shrunk: Shrunk) -> str:
         )
     return (
         f'<figure><div class="curve"><svg role="img" aria-label="Bytes and {text(shrunk.judged)} of all attempts" '
-        f'width="100%" height="100%">{grid}{ends}{line}{dots}</svg></div>'
+        f'width="100%" height="100%">{grid(vertical)}{ends}{line}{dots}</svg></div>'
         f'<figcaption class="key">{text(shrunk.judged.capitalize())} on {_judges(shrunk)}, '
         "against bytes of the file, each step twice as many; the line joins what nothing else beats, and the large "
         "dot is the one that was taken.</figcaption></figure>"

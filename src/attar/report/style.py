@@ -44,6 +44,24 @@ class Axis:
         """
         return round(100 * min(max((value - self.low) / (self.high - self.low), 0.0), 1.0), 2)
 
+    def from_top(self, value: float) -> float:
+        """Place a value on an upright axis, in percent of the box from its top.
+
+        >>> Axis(0.5, 1.0, ()).from_top(0.9)
+        20.0
+        """
+        return round(100 - self.at(value), 2)
+
+
+def grid(axis: Axis, unit: str = "") -> str:
+    """Draw a line across the box at each tick of an upright axis of shares, its percentage beside it."""
+    places = [(axis.from_top(tick), tick) for tick in axis.ticks]
+    return "".join(
+        f'<line class="grid" x1="0" x2="100%" y1="{y}%" y2="{y}%"/>'
+        f'<text class="side" x="-8" y="{y}%" dy=".35em" text-anchor="end">{100 * tick:g}{unit}</text>'
+        for y, tick in places
+    )
+
 
 def axis_of_shares(shares: list[float]) -> Axis:
     """Choose an axis of percentages that holds all shares and stays within 0 to 100 %.
