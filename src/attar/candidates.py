@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from attar.represent.pretext import Pretext
 
 
-# Of the heads on one representation.
+# Ranks of the heads on one representation.
 _RANKS = 4
-# A pretext is looked at after this share of its training. It goes on unless a linear head on it is behind the best
-# candidate so far by more than it may still gain (in accuracy), and by more than chance (in standard errors).
+# A pretext is looked at after this share of its training. It is given up where a linear head on it is behind the best
+# candidate so far by more than it may still gain (in accuracy) and by more than chance (in standard errors).
 _FIRST_LOOK, _MAY_GAIN, _CHANCE = 0.25, 0.05, 2.0
 
 
@@ -59,9 +59,9 @@ class Candidate:
     Arguments:
         name: as in "simclr + propagation".
         baseline: True where nothing is learnt from the unlabelled samples by training on them.
-        rank: what is usual for the kind first, then by simplicity: by representation, and a linear map before what
-            looks samples up. Of two linear maps the one learnt from all samples comes first where these are many: it
-            depends less on which of them have a label.
+        rank: the lowest is taken of those that are equally good. What is usual for the kind comes first, then what is
+            simpler: by representation, and a linear head before one that looks samples up. Of two linear heads the one
+            that learns from all samples comes first where these are many, as it depends less on which have a label.
         held_out: cross-validated probabilities of the labelled samples `(repeats, n_labelled, n_classes)`.
         everything: probabilities of all training samples `(n, n_classes)`.
         path: its exported file.

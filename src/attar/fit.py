@@ -112,7 +112,7 @@ def fit_dataset(
         options = replace(options, device=str(device_of(options.device)))
     settings = options.settings()
     if backbone is not None:
-        backbone, settings["backbone"] = _taken(backbone, dataset, options)
+        backbone, settings["backbone"] = _copy_of(backbone, dataset, options)
     _refuse_unsuited(dataset, options)
     progress.say(summary(dataset))
     for note in dataset.notes:
@@ -210,8 +210,8 @@ def fingerprint_of(dataset: Dataset) -> str:
     )
 
 
-def _taken(backbone: nn.Module, dataset: Dataset, options: Options) -> tuple[nn.Module, str]:
-    """A copy of a network of others, and its name with a hash of parts, weights and answers: these tell its code."""
+def _copy_of(backbone: nn.Module, dataset: Dataset, options: Options) -> tuple[nn.Module, str]:
+    """A copy of a network of others, and a name that tells it from another by its parts, weights and answers."""
     import torch
 
     from attar.represent._own import own_copy

@@ -14,9 +14,10 @@ from attar.errors import DataError
 
 # Principal axes among which others are chosen.
 PRINCIPAL = 256
-# Spread by less than this share of the mean one is rounding.
+# Where those that are alike spread by less than this share of all, it is by rounding.
 _SAME = 1e-6
-# Powers of two up to which numbers are of an ordinary size, and up to which float32 holds them and one over them.
+# Powers of two up to which float32 holds the square of a number, with room for sums of them, and the number and its
+# reciprocal.
 _SQUARED, _HELD = 30, 125
 # Share of the mean distance of those that are alike that is added in all directions.
 _RIDGE = 0.1

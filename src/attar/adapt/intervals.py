@@ -89,7 +89,7 @@ def sums_of(
     any row is left out.
     """
     known = ~np.logical_or.reduce(np.isnan(values))
-    values, together, classes = values[:, known], _of(together, known), _of(classes, known)
+    values, together, classes = values[:, known], _only(together, known), _only(classes, known)
     n = values.shape[1]
     place = np.arange(n) if together is None else np.unique(together, return_inverse=True)[1]
     code = np.zeros(n, np.intp) if classes is None else np.unique(classes, return_inverse=True)[1]
@@ -184,20 +184,20 @@ def estimate(
         classes: as of `standard_error`.
     """
     known = ~np.isnan(right)
-    right, together, classes = right[known], _of(together, known), _of(classes, known)
+    right, together, classes = right[known], _only(together, known), _only(classes, known)
     if classes is None or not len(right):
         accuracy = float(np.clip(right.mean() - optimism, 0.0, 1.0)) if len(right) else 0.0
         return accuracy, binomial_interval(accuracy, effective_size(right, together))
     members = [classes == c for c in np.unique(classes)]
-    each = [estimate(right[of], _of(together, of), optimism) for of in members]
+    each = [estimate(right[of], _only(together, of), optimism) for of in members]
     accuracies, limits = np.array([a for a, _ in each]), np.array([limits for _, limits in each])
     error = float(standard_error(right[None], together, classes)[0])
-    apart = np.hypot.reduce([standard_error(right[None, of], _of(together, of))[0] for of in members]) / len(each)
+    apart = np.hypot.reduce([standard_error(right[None, of], _only(together, of))[0] for of in members]) / len(each)
     wider = max(1.0, error / apart) if apart > _ROUNDING else 1.0
     below, above = wider * np.hypot.reduce(limits - accuracies[:, None]) / len(each)
     accuracy = float(accuracies.mean())
     return accuracy, (max(0.0, accuracy - float(below)), min(1.0, accuracy + float(above)))
 
 
-def _of(values: npt.NDArray[np.integer] | None, some: npt.NDArray[np.bool_]) -> npt.NDArray[np.integer] | None:
+def _only(values: npt.NDArray[np.integer] | None, some: npt.NDArray[np.bool_]) -> npt.NDArray[np.integer] | None:
     return None if values is None else values[some]

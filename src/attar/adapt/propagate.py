@@ -26,23 +26,23 @@ from attar.training.modes import usual_defaults
 if TYPE_CHECKING:
     from torch import nn
 
-# A neighbour weighs by how much nearer it is than the first that is not asked: so nothing jumps where two of them
-# change places. This much more, so that ties all count.
+# A neighbour weighs the less, the less it is nearer than the first sample that is not asked: so no answer jumps where
+# the two change places. This is added, so that neighbours count that are all equally near.
 NEARER = 1e-4
 # Entries of the similarity matrix at a time.
 _BLOCK = 2**24
-# Cosines that differ by less are the same in float32, and so are unit vectors in these digits.
+# Cosines that differ by less are equal in float32, and so are unit vectors that agree in so many digits.
 _SAME, _DIGITS = 1e-6, 4
-# Samples from which neighbours choose a subspace, for of fewer they are too far apart to be of one class; and samples
-# that suffice.
+# From so many samples on, neighbours choose the subspace: among fewer they are too far apart to be of one class.
+# And the most samples that it is chosen on.
 _MANY, _ENOUGH = 1000, 8192
-# Columns that are spread at once: more of them leave the cache between being multiplied and added.
+# Columns that are spread at once: more of them would not stay in the cache.
 _COLUMNS = 32
-# Numbers that labels are spread over at once.
+# Values, samples times columns, in which labellings are spread at once.
 _SPREAD = 2**25
-# Parts of the labels, each of which is held out once.
+# Folds of the labels that the sharpness is chosen on.
 _FOLDS = 5
-# A stop for power iteration: α^k below it changes no label.
+# Iteration ends where α^k is below this: what is left changes no label.
 _TOLERANCE = 1e-3
 
 
@@ -275,7 +275,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         mass = self._mass(codes) if mass is None else mass
         self.sharpness_ = self._sharpness(graph, codes) if sharpness is None else sharpness
         (spread_out,) = propagated(graph.weights, [codes], [mass], self.alpha)
-        # Of more duplicates than neighbours, each is linked to some; and which of them answers is up to rounding.
+        # Rounding decides which of many duplicates is a neighbour of a sample: they all give the mean of them.
         total = [np.bincount(graph.copies, of_class) for of_class in spread_out.T]
         self.label_distributions_ = (np.stack(total, 1) / np.bincount(graph.copies)[:, None])[graph.copies]
         return self
@@ -304,7 +304,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         similarity, index = _nearest(points, self.graph_.points, k)
         weights = np.exp((similarity - similarity[:, :1]) / self.graph_.scale)
         weights *= similarity - similarity[:, -1:] + NEARER
-        # By a sparse product: the distributions of all neighbours side by side are k times as many numbers.
+        # A sparse product, for the distributions of all neighbours would take k times the memory.
         ends = np.arange(0, index.size + 1, k)
         p: Doubles = (
             sparse.csr_matrix((weights.ravel(), index.ravel(), ends), (len(index), len(self.graph_.points)))

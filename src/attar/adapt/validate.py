@@ -15,9 +15,9 @@ from attar.data.dataset import Doubles
 
 Indices = npt.NDArray[np.intp]
 
-# So many groups are left out one by one.
+# Up to so many groups are held out one at a time.
 _FEW_GROUPS = 10
-# Of what belongs together, one part in so many is left out of each draw of a learning curve.
+# Where samples belong together, each draw of a learning curve leaves out one of so many parts of the groups.
 _LEFT_OUT = 5
 
 Answer = Callable[[list[Indices]], list[Doubles]]
@@ -42,8 +42,8 @@ def cross_validate(
         folds: stratified; fewer where no class has so many labels.
         repeats: how often, each with other folds. The first repeats are the same for every candidate.
         seed: of the folds.
-        together: samples that belong together are held out together, as in `stratified_folds`; of up to ten groups one
-            of each class at a time, for of few each is missed by what learns without it.
+        together: samples that belong together are held out together, as in `stratified_folds`; up to ten groups one of
+            each class at a time, since a model that learns without one of few groups misses it.
 
     Returns:
         `(repeats, n, n_classes)`; NaN for a sample that is never held out (the only one of its class).
@@ -107,13 +107,13 @@ def learning_curve(
     rng = np.random.default_rng(seed)
     left_out = [np.empty(0, np.intp)] if together is None else stratified_folds(codes, _LEFT_OUT, rng, together)
     parts = [np.setdiff1d(np.arange(n), fold) for fold in left_out]
-    # Of what belongs together, enough is left out as it is.
+    # Where whole groups are left out, there is enough to judge by.
     aside = int(balanced and together is None)
     points: dict[int, LearningPoint] = {}
     for size in np.geomspace(least, most, sizes) if parts else ():
         trained = [_draw_stratified(codes, part, size, rng, aside) for part in islice(cycle(parts), draws)]
         labels = round(float(np.mean([len(part) for part in trained])))
-        # Of few labels, neighbouring sizes may come to the same number.
+        # Neighbouring sizes may round to the same number of labels.
         if labels == n or labels in points:
             continue
         scores = []

@@ -17,8 +17,8 @@ from attar.report.words import clean, duration, prose, text, verbatim
 _AS_FAST = ", where the machine is as fast: how much is trained follows from the time allowed"
 
 
-class Shown(Protocol):
-    """What every such page says."""
+class RunFacts(Protocol):
+    """What every such page says of its run."""
 
     @property
     def run(self) -> str:
@@ -46,7 +46,7 @@ class Shown(Protocol):
 
 
 def sectioned(
-    shown: Shown,
+    facts: RunFacts,
     sections: Sequence[tuple[str, str, str]],
     *,
     what: str,
@@ -62,7 +62,7 @@ def sectioned(
     """A page that needs nothing else; a content security policy allows its own script alone.
 
     Arguments:
-        shown: what it is about.
+        facts: of the run.
         sections: name, title and HTML of each.
         what: HTML beside the title.
         figures: HTML of the figures at the top.
@@ -81,9 +81,9 @@ def sectioned(
         style="".join(resource(f"{name}.css") for name in styles),
         script=script,
         kind=text(kind) if kind else "",
-        title=text(shown.run),
+        title=text(facts.run),
         what=what,
-        verdict=prose(shown.verdict),
+        verdict=prose(facts.verdict),
         figures=figures,
         lead=lead,
         sections="".join(
@@ -91,12 +91,12 @@ def sectioned(
             for name, title, inside in sections
         ),
         links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title in called.items()),
-        repeats=f"the same {made} again{_AS_FAST if shown.settings.get('seconds') else ''}",
+        repeats=f"the same {made} again{_AS_FAST if facts.settings.get('seconds') else ''}",
         wrote=wrote,
-        command=_unbroken(verbatim(shown.command)),
-        seconds=duration(shown.seconds),
-        settings=described({name: _setting(value) for name, value in shown.settings.items()}),
-        versions=described(dict(shown.versions)),
+        command=_unbroken(verbatim(facts.command)),
+        seconds=duration(facts.seconds),
+        settings=described({name: _setting(value) for name, value in facts.settings.items()}),
+        versions=described(dict(facts.versions)),
     )
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from attar.training.progress import Progress
 
 
-# Samples that go through a module at once, where the kind has no other wish, and numbers in these.
+# Samples that go through a module at once, unless the kind says otherwise: at most, at least, and the values in them.
 _CHUNK, _LEAST, _NUMBERS = 64, 4, 2**14
 # Labelled samples whose representation is kept, for risk curves of the head.
 _COMPONENTS = 300
@@ -105,7 +105,7 @@ class Job:
         return self.codes if self.balanced else None
 
     def even(self, answer: Answer) -> Answer:
-        """A candidate's answers; where each class counts the same, those as if each were as frequent as any other."""
+        """A candidate's answers; where each class counts the same, as if all classes were equally frequent."""
         if not self.balanced:
             return answer
         codes = self.codes
@@ -120,8 +120,8 @@ class Job:
     def alike(self) -> Ints | None:
         """The recordings of all samples `(n,)`, where each has one label; else None.
 
-        Of a class that one recording alone has, each part that is judged by itself counts as one: what is held out is
-        told nothing by the rest.
+        Where a class has one recording only, the parts of it that are judged apart count as recordings: else labels
+        that are learnt from would be given to what is held out.
         """
         if self.windows is None or not alike(self.y, self.windows.recordings):
             return None
@@ -143,7 +143,7 @@ class Fitted:
     network: bool = False  # costly to train: validated and drawn less often
     rank: int = 1  # the simplest head on a representation first
     semi_supervised: bool = False  # learns from unlabelled samples too, and so is no baseline
-    even_already: bool = False  # answers as if each class were as frequent as any other, whatever the labels
+    even_already: bool = False  # answers as if all classes were equally frequent, where each counts the same
 
     def class_weights(self, job: Job) -> Doubles:
         """What makes up for how often it expects each class, as `attar.adapt.prior.class_weights`."""
