@@ -193,13 +193,12 @@ def fingerprint_of(dataset: Dataset) -> str:
     columns = [{name: value for name, value in c if name not in ("signs", "unit")} for c in said]
     ids = [str(i) for i in dataset.ids]
     words: list[object] = [dataset.kind, dataset.classes, columns, ids]
+    words += [] if dataset.groups is None else [dataset.group_names]
+    words += [known for known in (dataset.channels, dataset.rate) if known]
     test = np.empty(0, dtype=np.int64) if dataset.test is None else dataset.test
     links = dataset.x.links if isinstance(dataset.x, Nodes) else None
     around = () if links is None else (links.features, links.edge_index)
     groups = () if dataset.groups is None else (dataset.groups,)
-    words += [dataset.group_names] * len(groups)
-    words += [dataset.channels] if dataset.channels else []
-    words += [dataset.rate] if dataset.rate else []
     return fingerprint(
         np.asarray(dataset.x),
         *around,

@@ -164,8 +164,8 @@ def _fewer_filters(job: Job, teacher: Candidate, budget: Budget, folder: Path) -
     with torch.inference_mode():
         expected = torch.softmax(module(torch.tensor(job.x[:_CHECKED])), dim=1).numpy()
     said = load(file).predict_proba(job.x)
-    step = _step("fewer filters", file, said, job, teacher, None)
-    step["note"] = f"random convolutions, {filters} of each dilation, int8 weights"
+    note = f"random convolutions, {filters} of each dilation, int8 weights"
+    step = _step("fewer filters", file, said, job, teacher, note)
     if not budget.allows(file.stat().st_size, 0.0) or step["agreement"] < _IMITATES:
         return Result(facts={"step": None})
     difference = float(np.abs(said[:_CHECKED] - expected).max())
@@ -197,9 +197,10 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
     with torch.inference_mode():
         difference = check(floats, few, whole(torch.tensor(few)).numpy(), _EXPORTED)
     of_float = load(floats).predict_proba(job.x)
+    note = f"{rung.name}, {rung.parameters:,} parameters"
     if not job.kind.integers:
         _hold(budget, floats)
-        step = _step("distilled", floats, of_float, job, teacher, rung)
+        step = _step("distilled", floats, of_float, job, teacher, note)
         return Result(facts={"steps": [step], "file": floats.name, "difference": difference})
     quantize_static(floats, integers, job.x[some(len(job.x), _CALIBRATION, job.seed)])
     of_integers = load(integers).predict_proba(job.x)
@@ -211,8 +212,8 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
         )
     _hold(budget, integers)
     steps = [
-        _step("distilled", floats, of_float, job, teacher, rung),
-        _step("int8", integers, of_integers, job, teacher, None),
+        _step("distilled", floats, of_float, job, teacher, note),
+        _step("int8", integers, of_integers, job, teacher),
     ]
     return Result(
         facts={"steps": steps, "file": integers.name, "difference": float(np.abs(of_float - of_integers).max())}
@@ -228,7 +229,7 @@ def _hold(budget: Budget, path: Path) -> None:
         )
 
 
-def _step(name: str, path: Path, said: Floats, job: Job, teacher: Candidate, rung: Student | None) -> dict[str, Any]:
+def _step(name: str, path: Path, said: Floats, job: Job, teacher: Candidate, note: str = "") -> dict[str, Any]:
     measured = measure(path, job.x)
     return Step(
         name=name,
@@ -236,7 +237,7 @@ def _step(name: str, path: Path, said: Floats, job: Job, teacher: Candidate, run
         latency_ms=measured.latency_ms,
         agreement=_agreement(job, said, teacher.everything),
         accuracy=None,
-        note="" if rung is None else f"{rung.name}, {rung.parameters:,} parameters",
+        note=note,
     ).model_dump(mode="json")
 
 

@@ -32,12 +32,12 @@ _SIZES = 8
 _ROUNDING = 1e-6
 # Why there are no curves.
 _NO_HEAD = "The chosen model has no linear head: attar risk SOURCE --over epochs, width or leaves draws its curves."
-_ONE = "The chosen representation is a single number: there is no risk curve over how many there are."
-_WORSE = (
+_ONE_NUMBER = "The chosen representation is a single number: there is no risk curve over how many there are."
+_HEAD_WORSE = (
     "A linear head on the chosen representation gets so much more wrong than the chosen model that its risk curves say "
     "nothing of the model."
 )
-_FEW = "Fewer than two classes have two labels: what could be left out does not suffice for a risk curve."
+_FEW_LABELS = "Fewer than two classes have two labels: what could be left out does not suffice for a risk curve."
 # From this share of its own labels on, a model fits them all.
 _FITTED = 0.995
 
@@ -54,7 +54,7 @@ def standing(job: Job, chosen: Candidate) -> dict[str, Any]:
     if sweeps:
         wrong = 1 - float(np.nanmean(correctness(chosen.held_out, job.codes)))
         sweeps = [shown for shown in sweeps if _possible(shown, wrong)]
-        without = "" if sweeps else _WORSE
+        without = "" if sweeps else _HEAD_WORSE
     return {"regime": _regime(job, chosen), "sweeps": [shown.to_json() for shown in sweeps], "without": without}
 
 
@@ -75,16 +75,16 @@ def _regime(job: Job, chosen: Candidate) -> str:
 def _sweeps(job: Job, member: Candidate) -> tuple[list[Shown], str]:
     """Risk curves; where there are none, a sentence that says why."""
     if member.name == SCRATCH:
-        return ([_over_steps(job)], "") if _can_be_split(job.codes, job.seed, job.together) else ([], _FEW)
+        return ([_over_steps(job)], "") if _can_be_split(job.codes, job.seed, job.together) else ([], _FEW_LABELS)
     if member.components is None or member.components_of is None:
         return [], _NO_HEAD
     z = _without_rounding(member.components)
     if z.shape[1] < 2:
-        return [], _ONE
+        return [], _ONE_NUMBER
     codes = job.codes[member.components_of]
     together = None if job.together is None else job.together[member.components_of]
     if not _can_be_split(codes, job.seed, together):
-        return [], _FEW
+        return [], _FEW_LABELS
     n, p = least_training(codes, job.seed, together), z.shape[1]
     sizes = np.unique(np.round(np.geomspace(2, p, _SIZES)).astype(int))
     labels = np.unique(np.maximum(2, np.round(np.geomspace(0.2, 1, 6) * n))).astype(int)
