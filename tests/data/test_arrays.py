@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from attar.data.arrays import as_raw, from_arrays, pad
+from attar.data.arrays import as_raw, from_arrays
 from attar.data.copies import copies
 from attar.data.quality import suspects
 from attar.errors import DataError, LabelError
@@ -174,14 +174,6 @@ def test_series_of_different_lengths_are_padded_at_their_end():
     assert noted(dataset, "recordings are 4 to 6 steps")
 
 
-def test_pad_keeps_every_value():
-    items = [rng.normal(size=(2, k)) for k in (3, 1, 6)]
-    x = pad(items, ["a", "b", "c"], "x")
-    for row, item in zip(x, items, strict=True):
-        assert np.array_equal(row[:, : item.shape[1]], item)
-        assert np.isnan(row[:, item.shape[1] :]).all()
-
-
 def test_labels_and_ids():
     dataset = from_arrays(np.eye(4), np.array([1.0, 10.0, np.nan, 2.0]), ids=["a", "b", "c", 7])
     assert dataset.classes == ("1", "2", "10")
@@ -195,7 +187,8 @@ def test_labels_and_ids():
         from_arrays(np.eye(4), ids=["a", "b"])
     with pytest.raises(DataError, match="0 samples but 1 ids"):
         from_arrays(np.float64(3), ids=["a"])
-    assert noted(from_arrays(np.eye(3), ids=["a", "a", "b"]), "more than one sample")
+    for x in (np.eye(3), ["one", "two", "three"]):
+        assert noted(from_arrays(x, ids=["a", "a", "b"]), "more than one sample")
 
 
 @pytest.mark.parametrize(
@@ -317,8 +310,3 @@ def test_numbers_on_several_axes_are_not_listed_one_by_one_to_see_whether_they_a
 
     for shape in ((4, 8, 8), (4, 2, 30), (4, 3)):
         assert as_raw(np.zeros(shape).view(Unlisted)).x.shape == shape
-
-
-@pytest.mark.parametrize(("kinds", "kind"), [("ff", "f"), ("fd", "d"), ("ii", "d")])
-def test_recordings_are_padded_in_as_many_bits_as_they_have(kinds: str, kind: str) -> None:
-    assert pad([np.ones(n, dtype) for n, dtype in zip((3, 5), kinds)], ["a", "b"], "x").dtype.char == kind

@@ -217,8 +217,9 @@ class TestPython:
         assert from_arrays(frame).kind == "table"
 
     def test_features_alone_are_no_graph(self) -> None:
-        with pytest.raises(DataError, match="without edges"):
-            from_arrays(X, kind="graph")
+        for x in (X, [np.arange(3.0), np.arange(4.0)]):
+            with pytest.raises(DataError, match="without edges"):
+                from_arrays(x, kind="graph")
         with pytest.raises(DataError, match="without features x"):
             from_arrays(SimpleNamespace(x=None, edge_index=EDGES))
 

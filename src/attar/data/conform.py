@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from attar.data.arrays import build
+from attar.data.arrays import build_to_predict
 from attar.data.clock import in_doubt, in_order, stray
 from attar.data.dataset import CODED, Array, Column, Dataset, Doubles, Floats, on_column
 from attar.data.dress import written_otherwise
@@ -86,7 +86,7 @@ def conform(
         raw = replace(raw, kind=kind)
     elif raw.kind == "table" and kind == "series" and shape[0] == 1 and not any(c.categories for c in raw.columns):
         raw = _as_series(raw, shape[1])
-    dataset = build(raw, where=where, learn=False)
+    dataset = build_to_predict(raw, where=where)
     if dataset.kind != kind:
         form = " × ".join(map(str, shape))
         raise DataError(
@@ -114,13 +114,13 @@ def _graph(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Column
     if links is not None and raw.columns and columns:
         place, notes = places(raw.columns, columns, where)
         x = replace(links, features=links.features[:, place]).all()
-        return build(replace(raw, x=x, columns=tuple(columns), notes=(*raw.notes, *notes)), where=where, learn=False)
+        return build_to_predict(replace(raw, x=x, columns=tuple(columns), notes=(*raw.notes, *notes)), where=where)
     features = links.features.shape[1] if links is not None else 0
     if features != shape[0]:
         raise DataError(
             f"{where}: nodes of {features} {inflected(features, 'feature', 'features')}; the model takes {shape[0]}"
         )
-    return build(raw, where=where, learn=False)
+    return build_to_predict(raw, where=where)
 
 
 def _as_series(raw: Raw, steps: int) -> Raw:

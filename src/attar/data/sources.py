@@ -12,7 +12,7 @@ import numpy as np
 
 from attar._files import at_home
 from attar.data import builtin, graphs
-from attar.data.arrays import build, with_groups, with_labels
+from attar.data.arrays import build, build_to_predict, with_groups, with_labels
 from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
 from attar.data.dataset import Column, Dataset, Form
@@ -100,7 +100,7 @@ def read_for_network(source: str, shape: tuple[int, ...]) -> Dataset:
     if raw.kind is not None or not isinstance(raw.x, np.ndarray) or raw.x.shape[1:] != shape:
         return _shrunk(build(raw, where=source), side)
     table = replace(raw, x=raw.x.reshape(len(raw.x), math.prod(shape)), kind="table", columns=())
-    flat = build(table, where=source, learn=False)
+    flat = build_to_predict(table, where=source)
     return replace(flat, x=flat.x.reshape(-1, *shape))
 
 

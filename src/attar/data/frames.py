@@ -1,0 +1,87 @@
+"""DataFrames in: of pandas, or of another library whose tables Arrow takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from attar.data.dataset import Column, is_missing
+from attar.data.files import samples_of
+from attar.data.held import spelt
+from attar.data.raw import Raw, RawLabels
+from attar.data.texts import are_texts, refuse_names
+from attar.errors import DataError, first_line
+
+
+def is_frame(x: Any) -> bool:
+    """Whether it is a DataFrame, or a column of one: of pandas, or of what hands out columns as Arrow does."""
+    return hasattr(x, "__arrow_c_stream__") or _is_of_pandas(x)
+
+
+def _is_of_pandas(x: Any) -> bool:
+    return type(x).__module__.partition(".")[0] == "pandas"
+
+
+def from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None) -> Raw:
+    """Take a DataFrame, or the texts in a column of one.
+
+    Raises:
+        DataError: it is a column of something else, or its cells make no table.
+    """
+    import pyarrow as pa
+
+    if getattr(x, "ndim", 2) == 1:
+        return _from_column(x, x, y, ids, kind)
+    try:
+        if _is_of_pandas(x):
+            # Names that are numbers are common, and Arrow warns of them.
+            x = _with_categories_spelt(x.set_axis([str(name) for name in x.columns], axis=1))
+            table = pa.Table.from_pandas(x, preserve_index=False)
+        else:
+            table = pa.table(x)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        try:
+            cells = pa.chunked_array(x).to_pylist()
+        except (pa.ArrowException, ValueError, TypeError):
+            raise DataError(f"x: {_complaint(x, error)}") from None
+        return _from_column(x, cells, y, ids, kind)
+    return replace(samples_of(table, kind, "x"), y=y, ids=ids)
+
+
+def _from_column(x: Any, cells: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None) -> Raw:
+    """The texts of a column of a DataFrame."""
+    if kind is None:
+        refuse_names(cells)
+    if kind not in (None, "text") or not are_texts(cells):
+        raise DataError("x: one column only; give a DataFrame, or an array of shape (n, 1)")
+    name = str(getattr(x, "name", None) or "text")
+    return Raw(np.array(cells, dtype=object), y, ids=ids, columns=(Column(name),), kind="text")
+
+
+def _with_categories_spelt(x: Any) -> Any:
+    """A DataFrame whose categories are texts, as a prediction spells them: intervals and dates are others in Arrow."""
+    x = x.copy(deep=False)
+    for j, dtype in enumerate(x.dtypes):
+        if hasattr(dtype, "categories"):
+            texts = [spelt(category) for category in np.asarray(dtype.categories, dtype=object)]
+            x.isetitem(j, x.iloc[:, j].cat.rename_categories(texts))
+    return x
+
+
+def _complaint(x: Any, error: Exception) -> str:
+    """Find the cell that Arrow would not take: it says what it is, but not where."""
+    names = list(getattr(x, "columns", ()))
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        return f"two columns are called '{twice}'; rename one"
+    for name in names:
+        cells = {i: cell for i, cell in enumerate(x[name]) if not is_missing(cell)}
+        texts = [i for i, cell in cells.items() if isinstance(cell, str)]
+        if 0 < len(texts) < len(cells):
+            return (
+                f"row {texts[0]}, column '{name}' is '{cells[texts[0]]}' among numbers; make the column all numbers or"
+                " all text"
+            )
+    return f"not a table of numbers, texts and dates ({first_line(error)}); convert its columns"
