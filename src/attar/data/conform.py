@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -53,53 +53,63 @@ def conform(
     """
     if isinstance(raw.x, Nodes):
         return _graph(raw, kind, shape, columns, where)
-    if rate is not None and raw.rate not in (None, rate):
-        recordings, _, said, _ = at_one_rate(list(raw.x), [raw.rate] * len(raw.x), rate)
-        raw = replace(raw, x=recordings, notes=(*raw.notes, *said))
-    elif rate is not None and raw.rate is None:
-        blind = (
-            f"the model's recordings are sampled at {rate:g} Hz, and these do not tell their rate: taken as they are"
-        )
-        raw = replace(raw, notes=(*raw.notes, blind))
-    if kind == "text":
-        if raw.kind not in (None, "text"):
-            raise DataError(f"{where}: of kind {raw.kind}; the model takes texts")
-        raw = replace(raw, columns=tuple(columns), kind="text", length=shape[0])
-    elif kind == "table":
-        raw = _match(raw, shape, columns, where)
-    elif whole and raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape[:-1] == shape[:1]:
-        raw = replace(raw, x=raw.x[None], kind=kind, notes=(*raw.notes, "the array is taken for one recording"))
-    elif raw.kind == "series" and kind == "image" and isinstance(raw.x, list):
-        # A folder of arrays, which are recordings where nobody says that they are images.
-        raw = replace(raw, kind=kind)
-    elif raw.kind == kind == "series" and isinstance(raw.x, list) and len(raw.columns) * len(columns) > 1:
-        place, unused = places(raw.columns, columns, where)
-        raw = replace(raw, x=[one[place] for one in raw.x], notes=(*raw.notes, *unused))
-    elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape == shape:
-        raw = replace(raw, x=raw.x[None], kind=kind, notes=(*raw.notes, "the array is taken for one sample"))
-    elif raw.kind is None and kind == "series" and isinstance(raw.x, np.ndarray) and raw.x.shape[1:] == shape[1:]:
-        raw = replace(raw, x=raw.x[:, None], kind=kind)
-    elif raw.kind is None and isinstance(raw.x, np.ndarray) and raw.x.shape[1:] in (shape, (*shape, 1)):
-        # An array that fits is what the model takes, whatever it would have been guessed to be.
-        raw = replace(raw, kind=kind)
-    elif raw.kind is None and kind == "image" and isinstance(raw.x, np.ndarray) and _as_wide(raw.x.shape[1:], shape):
-        raw = replace(raw, kind=kind)
-    elif raw.kind == "table" and kind == "series" and shape[0] == 1 and not any(c.categories for c in raw.columns):
-        raw = _as_series(raw, shape[1])
-    dataset = build_to_predict(raw, where=where)
+    raw = raw if rate is None else _at_rate(raw, rate)
+    dataset = build_to_predict(_as_kind(raw, kind, shape, columns, where, whole), where=where)
     if dataset.kind != kind:
         form = " × ".join(map(str, shape))
         raise DataError(
             f"{where}: of kind {dataset.kind} and shape {dataset.x.shape}; the model takes {kind}, each {form}"
         )
-    x, notes = dataset.x, list(dataset.notes)
+    x, notes = dataset.x, list[str]()
     if kind == "image" and x.shape[1:] != shape:
-        resized, more = stack(list(x), shape)
-        x, notes = np.asarray(resized, dtype=np.float32), [*notes, *more]
-    elif kind == "series" and x.shape[1:] != shape:
-        x, more = _fit(x, shape[:1] + x.shape[2:] if whole else shape, where)
-        notes += more
-    return replace(dataset, x=np.ascontiguousarray(x), notes=tuple(notes))
+        resized, notes = stack(list(x), shape)
+        x = np.asarray(resized, dtype=np.float32)
+    elif kind == "series":
+        x, notes = _fit(x, shape[:1] + x.shape[2:] if whole else shape, where)
+    return replace(dataset, x=np.ascontiguousarray(x), notes=(*dataset.notes, *notes))
+
+
+def _at_rate(raw: Raw, rate: float) -> Raw:
+    if raw.rate is None:
+        note = f"the model's recordings are sampled at {rate:g} Hz, and these do not tell their rate: taken as they are"
+        return replace(raw, notes=(*raw.notes, note))
+    if raw.rate == rate:
+        return raw
+    recordings, _, notes, _ = at_one_rate(list(raw.x), [raw.rate] * len(raw.x), rate)
+    return replace(raw, x=recordings, notes=(*raw.notes, *notes))
+
+
+def _as_kind(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str, whole: bool) -> Raw:
+    """The samples as those of the model's kind, where they can be; arguments as `conform`."""
+    if kind == "text":
+        if raw.kind not in (None, "text"):
+            raise DataError(f"{where}: of kind {raw.kind}; the model takes texts")
+        return replace(raw, columns=tuple(columns), kind="text", length=shape[0])
+    if kind == "table":
+        return _match(raw, shape, columns, where)
+    if raw.kind is None and isinstance(raw.x, np.ndarray):
+        return _array_as_kind(raw, raw.x, kind, shape, whole)
+    if raw.kind == "series" and isinstance(raw.x, list):
+        if kind == "series" and len(raw.columns) * len(columns) > 1:
+            place, unused = places(raw.columns, columns, where)
+            return replace(raw, x=[recording[place] for recording in raw.x], notes=(*raw.notes, *unused))
+        # A folder of arrays, which are recordings where nobody says that they are images.
+        return replace(raw, kind="image") if kind == "image" else raw
+    if raw.kind == "table" and kind == "series" and shape[0] == 1 and not any(c.categories for c in raw.columns):
+        return _as_series(raw, shape[1])
+    return raw
+
+
+def _array_as_kind(raw: Raw, x: Array, kind: str, shape: tuple[int, ...], whole: bool) -> Raw:
+    """An array that fits is what the model takes, whatever it would have been guessed to be."""
+    if whole and x.shape[:-1] == shape[:1]:
+        return replace(raw, x=x[None], kind=kind, notes=(*raw.notes, "the array is taken for one recording"))
+    if x.shape == shape:
+        return replace(raw, x=x[None], kind=kind, notes=(*raw.notes, "the array is taken for one sample"))
+    if kind == "series" and x.shape[1:] == shape[1:]:
+        return replace(raw, x=x[:, None], kind=kind)
+    fits = x.shape[1:] in (shape, (*shape, 1)) or (kind == "image" and _as_wide(x.shape[1:], shape))
+    return replace(raw, kind=kind) if fits else raw
 
 
 def _as_wide(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -162,31 +172,38 @@ def _match(raw: Raw, shape: tuple[int, ...], columns: Sequence[Column], where: s
     others = {source.name for j, source in enumerate(raw.columns) if j not in place}
     notes = [note for note in raw.notes if on_column(note) not in others]
     values = np.empty((len(x), len(columns)), dtype=np.float64)
-    for j, column in enumerate(columns):
-        source = raw.columns[place[j]]
-        cells = np.asarray(x[:, place[j]], dtype=np.float64)
-        # In one row alone, a cell is empty more often than a column.
-        if len(cells) > 1 and np.isnan(cells).all():
-            notes.append(f"column '{column.name}' is empty in all {len(cells):,} rows")
-        if column.categories:
-            cells, unseen = recode(cells, source.categories, column.categories)
-            if unseen:
-                are = inflected(unseen, "value is a category", "values are categories")
-                notes.append(f"column '{column.name}': {unseen} {are} new to the model: taken as missing")
-        elif source.categories and not np.isnan(cells).all():
-            cells, said = _numbers(cells, source.categories, column, where)
+    for j, (i, column) in enumerate(zip(place, columns)):
+        cells, more = _as_column(np.asarray(x[:, i], dtype=np.float64), raw.columns[i], column, where)
+        if not column.categories:
             # It is not taken as categories where the model has it as numbers.
-            notes = [note for note in notes if on_column(note, CODED) != column.name] + said
-        elif odd := written_otherwise(source, column):
-            row = int(np.argmax(~np.isnan(cells)))
-            raise DataError(f"{where}: row {row}, column '{column.name}' {odd}")
-        elif source.first and column.first and source.first != column.first:
-            notes.append(
-                f"column '{column.name}' has the {source.first} first in its dates, where training had the"
-                f" {column.first} first"
-            )
+            notes = [note for note in notes if on_column(note, CODED) != column.name]
+        notes += more
         values[:, j] = cells
     return replace(raw, x=values, columns=tuple(columns), kind="table", notes=(*notes, *unused))
+
+
+def _as_column(cells: Doubles, source: Column, column: Column, where: str) -> tuple[Doubles, list[str]]:
+    """The cells of one column in the numbers or codes of the model's, and notes."""
+    # In one row alone, a cell is empty more often than a column.
+    empty = len(cells) > 1 and bool(np.isnan(cells).all())
+    notes = [f"column '{column.name}' is empty in all {len(cells):,} rows"] if empty else []
+    if column.categories:
+        cells, unseen = recode(cells, source.categories, column.categories)
+        if unseen:
+            are = inflected(unseen, "value is a category", "values are categories")
+            notes.append(f"column '{column.name}': {unseen} {are} new to the model: taken as missing")
+    elif source.categories:
+        cells, more = _numbers(cells, source.categories, column, where)
+        notes += more
+    elif odd := written_otherwise(source, column):
+        row = int(np.argmax(~np.isnan(cells)))
+        raise DataError(f"{where}: row {row}, column '{column.name}' {odd}")
+    elif source.first and column.first and source.first != column.first:
+        notes.append(
+            f"column '{column.name}' has the {source.first} first in its dates, where training had the"
+            f" {column.first} first"
+        )
+    return cells, notes
 
 
 def _numbers(codes: Doubles, categories: Sequence[str], column: Column, where: str) -> tuple[Doubles, list[str]]:
@@ -209,33 +226,49 @@ def _numbers(codes: Doubles, categories: Sequence[str], column: Column, where: s
             if column.first
             else f"column '{name}' holds dates: taken as seconds since 1970"
         ]
-    odd = stray(list(dict.fromkeys(texts)))
-    if odd is not None:
-        mend = "write all alike" if odd.otherwise else "mend it, or leave it empty"
-        raise DataError(
-            f"{where}: row {rows[texts.index(odd.cell)]}, column '{name}' is '{odd.cell}' where the model needs a"
-            f" {odd.noun} like '{odd.like}'; {mend}"
-        )
-    if in_doubt(texts):
+    unlike_dates = _unlike_dates(texts)
+    if unlike_dates is None and in_doubt(texts):
         raise DataError(
             f"{where}: column '{name}' holds dates of which the day or the month may come first, like '{texts[0]}';"
             " write them as 2024-12-31"
         )
+    numbers = unlike_dates or _meant(texts, column)
+    if isinstance(numbers, Odd):
+        row = rows[texts.index(numbers.cell)]
+        raise DataError(f"{where}: row {row}, column '{name}' is '{numbers.cell}' {numbers.why}")
+    values[rows] = [numbers[text] for text in texts]
+    return values, [f"column '{name}' is read as numbers: its cells are written like {_examples(numbers)}"]
+
+
+def _unlike_dates(texts: Sequence[str]) -> Odd | None:
+    """The cell that is no date, or written otherwise, where the others are dates."""
+    odd = stray(list(dict.fromkeys(texts)))
+    if odd is None:
+        return None
+    mend = "write all alike" if odd.otherwise else "mend it, or leave it empty"
+    return Odd(odd.cell, f"where the model needs a {odd.noun} like '{odd.like}'; {mend}")
+
+
+def _meant(texts: Sequence[str], column: Column) -> dict[str, float] | Odd:
+    """As `meant`; where a cell is odd, one that cannot be a number however it is written is named before others."""
     found = meant(texts, column)
-    if isinstance(found, Odd):
-        strange = (text for text in texts if not (looks_like_a_number(text) or can_be_a_number(text)))
-        cell = next(strange, found.cell)
-        why = found.why
-        if column.first and cell == found.cell:
-            why = "where the model needs a date; mend it, or leave it empty"
-        raise DataError(f"{where}: row {rows[texts.index(cell)]}, column '{name}' is '{cell}' {why}")
-    values[rows] = [found[text] for text in texts]
-    ways = dict.fromkeys((max(found, key=len), min(found, key=len)))
-    said = (
-        f"'{way}'" if is_number(way) and float(way) == found[way] else f"'{way}', {found[way]:.15g}," for way in ways
+    if not isinstance(found, Odd):
+        return found
+    strange = (text for text in texts if not (looks_like_a_number(text) or can_be_a_number(text)))
+    cell = next(strange, found.cell)
+    if column.first and cell == found.cell:
+        return Odd(cell, "where the model needs a date; mend it, or leave it empty")
+    return Odd(cell, found.why)
+
+
+def _examples(numbers: Mapping[str, float]) -> str:
+    """The longest and the shortest cell, with their numbers where these are not written as they are in code."""
+    cells = dict.fromkeys((max(numbers, key=len), min(numbers, key=len)))
+    shown = (
+        f"'{cell}'" if is_number(cell) and float(cell) == numbers[cell] else f"'{cell}', {numbers[cell]:.15g},"
+        for cell in cells
     )
-    like = " and ".join(said).rstrip(",")
-    return values, [f"column '{name}' is read as numbers: its cells are written like {like}"]
+    return " and ".join(shown).rstrip(",")
 
 
 def places(given: Sequence[Column], needed: Sequence[Column], where: str) -> tuple[list[int], list[str]]:
