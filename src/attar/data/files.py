@@ -70,31 +70,27 @@ def read_file(
         LabelError: there is no such label column or group column.
         MissingExtraError: a `.ts` file without aeon.
     """
-    suffix = path.suffix.lower()
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty; give {FORMS}")
-    if suffix == ".gz":
-        with _unpacked(path) as file:
-            return read_file(
-                file,
-                label_column=label_column,
-                group_column=group_column,
-                strict=strict,
-                shape=shape,
-                text=text,
-                kind=kind,
-                known=known,
+    with _unpacked(path) as file:
+        suffix = file.suffix.lower()
+        if file.stat().st_size == 0:
+            raise DataError(f"{file}: the file is empty; give {FORMS}")
+        if suffix in TABLES:
+            return read_table(
+                file, label_column=label_column, group_column=group_column, text=text, kind=kind, known=known
             )
-    if suffix in TABLES:
-        return read_table(path, label_column=label_column, group_column=group_column, text=text, kind=kind, known=known)
-    if label_column:
-        raise LabelError(f"{path}: a label column is part of a CSV, TSV, Parquet or JSON file; leave it away here")
-    if suffix == ".npz":
-        return read_npz(path, group_column)
-    if group_column:
-        raise LabelError(
-            f"{path}: a group column is part of a table or an NPZ file; here give a file of groups: --groups FILE"
-        )
+        if label_column:
+            raise LabelError(f"{file}: a label column is part of a CSV, TSV, Parquet or JSON file; leave it away here")
+        if suffix == ".npz":
+            return read_npz(file, group_column)
+        if group_column:
+            raise LabelError(
+                f"{file}: a group column is part of a table or an NPZ file; here give a file of groups: --groups FILE"
+            )
+        return _without_columns(file, suffix, strict, shape)
+
+
+def _without_columns(path: Path, suffix: str, strict: bool, shape: tuple[int, ...] | None) -> Raw:
+    """The samples of a file whose labels and groups, if any, are in no column: arrays, or a single sample."""
     if suffix == ".npy":
         return Raw(read_npy(path))
     if suffix == ".ts":
@@ -114,7 +110,10 @@ def read_file(
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """A copy of what is in a file of gzip, by its own name; errors on it name the file that was packed."""
+    """The file itself, or a copy of what gzip has packed in it, by its own name; errors name the file that is given."""
+    if path.suffix.lower() != ".gz":
+        yield path
+        return
     if Path(path.stem).suffix.lower() not in PACKED:
         raise DataError(f"{path}: of what gzip packs, only {', '.join(PACKED)} are read; unpack it, and give {FORMS}")
     with tempfile.TemporaryDirectory() as folder:

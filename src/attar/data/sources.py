@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
 
 from attar._files import at_home
 from attar.data import builtin, graphs
-from attar.data.arrays import build, build_to_predict, with_groups, with_labels
+from attar.data.arrays import build, build_to_predict
+from attar.data.beside import FilesBeside
 from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
 from attar.data.dataset import Column, Dataset, Form
 from attar.data.dress import is_dressed
-from attar.data.files import NONE, read_file
+from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
 from attar.data.images import SIDE, shrunk_note, shrunk_size, stack
-from attar.data.labels_file import Listed, match_labels, read_labels
 from attar.data.raw import Raw
 from attar.data.recordings import read_recordings
 from attar.data.tables import DELIMITED, PARQUET
-from attar.errors import DataError, LabelError, first_line, inflected
+from attar.errors import DataError, LabelError, first_line
 
 
 def read(
@@ -63,7 +63,7 @@ def read(
     >>> dataset.x.shape, dataset.classes
     ((150, 4), ('setosa', 'versicolor', 'virginica'))
     """
-    told = _Told.of(labels, groups, group_column)
+    beside = FilesBeside.read(labels, groups, group_column)
     side = SIDE if side is None else side
     raw = _raw(
         source,
@@ -71,16 +71,16 @@ def read(
         label_column=label_column,
         group_column=group_column,
         strict=strict,
-        leave_out=[file for file in (labels, groups) if file is not None],
+        leave_out=beside.paths,
         kind=kind,
     )
-    alone, steps = _in_time(told.alone(raw), source, cut)
+    alone, steps = _in_time(beside.replacing(raw), source, cut)
     found = _shrunk(build(alone, where=source, kind=kind, centre=centre), side)
-    dataset = told.on(found, raw.skipped, judged=not centre)
+    dataset = beside.applied(found, raw.skipped, judged=not centre)
     if cut is not None:
-        dataset = windows_of(dataset, cut, None if told.labels else steps, alone.breaks, judged=not centre)
+        dataset = windows_of(dataset, cut, None if beside.labels else steps, alone.breaks, judged=not centre)
         dataset = replace(dataset, by=None if steps is None else group_column)
-        if told.labels is None and steps is not None and len(dataset.classes) < 2 <= len(steps.classes):
+        if beside.labels is None and steps is not None and len(dataset.classes) < 2 <= len(steps.classes):
             raise LabelError(f"{source}: labels of {len(steps.classes)} classes, and {dataset.notes[-1]}")
     return dataset
 
@@ -96,7 +96,7 @@ def read_for_network(source: str, shape: tuple[int, ...]) -> Dataset:
         DataError: the samples cannot be used.
     """
     side = max(shape) if len(shape) > 1 else SIDE
-    raw = _raw(source, side=side, label_column=None, strict=False)
+    raw = _raw(source, side=side)
     if raw.kind is not None or not isinstance(raw.x, np.ndarray) or raw.x.shape[1:] != shape:
         return _shrunk(build(raw, where=source), side)
     table = replace(raw, x=raw.x.reshape(len(raw.x), math.prod(shape)), kind="table", columns=())
@@ -112,84 +112,6 @@ def _shrunk(dataset: Dataset, side: int) -> Dataset:
     size = shrunk_size(given, side)
     x, _ = stack(list(dataset.x), (*size, *dataset.x.shape[3:]))
     return replace(dataset, x=np.asarray(x, dtype=np.float32), notes=(*dataset.notes, *shrunk_note(given, size)))
-
-
-@dataclass(frozen=True)
-class _Told:
-    """Labels and groups of files beside the source, which replace its own.
-
-    Arguments:
-        labels: the file, and what it says; of groups in further columns too, where no others are given.
-        groups: likewise.
-    """
-
-    labels: tuple[Path, Listed] | None
-    groups: tuple[Path, Listed] | None
-
-    @classmethod
-    def of(cls, labels: Path | None, groups: Path | None, group_column: str | None) -> _Told:
-        if groups is not None and group_column is not None:
-            raise LabelError(f"groups from {groups} and from column '{group_column}'; give one of the two")
-        beside = groups is None and group_column is None
-        return cls(
-            None if labels is None else (labels, read_labels(labels, beside=beside)),
-            None if groups is None else (groups, read_labels(groups, "group")),
-        )
-
-    def alone(self, raw: Raw) -> Raw:
-        """What a reader found, without what the files say otherwise."""
-        said = (note for given in (self.labels, self.groups) if given is not None for note in given[1].notes)
-        notes = (*(note for note in raw.notes if note != PATIENTS or self.groups is None), *said)
-        if self.labels is not None and raw.y is not None:
-            notes = (*notes, f"the source's own labels are set aside: those of {self.labels[0]} count")
-        y, groups = (None if self.labels else raw.y), (None if self.groups else raw.groups)
-        return replace(raw, y=y, groups=groups, notes=notes)
-
-    def on(self, dataset: Dataset, skipped: tuple[str, ...], *, judged: bool = True) -> Dataset:
-        """The dataset with what the files say; one that is skipped may be named too."""
-        n, ids = len(dataset), [*dataset.ids.tolist(), *skipped]
-        if self.labels is not None:
-            path, labels = self.labels
-            y = match_labels(labels.of, ids, path)
-            lost = sum(label is not None for label in y[n:])
-            if lost:
-                are = inflected(lost, "label is of a file", "labels are of files")
-                dataset = replace(dataset, notes=(*dataset.notes, f"{lost} {are} that cannot be read"))
-            dataset = with_labels(dataset, y[:n], str(path))
-            if not dataset.grouped:
-                dataset = _with_groups_beside(dataset, labels.beside, ids, path, judged=judged)
-        if self.groups is not None:
-            path, groups = self.groups
-            given = match_labels(groups.of, ids, path, "group")[:n]
-            dataset = with_groups(dataset, given, str(path), judged=judged)
-        return dataset
-
-
-def _with_groups_beside(
-    dataset: Dataset,
-    beside: Mapping[str, Mapping[str, str | None]],
-    ids: Sequence[str],
-    path: Path,
-    *,
-    judged: bool,
-) -> Dataset:
-    """The dataset in the groups of the file of labels, where these are several, and some of several samples.
-
-    Of several columns, that of most groups: patients rather than sites.
-    """
-    columns = {name: match_labels(groups, ids, path, "group") for name, groups in beside.items()}
-    found = {name: groups[: len(dataset)] for name, groups in columns.items()}
-    many = {name: len({*groups} - {None}) for name, groups in found.items()}
-    some = [name for name, n in many.items() if 1 < n < sum(group is not None for group in found[name])]
-    if not some:
-        return dataset
-    name = max(some, key=many.__getitem__)
-    others = "".join(f", and '{other}' is not" for other in some if other != name)
-    note = (
-        f"column '{name}' of {path.name} is taken for the groups{others}: leave it out of the file where samples of"
-        " one do not belong together"
-    )
-    return with_groups(replace(dataset, notes=(*dataset.notes, note)), found[name], str(path), judged=judged)
 
 
 def read_for_prediction(
@@ -250,7 +172,7 @@ def read_for_evaluation(
     strict: bool = False,
 ) -> Dataset:
     """Read labelled samples in the form that a model takes; else as `read_for_prediction` and `read`."""
-    told = _Told.of(labels, groups, group_column)
+    beside = FilesBeside.read(labels, groups, group_column)
     form = Form(kind=kind, shape=tuple(shape), columns=tuple(columns), rate=rate, stride=stride, by=by)
     raw = _raw_to_predict(
         source,
@@ -259,19 +181,19 @@ def read_for_evaluation(
         label_column="" if labels is not None and label_column is None and kind == "table" else label_column,
         group_column=group_column,
         strict=strict,
-        leave_out=[file for file in (labels, groups) if file is not None],
+        leave_out=beside.paths,
     )
     cut = None if stride is None else Cut(shape[1], stride)
-    alone, steps = _in_time(told.alone(raw), source, cut, columns, by, rate)
-    alone = replace(alone, groups=None) if told.groups else alone
+    alone, steps = _in_time(beside.replacing(raw), source, cut, columns, by, rate)
+    alone = replace(alone, groups=None) if beside.groups else alone
     found = conform(
         alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
     )
-    dataset = told.on(found, raw.skipped)
+    dataset = beside.applied(found, raw.skipped)
     if cut is None:
         return dataset
-    windows = windows_of(dataset, cut, None if told.labels else steps, alone.breaks)
-    if told.labels is None and steps is not None and steps.classes and not windows.classes:
+    windows = windows_of(dataset, cut, None if beside.labels else steps, alone.breaks)
+    if beside.labels is None and steps is not None and steps.classes and not windows.classes:
         raise LabelError(
             f"{source}: every window of {cut.steps:,} steps holds more than one label; teach a model on shorter windows"
         )
@@ -292,7 +214,15 @@ def _in_time(
     return rows_as_recordings(grouped_by(raw, by), cut.steps, Path(source).stem, columns, rate)
 
 
-def _raw_to_predict(source: str, form: Form, **asked: Any) -> Raw:
+def _raw_to_predict(
+    source: str,
+    form: Form,
+    *,
+    label_column: str | None,
+    strict: bool,
+    group_column: str | None = None,
+    leave_out: Collection[Path] = (),
+) -> Raw:
     path = at_home(source)
     kind, shape, columns, by = form["kind"], form["shape"], form["columns"], form["by"]
     suffix = path.suffix.lower() if kind == "series" and path.is_file() else ""
@@ -310,75 +240,46 @@ def _raw_to_predict(source: str, form: Form, **asked: Any) -> Raw:
         kind=kind if form["stride"] is None else None,
         known={column.name: column.categories for column in columns} | ({by: ()} if by else {}),
         form=form if kind == "series" else None,
-        **asked,
+        label_column=label_column,
+        group_column=group_column,
+        strict=strict,
+        leave_out=leave_out,
     )
+
+
+class _Asked(TypedDict, total=False):
+    """What both a file and a set of the hub may be asked for; see `attar.data.files.read_file`."""
+
+    label_column: str | None
+    group_column: str | None
+    strict: bool
+    shape: tuple[int, ...] | None
+    text: Collection[str]
+    kind: str | None
+    known: Mapping[str, Collection[str]]
 
 
 def _raw(
     source: str,
     *,
-    label_column: str | None,
-    group_column: str | None = None,
-    strict: bool,
     leave_out: Collection[Path] = (),
-    shape: tuple[int, ...] | None = None,
     side: int | None = None,
-    text: Collection[str] = (),
-    kind: str | None = None,
-    known: Mapping[str, Collection[str]] = NONE,
     form: Form | None = None,
+    **asked: Unpack[_Asked],
 ) -> Raw:
     if source.startswith("hf:"):
         from attar.data.hub import read_hub
 
-        return read_hub(
-            source[3:],
-            label_column=label_column,
-            group_column=group_column,
-            strict=strict,
-            shape=shape,
-            side=side,
-            text=text,
-            kind=kind,
-            known=known,
-        )
-    path = at_home(source)
+        return read_hub(source[3:], side=side, **asked)
     name = builtin.find(source)
     if name is not None:
-        if label_column:
-            raise LabelError(f"{source}: a built-in set has its own labels; leave the label column away")
-        if group_column:
-            raise LabelError(f"{source}: a built-in set has no groups; leave the group column away")
-        raw = builtin.read_builtin(name)
-        if path.exists():
-            raw = replace(
-                raw, notes=(*raw.notes, f"the built-in set; for what is here under this name give ./{source}")
-            )
-        return raw
+        return _built_in(name, source, asked)
+    path = at_home(source)
     try:
         if path.is_dir():
-            graph = graphs.find(path)
-            if graph is not None:
-                return graphs.read_pair(*graph, label_column=label_column, group_column=group_column)
-            if label_column:
-                raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
-            if group_column:
-                file = next((str(file) for file in leave_out), "FILE")
-                raise LabelError(
-                    f"{source}: a group column is part of a table; of a folder, give a file of groups: --groups {file}"
-                )
-            return read_folder(path, strict=strict, leave_out=leave_out, shape=shape, side=side, form=form)
+            return _of_folder(path, source, leave_out, side, form, asked)
         if path.is_file():
-            return read_file(
-                path,
-                label_column=label_column,
-                group_column=group_column,
-                strict=strict,
-                shape=shape,
-                text=text,
-                kind=kind,
-                known=known,
-            )
+            return read_file(path, **asked)
         if path.exists():
             raise DataError(f"{source}: neither a file nor a folder; give one")
     except (OSError, ValueError) as error:
@@ -386,3 +287,33 @@ def _raw(
             raise
         raise DataError(f"{source}: cannot be read ({first_line(error)}); check the name and the permissions") from None
     raise DataError(f"{source}: no such file or folder; {builtin.suggest(source)}")
+
+
+def _built_in(name: str, source: str, asked: _Asked) -> Raw:
+    if asked.get("label_column"):
+        raise LabelError(f"{source}: a built-in set has its own labels; leave the label column away")
+    if asked.get("group_column"):
+        raise LabelError(f"{source}: a built-in set has no groups; leave the group column away")
+    raw = builtin.read_builtin(name)
+    if not at_home(source).exists():
+        return raw
+    note = f"the built-in set; for what is here under this name give ./{source}"
+    return replace(raw, notes=(*raw.notes, note))
+
+
+def _of_folder(
+    path: Path, source: str, leave_out: Collection[Path], side: int | None, form: Form | None, asked: _Asked
+) -> Raw:
+    label_column, group_column = asked.get("label_column"), asked.get("group_column")
+    graph = graphs.find(path)
+    if graph is not None:
+        return graphs.read_pair(*graph, label_column=label_column, group_column=group_column)
+    if label_column:
+        raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
+    if group_column:
+        file = next((str(file) for file in leave_out), "FILE")
+        raise LabelError(
+            f"{source}: a group column is part of a table; of a folder, give a file of groups: --groups {file}"
+        )
+    strict, shape = asked.get("strict", False), asked.get("shape")
+    return read_folder(path, strict=strict, leave_out=leave_out, shape=shape, side=side, form=form)
