@@ -175,7 +175,7 @@ def test_large_images_are_shrunk_in_proportion_while_they_are_read(monkeypatch):
 
     decoded = []
     monkeypatch.setattr(
-        "attar.data.images._array", lambda image: decoded.append(image.size) or (np.array(image), False)
+        "attar.data.pixels._array", lambda image: decoded.append(image.size) or (np.array(image), False)
     )
     read_images(contents, list("abc"), strict=True, side=60)
     assert decoded == [(100, 150), (100, 150), (80, 150)]

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import math
-import re
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attar.data import dicom
 from attar.data.dataset import Array
-from attar.errors import DataError, MissingExtraError, first_line, inflected, listed
-
-if TYPE_CHECKING:
-    from PIL import Image as PillowImage
+from attar.data.pixels import Decoded, decode, median_size, too_many_pixels, unreadable
+from attar.errors import DataError, MissingExtraError, inflected, listed
 
 _COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 # Greatest value of 16 bits over that of 8.
@@ -29,14 +23,8 @@ _WHITE = 255
 CHANNELS = 4
 # Parts of red, green and blue in grey, of ITU-R BT.601, as in Pillow.
 LUMA = (0.299, 0.587, 0.114)
-# Of TIFF: the tags that say whether zero is white, and whether numbers have a sign.
-_PHOTOMETRIC, _SAMPLE_FORMAT = 262, 339
-# Of Exif: the tag that says how a camera was held, and what it says of images that lie on their side.
-_ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
 # Longer side of images to learn from, unless a person asks for another.
 SIDE = 64
-# Images whose size is asked for first, and how many times as large as needed a JPEG is decoded at least.
-_ASKED, _SPARE = 1000, 2
 
 
 @lru_cache(maxsize=256)
@@ -84,88 +72,29 @@ def read_images(
     """
     from PIL import Image
 
-    images: list[Array] = []
-    kept: list[int] = []
-    broken: list[str] = []
-    notes: list[str] = []
-    fractions: list[str] = []
-    deep, wide = _Range(), _Range()
-    first_error = ""
-    other = several = clear = 0
     with warnings.catch_warnings():
         # Of what Pillow warns, only an image of more than 90 million pixels, a mistake or an attack, is not to be had.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        median = _median_size(sources) if shape is None else shape[:2]
-        size = shrunk_size(median, side)
+        median = median_size(sources) if shape is None else shape[:2]
+        read = _Images(len(sources), shrunk_size(median, side))
         for i, source in enumerate(sources):
             try:
-                image, own, pages, laid = _decoded(source, size)
+                decoded = decode(source, read.size)
             except MissingExtraError:
                 raise
             except Exception as error:  # Pillow's plugins raise whatever a corrupt file leads them to
                 if strict:
                     where = names[i] if isinstance(source, bytes) else source
-                    mend = "" if _pixels(error) else "; mend or remove it"
-                    raise DataError(f"{where}: unreadable image ({_first(error)}){mend}") from None
-                first_error = first_error or _first(error)
-                broken.append(names[i])
-                continue
-            if image.dtype.kind == "f" and pages:
-                fractions.append(names[i])
-            several += pages > 1
-            clear += laid
-            if image.dtype == np.uint16:
-                # In the units of 8 bits, so that a file is the same whichever lie beside it.
-                image = image.astype(np.float32) / _DEPTHS
-                deep.add(image, names[i])
-            elif image.dtype.kind in "iu" and image.dtype.itemsize > 1:
-                wide.add(image, names[i])
-                image = image.astype(np.float32)
-            images.append(resize(image, *size))
-            kept.append(i)
-            other += own != size
-    if not images:
-        raise DataError(
-            f"none of {len(sources)} images can be read ({', '.join(broken[:3])}); mend or remove them; the first: "
-            f"{first_error}"
-        )
-    if 0 < len(fractions) < len(images):
-        raise DataError(
-            f"{len(fractions)} of {len(images)} images are of fractions ({listed(fractions)}), and the others from 0 to"
-            " 255; write all in one of the two forms"
-        )
-    if 0 < len(wide.names) < len(images) and not 0 <= wide.low <= wide.high <= _WHITE:
-        raise DataError(
-            f"{len(wide.names)} of {len(images)} images hold whole numbers {wide.said} ({listed(wide.names)}), and the"
-            " others from 0 to 255; write all in one of the two forms"
-        )
-    if broken:
-        are = inflected(len(broken), "is", "are")
-        notes.append(
-            f"{len(broken)} of {len(sources)} images cannot be read and {are} skipped ({listed(broken)}); the first: "
-            f"{first_error}"
-        )
-    if several:
-        have = inflected(several, "has", "have")
-        notes.append(f"{several} of {len(images)} images {have} several pages: the first is taken")
-    if clear:
-        are = inflected(clear, "is", "are")
-        notes.append(f"{clear} of {len(images)} images {are} transparent in places: laid over white")
-    if deep.names:
-        have = inflected(len(deep.names), "has", "have")
-        notes.append(
-            f"{len(deep.names)} of {len(images)} images {have} 16 bits a value: divided by {_DEPTHS} as 255 is white,"
-            f" they are now {deep.said}"
-        )
-    if wide.names:
-        have = inflected(len(wide.names), "has", "have")
-        notes.append(
-            f"{len(wide.names)} of {len(images)} images {have} 32 bits a value, or a sign: taken as they are,"
-            f" {wide.said}"
-        )
-    x, recoloured = stack(images, shape)
-    return x, kept, [*notes, *recoloured, *(shrunk_note(median, size) or _resized(other, len(images), size))]
+                    mend = "" if too_many_pixels(error) else "; mend or remove it"
+                    raise DataError(f"{where}: unreadable image ({unreadable(error)}){mend}") from None
+                read.broken[names[i]] = unreadable(error)
+            else:
+                read.add(i, names[i], decoded)
+    read.refuse_unusable()
+    x, recoloured = stack(read.images, shape)
+    resized = shrunk_note(median, read.size) or _resized(read.resized, len(x), read.size)
+    return x, read.kept, [*read.notes(), *recoloured, *resized]
 
 
 @dataclass
@@ -180,9 +109,105 @@ class _Range:
         self.names.append(name)
         self.low, self.high = min(self.low, float(image.min())), max(self.high, float(image.max()))
 
-    @property
-    def said(self) -> str:
+    def __str__(self) -> str:
         return f"from {self.low:.4g} to {self.high:.4g}"
+
+
+@dataclass
+class _Images:
+    """Images that could be read, brought to one size, and what is odd about their files.
+
+    Arguments:
+        n: number of all.
+        size: that they are brought to.
+        images: each `(h, w)` or `(h, w, c)`.
+        kept: their positions among all.
+        broken: why others cannot be read, by their names.
+        fractions: names of those of floats.
+        deep: those of 16 bits, in the units of 8.
+        wide: those of more bits, or with a sign.
+        several: how many have several pages.
+        clear: how many are transparent in places.
+        resized: how many had another size.
+    """
+
+    n: int
+    size: tuple[int, int]
+    images: list[Array] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+    fractions: list[str] = field(default_factory=list)
+    deep: _Range = field(default_factory=_Range)
+    wide: _Range = field(default_factory=_Range)
+    several: int = 0
+    clear: int = 0
+    resized: int = 0
+
+    def add(self, i: int, name: str, decoded: Decoded) -> None:
+        image = decoded.pixels
+        if image.dtype.kind == "f" and decoded.pages:
+            self.fractions.append(name)
+        if image.dtype == np.uint16:
+            # In the units of 8 bits, so that a file is the same whichever lie beside it.
+            image = image.astype(np.float32) / _DEPTHS
+            self.deep.add(image, name)
+        elif image.dtype.kind in "iu" and image.dtype.itemsize > 1:
+            self.wide.add(image, name)
+            image = image.astype(np.float32)
+        self.images.append(resize(image, *self.size))
+        self.kept.append(i)
+        self.several += decoded.pages > 1
+        self.clear += decoded.laid
+        self.resized += decoded.size != self.size
+
+    def refuse_unusable(self) -> None:
+        """Refuse that there is none, and that some are in another unit than others."""
+        n, wide = len(self.images), self.wide
+        if not n:
+            raise DataError(
+                f"none of {self.n} images can be read ({', '.join([*self.broken][:3])}); mend or remove them; the"
+                f" first: {self._first_error}"
+            )
+        if 0 < len(self.fractions) < n:
+            raise DataError(
+                f"{len(self.fractions)} of {n} images are of fractions ({listed(self.fractions)}), and the others from"
+                " 0 to 255; write all in one of the two forms"
+            )
+        if 0 < len(wide.names) < n and not 0 <= wide.low <= wide.high <= _WHITE:
+            raise DataError(
+                f"{len(wide.names)} of {n} images hold whole numbers {wide} ({listed(wide.names)}), and the others"
+                " from 0 to 255; write all in one of the two forms"
+            )
+
+    def notes(self) -> list[str]:
+        """What is odd about them, one sentence each."""
+        n, notes = len(self.images), []
+        if self.broken:
+            are = inflected(len(self.broken), "is", "are")
+            notes.append(
+                f"{len(self.broken)} of {self.n} images cannot be read and {are} skipped ({listed([*self.broken])});"
+                f" the first: {self._first_error}"
+            )
+        if self.several:
+            have = inflected(self.several, "has", "have")
+            notes.append(f"{self.several} of {n} images {have} several pages: the first is taken")
+        if self.clear:
+            are = inflected(self.clear, "is", "are")
+            notes.append(f"{self.clear} of {n} images {are} transparent in places: laid over white")
+        if deep := len(self.deep.names):
+            have = inflected(deep, "has", "have")
+            notes.append(
+                f"{deep} of {n} images {have} 16 bits a value: divided by {_DEPTHS} as 255 is white, they are now"
+                f" {self.deep}"
+            )
+        if wide := len(self.wide.names):
+            have = inflected(wide, "has", "have")
+            notes.append(f"{wide} of {n} images {have} 32 bits a value, or a sign: taken as they are, {self.wide}")
+        return notes
+
+    @property
+    def _first_error(self) -> str:
+        return next(iter(self.broken.values()), "")
 
 
 def shrunk_size(size: tuple[int, ...], side: int | None) -> tuple[int, int]:
@@ -201,101 +226,6 @@ def shrunk_note(given: tuple[int, ...], size: tuple[int, int]) -> list[str]:
         return []
     before, after = (f"{height} × {width}" for height, width in (given, size))
     return [f"images of {before} pixels are shrunk to {after}: a longer side keeps more, and takes longer"]
-
-
-def _median_size(sources: Sequence[str | bytes]) -> tuple[int, int]:
-    """Of the images that can be opened, or of a thousand among them, by what their files begin with."""
-    from PIL import Image
-
-    sizes = []
-    for source in sources[:: -(-len(sources) // _ASKED)]:
-        with suppress(Exception):
-            if dicom.is_dicom(source):
-                sizes.append(dicom.size(_content(source)))
-                continue
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                sizes.append(_upright_size(image))
-    return (int(np.median([h for h, _ in sizes])), int(np.median([w for _, w in sizes]))) if sizes else (1, 1)
-
-
-def _decoded(source: str | bytes, size: tuple[int, ...]) -> tuple[Array, tuple[int, int], int, bool]:
-    """Pixels, of a large JPEG fewer than it has but enough for the size that is asked for; its size, its pages, and
-    whether it was laid over white.
-
-    An image of DICOM has none, and shades of grey from 0 to 255.
-    """
-    from PIL import Image, ImageOps
-
-    content = _content(source)
-    if dicom.is_dicom(content):
-        shown = dicom.pixels(content)
-        return shown, (shown.shape[0], shown.shape[1]), 0, False
-    with Image.open(io.BytesIO(content)) as image:
-        own = _upright_size(image)
-        # Decoded at a half, a quarter or an eighth, a photograph takes a fraction of the time.
-        across, down = size if own == image.size else size[::-1]
-        image.draft(None, (_SPARE * across, _SPARE * down))
-        pages = int(getattr(image, "n_frames", 1))
-        pixels, laid = _array(image if _orientation(image) == 1 else ImageOps.exif_transpose(image))
-        return _unsigned(pixels, image), own, pages, laid
-
-
-def _unsigned(pixels: Array, image: PillowImage.Image) -> Array:
-    """Whole numbers of the type that the file has them in, and of 16 bits with zero as black; all else as it is."""
-    tags = getattr(image, "tag_v2", {})
-    if pixels.dtype == np.int32 and image.format in ("PPM", "PNG"):  # which Pillow holds with a sign
-        return pixels.astype(np.uint16)
-    if pixels.dtype == np.int32 and image.format == "TIFF" and tags.get(_SAMPLE_FORMAT, (1,))[0] == 1:
-        return pixels.view(np.uint32)
-    if pixels.dtype == np.uint16 and tags.get(_PHOTOMETRIC) == 0:
-        # Of 8 bits Pillow turns it itself.
-        return np.iinfo(np.uint16).max - pixels
-    return pixels
-
-
-def _upright_size(image: PillowImage.Image) -> tuple[int, int]:
-    """Height and width once it is turned as the camera noted."""
-    return image.size if _orientation(image) in _LYING else (image.height, image.width)
-
-
-def _orientation(image: PillowImage.Image) -> int:
-    """As Exif has it, from 1, which is upright, to 8; 1 where what the camera noted cannot be understood."""
-    if "exif" in image.info:
-        with suppress(Exception):
-            return int(image.getexif().get(_ORIENTATION, 1))
-    return 1
-
-
-def _content(source: str | bytes) -> bytes:
-    if isinstance(source, bytes):
-        return source
-    # Of many small files, an unbuffered read of the whole takes less time than Pillow's reading in parts.
-    with io.FileIO(source) as file:
-        return file.readall()
-
-
-def _array(image: PillowImage.Image) -> tuple[Array, bool]:
-    """Pixels, and whether they were laid over white, for what is transparent has a colour that nobody sees."""
-    from PIL import Image
-
-    mode = image.mode
-    clear = mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
-    if mode[0] in "IF" or (mode in ("L", "RGB") and not clear):
-        values = np.array(image)
-        # Of I;16B, as ImageJ writes TIFF, numbers have their greater byte first, and are of another type to numpy.
-        return values.astype(values.dtype.newbyteorder("="), copy=False), False
-    plain = "L" if mode in ("1", "L", "LA", "La") else "RGB"
-    if not clear:
-        return np.array(image.convert(plain)), False
-    both = image.convert(f"{plain}A")
-    alpha = both.getchannel("A")
-    least, most = alpha.getextrema()
-    shown, laid = both.convert(plain), least != most
-    if laid:
-        # As browsers show it. Without a clear and a solid part there is no shape to be seen.
-        shape, shown = shown, Image.new(plain, both.size, "white")
-        shown.paste(shape, mask=alpha)
-    return np.array(shown), laid
 
 
 def stack(images: Sequence[Array], shape: tuple[int, ...] | None = None) -> tuple[Array, list[str]]:
@@ -372,24 +302,3 @@ def resize(image: Array, height: int, width: int) -> Array:
         np.array(Image.fromarray(layers[:, :, c].astype(np.float32)).resize(size, how)) for c in range(layers.shape[2])
     ]
     return parts[0] if image.ndim == 2 else np.stack(parts, axis=2)
-
-
-def _pixels(error: Exception) -> int:
-    """How many an image has that Pillow refuses for their number, which it takes for an attack; 0 of other errors."""
-    from PIL import Image
-
-    if not isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
-        return 0
-    found = re.search(r"\d+", str(error))
-    return int(found[0]) if found else 0
-
-
-def _first(error: Exception) -> str:
-    from PIL import UnidentifiedImageError
-
-    if isinstance(error, UnidentifiedImageError):  # Pillow names the buffer that the content is in
-        return "in no format that Pillow reads"
-    pixels = _pixels(error)
-    if pixels:
-        return f"its {pixels:,} pixels are too many to be read: give a smaller copy"
-    return first_line(error)
