@@ -5,9 +5,11 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,26 +64,47 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
     with path.open("rb") as file:
         if file.read(4)[:2] != b"PK":
             raise DataError(f"{path}: not an NPZ file; write it with numpy.savez")
+    with _opened(path) as archive:
+        keys = list(archive.files)
+        if graphs.EDGES in keys:
+            if groups is not None:
+                raise LabelError(f"{path}: a group column is part of a table; give a file of groups for a graph")
+            return graphs.from_npz({key: np.asarray(archive[key]) for key in keys}, path)
+        wanted = _keys(keys, groups, path)
+        arrays = {key: np.asarray(archive[key]) for part in wanted.values() for key in part.values()}
+        of_classes = next((key for key in _CLASSES if key in keys and key not in arrays), None)
+        classes = None if of_classes is None else np.asarray(archive[of_classes])
+    _refuse_no_samples(arrays, wanted, path)
+    parts = _named({part: {role: arrays[key] for role, key in of.items()} for part, of in wanted.items()}, classes)
+    first, *others = parts.values()
+    used = {*arrays, of_classes} if first.exact else {*arrays}
+    notes = _unused(sorted({*keys} - used), path)
+    if not others:
+        return replace(first, notes=notes)
+    _refuse_unlike(parts, wanted, path)
+    joined = join(parts)
+    return replace(joined, notes=(*notes, *joined.notes))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The arrays of an NPZ file, by name; what is wrong with it, or with one of them, is an error that names it."""
     try:
         # Given a name, numpy leaves a corrupt file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            keys = list(archive.files)
-            if graphs.EDGES in keys:
-                if groups is not None:
-                    raise LabelError(f"{path}: a group column is part of a table; give a file of groups for a graph")
-                return graphs.from_npz({key: np.asarray(archive[key]) for key in keys}, path)
-            wanted = _keys(keys, groups, path)
-            arrays = {key: np.asarray(archive[key]) for part in wanted.values() for key in part.values()}
-            named = next((key for key in _CLASSES if key in keys and key not in arrays), None)
-            names = None if named is None else np.asarray(archive[named])
+            yield archive
+    except DataError:
+        raise
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, MemoryError, NotImplementedError) as error:
         raise DataError(
             f"{path}: truncated or corrupt NPZ file ({first_line(error)}); copy or write it again"
         ) from None
     except (ValueError, SyntaxError, TypeError, tokenize.TokenError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"{path}: {_numpy_complaint(error)}") from None
+
+
+def _refuse_no_samples(arrays: Mapping[str, Array], wanted: Mapping[str, Mapping[str, str]], path: Path) -> None:
+    """Refuse arrays that cannot hold a value for each sample; the shape of groups is checked with their number."""
     roles = {key: role for of in wanted.values() for role, key in of.items()}
     for key, array in arrays.items():
         # What `read_array` returns where a member is no NPY file.
@@ -89,14 +112,19 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
             raise DataError(f"{path}: '{key}' is not an array; write the file with numpy.savez")
         if array.ndim == 0 and roles[key] != "groups":
             raise DataError(f"{path}: '{key}' is a single number; give one for each sample")
-    parts = _named({part: {role: arrays[key] for role, key in of.items()} for part, of in wanted.items()}, names)
-    first = next(iter(parts))
-    ignored = sorted(set(keys) - {*arrays} - ({named} if parts[first].exact else set()))
-    edges = next((key for key in ignored if key.lower() in _LIKE_EDGES), None)
+
+
+def _unused(keys: Sequence[str], path: Path) -> tuple[str, ...]:
+    if not keys:
+        return ()
+    edges = next((key for key in keys if key.lower() in _LIKE_EDGES), None)
     hint = f"; if '{edges}' holds the edges of a graph, call it {graphs.EDGES}, (2, edges)" if edges else ""
-    notes = (f"arrays of {path.name} that are not used: {', '.join(ignored)}{hint}",) if ignored else ()
-    if len(parts) == 1:
-        return replace(parts[first], notes=notes)
+    return (f"arrays of {path.name} that are not used: {', '.join(keys)}{hint}",)
+
+
+def _refuse_unlike(parts: Mapping[str, Raw], wanted: Mapping[str, Mapping[str, str]], path: Path) -> None:
+    """Refuse parts of a split with other numbers of labels or groups than samples, or samples of several shapes."""
+    first = next(iter(parts))
     for part, raw in parts.items():
         key, n, shape = wanted[part]["x"], len(raw.x), np.shape(raw.x)
         if raw.groups is not None and (given := np.asarray(raw.groups).shape) != (n,):
@@ -106,8 +134,6 @@ def read_npz(path: Path, groups: str | None = None) -> Raw:
             raise LabelError(f"{path}: {n} samples in {key} but {labels}; give one for each")
         if shape[1:] != (other := np.shape(parts[first].x))[1:]:
             raise DataError(f"{path}: {wanted[first]['x']} is {other}, {key} {shape}; samples must have one shape")
-    joined = join(parts)
-    return replace(joined, notes=(*notes, *joined.notes))
 
 
 def _keys(keys: Sequence[str], groups: str | None, path: Path) -> dict[str, dict[str, str]]:
@@ -117,18 +143,19 @@ def _keys(keys: Sequence[str], groups: str | None, path: Path) -> dict[str, dict
     roles = {"x": _SAMPLES, "y": _LABELS, "groups": (wanted, base)}
     lower = {key.lower(): key for key in reversed(keys)}
 
-    def found(*forms: str) -> dict[str, str]:
+    def of_forms(*forms: str) -> dict[str, str]:
+        """The likeliest array of each role whose name has one of the forms."""
         spelt = {role: [form.format(name.lower()) for name in names for form in forms] for role, names in roles.items()}
         present = {role: [lower[key] for key in keys if key in lower] for role, keys in spelt.items()}
         return {role: keys[0] for role, keys in present.items() if keys}
 
     parts = {
-        part: found(*(form for word in words for form in (f"{{}}_{word}", f"{word}_{{}}")))
+        part: of_forms(*(form for word in words for form in (f"{{}}_{word}", f"{word}_{{}}")))
         for part, words in _PARTS.items()
     }
     parts = {part: of for part, of in parts.items() if part == "train" or "x" in of}
     if "x" not in parts["train"] or len(parts) == 1:
-        parts["train"] = found("{}") | parts["train"]
+        parts["train"] = of_forms("{}") | parts["train"]
     if "x" not in parts["train"]:
         del parts["train"]
     if not parts:
@@ -153,18 +180,18 @@ def _base(name: str) -> str:
     return name
 
 
-def _named(parts: Mapping[str, Mapping[str, Array]], names: Array | None) -> dict[str, Raw]:
+def _named(parts: Mapping[str, Mapping[str, Array]], classes: Array | None) -> dict[str, Raw]:
     """The parts, with integer labels given the names at their positions where the file has one for each."""
-    labels = {part: _column(of["y"]) for part, of in parts.items() if "y" in of}
-    told: dict[str, RawLabels] = dict(labels)
+    codes = {part: _column(of["y"]) for part, of in parts.items() if "y" in of}
+    labels: dict[str, RawLabels] = dict(codes)
     exact = False
-    if names is not None and names.ndim == 1 and labels:
-        texts = whole([as_text(name) for name in names.tolist()])
-        exact = len(set(texts)) == len(texts) and all(_are_positions(y, len(texts)) for y in labels.values())
+    if classes is not None and classes.ndim == 1 and codes:
+        texts = whole([as_text(name) for name in classes.tolist()])
+        exact = len(set(texts)) == len(texts) and all(_are_positions(y, len(texts)) for y in codes.values())
     if exact:
-        told = {part: [None if code < 0 else texts[code] for code in y.tolist()] for part, y in labels.items()}
+        labels = {part: [None if code < 0 else texts[code] for code in y.tolist()] for part, y in codes.items()}
     groups = {part: _column(of["groups"]) for part, of in parts.items() if "groups" in of}
-    return {part: Raw(of["x"], told.get(part), exact, groups=groups.get(part)) for part, of in parts.items()}
+    return {part: Raw(of["x"], labels.get(part), exact, groups=groups.get(part)) for part, of in parts.items()}
 
 
 def _column(values: Array) -> Array:
