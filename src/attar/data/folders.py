@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,58 +53,86 @@ def read_folder(
     Raises:
         DataError: the folder has no samples, or mixes images and recordings, or none can be read.
     """
-    names = sorted(_files(folder, leave_out))
-    suffix = {name: _suffix(name) for name in names}
-    lists = _lists_of_labels(folder, suffix)
-    recordings = [name for name in names if suffix[name] in SUFFIXES and name not in lists]
-    images = [
-        name
-        for name in names
-        if suffix[name] not in (*SUFFIXES, TEXT) and (is_image(suffix[name]) or is_dicom(folder / name))
-    ]
-    if images and recordings:
-        raise DataError(
-            f"{folder}: {len(images)} images and {len(recordings)} recordings ({recordings[0]}); keep them in folders"
-            " apart, and a file of labels outside, or give that as the labels"
-        )
-    texts = [name for name in names if suffix[name] == TEXT]
-    samples = images or recordings or texts
-    if recordings and len(texts) > len(recordings):
-        raise DataError(
-            f"{folder}: {len(texts)} texts and {len(recordings)} recordings ({recordings[0]}); keep them in folders"
-            " apart, and a file of labels outside, or give that as the labels"
-        )
-    if not samples:
-        files = inflected(len(names), "file", "files")
-        found = f"{len(names)} other {files}, like {names[0]}" if names else "it is empty"
-        raise DataError(
-            f"{folder}: no image, recording or text ({found}); give images, or CSV, Parquet, NPY, WAV or .txt files"
-        )
-    notes = []
-    other = sorted(set(names) - set(samples) - set(lists))
-    if other:
-        are = inflected(len(other), "other file is", "other files are")
-        notes.append(f"{len(other)} {are} ignored ({listed(other)})")
-    notes += [f"{name} lists labels, and is no sample: give it as the labels to have them" for name in lists]
-    if images:
-        paths = [f"{folder}{os.sep}{name}" for name in images]
-        pixels, kept, found_notes = read_images(paths, images, strict=strict, shape=shape, side=side)
+    files = _Files.of(folder, leave_out)
+    samples = files.samples(folder)
+    notes = files.notes(samples)
+    skipped: tuple[str, ...] = ()
+    if files.images:
+        paths = [f"{folder}{os.sep}{name}" for name in samples]
+        x, kept, more = read_images(paths, samples, strict=strict, shape=shape, side=side)
         samples, skipped = _split(samples, kept)
-        y, test, said = _labels(samples)
-        notes = [*notes, *found_notes, *said]
         groups = patients([paths[i] for i in kept])
-        if groups is not None:
-            notes.append(PATIENTS)
-        return Raw(pixels, y, True, samples, (), "image", test, tuple(notes), groups=groups, skipped=skipped)
-    if not recordings:
-        y, test, said = _labels(texts)
-        x, found_notes = read_texts([folder / name for name in texts], texts, strict=strict)
-        return Raw(x, y, True, texts, (), "text", test, (*notes, *found_notes, *said))
-    raw, kept = read_recordings([folder / name for name in recordings], strict=strict, form=form)
-    samples, skipped = _split(samples, kept)
-    y, test, said = _labels(samples)
-    notes = [*notes, *raw.notes, *said]
+        raw = Raw(x, kind="image", notes=tuple(more), groups=groups)
+    elif files.recordings:
+        raw, kept = read_recordings([folder / name for name in samples], strict=strict, form=form)
+        samples, skipped = _split(samples, kept)
+    else:
+        x, more = read_texts([folder / name for name in samples], samples, strict=strict)
+        raw = Raw(x, kind="text", notes=tuple(more))
+    y, test, more = _labels(samples)
+    notes += [*raw.notes, *more]
+    if raw.groups is not None:
+        notes.append(PATIENTS)
     return replace(raw, y=y, exact=True, ids=samples, test=test, notes=tuple(notes), skipped=skipped)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The names of the files in a folder, by what they hold.
+
+    Arguments:
+        names: of all.
+        images: in formats that can be read.
+        recordings: but for lists.
+        texts: one each.
+        lists: of labels.
+    """
+
+    names: list[str]
+    images: list[str]
+    recordings: list[str]
+    texts: list[str]
+    lists: list[str]
+
+    @classmethod
+    def of(cls, folder: Path, leave_out: Collection[Path]) -> _Files:
+        names = sorted(_files(folder, leave_out))
+        suffix = {name: _suffix(name) for name in names}
+        lists = _lists_of_labels(folder, suffix)
+        texts = [name for name in names if suffix[name] == TEXT]
+        tables_and_sounds = [name for name in names if suffix[name] in SUFFIXES]
+        others = [name for name in names if suffix[name] not in (*SUFFIXES, TEXT)]
+        images = [name for name in others if is_image(suffix[name]) or is_dicom(folder / name)]
+        return cls(names, images, [name for name in tables_and_sounds if name not in lists], texts, lists)
+
+    def samples(self, folder: Path) -> list[str]:
+        """Those that are samples: images, else recordings, else texts.
+
+        Raises:
+            DataError: there are none, or it cannot be told which are.
+        """
+        beside = {"images": self.images, "texts": self.texts if len(self.texts) > len(self.recordings) else []}
+        for noun, names in beside.items():
+            if names and self.recordings:
+                raise DataError(
+                    f"{folder}: {len(names)} {noun} and {len(self.recordings)} recordings ({self.recordings[0]}); keep"
+                    " them in folders apart, and a file of labels outside, or give that as the labels"
+                )
+        samples = self.images or self.recordings or self.texts
+        if not samples:
+            files = inflected(len(self.names), "file", "files")
+            found = f"{len(self.names)} other {files}, like {self.names[0]}" if self.names else "it is empty"
+            raise DataError(
+                f"{folder}: no image, recording or text ({found}); give images, or CSV, Parquet, NPY, WAV or .txt files"
+            )
+        return samples
+
+    def notes(self, samples: Sequence[str]) -> list[str]:
+        """What is done about files that are no samples."""
+        notes = [f"{name} lists labels, and is no sample: give it as the labels to have them" for name in self.lists]
+        other = sorted({*self.names} - {*samples} - {*self.lists})
+        are = inflected(len(other), "other file is", "other files are")
+        return [f"{len(other)} {are} ignored ({listed(other)})", *notes] if other else notes
 
 
 def _suffix(name: str) -> str:

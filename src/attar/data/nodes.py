@@ -85,9 +85,29 @@ def links(features: npt.ArrayLike, edge_index: npt.ArrayLike, where: str = "edge
         ([[1, 0], [0, 1]], ('1 edge leads from a node to itself: left out', '1 of 3 nodes has no edge'))
     """
     try:
-        given, edges = np.asarray(features), np.asarray(edge_index)
+        of_nodes, of_edges = np.asarray(features), np.asarray(edge_index)
     except ValueError:
         raise DataError(f"{where}: rows of several lengths; give features (n, d) and edges (2, m)") from None
+    x = _features(of_nodes, where)
+    edges = _edges(of_edges, len(x), where)
+    notes = []
+    loops = edges[0] == edges[1]
+    if n_loops := int(loops.sum()):
+        notes.append(f"{n_loops} {inflected(n_loops, 'edge leads', 'edges lead')} from a node to itself: left out")
+    # Both directions as one number each: unique numbers are unique edges, in order of their targets.
+    source, target = edges[:, ~loops]
+    one_way = np.unique(target * len(x) + source)
+    both_ways = np.union1d(one_way, source * len(x) + target)
+    if added := len(both_ways) - len(one_way):
+        are = inflected(added, "edge is", "edges are")
+        notes.append(f"{added} {are} given in one direction only: taken for both")
+    result = np.stack([both_ways % len(x), both_ways // len(x)])
+    if lonely := len(x) - len(np.unique(result[1])):
+        notes.append(f"{lonely} of {len(x)} nodes {inflected(lonely, 'has', 'have')} no edge")
+    return Links(x, result, tuple(notes))
+
+
+def _features(given: npt.NDArray[Any], where: str) -> Floats:
     if given.dtype.kind not in "biuf":
         raise DataError(f"{where}: features of type {given.dtype}; give numbers (nodes, features)")
     with np.errstate(over="ignore"):
@@ -97,35 +117,24 @@ def links(features: npt.ArrayLike, edge_index: npt.ArrayLike, where: str = "edge
         raise DataError(f"{where}: node {node} has an infinite feature, or one beyond float32; mend it")
     if x.ndim != 2 or 0 in x.shape:
         raise DataError(f"{where}: features of shape {x.shape}; give at least one node and one feature, (n, d)")
-    if edges.size == 0:
-        edges = np.zeros((2, 0), dtype=np.int64)
-    if edges.ndim != 2 or edges.shape[0] != 2 or edges.dtype.kind not in "iu":
-        raise DataError(f"{where}: edges of shape {edges.shape} and type {edges.dtype}; give whole numbers (2, edges)")
-    dangling = np.flatnonzero(((edges < 0) | (edges >= len(x))).any(axis=0))
+    return x
+
+
+def _edges(given: npt.NDArray[Any], n: int, where: str) -> Ints:
+    """Edges `(2, m)` between so many nodes."""
+    if given.size == 0:
+        return np.zeros((2, 0), dtype=np.int64)
+    if given.ndim != 2 or given.shape[0] != 2 or given.dtype.kind not in "iu":
+        raise DataError(f"{where}: edges of shape {given.shape} and type {given.dtype}; give whole numbers (2, edges)")
+    dangling = np.flatnonzero(((given < 0) | (given >= n)).any(axis=0))
     if len(dangling):
         i = int(dangling[0])
         more = f" and {len(dangling) - 1} more" if len(dangling) > 1 else ""
         raise DataError(
-            f"{where}: edge {i} ({edges[0, i]} to {edges[1, i]}){more} leads to no node: there are {len(x)}, counted "
-            "from 0; mend the edges or add the nodes"
+            f"{where}: edge {i} ({given[0, i]} to {given[1, i]}){more} leads to no node: there are {n}, counted from 0;"
+            " mend the edges or add the nodes"
         )
-    edges = edges.astype(np.int64)
-    notes = []
-    loops = edges[0] == edges[1]
-    if n_loops := int(loops.sum()):
-        notes.append(f"{n_loops} {inflected(n_loops, 'edge leads', 'edges lead')} from a node to itself: left out")
-    # Both directions as one number each: unique numbers are unique edges, in order of their targets.
-    source, target = edges[:, ~loops]
-    one_way = np.unique(target * len(x) + source)
-    both = np.union1d(one_way, source * len(x) + target)
-    if added := len(both) - len(one_way):
-        are = inflected(added, "edge is", "edges are")
-        notes.append(f"{added} {are} given in one direction only: taken for both")
-    result = np.stack([both % len(x), both // len(x)])
-    lonely = len(x) - len(np.unique(result[1]))
-    if lonely:
-        notes.append(f"{lonely} of {len(x)} nodes {inflected(lonely, 'has', 'have')} no edge")
-    return Links(x, result, tuple(notes))
+    return given.astype(np.int64)
 
 
 def neighbourhood(

@@ -43,6 +43,11 @@ class Recording:
     clocks: tuple[str, ...] = ()
     when: tuple[Doubles, ...] = ()
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is of a WAV file, which alone says its rate."""
+        return self.rate is not None
+
 
 def read_recording(path: Path) -> Recording:
     """Read one recording; the columns of a table are its channels, but for those of dates and times.
@@ -95,44 +100,84 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
     Raises:
         DataError: no recording can be read, one cannot and `strict` is set, or channels differ between files.
     """
-    found: list[Recording] = []
-    kept: list[int] = []
+    read, notes = _readable(paths, strict)
+    kept, found = list(read), list(read.values())
+    notes += [
+        f"column '{name}' holds dates or times: it says when a step was, and is no channel"
+        for name in dict.fromkeys(name for item in found for name in item.clocks)
+    ]
+    found, more = _of_one_channel(found, form)
+    notes += more
+    x = [_ordered(item, found[0], paths[i], paths[kept[0]]) for i, item in zip(kept, found)]
+    names = found[0].names
+    roles, more = _roles(names, [[item[i] for item in x] for i in range(len(x[0]))], form)
+    timings = [
+        Timing.of(values.shape[1], item.when, {names[i]: values[i].astype(np.float64) for i in roles.times})
+        for item, values in zip(found, x)
+    ]
+    notes += [*more, *said_of(timings)]
+    away = [*roles.times, *roles.even]
+    names = tuple(np.delete(names, away).tolist())
+    x, rate, brought, steps = at_one_rate(
+        [np.delete(values, away, 0)[:, timing.order] for values, timing in zip(x, timings)],
+        [item.rate or timing.rate for item, timing in zip(found, timings)],
+        None if form is None else form["rate"],
+        [timing.breaks for timing in timings],
+    )
+    breaks = [np.searchsorted(now, timing.breaks) for now, timing in zip(steps, timings)]
+    if not brought and rate is not None:
+        notes.append(f"sampled at {rate:g} Hz" + ", full scale is 1" * any(item.is_sound for item in found))
+    notes += [*brought, *_doubts(x, names)]
+    columns = _channels(names, form)
+    return Raw(x, columns=columns, kind="series", notes=tuple(notes), rate=rate, breaks=breaks), kept
+
+
+def _readable(paths: Sequence[Path], strict: bool) -> tuple[dict[int, Recording], list[str]]:
+    """The recordings that can be read, by their positions in `paths`, and a note on the others."""
+    read: dict[int, Recording] = {}
     broken: list[str] = []
     first_error = ""
     for i, path in enumerate(paths):
         try:
-            found.append(read_recording(path))
-            kept.append(i)
+            read[i] = read_recording(path)
         except (DataError, OSError) as error:
             if strict:
                 raise DataError(str(error)) from None
             first_error = first_error or str(error)
             broken.append(path.name)
-    if not found:
+    if not read:
         raise DataError(f"none of {len(paths)} recordings can be read; the first: {first_error}")
-    notes = []
-    if broken:
-        are = inflected(len(broken), "is", "are")
-        notes.append(
-            f"{len(broken)} of {len(paths)} recordings cannot be read and {are} skipped ({listed(broken)}); "
-            f"{first_error}"
-        )
-    notes += [
-        f"column '{name}' holds dates or times: it says when a step was, and is no channel"
-        for name in dict.fromkeys(name for item in found for name in item.clocks)
-    ]
-    sounds = [i for i, item in enumerate(found) if paths[kept[i]].suffix.lower() == ".wav"]
-    several = [i for i in sounds if len(found[i].x) > 1]
-    if several and (2 * len(several) < len(sounds) if form is None else form["shape"][0] == 1):
-        for i in several:
-            found[i] = replace(found[i], x=found[i].x.mean(0, keepdims=True))
-        are, their = inflected(len(several), "sound is", "sounds are"), inflected(len(several), "its", "their")
-        notes.append(f"{len(several)} {are} taken as the mean of {their} channels")
-    x = [_ordered(item, found[0], paths[kept[i]], paths[kept[0]]) for i, item in enumerate(found)]
-    names = found[0].names
-    parts = [[item[i] for item in x] for i in range(len(x[0]))]
-    # Of a model that was taught on the time too, that is a channel.
-    known = () if form is None else names if len(names) == form["shape"][0] else [one.name for one in form["columns"]]
+    are = inflected(len(broken), "is", "are")
+    note = (
+        f"{len(broken)} of {len(paths)} recordings cannot be read and {are} skipped ({listed(broken)}); {first_error}"
+    )
+    return read, [note] if broken else []
+
+
+def _of_one_channel(found: list[Recording], form: Form | None) -> tuple[list[Recording], list[str]]:
+    """Sounds of several channels as the mean of these, where most have one or a model takes one; and a note."""
+    several = [item.is_sound and len(item.x) > 1 for item in found]
+    n = sum(several)
+    wanted = 2 * n < sum(item.is_sound for item in found) if form is None else form["shape"][0] == 1
+    if not n or not wanted:
+        return found, []
+    are, their = inflected(n, "sound is", "sounds are"), inflected(n, "its", "their")
+    mixed = [replace(item, x=item.x.mean(0, keepdims=True)) if mix else item for item, mix in zip(found, several)]
+    return mixed, [f"{n} {are} taken as the mean of {their} channels"]
+
+
+def _roles(names: Sequence[str], parts: Sequence[Sequence[Array]], form: Form | None) -> tuple[Roles, list[str]]:
+    """Which of the columns are of the time or count rows, and notes.
+
+    Arguments:
+        names: of the columns, where known.
+        parts: of each column, what it holds in each recording.
+        form: what a model takes.
+    """
+    known: Sequence[str] = ()
+    if form is not None:
+        # Of a model that was taught on the time too, that is a channel.
+        known = names if len(names) == form["shape"][0] else [column.name for column in form["columns"]]
     called = names or tuple(map(str, range(len(parts))))
     roles = Roles.of(called, parts, [i for i, name in enumerate(called) if name not in known])
     # What has no name is a channel, so is all that there is; and a model says what counts rows and what does not.
@@ -140,21 +185,12 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
         roles = Roles([], [], sorted([*roles.times, *roles.even, *roles.doubtful]))
     elif form is not None:
         roles = replace(roles, even=[])
-    notes += roles.notes(called)
-    times, away = roles.times, [*roles.times, *roles.even]
-    timings = [
-        Timing.of(one.shape[1], item.when, {names[i]: one[i].astype(np.float64) for i in times})
-        for item, one in zip(found, x)
-    ]
-    notes += said_of(timings)
-    x = [np.delete(one, away, 0)[:, timing.order] for one, timing in zip(x, timings)]
-    names = tuple(np.delete(names, away).tolist())
-    rates = [item.rate or timing.rate for item, timing in zip(found, timings)]
-    x, rate, said, steps = at_one_rate(
-        x, rates, None if form is None else form["rate"], [timing.breaks for timing in timings]
-    )
-    breaks = [np.searchsorted(now, timing.breaks) for now, timing in zip(steps, timings)]
-    notes += said if said or rate is None else [f"sampled at {rate:g} Hz" + ", full scale is 1" * bool(sounds)]
+    return roles, roles.notes(called)
+
+
+def _doubts(x: Sequence[Array], names: Sequence[str]) -> list[str]:
+    """Notes where files may be transposed, or be images."""
+    notes = []
     if min(item.shape[0] for item in x) > max(item.shape[1] for item in x):
         n, length = x[0].shape
         size = f"{n} {inflected(n, 'channel', 'channels')} of {length} {inflected(length, 'step', 'steps')}"
@@ -164,11 +200,14 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
         notes.append(
             f"files of {size} numbers are taken for recordings of {len(x[0])} channels; if images, give the kind"
         )
-    # As a file without a header line is read, whose channels have an order and no names, unless a model has these.
-    asked = set() if form is None else {one.name for one in form["columns"]}
-    named = names != tuple(f"x{i}" for i in range(len(names))) or bool(asked and asked <= {*names})
-    columns = tuple(map(Column, names)) if named else ()
-    return Raw(x, columns=columns, kind="series", notes=tuple(notes), rate=rate, breaks=breaks), kept
+    return notes
+
+
+def _channels(names: Sequence[str], form: Form | None) -> tuple[Column, ...]:
+    """The channels, where they have names: x0, x1, … mean that a file has no header line, unless a model has these."""
+    asked = set() if form is None else {column.name for column in form["columns"]}
+    named = tuple(names) != tuple(f"x{i}" for i in range(len(names))) or bool(asked and asked <= {*names})
+    return tuple(map(Column, names)) if named else ()
 
 
 def _ordered(item: Recording, first: Recording, path: Path, first_path: Path) -> Array:
