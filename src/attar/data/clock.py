@@ -187,6 +187,11 @@ class Stray(NamedTuple):
     share: float
     sure: bool
 
+    @property
+    def mend(self) -> str:
+        """What a person should do."""
+        return "write all alike" if self.otherwise else "mend it, or leave it empty"
+
 
 def stray(found: Sequence[str]) -> Stray | None:
     """Find the cell for which a column is not read as dates or times; None where none is, or where all are alike.

@@ -243,10 +243,7 @@ def _numbers(codes: Doubles, categories: Sequence[str], column: Column, where: s
 def _unlike_dates(texts: Sequence[str]) -> Odd | None:
     """The cell that is no date, or written otherwise, where the others are dates."""
     odd = stray(list(dict.fromkeys(texts)))
-    if odd is None:
-        return None
-    mend = "write all alike" if odd.otherwise else "mend it, or leave it empty"
-    return Odd(odd.cell, f"where the model needs a {odd.noun} like '{odd.like}'; {mend}")
+    return odd and Odd(odd.cell, f"where the model needs a {odd.noun} like '{odd.like}'; {odd.mend}")
 
 
 def _meant(texts: Sequence[str], column: Column) -> dict[str, float] | Odd:

@@ -143,7 +143,7 @@ def read_table(
     if path.suffix.lower() in DELIMITED:
         names: Sequence[str] = [name for name in layout(path, known).names if name]
         each_once(names, str(path))
-        label = _label(names, label_column, path)
+        label = label_of(names, label_column, path)
         ids_of = {name for name in ("", *names) if name.lower() in (*ids, *ROW_NAMES)}
         written = {label, group_column, *ids_of, *text} - {None}
         table, notes = read_delimited(path, text=[str(name) for name in written], known=known)
@@ -162,7 +162,7 @@ def read_table(
     else:
         table, notes = read_json(path) if path.suffix.lower() in JSON else read_parquet(path), []
         each_once(table.column_names, str(path))
-        label = _label(table.column_names, label_column, path)
+        label = label_of(table.column_names, label_column, path)
     return from_table(
         table,
         label,
@@ -271,10 +271,11 @@ def samples_of(
     return Raw(values, columns=columns, kind="table", test=test, notes=tuple(notes))
 
 
-def _label(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
+def label_of(names: Sequence[str], wanted: str | None, where: str | Path) -> str | None:
+    """The column of labels: the one that is wanted, "" for none; where None, one that is called as labels are."""
     if wanted == "":
         return None
-    return next(iter(_like_labels(names)), None) if wanted is None else named_column(names, wanted, path)
+    return next(iter(_like_labels(names)), None) if wanted is None else named_column(names, wanted, where)
 
 
 def named_column(names: Sequence[str], wanted: str, where: str | Path) -> str:

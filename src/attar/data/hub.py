@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ import numpy as np
 
 from attar._files import at_home
 from attar.data.dataset import Array
-from attar.data.files import LABEL_NAMES, from_table, named_column
+from attar.data.files import LABEL_NAMES, from_table, label_of, named_column
 from attar.data.images import read_images
 from attar.data.labels import words_for_none
 from attar.data.rates import at_one_rate
-from attar.data.raw import Raw, RawLabels, held_out
+from attar.data.raw import Raw, held_out
+from attar.data.tables import ArrowTable
 from attar.data.wav import read_wav
-from attar.errors import DataError, LabelError, MissingExtraError, first_line
+from attar.errors import DataError, MissingExtraError, first_line
 
 
 def read_hub(
@@ -55,7 +56,6 @@ def read_hub(
     """
     try:
         import datasets
-        import pyarrow as pa
     except ImportError:
         raise MissingExtraError(f"hf:{name}: needs datasets; pip install 'attar[hub]'") from None
     where = f"hf:{name}"
@@ -64,51 +64,62 @@ def read_hub(
     data = datasets.concatenate_datasets([splits[part] for part in parts])
     if not len(data):
         raise DataError(f"{where}: no rows; give a set with samples")
+    told, table = _told(data, label_column, group_column, where)
     sizes = {part: len(splits[part]) for part in parts}
     of_test, said = held_out(sizes)
-    test = None if of_test is None else np.flatnonzero(np.repeat(parts, [*sizes.values()]) == of_test)
-    features = data.features
-    label = _label(features, label_column, where)
+    if len(parts) > 1:
+        shown = ", ".join(f"{part} {n}" for part, n in sizes.items())
+        told = replace(told, notes=(*told.notes, f"splits: {shown}", *said))
+    if of_test is not None:
+        told = replace(told, test=np.flatnonzero(np.repeat(parts, [*sizes.values()]) == of_test))
+    features = {column: data.features[column] for column in table.column_names}
+    of_type = {type(feature).__name__: column for column, feature in reversed(features.items())}
+    if "Image" in of_type:
+        return _images(told, table.column(of_type["Image"]).to_pylist(), where, strict, shape, side)
+    if "Audio" in of_type:
+        return _sounds(told, table.column(of_type["Audio"]).to_pylist(), where)
+    lists = [column for column, feature in features.items() if _is_list(feature)]
+    if lists:
+        rows = zip(*(table.column(column) for column in lists))
+        x = [_series([cell.as_py() for cell in cells], f"{where}, row {i}") for i, cells in enumerate(rows)]
+        return replace(told, x=x, kind="series")
+    raw = from_table(_in_words(table, features), None, where=where, text=text, kind=kind, known=known)
+    test = raw.test if told.test is None else told.test
+    return replace(raw, y=told.y, exact=told.exact, test=test, groups=told.groups, notes=(*told.notes, *raw.notes))
+
+
+def _told(data: Any, label_column: str | None, group_column: str | None, where: str) -> tuple[Raw, ArrowTable]:
+    """What a set says of its samples, which are still to come, and the table of all other columns."""
+    label = _label(data.features, label_column, where)
     table = data.with_format("arrow")[:]
-    notes = [] if label is None or label_column else [f"column '{label}' is taken for the labels"]
-    y: RawLabels | None = None
+    notes: list[str] = []
+    y, groups, exact = None, None, False
     if label is not None:
-        y = _labels(table.column(label).to_pylist(), features[label])
-        notes += [] if hasattr(features[label], "names") else words_for_none(y)
+        feature = data.features[label]
+        y, exact = _labels(table.column(label).to_pylist(), feature), hasattr(feature, "names")
+        notes += [] if label_column else [f"column '{label}' is taken for the labels"]
+        notes += [] if exact else words_for_none(y)
         table = table.drop_columns([label])
-    groups: RawLabels | None = None
     if group_column is not None:
         groups = table.column(named_column(table.column_names, group_column, where)).to_pylist()
         table = table.drop_columns([group_column])
-    if len(parts) > 1:
-        notes += [f"splits: {', '.join(f'{part} {n}' for part, n in sizes.items())}", *said]
-    exact = label is not None and hasattr(features[label], "names")
-    form = {column: type(features[column]).__name__ for column in table.column_names}
-    image = next((column for column, kind in form.items() if kind == "Image"), None)
-    if image is not None:
-        found = _images(table.column(image).to_pylist(), y, exact, test, notes, where, strict, shape, side)
-        return found if groups is None else replace(found, groups=[groups[int(i)] for i in found.ids or ()])
-    audio = next((column for column, kind in form.items() if kind == "Audio"), None)
-    if audio is not None:
-        sounds = [_sound(item, f"{where}, row {i}") for i, item in enumerate(table.column(audio).to_pylist())]
-        x, rate, said, _ = at_one_rate([sound for sound, _ in sounds], [rate for _, rate in sounds])
-        return Raw(x, y, exact, None, (), "series", test, (*notes, *said), groups=groups, rate=rate)
-    lists = [
-        column
-        for column, kind in form.items()
-        if kind in ("List", "LargeList", "Sequence", "list") or kind.startswith("Array")
-    ]
-    if lists:
-        series = [
-            _series([table.column(column)[i].as_py() for column in lists], f"{where}, row {i}")
-            for i in range(len(data))
-        ]
-        return Raw(series, y, exact, None, (), "series", test, tuple(notes), groups=groups)
-    for column in [column for column in table.column_names if hasattr(features[column], "names")]:
-        words = pa.array(_labels(table.column(column).to_pylist(), features[column]), pa.string())
-        table = table.set_column(table.column_names.index(column), column, words)
-    raw = from_table(table, None, where=where, notes=notes, text=text, kind=kind, known=known)
-    return replace(raw, y=y, exact=exact, test=raw.test if test is None else test, groups=groups)
+    return Raw(np.empty(0), y, exact, notes=tuple(notes), groups=groups), table
+
+
+def _is_list(feature: Any) -> bool:
+    name = type(feature).__name__
+    return name in ("List", "LargeList", "Sequence", "list") or name.startswith("Array")
+
+
+def _in_words(table: ArrowTable, features: Mapping[str, Any]) -> ArrowTable:
+    """The table, with the names of classes where columns hold their codes."""
+    import pyarrow as pa
+
+    for j, column in enumerate(table.column_names):
+        if hasattr(features[column], "names"):
+            words = pa.array(_labels(table.column(column).to_pylist(), features[column]), pa.string())
+            table = table.set_column(j, column, words)
+    return table
 
 
 def _load(datasets: Any, name: str, where: str) -> dict[str, Any]:
@@ -127,16 +138,12 @@ def _load(datasets: Any, name: str, where: str) -> dict[str, Any]:
             datasets.enable_progress_bars()
 
 
-def _label(features: Any, wanted: str | None, where: str) -> str | None:
-    if wanted == "":
-        return None
+def _label(features: Mapping[str, Any], wanted: str | None, where: str) -> str | None:
     if wanted is not None:
-        if wanted not in features:
-            raise LabelError(f"{where}: no column is called '{wanted}'; it has {', '.join(features)}")
-        return wanted
-    named = (column for column, feature in features.items() if hasattr(feature, "names"))
+        return label_of(list(features), wanted, where)
+    of_classes = next((column for column, feature in features.items() if hasattr(feature, "names")), None)
     lower = {column.lower(): column for column in reversed(list(features))}
-    return next(named, None) or next((lower[name] for name in LABEL_NAMES if name in lower), None)
+    return of_classes or next((lower[name] for name in LABEL_NAMES if name in lower), None)
 
 
 def _labels(values: Sequence[Any], feature: Any) -> list[Any]:
@@ -147,11 +154,8 @@ def _labels(values: Sequence[Any], feature: Any) -> list[Any]:
 
 
 def _images(
+    told: Raw,
     cells: Sequence[dict[str, Any] | None],
-    y: RawLabels | None,
-    exact: bool,
-    test: Array | None,
-    notes: list[str],
     where: str,
     strict: bool,
     shape: tuple[int, ...] | None,
@@ -159,11 +163,25 @@ def _images(
 ) -> Raw:
     sources = [b"" if cell is None else cell["bytes"] or cell["path"] or b"" for cell in cells]
     names = [f"{where}, row {i}" for i in range(len(cells))]
-    x, kept, found = read_images(sources, names, strict=strict, shape=shape, side=side)
-    labels = None if y is None else [y[i] for i in kept]
+    x, kept, more = read_images(sources, names, strict=strict, shape=shape, side=side)
     place = {old: new for new, old in enumerate(kept)}
-    left = None if test is None else np.array([place[i] for i in test.tolist() if i in place], dtype=np.int64)
-    return Raw(x, labels, exact, [str(i) for i in kept], (), "image", left, (*notes, *found))
+    test = told.test
+    return replace(
+        told,
+        x=x,
+        y=None if told.y is None else [told.y[i] for i in kept],
+        ids=[str(i) for i in kept],
+        kind="image",
+        test=None if test is None else np.array([place[i] for i in test.tolist() if i in place], dtype=np.int64),
+        notes=(*told.notes, *more),
+        groups=None if told.groups is None else [told.groups[i] for i in kept],
+    )
+
+
+def _sounds(told: Raw, cells: Sequence[dict[str, Any] | None], where: str) -> Raw:
+    sounds = [_sound(cell, f"{where}, row {i}") for i, cell in enumerate(cells)]
+    x, rate, more, _ = at_one_rate([sound for sound, _ in sounds], [rate for _, rate in sounds])
+    return replace(told, x=x, kind="series", notes=(*told.notes, *more), rate=rate)
 
 
 def _sound(cell: dict[str, Any] | None, where: str) -> tuple[Array, int]:

@@ -219,16 +219,15 @@ def _almost_dates(found: list[str], codes: Doubles, name: str, where: str) -> li
         return []
     row = int(np.argmax(codes == found.index(odd.cell)))
     if odd.sure:
-        mend = "write all alike" if odd.otherwise else "mend it, or leave it empty"
         raise DataError(
             f"{where}: row {row}, column '{name}' is '{odd.cell}' where a {odd.noun} like '{odd.like}' is expected;"
-            f" {mend}"
+            f" {odd.mend}"
         )
     if odd.share <= MOSTLY:
         return []
     mend = f"write all {odd.noun}s alike" if odd.otherwise else "mend what is no " + odd.noun + ", or leave it empty"
-    found_both = f"column '{name}' holds {odd.noun}s like '{odd.like}', and '{odd.cell}' (row {row})"
-    return [f"{found_both}: taken as categories; {mend}"]
+    mixture = f"column '{name}' holds {odd.noun}s like '{odd.like}', and '{odd.cell}' (row {row})"
+    return [f"{mixture}: taken as categories; {mend}"]
 
 
 def recode(values: Doubles, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[Doubles, int]:
