@@ -8,7 +8,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from attar.data.arrays import from_arrays
-from attar.data.files import from_table, read_file
+from attar.data.columns import from_table
+from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
 from attar.data.texts import text_column, tokenize, without_names
 from attar.data.tokens import Tokenizer

@@ -123,7 +123,7 @@ def _as_written(path: Path) -> tuple[ArrowTable, tuple[str, ...]]:
 
 def _edges(path: Path) -> tuple[ArrowTable, tuple[str, ...]]:
     """A row for each edge, its ends first, and the header line, () where there is none."""
-    from attar.data.files import ROW_NAMES
+    from attar.data.columns import ROW_NAMES
 
     if path.stat().st_size == 0:
         raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import json
 import shutil
@@ -10,7 +9,6 @@ import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,23 +16,19 @@ from typing import Any
 import numpy as np
 
 from attar.data.archives import read_npy, read_npz
-from attar.data.dataset import Array, Column, is_missing
+from attar.data.columns import ID_NAMES, ROW_NAMES, from_table, label_of
+from attar.data.dataset import Array, is_missing
 from attar.data.delimited import WESTERN, as_written, encoding_of, layout, leading_zeros, read_delimited
 from attar.data.dicom import is_dicom
-from attar.data.held import Rows, spelt
+from attar.data.held import Rows
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
-from attar.data.raw import Raw, RawLabels
-from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_once, from_arrow
-from attar.data.texts import SPLIT, beside, categories_alone, test_part, text_column, without_names
+from attar.data.raw import Raw
+from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_once
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
-from attar.data.written import is_text, read_written, readings
 from attar.errors import DataError, LabelError, first_line, inflected, listed
 
-LABEL_NAMES = ("label", "target", "class", "y")
-ID_NAMES = ("id",)
-ROW_NAMES = ("", "unnamed: 0")  # of pandas
 JSON, TEXT = (".json", ".jsonl", ".ndjson"), ".txt"
 TABLES = (*DELIMITED, *PARQUET, *JSON)
 PACKED = (*DELIMITED, *JSON, TEXT)  # what is also read where gzip has packed it, as in t.csv.gz
@@ -140,29 +134,17 @@ def read_table(
     known: Mapping[str, Collection[str]] = NONE,
 ) -> Raw:
     """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file` and `from_table`."""
+    notes: list[str] = []
     if path.suffix.lower() in DELIMITED:
+        # A name may be missing there, as pandas writes none above its row names.
         names: Sequence[str] = [name for name in layout(path, known).names if name]
-        each_once(names, str(path))
-        label = label_of(names, label_column, path)
+        label = _label_of_file(names, label_column, path)
         ids_of = {name for name in ("", *names) if name.lower() in (*ids, *ROW_NAMES)}
-        written = {label, group_column, *ids_of, *text} - {None}
-        table, notes = read_delimited(path, text=[str(name) for name in written], known=known)
-        each_once(table.column_names, str(path))
-        # Of a model's columns it is settled what they are.
-        notes += [] if known or text else leading_zeros(path, table)
-        if label is not None and table.column(label).null_count:
-            cells = as_written(path, [label], known).column(label).to_pylist()
-            notes += words_for_none([cell for cell in cells if cell in MISSING], MISSING)
-        # They are texts in a source with types, as NA of who has no garage.
-        words = [name for name in table.column_names if {*known.get(name, ())} & {*MISSING} - {""}]
-        if words:
-            read = as_written(path, words, known).slice(0, len(table))
-            for name in words:
-                table = table.set_column(table.column_names.index(name), name, read.column(name))
+        as_texts = {label, group_column, *ids_of, *text} - {None}
+        table, notes = _delimited(path, [str(name) for name in as_texts], label, known, settled=bool(known or text))
     else:
-        table, notes = read_json(path) if path.suffix.lower() in JSON else read_parquet(path), []
-        each_once(table.column_names, str(path))
-        label = label_of(table.column_names, label_column, path)
+        table = read_json(path) if path.suffix.lower() in JSON else read_parquet(path)
+        label = _label_of_file(table.column_names, label_column, path)
     return from_table(
         table,
         label,
@@ -177,121 +159,35 @@ def read_table(
     )
 
 
-def from_table(
-    table: ArrowTable,
-    label: str | None,
-    *,
-    where: str,
-    groups: str | None = None,
-    notes: Sequence[str] = (),
-    said: bool = True,
-    text: Collection[str] = (),
-    kind: str | None = None,
-    ids: Sequence[str] = ID_NAMES,
-    known: Collection[str] = (),
-) -> Raw:
-    """Split a table into samples, labels and ids.
+def _label_of_file(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
+    each_once(names, str(path))
+    return label_of(names, wanted, path)
+
+
+def _delimited(
+    path: Path, text: Sequence[str], label: str | None, known: Mapping[str, Collection[str]], *, settled: bool
+) -> tuple[ArrowTable, list[str]]:
+    """A CSV or TSV file as a table, and notes.
 
     Arguments:
-        table: of one sample per row.
-        label: its column of labels, if any.
-        where: the file that an error names.
-        groups: its column of groups, if any.
-        notes: so far.
-        said: True where the person named the label column.
-        text: as `from_arrow`.
-        kind: as `read_file`.
-        ids: what a column that names the rows may be called, in lower case, the likeliest first.
-        known: the names of such as `read_file` knows.
-
-    Raises:
-        DataError: no column is left for the samples, or none of texts where the kind is text.
-        LabelError: there is no such column of groups, or it is that of the labels.
+        path: of the file.
+        text: columns that are read as written.
+        label: that of labels, if any.
+        known: as of `read_file`.
+        settled: whether it is known what the columns are, as of those of a model.
     """
-    notes, of = list(notes), None
-    if groups is not None:
-        if groups == label:
-            raise LabelError(f"{where}: column '{groups}' holds the labels; give another one for the groups")
-        named_column(table.column_names, groups, where)
-        of = table.column(groups).to_pylist()
-        table = table.drop_columns([groups])
-    y: RawLabels | None = None
-    if label is not None:
-        y = table.column(label).to_pylist()
-        table = table.drop_columns([label])
-        if not said:
-            notes.append(f"column '{label}' is taken for the labels")
-        notes += words_for_none(y)
-    named: list[str] | None = None
-    lower = {str(name).lower(): name for name in reversed(table.column_names) if name not in known}
-    name = next((lower[wanted] for wanted in (*ids, *ROW_NAMES) if wanted in lower), None)
-    if name is not None:
-        # As in a file of labels, blanks around a name are none of it.
-        cells = [None if value is None else spelt(value).strip() or None for value in table.column(name).to_pylist()]
-        taken = {*cells}
-        # A row without a name has its number, but not where that is the name of another one.
-        rows = (f"row {i}" if str(i) in taken else str(i) for i in range(len(cells)))
-        named = [row if cell is None else cell for cell, row in zip(cells, rows)]
-        # Beside ids, the row names of pandas are neither ids nor features.
-        table = table.drop_columns([name, *(lower[row] for row in ROW_NAMES if row in lower and lower[row] != name)])
-        notes.append(f"column '{name}' names the rows, and is no feature")
-    if table.num_columns == 0:
-        raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
-    raw = samples_of(table, kind, where, text, known)
-    if raw.kind == "text":
-        notes.append(f"column '{raw.columns[0].name}' is taken for the texts")
-    elif label is not None and not said and (like := _like_labels([column.name for column in raw.columns])):
-        notes.append(f"columns called like labels stay features ({', '.join(like)}): leave out what tells the label")
-    return replace(raw, y=y, ids=named, groups=of, notes=(*notes, *raw.notes))
-
-
-def samples_of(
-    table: ArrowTable, kind: str | None, where: str, text: Collection[str] = (), known: Collection[str] = ()
-) -> Raw:
-    """The features of a table without labels and ids, or the texts in one of its columns; else as `from_table`."""
-    table, written = read_written(table, readings(table, text)) if kind != "text" else (table, [])
-    table, unlearnt = without_names(table, kind, {*text, *known})
-    notes = [*written, *unlearnt]
-    texts = text_column(table, kind, text, where)
-    test, parts = (None, []) if known else test_part(table)
-    if texts is not None:
-        cells = np.array(table.column(texts).to_pylist(), dtype=object)
-        notes += [*beside(table, texts), *parts]
-        return Raw(cells, columns=(Column(texts),), kind="text", test=test, notes=tuple(notes))
-    if test is not None and table.num_columns > 1:
-        table = table.drop_columns([SPLIT])
-        notes += [f"column '{SPLIT}' names the test part, and is no feature", *parts]
-    else:
-        test = None
-    # What a model does not take need not be in order.
-    of_table = table.schema if known and kind == "table" else ()
-    unused = [field.name for field in of_table if field.name not in known and is_text(field.type)]
-    values, columns, found = from_arrow(table, where=where, text={*text, *unused})
-    notes += [*found, *categories_alone(columns, kind)]
-    return Raw(values, columns=columns, kind="table", test=test, notes=tuple(notes))
-
-
-def label_of(names: Sequence[str], wanted: str | None, where: str | Path) -> str | None:
-    """The column of labels: the one that is wanted, "" for none; where None, one that is called as labels are."""
-    if wanted == "":
-        return None
-    return next(iter(_like_labels(names)), None) if wanted is None else named_column(names, wanted, where)
-
-
-def named_column(names: Sequence[str], wanted: str, where: str | Path) -> str:
-    """The name, where a column has it."""
-    if wanted not in names:
-        close = difflib.get_close_matches(wanted, names, 1) or list(names[:5])
-        listed = ", ".join(f"'{name}'" for name in close)
-        raise LabelError(f"{where}: no column is called '{wanted}'; it has {listed or 'none'}")
-    return wanted
-
-
-def _like_labels(names: Sequence[str]) -> list[str]:
-    """Columns that are called as labels are, the likeliest first."""
-    lower = {name.lower(): name for name in reversed(names)}
-    # Beside an x, a y is more likely the other coordinate.
-    return [lower[name] for name in LABEL_NAMES if name in lower and not (name == "y" and "x" in lower)]
+    table, notes = read_delimited(path, text=text, known=known)
+    each_once(table.column_names, str(path))
+    notes += [] if settled else leading_zeros(path, table)
+    if label is not None and table.column(label).null_count:
+        cells = as_written(path, [label], known).column(label).to_pylist()
+        notes += words_for_none([cell for cell in cells if cell in MISSING], MISSING)
+    # Categories of a model that mean a missing value elsewhere, as NA of who has no garage, are texts in its source.
+    words = [name for name in table.column_names if {*known.get(name, ())} & {*MISSING} - {""}]
+    read = as_written(path, words, known).slice(0, len(table)) if words else table
+    for name in words:
+        table = table.set_column(table.column_names.index(name), name, read.column(name))
+    return table, notes
 
 
 def read_parquet(path: Path, *, empty: bool = False) -> ArrowTable:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from attar.data.columns import samples_of
 from attar.data.dataset import Column, is_missing
-from attar.data.files import samples_of
 from attar.data.held import spelt
 from attar.data.raw import Raw, RawLabels
 from attar.data.texts import are_texts, refuse_names

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from attar._files import at_home
+from attar.data.columns import LABEL_NAMES, from_table, label_of, named_column
 from attar.data.dataset import Array
-from attar.data.files import LABEL_NAMES, from_table, label_of, named_column
 from attar.data.images import read_images
 from attar.data.labels import words_for_none
 from attar.data.rates import at_one_rate

@@ -1,0 +1,149 @@
+"""Which columns of a table are labels, groups, names of rows, texts and features."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from attar.data.dataset import Column
+from attar.data.held import spelt
+from attar.data.labels import words_for_none
+from attar.data.raw import Raw, RawLabels
+from attar.data.tables import ArrowTable, from_arrow
+from attar.data.texts import SPLIT, beside, categories_alone, test_part, text_column, without_names
+from attar.data.written import is_text, read_written, readings
+from attar.errors import DataError, LabelError
+
+LABEL_NAMES = ("label", "target", "class", "y")
+ID_NAMES = ("id",)
+ROW_NAMES = ("", "unnamed: 0")  # of pandas
+
+
+def from_table(
+    table: ArrowTable,
+    label: str | None,
+    *,
+    where: str,
+    groups: str | None = None,
+    notes: Sequence[str] = (),
+    said: bool = True,
+    text: Collection[str] = (),
+    kind: str | None = None,
+    ids: Sequence[str] = ID_NAMES,
+    known: Collection[str] = (),
+) -> Raw:
+    """Split a table into samples, labels and ids.
+
+    Arguments:
+        table: of one sample per row.
+        label: its column of labels, if any.
+        where: the file that an error names.
+        groups: its column of groups, if any.
+        notes: so far.
+        said: True where the person named the label column.
+        text: as `from_arrow`.
+        kind: as `attar.data.files.read_file`.
+        ids: what a column that names the rows may be called, in lower case, the likeliest first.
+        known: the names of such as `attar.data.files.read_file` knows.
+
+    Raises:
+        DataError: no column is left for the samples, or none of texts where the kind is text.
+        LabelError: there is no such column of groups, or it is that of the labels.
+    """
+    notes = list(notes)
+    of: RawLabels | None = None
+    if groups is not None:
+        if groups == label:
+            raise LabelError(f"{where}: column '{groups}' holds the labels; give another one for the groups")
+        of = table.column(named_column(table.column_names, groups, where)).to_pylist()
+        table = table.drop_columns([groups])
+    y: RawLabels | None = None
+    if label is not None:
+        y = table.column(label).to_pylist()
+        table = table.drop_columns([label])
+        if not said:
+            notes.append(f"column '{label}' is taken for the labels")
+        notes += words_for_none(y)
+    table, names, more = _without_row_names(table, ids, known)
+    notes += more
+    if table.num_columns == 0:
+        raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
+    raw = samples_of(table, kind, where, text, known)
+    if raw.kind == "text":
+        notes.append(f"column '{raw.columns[0].name}' is taken for the texts")
+    elif label is not None and not said and (like := _like_labels([column.name for column in raw.columns])):
+        notes.append(f"columns called like labels stay features ({', '.join(like)}): leave out what tells the label")
+    return replace(raw, y=y, ids=names, groups=of, notes=(*notes, *raw.notes))
+
+
+def _without_row_names(
+    table: ArrowTable, ids: Sequence[str], known: Collection[str]
+) -> tuple[ArrowTable, list[str] | None, list[str]]:
+    """The table without the column that names its rows, these names, and a note; None where there is no such column."""
+    lower = {str(name).lower(): name for name in reversed(table.column_names) if name not in known}
+    found = [lower[wanted] for wanted in (*ids, *ROW_NAMES) if wanted in lower]
+    if not found:
+        return table, None, []
+    name = found[0]
+    # As in a file of labels, blanks around a name are none of it.
+    cells = [None if value is None else spelt(value).strip() or None for value in table.column(name).to_pylist()]
+    taken = {*cells}
+    # A row without a name has its number, but not where that is the name of another one.
+    rows = (f"row {i}" if str(i) in taken else str(i) for i in range(len(cells)))
+    names = [row if cell is None else cell for cell, row in zip(cells, rows)]
+    # Beside ids, the row names of pandas are neither ids nor features.
+    unused = {name, *(lower[row] for row in ROW_NAMES if row in lower)}
+    return table.drop_columns([*unused]), names, [f"column '{name}' names the rows, and is no feature"]
+
+
+def samples_of(
+    table: ArrowTable, kind: str | None, where: str, text: Collection[str] = (), known: Collection[str] = ()
+) -> Raw:
+    """The features of a table without labels and ids, or the texts in one of its columns; else as `from_table`."""
+    table, written = read_written(table, readings(table, text)) if kind != "text" else (table, [])
+    table, unlearnt = without_names(table, kind, {*text, *known})
+    notes = [*written, *unlearnt]
+    texts = text_column(table, kind, text, where)
+    test, parts = (None, []) if known else test_part(table)
+    if texts is not None:
+        cells = np.array(table.column(texts).to_pylist(), dtype=object)
+        notes += [*beside(table, texts), *parts]
+        return Raw(cells, columns=(Column(texts),), kind="text", test=test, notes=tuple(notes))
+    if test is not None and table.num_columns > 1:
+        table = table.drop_columns([SPLIT])
+        notes += [f"column '{SPLIT}' names the test part, and is no feature", *parts]
+    else:
+        test = None
+    # What a model does not take need not be in order.
+    of_table = table.schema if known and kind == "table" else ()
+    unused = [field.name for field in of_table if field.name not in known and is_text(field.type)]
+    values, columns, found = from_arrow(table, where=where, text={*text, *unused})
+    notes += [*found, *categories_alone(columns, kind)]
+    return Raw(values, columns=columns, kind="table", test=test, notes=tuple(notes))
+
+
+def label_of(names: Sequence[str], wanted: str | None, where: str | Path) -> str | None:
+    """The column of labels: the one that is wanted, "" for none; where None, one that is called as labels are."""
+    if wanted == "":
+        return None
+    return next(iter(_like_labels(names)), None) if wanted is None else named_column(names, wanted, where)
+
+
+def named_column(names: Sequence[str], wanted: str, where: str | Path) -> str:
+    """The name, where a column has it."""
+    if wanted not in names:
+        close = difflib.get_close_matches(wanted, names, 1) or list(names[:5])
+        listed = ", ".join(f"'{name}'" for name in close)
+        raise LabelError(f"{where}: no column is called '{wanted}'; it has {listed or 'none'}")
+    return wanted
+
+
+def _like_labels(names: Sequence[str]) -> list[str]:
+    """Columns that are called as labels are, the likeliest first."""
+    lower = {name.lower(): name for name in reversed(names)}
+    # Beside an x, a y is more likely the other coordinate.
+    return [lower[name] for name in LABEL_NAMES if name in lower and not (name == "y" and "x" in lower)]
