@@ -138,21 +138,28 @@ def _near(near: Sequence[tuple[int, int]], n: int) -> Finding:
 
 def _values(dataset: Dataset) -> list[Finding]:
     """Values that never change, and values that are missing."""
-    x, kind = dataset.x, dataset.kind
-    columns = dataset.columns or tuple(map(Column, dataset.channels))
-    if kind == "text":
-        empty = int(np.isnan(x).all(axis=1).sum())
+    if dataset.kind == "text":
+        empty = int(np.isnan(dataset.x).all(axis=1).sum())
         said = f"{empty:,} {inflected(empty, 'text is', 'texts are')} empty." if empty else "No text is empty."
         return [Finding("Empty texts", said, not empty)]
+    columns = dataset.columns or tuple(map(Column, dataset.channels))
+    return [_constant(dataset.x, dataset.kind, columns), _missing(dataset.x, dataset.kind, columns)]
+
+
+def _constant(x: Floats, kind: str, columns: Sequence[Column]) -> Finding:
     low, high = (np.ravel(side) for side in extremes(x, kind))
     same = np.flatnonzero((low == high) | np.isnan(low))
-    what = {"image": "pixel values", "series": "channels"}.get(kind, "columns")
+    parts = {"image": "pixel values", "series": "channels"}.get(kind, "columns")
     names = "" if kind == "image" else f" ({_listed([name_of(int(i), kind, columns) for i in same])})"
     are = inflected(len(same), "is", "are")
-    said = f"{len(same):,} of {low.size:,} {what} {are} the same in every sample{names if len(same) else ''}."
+    said = f"{len(same):,} of {low.size:,} {parts} {are} the same in every sample{names if len(same) else ''}."
     # The dark border of an image is no reason to look.
-    found = [Finding("Constant", said, not len(same) or (kind == "image" and len(same) < low.size))]
+    return Finding("Constant", said, not len(same) or (kind == "image" and len(same) < low.size))
+
+
+def _missing(x: Floats, kind: str, columns: Sequence[Column]) -> Finding:
     missing: npt.NDArray[np.bool_] = np.isnan(x)
+    empty = int(missing.reshape(len(x), -1).all(axis=1).sum())
     axes: tuple[int, ...] = (0,)
     cells = len(x)
     if kind == "series":
@@ -160,9 +167,8 @@ def _values(dataset: Dataset) -> list[Finding]:
         length = lengths(missing)
         missing &= np.arange(x.shape[2]) < length[:, None, None]
         axes, cells = (0, 2), int(length.sum())
-    count = int(missing.sum())
     lines = []
-    if count:
+    if count := int(missing.sum()):
         shares = np.ravel(missing.sum(axis=axes)) / cells
         worst = int(np.argmax(shares))
         place = f"pixel value {worst}" if kind == "image" else name_of(worst, kind, columns)
@@ -171,10 +177,9 @@ def _values(dataset: Dataset) -> list[Finding]:
             f"{count:,} of {cells * shares.size:,} values {are} missing ({percent(shares.mean())}), "
             f"most in {place} ({percent(shares[worst])})."
         )
-    empty = int(np.isnan(x).reshape(len(x), -1).all(axis=1).sum())
     if empty:
         lines.append(f"{empty:,} of {len(x):,} samples {inflected(empty, 'holds', 'hold')} no value at all.")
-    return [*found, Finding("Missing", " ".join(lines) or "No value is missing.", not lines)]
+    return Finding("Missing", " ".join(lines) or "No value is missing.", not lines)
 
 
 def _leaked(dataset: Dataset, first: Ints, near: Sequence[tuple[int, int]]) -> Finding:

@@ -16,7 +16,7 @@ from attar.data.arrays import build, build_to_predict
 from attar.data.beside import FilesBeside
 from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
-from attar.data.dataset import Column, Dataset, Form
+from attar.data.dataset import Column, Dataset, Form, Ints
 from attar.data.dress import is_dressed
 from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
@@ -147,13 +147,11 @@ def read_for_prediction(
     """
     form = Form(kind=kind, shape=tuple(shape), columns=tuple(columns), rate=rate, stride=stride, by=by)
     raw = _raw_to_predict(source, form, label_column="", strict=strict)
-    alone = replace(raw, y=None, groups=None, test=None, notes=tuple(note for note in raw.notes if note != PATIENTS))
-    cut = None if stride is None else Cut(shape[1], stride)
-    alone = replace(_in_time(alone, source, cut, columns, by, rate)[0], groups=None)
-    found = conform(
-        alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
-    )
-    return found if cut is None else windows_of(found, cut, breaks=alone.breaks, judged=False)
+    notes = tuple(note for note in raw.notes if note != PATIENTS)
+    raw = replace(raw, y=None, groups=None, test=None, notes=notes)
+    cut = _cut(form)
+    dataset, _, breaks = _conformed(raw, source, form, cut, without_groups=True)
+    return dataset if cut is None else windows_of(dataset, cut, breaks=breaks, judged=False)
 
 
 def read_for_evaluation(
@@ -183,21 +181,42 @@ def read_for_evaluation(
         strict=strict,
         leave_out=beside.paths,
     )
-    cut = None if stride is None else Cut(shape[1], stride)
-    alone, steps = _in_time(beside.replacing(raw), source, cut, columns, by, rate)
-    alone = replace(alone, groups=None) if beside.groups else alone
-    found = conform(
-        alone, kind=kind, shape=tuple(shape), columns=columns, rate=rate, where=source, whole=cut is not None
+    cut = _cut(form)
+    found, steps, breaks = _conformed(
+        beside.replacing(raw), source, form, cut, without_groups=beside.groups is not None
     )
     dataset = beside.applied(found, raw.skipped)
     if cut is None:
         return dataset
-    windows = windows_of(dataset, cut, None if beside.labels else steps, alone.breaks)
+    windows = windows_of(dataset, cut, None if beside.labels else steps, breaks)
     if beside.labels is None and steps is not None and steps.classes and not windows.classes:
         raise LabelError(
             f"{source}: every window of {cut.steps:,} steps holds more than one label; teach a model on shorter windows"
         )
     return windows
+
+
+def _cut(form: Form) -> Cut | None:
+    return None if form["stride"] is None else Cut(form["shape"][1], form["stride"])
+
+
+def _conformed(
+    raw: Raw, source: str, form: Form, cut: Cut | None, *, without_groups: bool
+) -> tuple[Dataset, Steps | None, Sequence[Ints]]:
+    """Samples in the form that a model takes, the labels of steps where rows of a table are such, and their breaks."""
+    columns, rate = form["columns"], form["rate"]
+    raw, steps = _in_time(raw, source, cut, columns, form["by"], rate)
+    raw = replace(raw, groups=None) if without_groups else raw
+    dataset = conform(
+        raw,
+        kind=form["kind"],
+        shape=form["shape"],
+        columns=columns,
+        rate=rate,
+        where=source,
+        whole=cut is not None,
+    )
+    return dataset, steps, raw.breaks
 
 
 def _in_time(

@@ -138,7 +138,7 @@ def _are_codes(dressed: Collection[_Cell]) -> bool:
 
 
 class Odd(NamedTuple):
-    """The cell for which a column is not read as numbers, and what is wrong with it and to be done."""
+    """The cell for which a column is not read as numbers, and what is wrong with it and how to mend it."""
 
     cell: str
     why: str
@@ -174,13 +174,13 @@ def meant(texts: Sequence[str], column: Column | None = None) -> dict[str, float
         unlike = _of_another_fraction(cells, rows)
     if unlike is not None:
         return unlike
-    both = [{text: float(cell.value(sign) or 0) for text, cell in cells.items()} for sign in fractions]
-    two = next((text for text in cells if both[0][text] != both[-1][text]), None)
-    if two is not None:
-        less, more = sorted((numbers[two] for numbers in both), key=abs)
+    readings = [{text: float(cell.value(sign) or 0) for text, cell in cells.items()} for sign in fractions]
+    in_doubt = next((text for text in cells if readings[0][text] != readings[-1][text]), None)
+    if in_doubt is not None:
+        less, more = sorted((numbers[in_doubt] for numbers in readings), key=abs)
         # Four digits, or two, come after no sign between thousands.
-        return Odd(two, f"and may be {more:.15g} or {less:.15g}; write it as {more:.2f} or {less:.4f}")
-    return both[0]
+        return Odd(in_doubt, f"and may be {more:.15g} or {less:.15g}; write it as {more:.2f} or {less:.4f}")
+    return readings[0]
 
 
 def _of_another_dress(cells: Mapping[str, _Cell], rows: Mapping[str, int], unit: str) -> Odd | None:
@@ -198,12 +198,9 @@ def _of_another_dress(cells: Mapping[str, _Cell], rows: Mapping[str, int], unit:
     if unlike is not None:
         like = next(text for text, cell in cells.items() if cell.dress.strip() == usual)
         return Odd(unlike, f"where others are written like '{like}'; write all alike")
-    # 5o is no unit of 5.
-    return (
-        Odd(next(iter(dressed)), "where the model needs a number; mend it")
-        if (dressed and not _are_in_units(dressed.values()))
-        else None
-    )
+    if dressed and not _are_in_units(dressed.values()):  # 5o is no unit of 5
+        return Odd(next(iter(dressed)), "where the model needs a number; mend it")
+    return None
 
 
 def _of_another_fraction(cells: Mapping[str, _Cell], rows: Mapping[str, int]) -> Odd:
@@ -250,17 +247,20 @@ class Reading:
 
     def values(self, known: Collection[str]) -> dict[str, float] | None:
         """The number of each cell, by the one sign that is known to stand before fractions where it may be either."""
-        both = [{text: cell.value(sign) for text, cell in self.cells.items()} for sign in self.fractions]
-        if len(both) > 1 and both[0] != both[1]:
-            both = both[:: -1 if "," in known else 1] if len(known) == 1 else []
-        return {text: value for text, value in both[0].items() if value is not None} if both else None
+        by_sign = {
+            sign: {text: value for text, cell in self.cells.items() if (value := cell.value(sign)) is not None}
+            for sign in self.fractions
+        }
+        if len(by_sign) == 1 or by_sign["."] == by_sign[","]:
+            return by_sign[self.fractions[0]]
+        return by_sign[next(iter(known))] if len(known) == 1 else None
 
     def column(self, known: Collection[str]) -> Column:
         """What is kept for new cells of a column whose `values` are known."""
-        one = self.fractions if len(self.fractions) == 1 else "".join(known) if self.doubtful else ""
-        within = {*"".join(cell.number for cell in self.cells.values())} & {*".,' "} - {one}
+        fraction = self.fractions if len(self.fractions) == 1 else "".join(known) if self.doubtful else ""
+        thousands = {*"".join(cell.number for cell in self.cells.values())} & {*".,' "} - {fraction}
         unit = next(iter(self.cells.values())).dress.strip()
-        return Column("", signs=one + "".join(sorted(within)) if one else "", unit=unit)
+        return Column("", signs=fraction + "".join(sorted(thousands)) if fraction else "", unit=unit)
 
     @property
     def doubtful(self) -> bool:
@@ -356,10 +356,10 @@ def in_the_way(found: Sequence[str]) -> str | None:
     if _are_codes([cell for cell in cells.values() if cell.dress]):
         return None
     first = next(text for text in cells if not is_number(text))
-    two = next((text for text, cell in cells.items() if cell.value(".") != cell.value(",")), None)
+    in_doubt = next((text for text, cell in cells.items() if cell.value(".") != cell.value(",")), None)
     fractions = _fractions([*cells.values()])
-    if two is not None and len(fractions) > 1:
-        return f"'{two}' may be {cells[two].value('.'):.15g} or {cells[two].value(','):.15g}"
+    if in_doubt is not None and len(fractions) > 1:
+        return f"'{in_doubt}' may be {cells[in_doubt].value('.'):.15g} or {cells[in_doubt].value(','):.15g}"
     other = next((text for text, cell in cells.items() if cell.dress.strip() != cells[first].dress.strip()), None)
     if not fractions:
         first, other = (next(text for text, cell in cells.items() if cell.value(sign) is None) for sign in ".,")
