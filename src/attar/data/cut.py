@@ -247,39 +247,32 @@ def rows_as_recordings(
     """
     if raw.kind != "table" or isinstance(raw.x, list) or raw.x.ndim != 2:
         raise DataError(f"{name}: windows are cut from recordings, and this is neither one nor a table of steps")
-    rows, notes = len(raw.x), list(raw.notes)
-    groups = [""] * rows if raw.groups is None else ["" if is_missing(one) else str(one) for one in raw.groups]
-    values = np.asarray(raw.x, dtype=np.float64)
+    rows, values = len(raw.x), np.asarray(raw.x, dtype=np.float64)
     codes, classes = encode_labels([None] * rows if raw.y is None else raw.y, exact=raw.exact, where=name)
-    tested = np.zeros(rows, dtype=bool)
-    tested[[] if raw.test is None else raw.test] = True
-    # No recording lies in both parts of a split.
-    owners = list(zip(groups, tested.tolist()))
+    owners = _owners(raw, rows)
     parts = _runs(owners)
     if np.median([len(part) for part in parts]) < steps and len(parts) > len(set(owners)):
-        notes.append("rows of several groups take turns: those of one are put together")
-        place = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
-        order = np.argsort([place[owner] for owner in owners], kind="stable")
-        values, codes, owners = values[order], codes[order], [owners[i] for i in order]
-        parts = _runs(owners)
-    kept, times, notes = _channels(raw, values, parts, notes, _wanted(raw, channels, name) if channels else None)
+        parts = _rows_of_each(owners)
+        note = "rows of several groups take turns: those of one are put together"
+        raw = replace(raw, notes=(*raw.notes, note))
+    kept, times, notes = _channels(raw, values, parts, _wanted(raw, channels, name) if channels else None)
     if not kept:
         raise DataError(f"{name}: no column of numbers that is a channel; give one")
     timings = [_timing(raw, times, values[part]) for part in parts]
     parts = [part[timing.order] for part, timing in zip(parts, timings)]
     rates, breaks = [timing.rate for timing in timings], [timing.breaks for timing in timings]
     x, rate, brought, steps_of = at_one_rate([values[part][:, kept].T for part in parts], rates, rate, breaks)
-    of = [owners[part[0]] for part in parts]
+    owners = [owners[part[0]] for part in parts]
     recordings = replace(
         raw,
         x=[*map(np.ascontiguousarray, x)],
         y=None,
-        ids=["test/" * test + (group or name) for group, test in of],
+        ids=["test/" * test + (group or name) for group, test in owners],
         columns=tuple(raw.columns[j] for j in kept),
         kind="series",
-        test=None if raw.test is None else np.flatnonzero([test for _, test in of]),
+        test=None if raw.test is None else np.flatnonzero([test for _, test in owners]),
         notes=(*notes, *said_of(timings), *brought),
-        groups=None if raw.groups is None else [group or None for group, _ in of],
+        groups=None if raw.groups is None else [group or None for group, _ in owners],
         rate=rate,
         breaks=[np.searchsorted(now, timing.breaks) for now, timing in zip(steps_of, timings)],
     )
@@ -305,10 +298,26 @@ def grouped_by(raw: Raw, name: str | None) -> Raw:
     return replace(raw, x=np.delete(raw.x, j, 1), columns=(*raw.columns[:j], *raw.columns[j + 1 :]), groups=groups)
 
 
+def _owners(raw: Raw, rows: int) -> list[tuple[str, bool]]:
+    """The group of each row, and whether it is of the test part: no recording lies in both parts of a split."""
+    groups = [""] * rows if raw.groups is None else ["" if is_missing(one) else str(one) for one in raw.groups]
+    tested = np.zeros(rows, dtype=bool)
+    tested[[] if raw.test is None else raw.test] = True
+    return list(zip(groups, tested.tolist()))
+
+
 def _runs(owners: Sequence[object]) -> list[Ints]:
     """The rows of each run of one owner."""
     begins = [i for i in range(1, len(owners)) if owners[i] != owners[i - 1]]
     return np.split(np.arange(len(owners)), begins)
+
+
+def _rows_of_each(owners: Sequence[object]) -> list[Ints]:
+    """The rows of each owner, in the order in which these come first."""
+    rows: dict[object, list[int]] = {}
+    for row, owner in enumerate(owners):
+        rows.setdefault(owner, []).append(row)
+    return [np.array(of_owner) for of_owner in rows.values()]
 
 
 def _timing(raw: Raw, times: Mapping[int, bool], values: Doubles) -> Timing:
@@ -331,20 +340,26 @@ def _wanted(raw: Raw, channels: Sequence[Column], name: str) -> list[int]:
 
 
 def _channels(
-    raw: Raw, values: Doubles, parts: list[Ints], notes: list[str], wanted: list[int] | None
+    raw: Raw, values: Doubles, parts: Sequence[Ints], wanted: list[int] | None
 ) -> tuple[list[int], dict[int, bool], list[str]]:
-    """Which columns are channels, which are of the time, and whether they were read as dates, and notes; of those not
-    wanted none."""
+    """Which columns are channels; which are of the time, and whether they were read as dates; and notes.
+
+    Arguments:
+        raw: the table.
+        values: its numbers.
+        parts: the rows of each recording.
+        wanted: the channels of a model, which are not looked at; None: there is no model.
+    """
     names = [column.name for column in raw.columns]
     text = [j for j, column in enumerate(raw.columns) if column.categories]
-    dated = {on_column(note, DATED) for note in notes}
+    dated = {on_column(note, DATED) for note in raw.notes}
     dates = [j for j, name in enumerate(names) if name in dated]
     of_parts = [[column[part] for part in parts] for column in values.T]
     may_be = [j for j in range(len(names)) if j not in (*text, *(wanted or ()))]
     roles = Roles.of(names, of_parts, [j for j in may_be if j not in dates])
     roles = replace(roles, times=sorted({*roles.times, *dates} & {*may_be}))
     times = {j: j in dates for j in roles.times}
-    notes = [note for note in notes if on_column(note, DATED) not in {names[j] for j in times}]
+    notes = [note for note in raw.notes if on_column(note, DATED) not in {names[j] for j in times}]
     if wanted is not None:
         return wanted, times, notes
     kept = [j for j in may_be if j not in (*times, *roles.even)]
