@@ -67,7 +67,7 @@ def from_arrays(
     >>> dataset.notes
     ('1 of 8 values is missing (12 %)', '1 of 4 samples is an exact copy of another one')
     """
-    raw = replace(as_raw(x, y, ids, kind), groups=_in_order(groups, "groups", DataError))
+    raw = replace(as_raw(x, y, ids, kind), groups=_sequence(groups, "groups", DataError))
     return build(raw, where="x", kind=kind, centre=centre)
 
 
@@ -80,8 +80,8 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     >>> as_raw([[1, 2], [3, 4]]).x.shape
     (2, 2)
     """
-    names = None if ids is None else [str(name) for name in _in_order(ids, "ids", DataError)]
-    y = _in_order(y, "y", LabelError)
+    names = None if ids is None else [str(name) for name in _sequence(ids, "ids", DataError)]
+    y = _sequence(y, "y", LabelError)
     labels = np.asarray(plain(y)) if hasattr(y, "__array__") else y
     if graphs.is_graph(x):
         return graphs.from_object(x, labels, names)
@@ -103,12 +103,12 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     return Raw(array, labels, ids=names)
 
 
-def _in_order(given: Any, what: str, error: type[DataError]) -> Any:
-    """Labels, ids or groups, where they are several, one after the other."""
+def _sequence(given: Any, argument: str, error: type[DataError]) -> Any:
+    """Labels, ids or groups as they are, where they are a list or an array, or None; else an error."""
     several = hasattr(given, "__len__") and not isinstance(given, str | bytes | dict | set | frozenset)
     if given is None or (several and getattr(given, "shape", None) != ()):
         return given
-    raise error(f"{what}: of type {type(given).__name__}; give a list or an array, with one for each sample")
+    raise error(f"{argument}: of type {type(given).__name__}; give a list or an array, with one for each sample")
 
 
 def _as_array(x: Any) -> Array | list[Array]:
@@ -232,8 +232,8 @@ def build(raw: Raw, *, where: str, kind: str | None = None, centre: bool = False
         raw: the samples.
         where: the file or argument that an error names.
         kind: overrides the guess.
-        centre: whether columns of a table that float32 would blur are brought near zero, and no note speaks of what is
-            judged together: where no model is made.
+        centre: True where samples are only looked at, and no model is made: columns of a table that float32 would blur
+            are brought near zero, and no note says what is judged together.
 
     Raises:
         DataError, LabelError: as `from_arrays`.
@@ -297,6 +297,7 @@ def _checked_table(
 
 
 def _only_in_test(y: Ints, classes: Sequence[str], test: Ints | None) -> list[str]:
+    """A note on the classes that only samples of the test part have."""
     if test is None:
         return []
     only = sorted(set(y[test].tolist()) - set(np.delete(y, test).tolist()))
@@ -318,15 +319,15 @@ def with_groups(dataset: Dataset, groups: RawLabels, where: str, *, judged: bool
     given, names, notes = numbered(groups, len(dataset), where)
     if dataset.groups is not None and not dataset.grouped:
         # Copies that lie in several groups make one of them.
-        both = joined(given, dataset.groups)
-        if len(np.unique(both)) < 2:
+        merged = joined(given, dataset.groups)
+        if len(np.unique(merged)) < 2:
             return replace(dataset, notes=(*dataset.notes, f"{where}: copies lie in all groups, and count for groups"))
-        first = np.unique(both, return_index=True)[1]
+        first = np.unique(merged, return_index=True)[1]
         if len(first) < len(names):
             notes.append(
                 f"{len(names) - len(first):,} of {len(names):,} groups share copies with others, and are taken together"
             )
-        given, names = both, tuple(names[given[i]] for i in first)
+        given, names = merged, tuple(names[given[i]] for i in first)
     of = inflected(len(names), "group", "groups")
     notes = [
         f"the samples are of {len(names):,} {of}" + ": those of one are judged together" * judged,

@@ -77,7 +77,7 @@ def from_object(x: Any, y: RawLabels | None, ids: Sequence[str] | None) -> Raw:
     """
     from attar.data.raw import Raw
 
-    found = as_nodes(x)
+    all_nodes = as_nodes(x)
     labels = getattr(x, "y", None) if y is None else y
     masks: dict[str, Array] = {
         name: np.asarray(plain(mask))
@@ -85,9 +85,9 @@ def from_object(x: Any, y: RawLabels | None, ids: Sequence[str] | None) -> Raw:
         if (mask := getattr(x, name, None)) is not None
     }
     if labels is None or (y is not None and not masks):
-        raw = Raw(found, labels, kind="graph")
+        raw = Raw(all_nodes, labels, kind="graph")
     else:
-        raw = _split({"y": np.asarray(plain(labels)), **masks}, found, "x")
+        raw = _split({"y": np.asarray(plain(labels)), **masks}, all_nodes, "x")
     ignored = [name for name in ("edge_weight", "edge_attr") if getattr(x, name, None) is not None]
     note = (f"attributes of the graph that are not used: {', '.join(ignored)}",) if ignored else ()
     return replace(raw, ids=ids, notes=(*raw.notes, *note))
@@ -191,21 +191,21 @@ def _features(arrays: Mapping[str, Array], path: Path) -> Array:
     return x
 
 
-def _split(arrays: Mapping[str, Array], found: Nodes, where: str) -> Raw:
+def _split(arrays: Mapping[str, Array], x: Nodes, where: str) -> Raw:
     """Labels, of which those count that the split gives to training, and the test part."""
     from attar.data.raw import Raw
 
     if "y" not in arrays:
-        return Raw(found, kind="graph")
+        return Raw(x, kind="graph")
     y = np.array(arrays["y"]).reshape(-1)
-    if len(y) != len(found):
-        raise LabelError(f"{where}: {len(found)} nodes but {len(y)} labels; give one for each, -1 where unknown")
+    if len(y) != len(x):
+        raise LabelError(f"{where}: {len(x)} nodes but {len(y)} labels; give one for each, -1 where unknown")
     parts = {name: _rows(arrays, name, len(y), where) for name in ("train", "test")}
     test, train = parts["test"], parts["train"]
     if test is not None and not len(test):  # a test part of no node is none
         test = None
     if train is None:
-        return Raw(found, y, kind="graph", test=test)
+        return Raw(x, y, kind="graph", test=test)
     counts = np.zeros(len(y), dtype=bool)
     counts[train] = True
     if test is not None:
@@ -214,7 +214,7 @@ def _split(arrays: Mapping[str, Array], found: Nodes, where: str) -> Raw:
     aside = int((~counts).sum())
     labels_of, are = inflected(aside, "the label of 1 node", f"labels of {aside} nodes"), inflected(aside, "is", "are")
     notes = (f"{labels_of} outside the training and the test part {are} set aside",) if aside else ()
-    return Raw(found, labels, kind="graph", test=test, notes=notes)
+    return Raw(x, labels, kind="graph", test=test, notes=notes)
 
 
 def _rows(arrays: Mapping[str, Array], part: str, n: int, where: str) -> Ints | None:

@@ -51,42 +51,42 @@ class Listed(NamedTuple):
     beside: dict[str, dict[str, str | None]]
 
 
-def read_labels(path: Path, what: str = "label", *, beside: bool = False) -> Listed:
+def read_labels(path: Path, noun: str = "label", *, beside: bool = False) -> Listed:
     """Read a file of two columns, id (or file name) and label; a header line is optional.
 
     Arguments:
         path: comma-, semicolon-, tab- or bar-separated text.
-        what: "label"; or "group", which may stand in a third column that a header line names.
+        noun: "label"; or "group", which may stand in a third column that a header line names.
         beside: read groups in further columns that a header line names too.
 
     Raises:
         LabelError: the file is missing, unreadable or empty, a line has one cell, or an id has two different labels, or
             two groups beside.
     """
-    rows, encoding = _rows(path, what)
-    at_id, at_label, header = _header([row for _, row in rows], _NAMES[what])
+    rows, encoding = _rows(path, noun)
+    at_id, at_label, header = _header([row for _, row in rows], _NAMES[noun])
     # A group may be called -1.
-    none = {*MISSING, str(UNLABELLED)} if what == "label" else {*MISSING}
+    none = {*MISSING, str(UNLABELLED)} if noun == "label" else {*MISSING}
     labels: dict[str, str | None] = {}
     found: list[str] = []
     for line, row in rows[header:]:
         if len(row) <= max(at_id, at_label) or (not header and len(row) != 2):
             raise LabelError(
-                f"{path}, line {line}: {len(row)} cells where two are expected, id and {what}; of more columns, call "
-                f"one {_either(_ID_NAMES[:6])}, and one {_either(_UNDERSTOOD[what])}"
+                f"{path}, line {line}: {len(row)} cells where two are expected, id and {noun}; of more columns, call "
+                f"one {_either(_ID_NAMES[:6])}, and one {_either(_UNDERSTOOD[noun])}"
             )
         key, value = row[at_id].strip(), row[at_label].strip()
         name = None if value in none else value
         if labels.get(key, name) != name:
             raise LabelError(
-                f"{path}, line {line}: '{key}' has the {what}s '{labels[key] or ''}' and '{name or ''}'; "
+                f"{path}, line {line}: '{key}' has the {noun}s '{labels[key] or ''}' and '{name or ''}'; "
                 "keep one of them"
             )
         labels[key] = name
         found.append(value)
     if not labels:
-        raise LabelError(f"{path}: the {what}s file holds a header and no {what}; add lines of id and {what}")
-    notes = [*foreign(path, encoding), *(words_for_none(found, MISSING) if what == "label" else [])]
+        raise LabelError(f"{path}: the {noun}s file holds a header and no {noun}; add lines of id and {noun}")
+    notes = [*foreign(path, encoding), *(words_for_none(found, MISSING) if noun == "label" else [])]
     return Listed(labels, notes, _groups_beside(rows, path) if beside else {})
 
 
@@ -115,16 +115,16 @@ def _groups_beside(rows: Sequence[tuple[int, list[str]]], path: Path) -> dict[st
     return found
 
 
-def _rows(path: Path, what: str) -> tuple[list[tuple[int, list[str]]], str]:
+def _rows(path: Path, noun: str) -> tuple[list[tuple[int, list[str]]], str]:
     """The lines of a file, each with its number, and the encoding that it is in."""
     try:
         encoding = encoding_of(path)
         text = path.read_text(encoding=encoding).removeprefix("\ufeff")
     except FileNotFoundError:
-        raise LabelError(f"{path}: no such {what}s file; give a CSV file with two columns, id and {what}") from None
+        raise LabelError(f"{path}: no such {noun}s file; give a CSV file with two columns, id and {noun}") from None
     except (OSError, UnicodeError) as error:
         raise LabelError(
-            f"{path}: the {what}s file cannot be read ({first_line(error)}); save it as UTF-8 text"
+            f"{path}: the {noun}s file cannot be read ({first_line(error)}); save it as UTF-8 text"
         ) from None
     first, *below = text.lstrip().split("\n", 2)
     delimiter = delimiter_of(first, *below[:1])
@@ -132,9 +132,9 @@ def _rows(path: Path, what: str) -> tuple[list[tuple[int, list[str]]], str]:
     try:
         rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
-        raise LabelError(f"{path}: not a CSV file ({error}); give two columns, id and {what}") from None
+        raise LabelError(f"{path}: not a CSV file ({error}); give two columns, id and {noun}") from None
     if not rows:
-        raise LabelError(f"{path}: the {what}s file is empty; give two columns, id and {what}")
+        raise LabelError(f"{path}: the {noun}s file is empty; give two columns, id and {noun}")
     return rows[int(is_of_excel(first) and len(rows) > 1) :], encoding
 
 
@@ -170,7 +170,7 @@ def is_labels_file(path: Path, samples: Collection[str]) -> bool:
 
 
 def match_labels(
-    labels: Mapping[str, str | None], ids: Sequence[str], path: Path, what: str = "label"
+    labels: Mapping[str, str | None], ids: Sequence[str], path: Path, noun: str = "label"
 ) -> list[str | None]:
     """Give each sample the label of its id.
 
@@ -179,7 +179,7 @@ def match_labels(
         ids: name of each sample `(n,)`. A file is also known by its name without folder and extension, in other case,
             and with the folder of the source in front, where only one file has it.
         path: the labels file, for messages.
-        what: "label" or "group", likewise.
+        noun: "label" or "group", likewise.
 
     Returns:
         One label per sample, None where the file has none for it.
@@ -209,7 +209,7 @@ def match_labels(
         for i in found[key] or ():
             if label is not None and result[i] not in (None, label):
                 raise LabelError(
-                    f"{path}: sample '{ids[i]}' has the {what}s '{result[i]}' and '{label}'; keep one of them"
+                    f"{path}: sample '{ids[i]}' has the {noun}s '{result[i]}' and '{label}'; keep one of them"
                 )
             result[i] = label if label is not None else result[i]
     return result

@@ -160,20 +160,22 @@ class Timing:
         ([20], 50.0)
         """
         units = {name: _unit(name, values) for name, values in called.items()}
-        told = _dates(_known(dated)) + _known([called[name] * unit for name, unit in units.items() if unit is not None])
-        known = told or _known([*called.values()])
-        if not known:
+        in_seconds = _dates(_known(dated))
+        in_seconds += _known([called[name] * unit for name, unit in units.items() if unit is not None])
+        clocks = in_seconds or _known([*called.values()])
+        if not clocks:
             return cls(np.arange(rows), np.arange(0))
-        clock = max(known, key=lambda one: len(np.unique(one)))
+        clock = max(clocks, key=lambda values: len(np.unique(values)))
         order = in_order(clock)
         when, ends = clock[order], breaks(clock[order])
-        if not told:
+        if not in_seconds:
             # Steps of no unit may be those of digits, as of 20240131: that it pauses cannot be told.
-            whole = _filled(when)
-            ends = ends[whole[ends] < whole[ends - 1]]
-        rate, each = rate_of(when), [rate_of(part) for part in np.split(when, ends)]
-        alike = told and rate and all(abs(one / rate - 1) <= _EVEN for one in each if one is not None)
-        return cls(order, ends, rate if alike else None)
+            filled = _filled(when)
+            ends = ends[filled[ends] < filled[ends - 1]]
+            return cls(order, ends)
+        rate, of_parts = rate_of(when), [rate_of(part) for part in np.split(when, ends)]
+        same = rate and all(abs(other / rate - 1) <= _EVEN for other in of_parts if other is not None)
+        return cls(order, ends, rate if same else None)
 
 
 def said_of(timings: Sequence[Timing]) -> list[str]:
