@@ -5,7 +5,7 @@ import pytest
 
 from attar.data import checks
 from attar.data.arrays import from_arrays
-from attar.data.checks import dates_as_numbers
+from attar.data.checks import Places, dates_as_numbers
 from attar.data.dataset import Column
 from attar.errors import DataError
 
@@ -28,20 +28,20 @@ def test_what_is_missing_throughout_is_judged_on_the_training_part():
     columns = [Column("a"), Column("b")]
     ids = list("0123")
     with pytest.raises(DataError, match="column 'b' has no value"):
-        checks.to_float32(x, "table", ids, columns, "f", test=np.array([2, 3]))
-    checks.to_float32(x, "table", ids, columns, "f", test=np.array([0, 1]))
+        checks.to_float32(x, Places("table", ids, columns, "f"), test=np.array([2, 3]))
+    checks.to_float32(x, Places("table", ids, columns, "f"), test=np.array([0, 1]))
     x[3, 0] = np.inf
     with pytest.raises(DataError, match="f: row 3, column 'a' is infinite"):
-        checks.to_float32(x, "table", ids, columns, "f", test=np.array([3]))
+        checks.to_float32(x, Places("table", ids, columns, "f"), test=np.array([3]))
 
 
 def test_dead_pixels_are_kept_and_dead_colours_refused():
     x = rng.normal(size=(3, 5, 5, 3))
     x[:, 0, 0] = np.nan
-    checks.to_float32(x, "image", list("012"), [], "f")
+    checks.to_float32(x, Places("image", list("012"), [], "f"))
     x[..., 1] = np.nan
     with pytest.raises(DataError, match="channel 1 has no value"):
-        checks.to_float32(x, "image", list("012"), [], "f")
+        checks.to_float32(x, Places("image", list("012"), [], "f"))
 
 
 def test_whole_samples_without_value_are_counted():
@@ -55,10 +55,10 @@ def test_whole_samples_without_value_are_counted():
 
 def test_cast_refuses_only_what_has_no_float32():
     x = np.full((2, 2), np.nan)
-    assert np.isnan(checks.cast(x, "table", ["0", "1"], [Column("a"), Column("b")], "f")).all()
+    assert np.isnan(checks.cast(x, Places("table", ["0", "1"], [Column("a"), Column("b")], "f"))).all()
     x[1, 1] = np.inf
     with pytest.raises(DataError, match="row 1, column 'b' is infinite"):
-        checks.cast(x, "table", ["0", "1"], [Column("a"), Column("b")], "f")
+        checks.cast(x, Places("table", ["0", "1"], [Column("a"), Column("b")], "f"))
 
 
 def test_days_that_are_written_as_numbers_are_said_and_other_numbers_are_not():

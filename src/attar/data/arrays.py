@@ -10,6 +10,7 @@ import numpy as np
 
 from attar.data import checks, graphs
 from attar.data.axes import with_axes
+from attar.data.checks import Places
 from attar.data.copies import copied, copies, duplicates
 from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Windows
 from attar.data.files import table_of
@@ -162,9 +163,10 @@ class _Samples:
             raise DataError(f"{where}: column '{text}' holds texts, which make no {kind}; leave it out")
         return cls(x, kind, ids, _columns(raw, x, kind), raw, where, notes)
 
-    def numbers(self) -> Array:
-        """The samples as booleans, integers or floats."""
-        return checks.numeric(self.x, self.kind, self.ids, self.columns, self.where)
+    @property
+    def places(self) -> Places:
+        """What errors call places in them."""
+        return Places(self.kind, self.ids, self.columns, self.where)
 
     def tokens(self) -> tuple[Floats, tuple[Column], list[str]]:
         """Texts as token ids, the column that they stand in, and notes."""
@@ -257,17 +259,18 @@ def build_to_predict(raw: Raw, *, where: str) -> Dataset:
         return samples.dataset(*samples.tokens())
     if isinstance(samples.x, Nodes):
         return samples.dataset(samples.x, samples.columns, () if samples.x.links is None else samples.x.links.notes)
-    values = checks.cast(samples.numbers(), samples.kind, samples.ids, samples.columns, where)
+    values = checks.cast(checks.numeric(samples.x, samples.places), samples.places)
     return samples.dataset(values, samples.columns, checks.missing(values, samples.kind))
 
 
 def _of_numbers(samples: _Samples, centre: bool) -> Dataset:
     """The part of `build` for all that is neither texts nor nodes."""
-    x, kind, columns, test = samples.numbers(), samples.kind, samples.columns, samples.raw.test
+    kind, columns, test = samples.kind, samples.columns, samples.raw.test
+    x = checks.numeric(samples.x, samples.places)
     notes: list[str] = []
     if kind == "table":
         x, columns, notes = _checked_table(x, columns, named=bool(samples.raw.columns), centre=centre)
-    values, found = checks.to_float32(x, kind, samples.ids, columns, samples.where, test)
+    values, found = checks.to_float32(x, replace(samples.places, columns=columns), test)
     # What float32 alone makes equal is no copy.
     near_zero, blurred = checks.centred(x, columns) if kind == "table" else (x, [])
     exact: Floats = np.asarray(near_zero, dtype=np.float32) if blurred else values

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from attar.data import checks
+from attar.data.checks import Places, numeric
 from attar.data.dataset import Array
 from attar.data.images import CHANNELS
 from attar.data.nodes import Nodes
@@ -115,7 +115,8 @@ def pad(x: Sequence[Array], ids: Sequence[str], where: str) -> Array:
     # Sounds are float32 already, and many.
     kind = np.float32 if all(item.dtype == np.float32 for item in items) else np.float64
     result = np.full((len(items), items[0].shape[0], steps), np.nan, dtype=kind)
+    places = Places("series", ids, (), where)
     for i, item in enumerate(items):
-        item = checks.numeric(item[None], "series", ids, (), where, first=i)[0]
+        item = numeric(item[None], places, first=i)[0]
         result[i, :, : item.shape[1]] = item
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +18,49 @@ _DAYS, _FIRST_DAY, _LAST_DAY = 5, 19000101, 20991231  # so many different number
 _LEVELS = 1000  # a column whose range float32 divides into fewer steps than this has lost some of its information
 
 
-def numeric(x: Array, kind: str, ids: Sequence[str], columns: Sequence[Column], where: str, first: int = 0) -> Array:
+@dataclass(frozen=True)
+class Places:
+    """What places in samples are called in errors.
+
+    Arguments:
+        kind: of the samples.
+        ids: name of each.
+        columns: of a table, or channels of series, as far as they have names.
+        where: the file or argument that an error names.
+    """
+
+    kind: str
+    ids: Sequence[str]
+    columns: Sequence[Column]
+    where: str
+
+    def of(self, index: Sequence[int | np.intp]) -> str:
+        """Where a value of `(n, …)` stands.
+
+        >>> Places("series", ["a.csv"], [], "x").of((0, 2, 7))
+        'recording 0 (a.csv), channel 2, step 7'
+        >>> Places("table", ["0", "1"], [Column("age"), Column("height")], "x").of((1, 1))
+        "row 1, column 'height'"
+        """
+        i, *rest = (int(j) for j in index)
+        name = f"{i}" if str(self.ids[i]) == str(i) else f"{i} ({self.ids[i]})"
+        if self.kind == "table":
+            return f"row {name}, {self.column(rest[0])}"
+        if self.kind == "series":
+            return f"recording {name}, {self.column(rest[0])}, step {rest[1]}"
+        return f"image {name}, pixel ({', '.join(map(str, rest))})"
+
+    def column(self, i: int) -> str:
+        """A column or a channel; see `name_of`."""
+        return name_of(i, self.kind, self.columns)
+
+
+def numeric(x: Array, places: Places, first: int = 0) -> Array:
     """Return the samples as booleans, integers or real floats.
 
     Arguments:
         x: samples of any type; texts and objects are taken where each is a number.
-        kind, ids, columns: to name the place of what is not a number.
-        where: the file or argument that an error names.
+        places: to name that of what is not a number.
         first: position of the first of these samples among all.
 
     Raises:
@@ -36,19 +73,21 @@ def numeric(x: Array, kind: str, ids: Sequence[str], columns: Sequence[Column], 
         with np.errstate(over="ignore"):
             return x.astype(np.float32 if x.dtype.itemsize == 2 else np.float64)
     if x.dtype.kind == "c":
-        raise DataError(f"{where}: complex numbers; give real and imaginary part (or size and phase) as features")
+        raise DataError(
+            f"{places.where}: complex numbers; give real and imaginary part (or size and phase) as features"
+        )
     if x.dtype.kind not in "OUST":
-        raise DataError(f"{where}: samples of type {x.dtype}; give numbers (of dates, the seconds)")
+        raise DataError(f"{places.where}: samples of type {x.dtype}; give numbers (of dates, the seconds)")
     flat = np.empty(x.size, dtype=np.float64)
     for i, cell in enumerate(x.ravel().tolist()):
         try:
             flat[i] = _number(cell)
         except (TypeError, ValueError):
             sample, *rest = np.unravel_index(i, x.shape)
-            at = place((sample + first, *rest), kind, ids, columns)
+            at = places.of((sample + first, *rest))
             shown = f"'{cell}'" if isinstance(cell, str) else f"of type {type(cell).__name__}"
             raise DataError(
-                f"{where}: {at} is {shown} where a number is expected; mend it, leave it empty,"
+                f"{places.where}: {at} is {shown} where a number is expected; mend it, leave it empty,"
                 " or give a DataFrame or a CSV file for columns of categories"
             ) from None
     return flat.reshape(x.shape)
@@ -71,32 +110,12 @@ def _number(cell: object) -> float:
     raise TypeError
 
 
-def place(index: Sequence[int | np.intp], kind: str, ids: Sequence[str], columns: Sequence[Column]) -> str:
-    """Name a place in the samples as a person would look for it.
-
-    >>> place((3, 1), "table", ["0", "1", "2", "3"], [Column("age"), Column("height")])
-    "row 3, column 'height'"
-    >>> place((0, 2, 7), "series", ["a.csv"], [])
-    'recording 0 (a.csv), channel 2, step 7'
-    """
-    i, *rest = (int(j) for j in index)
-    name = f"{i}" if str(ids[i]) == str(i) else f"{i} ({ids[i]})"
-    if kind == "table":
-        return f"row {name}, column '{columns[rest[0]].name}'"
-    if kind == "series":
-        return f"recording {name}, {name_of(rest[0], kind, columns)}, step {rest[1]}"
-    return f"image {name}, pixel ({', '.join(map(str, rest))})"
-
-
-def to_float32(
-    x: Array, kind: str, ids: Sequence[str], columns: Sequence[Column], where: str, test: Ints | None = None
-) -> tuple[Floats, list[str]]:
+def to_float32(x: Array, places: Places, test: Ints | None = None) -> tuple[Floats, list[str]]:
     """Cast to float32, with notes on what is missing, constant, or too fine for it.
 
     Arguments:
         x: numbers, `(n, …)`.
-        kind, ids, columns: to name places.
-        where: the file or argument that an error names.
+        places: for errors.
         test: indices that do not count for what is constant or missing throughout, as nothing is learnt from them.
 
     Returns:
@@ -105,25 +124,26 @@ def to_float32(
     Raises:
         DataError: an infinite or too large value; a column or channel without any value.
     """
+    kind, columns = places.kind, places.columns
     train = x if test is None else np.delete(x, test, axis=0)
     low, high = extremes(train if len(train) else x, kind)
     lowest, highest = (low, high) if test is None else extremes(x, kind)
-    _refuse_huge(x, lowest, highest, kind, ids, columns, where)
-    _refuse_absent(low, kind, columns, where)
+    _refuse_huge(x, lowest, highest, places)
+    _refuse_absent(low, places)
     notes = _constant(low, high, kind, columns)
     if x.dtype.itemsize > 2 and x.dtype != np.float32:
         notes += coarse(low, high, kind, columns)
     return np.ascontiguousarray(x, dtype=np.float32), notes
 
 
-def cast(x: Array, kind: str, ids: Sequence[str], columns: Sequence[Column], where: str) -> Floats:
+def cast(x: Array, places: Places) -> Floats:
     """Cast to float32 what is not learnt from: only infinite and too large values are refused.
 
     Raises:
         DataError: an infinite or too large value.
     """
     if x.dtype.itemsize > 1 or x.dtype.kind == "f":
-        _refuse_huge(x, *extremes(x, kind), kind, ids, columns, where)
+        _refuse_huge(x, *extremes(x, places.kind), places)
     return np.ascontiguousarray(x, dtype=np.float32)
 
 
@@ -139,26 +159,14 @@ def extremes(x: Array, kind: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[
     return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
 
 
-def _refuse_huge(
-    x: Array,
-    low: npt.NDArray[np.float64],
-    high: npt.NDArray[np.float64],
-    kind: str,
-    ids: Sequence[str],
-    columns: Sequence[Column],
-    where: str,
-) -> None:
+def _refuse_huge(x: Array, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], places: Places) -> None:
     if not (np.any(high > _FLOAT32_MAX) or np.any(low < -_FLOAT32_MAX)):
         return
     at = np.unravel_index(int(np.argmax(np.abs(x) > _FLOAT32_MAX)), x.shape)
-    value = float(x[at])
+    value, place = float(x[at]), f"{places.where}: {places.of(at)}"
     if np.isinf(value):
-        raise DataError(
-            f"{where}: {place(at, kind, ids, columns)} is infinite; mend it, or make it NaN where it is unknown"
-        )
-    raise DataError(
-        f"{where}: {place(at, kind, ids, columns)} is {value:.3g}, beyond float32; rescale it (say, by its log)"
-    )
+        raise DataError(f"{place} is infinite; mend it, or make it NaN where it is unknown")
+    raise DataError(f"{place} is {value:.3g}, beyond float32; rescale it (say, by its log)")
 
 
 def without_empty(x: Array, columns: tuple[Column, ...]) -> tuple[Array, tuple[Column, ...], list[str]]:
@@ -172,17 +180,17 @@ def without_empty(x: Array, columns: tuple[Column, ...]) -> tuple[Array, tuple[C
     return x[:, ~empty], kept, [f"{noun} {listed(names)} without a value in any sample {verb}"]
 
 
-def _refuse_absent(low: npt.NDArray[np.float64], kind: str, columns: Sequence[Column], where: str) -> None:
+def _refuse_absent(low: npt.NDArray[np.float64], places: Places) -> None:
     absent: npt.NDArray[np.bool_] = np.atleast_1d(np.isnan(low))
-    if kind == "image":
+    if places.kind == "image":
         # A dead pixel is no reason to refuse a camera; a dead colour is.
         absent = np.atleast_1d(np.all(absent.reshape(-1, low.shape[-1] if low.ndim == 3 else 1), axis=0))
     if not absent.any():
         return
-    names = [name_of(int(i), kind, columns) for i in np.flatnonzero(absent)]
+    names = [places.column(int(i)) for i in np.flatnonzero(absent)]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     has = inflected(len(names), "has", "have")
-    raise DataError(f"{where}: {', '.join(names[:3])}{more} {has} no value in any sample; fill in or leave out")
+    raise DataError(f"{places.where}: {', '.join(names[:3])}{more} {has} no value in any sample; fill in or leave out")
 
 
 def name_of(i: int, kind: str, columns: Sequence[Column]) -> str:
