@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from attar.compress.codebooks import clustered, settled, share, trainable
+from attar.compress.codebooks import clustered, share, trainable
 from attar.compress.parametrizations import codes_of
 from attar.compress.places import places
 
@@ -55,15 +55,14 @@ def test_shared_values_receive_summed_gradients_but_for_zero() -> None:
     (place,) = (place for place in places(net) if place.name == "weight")
     share(place, 4)
     before = net.weight.clone()
-    trainable(net)
-    assert {name.split(".")[-1] for name, _ in net.named_parameters()} == {"bias", "values"}
-    up = torch.randn(5, 6)
-    (net.weight * up).sum().backward()
-    values = net.parametrizations.weight[0].values
-    codes = codes_of(place)
-    for k, value in enumerate(values.tolist()):
-        expected = 0.0 if value == 0 else up[codes == k].sum().item()
-        assert values.grad[k].item() == pytest.approx(expected, abs=1e-6)
-    settled(net)
+    with trainable(net):
+        assert {name.split(".")[-1] for name, _ in net.named_parameters()} == {"bias", "values"}
+        up = torch.randn(5, 6)
+        (net.weight * up).sum().backward()
+        values = net.parametrizations.weight[0].values
+        codes = codes_of(place)
+        for k, value in enumerate(values.tolist()):
+            expected = 0.0 if value == 0 else up[codes == k].sum().item()
+            assert values.grad[k].item() == pytest.approx(expected, abs=1e-6)
     assert {name for name, _ in net.named_parameters()} == {"bias"}
     assert torch.equal(net.weight, before)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -76,27 +79,24 @@ def share(place: Place, levels: int) -> None:
     store(place, codes, Codebook(values))
 
 
-def trainable(model: nn.Module) -> None:
+@contextmanager
+def trainable(model: nn.Module) -> Iterator[None]:
     """Let the values of codebooks be parameters: each receives the sum of the gradients of the weights that share it.
 
-    Zeros receive none, and stay.
+    Zeros receive none, and stay. Afterwards, the values as they are then are buffers again.
     """
-    for book in _books(model):
+    chains = [place.chain() for place in places(model)]
+    books = [chain[-1] for chain in chains if chain and isinstance(chain[-1], Codebook)]
+    for book in books:
         kept = book.values != 0
         values = nn.Parameter(book.values)
         values.register_hook(lambda gradient, kept=kept: gradient * kept)
         del book.values
         book.register_parameter("values", values)
-
-
-def settled(model: nn.Module) -> None:
-    """Undo `trainable`: the values as they are now are buffers again."""
-    for book in _books(model):
-        values = book.values.detach().clone()
-        del book.values
-        book.register_buffer("values", values)
-
-
-def _books(model: nn.Module) -> list[Codebook]:
-    chains = [place.chain() for place in places(model)]
-    return [chain[-1] for chain in chains if chain and isinstance(chain[-1], Codebook)]
+    try:
+        yield
+    finally:
+        for book in books:
+            trained = book.values.detach().clone()
+            del book.values
+            book.register_buffer("values", trained)

@@ -15,7 +15,7 @@ from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import Samples, SampleSource, View, distill, rows
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
 from attar.compress.finite import check_weights
-from attar.compress.given import check_network, gathered, samples_for
+from attar.compress.given import samples_and_labels
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied, exchange, places
@@ -85,11 +85,8 @@ def factorize(
           (1): Linear(in_features=5, out_features=30, bias=True)
         )
     """
-    check_network(model)
+    x, y = samples_and_labels(model, x, y)
     seed = as_seed(seed)
-    if x is not None:
-        x, y = gathered(x, y)
-        x = samples_for(model, x)
     _judge(model, x, ranks, energy, share, of, schemes, epochs)
     smaller = copied(with_layers(model)).eval()
     settle(smaller)

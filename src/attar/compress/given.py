@@ -111,6 +111,21 @@ def gathered(
     return joined[0], joined[1] if len(joined) == 2 else y
 
 
+def samples_and_labels(
+    model: nn.Module, x: SampleSource | None, y: Ints | Tensor | None
+) -> tuple[Samples | None, Ints | Tensor | None]:
+    """`gathered`, and then `samples_for` a network that is checked; no samples stay none.
+
+    Raises:
+        CompressionError: as these do.
+    """
+    check_network(model)
+    if x is None:
+        return None, y
+    x, y = gathered(x, y)
+    return samples_for(model, x), y
+
+
 def _in_order(loader: DataLoader[Any]) -> bool:
     """Whether it goes through its data set from the first sample to the last."""
     batches = loader.batch_sampler

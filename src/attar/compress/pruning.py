@@ -10,7 +10,7 @@ from attar._settings import is_amount, is_count
 from attar.compress.choices import as_seed, check_choice
 from attar.compress.distillation import Samples, SampleSource, View, distill
 from attar.compress.finite import check_weights
-from attar.compress.given import check_network, gathered, samples_for
+from attar.compress.given import samples_and_labels
 from attar.compress.importance import sensitivities
 from attar.compress.layers import with_layers
 from attar.compress.masks import Scope, Thinning
@@ -91,11 +91,8 @@ def prune(
         >>> int((prune(layer, 0.9).weight == 0).sum()), int((prune(layer, structure=(2, 4)).weight == 0).sum())
         (90, 40)
     """
-    check_network(model)
+    x, y = samples_and_labels(model, x, y)
     seed = as_seed(seed)
-    if x is not None:
-        x, y = gathered(x, y)
-        x = samples_for(model, x)
     _judge(amount, threshold, structure, scope, criterion, epochs, gradual, x)
     # Weights that are computed from others, as by weight_norm, are pruned as what they are.
     model = copied(with_layers(model) if structure == "channels" else model)

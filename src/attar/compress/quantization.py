@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +18,7 @@ from attar.compress.aciq import corrected
 from attar.compress.choices import as_seed, check_choice
 from attar.compress.distillation import SampleSource, View, distill, rows
 from attar.compress.finite import check_weights
-from attar.compress.given import check_network, gathered, samples_for
+from attar.compress.given import samples_and_labels
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
 from attar.compress.layers import with_layers
 from attar.compress.merging import merge_batch_norm
@@ -114,11 +115,8 @@ def quantize(
     check_choice("clipping", clipping, CLIPPINGS)
     if granularity not in ("channel", "tensor") and not is_count(granularity):
         raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
-    check_network(model)
+    x, y = samples_and_labels(model, x, y)
     seed = as_seed(seed)
-    if x is not None:
-        x, y = gathered(x, y)
-        x = samples_for(model, x)
     if activations is not None:
         # Of a program, what goes into an operation; layers are what it goes into.
         model = with_layers(model)
@@ -131,53 +129,44 @@ def quantize(
         # Values that all channels share cannot take up the factors of a batch norm.
         small = fold_batch_norm(frozen(small), example)
     chosen = _chosen(small, bits, ends)
-    how = _How(granularity, symmetric, clipping, correct_bias)
+    grids = _Grids(granularity, symmetric, clipping, correct_bias)
     for place, n in chosen.items():
         if codebook:
             codebooks.share(place, 2**n)
         elif epochs:
-            steps, grid = how.steps(place, n), Grid(n, symmetric)
-            place.wrap(Rounded(steps.scale, grid.low, grid.high, steps.zero))
+            grids.round_in_training(place, n)
         else:
-            how.round(place, n)
-    if activations is not None:
-        assert x is not None
-        ending = _ends(list(chosen)) if ends else []
-        its = {
-            layer: ends if ends and place in ending else activations
-            for place in chosen
-            for layer, name in place.owners
-            if name == "weight"
-        }
-        small = inputs.round_inputs(small, x, its, clipping, seed)
-    if epochs:
-        assert x is not None
-        if codebook:
-            codebooks.trainable(small)
-        distill(
-            small,
-            model,
-            x,
-            y,
-            epochs=epochs,
-            view=view,
-            lr=lr,
-            batch_size=batch_size,
-            seed=seed,
-            checkpoint=checkpoint,
-            progress=progress,
-        )
-        if codebook:
-            codebooks.settled(small)
+            grids.round(place, n)
+    if activations is not None and x is not None:
+        of_inputs = _with_ends(dict.fromkeys(chosen, activations), ends)
+        of_layers = {layer: n for place, n in of_inputs.items() for layer, name in place.owners if name == "weight"}
+        small = inputs.round_inputs(small, x, of_layers, clipping, seed)
+    if epochs and x is not None:
+        with codebooks.trainable(small) if codebook else nullcontext():
+            distill(
+                small,
+                model,
+                x,
+                y,
+                epochs=epochs,
+                view=view,
+                lr=lr,
+                batch_size=batch_size,
+                seed=seed,
+                checkpoint=checkpoint,
+                progress=progress,
+            )
     return merge_batch_norm(inputs.settled(frozen(small)), example)
 
 
 @dataclass(frozen=True)
-class _How:
+class _Grids:
+    """The grids that weights are rounded to; arguments are those of `quantize`."""
+
     granularity: Granularity
     symmetric: bool
     clipping: Clipping
-    correct: bool
+    correct_bias: bool
 
     def rows(self, weight: Tensor) -> int:
         """How many steps a weight has."""
@@ -194,6 +183,11 @@ class _How:
         weight = place.value.detach()
         return fitted(weight.reshape(self.rows(weight), -1), Grid(bits, self.symmetric), self.clipping)
 
+    def round_in_training(self, place: Place, bits: int) -> None:
+        """Let the layer round its weight whenever it computes, with steps that can be trained."""
+        steps, grid = self.steps(place, bits), Grid(bits, self.symmetric)
+        place.wrap(Rounded(steps.scale, grid.low, grid.high, steps.zero))
+
     def round(self, place: Place, bits: int) -> None:
         """Let the layer keep integers."""
         weight, steps = place.value.detach(), self.steps(place, bits)
@@ -201,10 +195,10 @@ class _How:
         rows = weight.reshape(len(steps.scale), -1).to(torch.promote_types(weight.dtype, torch.float32))
         codes = steps.codes(rows, Grid(bits, self.symmetric))
         scale, zero = steps.scale, steps.zero
-        if self.correct and bool((weight == 0).any()):
+        if self.correct_bias and bool((weight == 0).any()):
             # What has been pruned has to stay zero.
             scale, _ = corrected(rows, codes if zero is None else codes - zero[:, None], shift=False)
-        elif self.correct:
+        elif self.correct_bias:
             scale, zero = corrected(rows, codes)
         zero = None if zero is None else zero.to(weight.dtype)
         store(place, codes.reshape(weight.shape), Coded(scale.to(weight.dtype), zero))
@@ -228,12 +222,15 @@ def _chosen(model: nn.Module, bits: int | Mapping[str, int], ends: int | None) -
         raise CompressionError("the network has no weight of two axes or more that is kept as floats")
     check_weights(weights.values())
     chosen = {place: bits[name] if isinstance(bits, Mapping) else bits for name, place in weights.items()}
-    if ends is not None:
-        chosen |= dict.fromkeys(_ends(list(chosen)), ends)
+    chosen = _with_ends(chosen, ends)
     for n in chosen.values():
-        Grid(n)
+        Grid(n)  # checks the number of bits
     return chosen
 
 
-def _ends(chosen: list[Place]) -> list[Place]:
-    return [chosen[0], chosen[-1]]
+def _with_ends(bits: dict[Place, int], ends: int | None) -> dict[Place, int]:
+    """The bits of all weights, with those asked for at the first and the last."""
+    if ends is None:
+        return bits
+    weights = list(bits)
+    return bits | {weights[0]: ends, weights[-1]: ends}
