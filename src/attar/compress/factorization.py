@@ -87,39 +87,25 @@ def factorize(
     """
     x, y = samples_and_labels(model, x, y)
     seed = as_seed(seed)
-    _judge(model, x, ranks, energy, share, of, schemes, epochs)
+    _check_settings(x, ranks, energy, share, of, schemes, epochs)
+    if ranks is not None:
+        _check_ranks(model, ranks, schemes)
     smaller = copied(with_layers(model)).eval()
     settle(smaller)
     check_weights(places(smaller))
-    found, left = sites(smaller, x)
-    said = dict.fromkeys(left, "its weight is shared, grouped or computed from others")
-    if x is not None:
-        read = _read(smaller, found, rows(x, torch.arange(min(2, len(x)))))
-        found = [site for site in found if site not in read]
-        said |= {site.name: "the network reads its weight or its settings" for site in read}
+    found = _divisible(smaller, x, progress)
     if isinstance(ranks, Mapping):
-        names = [site.name for site in found]
-        for name in ranks:
-            if name not in names:
-                raise CompressionError(
-                    f"ranks: layer {name!r} cannot be split; of all layers {', '.join(map(repr, names)) or 'none'} can"
-                )
-    if progress is not None:
-        for name, why in said.items():
-            progress.say(f"{name}: left as it is, since {why}")
+        _check_names(ranks, [site.name for site in found])
     seen = weighted and x is not None
     if ranks is not None:
         chosen = [_with_ranks(site, ranks, schemes, seen) for site in found]
+    elif energy is not None:
+        chosen = [_cheapest(site.options(schemes, seen), 1 - energy, of) for site in found]
     else:
-        options = [site.options(schemes, seen) for site in found]
-        if energy is not None:
-            chosen = [_cheapest(of_layer, 1 - energy, of) for of_layer in options]
-        else:
-            assert share is not None
-            assert x is not None
-            total = macs(smaller, x) if of == "macs" else sum(p.numel() for p in smaller.parameters())
-            rest = total - sum(getattr(site.asis(), of) for site in found)
-            chosen = _within(options, share, total, rest, of)
+        assert share is not None
+        assert x is not None
+        total = macs(smaller, x) if of == "macs" else sum(p.numel() for p in smaller.parameters())
+        chosen = _within([site.options(schemes, seen) for site in found], share, total, of)
     if all(option.scheme is None for option in chosen):
         raise CompressionError(
             f"{type(model).__name__} has no layer that becomes cheaper in this way: allow lower ranks"
@@ -155,8 +141,10 @@ def _cheapest(options: Sequence[Option], error: float, of: str) -> Option:
     return min((one for one in options if one.error <= error), key=lambda one: getattr(one, of))
 
 
-def _within(options: Sequence[Sequence[Option]], share: float, total: int, rest: int, of: str) -> list[Option]:
-    """One option of each layer: the least sum of errors that a price per multiply-accumulate finds in a share."""
+def _within(options: Sequence[Sequence[Option]], share: float, total: int, of: str) -> list[Option]:
+    """One option of each layer, as it is in front: the least sum of errors that a price of what is saved finds."""
+    # What the network takes beside these layers.
+    rest = total - sum(getattr(asis, of) for asis, *_ in options)
     budget = share * total - rest
 
     def at(price: float) -> list[Option]:
@@ -180,7 +168,21 @@ def _within(options: Sequence[Sequence[Option]], share: float, total: int, rest:
     return at(high)
 
 
-def _read(model: nn.Module, found: Sequence[Site], x: Tensor) -> list[Site]:
+def _divisible(model: nn.Module, x: Samples | None, progress: Progress | None) -> list[Site]:
+    """The layers that can be split; why others cannot is reported."""
+    found, left = sites(model, x)
+    reasons = dict.fromkeys(left, "its weight is shared, grouped or computed from others")
+    if x is not None:
+        fixed = _irreplaceable(model, found, rows(x, torch.arange(min(2, len(x)))))
+        found = [site for site in found if site not in fixed]
+        reasons |= {site.name: "the network reads its weight or its settings" for site in fixed}
+    if progress is not None:
+        for name, reason in reasons.items():
+            progress.say(f"{name}: left as it is, since {reason}")
+    return found
+
+
+def _irreplaceable(model: nn.Module, found: Sequence[Site], x: Tensor) -> list[Site]:
     """The layers that no others can stand for, since the network itself reads their weight or their settings."""
 
     def fails(some: Sequence[Site]) -> bool:
@@ -200,8 +202,7 @@ def _read(model: nn.Module, found: Sequence[Site], x: Tensor) -> list[Site]:
     return [site for site in found if fails([site])] if fails(found) else []
 
 
-def _judge(
-    model: nn.Module,
+def _check_settings(
     x: Samples | None,
     ranks: Mapping[str, Ranks] | Literal["vbmf"] | None,
     energy: float | None,
@@ -220,18 +221,27 @@ def _judge(
     for name, value in (("energy", energy), ("share", share)):
         if value is not None and not (is_positive(value) and value < 1):
             raise CompressionError(f"{name}={value!r}: it must be a number between 0 and 1")
-    if isinstance(ranks, Mapping):
-        layers = dict(model.named_modules())
-        for name, rank in ranks.items():
-            if name not in layers:
-                raise CompressionError(f"ranks: there is no layer {name!r}; see named_modules()")
-            if not all(is_count(one) for one in (rank if isinstance(rank, tuple) else (rank,))):
-                raise CompressionError(f"ranks: {rank!r} of layer {name!r} is no whole number from 1")
-            if isinstance(rank, tuple) and (len(rank) != 2 or "tucker" not in schemes):
-                raise CompressionError(
-                    f"ranks: {rank} of layer {name!r}: give one rank, or two and schemes=('tucker',)"
-                )
-    elif ranks is not None:
-        check_choice("ranks", ranks, ("vbmf",))
     if x is None and (share is not None or epochs):
         raise CompressionError("x= is needed for share= and epochs=: give samples")
+
+
+def _check_ranks(model: nn.Module, ranks: Mapping[str, Ranks] | str, schemes: Sequence[str]) -> None:
+    if not isinstance(ranks, Mapping):
+        check_choice("ranks", ranks, ("vbmf",))
+        return
+    layers = dict(model.named_modules())
+    for name, rank in ranks.items():
+        if name not in layers:
+            raise CompressionError(f"ranks: there is no layer {name!r}; see named_modules()")
+        if not all(is_count(one) for one in (rank if isinstance(rank, tuple) else (rank,))):
+            raise CompressionError(f"ranks: {rank!r} of layer {name!r} is no whole number from 1")
+        if isinstance(rank, tuple) and (len(rank) != 2 or "tucker" not in schemes):
+            raise CompressionError(f"ranks: {rank} of layer {name!r}: give one rank, or two and schemes=('tucker',)")
+
+
+def _check_names(ranks: Mapping[str, Ranks], divisible: Sequence[str]) -> None:
+    for name in ranks:
+        if name not in divisible:
+            raise CompressionError(
+                f"ranks: layer {name!r} cannot be split; of all layers {', '.join(map(repr, divisible)) or 'none'} can"
+            )

@@ -261,35 +261,38 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
         place = owners.get(id(layer))
         if weights is not None and (place is None or place.name not in weights):
             continue
-        alone = place is not None and len(place.owners) == 1
         whole = weights is not None or getattr(layer, "groups", 1) == 1
-        if alone and type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and whole:
-            assert place is not None
+        if place is not None and len(place.owners) == 1 and type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and whole:
             found.append(Site(name, place.name, cast(nn.Linear | nn.Conv1d | nn.Conv2d, layer)))
         elif isinstance(layer, nn.Linear | _ConvNd):
             left.append(name)
     if x is not None:
-        lot = range(0)
-        handles = [
-            site.layer.register_forward_hook(
-                # The input may be given by name.
-                lambda _, xs, named, y, site=site: site.see((*xs, *named.values())[0], y, lot),
-                with_kwargs=True,
-            )
-            for site in found
-        ]
-        try:
-            with evaluated(model):
-                for which in torch.split(torch.from_numpy(some(len(x), _SAMPLES, seed=0)), _LOT):
-                    lot = range(lot.stop, lot.stop + len(which))
-                    model(rows(x, which))
-        finally:
-            for handle in handles:
-                handle.remove()
-        for site in found:
-            for seen in site.groups:
-                check_inputs(site.name or type(site.layer).__name__, seen.seen_covariance)
+        _show(model, found, x)
     return found, left
+
+
+def _show(model: nn.Module, layers: Sequence[Site], x: Samples) -> None:
+    """Let each layer see what reaches it of some of the samples."""
+    lot = range(0)
+    handles = [
+        site.layer.register_forward_hook(
+            # The input may be given by name.
+            lambda _, xs, named, y, site=site: site.see((*xs, *named.values())[0], y, lot),
+            with_kwargs=True,
+        )
+        for site in layers
+    ]
+    try:
+        with evaluated(model):
+            for which in torch.split(torch.from_numpy(some(len(x), _SAMPLES, seed=0)), _LOT):
+                lot = range(lot.stop, lot.stop + len(which))
+                model(rows(x, which))
+    finally:
+        for handle in handles:
+            handle.remove()
+    for site in layers:
+        for seen in site.groups:
+            check_inputs(site.name or type(site.layer).__name__, seen.seen_covariance)
 
 
 def _rounded(width: float) -> int:
