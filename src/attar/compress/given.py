@@ -99,16 +99,24 @@ def gathered(
         joined = [torch.cat(of) for of in zip(*parts, strict=True)]
     # Of what cannot be stacked or joined, torch says why.
     except (RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
         raise CompressionError(
             f"the items of x, a {kind}, do not make one tensor: give numbers of one shape, as x or as x and a class "
-            f"code ({type(error).__name__}: {reason})"
+            f"code ({type(error).__name__}: {in_one_line(error, 120)})"
         ) from error
     if len(joined) == 2 and y is not None:
         raise CompressionError(f"y is given beside a {kind} that has labels: leave y away")
     if not joined:
         raise CompressionError(f"there are no samples in x, a {kind}: give at least one")
     return joined[0], joined[1] if len(joined) == 2 else y
+
+
+def in_one_line(error: Exception, most: int = 200) -> str:
+    """What an error of a network's or of torch's says, in so many characters at most.
+
+    >>> in_one_line(ValueError("shapes differ:\\n  (2, 3)"))
+    'shapes differ: (2, 3)'
+    """
+    return " ".join(str(error).split())[:most]
 
 
 def samples_and_labels(
@@ -203,10 +211,9 @@ def _try(model: nn.Module, x: Samples, view: View | None) -> None:
             model(few if view is None else view(few, torch.Generator().manual_seed(0)))
         # Whatever a network does with samples that are none of its own has an exception of its own.
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
             raise CompressionError(
                 f"{type(model).__name__} does not take x of shape {tuple(x.shape)} and {few.dtype} alone: "
-                f"{type(error).__name__}: {reason}"
+                f"{type(error).__name__}: {in_one_line(error)}"
             ) from error
 
 

@@ -6,7 +6,7 @@ import inspect
 import logging
 import operator
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from torch.export.graph_signature import OutputKind
+from torch.export.graph_signature import ExportGraphSignature, OutputKind
 from torch.fx import Node
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
+from attar.compress.given import in_one_line
 from attar.compress.operations import CHECKS, IDLE, known, name_of
 from attar.compress.program import Listing, Program, Result, Step, Stored, hold, references, stored_names
 from attar.errors import CompressionError
@@ -56,8 +57,8 @@ def traced(module: nn.Module, example: Tensor) -> Program:
         raise CompressionError("the example must be a tensor with at least one sample: give example=x[:1]")
     x = example[:1].detach().cpu().expand(_TRACED, *example.shape[1:]).contiguous()
     with evaluating(module):
-        program = _made(module, _exported(module, x), x[:1])
-        _compared(module, program, example.detach().cpu())
+        program = _translated(module, _exported(module, x), x[:1])
+        _check_answers(module, program, example.detach().cpu())
     return program.eval()
 
 
@@ -82,9 +83,8 @@ def _exported(module: nn.Module, x: Tensor) -> ExportedProgram:
             ) from error
         # Whatever else a network does that cannot be traced has an exception of its own.
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
             raise CompressionError(
-                f"{type(module).__name__} cannot be traced: {type(error).__name__}: {reason}"
+                f"{type(module).__name__} cannot be traced: {type(error).__name__}: {in_one_line(error)}"
             ) from error
 
 
@@ -106,11 +106,14 @@ def _quiet() -> Iterator[None]:
 
 def _changes(found: ExportedProgram) -> bool:
     """Whether an operation changes what another one reads as well, or what elsewhere would be of another precision."""
-    for node in found.graph.nodes:
-        mutable = isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
-        if mutable and not (_alone(node) and _precise(node)) and name_of(node.target) not in IDLE:
-            return True
-    return False
+    return any(
+        _is_in_place(node) and not (_alone(node) and _precise(node)) and name_of(node.target) not in IDLE
+        for node in found.graph.nodes
+    )
+
+
+def _is_in_place(node: Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
 
 
 def _alone(node: Node) -> bool:
@@ -137,60 +140,91 @@ def _is_view(node: Node) -> bool:
     return any(one.alias_info is not None and not one.alias_info.is_write for one in made.target._schema.returns)
 
 
-def _made(module: nn.Module, found: ExportedProgram, example: Tensor) -> Program:
-    signature = found.graph_signature
-    names = {
-        **signature.inputs_to_parameters,
-        **signature.inputs_to_buffers,
-        **signature.inputs_to_lifted_tensor_constants,
-    }
+def _translated(module: nn.Module, traced: ExportedProgram, example: Tensor) -> Program:
+    name, signature = type(module).__name__, traced.graph_signature
     if signature.buffers_to_mutate:
-        raise CompressionError(
-            f"{type(module).__name__} changes its own buffers when it is called; a file cannot keep that"
-        )
-    tensors = {**found.constants, **dict(found.state_dict)}
-    refers: dict[Node, Any] = {}
-    steps: list[Step] = []
-    outputs: list[Result] = []
-    normalised: set[Any] = set()
-    user_inputs = set(signature.user_inputs)
-    for node in found.graph.nodes:
-        if node.op == "placeholder":
-            refers[node] = Result(0) if node.name in user_inputs else Stored(names[node.name])
-        elif node.op == "output":
-            # Beside what is given back stands what has become of an input that is changed in place.
-            specs = zip(signature.output_specs, node.args[0])
-            outputs = [_told(one, refers, module) for spec, one in specs if spec.kind == OutputKind.USER_OUTPUT]
-        elif node.op == "call_function":
-            name = name_of(node.target)
-            if name in CHECKS:
-                continue
-            if name in IDLE or (name == "getitem" and node.args[0] in normalised):
-                refers[node] = _told(node.args[0], refers, module)
-                continue
-            given = list(node.args)
-            if name == _NORM:
-                # The same as nothing but evaluation mode, and of three results only the first is used.
-                normalised.add(node)
-                name, given = "batch_norm", [*given[:5], False, *given[5:], False]
-            elif name == "to.device":
-                name, given = "to.dtype", [one for one in given if not isinstance(one, torch.device)]
-            if isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable:
-                name = _functional(name)
-            if not known(name):
-                raise CompressionError(f"{type(module).__name__} computes {name}, which an .attar file does not hold")
-            arguments = tuple(_told(one, refers, module) for one in given)
-            named = {key: _told(one, refers, module) for key, one in node.kwargs.items() if key not in _NOWHERE}
-            steps.append(Step(name, arguments, named))
-            refers[node] = Result(len(steps))
+        raise CompressionError(f"{name} changes its own buffers when it is called; a file cannot keep that")
+    translation = _Translation(name, signature)
+    for node in traced.graph.nodes:
+        translation.take(node)
+    # Beside what is given back stands what has become of an input that is changed in place.
+    given_back = zip(signature.output_specs, traced.graph.output_node().args[0])
+    outputs = [translation.argument(one) for spec, one in given_back if spec.kind == OutputKind.USER_OUTPUT]
     if not outputs or not all(isinstance(one, Result) for one in outputs):
-        raise CompressionError(f"{type(module).__name__} does not give tensors that it computed from its input")
-    program = Program(_needed(steps, outputs, example))
+        raise CompressionError(f"{name} does not give tensors that it computed from its input")
+    program = Program(_needed(translation.steps, outputs, example))
+    tensors = {**traced.constants, **traced.state_dict}
     parameters = set(signature.inputs_to_parameters.values())
-    for name in stored_names(program):
-        tensor = tensors[name].detach().cpu().clone()
-        hold(program, name, nn.Parameter(tensor, tensor.is_floating_point()) if name in parameters else tensor)
+    for stored in stored_names(program):
+        tensor = tensors[stored].detach().cpu().clone()
+        hold(program, stored, nn.Parameter(tensor, tensor.is_floating_point()) if stored in parameters else tensor)
     return program
+
+
+class _Translation:
+    """Nodes of a traced graph, taken one after another, as steps of a program.
+
+    Arguments:
+        name: of the network, for messages.
+        signature: which nodes are tensors of the network, and which its input.
+    """
+
+    def __init__(self, name: str, signature: ExportGraphSignature) -> None:
+        self.steps: list[Step] = []
+        self._name = name
+        self._user_inputs = set(signature.user_inputs)
+        self._tensors = {
+            **signature.inputs_to_parameters,
+            **signature.inputs_to_buffers,
+            **signature.inputs_to_lifted_tensor_constants,
+        }
+        # What the program has for each node: a tensor of its own, or the result of a step.
+        self._values: dict[Node, Any] = {}
+
+    def take(self, node: Node) -> None:
+        """Translate a node, those before it having been taken."""
+        if node.op == "placeholder":
+            self._values[node] = Result(0) if node.name in self._user_inputs else Stored(self._tensors[node.name])
+        elif node.op == "call_function" and name_of(node.target) not in CHECKS:
+            self._values[node] = self.argument(node.args[0]) if _passes_on(node) else self._computed(node)
+
+    def argument(self, given: Any) -> Any:
+        """What a program has for an argument of a node."""
+        if isinstance(given, Node):
+            return self._values[given]
+        if isinstance(given, list | tuple):
+            return [self.argument(one) for one in given]
+        if given is None or isinstance(given, bool | int | float | str | torch.dtype | torch.memory_format):
+            return given
+        raise CompressionError(f"{self._name} computes with {given!r:.60}, which an .attar file does not hold")
+
+    def _computed(self, node: Node) -> Result:
+        """The result of a new step."""
+        name, arguments = _operation(node)
+        if not known(name):
+            raise CompressionError(f"{self._name} computes {name}, which an .attar file does not hold")
+        named = {key: self.argument(one) for key, one in node.kwargs.items() if key not in _NOWHERE}
+        self.steps.append(Step(name, tuple(map(self.argument, arguments)), named))
+        return Result(len(self.steps))
+
+
+def _passes_on(node: Node) -> bool:
+    """Whether the result of a call is its first argument, as it is."""
+    name, first = name_of(node.target), node.args[0] if node.args else None
+    # Of the three results of a batch norm, only the first is used, which `_operation` makes the only one.
+    of_norm = isinstance(first, Node) and first.op == "call_function" and name_of(first.target) == _NORM
+    return name in IDLE or (name == "getitem" and of_norm)
+
+
+def _operation(node: Node) -> tuple[str, list[Any]]:
+    """What a program computes for a call: the name of the operation, and its arguments as in the graph."""
+    name, arguments = name_of(node.target), list(node.args)
+    if name == _NORM:
+        # The same as nothing but evaluation mode.
+        return "batch_norm", [*arguments[:5], False, *arguments[5:], False]
+    if name == "to.device":
+        return "to.dtype", [one for one in arguments if not isinstance(one, torch.device)]
+    return _functional(name) if _is_in_place(node) else name, arguments
 
 
 def _functional(name: str) -> str:
@@ -199,18 +233,6 @@ def _functional(name: str) -> str:
         return _OTHERWISE[name]
     packet, dot, overload = name.partition(".")
     return packet.removesuffix("_") + dot + overload
-
-
-def _told(argument: Any, refers: Mapping[Node, Any], module: nn.Module) -> Any:
-    if isinstance(argument, Node):
-        return refers[argument]
-    if isinstance(argument, list | tuple):
-        return [_told(one, refers, module) for one in argument]
-    if argument is None or isinstance(argument, bool | int | float | str | torch.dtype | torch.memory_format):
-        return argument
-    raise CompressionError(
-        f"{type(module).__name__} computes with {argument!r:.60}, which an .attar file does not hold"
-    )
 
 
 def _needed(steps: list[Step], outputs: list[Result], example: Tensor) -> Listing:
@@ -235,8 +257,8 @@ def _needed(steps: list[Step], outputs: list[Result], example: Tensor) -> Listin
     return Listing(kept, tuple(renumbered(one) for one in outputs), example)
 
 
-def _compared(module: nn.Module, program: Program, example: Tensor) -> None:
-    """Judge whether the program says what the module says, of batches of other sizes too."""
+def _check_answers(module: nn.Module, program: Program, example: Tensor) -> None:
+    """Hold the program to what the module says, of batches of other sizes too."""
     for n in _OTHERS:
         x = example[torch.arange(n) % len(example)]
         with torch.no_grad(), _quiet():
@@ -244,8 +266,9 @@ def _compared(module: nn.Module, program: Program, example: Tensor) -> None:
                 # Some change what they are given.
                 expected, again = module(x.clone()), module(x.clone())
             except (RuntimeError, ValueError, TypeError, IndexError) as error:
-                reason = " ".join(str(error).split())[:200]
-                raise CompressionError(f"{type(module).__name__} cannot take a batch of {n}: {reason}") from error
+                raise CompressionError(
+                    f"{type(module).__name__} cannot take a batch of {n}: {in_one_line(error)}"
+                ) from error
             said = expected if isinstance(expected, list | tuple) else (expected,)
             if not all(isinstance(one, Tensor) for one in said):
                 raise CompressionError(f"{type(module).__name__} does not give one tensor or a tuple of tensors")
