@@ -22,10 +22,10 @@ from attar.compress.places import copied, exchange, places
 from attar.deploy.replace import replace
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults
+from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
-    from attar.training.progress import Progress
 
 _BATCH = 128
 
@@ -93,7 +93,7 @@ def factorize(
     smaller = copied(with_layers(model)).eval()
     settle(smaller)
     check_weights(places(smaller))
-    found = _divisible(smaller, x, progress)
+    found = _divisible(smaller, x, progress or Silent())
     if isinstance(ranks, Mapping):
         _check_names(ranks, [site.name for site in found])
     seen = weighted and x is not None
@@ -168,7 +168,7 @@ def _within(options: Sequence[Sequence[Option]], share: float, total: int, of: s
     return at(high)
 
 
-def _divisible(model: nn.Module, x: Samples | None, progress: Progress | None) -> list[Site]:
+def _divisible(model: nn.Module, x: Samples | None, progress: Progress) -> list[Site]:
     """The layers that can be split; why others cannot is reported."""
     found, left = sites(model, x)
     reasons = dict.fromkeys(left, "its weight is shared, grouped or computed from others")
@@ -176,9 +176,8 @@ def _divisible(model: nn.Module, x: Samples | None, progress: Progress | None) -
         fixed = _irreplaceable(model, found, rows(x, torch.arange(min(2, len(x)))))
         found = [site for site in found if site not in fixed]
         reasons |= {site.name: "the network reads its weight or its settings" for site in fixed}
-    if progress is not None:
-        for name, reason in reasons.items():
-            progress.say(f"{name}: left as it is, since {reason}")
+    for name, reason in reasons.items():
+        progress.say(f"{name}: left as it is, since {reason}")
     return found
 
 

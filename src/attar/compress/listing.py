@@ -190,7 +190,10 @@ class _Reading:
             return [self._argument(one, latest, deep + 1) for one in given]
         if not isinstance(given, str) or not given:
             self._refuse("has an argument of an unknown type")
-        mark, rest = given[0], given[1:]
+        return self._marked(given[0], given[1:], latest)
+
+    def _marked(self, mark: str, rest: str, latest: int) -> Any:
+        """What a string stands for, by its first letter (see `text`)."""
         if mark == "'":
             return rest
         if mark == ":" and rest in _DTYPES:
@@ -204,7 +207,7 @@ class _Reading:
             return Stored(self._kinds[self._had - 1].name)
         if mark == "#" and _digits(rest) and int(rest) < self._had:
             return Stored(self._kinds[int(rest)].name)
-        return self._refuse(f"has an argument that is not understood, {given[:40]!r}")
+        return self._refuse(f"has an argument that is not understood, {mark + rest[:39]!r}")
 
     def _shape(self, given: Any) -> tuple[int, ...]:
         shape = tuple(self._list(given))

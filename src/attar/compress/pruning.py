@@ -93,7 +93,10 @@ def prune(
     """
     x, y = samples_and_labels(model, x, y)
     seed = as_seed(seed)
-    _judge(amount, threshold, structure, scope, criterion, epochs, gradual, x)
+    check_choice("scope", scope, get_args(Scope))
+    check_choice("criterion", criterion, get_args(Criterion))
+    _check_extent(amount, threshold, structure)
+    _check_together(threshold, structure, criterion, epochs, gradual, x)
     # Weights that are computed from others, as by weight_norm, are pruned as what they are.
     model = copied(with_layers(model) if structure == "channels" else model)
     settle(model)
@@ -122,18 +125,8 @@ def prune(
     return copyable(pruned).eval()
 
 
-def _judge(
-    amount: float | None,
-    threshold: float | None,
-    structure: str | tuple[int, int] | None,
-    scope: str,
-    criterion: str,
-    epochs: int,
-    gradual: bool,
-    x: Samples | None,
-) -> None:
-    check_choice("scope", scope, get_args(Scope))
-    check_choice("criterion", criterion, get_args(Criterion))
+def _check_extent(amount: float | None, threshold: float | None, structure: str | tuple[int, int] | None) -> None:
+    """Hold what says how much is pruned to what it can be."""
     pattern = structure if isinstance(structure, tuple) and len(structure) == 2 else None
     if pattern is None and structure not in (None, "channels"):
         raise CompressionError(f"structure={structure!r} is unknown: take 'channels' or (n, m)")
@@ -147,6 +140,17 @@ def _judge(
         raise CompressionError(f"structure={pattern}: of each m neighbours n are kept, 0 < n ≤ m")
     if structure == "channels" and threshold is not None:
         raise CompressionError("channels are pruned by amount=, the share of the multiply-accumulates that goes")
+
+
+def _check_together(
+    threshold: float | None,
+    structure: str | tuple[int, int] | None,
+    criterion: str,
+    epochs: int,
+    gradual: bool,
+    x: Samples | None,
+) -> None:
+    """Hold settings to those that go together."""
     if threshold is not None and criterion != "magnitude":
         raise CompressionError(
             f"threshold= is of magnitudes, and criterion={criterion!r} of something else: give amount="

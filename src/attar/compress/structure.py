@@ -21,10 +21,10 @@ from attar.compress.places import copied
 from attar.compress.reconstruct import drop_biases, give_biases, reconstruct
 from attar.compress.widths import following, is_wall
 from attar.errors import CompressionError
+from attar.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
-    from attar.training.progress import Progress
 
 Criterion = Literal["magnitude", "taylor", "scale"]
 # Samples that a narrowed network is compared on, and by how much its answers may differ, for sums in another order.
@@ -76,39 +76,59 @@ def narrowed(
     Raises:
         CompressionError: there is nothing that could go.
     """
+    progress = progress or Silent()
     original, model = model, copied(model).eval()
     few = rows(x, torch.arange(min(_SAMPLES, len(x))))
     split_heads(model, few)
     give_biases(model)
     coupled = coupling(model, few)
     for name, layer in model.named_modules():
-        if progress is not None and is_wall(layer) and any(p.ndim > 1 for p in layer.parameters()):
+        if is_wall(layer) and any(p.ndim > 1 for p in layer.parameters()):
             progress.say(f"{name}: keeps its width, since a {type(layer).__name__} cannot be made narrower")
-    groups = []
-    for components, scores in zip(coupled.groups, _scores(model, coupled, x, y, criterion, seed)):
-        group = _Group(components, scores)
-        if scores and group.find_counter(model, coupled, few):
-            groups.append(group)
-        elif progress is not None:
-            progress.say(f"{group.name}: left as it is, since {'it has no batch norm' if not scores else _WHY}")
+    scores = _scores(model, coupled, x, y, criterion, seed)
+    groups = _removable(model, coupled, scores, few, progress)
     if not groups:
         raise CompressionError(f"{type(model).__name__} has no channels that could be taken away: prune its weights")
     costs = _Costs(model, coupled, few)
     whole = costs.total
     _choose(costs, groups, amount, scope, additive=criterion == "taylor")
     reconstruct(model, coupled, [one for group in groups for one in group.components[: group.gone]], x)
+    narrower = _narrowest(model, coupled, groups, few, progress)
+    if (saved := whole - macs(narrower, few)) < amount * whole * (1 - _EXACT):
+        progress.say(f"{saved / whole:.1%} of the work is saved, less than {amount:.1%}: nothing else can go")
+    drop_biases(narrower, original)
+    return narrower
+
+
+def _removable(
+    model: nn.Module, coupled: Coupling, scores: Sequence[Sequence[float]], x: Tensor, progress: Progress
+) -> list[_Group]:
+    """The groups of which some components can go, ordered by their scores."""
+    groups = []
+    for components, of_group in zip(coupled.groups, scores):
+        group = _Group(components, of_group)
+        if of_group and group.find_counter(model, coupled, x):
+            groups.append(group)
+        else:
+            progress.say(f"{group.name}: left as it is, since {_WHY if of_group else 'it has no batch norm'}")
+    return groups
+
+
+def _narrowest(
+    model: nn.Module, coupled: Coupling, groups: Sequence[_Group], x: Tensor, progress: Progress
+) -> nn.Module:
+    """The network without what is gone of as many groups as can go together, the first ones first."""
     narrower = model
     going: list[_Group] = []
     for group in groups:
-        less = _without(model, coupled, [*going, group], few) if group.gone else None
-        if less is not None:
+        if not group.gone:
+            continue
+        less = _without(model, coupled, [*going, group], x)
+        if less is None:
+            progress.say(f"{group.name}: left as it is, since {_WHY}")
+        else:
             narrower = less
             going.append(group)
-        elif group.gone and progress is not None:
-            progress.say(f"{group.name}: left as it is, since {_WHY}")
-    if progress is not None and (saved := whole - macs(narrower, few)) < amount * whole * (1 - _EXACT):
-        progress.say(f"{saved / whole:.1%} of the work is saved, less than {amount:.1%}: nothing else can go")
-    drop_biases(narrower, original)
     return narrower
 
 
@@ -222,21 +242,19 @@ def _choose(costs: _Costs, groups: Sequence[_Group], amount: float, scope: Scope
     asked = amount * costs.total
     # Shares of shares are not exact, and no channel is to go for that.
     enough = (costs.total - asked) * (1 + _EXACT)
+
+    def importance(group: _Group) -> float:
+        """Of the components that go next, in the order in which groups give up some."""
+        if scope == "layer":
+            return group.gone / len(group.components)
+        n = group.block()
+        return group.next_score() / (costs.saved(group.components[0], n) if additive else n)
+
     while costs.total > enough:
         able = [group for group in groups if group.block() and costs.saved(group.components[0], group.block()) > 0]
         if not able:
             return
-        if scope == "layer":
-            group = min(able, key=lambda one: one.gone / len(one.components))
-        else:
-            group = min(
-                able,
-                key=lambda one: (
-                    one.next_score() / costs.saved(one.components[0], one.block())
-                    if additive
-                    else one.next_score() / one.block()
-                ),
-            )
+        group = min(able, key=importance)
         one, n = group.components[0], group.block()
         if costs.saved(one, n) > asked:
             # A width that is quick to compute with is not worth more than all that is asked for.

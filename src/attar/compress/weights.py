@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -129,44 +132,79 @@ def _divisor(n: int) -> int:
 
 def _fold_standardisation(model: ModelProto) -> None:
     """Gemm((x − m) / d) with constant m and d becomes Gemm(x), where little is lost by it."""
+    for found in _standardised(model):
+        folded = found.folded()
+        if folded is None:
+            continue
+        for i, (role, values) in enumerate(zip(("weight", "bias"), folded), start=1):
+            name = f"{found.gemm.output[0]}.{role}"
+            model.graph.initializer.append(numpy_helper.from_array(values, name))
+            found.gemm.input[i] = name
+        found.gemm.input[0] = found.x
+
+
+@dataclass(frozen=True)
+class _Standardised:
+    """A linear layer whose input is (x − m) / d: m and d have a value for each of its inputs, or one for all."""
+
+    gemm: NodeProto
+    x: str
+    weight: Floats
+    bias: Floats
+    m: Floats
+    d: Floats
+
+    def folded(self) -> tuple[Floats, Floats] | None:
+        """Weight and bias on x itself; None where rounding would take too much of what the weight says."""
+        n = self.weight.shape[1]
+        m, d = (np.broadcast_to(one.reshape(-1).astype(np.float64), n) for one in (self.m, self.d))
+        if not d.all() or not all(np.isfinite(one).all() for one in (self.weight, m, d)):
+            return None
+        exact = rounded = (self.weight / d).astype(np.float32)
+        if exact.size >= _LEAST:
+            codes, scale = _codes(exact, of_rows=False)
+            rounded = (codes * scale).reshape(exact.shape)
+        # What rounding loses is told by inputs as wide as they are, and around their mean: the bias takes the rest.
+        lost, most = np.linalg.norm((rounded - exact) * d), _MOST_LOST * np.linalg.norm(self.weight.astype(np.float64))
+        # What is not finite compares as False.
+        if not lost <= most:
+            return None
+        return exact, (self.bias - rounded @ m).astype(np.float32)
+
+
+def _standardised(model: ModelProto) -> Iterator[_Standardised]:
+    """The linear layers that alone take a difference from a constant, divided by a constant."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     producer = {name: node for node in model.graph.node for name in node.output}
-    count: dict[str, int] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            count[name] = count.get(name, 0) + 1
-    for node in model.graph.node:
-        divide = producer.get(node.input[0]) if node.op_type == "Gemm" else None
-        subtract = producer.get(divide.input[0]) if divide is not None and divide.op_type == "Div" else None
-        if divide is None or subtract is None or subtract.op_type != "Sub":
+    reads = Counter(name for node in model.graph.node for name in node.input)
+
+    def before(node: NodeProto | None, operation: str) -> NodeProto | None:
+        """What gives a node its first input, where that is such an operation and nothing else takes its result."""
+        made = None if node is None else producer.get(node.input[0])
+        return made if made is not None and made.op_type == operation and reads[made.output[0]] == 1 else None
+
+    for gemm in model.graph.node:
+        divide = before(gemm if _is_plain_gemm(gemm) else None, "Div")
+        subtract = before(divide, "Sub")
+        if divide is None or subtract is None:
             continue
-        mean, std = (constants.get(one.input[1]) for one in (subtract, divide))
-        weight = constants.get(node.input[1])
-        bias = constants.get(node.input[2]) if len(node.input) > 2 else None
-        plain = _attribute(node, "transB", 0) and not _attribute(node, "transA", 0)
-        plain = plain and _attribute(node, "alpha", 1.0) == _attribute(node, "beta", 1.0) == 1.0
-        once = all(count[name] == 1 for name in (node.input[0], divide.input[0]))
-        if mean is None or std is None or weight is None or bias is None or not plain or not once:
+        names = (*gemm.input[1:], subtract.input[1], divide.input[1])
+        weight, bias, m, d = (constants.get(name) for name in names)
+        if weight is None or bias is None or m is None or d is None or weight.dtype != np.float32:
             continue
-        if not {mean.size, std.size} <= {1, weight.shape[1]}:
-            continue
-        m, d = (np.broadcast_to(one.reshape(-1).astype(np.float64), weight.shape[1]) for one in (mean, std))
-        if weight.dtype != np.float32 or not d.all() or not all(np.isfinite(one).all() for one in (weight, m, d)):
-            continue
-        w = (weight / d).astype(np.float32)
-        kept = w
-        if w.size >= _LEAST:
-            codes, scale = _codes(w, of_rows=False)
-            kept = (codes * scale).reshape(w.shape)
-        # What rounding loses is told by inputs as wide as they are, and around their mean: the bias takes the rest.
-        if not np.linalg.norm((kept - w) * d) <= _MOST_LOST * np.linalg.norm(weight.astype(np.float64)):
-            continue
-        b = bias - kept @ m
-        for role, values in (("weight", w), ("bias", b)):
-            name = f"{node.output[0]}.{role}"
-            model.graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
-            node.input[1 if role == "weight" else 2] = name
-        node.input[0] = subtract.input[0]
+        if {m.size, d.size} <= {1, weight.shape[1]}:
+            yield _Standardised(gemm, subtract.input[0], weight, bias, m, d)
+
+
+def _is_plain_gemm(node: NodeProto) -> bool:
+    """Whether a node is x Wᵀ + b."""
+    return (
+        node.op_type == "Gemm"
+        and len(node.input) == 3
+        and bool(_attribute(node, "transB", 0))
+        and not _attribute(node, "transA", 0)
+        and _attribute(node, "alpha", 1.0) == _attribute(node, "beta", 1.0) == 1.0
+    )
 
 
 def _attribute(node: NodeProto, name: str, default: float) -> float:

@@ -68,6 +68,10 @@ class ModelMeta:
             _refuse(f"no {self.kind} has the shape {self.shape}")
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             _refuse(f"its classes {list(self.classes)} are not at least two different labels")
+        self._check_columns()
+        self._check_extra()
+
+    def _check_columns(self) -> None:
         tokenizers = [column.tokenizer for column in self.columns if column.tokenizer]
         if self.kind == "text" and not tokenizers:
             _refuse("its texts have no tokenizer")
@@ -80,7 +84,6 @@ class ModelMeta:
         for column in self.columns:
             if len(set(column.categories)) < len(column.categories):
                 _refuse(f"column {column.name!r} has the same category twice")
-        self._check_extra()
 
     def _check_extra(self) -> None:
         """Judge what is read of `extra`, by `rate` and by `attar.deploy.session`."""
@@ -91,19 +94,22 @@ class ModelMeta:
         rate = self.extra.get("rate", 0)
         if isinstance(rate, str) or not 0 <= rate < _FASTEST:
             _refuse("its sampling rate is no number from 0")
-        if units := str(self.extra.get("units", "")):
-            numeric = [column for column in self.columns if not column.categories]
-            parts = 1 if self.kind == "image" else len(numeric) if self.columns else self.shape[0]
-            try:
-                told = json.loads(units)
-                right = self.kind in ("image", "series", "table") and len(told) == parts
-                right = right and all(
-                    len(part) in (2, 4) and all(isinstance(one, int | float) for one in part) for part in told
-                )
-            except (ValueError, TypeError, RecursionError):
-                right = False
-            if not right:
-                _refuse("the ranges of its units are not those of its parts")
+        if (units := str(self.extra.get("units", ""))) and not self._has_units(units):
+            _refuse("the ranges of its units are not those of its parts")
+
+    def _has_units(self, units: str) -> bool:
+        """Whether JSON holds a range for each channel or numeric column, of images for all: two numbers or four."""
+        if self.kind not in ("image", "series", "table"):
+            return False
+        numeric = [column for column in self.columns if not column.categories]
+        parts = 1 if self.kind == "image" else len(numeric) if self.columns else self.shape[0]
+        try:
+            ranges = json.loads(units)
+            return len(ranges) == parts and all(
+                len(part) in (2, 4) and all(isinstance(one, int | float) for one in part) for part in ranges
+            )
+        except (ValueError, TypeError, RecursionError):
+            return False
 
     @property
     def rate(self) -> float | None:
