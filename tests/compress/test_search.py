@@ -4,14 +4,12 @@ import copy
 import re
 from functools import partial
 from itertools import pairwise
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from attar.compress import Budget, compress, load, save, search, shapes
-from attar.compress.attempts import Attempt
 from attar.compress.budget import readable
 from attar.compress.squeezing import squeeze
 from attar.errors import BudgetError, CompressionError, TrainingError
@@ -307,39 +305,6 @@ def test_what_fits_is_kept_where_nothing_smaller_can_be_made(task, monkeypatch) 
     assert found.chosen.bytes < found.dense.bytes
 
 
-@pytest.mark.parametrize(
-    ("budget", "says"),
-    [
-        (Budget(bytes=2000, accuracy_drop=0.05), "the best within 2.0 KB has 2.0 KB and 85.0% accuracy: allow more"),
-        (Budget(bytes=1000, accuracy_drop=0.05), "the best within 1,000 B has 900 B and 60.0% accuracy: allow more"),
-        (Budget(bytes=800, accuracy_drop=0.05), "the smallest has 900 B and 60.0% accuracy: allow more"),
-        (Budget(2000, 0.5, 0.05), "the best within 2.0 KB, 0.5 ms has 900 B and 60.0% accuracy: allow more"),
-        (Budget(2000, 0.3), "the smallest has 900 B and 60.0% accuracy, and the fastest takes 0.40 ms: allow more"),
-    ],
-)
-def test_of_what_is_small_enough_the_best_is_named(budget, says) -> None:
-    dense, *tried = (
-        Attempt(name="", bytes=size, latency_ms=ms, quality=quality, macs=1, file="")
-        for size, ms, quality in ((8000, 1.0, 0.95), (2000, 1.0, 0.85), (900, 0.4, 0.6), (4000, 1.0, 0.94))
-    )
-    asked = object.__new__(search._Search)
-    asked.model, asked.budget = network(), budget
-    asked.attempts = SimpleNamespace(all=(dense, *tried), judge=SimpleNamespace(what="accuracy"))
-    with pytest.raises(BudgetError, match=re.escape(says)):
-        asked._best(dense)
-
-
-def test_a_share_that_may_be_lost_may_be_lost_to_the_sample() -> None:
-    asked = object.__new__(search._Search)
-    for n in (100, 300):
-        for right in range(1, n + 1):
-            for lost in range(min(right, 6 * n // 100) + 1):
-                asked.budget = Budget(accuracy_drop=lost / n or 1e-9)
-                dense, same, worse = (SimpleNamespace(quality=(right - k) / n) for k in (0, lost, lost + 1))
-                assert asked._keeps(same, dense)
-                assert not asked._keeps(worse, dense)
-
-
 def test_a_training_that_breaks_off_costs_its_attempt_alone(task, monkeypatch) -> None:
     net, x, y = task
 
@@ -350,27 +315,6 @@ def test_a_training_that_breaks_off_costs_its_attempt_alone(task, monkeypatch) -
     found = compress(net, Budget(bytes=1200), x, y, epochs=2)
     assert found.chosen.bytes <= 1200
     assert not any("first look" in one.name for one in found.attempts)
-
-
-@pytest.mark.parametrize(
-    ("budget", "size"),
-    [
-        (Budget(latency_ms=2), 4000),  # the best, and of equals the smallest
-        (Budget(latency_ms=0.5), 900),
-        (Budget(bytes=10**6, latency_ms=2), 4000),
-        (Budget(latency_ms=2, accuracy_drop=0.12), 2000),
-        (Budget(accuracy_drop=0.12), 2000),
-        (Budget(bytes=10**6, accuracy_drop=0.12), 4000),
-    ],
-)
-def test_a_time_asks_for_the_best_and_a_loss_alone_for_the_smallest(budget, size) -> None:
-    dense, *tried = (
-        Attempt(name="", bytes=size, latency_ms=ms, quality=quality, macs=1, file="")
-        for size, ms, quality in ((8000, 1.0, 0.95), (2000, 1.0, 0.85), (900, 0.4, 0.6), (4000, 1.0, 0.95))
-    )
-    asked = object.__new__(search._Search)
-    asked.budget, asked.attempts = budget, SimpleNamespace(all=(dense, *tried))
-    assert asked._best(dense).bytes == size
 
 
 def test_a_time_that_nothing_meets_is_said(task) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from attar.compress.distillation import Samples, SampleSource, View, answers, di
 from attar.compress.finite import check_answers
 from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, gathered, samples_for
 from attar.compress.layers import with_layers
+from attar.compress.limits import Limits, quality_then_bytes
 from attar.compress.parametrizations import codes_of, frozen
 from attar.compress.places import copied, places
 from attar.compress.program import Program, listed
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 _SHARES = (0.25, 0.19, 0.14, 0.1)
 # Where all of these lose too much, as with few weights beside a long description.
 _LARGER = (0.35, 0.5, 0.7)
-# What may be lost without training: where a budget says nothing of accuracy, more is worth the training.
-_FREE = 0.003
 # Bits of a code that training is tried with, by whether the file has less than so many bits a weight.
 _FEW, _MANY, _BETWEEN = (3, 2), (3, 4), 1.0
 # Samples from which channels and ranks are chosen.
@@ -55,8 +53,9 @@ _LOOK = 4
 # For a loss alone: each size is this share of the one before.
 _SMALLER = 0.6
 _ASIDE, _MOST_ASIDE = 0.2, 5000
-# Of the difference of two shares of samples: 0.95 − 0.94 is more than 0.01.
-_ROUNDING = 1e-9
+# What a person is told to do where nothing fits.
+_MORE = "allow more, or more epochs"
+_MORE_OF_INTEGERS = "weights that are integers already stay as they are: give the network from before, or allow more"
 
 
 @dataclass(frozen=True, repr=False)
@@ -202,40 +201,59 @@ class _Search:
         self._traced = {WHOLE: self.whole}
 
     def run(self) -> Compressed:
-        dense = self.attempts.of("float32", lambda _: self.whole)
+        dense = self.limits.dense
         if self.budget.latency_ms is not None and dense.latency_ms is None:
             raise BudgetError(
                 "the network has no ONNX form whose time could be measured: give bytes or what may be lost, and no time"
             )
         ways = sensitivities(self.whole, self.x, progress=self.progress)
-        rest = 8 * dense.bytes - sum(way[0].size for way in ways.values())
+        for title, size in self._sizes_to_round_to():
+            self._try(f"rounded to {title}", partial(self._rounded, ways, size))
+        if not self.limits.are_met(self.attempts.all):
+            for size in self._sizes_to_train_to():
+                trained = self._trained(size)
+                if trained is None or not self.limits.keeps(trained):
+                    break
+        tried, judge = self.attempts.all, self.attempts.judge
+        chosen = self.limits.best(tried)
+        if chosen is None:
+            integers = any(codes_of(place) is not None for place in places(self.model))
+            raise self.limits.refusal(tried, judge.what, _MORE_OF_INTEGERS if integers else _MORE)
+        return Compressed(self.attempts.program(chosen), chosen, dense, tried, ways, judge.what, len(judge.told))
 
-        def rounded(size: int) -> Callable[[Path], nn.Module]:
-            return lambda _: self._written(ways, size, rest)
+    @cached_property
+    def limits(self) -> Limits:
+        return Limits(self.budget, dense=self.attempts.of("float32", lambda _: self.whole))
 
+    def _sizes_to_round_to(self) -> Iterator[tuple[str, int]]:
+        """Names and bytes of what is tried without training; those before are measured when one is asked for."""
+        most = self.budget.bytes
         for share in _SHARES:
-            self._try(f"rounded to {share:.0%}", rounded(int(share * dense.bytes)))
-        if self.budget.bytes is None and self.budget.accuracy_drop is not None:
+            yield f"{share:.0%}", int(share * self.limits.dense.bytes)
+        if most is not None:
+            if most < self.limits.dense.bytes:
+                yield _exactly(most), most
+        elif self.budget.accuracy_drop is not None:
             for share in _LARGER:
-                if sum(self._keeps(one, dense) for one in self.attempts.all) > 1:
-                    break
-                self._try(f"rounded to {share:.0%}", rounded(int(share * dense.bytes)))
-        elif self.budget.bytes is not None and self.budget.bytes < dense.bytes:
-            self._try(f"rounded to {_exactly(self.budget.bytes)}", rounded(self.budget.bytes))
-        if not self._satisfied(dense):
-            sizes = [self.budget.bytes] if self.budget.bytes is not None else self._ladder(dense)
-            for size in sizes:
-                trained = self._trained(int(size))
-                if trained is None or not self._keeps(trained, dense):
-                    break
-        chosen = self._best(dense)
-        judge = self.attempts.judge
-        return Compressed(
-            self.attempts.program(chosen), chosen, dense, self.attempts.all, ways, judge.what, len(judge.told)
-        )
+                if sum(map(self.limits.keeps, self.attempts.all)) > 1:
+                    return
+                yield f"{share:.0%}", int(share * self.limits.dense.bytes)
 
-    def _written(self, ways: dict[str, tuple[Way, ...]], size: int, rest: float) -> nn.Module:
+    def _sizes_to_train_to(self) -> Iterator[int]:
+        """The bytes of the budget; where there are none, sizes of which the largest is first."""
+        if self.budget.bytes is not None:
+            yield self.budget.bytes
+        elif self.budget.accuracy_drop is None:
+            yield int(0.25 * self.limits.dense.bytes)
+        else:
+            size = 0.5 * min(one.bytes for one in self.attempts.all)
+            while size > 64:
+                yield int(size)
+                size *= _SMALLER
+
+    def _rounded(self, ways: dict[str, tuple[Way, ...]], size: int, _: Path) -> nn.Module:
         """The mix for a file of at most so many bytes, whose description is only known once it is written."""
+        rest = 8 * self.limits.dense.bytes - sum(asis.size for asis, *_ in ways.values())
         allowed = 8.0 * size - max(rest, 0.0)
         if allowed < 0:
             raise CompressionError(f"what stays as it is takes more than {readable(size)}")
@@ -247,77 +265,24 @@ class _Search:
             # To the next smaller mix at least: few bytes less may allow the same one.
             allowed = min(allowed - 8 * over, sum(way.size for way in chosen.values()) - 1)
 
-    def _keeps(self, one: Attempt, dense: Attempt) -> bool:
-        """Whether no more is lost than may be."""
-        may_lose = _FREE if self.budget.accuracy_drop is None else self.budget.accuracy_drop
-        return dense.quality - one.quality <= may_lose + _ROUNDING
-
-    def _satisfied(self, dense: Attempt) -> bool:
-        """Whether training could gain nothing that was asked for."""
-        if self.budget.bytes is None and self.budget.latency_ms is None:
-            return False
-        return any(self._fits(one) and self._keeps(one, dense) for one in self.attempts.all)
-
-    def _fits(self, one: Attempt) -> bool:
-        return self.budget.allows(one.bytes, math.inf if one.latency_ms is None else one.latency_ms)
-
-    def _best(self, dense: Attempt) -> Attempt:
-        def best(tried: list[Attempt]) -> Attempt:
-            return max(tried, key=lambda a: (a.quality, -a.bytes))
-
-        cheap = [one for one in self.attempts.all if self._fits(one)]
-        fit = cheap
-        if self.budget.accuracy_drop is not None:
-            fit = [one for one in cheap if self._keeps(one, dense)]
-        if not fit:
-            closest, which, fastest = min(self.attempts.all, key=lambda a: a.bytes), "the smallest", ""
-            times = [one.latency_ms for one in self.attempts.all if one.latency_ms is not None]
-            if cheap:
-                closest, which = best(cheap), f"the best within {replace(self.budget, accuracy_drop=None)}"
-            elif self.budget.latency_ms is not None and times:
-                fastest = f", and the fastest takes {milliseconds(min(times))}"
-            advice = "allow more, or more epochs"
-            if any(codes_of(place) is not None for place in places(self.model)):
-                advice = (
-                    "weights that are integers already stay as they are: give the network from before, or allow more"
-                )
-            raise BudgetError(
-                f"nothing that was tried fits the budget of {self.budget}; {which} has {readable(closest.bytes)} "
-                f"and {closest.quality:.1%} {self.attempts.judge.what}{fastest}: {advice}"
-            )
-        # A time alone asks for nothing small: of all that is fast enough, the smallest may be useless.
-        if self.budget.bytes is None and self.budget.accuracy_drop is not None:
-            return min(fit, key=lambda a: (a.bytes, -a.quality))
-        return best(fit)
-
-    def _ladder(self, dense: Attempt) -> Iterator[float]:
-        """Sizes to train to where no bytes are given, the largest first."""
-        size = 0.5 * min(one.bytes for one in self.attempts.all)
-        if self.budget.accuracy_drop is None:
-            yield 0.25 * dense.bytes
-            return
-        while size > 64:
-            yield size
-            size *= _SMALLER
-
     def _trained(self, size: int) -> Attempt | None:
         """The best of the ways to train a network to so many bytes; None where there is none."""
         weights = sum(place.value.numel() for place in places(self.model))
         of_a_code = _FEW if 8 * size < _BETWEEN * weights else _MANY
-        looks: list[tuple[Attempt, str, int, str]] = []
         short = max(2, self.epochs // _LOOK)
+        looks: dict[tuple[str, int], Attempt] = {}
         for name in self._shapes:
             for bits in of_a_code if name == WHOLE else of_a_code[:1]:
-                title = f"{name}, {bits} bits, {_exactly(size)}"
-                look = self._try(f"{title}, first look", partial(self._train, name, size, bits, short))
+                title = f"{_title(name, bits, size)}, first look"
+                look = self._try(title, partial(self._train, name, size, bits, short))
                 if look is not None:
-                    looks.append((look, name, bits, title))
+                    looks[name, bits] = look
         if not looks:
             return None
-        _, name, bits, title = max(looks, key=lambda one: (one[0].quality, -one[0].bytes))
-        whole = self._try(title, partial(self._train, name, size, bits, self.epochs))
-        tried = [whole, *(look for look, _, _, _ in looks)]
-        return max((one for one in tried if one is not None), key=lambda a: a.quality)
+        name, bits = max(looks, key=lambda way: quality_then_bytes(looks[way]))
+        whole = self._try(_title(name, bits, size), partial(self._train, name, size, bits, self.epochs))
+        tried = looks.values() if whole is None else (whole, *looks.values())
+        return max(tried, key=lambda a: a.quality)
 
     @cached_property
     def _shapes(self) -> dict[str, nn.Module]:
@@ -371,6 +336,10 @@ class _Search:
         except (CompressionError, TrainingError) as error:
             self.progress.say(f"{name}: left out, since {error}")
             return None
+
+
+def _title(shape: str, bits: int, size: int) -> str:
+    return f"{shape}, {bits} bits, {_exactly(size)}"
 
 
 def _exactly(size: int) -> str:
