@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +33,7 @@ from attar.compress.given import (
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.devices import device_of
-from attar.training.loop import History, LossOfBatch, train
+from attar.training.loop import History, train
 from attar.training.modes import evaluating, seeded, usual_defaults
 
 if TYPE_CHECKING:
@@ -155,20 +157,12 @@ def distill(
     seed = as_seed(seed)
     if any(one.is_inference() for one in student.parameters()):
         raise CompressionError("the student was made in torch.inference_mode(), and is not trained: make it outside")
-    guides = None
-    if features:
-        if not isinstance(teacher, nn.Module):
-            raise CompressionError("features are those of a network: give the teacher itself, not its logits")
-        with seeded(seed):
-            guides = Guides(student, teacher, features, rows(x, torch.arange(min(len(x), 2))))
-    learn = lesson(student, teacher, x, y, temperature=temperature, alpha=alpha, view=view, guides=guides, beta=beta)
-    module = student if guides is None else nn.ModuleList([student, guides])
-    if guides is not None:
-        guides.teacher.to(device_of(device))
-    try:
+    guides = _guides(student, teacher, features, x, seed) if features else None
+    lesson = Lesson(teacher, x, y, temperature=temperature, alpha=alpha, view=view)
+    with nullcontext() if guides is None else guides.teaching_on(device_of(device)):
         return train(
-            module,
-            learn,
+            student if guides is None else nn.ModuleList([student, guides]),
+            partial(lesson.loss, student) if guides is None else partial(lesson.guided_loss, student, guides, beta),
             len(x),
             epochs=epochs,
             batch_size=batch_size,
@@ -181,9 +175,15 @@ def distill(
             name="distill",
             asked="" if checkpoint is None else asked_of(student, teacher, x, y, temperature, alpha, features, beta),
         )
-    finally:
-        if guides is not None:
-            guides.teacher.cpu()
+
+
+def _guides(
+    student: nn.Module, teacher: nn.Module | Tensor, features: Mapping[str, str], x: Samples, seed: int
+) -> Guides:
+    if not isinstance(teacher, nn.Module):
+        raise CompressionError("features are those of a network: give the teacher itself, not its logits")
+    with seeded(seed):
+        return Guides(student, teacher, features, rows(x, torch.arange(min(len(x), 2))))
 
 
 def asked_of(
@@ -202,60 +202,83 @@ def asked_of(
     return fingerprint(np.asarray(f"{settings} {grids}"), *(one.numpy() for one in plain))
 
 
-def lesson(
-    student: nn.Module,
-    teacher: nn.Module | Tensor,
-    x: Samples,
-    y: Ints | Tensor | None,
-    *,
-    temperature: float,
-    alpha: float,
-    view: View | None,
-    guides: Guides | None = None,
-    beta: float = 1.0,
-) -> LossOfBatch:
-    """The loss of a batch that `distill` trains by; arguments and errors are those of `distill`."""
-    n = len(x)
-    if not is_positive(temperature) or not (is_amount(alpha) and alpha <= 1):
-        raise CompressionError(f"temperature={temperature!r}, alpha={alpha!r}: give one above 0, and one from 0 to 1")
-    told = as_tensor(teacher) if isinstance(teacher, Tensor | np.ndarray) else answers(teacher, samples_for(teacher, x))
-    if len(told) != n:
-        raise CompressionError(f"{len(told)} answers of the teacher for {n} samples: give one for each")
-    labels = class_codes(y, n)
-    check_answers([told], of="teacher")
-    check_classes(labels, told)
-    known = (labels != UNLABELLED).nonzero()[:, 0]
-    variance = variance_of(told) if not are_logits(told) else None
+class Lesson:
+    """What a student sees of a batch, and how far its answers are from those asked for.
 
-    def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-        where = generator.device
-        drawn = torch.randint(max(len(known), 1), (min(_LABELLED, len(known)),), generator=generator, device=where)
-        some = known[drawn.cpu()]
-        seen = rows(x, torch.cat([batch, some])).to(where)
-        seen = seen if view is None else view(seen, generator)
-        if guides is None:
-            said, led = student(seen), None
+    Arguments and errors are those of `distill`.
+    """
+
+    def __init__(
+        self,
+        teacher: nn.Module | Tensor,
+        x: Samples,
+        y: Ints | Tensor | None,
+        *,
+        temperature: float,
+        alpha: float,
+        view: View | None,
+    ) -> None:
+        if not is_positive(temperature) or not (is_amount(alpha) and alpha <= 1):
+            raise CompressionError(
+                f"temperature={temperature!r}, alpha={alpha!r}: give one above 0, and one from 0 to 1"
+            )
+        if isinstance(teacher, Tensor | np.ndarray):
+            self._asked = as_tensor(teacher)
         else:
-            with guides.watched() as features:
-                said = student(seen)
-                with torch.no_grad(), evaluating(guides.teacher):
-                    guides.teacher(seen)
-            led = beta * guides(features)
+            self._asked = answers(teacher, samples_for(teacher, x))
+        if len(self._asked) != len(x):
+            raise CompressionError(f"{len(self._asked)} answers of the teacher for {len(x)} samples: give one for each")
+        self._labels = class_codes(y, len(x))
+        check_answers([self._asked], of="teacher")
+        check_classes(self._labels, self._asked)
+        self._labelled = (self._labels != UNLABELLED).nonzero()[:, 0]
+        self._variance = None if are_logits(self._asked) else variance_of(self._asked)
+        self._x, self._view, self._temperature, self._alpha = x, view, temperature, alpha
+
+    def loss(self, student: nn.Module, batch: Tensor, generator: torch.Generator) -> Tensor:
+        """Of a batch of samples, by their numbers."""
+        labelled = self._drawn(generator)
+        said = student(self._seen(batch, labelled, generator))
+        return self._error(student, said, batch, labelled)
+
+    def guided_loss(
+        self, student: nn.Module, guides: Guides, beta: float, batch: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """The same, and that of the features, times β."""
+        labelled = self._drawn(generator)
+        seen = self._seen(batch, labelled, generator)
+        with guides.watched() as features:
+            said = student(seen)
+            with torch.no_grad(), evaluating(guides.teacher):
+                guides.teacher(seen)
+        led: Tensor = beta * guides(features)
+        return self._error(student, said, batch, labelled) + led
+
+    def _drawn(self, generator: torch.Generator) -> Tensor:
+        """The numbers of the labelled samples that join a batch."""
+        n, where = len(self._labelled), generator.device
+        drawn = torch.randint(max(n, 1), (min(_LABELLED, n),), generator=generator, device=where)
+        return self._labelled[drawn.cpu()]
+
+    def _seen(self, batch: Tensor, labelled: Tensor, generator: torch.Generator) -> Tensor:
+        samples = rows(self._x, torch.cat([batch, labelled])).to(generator.device)
+        return samples if self._view is None else self._view(samples, generator)
+
+    def _error(self, student: nn.Module, said: Tensor, batch: Tensor, labelled: Tensor) -> Tensor:
+        """How far answers to a batch, and to the labelled samples after it, are from what is asked."""
         check_gradient(student, said)
-        if said.shape[1:] != told.shape[1:]:
+        if said.shape[1:] != self._asked.shape[1:]:
             raise CompressionError(
                 f"the student answers a sample with numbers of shape {tuple(said.shape[1:])}, and the teacher of shape "
-                f"{tuple(told.shape[1:])}: give two that answer alike"
+                f"{tuple(self._asked.shape[1:])}: give two that answer alike"
             )
-        asked = told[batch].to(where)
-        if variance is not None:
-            squared: Tensor = (said[: len(batch)] - asked).square().mean()
-            return squared / variance if led is None else squared / variance + led
-        unlabelled, labelled = said.split([len(batch), len(some)])
-        of_answers = distillation_loss(unlabelled, asked, labelled, labels[some].to(where), temperature, alpha)
-        return of_answers if led is None else of_answers + led
-
-    return loss
+        asked = self._asked[batch].to(said.device)
+        of_batch, of_labelled = said.split([len(batch), len(labelled)])
+        if self._variance is not None:
+            squared: Tensor = (of_batch - asked).square().mean()
+            return squared / self._variance
+        labels = self._labels[labelled].to(said.device)
+        return distillation_loss(of_batch, asked, of_labelled, labels, self._temperature, self._alpha)
 
 
 def variance_of(told: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -72,19 +73,23 @@ class Guides(nn.Module):
         return self._networks[1]
 
     @contextmanager
+    def teaching_on(self, device: torch.device) -> Iterator[None]:
+        """The teacher is on a device while this lasts, and on the CPU afterwards."""
+        self.teacher.to(device)
+        try:
+            yield
+        finally:
+            self.teacher.cpu()
+
+    @contextmanager
     def watched(self) -> Iterator[_Seen]:
         """What the layers say while this lasts."""
         seen, handles = _Seen({}, {}, self.pairs), []
-        for network, names, kept in zip(
+        for network, names, said in zip(
             self._networks, (self.pairs, self.pairs.values()), (seen.of_student, seen.of_teacher)
         ):
             for name in names:
-
-                def keep(
-                    _: nn.Module, __: object, output: Tensor, name: str = name, kept: dict[str, Tensor] = kept
-                ) -> None:
-                    kept[name] = output
-
+                keep = partial(_keep, said, name)
                 handles.append(network.get_submodule(name).register_forward_hook(keep))
         try:
             yield seen
@@ -104,6 +109,10 @@ class Guides(nn.Module):
             spread = (f_t - f_t.mean(0)).square().mean()
             losses.append((led - f_t).square().mean() / torch.where(spread > 0, spread, 1))
         return torch.stack(losses).mean()
+
+
+def _keep(said: dict[str, Tensor], name: str, _: nn.Module, __: object, output: Tensor) -> None:
+    said[name] = output
 
 
 class _Seen:

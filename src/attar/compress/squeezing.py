@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 from attar._settings import is_count
 from attar.compress import saved
 from attar.compress.choices import as_seed
-from attar.compress.distillation import SampleSource, View, asked_of, lesson, rows
-from attar.compress.gates import gated_places
+from attar.compress.distillation import Lesson, SampleSource, View, asked_of, rows
+from attar.compress.gates import Gate, gated_places
 from attar.compress.given import check_single, check_training, check_two_epochs, gathered, samples_for
 from attar.compress.grids import Grid
 from attar.compress.parametrizations import Coded, Masked, frozen, settle, store
@@ -20,7 +21,7 @@ from attar.compress.places import Place, copied, places
 from attar.compress.tightening import Tightening, rounded
 from attar.compress.trimming import Trimming, roundings, trimmed
 from attar.errors import CompressionError
-from attar.training.loop import LossOfBatch, train
+from attar.training.loop import train
 from attar.training.modes import usual_defaults
 
 if TYPE_CHECKING:
@@ -113,63 +114,62 @@ def squeeze(
     if not gated:
         raise CompressionError(f"{type(model).__name__} has no parameter that could be made smaller")
     example = rows(x, torch.zeros(1, dtype=torch.long))
-    nothing = {place.name: (torch.zeros_like(place.value), place.value.new_ones(1)) for place, _ in gated}
-    least = saved.size(_stored(student, nothing), example)
+    least = _bytes_without_weights(student, gated, example)
     if least >= bytes:
         raise CompressionError(
             f"a file of this network takes {least} bytes without any weight: allow more than {bytes}"
         )
     allowed = 8.0 * (bytes - least)
-    first = max(1, min(epochs - 1, round(_FIRST * epochs)))
-    n, size = len(x), min(batch_size, len(x))
-    tightening = Tightening(student, gated, allowed, grid, first * (n // size))
     teacher = model if teacher is None else teacher
-    learn = lesson(student, teacher, x, y, temperature=temperature, alpha=alpha, view=view)
+    lesson = Lesson(teacher, x, y, temperature=temperature, alpha=alpha, view=view)
     asked = "" if checkpoint is None else asked_of(model, teacher, x, y, bytes, bits, epochs, temperature, alpha)
-
-    def following(schedule: Tightening | Trimming) -> LossOfBatch:
-        def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-            schedule.advance()
-            return learn(batch, generator)
-
-        return loss
-
-    train(
+    trained = partial(train, n=len(x), batch_size=batch_size, progress=progress, asked=asked)
+    first = max(1, min(epochs - 1, round(_FIRST * epochs)))
+    steps_of_epoch = len(x) // min(batch_size, len(x))
+    tightening = Tightening(student, gated, allowed, grid, first * steps_of_epoch)
+    trained(
         tightening,
-        following(tightening),
-        n,
+        partial(_loss, lesson, tightening),
         epochs=first,
-        batch_size=batch_size,
         lr=lr,
         weight_decay=weight_decay,
         seed=seed,
         checkpoint=None if checkpoint is None else checkpoint / "masks.safetensors",
-        progress=progress,
         name="mask",
-        asked=asked,
     )
-    for place, gate in gated:
-        weight = place.value.detach()
-        place.replace(weight)
-        place.wrap(Masked(gate.mask))
-        place.wrap(rounded(weight, grid))
-    curvatures = [(place, gate.curvature) for place, gate in gated]
-    trimming = Trimming(student, curvatures, allowed, (epochs - first) * (n // size))
-    train(
+    curvatures = [_masked_and_rounded(place, gate, grid) for place, gate in gated]
+    trimming = Trimming(student, curvatures, allowed, (epochs - first) * steps_of_epoch)
+    trained(
         trimming,
-        following(trimming),
-        n,
+        partial(_loss, lesson, trimming),
         epochs=epochs - first,
-        batch_size=batch_size,
         lr=_CALMER * lr,
         weight_decay=0.0,
         seed=seed + 1,
         checkpoint=None if checkpoint is None else checkpoint / "steps.safetensors",
-        progress=progress,
         name="round",
-        asked=asked,
     )
     return _fitting(student, curvatures, example, bytes, allowed)
+
+
+def _loss(lesson: Lesson, schedule: Tightening | Trimming, batch: Tensor, generator: torch.Generator) -> Tensor:
+    """What the student of a schedule learns by, once that is a step further."""
+    schedule.advance()
+    return lesson.loss(schedule.student, batch, generator)
+
+
+def _masked_and_rounded(place: Place, gate: Gate, grid: Grid) -> tuple[Place, Tensor]:
+    """A place whose mask stays as it is, and whose weight is rounded from now on; and the curvature of the loss."""
+    weight = place.value.detach()
+    place.replace(weight)
+    place.wrap(Masked(gate.mask))
+    place.wrap(rounded(weight, grid))
+    return place, gate.curvature
+
+
+def _bytes_without_weights(student: nn.Module, gated: list[tuple[Place, Gate]], example: Tensor) -> int:
+    nothing = {place.name: (torch.zeros_like(place.value), place.value.new_ones(1)) for place, _ in gated}
+    return saved.size(_stored(student, nothing), example)
 
 
 def _fitting(
