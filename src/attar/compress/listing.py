@@ -38,6 +38,8 @@ _FORMS = {
     "sparse parameter": "s",
     "sparse buffer": "t",
 }
+# Those of integers, and of what decodes them.
+_CODED = ("coded", "coded, with zero", "codebook")
 _FORM = re.compile(r"([bczkwvst]?)(\d{0,9})(?::([a-z0-9]+))?")
 
 
@@ -58,6 +60,11 @@ class Kind:
     form: str
     rows: int = 0
     dtype: str = "float32"
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether it is kept as integers and what decodes them."""
+        return self.form in _CODED
 
 
 def text(program: Program, kinds: Sequence[Kind]) -> str:
@@ -155,20 +162,28 @@ class _Reading:
                 f"has a tensor without a proper name, {str(entry[:1])[1:-1]:.60}: names have letters, digits and _, "
                 "and dots in between"
             )
-        found = _FORM.fullmatch(entry[2]) if len(entry) == 3 and isinstance(entry[2], str) else _FORM.fullmatch("")
-        if found is None:
-            self._refuse(f"keeps {entry[0]} in an unknown form")
-        form = next(key for key, letter in _FORMS.items() if letter == found[1])
-        shape, dtype = self._shape(entry[1]), found[3] or "float32"
-        decoded = form in ("coded", "coded, with zero", "codebook")
-        rows = int(found[2] or 1) if decoded else 0
-        if dtype not in _DTYPES or (form.startswith("wide") and dtype not in ("int32", "int64", "float64")):
-            self._refuse(f"keeps {entry[0]} in an unknown type")
-        if form.startswith("sparse") and not _DTYPES[dtype].is_floating_point:
-            self._refuse(f"keeps {entry[0]} in an unknown type")
-        if decoded and (rows < 1 or (form != "codebook" and math.prod(shape) % rows)):
-            self._refuse(f"divides {entry[0]} into {rows} rows")
-        return Kind(entry[0], shape, form, rows, dtype)
+        name, shape, *rest = entry
+        written = rest[0] if rest else ""
+        match = _FORM.fullmatch(written) if isinstance(written, str) else None
+        if match is None:
+            self._refuse(f"keeps {name} in an unknown form")
+        letter, rows, dtype = match.groups()
+        form = next(key for key, of_form in _FORMS.items() if of_form == letter)
+        kind = Kind(name, self._shape(shape), form, int(rows or 1) if form in _CODED else 0, dtype or "float32")
+        self._check_kind(kind)
+        return kind
+
+    def _check_kind(self, kind: Kind) -> None:
+        """Hold a tensor to types and rows that its form can have."""
+        wide, sparse = kind.form.startswith("wide"), kind.form.startswith("sparse")
+        if (
+            kind.dtype not in _DTYPES
+            or (wide and kind.dtype not in ("int32", "int64", "float64"))
+            or (sparse and not _DTYPES[kind.dtype].is_floating_point)
+        ):
+            self._refuse(f"keeps {kind.name} in an unknown type")
+        if kind.is_coded and (kind.rows < 1 or (kind.form != "codebook" and math.prod(kind.shape) % kind.rows)):
+            self._refuse(f"divides {kind.name} into {kind.rows} rows")
 
     def _step(self, given: Any, latest: int) -> Step:
         line = self._list(given)

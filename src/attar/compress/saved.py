@@ -139,10 +139,9 @@ def as_program(module: nn.Module, example: Samples | None = None) -> Program:
             coded[id(place.value)] = codes, chain[-1]
     program = traced(plain, few)
     for name in stored_names(program):
-        owner = _attribute(plain, name)
-        if id(owner) in coded:
-            codes, decoder = coded[id(owner)]
-            store(_place(program, name), codes, decoder)
+        tensor = _attribute(plain, name)
+        if id(tensor) in coded:
+            store(_place(program, name), *coded[id(tensor)])
     return program
 
 
@@ -165,24 +164,26 @@ def _place(program: Program, name: str) -> Place:
 def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
     place = _place(program, name)
     decoder = place.chain()[-1] if place.chain() else None
-    values = decoder.scale if isinstance(decoder, Coded) else decoder.values if isinstance(decoder, Codebook) else None
-    if values is not None and values.dtype != torch.float32:
+    if isinstance(decoder, Coded | Codebook):
+        return _written_codes(writer, name, place.original(), decoder)
+    trained = isinstance(place.value, nn.Parameter)
+    return _written_numbers(writer, name, place.value.detach(), "parameter" if trained else "buffer")
+
+
+def _written_codes(writer: Coder, name: str, codes: Tensor, decoder: Coded | Codebook) -> listing.Kind:
+    values = decoder.scale if isinstance(decoder, Coded) else decoder.values
+    if values.dtype != torch.float32:
         raise CompressionError(f"{name} is decoded to {values.dtype}, and a file to torch.float32: save model.float()")
-    if isinstance(decoder, Coded):
-        codes = place.original()
-        fitting.encode(writer, _whole(codes))
-        floats.encode(writer, _floats(decoder.scale))
-        if decoder.zero is not None:
-            floats.encode(writer, _floats(decoder.zero))
-        form = "coded" if decoder.zero is None else "coded, with zero"
-        return listing.Kind(name, tuple(codes.shape), form, len(decoder.scale))
-    if isinstance(decoder, Codebook):
-        codes = place.original()
-        fitting.encode(writer, _whole(codes))
-        floats.encode(writer, _floats(decoder.values))
-        return listing.Kind(name, tuple(codes.shape), "codebook", len(decoder.values))
-    value = place.value.detach()
-    form = "parameter" if isinstance(place.value, nn.Parameter) else "buffer"
+    fitting.encode(writer, _whole(codes))
+    floats.encode(writer, _floats(values))
+    form = "codebook" if isinstance(decoder, Codebook) else "coded"
+    if isinstance(decoder, Coded) and decoder.zero is not None:
+        floats.encode(writer, _floats(decoder.zero))
+        form = "coded, with zero"
+    return listing.Kind(name, tuple(codes.shape), form, len(values))
+
+
+def _written_numbers(writer: Coder, name: str, value: Tensor, form: str) -> listing.Kind:
     dtype = str(value.dtype).removeprefix("torch.")
     if value.dtype in (torch.float32, torch.float16, torch.bfloat16):
         if _is_smaller_sparse(value):
@@ -194,13 +195,18 @@ def _written(writer: Coder, program: Program, name: str) -> listing.Kind:
         fitting.encode(writer, _whole(value))
     elif value.dtype in (torch.int32, torch.int64, torch.float64):
         form = "wide " + form
-        whole = value.contiguous().view(torch.int64) if value.is_floating_point() else value
-        bits = _whole(whole).reshape(-1)
-        for shift in range(0, 64, _PART):
-            writer.uniform(1 << _PART, bits.size, bits >> shift & (1 << _PART) - 1)
+        _wide(writer, value)
     else:
         raise CompressionError(f"{name} is a tensor of {dtype}, which an .attar file does not hold")
     return listing.Kind(name, tuple(value.shape), form, 0, dtype)
+
+
+def _wide(writer: Coder, value: Tensor) -> None:
+    """The bits of each number, whatever they stand for."""
+    whole = value.contiguous().view(torch.int64) if value.is_floating_point() else value
+    bits = _whole(whole).reshape(-1)
+    for shift in range(0, 64, _PART):
+        writer.uniform(1 << _PART, bits.size, bits >> shift & (1 << _PART) - 1)
 
 
 def _is_smaller_sparse(value: Tensor) -> bool:
@@ -238,44 +244,63 @@ def _small(value: Tensor) -> bool:
 
 
 def _read(reader: Reader, program: Program, kind: listing.Kind) -> None:
-    n = math.prod(kind.shape)
-    if kind.form in ("coded", "coded, with zero", "codebook"):
-        codes = torch.from_numpy(codec.decode(reader, kind.shape))
-        values = torch.from_numpy(floats.decode(reader, kind.rows).copy())
-        if kind.form == "codebook":
-            if n and not 0 <= int(codes.min()) <= int(codes.max()) < kind.rows:
-                raise CompressionError(f"is damaged: {kind.name} asks for values that are not in its codebook")
-            decoder: Coded | Codebook = Codebook(values)
-        else:
-            zero = torch.from_numpy(floats.decode(reader, kind.rows).copy()) if kind.form != "coded" else None
-            decoder = Coded(values, zero)
-        hold(program, kind.name, torch.zeros(()))
-        try:
-            store(_place(program, kind.name), codes, decoder)
-        except AssertionError:
-            raise CompressionError(f"is damaged: no codes can be called {kind.name}") from None
+    if kind.is_coded:
+        _read_codes(reader, program, kind)
         return
-    dtype = getattr(torch, kind.dtype)
-    if kind.form.startswith("wide"):
-        bits = np.zeros(n, np.int64)
-        for shift in range(0, 64, _PART):
-            bits |= reader.uniform(1 << _PART, n) << shift
-        whole = torch.from_numpy(bits).reshape(kind.shape)
-        value = whole.view(dtype) if dtype.is_floating_point else whole.to(dtype)
-    elif kind.form.startswith("sparse"):
-        mask = codec.decode(reader, kind.shape)
-        if not np.isin(mask, (-1, 0, 1)).all():
-            raise CompressionError(f"is damaged: {kind.name} does not say which of its numbers are zero")
-        places = torch.from_numpy(mask)
-        kept, value = places > 0, torch.zeros(kind.shape, dtype=dtype)
-        value[places < 0] = -0.0
-        value[kept] = torch.from_numpy(floats.decode(reader, int(kept.sum())).copy()).to(dtype)
-    elif dtype.is_floating_point:
-        value = torch.from_numpy(floats.decode(reader, n).copy()).to(dtype).reshape(kind.shape)
-    else:
-        value = torch.from_numpy(codec.decode(reader, kind.shape)).to(dtype)
+    value = _read_numbers(reader, kind)
     trained = kind.form.endswith("parameter")
     hold(program, kind.name, nn.Parameter(value, value.is_floating_point()) if trained else value)
+
+
+def _read_codes(reader: Reader, program: Program, kind: listing.Kind) -> None:
+    codes = torch.from_numpy(codec.decode(reader, kind.shape))
+    values = _read_floats(reader, kind.rows)
+    decoder: Coded | Codebook
+    if kind.form == "codebook":
+        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < kind.rows:
+            raise CompressionError(f"is damaged: {kind.name} asks for values that are not in its codebook")
+        decoder = Codebook(values)
+    else:
+        decoder = Coded(values, _read_floats(reader, kind.rows) if kind.form == "coded, with zero" else None)
+    hold(program, kind.name, torch.zeros(()))
+    try:
+        store(_place(program, kind.name), codes, decoder)
+    except AssertionError:
+        raise CompressionError(f"is damaged: no codes can be called {kind.name}") from None
+
+
+def _read_numbers(reader: Reader, kind: listing.Kind) -> Tensor:
+    dtype = getattr(torch, kind.dtype)
+    if kind.form.startswith("wide"):
+        return _read_wide(reader, kind.shape, dtype)
+    if kind.form.startswith("sparse"):
+        return _read_sparse(reader, kind, dtype)
+    if dtype.is_floating_point:
+        return _read_floats(reader, math.prod(kind.shape)).to(dtype).reshape(kind.shape)
+    return torch.from_numpy(codec.decode(reader, kind.shape)).to(dtype)
+
+
+def _read_wide(reader: Reader, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    bits = np.zeros(math.prod(shape), np.int64)
+    for shift in range(0, 64, _PART):
+        bits |= reader.uniform(1 << _PART, bits.size) << shift
+    whole = torch.from_numpy(bits).reshape(shape)
+    return whole.view(dtype) if dtype.is_floating_point else whole.to(dtype)
+
+
+def _read_sparse(reader: Reader, kind: listing.Kind, dtype: torch.dtype) -> Tensor:
+    mask = codec.decode(reader, kind.shape)
+    if not np.isin(mask, (-1, 0, 1)).all():
+        raise CompressionError(f"is damaged: {kind.name} does not say which of its numbers are zero")
+    places = torch.from_numpy(mask)
+    kept, value = places > 0, torch.zeros(kind.shape, dtype=dtype)
+    value[places < 0] = -0.0
+    value[kept] = _read_floats(reader, int(kept.sum())).to(dtype)
+    return value
+
+
+def _read_floats(reader: Reader, n: int) -> Tensor:
+    return torch.from_numpy(floats.decode(reader, n).copy())
 
 
 def _whole(values: Tensor) -> Ints:
