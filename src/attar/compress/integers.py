@@ -22,7 +22,7 @@ from attar.compress.probes import channel_means, divergence
 from attar.data.dataset import Floats
 from attar.data.split import some
 from attar.deploy.feed import Feed
-from attar.deploy.graph import compact, write
+from attar.deploy.graph import attribute, compact, initializers, set_nodes, write
 from attar.deploy.session import load
 from attar.errors import ExportError
 
@@ -114,7 +114,7 @@ def quantize_static(
 def _chosen(model: ModelProto) -> list[str]:
     """Return the names of the weighted layers and of the nodes on a path between two of them."""
     nodes = list(model.graph.node)
-    constants = {tensor.name for tensor in model.graph.initializer}
+    constants = initializers(model)
     weighted = {node.name for node in nodes if node.op_type in WEIGHTED and node.input[1] in constants}
     after: set[str] = set()  # values that a weighted layer reaches
     for node in nodes:
@@ -233,12 +233,12 @@ def _keep_logits_float(model: ModelProto, chosen: list[str]) -> None:
 
 def _round_tables(model: ModelProto) -> None:
     """Store tables that rows are looked up in, such as token vectors, as int8 with one scale per column."""
-    graph, constants = model.graph, {tensor.name: tensor for tensor in model.graph.initializer}
+    graph, constants = model.graph, initializers(model)
     done: set[str] = set()
     nodes: list[NodeProto] = []
     for node in graph.node:
         nodes.append(node)
-        by_row = node.op_type == "Gather" and not any(entry.name == "axis" and entry.i for entry in node.attribute)
+        by_row = node.op_type == "Gather" and not attribute(node, "axis", 0)
         table = constants.get(node.input[0]) if by_row else None
         if table is None or table.data_type != TensorProto.FLOAT or len(table.dims) != 2:
             continue
@@ -253,8 +253,7 @@ def _round_tables(model: ModelProto) -> None:
         place, rows = len(nodes) - 1, f"{node.output[0]}.int8"
         looked_up = helper.make_node("Gather", [names[0], node.input[1]], [rows])
         nodes[place:] = [looked_up, helper.make_node("DequantizeLinear", [rows, names[1]], list(node.output), axis=-1)]
-    del graph.node[:]
-    graph.node.extend(nodes)
+    set_nodes(model, nodes)
 
 
 def _drop_zero_points(model: ModelProto) -> None:
@@ -275,7 +274,7 @@ def _keep_means(model: ModelProto, original: ModelProto, batches: list[Feed]) ->
 
     b ← b + E[y] − E[ŷ], with ŷ what the layer gives once those before it are corrected.
     """
-    constants, floats = {tensor.name: tensor for tensor in model.graph.initializer}, dequantized(model)
+    constants, floats = initializers(model), dequantized(model)
     outputs = {node.name: node.output[0] for node in original.graph.node}
     layers = {
         outputs[node.name]: node

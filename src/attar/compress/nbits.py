@@ -10,7 +10,7 @@ import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from attar.data.dataset import Floats
-from attar.deploy.graph import compact, write
+from attar.deploy.graph import attribute, compact, initializers, set_nodes, use_domain, write
 from attar.errors import ExportError
 
 _DOMAIN, _BITS, _MIDDLE = "com.microsoft", 4, 8
@@ -41,7 +41,7 @@ def quantize_linear(source: Path, target: Path, block: int = 32) -> None:
     if block not in (16, 32, 64, 128, 256):
         raise ExportError(f"blocks of {block} weights: onnxruntime has kernels for 16, 32, 64, 128 and 256")
     model = onnx.load(source)
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants = initializers(model)
     nodes: list[NodeProto] = []
     for i, node in enumerate(model.graph.node):
         weight = _weight(node, constants)
@@ -50,10 +50,8 @@ def quantize_linear(source: Path, target: Path, block: int = 32) -> None:
         nodes += [node] if weight is None else _in_four_bits(model, node, weight, block, f"attar.{i}")
     if not any(node.op_type == "MatMulNBits" for node in nodes):
         raise ExportError(f"{source}: has no linear layer of {_LEAST:,} weights or more")
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    if all(entry.domain != _DOMAIN for entry in model.opset_import):
-        model.opset_import.add(domain=_DOMAIN, version=1)
+    set_nodes(model, nodes)
+    use_domain(model, _DOMAIN, 1)
     write(compact(model), target)
 
 
@@ -61,13 +59,12 @@ def _weight(node: NodeProto, constants: dict[str, onnx.TensorProto]) -> Floats |
     """The weight of a large linear layer, a row for each output."""
     if node.op_type not in ("Gemm", "MatMul") or node.input[1] not in constants:
         return None
-    said = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-    if said.get("transA", 0) or said.get("alpha", 1.0) != 1.0 or said.get("beta", 1.0) != 1.0:
+    if attribute(node, "transA", 0) or not attribute(node, "alpha", 1.0) == attribute(node, "beta", 1.0) == 1.0:
         return None
     values: Floats = numpy_helper.to_array(constants[node.input[1]])
     if values.dtype != np.float32 or values.ndim != 2 or values.size < _LEAST:
         return None
-    return values if said.get("transB", 0) else values.T
+    return values if attribute(node, "transB", 0) else values.T
 
 
 def _in_four_bits(model: ModelProto, node: NodeProto, weight: Floats, block: int, name: str) -> list[NodeProto]:

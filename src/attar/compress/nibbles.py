@@ -14,7 +14,7 @@ from attar.compress.grids import Grid, Steps, fitted
 from attar.compress.probes import channel_means, divergence
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
-from attar.deploy.graph import compact
+from attar.deploy.graph import attribute, compact, initializers, set_nodes
 from attar.errors import ExportError
 
 # The layers whose weights have integer kernels.
@@ -94,7 +94,7 @@ class _Layer:
 
 def _layers(model: ModelProto) -> list[_Layer]:
     nodes = list(model.graph.node)
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants = initializers(model)
     floats = dequantized(model)
     readers = Counter(name for node in nodes for name in node.input)
     found = []
@@ -113,7 +113,7 @@ def _layers(model: ModelProto) -> list[_Layer]:
 
 def dequantized(model: ModelProto) -> dict[str, int]:
     """The places of the nodes that make floats of stored integers, by the names of the floats."""
-    constants = {tensor.name for tensor in model.graph.initializer}
+    constants = initializers(model)
     return {
         node.output[0]: i
         for i, node in enumerate(model.graph.node)
@@ -129,18 +129,16 @@ def _halved(model: ModelProto, layers: Sequence[_Layer], means: Mapping[_Layer, 
     byte = np.arange(256)
     table = (np.stack([byte & 15, byte >> 4], axis=1) - _MIDDLE).astype(np.int8)
     small.graph.initializer.append(numpy_helper.from_array(table, _TABLE))
-    nodes = [*unpacking, *small.graph.node]
-    del small.graph.node[:]
-    small.graph.node.extend(nodes)
+    set_nodes(small, [*unpacking, *small.graph.node])
     return small
 
 
 def _halve(model: ModelProto, layer: _Layer, mean: Floats) -> list[NodeProto]:
     """Replace the weight by its nibbles, and return the operations that yield it again in eight bits."""
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants = initializers(model)
     weight = model.graph.node[layer.weight]
     name, scale = weight.input[0], constants[weight.input[1]]
-    axis = next((one.i for one in weight.attribute if one.name == "axis"), 1)
+    axis = int(attribute(weight, "axis", 1))
     codes, step = numpy_helper.to_array(constants[name]), numpy_helper.to_array(scale)
     by_output = np.moveaxis(codes, axis, 0)
     rows = torch.tensor(by_output.reshape(step.size, -1), dtype=torch.float32)

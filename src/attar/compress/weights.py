@@ -13,7 +13,7 @@ import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from attar.data.dataset import Floats
-from attar.deploy.graph import compact, write
+from attar.deploy.graph import attribute, compact, initializers, set_nodes, write
 from attar.errors import ExportError
 
 # Layers whose second input is their weight.
@@ -65,11 +65,11 @@ def rounded(model: ModelProto, name: str) -> ModelProto | None:
     # Weights may be outputs of nodes, and inputs with a default.
     model = compact(model)
     _fold_standardisation(model)
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants = initializers(model)
     weights = {node.input[1] for node in model.graph.node if node.op_type in _WEIGHTED}
     recurrent = {one for node in model.graph.node if node.op_type in _RECURRENT for one in node.input[1:3]}
     looked_up = {
-        node.input[0] for node in model.graph.node if node.op_type == "Gather" and not _attribute(node, "axis", 0)
+        node.input[0] for node in model.graph.node if node.op_type == "Gather" and not attribute(node, "axis", 0)
     }
     tables = {one for one in looked_up & constants.keys() if len(constants[one].dims) == 2}
     before: list[NodeProto] = []
@@ -81,9 +81,7 @@ def rounded(model: ModelProto, name: str) -> ModelProto | None:
             before += _decoded(model, constants[one], values, of_rows=one in recurrent)
     if not before:
         return None
-    nodes = [*before, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+    set_nodes(model, [*before, *model.graph.node])
     return compact(model)
 
 
@@ -201,11 +199,7 @@ def _is_plain_gemm(node: NodeProto) -> bool:
     return (
         node.op_type == "Gemm"
         and len(node.input) == 3
-        and bool(_attribute(node, "transB", 0))
-        and not _attribute(node, "transA", 0)
-        and _attribute(node, "alpha", 1.0) == _attribute(node, "beta", 1.0) == 1.0
+        and bool(attribute(node, "transB", 0))
+        and not attribute(node, "transA", 0)
+        and attribute(node, "alpha", 1.0) == attribute(node, "beta", 1.0) == 1.0
     )
-
-
-def _attribute(node: NodeProto, name: str, default: float) -> float:
-    return next((helper.get_attribute_value(one) for one in node.attribute if one.name == name), default)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.data.clock import in_doubt, is_written, rewriting
-from attar.data.dataset import Array, Column, Floats, Ints, is_missing
+from attar.data.dataset import Array, Column, Doubles, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
 from attar.data.held import Rows, cells, framed, names, spelling
 from attar.data.images import CHANNELS, resize
@@ -278,6 +278,11 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
     if values.dtype.kind in "Mm":  # in training too, dates were seconds since 1970
         since = values.astype("datetime64[us]" if values.dtype.kind == "M" else "timedelta64[us]")
         return np.where(np.isnat(values), np.nan, since.astype(np.int64) / 1e6)
+    return _written_values(values, column)
+
+
+def _written_values(values: _Any, column: Column) -> Doubles:
+    """The numbers of cells that may be texts: numbers or dates as people write them."""
     # How a number or a date is written is seen in all cells, as in training.
     texts = [value for value in values if isinstance(value, str) and value.strip().lower() not in ("", "nan")]
     found = meant(texts, column)
@@ -299,13 +304,11 @@ def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
             if isinstance(found, Odd) and isinstance(value, str) and looks_like_a_number(value):
                 # Of cells that are numbers, in this dress or that, the fewer are wrong, and not the first.
                 raise _odd(found, values, column) from None
-            either = isinstance(value, str) and is_written(value) and (clash or in_doubt([value], column.first))
-            noun = "date" if dates or column.first else "number"
-            wrong = (
-                "may have the day or the month first: write it as 2024-12-31"
-                if either
-                else f"is not a {noun}, as it was in training: mend it"
-            )
+            doubtful = isinstance(value, str) and is_written(value) and (clash or in_doubt([value], column.first))
+            if doubtful:
+                wrong = "may have the day or the month first: write it as 2024-12-31"
+            else:
+                wrong = f"is not a {'date' if dates or column.first else 'number'}, as it was in training: mend it"
             raise ModelError(f"column {column.name!r}, row {row}: {value!r:.40} {wrong}") from None
     return result
 

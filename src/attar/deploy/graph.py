@@ -112,6 +112,29 @@ def check_valid(model: ModelProto, name: str) -> None:
         raise ExportError(f"{name}: not a valid ONNX model: {first_line(error)}") from error
 
 
+def initializers(model: ModelProto) -> dict[str, TensorProto]:
+    """The tensors that a model holds, by their names."""
+    return {tensor.name: tensor for tensor in model.graph.initializer}
+
+
+def set_nodes(model: ModelProto, nodes: Iterable[NodeProto]) -> None:
+    """Let a model consist of these nodes, some of its own among them."""
+    nodes = list(nodes)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def use_domain(model: ModelProto, domain: str, version: int) -> None:
+    """Let a model say that it has operators of a domain, unless it does."""
+    if all(entry.domain != domain for entry in model.opset_import):
+        model.opset_import.add(domain=domain, version=version)
+
+
+def attribute(node: NodeProto, name: str, default: float) -> float:
+    """A number that a node says, or what its absence means."""
+    return next((onnx.helper.get_attribute_value(one) for one in node.attribute if one.name == name), default)
+
+
 def _flatten(graph: GraphProto) -> tuple[list[NodeProto], dict[str, TensorProto], list[str]]:
     """Return the nodes without constants and identities, all constants by name, and the names of the outputs."""
     sparse = any(a.name == "sparse_value" for node in graph.node for a in node.attribute if node.op_type == "Constant")
@@ -199,26 +222,28 @@ def _told(node: NodeProto, opset: int) -> list[AttributeProto]:
     # Of operators that are a runtime's own, onnx knows nothing.
     known = onnx.defs.has(node.op_type, node.domain)
     schema = onnx.defs.get_schema(node.op_type, opset, node.domain).attributes if known else {}
-    defaults = {name: attribute.default_value for name, attribute in schema.items()}
     told = []
     for source in sorted(node.attribute, key=lambda attribute: attribute.name):
-        attribute = AttributeProto()
-        attribute.CopyFrom(source)
-        attribute.ClearField("doc_string")
-        value = onnx.helper.get_attribute_value(attribute)
-        default = defaults.get(attribute.name)
-        if default is not None and default.type == attribute.type:
-            silent = onnx.helper.get_attribute_value(default) == value
-        else:
-            # Old operators say with an attribute what newer ones take as an input, and must.
-            silent = not (attribute.name in schema and schema[attribute.name].required) and (
-                (attribute.name in ("dilations", "strides") and set(value) == {1})
-                or (attribute.name == "pads" and set(value) == {0})
-                or (attribute.name == "kernel_shape" and node.op_type == "Conv")
-            )
-        if not silent:
+        if not _is_default(source, node, schema.get(source.name)):
+            attribute = AttributeProto()
+            attribute.CopyFrom(source)
+            attribute.ClearField("doc_string")
             told.append(attribute)
     return told
+
+
+def _is_default(attribute: AttributeProto, node: NodeProto, known: onnx.defs.OpSchema.Attribute | None) -> bool:
+    value = onnx.helper.get_attribute_value(attribute)
+    if known is not None and known.default_value.type == attribute.type:
+        return bool(onnx.helper.get_attribute_value(known.default_value) == value)
+    # Old operators say with an attribute what newer ones take as an input, and must.
+    if known is not None and known.required:
+        return False
+    return (
+        (attribute.name in ("dilations", "strides") and set(value) == {1})
+        or (attribute.name == "pads" and set(value) == {0})
+        or (attribute.name == "kernel_shape" and node.op_type == "Conv")
+    )
 
 
 def _names(taken: set[str]) -> Iterator[str]:

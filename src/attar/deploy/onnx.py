@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from attar.data.dataset import Column
 from attar.deploy.folding import fold_batch_norm
-from attar.deploy.graph import compact, describe, write
+from attar.deploy.graph import compact, describe, set_nodes, use_domain, write
 from attar.deploy.meta import ModelMeta
 from attar.deploy.trees import ML_OPSET, OPSET, tree_model
 from attar.errors import ExportError, first_line
@@ -246,22 +246,9 @@ def _take_strings(model: ModelProto, columns: Sequence[Column]) -> None:
     for i in categorical:
         groups.setdefault(columns[i].categories, []).append(i)
     for categories, members in groups.items():
-        codes = {category: float(code) for code, category in enumerate(categories) if category}
-        first = members[0]
-        _constant(model, f"attar.columns.{first}", [categorical.index(i) for i in members])
-        nodes += [
-            helper.make_node("Gather", [CATEGORIES, f"attar.columns.{first}"], [f"attar.strings.{first}"], axis=1),
-            helper.make_node(
-                "LabelEncoder",
-                [f"attar.strings.{first}"],
-                [f"attar.codes.{first}"],
-                domain="ai.onnx.ml",
-                keys_strings=list(codes),
-                values_floats=list(codes.values()),
-                default_float=math.nan,
-            ),
-        ]
-        parts.append(f"attar.codes.{first}")
+        _constant(model, f"attar.columns.{members[0]}", [categorical.index(i) for i in members])
+        nodes += _encoder(categories, members[0])
+        parts.append(f"attar.codes.{members[0]}")
         order += members
     _constant(model, "attar.order", [order.index(i) for i in range(len(columns))])
     nodes += [
@@ -272,21 +259,34 @@ def _take_strings(model: ModelProto, columns: Sequence[Column]) -> None:
         for k, name in enumerate(node.input):
             if name == old:
                 node.input[k] = "attar.coded"
-    nodes += list(graph.node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-    if all(entry.domain != "ai.onnx.ml" for entry in model.opset_import):
-        model.opset_import.add(domain="ai.onnx.ml", version=ML_OPSET)
+    set_nodes(model, [*nodes, *graph.node])
+    use_domain(model, "ai.onnx.ml", ML_OPSET)
+
+
+def _encoder(categories: Sequence[str], first: int) -> list[NodeProto]:
+    """From strings to the codes of their categories: some of the columns, of which this is the first."""
+    codes = {category: float(code) for code, category in enumerate(categories) if category}
+    return [
+        helper.make_node("Gather", [CATEGORIES, f"attar.columns.{first}"], [f"attar.strings.{first}"], axis=1),
+        helper.make_node(
+            "LabelEncoder",
+            [f"attar.strings.{first}"],
+            [f"attar.codes.{first}"],
+            domain="ai.onnx.ml",
+            keys_strings=list(codes),
+            values_floats=list(codes.values()),
+            default_float=math.nan,
+        ),
+    ]
 
 
 def _take_ids(model: ModelProto) -> None:
     """Let token ids come in as integers."""
     graph, old = model.graph, model.graph.input[0]
     length = old.type.tensor_type.shape.dim[1].dim_value
-    nodes = [helper.make_node("Cast", [IDS], [old.name], to=TensorProto.FLOAT), *graph.node]
-    del graph.input[:], graph.node[:]
+    set_nodes(model, [helper.make_node("Cast", [IDS], [old.name], to=TensorProto.FLOAT), *graph.node])
+    del graph.input[:]
     graph.input.append(helper.make_tensor_value_info(IDS, TensorProto.INT64, ["n", length]))
-    graph.node.extend(nodes)
 
 
 def _constant(model: ModelProto, name: str, values: list[int]) -> None:
