@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from attar.adapt.selftrain import SelfTrainedProbe
 from attar.compress import distill
-from attar.compress.distillation import View
+from attar.compress.given import View
 from attar.data.dataset import UNLABELLED
 from attar.data.split import draw_labels
 from attar.kinds import kind_of

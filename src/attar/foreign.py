@@ -12,8 +12,7 @@ import numpy.typing as npt
 import onnxruntime
 import torch
 
-from attar.compress.distillation import answers
-from attar.compress.given import classes_of, decided
+from attar.compress.answers import answers, classes_of, decided
 from attar.compress.program import Program, listed
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.sources import read, read_for_network, read_for_prediction

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from attar.compress.answers import answers
 from attar.compress.costs import macs
-from attar.compress.distillation import answers
 from attar.compress.factorization import factorize
 from attar.compress.quantization import quantize
 from attar.errors import CompressionError

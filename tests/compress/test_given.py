@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
+from attar.compress.answers import check_classes
 from attar.compress.budget import Budget
 from attar.compress.distillation import distill
 from attar.compress.factorization import factorize
-from attar.compress.given import check_classes, class_codes, gathered, samples_for
+from attar.compress.given import class_codes, gathered, samples_for
 from attar.compress.pruning import prune
 from attar.compress.quantization import quantize
 from attar.compress.search import compress

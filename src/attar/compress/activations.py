@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attar.compress.distillation import Samples, answers, rows
+from attar.compress.answers import answers
 from attar.compress.finite import check_inputs
+from attar.compress.given import Samples, rows
 from attar.compress.grids import Clipping, Grid, fitted
 from attar.compress.parametrizations import Rounded
 from attar.compress.places import exchange

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from attar._files import write_whole
 from attar.compress import container, saved
+from attar.compress.answers import answers, are_logits, classes_of, decided, variance_of
 from attar.compress.budget import milliseconds, readable
 from attar.compress.costs import macs
-from attar.compress.distillation import Samples, answers, variance_of
-from attar.compress.given import are_logits, classes_of, decided
+from attar.compress.given import Samples
 from attar.compress.packed import exported
 from attar.compress.program import Program
 from attar.data.dataset import UNLABELLED

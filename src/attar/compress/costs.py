@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from attar.compress.distillation import Samples, rows
+from attar.compress.given import Samples, rows
 from attar.training.modes import evaluating
 
 

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from attar._fingerprint import fingerprint
 from attar._settings import is_amount, is_positive
-from attar.compress.choices import as_seed
+from attar.compress.answers import answers, are_logits, check_classes, check_gradient, variance_of
 from attar.compress.features import Guides
 from attar.compress.finite import check_answers
 from attar.compress.given import (
-    are_logits,
+    Samples,
+    SampleSource,
+    View,
+    as_array,
     as_tensor,
-    check_classes,
-    check_gradient,
-    check_training,
     class_codes,
     gathered,
+    rows,
     samples_for,
 )
+from attar.compress.settings import as_seed, check_training
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.devices import device_of
@@ -39,12 +39,6 @@ from attar.training.modes import evaluating, seeded, usual_defaults
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
     from attar.training.progress import Progress
-
-_AT_ONCE = 256
-Samples = Tensor | npt.NDArray[Any]
-# All that `gathered` makes samples of: those of a loader or a data set are of items x, or (x, class code).
-SampleSource = Samples | Dataset[Any] | DataLoader[Any]
-View = Callable[[Tensor, torch.Generator], Tensor]
 
 # Labelled samples that join each batch of unlabelled ones.
 _LABELLED = 32
@@ -197,9 +191,7 @@ def asked_of(
     grids = [(vars(one).get("low"), vars(one).get("high")) for one in student.modules()]
     says = teacher.state_dict().values() if isinstance(teacher, nn.Module) else [as_tensor(teacher).argmax(-1)]
     given = [as_tensor(x), class_codes(y, len(x)), *(one for one in says if isinstance(one, Tensor))]
-    # numpy has no bfloat16.
-    plain = (one.detach().cpu() if one.dtype != torch.bfloat16 else one.detach().cpu().float() for one in given)
-    return fingerprint(np.asarray(f"{settings} {grids}"), *(one.numpy() for one in plain))
+    return fingerprint(np.asarray(f"{settings} {grids}"), *map(as_array, given))
 
 
 class Lesson:
@@ -279,38 +271,3 @@ class Lesson:
             return squared / self._variance
         labels = self._labels[labelled].to(said.device)
         return distillation_loss(of_batch, asked, of_labelled, labels, self._temperature, self._alpha)
-
-
-def variance_of(told: Tensor) -> Tensor:
-    """The variance of answers that are no logits, in whose units differences are measured; 1 where all are equal."""
-    variance = told.var(correction=min(1, told.numel() - 1))
-    return torch.where(variance > 0, variance, 1)
-
-
-def answers(model: nn.Module, x: Samples) -> Tensor:
-    """What a network says of all samples, in evaluation mode.
-
-    Raises:
-        CompressionError: it does not give one tensor with a row for each sample.
-    """
-    with torch.no_grad(), evaluating(model):
-        return torch.cat([answer(model, rows(x, part)) for part in torch.split(torch.arange(len(x)), _AT_ONCE)])
-
-
-def answer(model: nn.Module, batch: Tensor) -> Tensor:
-    """What a network says of a batch.
-
-    Raises:
-        CompressionError: as `answers`.
-    """
-    said = model(batch)
-    if not isinstance(said, Tensor) or not said.ndim or len(said) != len(batch):
-        raise CompressionError(
-            f"{type(model).__name__} does not give one tensor with a row for each sample; wrap it in a module that does"
-        )
-    return said
-
-
-def rows(x: Samples, which: Tensor) -> Tensor:
-    """Some samples, of a tensor or of an array on disk or in memory."""
-    return x[which] if isinstance(x, Tensor) else torch.from_numpy(x[which.numpy()])

@@ -1,7 +1,8 @@
-"""Networks, samples, labels and settings of training as a caller gives them, before anything is computed of them."""
+"""Networks, samples and labels as a caller gives them, before anything is computed of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,17 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler
 
-from attar._settings import is_amount, is_count, is_positive
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.modes import evaluating
 
 if TYPE_CHECKING:
-    from attar.compress.distillation import Samples, SampleSource, View
     from attar.data.dataset import Ints
+
+Samples = Tensor | npt.NDArray[Any]
+# All that `gathered` makes samples of: those of a loader or a data set are of items x, or (x, class code).
+SampleSource = Samples | Dataset[Any] | DataLoader[Any]
+View = Callable[[Tensor, torch.Generator], Tensor]
 
 # Items of a data set that are read at once.
 _AT_ONCE = 256
@@ -198,6 +202,12 @@ def as_tensor(values: Tensor | npt.NDArray[Any]) -> Tensor:
     return torch.as_tensor(values).detach()
 
 
+def as_array(values: Tensor) -> npt.NDArray[Any]:
+    """An array of the numbers of a tensor, of those that numpy does not have in single precision."""
+    values = values.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+
+
 def _native(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """An array that torch takes: itself, or a copy in the byte order of the machine, of at most double precision."""
     dtype = np.dtype(np.float64) if x.dtype == np.longdouble else x.dtype.newbyteorder("=")
@@ -244,100 +254,6 @@ def class_codes(y: Ints | Tensor | None, n: int) -> Tensor:
     return codes
 
 
-def are_logits(answers: Tensor) -> bool:
-    """Whether answers are rows of logits `(n, classes)`; of one number a row, a softmax would leave nothing.
-
-    Example:
-        >>> are_logits(torch.zeros(5, 3)), are_logits(torch.zeros(5, 1)), are_logits(torch.zeros(5, 3, 2))
-        (True, False, False)
-    """
-    return answers.ndim == 2 and answers.shape[1] > 1
-
-
-def classes_of(answers: Tensor) -> int:
-    """How many classes a network tells apart by such answers: of one number a row two, of none or many numbers none.
-
-    Example:
-        >>> [classes_of(torch.zeros(5, *shape)) for shape in [(3,), (1,), (), (3, 2)]]
-        [3, 2, 2, 0]
-    """
-    if are_logits(answers):
-        return answers.shape[1]
-    return 2 if answers.ndim <= 2 and answers[:1].numel() == 1 else 0
-
-
-def decided(said: Tensor, told: Tensor) -> Tensor:
-    """The class of each answer `(n,)`; of one number, whether it is above 0, or ½ where all that was told are shares.
-
-    Example:
-        >>> said = torch.tensor([-1.0, 0.2])
-        >>> decided(said, torch.tensor([3.0])), decided(said, torch.tensor([0.9]))
-        (tensor([0, 1]), tensor([0, 0]))
-    """
-    if are_logits(told):
-        return said.argmax(1)
-    shares = bool(((told >= 0) & (told <= 1)).all())
-    return (said.reshape(-1) > (0.5 if shares else 0.0)).long()
-
-
-def check_gradient(model: nn.Module, said: Tensor) -> None:
-    """Hold a network to answers that can be followed back to its weights.
-
-    Raises:
-        CompressionError: they cannot.
-    """
-    if not said.requires_grad:
-        raise CompressionError(
-            f"{type(model).__name__} turns gradients off, as by torch.no_grad(): let it answer with a gradient"
-        )
-
-
-def check_classes(codes: Tensor, answers: Tensor) -> None:
-    """Hold class codes to the classes that a network tells apart, where it tells any.
-
-    Arguments:
-        codes: whole numbers, -1 where unlabelled.
-        answers: of the network.
-
-    Raises:
-        CompressionError: there is a class that it does not know.
-    """
-    known = classes_of(answers)
-    if known and len(codes) and int(codes.max()) >= known:
-        raise CompressionError(
-            f"y has a class {int(codes.max())}, and the network tells {known} apart: "
-            f"give codes from 0 to {known - 1}, -1 where unlabelled"
-        )
-
-
-def check_training(model: nn.Module, epochs: int, batch_size: int, lr: float, weight_decay: float) -> None:
-    """Hold the settings of a training, and what is to be trained, to what they can be.
-
-    Raises:
-        CompressionError: one is something else.
-    """
-    other = next((name for name, p in model.named_parameters() if p.is_complex() and p.requires_grad), None)
-    if other is not None:
-        raise CompressionError(
-            f"{other} has complex numbers, which are not trained: give its real and its imaginary part as two weights, "
-            "or let it need no gradient"
-        )
-    for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
-        if not is_count(value, least):
-            raise CompressionError(f"{name}={value!r}: it must be a whole number from {least}")
-    if not is_positive(lr):
-        raise CompressionError(f"lr={lr!r}: a learning rate is a number above 0")
-    if not is_amount(weight_decay):
-        raise CompressionError(f"weight_decay={weight_decay!r}: it must be a finite number from 0")
-
-
-def check_two_epochs(epochs: int) -> None:
-    """Hold a training of masks and codes to as many epochs as it needs.
-
-    Raises:
-        CompressionError: there are fewer.
-    """
-    if not is_count(epochs, 2):
-        raise CompressionError(
-            f"epochs={epochs!r}: it must be a whole number; masks take one, and rounding takes one: give at least 2"
-        )
+def rows(x: Samples, which: Tensor) -> Tensor:
+    """Some samples, of a tensor or of an array on disk or in memory."""
+    return x[which] if isinstance(x, Tensor) else torch.from_numpy(x[which.numpy()])

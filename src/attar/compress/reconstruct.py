@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from attar.compress.channels import Component, Coupling
-from attar.compress.distillation import Samples
 from attar.compress.factors import sites
+from attar.compress.given import Samples
 from attar.compress.lowrank import divided
 from attar.compress.moments import Moments
 

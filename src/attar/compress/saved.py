@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from attar.compress import codec, container, fitting, floats, listing, marks
 from attar.compress.coder import Coder, Counter, Ints, Reader, Writer
 from attar.compress.costs import evaluated
-from attar.compress.distillation import Samples, rows
 from attar.compress.finite import check_answers
-from attar.compress.given import samples_for
+from attar.compress.given import Samples, rows, samples_for
 from attar.compress.parametrizations import Codebook, Coded, frozen, store
 from attar.compress.places import Place, places
 from attar.compress.program import Program, hold, stored_names

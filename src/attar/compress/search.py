@@ -14,12 +14,22 @@ import torch
 from torch import Tensor, nn
 
 from attar._fingerprint import fingerprint
+from attar.compress.answers import answers, check_classes
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, as_budget, budget_second, milliseconds, readable
-from attar.compress.choices import as_seed
-from attar.compress.distillation import Samples, SampleSource, View, answers, distill, rows
+from attar.compress.distillation import distill
 from attar.compress.finite import check_answers
-from attar.compress.given import check_classes, check_single, check_two_epochs, class_codes, gathered, samples_for
+from attar.compress.given import (
+    Samples,
+    SampleSource,
+    View,
+    as_array,
+    check_single,
+    class_codes,
+    gathered,
+    rows,
+    samples_for,
+)
 from attar.compress.layers import with_layers
 from attar.compress.limits import Limits, quality_then_bytes
 from attar.compress.parametrizations import codes_of, frozen
@@ -27,6 +37,7 @@ from attar.compress.places import copied, places
 from attar.compress.program import Program, listed
 from attar.compress.saved import as_program
 from attar.compress.sensitivity import Way, mix, sensitivities, written
+from attar.compress.settings import as_seed, check_two_epochs
 from attar.compress.shapes import WHOLE, shapes
 from attar.compress.squeezing import squeeze
 from attar.data.dataset import UNLABELLED
@@ -193,10 +204,8 @@ class _Search:
         self.whole = as_program(self.model, example)
         # The time decides which narrower networks there are, and the bytes stand in the names of attempts.
         settings = f"{listed(self.whole).steps} {epochs} {seed} {_told(view)} {budget.latency_ms}"
-        # numpy has no bfloat16.
-        tensors = (one.float() if one.dtype == torch.bfloat16 else one for one in self.whole.state_dict().values())
-        given = (settings, *tensors, x, labels)
-        asked = fingerprint(*map(np.asarray, given))
+        tensors = map(as_array, self.whole.state_dict().values())
+        asked = fingerprint(np.asarray(settings), *tensors, np.asarray(x), labels.numpy())
         self.attempts = Attempts(folder, judge, example, progress, asked)
         self._traced = {WHOLE: self.whole}
 

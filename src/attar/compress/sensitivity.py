@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attar.compress.distillation import Samples, answers, rows, variance_of
+from attar.compress.answers import answers, are_logits, variance_of
 from attar.compress.finite import check_answers
-from attar.compress.given import are_logits, samples_for
+from attar.compress.given import Samples, rows, samples_for
 from attar.compress.grids import Grid, fitted
 from attar.compress.masks import smallest
 from attar.compress.parametrizations import Coded, store

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from torch import Tensor, nn
 
+from attar.compress.answers import answers
 from attar.compress.costs import macs
-from attar.compress.distillation import answers
 from attar.compress.factorization import factorize
 from attar.compress.factors import Scheme
 from attar.compress.pruning import prune

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.compress.costs import evaluated
-from attar.compress.distillation import Samples, rows
-from attar.compress.given import samples_for
+from attar.compress.given import Samples, rows, samples_for
 from attar.compress.parametrizations import frozen
 from attar.compress.places import exchange
 

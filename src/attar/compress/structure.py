@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from attar.compress.attention import split_heads
 from attar.compress.channels import Axis, Component, Coupling, coupling
 from attar.compress.costs import evaluated, macs, macs_of_layers
-from attar.compress.distillation import Samples, rows
+from attar.compress.given import Samples, rows
 from attar.compress.importance import effects
 from attar.compress.marks import floats
 from attar.compress.masks import Scope
