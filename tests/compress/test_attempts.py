@@ -34,7 +34,7 @@ def test_where_all_classes_are_known_they_are_what_counts() -> None:
         right = float((other(X).argmax(1) == labels).double().mean())
         same = float((other(X).argmax(1) == net(X).argmax(1)).double().mean())
     known, unknown, some = judge(net, labels), judge(net), judge(net, torch.where(labels == 0, -1, labels))
-    assert (known.what, unknown.what, some.what) == ("accuracy", "agreement", "agreement")
+    assert (known.measure, unknown.measure, some.measure) == ("accuracy", "agreement", "agreement")
     assert known.quality(other) == pytest.approx(right)
     assert unknown.quality(other) == some.quality(other) == pytest.approx(same)
     assert unknown.quality(net) == 1
@@ -46,9 +46,9 @@ def test_other_answers_are_judged_by_the_variance_that_they_share(shape) -> None
     net = nn.Sequential(nn.Linear(6, torch.Size(shape).numel()), nn.Unflatten(1, shape)).eval()
     one = judge(net)
     assert one.quality(net) == 1
-    assert one.what == "R²"
+    assert one.measure == "R²"
     # The mean in place of each answer has none of it, and what is far worse has none either.
-    shifted, told = nn.Sequential(net, Plus(3.0 * float(one.told.std()))), one.told
+    shifted, told = nn.Sequential(net, Plus(3.0 * float(one.before.std()))), one.before
     assert one.quality(shifted) == 0
     half = nn.Sequential(net, Plus(0.5 * float(told.std())))
     assert one.quality(half) == pytest.approx(0.75, abs=1e-4)
@@ -65,8 +65,8 @@ def test_one_number_tells_two_known_classes_apart(shape, shares) -> None:
     with torch.no_grad():
         right = (net(X).reshape(-1) > (0.5 if shares else 0)).long()
     labels = torch.where(torch.arange(50) < 10, 1 - right, right)
-    assert (judge(net, labels).what, judge(net, labels).quality(net)) == ("accuracy", pytest.approx(0.8))
-    assert judge(net, torch.where(labels == 0, -1, labels)).what == "R²"
+    assert (judge(net, labels).measure, judge(net, labels).quality(net)) == ("accuracy", pytest.approx(0.8))
+    assert judge(net, torch.where(labels == 0, -1, labels)).measure == "R²"
 
 
 def test_one_number_is_judged_by_its_difference() -> None:

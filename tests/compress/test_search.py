@@ -150,10 +150,10 @@ def test_views_are_told_apart_by_what_they_are_made_with() -> None:
             return x
 
     told = [
-        search._told(one) for one in (None, view, partial(view, strength=0.5), partial(view, strength=2.0), Views())
+        search._named(one) for one in (None, view, partial(view, strength=0.5), partial(view, strength=2.0), Views())
     ]
     assert len(set(told)) == 5
-    assert search._told(partial(view, strength=0.5)) == told[2]
+    assert search._named(partial(view, strength=0.5)) == told[2]
     assert "0x" not in "".join(told)
 
 

@@ -55,20 +55,20 @@ class Judge:
 
     Arguments:
         x: the samples.
-        told: what the network before says of them.
+        before: what the network before says of them.
         labels: their classes, -1 where unknown.
     """
 
     x: Samples
-    told: Tensor
+    before: Tensor
     labels: Tensor
 
     @property
-    def what(self) -> str:
+    def measure(self) -> str:
         """The name of the measure."""
-        if classes_of(self.told) and bool((self.labels != UNLABELLED).all()):
+        if classes_of(self.before) and bool((self.labels != UNLABELLED).all()):
             return "accuracy"
-        return "agreement" if are_logits(self.told) else "R²"
+        return "agreement" if are_logits(self.before) else "R²"
 
     def quality(self, model: nn.Module) -> float:
         """Accuracy where all classes are known, else the share of samples that get the class that they got before.
@@ -81,13 +81,13 @@ class Judge:
             CompressionError: the answers have another shape than before.
         """
         said = answers(model, self.x)
-        if said.shape != self.told.shape:
-            raise CompressionError(f"the network gives {tuple(said.shape)} instead of {tuple(self.told.shape)}")
-        if self.what == "R²":
-            error = (said - self.told).square().mean() / variance_of(self.told)
+        if said.shape != self.before.shape:
+            raise CompressionError(f"the network gives {tuple(said.shape)} instead of {tuple(self.before.shape)}")
+        if self.measure == "R²":
+            error = (said - self.before).square().mean() / variance_of(self.before)
             return max(0.0, 1 - float(error))
-        expected = self.labels if self.what == "accuracy" else decided(self.told, self.told)
-        return float((decided(said, self.told) == expected).double().mean())
+        expected = self.labels if self.measure == "accuracy" else decided(self.before, self.before)
+        return float((decided(said, self.before) == expected).double().mean())
 
 
 class Attempts:
@@ -153,7 +153,7 @@ class Attempts:
         self._done[name] = attempt
         latency = "" if attempt.latency_ms is None else f", {milliseconds(attempt.latency_ms, 3)}"
         self.progress.say(
-            f"{name:<44}{readable(attempt.bytes):>9}{latency}, {100 * attempt.quality:.2f} % {self.judge.what}"
+            f"{name:<44}{readable(attempt.bytes):>9}{latency}, {100 * attempt.quality:.2f} % {self.judge.measure}"
         )
         return attempt
 

@@ -18,6 +18,8 @@ _MOST_EACH, _FREE = 1024, 1 << 20
 
 _VERSION = 1
 _FRAME = 8
+# Bytes of the number that the description's length is written as.
+_LONGEST = 5
 RAW = -15  # deflate without a header of its own
 
 # What descriptions hold, so that short ones need not say it; what is frequent last.
@@ -88,13 +90,7 @@ def opened(data: bytes, name: str) -> tuple[str, bytes]:
     body = data[_FRAME:]
     if zlib.crc32(body) != int.from_bytes(data[4:_FRAME], "little"):
         raise CompressionError(f"{name}: is damaged: its checksum does not match; copy it again")
-    length, start = 0, 0
-    for start in range(1, 6):
-        if start > len(body):
-            raise CompressionError(f"{name}: is damaged: it ends too soon")
-        length |= (body[start - 1] & 127) << (7 * (start - 1))
-        if body[start - 1] < 128:
-            break
+    length, start = _read_number(body)
     if length > len(body) - start:
         raise CompressionError(f"{name}: is damaged: it ends too soon")
     unpacker = zlib.decompressobj(RAW, zdict=_KNOWN)
@@ -121,3 +117,13 @@ def allow(numbers: int, size: int, name: str) -> None:
 def _number(value: int) -> bytes:
     """Seven bits a byte, the lowest first."""
     return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + _number(value >> 7)
+
+
+def _read_number(data: bytes) -> tuple[int, int]:
+    """What `_number` wrote at the beginning, and in how many bytes; of damaged data, one that is too large."""
+    value = 0
+    for i, byte in enumerate(data[:_LONGEST]):
+        value |= (byte & 127) << 7 * i
+        if byte < 128:
+            return value, i + 1
+    return MOST_BYTES, 0

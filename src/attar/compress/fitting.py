@@ -153,10 +153,12 @@ def _weighted(model: Model, values: Ints) -> tuple[float, Model]:
         sizes = MIDDLES[symbol_of(np.abs(values))].astype(np.float64)
         y = np.minimum(sizes[magnitudes.elements] / sizes.mean(), _FAR)
         # Of numbers most of which are 0, only the others tell.
-        w = _likeliest(magnitudes.x * math.log(2), y, _poisson, worth / float((values != 0).mean()))
+        # A constant besides, for Poisson's law.
+        x = np.column_stack([magnitudes.x * math.log(2), np.ones(len(y))])
+        w = _likeliest(x, y, n, _poisson, worth / float((values != 0).mean()))
         v = w[:0]
         if model.signed:
-            v = _likeliest(signs.x, (values > 0)[signs.elements].astype(np.float64), _logistic, worth)
+            v = _likeliest(signs.x, (values > 0)[signs.elements].astype(np.float64), n, _logistic, worth)
         model = replace(
             model,
             weights=_whole(w * 2**UNIT, 0, WEIGHTS),
@@ -191,20 +193,16 @@ class _Seen:
         return np.concatenate(self._features) / 2.0**LOG
 
 
-def _likeliest(x: Doubles, y: Doubles, law: Law, least: float) -> Doubles:
+def _likeliest(x: Doubles, y: Doubles, n: int, law: Law, least: float) -> Doubles:
     """The weights of greatest likelihood, by Newton's method, one less after the other until each saves enough bits.
 
-    Poisson's law has a constant besides.
-
     Arguments:
-        x: what was expected `(elements, divisions)`.
+        x: what was expected in each division `(elements, n or more)`; columns after the n-th always count.
         y: what is.
+        n: divisions.
         law: of y.
         least: bits an element that a division must save not to be left out.
     """
-    n = x.shape[1]
-    if law is _poisson:
-        x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
     kept, found = list(range(n)), np.zeros(n)
     w = np.zeros(x.shape[1])
     while kept:

@@ -194,16 +194,16 @@ class _Search:
         labels = class_codes(y, len(x))
         aside, rest = _apart(labels, seed)
         self.x, self.labels = rows(x, rest), labels[rest]
-        self.told = answers(self.model, self.x)
-        check_classes(labels, self.told)
+        self.before = answers(self.model, self.x)
+        check_classes(labels, self.before)
         judged = rows(x, aside)
         judge = Judge(judged, answers(self.model, judged), labels[aside])
-        check_answers((self.told, judge.told))
+        check_answers((self.before, judge.before))
         example = rows(x, aside[:1])
         # Traced once: what is written of it many times need not be traced again.
         self.whole = as_program(self.model, example)
         # The time decides which narrower networks there are, and the bytes stand in the names of attempts.
-        settings = f"{listed(self.whole).steps} {epochs} {seed} {_told(view)} {budget.latency_ms}"
+        settings = f"{listed(self.whole).steps} {epochs} {seed} {_named(view)} {budget.latency_ms}"
         tensors = map(as_array, self.whole.state_dict().values())
         asked = fingerprint(np.asarray(settings), *tensors, np.asarray(x), labels.numpy())
         self.attempts = Attempts(folder, judge, example, progress, asked)
@@ -227,8 +227,8 @@ class _Search:
         chosen = self.limits.best(tried)
         if chosen is None:
             integers = any(codes_of(place) is not None for place in places(self.model))
-            raise self.limits.refusal(tried, judge.what, _MORE_OF_INTEGERS if integers else _MORE)
-        return Compressed(self.attempts.program(chosen), chosen, dense, tried, ways, judge.what, len(judge.told))
+            raise self.limits.refusal(tried, judge.measure, _MORE_OF_INTEGERS if integers else _MORE)
+        return Compressed(self.attempts.program(chosen), chosen, dense, tried, ways, judge.measure, len(judge.before))
 
     @cached_property
     def limits(self) -> Limits:
@@ -308,7 +308,7 @@ class _Search:
             start = copied(start)
             distill(
                 start,
-                self.told,
+                self.before,
                 self.x,
                 self.labels,
                 epochs=max(1, epochs // 2),
@@ -325,7 +325,7 @@ class _Search:
             bytes=size,
             bits=bits,
             epochs=epochs,
-            teacher=self.told,
+            teacher=self.before,
             view=self.view,
             seed=self.seed,
             checkpoint=folder,
@@ -356,11 +356,11 @@ def _exactly(size: int) -> str:
     return f"{size:,} B"
 
 
-def _told(view: object) -> str:
+def _named(view: object) -> str:
     """What tells a view from others in another process too, where addresses differ."""
     if isinstance(view, partial):
         settings = *map(repr, view.args), *(f"{name}={value!r}" for name, value in sorted(view.keywords.items()))
-        return f"{_told(view.func)}({', '.join(settings)})"
+        return f"{_named(view.func)}({', '.join(settings)})"
     return str(getattr(view, "__qualname__", type(view).__qualname__))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -71,33 +73,42 @@ def mean_of(value: float) -> int:
 
 
 def described(coder: Coder, shape: tuple[int, ...], given: Model | None) -> Model:
-    """Write, count or read it."""
+    """Write, count or read a model, of a tensor of that shape; given where it is not read."""
 
-    def one(most: int, value: int | None) -> int:
-        return number(coder, most, value)
+    def one(most: int, of: Callable[[Model], int]) -> int:
+        """A number of the model, at most so large."""
+        return number(coder, most, None if given is None else int(of(given)))
 
     offset = 0
-    if one(1, None if given is None else int(given.offset != 0)):
-        sign = one(1, None if given is None else int(given.offset < 0))
-        width = one(31, None if given is None else abs(given.offset).bit_length())
-        offset = one((1 << width) - 1, None if given is None else abs(given.offset)) * (-1 if sign else 1)
+    if one(1, lambda model: model.offset != 0):
+        sign = one(1, lambda model: model.offset < 0)
+        width = one(31, lambda model: abs(model.offset).bit_length())
+        offset = one((1 << width) - 1, lambda model: abs(model.offset)) * (-1 if sign else 1)
     layout = matrix(shape)
-    symbols = one(SYMBOLS - 1, None if given is None else given.symbols - 1) + 1
+    symbols = one(SYMBOLS - 1, lambda model: model.symbols - 1) + 1
     if symbols == 1:
         return Model(layout, offset, 1)
-    signed = bool(one(1, None if given is None else int(given.signed)))
-    mean = one(_OCTAVES * _STEPS - 1, None if given is None else given.mean)
-    zeros = one(ODDS - 1, None if given is None else given.zeros)
-    if layout.sizes and one(1, None if given is None else int(given.layout != layout)):
-        height = one(WIDEST, None if given is None else given.layout.height)
-        width = one(WIDEST, None if given is None else given.layout.width)
+    signed = bool(one(1, lambda model: model.signed))
+    mean = one(_OCTAVES * _STEPS - 1, lambda model: model.mean)
+    zeros = one(ODDS - 1, lambda model: model.zeros)
+    if layout.sizes and one(1, lambda model: model.layout != matrix(shape)):
+        height = one(WIDEST, lambda model: model.layout.height)
+        width = one(WIDEST, lambda model: model.layout.width)
         if not height or not width or layout.columns % (height * width):
             raise CompressionError("the coded numbers are damaged")
         layout = Layout(layout.rows, layout.columns, height, width)
     n = layout.divisions
-    weights = tuple(one(WEIGHTS - 1, None if given is None else given.weights[i]) for i in range(n))
+    weights = tuple(one(WEIGHTS - 1, partial(_weight, i)) for i in range(n))
     sign_weights = tuple(
-        one(SIGN_WEIGHTS - 1, None if given is None else given.sign_weights[i] - SIGN_LEAST) + SIGN_LEAST
-        for i in range(n if signed else 0)
+        one(SIGN_WEIGHTS - 1, partial(_sign_weight, i)) + SIGN_LEAST for i in range(n if signed else 0)
     )
     return Model(layout, offset, symbols, signed, mean, zeros, weights, sign_weights)
+
+
+def _weight(i: int, model: Model) -> int:
+    return model.weights[i]
+
+
+def _sign_weight(i: int, model: Model) -> int:
+    """Counted from the least there is."""
+    return model.sign_weights[i] - SIGN_LEAST

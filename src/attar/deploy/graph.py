@@ -58,7 +58,7 @@ def compact(model: ModelProto) -> ModelProto:
                 domain=node.domain,
                 input=[name and renamed[name] for name in node.input],
                 output=[name and renamed[name] for name in node.output],
-                attribute=_told(node, opsets[node.domain]),
+                attribute=_without_defaults(node, opsets[node.domain]),
             )
         )
     for value in itertools.chain(graph.input, graph.output):
@@ -217,7 +217,7 @@ def smallest(tensor: TensorProto) -> TensorProto:
     return min(raw, typed, key=lambda candidate: len(candidate.SerializeToString()))
 
 
-def _told(node: NodeProto, opset: int) -> list[AttributeProto]:
+def _without_defaults(node: NodeProto, opset: int) -> list[AttributeProto]:
     """Return the attributes that say something: those not equal to what their absence means."""
     # Of operators that are a runtime's own, onnx knows nothing.
     known = onnx.defs.has(node.op_type, node.domain)
