@@ -130,11 +130,8 @@ class Attempts:
         stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         facts, file = self.folder / f"{stem}.json", self.folder / f"{stem}.attar"
         checkpoints = self.folder / f"{stem}-training"
-        try:
-            attempt = Attempt.model_validate_json(facts.read_bytes())
-            # What would be found damaged in the end, should this one be chosen, is made again now.
-            container.read(file)
-        except (OSError, ValidationError, CompressionError):
+        attempt = _finished(facts, file)
+        if attempt is None:
             checkpoints.mkdir(parents=True, exist_ok=True)
             program = saved.as_program(make(checkpoints), self.example)
             saved.save(program, file)
@@ -175,3 +172,14 @@ class Attempts:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(model.SerializeToString(), options)
         return latency(lambda: session.run(None, {"x": self.example.numpy()}))
+
+
+def _finished(facts: Path, file: Path) -> Attempt | None:
+    """An attempt that was finished before; None where there is none, or its files are damaged."""
+    try:
+        attempt = Attempt.model_validate_json(facts.read_bytes())
+        # What would be found damaged in the end, should this one be chosen, is made again now.
+        container.read(file)
+    except (OSError, ValidationError, CompressionError):
+        return None
+    return attempt

@@ -122,10 +122,10 @@ def _with_ranks(
     site: Site, ranks: Mapping[str, Ranks] | Literal["vbmf"], schemes: Sequence[Scheme], weighted: bool
 ) -> Option:
     """The way that errs least."""
-    asis = site.asis()
+    as_is = site.as_is()
     if ranks == "vbmf":
-        tried = [site.option(scheme, site.signal(scheme), weighted) for scheme in schemes]
-        tried = [one for one in tried if one.macs < asis.macs]
+        tried = [site.option(scheme, site.vbmf_ranks(scheme), weighted) for scheme in schemes]
+        tried = [one for one in tried if one.macs < as_is.macs]
     elif site.name in ranks:
         rank = ranks[site.name]
         # Two ranks are those of inputs and outputs, which one scheme has.
@@ -133,7 +133,7 @@ def _with_ranks(
         tried = [site.option(scheme, rank, weighted) for scheme in suited]
     else:
         tried = []
-    return min(tried, key=lambda one: one.error, default=asis)
+    return min(tried, key=lambda one: one.error, default=as_is)
 
 
 def _cheapest(options: Sequence[Option], error: float, of: str) -> Option:
@@ -144,7 +144,7 @@ def _cheapest(options: Sequence[Option], error: float, of: str) -> Option:
 def _within(options: Sequence[Sequence[Option]], share: float, total: int, of: str) -> list[Option]:
     """One option of each layer, as it is in front: the least sum of errors that a price of what is saved finds."""
     # What the network takes beside these layers.
-    rest = total - sum(getattr(asis, of) for asis, *_ in options)
+    rest = total - sum(getattr(as_is, of) for as_is, *_ in options)
     budget = share * total - rest
 
     def at(price: float) -> list[Option]:

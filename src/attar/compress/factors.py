@@ -62,18 +62,18 @@ class Site:
 
     Arguments:
         name: in `named_modules`.
-        tensor: the name of its weight.
+        weight_name: the name of its weight.
         layer: it is not changed.
     """
 
-    def __init__(self, name: str, tensor: str, layer: nn.Linear | nn.Conv1d | nn.Conv2d) -> None:
-        self.name, self.tensor, self.layer = name, tensor, layer
+    def __init__(self, name: str, weight_name: str, layer: nn.Linear | nn.Conv1d | nn.Conv2d) -> None:
+        self.name, self.weight_name, self.layer = name, weight_name, layer
         shape = layer.weight.shape
         high_wide = shape[2:] if len(shape) == 4 else (1, *(shape[2:] or (1,)))
         self.weight = layer.weight.detach().double().reshape(*shape[:2], *high_wide)
         # Of a grouped convolution, those of what each group reads.
-        self.groups = [Moments(self.weight[0].numel()) for _ in range(getattr(layer, "groups", 1))]
-        self.seen = self.groups[0]
+        self.moments = [Moments(self.weight[0].numel()) for _ in range(getattr(layer, "groups", 1))]
+        self.seen = self.moments[0]
         # Places of the input and of the output, without data as many as the strides say; and all those of a lot.
         self.inside, self.outside = self._strides(), (1, 1)
         self._lot, self._places = range(-1, 0), 1
@@ -96,7 +96,7 @@ class Site:
         while math.gcd(step, math.prod(self.outside)) > 1:
             step += 1
         of = lot.start + torch.arange(len(patches)) * len(lot) // len(patches)
-        for seen, part in zip(self.groups, patches[::step].chunk(len(self.groups), 1)):
+        for seen, part in zip(self.moments, patches[::step].chunk(len(self.moments), 1)):
             seen.take(part, of[::step])
 
     def task(self, weighted: bool) -> Task:
@@ -105,11 +105,11 @@ class Site:
 
     def options(self, schemes: Sequence[Scheme], weighted: bool) -> list[Option]:
         """As it is, and all ways to split it that need fewer multiply-accumulates and weights."""
-        task, asis = self.task(weighted), self.asis()
+        task, as_is = self.task(weighted), self.as_is()
         found = [
             self._option(task, scheme, ranks) for scheme in self._possible(schemes) for ranks in self._ranks(scheme)
         ]
-        return [asis, *(one for one in found if one.macs < asis.macs and one.weights < asis.weights)]
+        return [as_is, *(one for one in found if one.macs < as_is.macs and one.weights < as_is.weights)]
 
     def option(self, scheme: Scheme, ranks: Ranks, weighted: bool) -> Option:
         """One way to split it; where it has but one, that."""
@@ -118,7 +118,7 @@ class Site:
             ranks = min(ranks)
         return self._option(self.task(weighted), scheme, ranks)
 
-    def signal(self, scheme: Scheme) -> Ranks:
+    def vbmf_ranks(self, scheme: Scheme) -> Ranks:
         """The ranks that are no noise, by VBMF of the matrices that a scheme splits the weight as.
 
         References:
@@ -136,7 +136,7 @@ class Site:
         ranks = tuple(max(1, vbmf_rank(matrix)) for matrix in matrices[scheme])
         return ranks if scheme == "tucker" else max(ranks)
 
-    def asis(self) -> Option:
+    def as_is(self) -> Option:
         """The layer as it is."""
         numbers = self.weight.numel()
         return Option(None, 0, 0.0, self._for_a_sample(numbers * math.prod(self.outside)), numbers)
@@ -291,7 +291,7 @@ def _show(model: nn.Module, layers: Sequence[Site], x: Samples) -> None:
         for handle in handles:
             handle.remove()
     for site in layers:
-        for seen in site.groups:
+        for seen in site.moments:
             check_inputs(site.name or type(site.layer).__name__, seen.seen_covariance)
 
 

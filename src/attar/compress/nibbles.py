@@ -148,15 +148,9 @@ def _halve(model: ModelProto, layer: _Layer, mean: Floats) -> list[NodeProto]:
     times = steps.scale.numpy()
     scale.CopyFrom(numpy_helper.from_array((step.reshape(-1) * times).reshape(step.shape), scale.name))
     if layer.bias is not None:
-        # The step of a bias is that of the input times that of the weight.
-        bias = model.graph.node[layer.bias]
-        added, unit = (constants[one] for one in bias.input[:2])
-        old = numpy_helper.to_array(unit).reshape(-1)
-        moved = (steps.decoded(fewer) - rows).numpy() * step.reshape(-1, 1)
-        value = numpy_helper.to_array(added) * old.astype(np.float64) - _of_mean(moved, by_output.shape, mean)
-        new = (old * times).astype(np.float32)
-        added.CopyFrom(numpy_helper.from_array(np.rint(value / new).clip(*INT32).astype(np.int32), added.name))
-        unit.CopyFrom(numpy_helper.from_array(new.reshape(tuple(unit.dims)), unit.name))
+        change = (steps.decoded(fewer) - rows).numpy() * step.reshape(-1, 1)
+        codes_of_bias, step_of_bias = (constants[one] for one in model.graph.node[layer.bias].input[:2])
+        _move_bias(codes_of_bias, step_of_bias, times, _of_mean(change, by_output.shape, mean))
     nibbles = np.moveaxis((fewer.numpy() + _MIDDLE).astype(np.uint8).reshape(by_output.shape), 0, axis).reshape(-1)
     model.graph.initializer.remove(constants[name])
     stored = {f"{name}.nibbles": nibbles[::2] | nibbles[1::2] << 4, f"{name}.shape": np.array(codes.shape)}
@@ -166,6 +160,16 @@ def _halve(model: ModelProto, layer: _Layer, mean: Floats) -> list[NodeProto]:
         helper.make_node("Gather", [_TABLE, f"{name}.bytes"], [f"{name}.pairs"]),
         helper.make_node("Reshape", [f"{name}.pairs", f"{name}.shape"], [name]),
     ]
+
+
+def _move_bias(codes: TensorProto, step: TensorProto, times: Floats, change: Floats) -> None:
+    """Take from a bias what its outputs have gained in the mean, its steps being so many times as large."""
+    # The step of a bias is that of the input times that of the weight.
+    old = numpy_helper.to_array(step).reshape(-1)
+    new = (old * times).astype(np.float32)
+    value = numpy_helper.to_array(codes) * old.astype(np.float64) - change
+    codes.CopyFrom(numpy_helper.from_array(np.rint(value / new).clip(*INT32).astype(np.int32), codes.name))
+    step.CopyFrom(numpy_helper.from_array(new.reshape(tuple(step.dims)), step.name))
 
 
 def _of_mean(weights: Floats, shape: tuple[int, ...], mean: Floats) -> Floats:

@@ -45,9 +45,9 @@ def reconstruct(model: nn.Module, coupled: Coupling, components: Iterable[Compon
     for site in found:
         layer = site.layer
         channels = torch.ones(site.weight.shape[1], dtype=torch.bool)
-        channels[sorted(gone[site.tensor])] = False
+        channels[sorted(gone[site.weight_name])] = False
         kept = channels.repeat_interleave(site.weight[0, 0].numel())
-        parts = zip(site.groups, site.weight.flatten(1).chunk(len(site.groups)))
+        parts = zip(site.moments, site.weight.flatten(1).chunk(len(site.moments)))
         new, lost = zip(*(_made_up(seen, weight, kept) for seen, weight in parts))
         with torch.no_grad():
             layer.weight.copy_(torch.cat(new).reshape(layer.weight.shape))

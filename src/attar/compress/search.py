@@ -262,7 +262,7 @@ class _Search:
 
     def _rounded(self, ways: dict[str, tuple[Way, ...]], size: int, _: Path) -> nn.Module:
         """The mix for a file of at most so many bytes, whose description is only known once it is written."""
-        rest = 8 * self.limits.dense.bytes - sum(asis.size for asis, *_ in ways.values())
+        rest = 8 * self.limits.dense.bytes - sum(as_is.size for as_is, *_ in ways.values())
         allowed = 8.0 * size - max(rest, 0.0)
         if allowed < 0:
             raise CompressionError(f"what stays as it is takes more than {readable(size)}")

@@ -56,10 +56,10 @@ def fold_batch_norm(module: nn.Module, example: Tensor | None = None) -> nn.Modu
         )
     """
     folded = copy.deepcopy(module).eval()
-    graph, flat = _flow(folded), _flat(folded, example)
-    for pair in _neighbours(folded) if graph is None else _met(folded, graph):
+    graph, of_rows = _flow(folded), _norms_of_rows(folded, example)
+    for pair in _neighbours(folded) if graph is None else _joined(folded, graph):
         layer, norm = folded.get_submodule(pair.layer), folded.get_submodule(pair.norm)
-        fused = _fused(layer, norm) if _fits(layer, norm, flat) else None
+        fused = _fused(layer, norm) if _fits(layer, norm, of_rows) else None
         if fused is not None:
             put(folded, pair.layer, fused)
             put(folded, pair.norm, nn.Identity())
@@ -75,9 +75,9 @@ def pairs(module: nn.Module, example: Tensor | None = None) -> list[Pair]:
         module: in evaluation mode.
         example: as in `fold_batch_norm`.
     """
-    graph, flat = _flow(module), _flat(module, example)
-    met = [] if graph is None else _met(module, graph)
-    return [one for one in met if _fits(module.get_submodule(one.layer), module.get_submodule(one.norm), flat)]
+    graph, of_rows = _flow(module), _norms_of_rows(module, example)
+    joined = [] if graph is None else _joined(module, graph)
+    return [one for one in joined if _fits(module.get_submodule(one.layer), module.get_submodule(one.norm), of_rows)]
 
 
 def _flow(module: nn.Module) -> torch.fx.Graph | None:
@@ -91,17 +91,18 @@ def _flow(module: nn.Module) -> torch.fx.Graph | None:
         return None
 
 
-def _met(module: nn.Module, graph: torch.fx.Graph) -> list[Pair]:
+def _joined(module: nn.Module, graph: torch.fx.Graph) -> list[Pair]:
+    """Modules of which one is always called on the output of the other, which nothing else takes."""
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     names = Counter(id(layer) for _, layer in module.named_modules(remove_duplicate=False))
-    read = _read(module, graph)
-    met: Counter[Pair] = Counter()
+    read = _used_besides(module, graph)
+    calls_of: Counter[Pair] = Counter()
     for node in graph.nodes:
         before = node.args[0] if node.op == "call_module" and node.args else None
         if isinstance(before, torch.fx.Node) and before.op == "call_module" and len(before.users) == 1:
-            met[Pair(str(before.target), str(node.target))] += 1
+            calls_of[Pair(str(before.target), str(node.target))] += 1
     found = []
-    for pair, n in met.items():
+    for pair, n in calls_of.items():
         layer, norm = (module.get_submodule(one) for one in (pair.layer, pair.norm))
         once = calls[pair.layer] == calls[pair.norm] == n and names[id(layer)] == names[id(norm)] == 1
         # What is used besides, as the weight by a decoder tied to it, has to stay what it is; that of a parametrised
@@ -112,14 +113,14 @@ def _met(module: nn.Module, graph: torch.fx.Graph) -> list[Pair]:
     return found
 
 
-def _read(module: nn.Module, graph: torch.fx.Graph) -> set[int]:
+def _used_besides(module: nn.Module, graph: torch.fx.Graph) -> set[int]:
     """Parameters that the network itself reads, and modules that it calls, by their `id`."""
     parameters, modules = dict(module.named_parameters()), dict(module.named_modules(remove_duplicate=False))
     found = [parameters.get(str(node.target)) for node in graph.nodes if node.op == "get_attr"]
     return set(map(id, found)) | {id(modules.get(str(node.target))) for node in graph.nodes if node.op == "call_module"}
 
 
-def _flat(module: nn.Module, example: Tensor | None) -> set[nn.Module]:
+def _norms_of_rows(module: nn.Module, example: Tensor | None) -> set[nn.Module]:
     """The batch norms that are given one row of channels for each sample, and nothing else."""
     given: dict[nn.Module, set[int]] = {}
     norms = [layer for layer in module.modules() if isinstance(layer, _NORMS)]
@@ -185,14 +186,14 @@ def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     return None
 
 
-def _fits(layer: nn.Module, norm: nn.Module, flat: Collection[nn.Module]) -> bool:
+def _fits(layer: nn.Module, norm: nn.Module, of_rows: Collection[nn.Module]) -> bool:
     """Whether a batch norm uses the statistics that it has seen, and its channels are those of the layer's output."""
     if _is_hooked(layer) or _is_hooked(norm):
         return False
     if type(norm) not in _NORMS or not isinstance(norm, _BatchNorm) or norm.running_mean is None:
         return False
     if isinstance(layer, nn.Linear):
-        return norm in flat and norm.num_features == layer.out_features
+        return norm in of_rows and norm.num_features == layer.out_features
     return isinstance(layer, _CONVOLUTIONS) and norm.num_features == layer.out_channels
 
 
