@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from attar.compress.packed import exported
 from attar.compress.program import Program
 from attar.data.dataset import UNLABELLED
 from attar.deploy.measure import latency
+from attar.deploy.session import session_of
 from attar.errors import CompressionError, ExportError
 from attar.training.progress import Progress
 
@@ -168,9 +168,7 @@ class Attempts:
             model = exported(saved.as_program(module, self.example), "the network")
         except ExportError:
             return None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+        session = session_of(model.SerializeToString())
         return latency(lambda: session.run(None, {"x": self.example.numpy()}))
 
 

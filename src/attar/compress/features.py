@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from attar.errors import CompressionError
 from attar.training.modes import evaluating
 
+# What the layers of the student and those of the teacher have said of a batch, by name.
+_Seen = tuple[dict[str, Tensor], dict[str, Tensor]]
 _Pool = Callable[..., Tensor]
 _POOLS: dict[int, _Pool] = {3: F.adaptive_avg_pool1d, 4: F.adaptive_avg_pool2d, 5: F.adaptive_avg_pool3d}
 
@@ -41,25 +43,24 @@ class Guides(nn.Module):
     def __init__(self, student: nn.Module, teacher: nn.Module, pairs: Mapping[str, str], x: Tensor) -> None:
         super().__init__()
         self.pairs = dict(pairs)
-        # In a tuple, so that the networks are not part of this module.
-        self._networks = (student, teacher)
-        for network, names in ((student, self.pairs), (teacher, self.pairs.values())):
+        # In tuples, so that the networks are not part of this module.
+        self._watched = ((student, tuple(self.pairs)), (teacher, tuple(self.pairs.values())))
+        for network, names in self._watched:
             known = dict(network.named_modules())
-            for name in names:
-                if not name or name not in known:
-                    raise CompressionError(
-                        f"{type(network).__name__} has no layer {name!r}; it has {', '.join(known)[2:200]}"
-                    )
-        with self.watched() as seen, torch.no_grad(), evaluating(*self._networks):
-            for network in self._networks:
-                network(x)
-        said_by = (student, self.pairs, seen.of_student), (teacher, self.pairs.values(), seen.of_teacher)
-        for network, names, said in said_by:
-            for name in names:
-                if not isinstance(said.get(name), Tensor):
-                    raise CompressionError(f"{name} of {type(network).__name__} gives no tensor: pair layers that do")
+            unknown = [name for name in names if not name or name not in known]
+            if unknown:
+                raise CompressionError(
+                    f"{type(network).__name__} has no layer {unknown[0]!r}; it has {', '.join(known)[2:200]}"
+                )
+        with self.watched() as seen, torch.no_grad(), evaluating(student, teacher):
+            student(x)
+            teacher(x)
+        for (network, names), said in zip(self._watched, seen):
+            silent = [name for name in names if not isinstance(said.get(name), Tensor)]
+            if silent:
+                raise CompressionError(f"{silent[0]} of {type(network).__name__} gives no tensor: pair layers that do")
         self.maps = nn.ModuleList()
-        for (own, other), (f_s, f_t) in zip(self.pairs.items(), seen.pairs()):
+        for (own, other), (f_s, f_t) in zip(self.pairs.items(), self._features(seen)):
             if f_s.ndim != f_t.ndim or f_s.ndim not in (2, *_POOLS):
                 raise CompressionError(
                     f"{own} gives {tuple(f_s.shape)} and {other} gives {tuple(f_t.shape)}: pair others"
@@ -70,7 +71,7 @@ class Guides(nn.Module):
     @property
     def teacher(self) -> nn.Module:
         """The network whose features lead."""
-        return self._networks[1]
+        return self._watched[1][0]
 
     @contextmanager
     def teaching_on(self, device: torch.device) -> Iterator[None]:
@@ -84,13 +85,12 @@ class Guides(nn.Module):
     @contextmanager
     def watched(self) -> Iterator[_Seen]:
         """What the layers say while this lasts."""
-        seen, handles = _Seen({}, {}, self.pairs), []
-        for network, names, said in zip(
-            self._networks, (self.pairs, self.pairs.values()), (seen.of_student, seen.of_teacher)
-        ):
-            for name in names:
-                keep = partial(_keep, said, name)
-                handles.append(network.get_submodule(name).register_forward_hook(keep))
+        seen: _Seen = ({}, {})
+        handles = [
+            network.get_submodule(name).register_forward_hook(partial(_keep, said, name))
+            for (network, names), said in zip(self._watched, seen)
+            for name in names
+        ]
         try:
             yield seen
         finally:
@@ -100,7 +100,7 @@ class Guides(nn.Module):
     def forward(self, seen: _Seen) -> Tensor:
         """The loss of a batch that both networks have seen."""
         losses = []
-        for mapped, (f_s, f_t) in zip(self.maps, seen.pairs()):
+        for mapped, (f_s, f_t) in zip(self.maps, self._features(seen)):
             f_t = f_t.detach()
             if f_s.ndim > 2:
                 size = tuple(min(a, b) for a, b in zip(f_s.shape[2:], f_t.shape[2:]))
@@ -110,18 +110,11 @@ class Guides(nn.Module):
             losses.append((led - f_t).square().mean() / torch.where(spread > 0, spread, 1))
         return torch.stack(losses).mean()
 
+    def _features(self, seen: _Seen) -> list[tuple[Tensor, Tensor]]:
+        """Of each pair, those of the student and those of the teacher."""
+        of_student, of_teacher = seen
+        return [(of_student[own], of_teacher[other]) for own, other in self.pairs.items()]
+
 
 def _keep(said: dict[str, Tensor], name: str, _: nn.Module, __: object, output: Tensor) -> None:
     said[name] = output
-
-
-class _Seen:
-    """What the layers of both networks have said of a batch, by name."""
-
-    def __init__(self, of_student: dict[str, Tensor], of_teacher: dict[str, Tensor], pairs: Mapping[str, str]) -> None:
-        self.of_student, self.of_teacher, self._pairs = of_student, of_teacher, pairs
-
-    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features of the student and of the teacher."""
-        for own, other in self._pairs.items():
-            yield self.of_student[own], self.of_teacher[other]

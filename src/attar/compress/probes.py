@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import ModelProto
 
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
+from attar.deploy.session import session_of
 
 _TINY = 1e-7
 
@@ -42,9 +42,6 @@ def divergence(model: ModelProto, batches: Sequence[Feed], expected: Sequence[Fl
 
 
 def _run(model: ModelProto, batches: Sequence[Feed]) -> Iterator[list[Floats]]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = session_of(model.SerializeToString())
     for feed in batches:
         yield session.run(None, {one.name: feed[one.name] for one in session.get_inputs()})

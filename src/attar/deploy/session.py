@@ -265,13 +265,8 @@ def loads(data: bytes, name: str | Path = "model", *, threads: int = 0) -> Model
             f"{name}: is damaged, or was changed after attar wrote it; copy it anew, or remove its property "
             f"'{CHECKSUM}' where the change was meant"
         )
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = int(threads)
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = session_of(data, int(threads))
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise ModelError(
             f"{name}: not an ONNX model that onnxruntime can run; give a model file that attar wrote"
@@ -284,3 +279,13 @@ def loads(data: bytes, name: str | Path = "model", *, threads: int = 0) -> Model
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None
     return Model(data, meta, session)
+
+
+def session_of(model: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session of onnxruntime on the processor, which prints nothing; 0 threads mean one per core."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
