@@ -36,31 +36,19 @@ def compact(model: ModelProto) -> ModelProto:
     nodes = _from_outputs(nodes, outputs)
     opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
 
-    renamed = {value.name: value.name for value in inputs} | dict(zip(outputs, (o.name for o in model.graph.output)))
-    fresh = _names(set(renamed.values()))
-    graph = GraphProto(name="g", input=inputs, output=model.graph.output)
-    shared: dict[bytes, str] = {}
-    for node in nodes:
-        for name in node.input:
-            if name and name not in renamed:
-                tensor = smallest(constants[name])
-                key = tensor.SerializeToString(deterministic=True)
-                if key not in shared:
-                    tensor.name = shared[key] = next(fresh)
-                    graph.initializer.append(tensor)
-                renamed[name] = shared[key]
-        for name in node.output:
-            if name and name not in renamed:
-                renamed[name] = next(fresh)
-        graph.node.append(
-            NodeProto(
-                op_type=node.op_type,
-                domain=node.domain,
-                input=[name and renamed[name] for name in node.input],
-                output=[name and renamed[name] for name in node.output],
-                attribute=_without_defaults(node, opsets[node.domain]),
-            )
+    kept = {value.name: value.name for value in inputs} | dict(zip(outputs, (o.name for o in model.graph.output)))
+    renamed, tensors = _renamed(nodes, constants, kept)
+    graph = GraphProto(name="g", input=inputs, output=model.graph.output, initializer=tensors)
+    graph.node.extend(
+        NodeProto(
+            op_type=node.op_type,
+            domain=node.domain,
+            input=[renamed[name] for name in node.input],
+            output=[renamed[name] for name in node.output],
+            attribute=_without_defaults(node, opsets[node.domain]),
         )
+        for node in nodes
+    )
     for value in itertools.chain(graph.input, graph.output):
         value.ClearField("doc_string")
         value.ClearField("metadata_props")
@@ -71,6 +59,28 @@ def compact(model: ModelProto) -> ModelProto:
     small.metadata_props.extend(entry for entry in model.metadata_props if entry.key == KEY)
     _seal(small)
     return small
+
+
+def _renamed(
+    nodes: Iterable[NodeProto], constants: dict[str, TensorProto], kept: dict[str, str]
+) -> tuple[dict[str, str], list[TensorProto]]:
+    """Short names for all that nodes read and give, and the constants among these, equal ones under one name."""
+    # What is left out has no name.
+    renamed, fresh = {"": "", **kept}, _names(set(kept.values()))
+    shared: dict[bytes, TensorProto] = {}
+    for node in nodes:
+        for name in node.input:
+            if name not in renamed:
+                tensor = smallest(constants[name])
+                key = tensor.SerializeToString(deterministic=True)
+                if key not in shared:
+                    tensor.name = next(fresh)
+                    shared[key] = tensor
+                renamed[name] = shared[key].name
+        for name in node.output:
+            if name not in renamed:
+                renamed[name] = next(fresh)
+    return renamed, list(shared.values())
 
 
 def describe(model: ModelProto, meta: ModelMeta) -> None:

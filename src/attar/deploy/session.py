@@ -167,27 +167,31 @@ class Model:
 
         Their unit, as of images divided by 255, can be another without any error. Nothing is said of texts and graphs.
         """
-        learnt = str(self.meta.extra.get("units", ""))
-        if not learnt:
+        if not self._units:
             return []
         # No more than are looked at are brought into the form of the model a second time.
         some = evenly(X) if isinstance(X, np.ndarray) and X.ndim else X
-        return doubts(learnt, np.asarray(self.feed(some)["x"], np.float32), self.kind, self.columns)
+        return doubts(self._units, np.asarray(self.feed(some)["x"], np.float32), self.kind, self.columns)
 
     def _warn_of_depth(self, X: object) -> None:
         """Warn of images of 16 bits where the model has learnt from 8, to which those of files are brought on reading.
 
         In an array they are taken as they are, and whatever the model says of them means nothing.
         """
-        learnt, one = str(self.meta.extra.get("units", "")), X[0] if isinstance(X, list) and X else X
-        if self.kind != "image" or not learnt or getattr(one, "dtype", None) != np.uint16:
+        first = X[0] if isinstance(X, list) and X else X
+        if self.kind != "image" or not self._units or getattr(first, "dtype", None) != np.uint16:
             return
-        if json.loads(learnt)[0][1] <= _WHITE and self.doubts(X):
+        if json.loads(self._units)[0][1] <= _WHITE and self.doubts(X):
             warnings.warn(
                 "the images are of 16 bits, and the model has learnt from values of 0 to 255: if they have another "
                 "unit, divide them by 257, as `attar fit` does with files",
                 stacklevel=3,
             )
+
+    @property
+    def _units(self) -> str:
+        """What `doubts` knows of the samples that were learnt from, as JSON; empty where nothing is known."""
+        return str(self.meta.extra.get("units", ""))
 
     @property
     def _hops(self) -> int:
