@@ -98,7 +98,7 @@ class Attempts:
         judge: of all.
         example: one sample.
         progress: where each attempt is reported.
-        asked: what attempts of other networks, samples and settings are told by.
+        asked: a fingerprint of the network, the samples and the settings; a folder that holds another is refused.
 
     Raises:
         CompressionError: the folder holds attempts at something else.

@@ -183,7 +183,7 @@ def _guides(
 def asked_of(
     student: nn.Module, teacher: nn.Module | Tensor, x: Samples, y: Ints | Tensor | None, *settings: object
 ) -> str:
-    """What tells the checkpoint of a training from those with another teacher, other samples or settings.
+    """A fingerprint of teacher, samples, labels and settings, by which the checkpoint of another training is refused.
 
     Of logits, which may be computed again and differ by rounding, only the largest count.
     """

@@ -74,12 +74,19 @@ class Site:
         # Of a grouped convolution, those of what each group reads.
         self.moments = [Moments(self.weight[0].numel()) for _ in range(getattr(layer, "groups", 1))]
         self.seen = self.moments[0]
-        # Places of the input and of the output, without data as many as the strides say; and all those of a lot.
+        # Places (high, wide) of input and output; until data are seen, only their ratio is right: the strides.
         self.inside, self.outside = self._strides(), (1, 1)
+        # The lot that was seen last, and how many places of the output its samples have had, in all calls.
         self._lot, self._places = range(-1, 0), 1
 
     def see(self, x: Tensor, y: Tensor, lot: range) -> None:
-        """Take inputs and answers into account, those of so many samples, by their numbers."""
+        """Take one call of the layer into account.
+
+        Arguments:
+            x: what it reads.
+            y: what it answers.
+            lot: the numbers of the samples in this batch.
+        """
         if isinstance(self.layer, nn.Linear):
             if x.ndim == 3 and len(x) != len(lot) == x.shape[1]:
                 x = x.transpose(0, 1)  # steps of sequences come before samples, as in transformers
@@ -183,7 +190,7 @@ class Site:
         return Option(scheme, ranks, task.error(chain.composed), self._for_a_sample(cost), weights)
 
     def _for_a_sample(self, cost: int) -> int:
-        """What is done for a sample by all calls of the layer, where one call does so much."""
+        """Multiply-accumulates for a sample in all calls of the layer, from those in one call."""
         return round(cost * self._places / (len(self._lot) * math.prod(self.outside)))
 
     @staticmethod

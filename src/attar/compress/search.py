@@ -357,7 +357,7 @@ def _exactly(size: int) -> str:
 
 
 def _named(view: object) -> str:
-    """What tells a view from others in another process too, where addresses differ."""
+    """A name that a view has in every process, with what it is made with; its `repr` may hold an address."""
     if isinstance(view, partial):
         settings = *map(repr, view.args), *(f"{name}={value!r}" for name, value in sorted(view.keywords.items()))
         return f"{_named(view.func)}({', '.join(settings)})"

@@ -149,6 +149,7 @@ def written(model: nn.Module, chosen: Mapping[str, Way]) -> nn.Module:
 
 
 def _ways(trial: nn.Module, place: Place, x: Samples, told: Tensor) -> Iterator[Way]:
+    """What a tensor takes, and how far the answers move, with fewer bits and more zeros in this tensor alone."""
     weight = place.value.detach().clone()
     vector = weight.ndim < 2
     for bits in (b for b in _BITS if not vector or b >= _OF_VECTORS):

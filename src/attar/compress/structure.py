@@ -133,7 +133,7 @@ def _narrowest(
 
 
 class _Group:
-    """Components that are alike, the least important in front; so many are gone."""
+    """Components on the same axes of the same tensors, the least important first; `gone` of them are taken away."""
 
     def __init__(self, components: Sequence[Component], scores: Sequence[float]) -> None:
         order = sorted(range(len(scores)), key=lambda i: scores[i])
@@ -156,7 +156,7 @@ class _Group:
         return sum(self.scores[self.gone : self.gone + self.block()])
 
     def find_counter(self, model: nn.Module, coupled: Coupling, x: Tensor) -> bool:
-        """Whether some can go, and if need be, which number must then be changed."""
+        """Whether some can go; where a number of a submodule has to follow, `counter` says which."""
         self.gone = self.block()
         for counter in (None, *self._counters(model)):
             self.counter = counter
@@ -179,7 +179,10 @@ class _Group:
 
 
 def _without(model: nn.Module, coupled: Coupling, groups: Sequence[_Group], x: Tensor) -> nn.Module | None:
-    """A copy without what is gone of some groups; None if it is not the network in which nothing reads that."""
+    """A narrower copy, without the components of some groups that are gone.
+
+    None where it does not answer as the network of full width does when nothing reads these components.
+    """
     components = [one for group in groups for one in group.components[: group.gone]]
     silent, less = copied(model), copied(model)
     silence(silent, coupled, components)
