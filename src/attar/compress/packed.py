@@ -22,6 +22,7 @@ from attar.compress.program import Program, listed
 from attar.compress.saved import opened
 from attar.compress.symbols import LARGEST
 from attar.compress.weights import rounded
+from attar.deploy.branches import closed, reopened
 from attar.deploy.graph import check_valid, compact, smallest, write
 from attar.deploy.onnx import traced
 from attar.errors import CompressionError, ExportError, first_line
@@ -30,7 +31,6 @@ from attar.errors import CompressionError, ExportError, first_line
 _LEAST = 64
 _BYTES = (TensorProto.INT8, TensorProto.UINT8)
 _INTEGERS = {TensorProto.INT8: np.int8, TensorProto.UINT8: np.uint8, TensorProto.INT32: np.int32}
-_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 # Batches on which a restored file is compared, and by how much it may differ, in units of the largest answer.
 _BATCHES = (1, 7)
 _TOLERANCE = 1e-4
@@ -49,17 +49,18 @@ def pack(source: str | Path, target: str | Path) -> None:
 
     Raises:
         CompressionError: it is not a valid ONNX file, or the target; it has no weights that could be in eight bits, or
-            has parts that a file cannot keep: branches and loops, sparse constants, operators of other domains, more
-            than 16 MB beside its weights, or far more numbers than bytes are left of.
+            has parts that a file cannot keep: sparse constants, more than 16 MB beside its weights, or far more numbers
+            than bytes are left of.
         ExportError: the target cannot be written.
     """
     source, target = Path(source), Path(target)
     _apart(source, target)
     model = _judged(source)
     try:
+        model = closed(model, _LEAST)
         small = rounded(model, str(source))
-        if small is not None:
-            check_valid(small, str(source))
+        model = reopened(compact(model) if small is None else small)
+        check_valid(model, str(source))
     except ExportError as error:
         raise CompressionError(str(error)) from error
     if small is None and not any(one.data_type in _BYTES for one in model.graph.initializer):
@@ -67,7 +68,6 @@ def pack(source: str | Path, target: str | Path) -> None:
             f"{source}: has no convolution, linear or recurrent layer or table with 64 weights or more, in float32 or "
             "eight bits"
         )
-    model = model if small is None else small
     writer, listing = Writer(), []
     for i, tensor in enumerate(model.graph.initializer):
         values = numpy_helper.to_array(tensor)
@@ -159,11 +159,6 @@ def _judged(source: Path) -> ModelProto:
         one.name == "sparse_value" for node in model.graph.node for one in node.attribute
     ):
         raise CompressionError(f"{source}: has constants that are kept sparse, which are not compressed")
-    for node in model.graph.node:
-        if any(one.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for one in node.attribute):
-            raise CompressionError(f"{source}: has a branch or loop ({node.op_type}), which is not compressed")
-        if node.domain not in _DOMAINS:
-            raise CompressionError(f"{source}: has an operator of the domain {node.domain!r}, which is not known here")
     return model
 
 

@@ -13,11 +13,15 @@ import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from attar.data.dataset import Floats
+from attar.deploy.branches import closed, every, reopened
 from attar.deploy.graph import attribute, compact, initializers, set_nodes, write
 from attar.errors import ExportError
 
-# Layers whose second input is their weight.
-_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+# Layers whose second input is their weight; the last ones are onnxruntime's own.
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "FusedGemm", "FusedMatMul", "Attention")
+_DOMAINS = ("", "com.microsoft")
+# Through what a weight may reach its layer.
+_ARRANGING = ("Cast", "Concat", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 # Layers with two of them, for their inputs and for their states.
 _RECURRENT = ("LSTM", "GRU", "RNN")
 # Fewer numbers than this are not worth the operations.
@@ -52,30 +56,30 @@ def quantize_weights(source: Path, target: Path) -> None:
     Raises:
         ExportError: the model has no layer or table whose weights could be quantised, or some of them are not finite.
     """
-    model = rounded(onnx.load(source), str(source))
+    model = rounded(closed(onnx.load(source), _LEAST), str(source))
     if model is None:
         raise ExportError(
             f"{source}: has no convolution, linear or recurrent layer or table of at least {_LEAST} weights in float32"
         )
-    write(model, target)
+    write(reopened(model), target)
 
 
 def rounded(model: ModelProto, name: str) -> ModelProto | None:
-    """As `quantize_weights`; None where there is no such layer. The name is for messages."""
+    """As `quantize_weights`, of a closed model; None where there is no such layer. The name is for messages."""
     # Weights may be outputs of nodes, and inputs with a default.
     model = compact(model)
     _fold_standardisation(model)
     constants = initializers(model)
-    weights = {node.input[1] for node in model.graph.node if node.op_type in _WEIGHTED}
-    recurrent = {one for node in model.graph.node if node.op_type in _RECURRENT for one in node.input[1:3]}
-    looked_up = {
-        node.input[0] for node in model.graph.node if node.op_type == "Gather" and not attribute(node, "axis", 0)
-    }
+    nodes = [node for node in every(model) if node.domain in _DOMAINS]
+    producer = {name: node for node in nodes for name in node.output}
+    weights = _reached([node.input[1] for node in nodes if node.op_type in _WEIGHTED], producer)
+    recurrent = _reached([one for node in nodes if node.op_type in _RECURRENT for one in node.input[1:3]], producer)
+    looked_up = {node.input[0] for node in nodes if node.op_type == "Gather" and not attribute(node, "axis", 0)}
     tables = {one for one in looked_up & constants.keys() if len(constants[one].dims) == 2}
     before: list[NodeProto] = []
     for one in sorted((weights | recurrent | tables) & constants.keys()):
         values = numpy_helper.to_array(constants[one])
-        if values.dtype == np.float32 and values.size >= _LEAST:
+        if values.dtype in (np.float32, np.float16) and values.size >= _LEAST:
             if not np.isfinite(values).all():
                 raise ExportError(f"{name}: some weights of a layer are NaN or infinite; train or export it again")
             before += _decoded(model, constants[one], values, of_rows=one in recurrent)
@@ -85,19 +89,35 @@ def rounded(model: ModelProto, name: str) -> ModelProto | None:
     return compact(model)
 
 
+def _reached(names: list[str], producer: dict[str, NodeProto]) -> set[str]:
+    """What is so called, and what that is cut from, put together from, or another shape or type of."""
+    found = set(names)
+    while names:
+        node = producer.get(names.pop())
+        if node is not None and node.op_type in _ARRANGING:
+            more = set(node.input if node.op_type == "Concat" else node.input[:1]) - found
+            found |= more
+            names.extend(more)
+    return found
+
+
 def _decoded(model: ModelProto, tensor: onnx.TensorProto, values: Floats, *, of_rows: bool) -> list[NodeProto]:
     """Replace a weight by its codes, and return the operations that yield it again; a scale for each row, or filter."""
     name = tensor.name
-    codes, scale = _codes(values, of_rows)
+    half = values.dtype == np.float16
+    codes, scale = _codes(values.astype(np.float32), of_rows)
     stored = {f"{name}.codes": codes, f"{name}.scale": scale, f"{name}.shape": np.array(values.shape)}
     model.graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in stored.items())
     model.graph.initializer.remove(tensor)
     # A cast and a product rather than DequantizeLinear: these a runtime computes once, when it loads the file.
-    return [
+    shaped = f"{name}.whole" if half else name
+    nodes = [
         helper.make_node("Cast", [f"{name}.codes"], [f"{name}.float"], to=onnx.TensorProto.FLOAT),
         helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [f"{name}.scaled"]),
-        helper.make_node("Reshape", [f"{name}.scaled", f"{name}.shape"], [name]),
+        helper.make_node("Reshape", [f"{name}.scaled", f"{name}.shape"], [shaped]),
     ]
+    # Few runtimes multiply numbers of half precision.
+    return [*nodes, helper.make_node("Cast", [shaped], [name], to=onnx.TensorProto.FLOAT16)] if half else nodes
 
 
 def _codes(values: Floats, of_rows: bool) -> tuple[npt.NDArray[np.int8], Floats]:
