@@ -20,6 +20,7 @@ from attar.compress.program import listed
 from attar.compress.saved import save
 from attar.data.dataset import Dataset
 from attar.data.sources import read_for_network
+from attar.deploy.meta import COMPRESSED
 from attar.errors import BudgetError, CompressionError, DataError, ExportError
 from attar.fit import fingerprint_of
 from attar.foreign import labels_for, read_for, said_by, samples_for
@@ -126,6 +127,11 @@ def _network(file: Path, epochs: int, seed: int) -> Program | None:
             f"{file}: no such file; name an .onnx file, or an .attar file that attar.compress.save wrote"
         )
     if file.suffix.lower() != ".onnx":
+        if file.suffix.lower() != ".attar" and not file.read_bytes().startswith(COMPRESSED):
+            raise CompressionError(
+                f"{file}: is not an .attar file, nor called .onnx; rename it where it is an ONNX file, and of a network "
+                "in Python, attar.compress.save(module, file, example=x[:1]) writes an .attar file"
+            )
         return load(file)
     if (epochs, seed) != (_EPOCHS, _SEED):
         raise CompressionError(

@@ -4,7 +4,7 @@ import onnxruntime
 import pytest
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
-from attar.deploy.branches import closed, every, reopened
+from attar.deploy.branches import closed, every, in_order, reopened
 from attar.deploy.graph import compact
 
 RNG = np.random.default_rng(0)
@@ -77,14 +77,14 @@ def test_branches_say_the_same(first: bool, second: bool, small: bool) -> None:
     before = branching()
     text = before.SerializeToString(deterministic=True)
     after = closed(before, 64)
-    after = reopened(compact(after) if small else after)
+    after = reopened(compact(after) if small else after, before)
     choice = {"first": np.array(first), "second": np.array(second)}
     np.testing.assert_array_equal(run(after, **choice), run(before, **choice))
     assert before.SerializeToString(deterministic=True) == text
 
 
 def test_loops_say_the_same() -> None:
-    np.testing.assert_array_equal(run(reopened(compact(closed(looping(), 64)))), run(looping()))
+    np.testing.assert_array_equal(run(reopened(compact(closed(looping(), 64)), looping())), run(looping()))
 
 
 def test_large_constants_are_outside_and_shared() -> None:
@@ -95,3 +95,24 @@ def test_large_constants_are_outside_and_shared() -> None:
     # What branches make themselves is called like nothing outside, nor in another branch.
     made = [name for node in every(small) for name in node.output]
     assert len(made) == len(set(made))
+
+
+def test_operators_of_a_runtime_in_a_branch_keep_their_version() -> None:
+    before = branching()
+    before.opset_import.add(domain="com.microsoft", version=1)
+    node = before.graph.node[1]
+    for _ in range(2):
+        (graph,) = (one.g for one in node.attribute if one.name == "then_branch")
+        node = graph.node[-1]
+    node.op_type, node.domain = "FusedMatMul", "com.microsoft"
+    after = reopened(compact(closed(before, 64)), before)
+    assert [(one.domain, one.version) for one in after.opset_import] == [("", 17), ("com.microsoft", 1)]
+    both = {"first": np.array(True), "second": np.array(True)}
+    np.testing.assert_array_equal(run(after, **both), run(before, **both))
+
+
+def test_nodes_are_put_in_order() -> None:
+    proto = branching()
+    wanted = list(proto.graph.node)
+    turned = GraphProto(node=reversed(wanted))
+    assert in_order(turned) == in_order(proto.graph) == wanted

@@ -21,8 +21,8 @@ from attar.compress.coder import Reader, Writer
 from attar.compress.program import Program, listed
 from attar.compress.saved import opened
 from attar.compress.symbols import LARGEST
-from attar.compress.weights import rounded
-from attar.deploy.branches import closed, reopened
+from attar.compress.weights import finished, rounded
+from attar.deploy.branches import closed, in_order
 from attar.deploy.graph import check_valid, compact, smallest, write
 from attar.deploy.onnx import traced
 from attar.errors import CompressionError, ExportError, first_line
@@ -57,9 +57,9 @@ def pack(source: str | Path, target: str | Path) -> None:
     _apart(source, target)
     model = _judged(source)
     try:
-        model = closed(model, _LEAST)
-        small = rounded(model, str(source))
-        model = reopened(compact(model) if small is None else small)
+        inner = closed(model, _LEAST)
+        small = rounded(inner, str(source))
+        model = finished(compact(inner) if small is None else small, model)
         check_valid(model, str(source))
     except ExportError as error:
         raise CompressionError(str(error)) from error
@@ -125,8 +125,7 @@ def unpack(source: str | Path, target: str | Path) -> None:
 def size_of(source: Path) -> int:
     """Bytes of an ONNX file and of the files beside it that hold its weights."""
     model = onnx.load(source, load_external_data=False)
-    files = {entry.value for one in model.graph.initializer for entry in one.external_data if entry.key == "location"}
-    return sum(file.stat().st_size for file in (source, *(source.parent / name for name in files)))
+    return sum(file.stat().st_size for file in (source, *(source.parent / name for name in _beside(model))))
 
 
 def exported(program: Program, name: str) -> ModelProto:
@@ -140,6 +139,11 @@ def exported(program: Program, name: str) -> ModelProto:
     return model
 
 
+def _beside(model: ModelProto) -> set[str]:
+    """Names of the files that hold its weights."""
+    return {entry.value for one in model.graph.initializer for entry in one.external_data if entry.key == "location"}
+
+
 def _apart(source: Path, target: Path) -> None:
     if source.exists() and target.exists() and target.samefile(source):
         raise CompressionError(f"{target}: is the file itself; name another one to write to")
@@ -147,7 +151,14 @@ def _apart(source: Path, target: Path) -> None:
 
 def _judged(source: Path) -> ModelProto:
     try:
-        model = onnx.load(source)
+        model = onnx.load(source, load_external_data=False)
+        missing = sorted(name for name in _beside(model) if not (source.parent / name).is_file())
+        if missing:
+            raise FileNotFoundError(0, f"its weights are in a file beside it, {missing[0]}, which is not there")
+        onnx.load_external_data_for_model(model, str(source.parent))
+        nodes = in_order(model.graph)
+        del model.graph.node[:]
+        model.graph.node.extend(nodes)
         onnx.checker.check_model(model)
         for tensor in model.graph.initializer:
             numpy_helper.to_array(tensor)

@@ -29,6 +29,8 @@ _LEAST = 64
 _STEPS = 127
 # Weights of a linear layer that share a scale.
 _GROUP = 64
+# No number of a vector is as large as this; what masks others out is.
+_FAR = 1e3
 # Share of what weights say that rounding may take more of once a standardisation is part of them. The features of
 # random convolutions, whose deviations differ by up to a thousand times, lose 0.02 to 0.15.
 _MOST_LOST = 0.2
@@ -56,12 +58,13 @@ def quantize_weights(source: Path, target: Path) -> None:
     Raises:
         ExportError: the model has no layer or table whose weights could be quantised, or some of them are not finite.
     """
-    model = rounded(closed(onnx.load(source), _LEAST), str(source))
+    whole = onnx.load(source)
+    model = rounded(closed(whole, _LEAST), str(source))
     if model is None:
         raise ExportError(
             f"{source}: has no convolution, linear or recurrent layer or table of at least {_LEAST} weights in float32"
         )
-    write(reopened(model), target)
+    write(finished(model, whole), target)
 
 
 def rounded(model: ModelProto, name: str) -> ModelProto | None:
@@ -76,6 +79,7 @@ def rounded(model: ModelProto, name: str) -> ModelProto | None:
     recurrent = _reached([one for node in nodes if node.op_type in _RECURRENT for one in node.input[1:3]], producer)
     looked_up = {node.input[0] for node in nodes if node.op_type == "Gather" and not attribute(node, "axis", 0)}
     tables = {one for one in looked_up & constants.keys() if len(constants[one].dims) == 2}
+    tables |= {one for one in _added(nodes) & constants.keys() if _of_vectors(constants[one])}
     before: list[NodeProto] = []
     for one in sorted((weights | recurrent | tables) & constants.keys()):
         values = numpy_helper.to_array(constants[one])
@@ -89,6 +93,20 @@ def rounded(model: ModelProto, name: str) -> ModelProto | None:
     return compact(model)
 
 
+def finished(model: ModelProto, source: ModelProto) -> ModelProto:
+    """The file of a closed model from a source: open again, and with the shapes of what is in half precision.
+
+    Without these, onnxruntime 1.31 crashes on some networks in half precision as it loads them.
+    """
+    model = reopened(model, source)
+    try:
+        told = onnx.shape_inference.infer_shapes(model).graph.value_info
+    except (onnx.shape_inference.InferenceError, ValueError):  # what is wrong is said when it is checked
+        return model
+    model.graph.value_info.extend(one for one in told if one.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16)
+    return model
+
+
 def _reached(names: list[str], producer: dict[str, NodeProto]) -> set[str]:
     """What is so called, and what that is cut from, put together from, or another shape or type of."""
     found = set(names)
@@ -99,6 +117,19 @@ def _reached(names: list[str], producer: dict[str, NodeProto]) -> set[str]:
             found |= more
             names.extend(more)
     return found
+
+
+def _added(nodes: list[NodeProto]) -> set[str]:
+    """What a part is cut from that is added to something, as vectors of places are to those of words."""
+    added = {name for node in nodes if node.op_type == "Add" for name in node.input}
+    return {node.input[0] for node in nodes if node.op_type == "Slice" and node.output[0] in added}
+
+
+def _of_vectors(tensor: onnx.TensorProto) -> bool:
+    """Whether it has vectors for rows, and not numbers such as coordinates, or what is as good as infinite."""
+    sizes = [1, *tensor.dims]
+    many = sizes[:-2].count(1) == len(sizes) - 2 and min(sizes[-2:]) >= _GROUP // 4
+    return many and bool((np.abs(numpy_helper.to_array(tensor)) < _FAR).all())
 
 
 def _decoded(model: ModelProto, tensor: onnx.TensorProto, values: Floats, *, of_rows: bool) -> list[NodeProto]:

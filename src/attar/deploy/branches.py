@@ -28,8 +28,13 @@ def closed(model: ModelProto, least: int) -> ModelProto:
     return result
 
 
-def reopened(model: ModelProto) -> ModelProto:
-    """The model that was closed, whatever its names outside branches and loops are now."""
+def reopened(model: ModelProto, source: ModelProto) -> ModelProto:
+    """The model that was closed, whatever its names outside branches and loops are now.
+
+    Arguments:
+        model: a closed one.
+        source: with the versions of all operators.
+    """
     result = ModelProto()
     result.CopyFrom(model)
     graph = result.graph
@@ -38,7 +43,24 @@ def reopened(model: ModelProto) -> ModelProto:
     fresh = (name for i in itertools.count() if (name := f"_{i}") not in taken)
     for node in graph.node:
         _open(node, fresh)
+    known = {one.domain for one in result.opset_import}
+    inner = {one for node in graph.node for one in _domains(node)}
+    result.opset_import.extend(one for one in source.opset_import if one.domain in inner - known)
     return result
+
+
+def in_order(graph: GraphProto) -> list[NodeProto]:
+    """The nodes, each after those that it reads from, as ONNX wants them, and onnxruntime does not."""
+    producer = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
+    needs = [{producer[name] for name in _read(node) if name in producer} for node in graph.node]
+    done: set[int] = set()
+    found: list[NodeProto] = []
+    waiting = list(range(len(needs)))
+    while ready := [i for i in waiting if needs[i] <= done]:
+        done.update(ready)
+        found.extend(graph.node[i] for i in ready)
+        waiting = [i for i in waiting if i not in done]
+    return [*found, *(graph.node[i] for i in waiting)]
 
 
 def every(model: ModelProto) -> Iterator[NodeProto]:
@@ -138,6 +160,16 @@ def _open(node: NodeProto, fresh: Iterator[str]) -> None:
     kept = [one for one in node.attribute if one.name != _READ]
     del node.attribute[:]
     node.attribute.extend(kept)
+
+
+def _read(node: NodeProto) -> set[str]:
+    inner = (one for attribute in node.attribute for one in attribute.g.node)
+    return set(node.input).union(*(_read(one) for one in inner))
+
+
+def _domains(node: NodeProto) -> set[str]:
+    inner = (one for attribute in node.attribute for one in attribute.g.node)
+    return {node.domain}.union(*(_domains(one) for one in inner))
 
 
 def _graph(attribute: AttributeProto) -> GraphProto:
