@@ -59,3 +59,15 @@ def test_models_that_do_not_answer_each_sample_are_told(proto, why, tmp_path, ca
 def test_samples_of_no_axis_have_no_other_shape() -> None:
     assert _arranged(np.zeros(5), (3,)) is None
     assert _arranged(np.zeros(5), (1,)).shape == (5, 1)
+
+
+def test_whole_numbers_are_given_to_models_that_take_them(tmp_path) -> None:
+    proto = model(
+        [("Cast", ["x"], ["f"], {"to": TensorProto.FLOAT}), ("MatMul", ["f", "w"], ["y"])], ["n", 5], ["n", 2]
+    )
+    proto.graph.input[0].type.tensor_type.elem_type = TensorProto.INT32
+    file = tmp_path / "a.onnx"
+    file.write_bytes(proto.SerializeToString())
+    np.testing.assert_allclose(said_by(file, 3 * X, file), 3 * X @ numpy_helper.to_array(WEIGHT), rtol=1e-5)
+    with pytest.raises(DataError, match=r"a\.onnx: takes whole numbers, int32, which 0\.5 is not"):
+        said_by(file, X / 2, file)

@@ -105,10 +105,12 @@ def test_bad_input_is_one_line_and_leaves_nothing(here, tmp_path, monkeypatch) -
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     (tmp_path / "broken.attar").write_bytes(b"no model")
+    (tmp_path / "renamed.txt").write_bytes((here / "net.onnx").read_bytes())
     for arguments, said in (
         (("nowhere.onnx", "--budget", "2KB"), "no such file"),
         (("broken.onnx", "--budget", "2KB"), "not a valid ONNX file"),
         (("broken.attar", "--budget", "2KB"), "not an .attar file"),
+        (("renamed.txt", "--budget", "2KB"), "rename it where it is an ONNX file"),
         ((here / "net.attar", "--budget", "2KB"), "give some as data"),
         ((here / "net.attar", "--budget", "2KB", "--data", "digits"), "the network takes 12"),
         ((here / "net.onnx", "--budget", "much"), "not understood"),
@@ -120,7 +122,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(here, tmp_path, monkeypatch) -
         called = call("compress", *arguments)
         assert called.code == 2, arguments
         assert said in called.complaint
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.attar", "broken.onnx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.attar", "broken.onnx", "renamed.txt"]
 
 
 def test_errors_are_of_the_tree(here) -> None:

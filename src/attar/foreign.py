@@ -22,6 +22,15 @@ from attar.deploy.session import load as load_model
 from attar.errors import DataError, ModelError, first_line
 from attar.errors import listed as listing
 
+# Numbers that a model of others may take.
+_TAKEN = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
 # Samples that a model of others is asked about at once.
 _AT_ONCE = 256
 
@@ -111,7 +120,7 @@ def _opened(model: Path, file: Path) -> Model | onnxruntime.InferenceSession:
 
 
 def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
-    """Answers `(n, n_classes)` of a model that attar wrote, or of another with one input of numbers."""
+    """Answers `(n, n_classes)` of a model that attar wrote, or of another with one input of numbers, whole ones too."""
     session = _opened(model, file)
     if isinstance(session, Model):
         try:
@@ -125,7 +134,9 @@ def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
             f"{file}: takes {' × '.join(map(str, sizes))} numbers a sample, and these are "
             f"{' × '.join(map(str, x.shape[1:]))}; give them as it takes them, as arrays in an .npz file"
         )
-    samples = arranged.astype(np.float32)
+    samples = arranged.astype(_TAKEN[session.get_inputs()[0].type])
+    if samples.dtype.kind in "iu" and (odd := samples != arranged).any():
+        raise DataError(f"{file}: takes whole numbers, {samples.dtype}, which {arranged[odd][0]:g} is not")
     # The last batch of a fixed size is filled up from the first sample on.
     filled = samples if n is None else np.resize(samples, (len(samples) + -len(samples) % n, *samples.shape[1:]))
     batches = [filled[i : i + (n or _AT_ONCE)] for i in range(0, len(filled), n or _AT_ONCE)]
@@ -143,8 +154,8 @@ def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
 def _input_of(session: onnxruntime.InferenceSession, file: Path) -> tuple[str, int | None, list[int]]:
     """Name of the one input, how many samples it takes at once, None where any number, and the sizes of a sample."""
     inputs = session.get_inputs()
-    if len(inputs) == 1 and inputs[0].type == "tensor(float)":
+    if len(inputs) == 1 and inputs[0].type in _TAKEN:
         n, *sizes = inputs[0].shape or [None, None]
         if n != 0 and all(isinstance(size, int) for size in sizes):
             return inputs[0].name, n if isinstance(n, int) else None, sizes
-    raise DataError(f"{file}: samples are given to models with one input of floats, of one size; leave the data away")
+    raise DataError(f"{file}: samples are given to models with one input of numbers, of one size; leave the data away")

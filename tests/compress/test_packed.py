@@ -206,6 +206,7 @@ def branch(name, nodes, initializers=()):
 
 
 HALF = numpy_helper.from_array(numpy_helper.to_array(WEIGHT).astype(np.float16), "w")
+PLACES = numpy_helper.from_array(np.random.default_rng(0).standard_normal((1, 64, 16)).astype(np.float32), "places")
 CUTS = [numpy_helper.from_array(np.array([n]), name) for n, name in ((0, "none"), (8, "half"), (16, "all"))]
 OTHERS |= {
     "a weight in a branch": others([("ReduceMax", ["x"], ["m"]), ("Cast", ["m"], ["c"])]),
@@ -221,6 +222,11 @@ OTHERS |= {
         ],
         initializers=[WEIGHT, *CUTS],
     ),
+    "vectors of places": others(
+        [("Slice", ["places", "none", "all", "axes"], ["p"]), ("Add", ["x", "p"], ["y"])],
+        initializers=[PLACES, *CUTS, numpy_helper.from_array(np.array([1]), "axes")],
+    ),
+    "nodes in another order": others([("Neg", ["z"], ["y"]), ("MatMul", ["x", "w"], ["z"])], initializers=[WEIGHT]),
     "an operator of a runtime": others([("MatMul", ["x", "w"], ["z"]), ("Gelu", ["z"], ["y"])], initializers=[WEIGHT]),
 }
 nodes = OTHERS["a weight in a branch"].graph.node
@@ -234,6 +240,10 @@ nodes.append(helper.make_node("If", ["c"], ["y"], **branches))
 nodes = OTHERS["a weight in half precision"].graph.node
 for node, kind in ((nodes[0], TensorProto.FLOAT16), (nodes[2], TensorProto.FLOAT)):
     node.attribute.add(name="to", type=onnx.AttributeProto.INT, i=kind)
+OTHERS["vectors of places"].graph.output[0].type.tensor_type.shape.Clear()
+OTHERS["vectors of places"].graph.output[0].type.CopyFrom(
+    helper.make_tensor_type_proto(TensorProto.FLOAT, ["a", 16, 16])
+)
 OTHERS["a weight that is cut up"].graph.node[2].attribute.add(name="axis", type=onnx.AttributeProto.INT, i=0)
 OTHERS["an operator of a runtime"].graph.node[1].domain = "com.microsoft"
 OTHERS["an operator of a runtime"].opset_import.add(domain="com.microsoft", version=1)
@@ -244,7 +254,7 @@ def test_models_as_others_write_them(model, tmp_path, quiet) -> None:
     onnx.save(model, tmp_path / "a.onnx")
     pack(tmp_path / "a.onnx", tmp_path / "a.attar")
     unpack(tmp_path / "a.attar", tmp_path / "b.onnx")
-    x = np.random.default_rng(1).standard_normal((5, 16)).astype(np.float32)
+    x = np.random.default_rng(1).standard_normal((16, 16)).astype(np.float32)
     one, other = (ort.InferenceSession(tmp_path / f"{name}.onnx") for name in "ab")
     assert [o.name for o in one.get_outputs()] == [o.name for o in other.get_outputs()]
     for before, after in zip(one.run(None, {"x": x}), other.run(None, {"x": x}), strict=True):
