@@ -129,8 +129,8 @@ def _network(file: Path, epochs: int, seed: int) -> Program | None:
     if file.suffix.lower() != ".onnx":
         if file.suffix.lower() != ".attar" and not file.read_bytes().startswith(COMPRESSED):
             raise CompressionError(
-                f"{file}: is not an .attar file, nor called .onnx; rename it where it is an ONNX file, and of a network "
-                "in Python, attar.compress.save(module, file, example=x[:1]) writes an .attar file"
+                f"{file}: is not an .attar file, nor called .onnx; rename it where it is an ONNX file, and of a "
+                "network in Python, attar.compress.save(module, file, example=x[:1]) writes an .attar file"
             )
         return load(file)
     if (epochs, seed) != (_EPOCHS, _SEED):

@@ -96,29 +96,7 @@ def _close(node: NodeProto, least: int, moved: list[TensorProto]) -> None:
 
 
 def _closed(graph: GraphProto, node: NodeProto, own: int, least: int, moved: list[TensorProto]) -> GraphProto:
-    small = GraphProto(name="g", input=graph.input, output=graph.output)
-    away: dict[str, str] = {}
-
-    def move(tensor: TensorProto, name: str) -> bool:
-        if math.prod(tensor.dims) < least:
-            return False
-        away[name] = f"{_READ}constant {len(moved)}"
-        moved.append(TensorProto())
-        moved[-1].CopyFrom(tensor)
-        moved[-1].name = away[name]
-        return True
-
-    for tensor in graph.initializer:
-        if not move(tensor, tensor.name):
-            small.initializer.append(tensor)
-    for inner in graph.node:
-        value = next((one.t for one in inner.attribute if one.name == "value"), None)
-        if inner.op_type != "Constant" or value is None or not move(value, inner.output[0]):
-            kept = small.node.add()
-            kept.CopyFrom(inner)
-            _close(kept, least, moved)
-            for field in ("name", "doc_string", "metadata_props"):
-                kept.ClearField(field)
+    small, away = _without_constants(graph, least, moved)
     made = {one.name for one in (*small.initializer, *small.input)} | {one for n in small.node for one in n.output}
 
     def place(name: str) -> str:
@@ -135,6 +113,32 @@ def _closed(graph: GraphProto, node: NodeProto, own: int, least: int, moved: lis
         if output.name not in made:  # a graph gives what it makes itself
             small.node.add(op_type="Identity", input=[place(output.name)], output=[output.name])
     return small
+
+
+def _without_constants(graph: GraphProto, least: int, moved: list[TensorProto]) -> tuple[GraphProto, dict[str, str]]:
+    """A graph, all in it closed, without its large constants, and the new names of these."""
+    small = GraphProto(name="g", input=graph.input, output=graph.output)
+    away: dict[str, str] = {}
+
+    def move(tensor: TensorProto, name: str) -> bool:
+        if math.prod(tensor.dims) < least:
+            return False
+        away[name] = f"{_READ}constant {len(moved)}"
+        moved.append(TensorProto())
+        moved[-1].CopyFrom(tensor)
+        moved[-1].name = away[name]
+        return True
+
+    small.initializer.extend(one for one in graph.initializer if not move(one, one.name))
+    for inner in graph.node:
+        value = next((one.t for one in inner.attribute if one.name == "value"), None)
+        if inner.op_type != "Constant" or value is None or not move(value, inner.output[0]):
+            kept = small.node.add()
+            kept.CopyFrom(inner)
+            _close(kept, least, moved)
+            for field in ("name", "doc_string", "metadata_props"):
+                kept.ClearField(field)
+    return small, away
 
 
 def _open(node: NodeProto, fresh: Iterator[str]) -> None:
