@@ -120,6 +120,13 @@ def test_a_column_of_labels_or_ids_that_is_there_twice(tmp_path, names):
             read_file(path)
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "rownames", "row.names"])
+def test_row_names_as_pandas_and_r_write_them_are_no_feature(tmp_path, name):
+    raw = read_file(csv(tmp_path / "t.csv", f"{name},a,label\n7,1,u\n3,2,v\n"))
+    assert ([column.name for column in raw.columns], raw.ids) == (["a"], ["7", "3"])
+    assert f"column '{name}' names the rows, and is no feature" in raw.notes
+
+
 def test_text_columns(tmp_path):
     raw = read_file(csv(tmp_path / "t.csv", "a,b\n01,1\n1,2\n"), text=["a"])
     assert raw.columns[0].categories == ("01", "1")

@@ -42,6 +42,27 @@ def test_doubles_of_slices_and_chunks():
     assert len(doubles(pa.array([], pa.float32()))) == 0
 
 
+@pytest.mark.parametrize("again", [1, 2, 3])
+def test_a_text_that_stands_again_and_again_among_few_numbers_is_no_typing_error(again):
+    cells = [*map(str, range(12)), *["none"] * again]
+    if again < 3:
+        with pytest.raises(DataError, match="row 12, column 'a' is 'none' where a number"):
+            from_arrow(pa.table({"a": cells}), where="f")
+        return
+    _, columns, notes = from_arrow(pa.table({"a": cells}), where="f")
+    assert len(columns[0].categories) == 13
+    assert len(notes) == 1
+    # Where there are more numbers than categories can be, it is said rather than guessed.
+    with pytest.raises(DataError, match="is 'none' where a number"):
+        from_arrow(pa.table({"a": [*map(str, range(50)), *cells]}), where="f")
+
+
+@pytest.mark.parametrize("cells", [["1st", "2nd", "3rd"], ["1980 Q3", "1981 Q1"], ["2024 W07", "2024 W08"]])
+def test_ranks_and_parts_of_a_year_are_categories_without_a_word(cells):
+    _, columns, notes = from_arrow(pa.table({"a": cells * 4}), where="f")
+    assert (columns[0].categories, notes) == (tuple(cells), [])
+
+
 @pytest.mark.parametrize(
     "kind", [pa.list_(pa.int64()), pa.binary(), pa.struct([(f"{i}", pa.int64()) for i in range(99)])]
 )

@@ -20,7 +20,7 @@ from attar.errors import DataError, LabelError
 
 LABEL_NAMES = ("label", "target", "class", "y")
 ID_NAMES = ("id",)
-ROW_NAMES = ("", "unnamed: 0")  # of pandas
+ROW_NAMES = ("", "unnamed: 0", "rownames", "row.names", "row_names", "rowname")  # of pandas and of R
 
 
 def from_table(

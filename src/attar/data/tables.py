@@ -22,6 +22,8 @@ ArrowColumn: TypeAlias = Any
 DELIMITED, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
 
 _MANY = 50
+# A text among numbers that stands in so many rows, and in this share of them, was meant: 'none' among few counts.
+_AGAIN, _OFTEN = 3, 0.05
 
 
 def from_arrow(
@@ -191,7 +193,7 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
         ]
     first = next(i for i, text in enumerate(found) if not is_number(text))
     row = int(np.argmax(codes == first))
-    if holds_a_typing_error(found):
+    if holds_a_typing_error(found) and not (len(found) <= _MANY and _is_meant(found, codes)):
         raise DataError(
             f"{where}: row {row}, column '{name}' is '{found[first]}' where a number is expected;"
             " mend it, or leave it empty"
@@ -208,6 +210,13 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
         " meant, leave such cells empty, or write a number"
     )
     return [mixed] if numbers else []
+
+
+def _is_meant(found: list[str], codes: Doubles) -> bool:
+    """Whether a text that is no number stands in too many rows to be a typing error."""
+    rows = np.bincount(codes[~np.isnan(codes)].astype(np.int64), minlength=len(found))
+    most = max(int(n) for text, n in zip(found, rows) if not is_number(text))
+    return most >= max(_AGAIN, _OFTEN * int(rows.sum()))
 
 
 def _almost_dates(found: list[str], codes: Doubles, name: str, where: str) -> list[str]:

@@ -29,6 +29,7 @@ _CELL = re.compile(
     r"(?P<unit> ?(?:[^\W\d_]|[%‰$€£¥°])[^\s:;()]{0,11})?(?P<close>\))?"
 )
 _DIGITS, _MINUTES = re.compile(r"\d+"), re.compile(r"°\d")
+_PART_OF_YEAR, _ORDINALS = re.compile(r" ?[QHW]\d{1,2}"), frozenset({"st", "nd", "rd", "th"})
 # A number by the sign of its fraction; between its thousands stands another sign, always the same.
 _BY_FRACTION = {
     sign: re.compile(rf"(?:\d+|[1-9]\d{{0,2}}(?:(?P<between>[{other}' ])\d{{3}})(?:(?P=between)\d{{3}})*)?"
@@ -129,10 +130,12 @@ def _are_in_units(cells: Collection[_Cell]) -> bool:
 
 
 def _are_codes(dressed: Collection[_Cell]) -> bool:
-    """Whether what stands after numbers is no unit, but has a number of its own, as in 2024Q1 or 50°56'N."""
+    """Whether what stands after numbers is no unit: it has a number of its own, as in 2024 Q1 or 50°56'N, or is 1st."""
     if any(_MINUTES.search(cell.dress) for cell in dressed):
         return True
     dresses = {cell.dress for cell in dressed}
+    if dresses and (dresses <= _ORDINALS or all(map(_PART_OF_YEAR.fullmatch, dresses))):
+        return True
     letters = {_DIGITS.sub("", dress) for dress in dresses}
     return len(letters) < len(dresses) and not _are_in_units(dressed)
 
@@ -341,8 +344,8 @@ def in_the_way(found: Sequence[str]) -> str | None:
 
     >>> in_the_way(["1,350", "2,100"]), in_the_way(["5 %", "4"]), in_the_way(["a", "5"])
     ("'1,350' may be 1350 or 1.35", "'5 %' is written otherwise than '4'", None)
-    >>> in_the_way(["2024Q1", "2024Q2"]), in_the_way(["50°56'N", "51°12'S"])
-    (None, None)
+    >>> in_the_way(["2024Q1", "2024Q2"]), in_the_way(["50°56'N", "51°12'S"]), in_the_way(["1st", "2nd", "3rd"])
+    (None, None, None)
     """
     if not any(map(looks_like_a_number, found[:_SIGHTED])):
         return None
