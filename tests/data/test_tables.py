@@ -57,8 +57,11 @@ def test_a_text_that_stands_again_and_again_among_few_numbers_is_no_typing_error
         from_arrow(pa.table({"a": [*map(str, range(50)), *cells]}), where="f")
 
 
-@pytest.mark.parametrize("cells", [["1st", "2nd", "3rd"], ["1980 Q3", "1981 Q1"], ["2024 W07", "2024 W08"]])
-def test_ranks_and_parts_of_a_year_are_categories_without_a_word(cells):
+@pytest.mark.parametrize(
+    "cells",
+    [["1st", "2nd", "3rd"], ["1980 Q3", "1981 Q1"], ["2024 W07", "2024 W08"], ["3", "626", "Civic", "Golf", "Polo"]],
+)
+def test_ranks_and_parts_of_a_year_and_names_are_categories_without_a_word(cells):
     _, columns, notes = from_arrow(pa.table({"a": cells * 4}), where="f")
     assert (columns[0].categories, notes) == (tuple(cells), [])
 

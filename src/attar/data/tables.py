@@ -209,7 +209,8 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
         f"column '{name}' holds numbers and texts (row {row}: '{found[first]}'): taken as categories; where numbers are"
         " meant, leave such cells empty, or write a number"
     )
-    return [mixed] if numbers else []
+    # Where most are texts, as names of cars of which one is '3', no numbers are meant.
+    return [mixed] if 2 * numbers >= len(found) else []
 
 
 def _is_meant(found: list[str], codes: Doubles) -> bool:
