@@ -152,7 +152,7 @@ def findings(
         labels_per_class=tuple(np.bincount(job.codes, minlength=len(classes)).tolist()),
         notes=(*dataset.notes, *decided.left_out),
         verdict=_verdict(choice, judged.accuracy, n_test, shipped, job.balanced)
-        + _without_looking(judged.interval or choice.interval, judged.codes, classes, job.balanced),
+        + _without_looking(judged.interval or choice.interval, judged.codes, classes, job.balanced, job.codes),
         why=_why(tried, right, choice, job),
         balanced=job.balanced,
         accuracy=choice.accuracy,
@@ -317,13 +317,24 @@ def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: 
     return f"A model of {size}, {found}; its labels alone had promised {promised}."
 
 
-def _without_looking(interval: tuple[float, float], codes: Ints, classes: tuple[str, ...], balanced: bool) -> str:
+def _without_looking(
+    interval: tuple[float, float], codes: Ints, classes: tuple[str, ...], balanced: bool, learnt: Ints | None = None
+) -> str:
     """What the most frequent class alone would give, where the model may be no better.
+
+    Arguments:
+        interval: of the accuracy.
+        codes: of the samples that it is judged by.
+        classes: their names.
+        balanced: whether each class counts the same.
+        learnt: codes of the labels that were learnt from; None: the same. Where these are even, the model is.
 
     >>> _without_looking((0.79, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), False)
     ' Always saying “healthy” would be right on 90.0 %; where the others matter as much, fit it balanced.'
     >>> _without_looking((0.45, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), True)
     ' Always saying “healthy” would have 50.0 %.'
+    >>> _without_looking((0.79, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), False, np.array([0, 0, 1, 1]))
+    ' Always saying “healthy” would be right on 90.0 %.'
     >>> _without_looking((0.91, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), False)
     ''
     """
@@ -333,7 +344,8 @@ def _without_looking(interval: tuple[float, float], codes: Ints, classes: tuple[
     if interval[0] > always:
         return ""
     sentence = f" Always saying “{classes[most]}” would {'have' if balanced else 'be right on'} {percent(always)}"
-    uneven = counts.max() >= 2 * counts[counts > 0].min()
+    taught = counts if learnt is None else np.bincount(learnt)
+    uneven = taught.max() >= 2 * taught[taught > 0].min()
     return sentence + ("; where the others matter as much, fit it balanced." if uneven and not balanced else ".")
 
 

@@ -16,7 +16,7 @@ from attar.data.labels import validate_labels
 from attar.data.nodes import Nodes
 from attar.data.quality import suspects
 from attar.data.sources import read
-from attar.data.split import draw_labels, holdout, shortfall
+from attar.data.split import draw_labels, holdout, shortfall, unevenness
 from attar.data.windows import alike
 from attar.errors import BudgetError, DataError
 
@@ -168,6 +168,7 @@ def _drawn(dataset: Dataset, options: Options) -> Dataset:
     y, trained, few = dataset.y, dataset.trained, tuple[str, ...]()
     if options.labels_per_class is not None and options.labels_per_class >= 1:
         few = shortfall(y, dataset.classes, options.labels_per_class, trained)
+        few += () if options.balanced else unevenness(y, dataset.classes, trained)
     y = draw_labels(
         y, per_class=options.labels_per_class, fraction=options.label_fraction, seed=options.seed, among=trained
     )

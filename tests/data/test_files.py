@@ -124,7 +124,8 @@ def test_a_column_of_labels_or_ids_that_is_there_twice(tmp_path, names):
 def test_row_names_as_pandas_and_r_write_them_are_no_feature(tmp_path, name):
     raw = read_file(csv(tmp_path / "t.csv", f"{name},a,label\n7,1,u\n3,2,v\n"))
     assert ([column.name for column in raw.columns], raw.ids) == (["a"], ["7", "3"])
-    assert f"column '{name}' names the rows, and is no feature" in raw.notes
+    called = f"column '{name}'" if name else "the column without a name"
+    assert f"{called} names the rows, and is no feature" in raw.notes
 
 
 def test_text_columns(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from attar.data.arrays import from_arrays
 from attar.data.dataset import Dataset
-from attar.data.split import affordable, draw_labels, holdout, shortfall
+from attar.data.split import affordable, draw_labels, holdout, shortfall, unevenness
 from attar.errors import DataError, LabelError
 
 codes = st.lists(st.integers(-1, 4), min_size=2, max_size=80).map(lambda y: np.array(y, dtype=np.int64))
@@ -72,6 +72,14 @@ def test_labels_outside_the_pool_stay():
 def test_draws_that_make_no_sense(options, message):
     with pytest.raises(LabelError, match=message):
         draw_labels(np.array([0, 1]), **options)
+
+
+@pytest.mark.parametrize(("counts", "said"), [((8, 2), "80 % are 'a'"), ((1, 2, 0), "67 % are 'b'"), ((3, 2), None)])
+def test_labels_drawn_evenly_of_uneven_classes_promise_something_else(counts, said):
+    y = np.repeat(np.arange(len(counts)), counts)
+    notes = unevenness(np.append(y, -1), ("a", "b", "c")[: len(counts)])
+    assert [said in note for note in notes] == ([] if said is None else [True])
+    assert unevenness(np.append(y, [0] * 99), ("a", "b", "c"), among=np.arange(len(y))) == notes
 
 
 def test_shortfall_names_the_classes():

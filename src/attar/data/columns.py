@@ -97,7 +97,11 @@ def _without_row_names(
     names = [row if cell is None else cell for cell, row in zip(cells, rows)]
     # Beside ids, the row names of pandas are neither ids nor features.
     unused = {name, *(lower[row] for row in ROW_NAMES if row in lower)}
-    return table.drop_columns([*unused]), names, [f"column '{name}' names the rows, and is no feature"]
+    return table.drop_columns([*unused]), names, [_naming(name)]
+
+
+def _naming(name: str) -> str:
+    return (f"column '{name}'" if name else "the column without a name") + " names the rows, and is no feature"
 
 
 def samples_of(

@@ -9,6 +9,9 @@ from attar.data.groups import levels, units
 from attar.data.nodes import Nodes
 from attar.errors import DataError, LabelError, inflected
 
+# Classes are uneven where one has so many times the samples of another.
+_UNEVEN = 2
+
 
 def some(n: int, most: int, seed: int) -> Ints:
     """Indices of `n` samples, in order: all, or so many drawn at random.
@@ -108,6 +111,25 @@ def shortfall(y: Ints, classes: tuple[str, ...], per_class: int, among: Ints | N
         f"{inflected(count, 'it is', 'all are')} used"
         for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
         if code != UNLABELLED and count < per_class
+    )
+
+
+def unevenness(y: Ints, classes: tuple[str, ...], among: Ints | None = None) -> tuple[str, ...]:
+    """Say that as many labels of each class promise something else than the classes as they come.
+
+    >>> unevenness(np.array([0, 0, 0, 0, 1]), ("well", "ill"))[0].partition(":")[0]
+    "as many labels of each class are drawn, where 80 % are 'well'"
+    >>> unevenness(np.array([0, 0, 0, 1, 1]), ("well", "ill"))
+    ()
+    """
+    pool = y if among is None else y[among]
+    counts = np.bincount(pool[pool != UNLABELLED], minlength=len(classes))
+    if counts.max() < _UNEVEN * counts[counts > 0].min():
+        return ()
+    return (
+        f"as many labels of each class are drawn, where {100 * counts.max() / counts.sum():.0f} % are "
+        f"'{classes[int(counts.argmax())]}': the accuracy promised is that for classes of equal size; a fraction of "
+        "the labels is drawn as they come",
     )
 
 
