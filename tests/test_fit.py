@@ -142,6 +142,16 @@ def test_a_test_part_without_labels_is_no_test() -> None:
     assert "nothing more is held out, for the source has a test part" in labelled.notes
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"), [({"labels_per_class": 4}, True), ({"label_fraction": 0.2}, False), ({}, False)]
+)
+@pytest.mark.parametrize("balanced", [False, True])
+def test_labels_drawn_evenly_of_uneven_classes_are_said(asked, said, balanced) -> None:
+    data = from_arrays(np.random.default_rng(0).normal(size=(60, 2)), np.repeat([0, 1], [45, 15]))
+    notes = prepared(data, Options(**asked, balanced=balanced)).notes
+    assert any("as many labels of each class are drawn" in note for note in notes) == (said and not balanced)
+
+
 def test_prepared_hides_labels_of_the_training_part_only() -> None:
     x, y = rows(100)
     data = prepared(from_arrays(x, y), Options(labels_per_class=3, seed=1))
