@@ -231,6 +231,8 @@ def test_columns_read_as_written(tmp_path):
         (b"a,b\n", "a header line and no row"),
         (b"a,b\n1,2\n3\n", "Expected 2 columns, got 1"),
         (b"\x00\x01\x02", "not a text file"),
+        (b"a,b\n" + bytes(range(1, 9)) * 5, "not a text file"),
+        (b"a,b\n" + b"1,long enough\n" * 50 + b"2,\0\n", "not a text file"),
         (b"\xff\xfea", "not a text file"),
         (b"a\n\x81\n", "not a text file"),
         (
@@ -248,6 +250,12 @@ def test_files_that_are_no_table(tmp_path, content, message):
         read_delimited(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_conversion_left_of_quotation_marks_is_text(tmp_path):
+    path, cell = tmp_path / "t.csv", "a bag was stolen of which \x1anothing\x1a was ever found again"
+    path.write_text("a,b\n" + f"1,{cell}\n" * 5)
+    assert read_delimited(path)[0].column("b").to_pylist() == [cell] * 5
 
 
 def test_layout_of_a_tab_separated_file(tmp_path):
