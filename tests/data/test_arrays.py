@@ -231,6 +231,15 @@ def test_frames():
 ROWS = pa.schema({"a": pa.float64(), "b": pa.string(), "c": pa.bool_()})
 
 
+@pytest.mark.parametrize("name", ["Unnamed: 0", "rownames"])
+def test_row_names_that_came_into_a_frame_are_no_feature(name):
+    raw = as_raw(pd.DataFrame({name: [3, 1, 2], "a": [1.5, 2.5, 0.5]}))
+    assert [column.name for column in raw.columns] == ["a"]
+    assert raw.notes == (f"column '{name}' names the rows, and is no feature",)
+    # What is alone is what there is to learn from.
+    assert [column.name for column in as_raw(pd.DataFrame({name: [3, 1, 2]})).columns] == [name]
+
+
 def test_rows_as_json_has_them_are_a_frame():
     rows = [{"a": 1, "b": "u"}, {"b": "v", "a": 2.5}, {"a": None, "b": "u", "c": True}]
     of_rows, of_frame = from_arrays(rows, [0, 1, 0]), from_arrays(pa.Table.from_pylist(rows, ROWS), [0, 1, 0])

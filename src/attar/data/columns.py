@@ -109,8 +109,11 @@ def samples_of(
 ) -> Raw:
     """The features of a table without labels and ids, or the texts in one of its columns; else as `from_table`."""
     table, written = read_written(table, readings(table, text)) if kind != "text" else (table, [])
-    table, unlearnt = without_names(table, kind, {*text, *known})
-    notes = [*written, *unlearnt]
+    # A frame of pandas may have the row names of the file that it was read from.
+    rows = [name for name in table.column_names if name.lower() in ROW_NAMES and name not in known]
+    rows = rows if table.num_columns > len(rows) else []
+    table, unlearnt = without_names(table.drop_columns(rows), kind, {*text, *known})
+    notes = [*written, *map(_naming, rows), *unlearnt]
     texts = text_column(table, kind, text, where)
     test, parts = (None, []) if known else test_part(table)
     if texts is not None:
