@@ -197,6 +197,8 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
         raise DataError(
             f"{where}: row {row}, column '{name}' is '{found[first]}' where a number is expected;"
             " mend it, or leave it empty"
+            # Nobody mistypes alike again and again: 136A is the name of a family.
+            + ("; if these are names, write a letter before each" if (codes == first).sum() >= _AGAIN else "")
         )
     why = in_the_way(found)
     if why is not None:
