@@ -7,6 +7,7 @@ import warnings
 from itertools import cycle
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -16,7 +17,7 @@ import attar
 from attar.compress import load, save
 from attar.data.arrays import from_arrays
 from attar.data.sources import read_for_network
-from attar.errors import BudgetError, CompressionError, DataError
+from attar.errors import BudgetError, CompressionError, DataError, ExportError
 from attar.foreign import labels_for, read_for, said_by, samples_for
 from attar.shrinking import shrink
 from tests.cli.conftest import call
@@ -86,6 +87,18 @@ def test_an_onnx_file_of_others_is_rounded_and_restored(here, tmp_path) -> None:
     with pytest.raises(BudgetError, match=r"cannot be trained: .* give this budget to attar fit"):
         shrink(here / "net.onnx", "300B", out=tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_what_would_not_run_any_more_is_not_written(here, tmp_path, monkeypatch) -> None:
+    def without_its_weights(source, target) -> None:
+        model = onnx.load(here / "net.onnx")
+        del model.graph.initializer[:]
+        onnx.save(model, target)
+
+    monkeypatch.setattr("attar.shrinking.unpack", without_its_weights)
+    with pytest.raises(ExportError, match=r"net.onnx: what it would become does not run in onnxruntime"):
+        shrink(here / "net.onnx", "4KB", out=tmp_path / "run")
+    assert not (tmp_path / "run" / "model.attar").exists()
 
 
 def test_the_command_line(here, tmp_path, monkeypatch) -> None:

@@ -23,7 +23,7 @@ from attar.data.sources import read_for_network
 from attar.deploy.meta import COMPRESSED
 from attar.errors import BudgetError, CompressionError, DataError, ExportError
 from attar.fit import fingerprint_of
-from attar.foreign import labels_for, read_for, said_by, samples_for
+from attar.foreign import check_runs, labels_for, read_for, said_by, samples_for
 from attar.plan import on_threads, versions
 from attar.report.saved import write_shrunk
 from attar.report.shrunk import Shrunk, Tried
@@ -180,6 +180,7 @@ def _packed(file: Path, dataset: Dataset | None, budget: Budget) -> tuple[bytes,
         small, restored = Path(scratch, SMALL), Path(scratch, RESTORED)
         pack(file, small)
         unpack(small, restored)
+        check_runs(restored, file)
         agreement = None if dataset is None else _agreement(file, restored, dataset)
         content = small.read_bytes()
     before = Tried("as it is", size_of(file), None, None if agreement is None else 1.0, None, True)
