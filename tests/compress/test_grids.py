@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from attar.compress import grids
 from attar.compress.grids import CLIPPINGS, Grid, fitted
 from attar.errors import CompressionError
 
@@ -40,6 +41,15 @@ def test_each_row_is_fitted_as_if_it_were_alone(rows, clipping, symmetric) -> No
         alone = fitted(row[None], Grid(4, symmetric), clipping)
         assert alone.scale[0] == together.scale[i]
         assert together.zero is None or alone.zero[0] == together.zero[i]
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_what_is_rounded_in_parts_is_fitted_as_the_whole(rows, symmetric, monkeypatch) -> None:
+    whole = fitted(rows, Grid(4, symmetric))
+    monkeypatch.setattr(grids, "_AT_ONCE", 500)
+    parts = fitted(rows, Grid(4, symmetric))
+    assert torch.equal(parts.scale, whole.scale)
+    assert symmetric or torch.equal(parts.zero, whole.zero)
 
 
 @pytest.mark.parametrize(("clipping", "symmetric"), CASES)

@@ -20,7 +20,8 @@ _FEWEST, _MOST = 2, 16
 _KEPT = 0.999
 # How many widths of the range "mse" tries.
 _TRIED = 64
-# Numbers that are rounded at once while widths are tried: small tensors to all of them together.
+# Numbers that are rounded at once while widths are tried, which the processor keeps near: small tensors to all of them
+# together, large ones some rows after the others.
 _AT_ONCE = 1 << 16
 
 
@@ -145,6 +146,12 @@ def _percentiles(rows: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
 
 
 def _least_error(rows: Tensor, below: Tensor, above: Tensor, grid: Grid, dtype: torch.dtype) -> Steps:
+    at_once = max(1, _AT_ONCE // max(1, rows.shape[1]))
+    if len(rows) > at_once:
+        split = zip(rows.split(at_once), below.split(at_once), above.split(at_once))
+        parts = [_least_error(some, low, high, grid, dtype) for some, low, high in split]
+        zeros = [part.zero for part in parts if part.zero is not None]
+        return Steps(torch.cat([part.scale for part in parts]), torch.cat(zeros) if zeros else None)
     best = _steps(below, above, grid, dtype)
     least = torch.full_like(best.scale, torch.inf, dtype=rows.dtype)
     tried = torch.arange(_TRIED, 0, -1, dtype=rows.dtype)[:, None] / _TRIED
