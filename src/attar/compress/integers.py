@@ -19,11 +19,11 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from attar.compress.nibbles import INT32, WEIGHTED, dequantized, within
 from attar.compress.probes import channel_means, divergence
-from attar.data.dataset import Floats
+from attar.compress.samples import BATCH, Samples, answered, fed
+from attar.compress.samples import batches as in_batches
 from attar.data.split import some
 from attar.deploy.feed import Feed
 from attar.deploy.graph import attribute, compact, initializers, set_nodes, write
-from attar.deploy.session import load
 from attar.errors import ExportError
 
 # What may stand between two layers that hold weights and has an integer kernel, or only moves numbers. What comes
@@ -40,7 +40,6 @@ _BETWEEN = (
     "Transpose",
     "Flatten",
 )
-_BATCH = 64
 # Samples that suffice for the mean of a channel.
 _CORRECTION = 128
 _INT8 = 127
@@ -49,9 +48,9 @@ _ENDLESS = 1e30
 
 
 def quantize_static(
-    source: Path,
-    target: Path,
-    calibration: Floats,
+    source: str | Path,
+    target: str | Path,
+    calibration: Samples,
     *,
     method: Literal["minmax", "percentile", "entropy"] | None = None,
     bytes: int | None = None,
@@ -69,10 +68,11 @@ def quantize_static(
         (Nagel et al., 2019), appendix D (empirical bias correction), https://arxiv.org/abs/1906.04721
 
     Arguments:
-        source: a float model that attar exported.
+        source: a float model, attar's or another's whose first answer has a row for each sample.
         target: written beside and renamed.
         calibration: raw samples `(n, *shape)`, a few hundred suffice; a table with the code of the category
-            in categorical columns.
+            in categorical columns. Of another's model an array for its only input, or arrays by the names of its
+            inputs.
         method: how a range is chosen: all of it, 99.99 % of it, or the part that keeps most information; None: of the
             first two, that with which the model answers the samples more as it does in float.
         bytes: that the file may take; None: as many as weights in int8 need.
@@ -81,17 +81,11 @@ def quantize_static(
         ExportError: the model has no layer that could be quantised, there are no samples, or it takes more bytes.
         ModelError: the source cannot be loaded, or the samples do not suit it.
     """
-    if not len(calibration):
-        raise ExportError("there are no calibration samples to learn the ranges from: give at least one")
-    original = load(source, threads=1)
-    feed = original.feed(calibration)
-    said = np.concatenate([original.run(batch) for batch in _batches(feed)])
-    answered = np.isfinite(said).all(axis=1)
-    if not answered.any():
-        raise ExportError(f"{source}: answers NaN to all calibration samples: give some that it can answer")
-    feed, n = {name: array[answered] for name, array in feed.items()}, int(answered.sum())
-    batches, expected = _batches(feed), np.split(said[answered], range(_BATCH, n, _BATCH))
-    few = _batches({name: array[some(n, _CORRECTION, seed=0)] for name, array in feed.items()})
+    source, target = Path(source), Path(target)
+    (given,) = fed(source, calibration)
+    feed, said = answered(source, given)
+    batches, expected = in_batches(feed), np.split(said, range(BATCH, len(said), BATCH))
+    few = in_batches({name: array[some(len(said), _CORRECTION, seed=0)] for name, array in feed.items()})
     model = onnx.load(source)
     for i, node in enumerate(model.graph.node):
         node.name = f"node{i}"
@@ -144,7 +138,7 @@ def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], few: l
     copy = ModelProto()  # what is passed is changed
     copy.CopyFrom(model)
     endless = _bound(copy)
-    with TemporaryDirectory() as folder, _quiet(), redirect_stdout(io.StringIO()):
+    with TemporaryDirectory() as folder, quiet(), redirect_stdout(io.StringIO()):
         file = Path(folder, "quantised.onnx")
         ort.quantize_static(
             copy,
@@ -167,7 +161,7 @@ def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], few: l
         if tensor.name in endless:
             tensor.CopyFrom(endless[tensor.name])
     _keep_logits_float(quantised, chosen)
-    _round_tables(quantised)
+    round_tables(quantised)
     _drop_zero_points(quantised)
     _keep_means(quantised, model, few)
     return quantised
@@ -188,18 +182,17 @@ def _bound(model: ModelProto) -> dict[str, TensorProto]:
     return found
 
 
-def _batches(feed: Feed) -> list[Feed]:
-    n = len(next(iter(feed.values())))
-    return [{name: array[i : i + _BATCH] for name, array in feed.items()} for i in range(0, n, _BATCH)]
-
-
 class _Reader:
     """The calibration samples as onnxruntime asks for them."""
 
     def __init__(self, batches: list[Feed]) -> None:
         # Its histograms need batches of one size: the last is filled up with samples of the one before.
         *full, last = batches
-        fill = {name: np.concatenate([full[-1][name], last[name]])[-_BATCH:] for name in last} if full else last
+        fill = (
+            {name: np.concatenate([full[-1][name], last[name]])[-len(full[-1][name]) :] for name in last}
+            if full
+            else last
+        )
         self._batches = iter([*full, fill])
 
     def get_next(self) -> Feed | None:
@@ -231,7 +224,7 @@ def _keep_logits_float(model: ModelProto, chosen: list[str]) -> None:
                     reader.input[k] = layer.output[0]
 
 
-def _round_tables(model: ModelProto) -> None:
+def round_tables(model: ModelProto) -> None:
     """Store tables that rows are looked up in, such as token vectors, as int8 with one scale per column."""
     graph, constants = model.graph, initializers(model)
     done: set[str] = set()
@@ -292,7 +285,7 @@ def _keep_means(model: ModelProto, original: ModelProto, batches: list[Feed]) ->
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence what the quantiser says through the root logger, and keep it from configuring logging for everybody."""
     root, silent = logging.getLogger(), logging.NullHandler()
 

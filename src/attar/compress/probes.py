@@ -13,18 +13,16 @@ from attar.deploy.feed import Feed
 from attar.deploy.session import session_of
 
 _TINY = 1e-7
+# By how much the sum of probabilities may differ from 1, of all precisions.
+_NEARLY = 1e-2
 
 
 def channel_means(model: ModelProto, axes: Mapping[str, int], batches: Sequence[Feed]) -> dict[str, Floats]:
     """The mean of each channel of values inside the model, by their names; `axes` tells where the channels are."""
-    watched = ModelProto()
-    watched.CopyFrom(model)
-    del watched.graph.output[:]
-    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in axes)
     # The sum over all but the channels, and how many numbers each channel has had.
     sums: dict[str, Floats | float] = dict.fromkeys(axes, 0.0)
     counts = dict.fromkeys(axes, 0)
-    for found in _run(watched, batches):
+    for found in inner(model, list(axes), batches):
         for (name, axis), values in zip(axes.items(), found):
             rows = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
             sums[name] = sums[name] + rows.sum(0, dtype=np.float64)
@@ -32,13 +30,30 @@ def channel_means(model: ModelProto, axes: Mapping[str, int], batches: Sequence[
     return {name: np.asarray(sums[name] / counts[name]) for name in axes}
 
 
+def inner(model: ModelProto, names: Sequence[str], batches: Sequence[Feed]) -> Iterator[list[Floats]]:
+    """Values inside the model, by their names, batch by batch."""
+    watched = ModelProto()
+    watched.CopyFrom(model)
+    del watched.graph.output[:]
+    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    return _run(watched, batches)
+
+
 def divergence(model: ModelProto, batches: Sequence[Feed], expected: Sequence[Floats]) -> float:
-    """Σ KL(expected ‖ answers) over all samples, of probabilities."""
+    """Σ KL(expected ‖ answers) over all samples, of probabilities; of other answers Σ (expected − answers)²."""
     total = 0.0
-    for known, (answers,) in zip(expected, _run(model, batches)):
-        known, said = np.maximum(known, _TINY), np.maximum(answers, _TINY)
-        total += float((known * np.log(known / said)).sum())
+    of_probabilities = all(_are_probabilities(known) for known in expected)
+    for known, (answers, *_) in zip(expected, _run(model, batches)):
+        if of_probabilities:
+            known, said = np.maximum(known, _TINY), np.maximum(answers, _TINY)
+            total += float((known * np.log(known / said)).sum())
+        else:
+            total += float(np.square(np.asarray(known, np.float64) - answers).sum())
     return total
+
+
+def _are_probabilities(answers: Floats) -> bool:
+    return answers.min(initial=0.0) >= 0 and np.allclose(answers.sum(-1), 1, atol=_NEARLY)
 
 
 def _run(model: ModelProto, batches: Sequence[Feed]) -> Iterator[list[Floats]]:
