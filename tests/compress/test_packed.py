@@ -56,6 +56,23 @@ def test_a_restored_file_says_the_same(make, tmp_path) -> None:
         np.testing.assert_allclose(run(tmp_path / "a.onnx", x[:n].numpy()), net(x[:n]).detach(), atol=1e-5)
 
 
+class Numbered(nn.Module):
+    """Picks values by the numbers of samples and of columns, as masks of transformers do."""
+
+    def forward(self, x):
+        rows, n = torch.arange(len(x)), x.shape[1]
+        steps = torch.arange(0, 2 * len(x), 2, dtype=torch.float32)
+        return x[rows[:, None], torch.arange(n - 1, n)] + torch.arange(1, 1 + len(x))[:, None] + steps[:, None]
+
+
+def test_samples_may_be_numbered(tmp_path) -> None:
+    net, x = Numbered(), torch.randn(5, 4)
+    save(net, tmp_path / "a.attar", x[:1])
+    unpack(tmp_path / "a.attar", tmp_path / "a.onnx")
+    for n in (1, 5):
+        np.testing.assert_allclose(run(tmp_path / "a.onnx", x[:n].numpy()), net(x[:n]), atol=1e-5)
+
+
 def test_integers_stay_integers(tmp_path) -> None:
     net, x = nn.Linear(200, 100), torch.randn(5, 200)
     store(places(net)[0], torch.randint(-7, 8, (100, 200)), Coded(torch.full((100,), 0.01)))
