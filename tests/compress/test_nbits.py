@@ -13,7 +13,7 @@ from torch import nn
 from attar.compress.nbits import quantize_linear, rounded
 from attar.compress.quantization import quantize
 from attar.deploy.meta import ModelMeta
-from attar.deploy.onnx import export
+from attar.deploy.onnx import export, traced
 from attar.deploy.session import load
 from attar.errors import ExportError
 
@@ -122,3 +122,16 @@ def test_weights_that_are_not_finite_are_refused(value, tmp_path) -> None:
     with pytest.raises(ExportError, match=r"net\.onnx: some weights of a layer are NaN or infinite"):
         quantize_linear(of_others(weight, tmp_path / "net.onnx"), tmp_path / "four.onnx")
     assert not (tmp_path / "four.onnx").exists()
+
+
+def test_tables_of_vectors_take_eight_bits(tmp_path) -> None:
+    torch.manual_seed(0)
+    ids = torch.arange(12).reshape(4, 3)
+    net = nn.Sequential(nn.Embedding(3000, 128), nn.Linear(128, 128)).eval()
+    model = traced(net, {"ids": ids}, ["y"], {"ids": {0: "n"}}, name="the network")
+    (tmp_path / "float.onnx").write_bytes(model.SerializeToString())
+    quantize_linear(tmp_path / "float.onnx", tmp_path / "small.onnx")
+    assert (tmp_path / "small.onnx").stat().st_size < 3000 * 128 + 128 * 128 + 5000
+    (said,) = onnxruntime.InferenceSession(str(tmp_path / "small.onnx")).run(None, {"ids": ids.numpy()})
+    with torch.no_grad():
+        assert np.abs(said - net(ids).numpy()).mean() < 0.06

@@ -60,9 +60,10 @@ class Numbered(nn.Module):
     """Picks values by the numbers of samples and of columns, as masks of transformers do."""
 
     def forward(self, x):
-        rows, n = torch.arange(len(x)), x.shape[1]
-        steps = torch.arange(0, 2 * len(x), 2, dtype=torch.float32)
-        return x[rows[:, None], torch.arange(n - 1, n)] + torch.arange(1, 1 + len(x))[:, None] + steps[:, None]
+        n, columns = x.shape
+        steps = torch.arange(0, 2 * n, 2, dtype=torch.float32)
+        last = x[torch.arange(n)[:, None], torch.arange(columns - 1, columns)]
+        return last + torch.arange(1, 1 + n)[:, None] + steps[:, None]
 
 
 def test_samples_may_be_numbered(tmp_path) -> None:

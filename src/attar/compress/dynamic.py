@@ -19,7 +19,7 @@ from attar.compress.probes import inner
 from attar.compress.samples import Samples, batches, fed, model_of
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
-from attar.deploy.graph import compact, write
+from attar.deploy.graph import compact, initializers, set_nodes, write
 from attar.errors import ExportError
 
 # Fewer weights than this are not worth the operations.
@@ -67,7 +67,7 @@ def quantize_dynamic(
     model = _as_products(compact(model_of(source)))
     for i, node in enumerate(model.graph.node):
         node.name = f"node{i}"
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants = initializers(model)
     layers = [node for node in model.graph.node if _is_linear(node, constants)]
     if not layers:
         raise ExportError(f"{source}: has no linear layer of {_LEAST} weights or more in float32")
@@ -105,7 +105,7 @@ def _is_linear(node: NodeProto, constants: dict[str, TensorProto]) -> bool:
 
 def _as_products(model: ModelProto) -> ModelProto:
     """Gemm(x, W, b) becomes x Wᵀ + b, where nothing else is asked of it."""
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants = initializers(model)
     nodes: list[NodeProto] = []
     for i, node in enumerate(model.graph.node):
         said = {one.name: helper.get_attribute_value(one) for one in node.attribute}
@@ -121,8 +121,7 @@ def _as_products(model: ModelProto) -> ModelProto:
         nodes.append(helper.make_node("MatMul", [node.input[0], f"{name}.weight"], outputs))
         if bias:
             nodes.append(helper.make_node("Add", [name, bias[0]], list(node.output)))
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+    set_nodes(model, nodes)
     return model
 
 
@@ -136,7 +135,7 @@ def _learn(model: ModelProto, layers: list[NodeProto], feeds: list[Feed]) -> Non
     for layer in layers:
         together.setdefault(layer.input[0], []).append(layer)
     samples = _samples(model, list(together), feeds)
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants = initializers(model)
     readers: dict[str, list[NodeProto]] = {}
     for node in model.graph.node:
         for name in node.input:
@@ -164,8 +163,7 @@ def _learn(model: ModelProto, layers: list[NodeProto], feeds: list[Feed]) -> Non
     nodes = [divided[name] for name in (one.name for one in model.graph.input) if name in divided]
     for node in model.graph.node:
         nodes += [node, *(divided[name] for name in node.output if name in divided)]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+    set_nodes(model, nodes)
 
 
 def _samples(model: ModelProto, names: list[str], feeds: list[Feed]) -> dict[str, Floats]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
+from attar.compress.integers import round_tables
 from attar.data.dataset import Floats
 from attar.deploy.graph import attribute, compact, initializers, set_nodes, use_domain, write
 from attar.errors import ExportError
@@ -26,7 +27,8 @@ def quantize_linear(source: Path, target: Path, block: int = 32) -> None:
     """Write the model with the weights of its large linear layers in four bits, with a step for each block of inputs.
 
     w ≈ s · q, q in −8 … 7, with the s = max |w| / k of a block, k in 1 … 8, that has the least squared error: none
-    where the block is of four bits already. The file needs onnxruntime, since the operator is its own. On one sample
+    where the block is of four bits already. Tables whose rows are looked up, such as token vectors, take eight bits and
+    a step for each column. The file needs onnxruntime, since the operator is its own. On one sample
     such a layer is as fast as in int8, and smaller; on many it is slower than that.
 
     Arguments:
@@ -51,6 +53,7 @@ def quantize_linear(source: Path, target: Path, block: int = 32) -> None:
     if not any(node.op_type == "MatMulNBits" for node in nodes):
         raise ExportError(f"{source}: has no linear layer of {_LEAST:,} weights or more")
     set_nodes(model, nodes)
+    round_tables(model)
     use_domain(model, _DOMAIN, 1)
     write(compact(model), target)
 

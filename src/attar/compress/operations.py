@@ -56,8 +56,8 @@ dstack column_stack tensor_split.sections tensor_split.indices fliplr flipud atl
 scatter.src scatter.value scatter_add scatter_reduce.two index_add index_copy index_put index_fill.int_Scalar take
 index_select gather index.Tensor take_along_dim flip roll tril triu diagonal unfold clone contiguous to.dtype
 type_as detach alias lift_fresh_copy detach_copy _to_copy to.dtype_layout one_hot view_as reshape_as rot90
-fill.Scalar fill.Tensor copy select_scatter slice_scatter masked_scatter zeros_like ones_like full_like arange
-arange.start arange.start_step scalar_tensor eye eye.m linspace meshgrid meshgrid.indexing tril_indices triu_indices
+fill.Scalar fill.Tensor copy select_scatter slice_scatter masked_scatter zeros_like ones_like full_like
+scalar_tensor eye eye.m linspace meshgrid meshgrid.indexing tril_indices triu_indices
 bucketize.Tensor searchsorted.Tensor
 """
 _OPERATIONS = frozenset(_NAMES.split())

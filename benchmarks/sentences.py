@@ -1,0 +1,157 @@
+"""A sentence encoder in eight and four bits by attar, onnxruntime's own quantiser, NNCF and torchao, side by side.
+
+    pip install --target PEERS --no-deps nncf torchao tabulate natsort pydot openvino-telemetry rustworkx
+    ATTAR_PEERS=PEERS python benchmarks/sentences.py MODEL
+
+MODEL is a folder as `transformers` has it, such as all-MiniLM-L6-v2. Logistic regressions learn from its vectors of
+1,500 training texts of TREC and of SST-2, and then read those of the compressed encoder on test texts (500 and 1,000);
+a change is the mean of both. Ranges are learnt from 128 training texts of each. What is not installed is left out.
+Columns are those of `quantisers.py`; beside each row, the cosine between vectors and those in float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import functools
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pyarrow.parquet as pq
+import torch
+from quantisers import CALIBRATION, HEADER, Feed, answers, shown, tools
+from runs import data
+from sklearn.linear_model import LogisticRegression
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from attar.compress.dynamic import quantize_dynamic
+from attar.compress.nbits import quantize_linear
+
+_LENGTH = 64
+
+
+def main() -> None:
+    """Print a row for each tool."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    asked = parser.parse_args()
+    sys.path.append(os.environ.get("ATTAR_PEERS", ""))
+    torch.set_num_threads(1)
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    print(HEADER)
+    with tempfile.TemporaryDirectory() as folder:
+        sentences(asked.model, Path(folder))
+
+
+def sentences(model: Path, folder: Path) -> None:
+    """Rows of a sentence encoder."""
+    encode, encoder = Encode(model), Encoder(model)
+    sets = [encode.texts(name, "train", 1500) + encode.texts(name, "test", 1000) for name in ("trec", "sst2")]
+    some = [text for texts, *_ in sets for text in texts[: CALIBRATION // 2]]
+    file, two = folder / "sentences.onnx", encode(some[:2])
+    axes = {key: {0: "n", 1: "length"} for key in two} | {"y": {0: "n"}}
+    tensors = tuple(map(torch.tensor, two.values()))
+    names: Any = {"input_names": list(two), "output_names": ["y"], "dynamic_axes": axes}
+    torch.onnx.export(encoder, tensors, str(file), opset_version=17, dynamo=False, **names)
+
+    def vectors(run: Any, texts: list[str]) -> Any:
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        parts = [order[i : i + 32] for i in range(0, len(order), 32)]
+        said = np.concatenate(list(answers(run, [encode([texts[i] for i in part]) for part in parts])))
+        return said[np.argsort(order)]
+
+    heads = [LogisticRegression(C=10, max_iter=1000).fit(vectors(file, texts), labels) for texts, labels, *_ in sets]
+    before = [vectors(file, texts) for _, _, texts, _ in sets]
+
+    def accuracy(run: Any) -> float:
+        after = [vectors(run, texts) for _, _, texts, _ in sets]
+        same = np.mean([(one * other).sum(1).mean() for one, other in zip(before, after)])
+        print(f"  [cosine to float32 {same:.4f}]", file=sys.stderr)
+        return float(np.mean([100 * head.score(z, one[3]) for head, z, one in zip(heads, after, sets)]))
+
+    show = functools.partial(shown, "sentences", accuracy, (encode(some[:1]), encode(some[:64])))
+    reference = show("float32", lambda out: out.write_bytes(file.read_bytes()), 0.0)
+    feeds = [encode([text]) for text in some]
+    show("attar, quantize_dynamic", lambda out: quantize_dynamic(file, out), reference)
+    show("attar, quantize_dynamic with samples", lambda out: quantize_dynamic(file, out, feeds), reference)
+    for rest in tools(file, feeds, transformer=True):
+        show(*rest, reference)
+    show("attar, quantize_linear, 4 bits", lambda out: quantize_linear(file, out), reference)
+    quantiser = import_module("onnxruntime.quantization.matmul_nbits_quantizer").MatMulNBitsQuantizer
+
+    def peer_four(out: Path) -> None:
+        four = quantiser(onnx.load(file), block_size=32, is_symmetric=True, accuracy_level=4)
+        four.process()
+        four.model.save_model_to_file(str(out))
+
+    show("onnxruntime, MatMulNBits, 4 bits", peer_four, reference)
+    try:
+        peer = import_module("torchao.quantization")
+    except ImportError:
+        return
+    group = peer.PerGroup(32)
+    ways = {
+        "int8 weights": peer.Int8WeightOnlyConfig(),
+        "int8 weights and inputs": peer.Int8DynamicActivationInt8WeightConfig(),
+        "int4 weights": peer.IntxWeightOnlyConfig(weight_dtype=vars(torch)["int4"], granularity=group),
+    }
+    for way, config in ways.items():
+        small = copy.deepcopy(encoder)
+
+        def make(out: Path, small: nn.Module = small, config: Any = config) -> nn.Module:
+            peer.quantize_(small, config)
+            torch.save(small.state_dict(), out)
+            return small
+
+        show(f"torchao, {way}", make, reference)
+
+
+class Encode:
+    """Texts to tokens and mask."""
+
+    def __init__(self, model: Path) -> None:
+        self.tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+        self.tokenizer.enable_truncation(_LENGTH)
+        self.tokenizer.enable_padding()
+
+    def __call__(self, texts: list[str]) -> Feed:
+        found = self.tokenizer.encode_batch(texts)
+        return {
+            "input_ids": np.array([one.ids for one in found], np.int64),
+            "attention_mask": np.array([one.attention_mask for one in found], np.int64),
+        }
+
+    def texts(self, name: str, split: str, n: int) -> tuple[list[str], list[str]]:
+        """Some texts and their labels."""
+        table = pq.read_table(data(f"text/{name}.parquet")).to_pylist()
+        rows = [row for row in table if row["split"] == split]
+        rows = [rows[i] for i in np.random.default_rng(0).permutation(len(rows))[:n]]
+        return [row["text"] for row in rows], [row["label"] for row in rows]
+
+
+class Encoder(nn.Module):
+    """The mean vector of all tokens, of length 1."""
+
+    def __init__(self, model: Path) -> None:
+        super().__init__()
+        auto: Any = import_module("transformers").AutoModel
+        self.bert = auto.from_pretrained(model, attn_implementation="eager").eval()
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        said = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        weight = attention_mask[..., None].to(said.dtype)
+        return nn.functional.normalize((said * weight).sum(1) / weight.sum(1), dim=1)
+
+
+if __name__ == "__main__":
+    main()
