@@ -12,7 +12,10 @@ from attar._lazy import attach
 if TYPE_CHECKING:
     from attar.compress.budget import Budget as Budget
     from attar.compress.distillation import distill as distill
+    from attar.compress.dynamic import quantize_dynamic as quantize_dynamic
     from attar.compress.factorization import factorize as factorize
+    from attar.compress.integers import quantize_static as quantize_static
+    from attar.compress.nbits import quantize_linear as quantize_linear
     from attar.compress.pruning import prune as prune
     from attar.compress.quantization import quantize as quantize
     from attar.compress.saved import load as load
@@ -30,6 +33,9 @@ else:  # a checker of types takes what it cannot follow for anything
             "load": "saved",
             "prune": "pruning",
             "quantize": "quantization",
+            "quantize_dynamic": "dynamic",
+            "quantize_linear": "nbits",
+            "quantize_static": "integers",
             "save": "saved",
             "squeeze": "squeezing",
         },

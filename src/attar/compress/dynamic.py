@@ -59,6 +59,23 @@ def quantize_dynamic(
         ExportError: the model has no linear layer of 64 weights or more, or its weights are not finite; or the samples
             do not suit it.
         ModelError: the source cannot be loaded.
+
+    Example:
+        >>> w = np.random.default_rng(0).standard_normal((256, 64), dtype=np.float32)
+        >>> graph = helper.make_graph(
+        ...     [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        ...     "net",
+        ...     [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [None, 256])],
+        ...     [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [None, 64])],
+        ...     [numpy_helper.from_array(w, "w")],
+        ... )
+        >>> net = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        >>> with TemporaryDirectory() as folder:
+        ...     before, after = Path(folder, "net.onnx"), Path(folder, "small.onnx")
+        ...     onnx.save(net, before)
+        ...     quantize_dynamic(before, after)
+        ...     round(before.stat().st_size / after.stat().st_size, 1)
+        3.9
     """
     from onnxruntime import quantization as ort
 
