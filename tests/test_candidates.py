@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -184,6 +186,25 @@ def test_heads_to_which_classes_are_as_frequent_already_are_not_weighted_again(p
     right = correctness(even.arrays[f"{propagated}.held_out"], job.codes)
     assert estimate(right, None, classes=job.codes)[0] > 0.95
     assert all(facts["difference"] < TOLERANCE for facts in even.facts["candidates"])
+
+
+def test_representations_of_all_samples_do_not_outlive_their_stage(images, monkeypatch, tmp_path) -> None:
+    """What draws a learning curve is kept of every candidate of a run, and a representation may have many columns."""
+    job, run = images.reopen()
+    run.close()
+    represented = []
+
+    def watched(*of, **how):
+        z = apply(*of, **how)
+        represented.append(weakref.ref(z))
+        return z
+
+    monkeypatch.setattr("attar.trials.heads.apply", watched)
+    heads(job, "pca", _pca(job), tmp_path)
+    gc.collect()
+    assert len(job.curves) == 4
+    assert represented
+    assert not any(z() is not None for z in represented)
 
 
 def test_a_learning_curve_is_drawn_of_what_is_asked_for_alone(images, tmp_path, monkeypatch) -> None:

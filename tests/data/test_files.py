@@ -210,6 +210,7 @@ def test_what_gzip_has_packed_is_read_as_what_is_in_it(tmp_path, name):
     ("name", "content", "says"),
     [
         ("t.csv.gz", b"", "t.csv.gz: the file is empty"),
+        ("t.npy.gz", b"", "t.npy.gz: the file is empty"),
         ("t.csv.gz", packed_by_gzip(b""), "t.csv.gz: the file is empty"),
         ("t.csv.gz", b"a,b\n1,2\n", "t.csv.gz: cannot be unpacked"),
         ("t.csv.gz", packed_by_gzip(b"a,b\n1,2\n" * 99)[:-20], "t.csv.gz: cannot be unpacked"),

@@ -108,7 +108,8 @@ def _unpacked(path: Path) -> Iterator[Path]:
     if path.suffix.lower() != ".gz":
         yield path
         return
-    if Path(path.stem).suffix.lower() not in PACKED:
+    # One without a byte is told to be empty, whatever it is called.
+    if path.stat().st_size and Path(path.stem).suffix.lower() not in PACKED:
         raise DataError(f"{path}: of what gzip packs, only {', '.join(PACKED)} are read; unpack it, and give {FORMS}")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, path.stem)

@@ -136,19 +136,21 @@ class _Represented:
         # Directions in a plane all lie on a circle: there the map shows the coordinates themselves.
         return self.frame.coordinates(apply(self.module, job.x[job.shown], job.at_once))
 
-    def taught_by(self, part: Indices) -> Ints:
-        """Labels of all samples `(n,)`, where those of this part of the labelled samples alone are known."""
-        job = self.job
-        y = np.full(len(job.x), UNLABELLED)
-        y[job.labelled[part]] = job.codes[part]
-        return job.taught(y)
 
-    def mass(self, part: Indices) -> Doubles:
-        """How frequent each class is taken to be, by this part of the labelled samples."""
-        counts = np.bincount(self.job.codes[part], minlength=len(self.job.meta.classes))
-        return np.ones(len(counts)) if self.job.balanced else frequencies(counts)
+def _taught_by(job: Job, part: Indices) -> Ints:
+    """Labels of all samples `(n,)`, where those of this part of the labelled samples alone are known."""
+    y = np.full(len(job.x), UNLABELLED)
+    y[job.labelled[part]] = job.codes[part]
+    return job.taught(y)
 
 
+def _mass(job: Job, part: Indices) -> Doubles:
+    """How frequent each class is taken to be, by this part of the labelled samples."""
+    counts = np.bincount(job.codes[part], minlength=len(job.meta.classes))
+    return np.ones(len(counts)) if job.balanced else frequencies(counts)
+
+
+# Answers outlive their stage, for the learning curve of the chosen candidate: none of them holds all representations.
 def _linear(samples: _Represented, head: LinearProbe, everything: Doubles) -> Fitted:
     job, codes = samples.job, samples.job.codes
     z = samples.z - samples.z.mean(0)
@@ -164,13 +166,12 @@ def _linear(samples: _Represented, head: LinearProbe, everything: Doubles) -> Fi
 
 
 def _self_trained(samples: _Represented, head: SelfTrainedProbe, everything: Doubles) -> Fitted:
-    job, pooled = samples.job, samples.pooled
+    job, pooled, pool, z = samples.job, samples.pooled, samples.pool, samples.z
 
     @_remembered
     def answer(parts: list[Indices]) -> list[Doubles]:
         probe = SelfTrainedProbe(random_state=job.seed)
-        taught = (samples.taught_by(part)[pooled] for part in parts)
-        return [probe.fit_pool(samples.pool, y).predict_proba(samples.z) for y in taught]
+        return [probe.fit_pool(pool, _taught_by(job, part)[pooled]).predict_proba(z) for part in parts]
 
     return Fitted(
         f"{samples.name} + self-trained",
@@ -189,7 +190,7 @@ def _propagated(samples: _Represented, placed: Floats) -> tuple[Fitted, nn.Modul
 
     @_remembered
     def unsharpened(parts: list[Indices]) -> list[Doubles]:
-        labels, masses = [*map(samples.taught_by, parts)], [*map(samples.mass, parts)]
+        labels, masses = [_taught_by(job, part) for part in parts], [_mass(job, part) for part in parts]
         return [p[job.labelled] for p in propagated(graph.weights, labels, masses, head.alpha)]
 
     (held_out,) = cross_validate(
@@ -203,7 +204,7 @@ def _propagated(samples: _Represented, placed: Floats) -> tuple[Fitted, nn.Modul
         samples.frame,
         graph,
         job.taught(job.y),
-        mass=samples.mass(np.arange(len(codes))),
+        mass=_mass(job, np.arange(len(codes))),
         sharpness=sharpness(held_out, codes),
     )
     memory = head.to_module()
