@@ -210,6 +210,7 @@ def test_long_texts_are_cut_and_said():
         ([[str(i)] for i in range(20)] + [["2O"]], None, "column 'x0' is '2O' where a number is expected"),
         (np.zeros((3, 2)), "text", "no list of texts"),
         ([], "text", "no list of texts"),
+        ([np.zeros((2, 3)), np.zeros((2, 5))], "text", "of different lengths is no list of texts"),
         (["1.5", "2"], None, "give samples along the first axis"),
         (["a", 2.0], None, "give samples along the first axis"),
     ],

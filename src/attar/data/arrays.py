@@ -93,7 +93,8 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     graphs.refuse_other_graphs(x)
     if kind is None:
         refuse_names(x)
-    if are_texts(x) or (kind == "text" and isinstance(x, list | tuple)):
+    said_to_be_texts = kind == "text" and isinstance(x, list | tuple)
+    if are_texts(x) or (said_to_be_texts and not any(isinstance(cell, np.ndarray) for cell in x)):
         return Raw(np.array(x, dtype=object), labels, ids=names, columns=(Column("text"),), kind="text")
     array = _as_array(x)
     if kind is None and isinstance(array, np.ndarray) and array.shape[1:] == (1,):
