@@ -14,7 +14,7 @@ from attar.errors import DataError
 
 # Principal axes among which others are chosen.
 PRINCIPAL = 256
-# Where those that are alike spread by less than this share of all, it is by rounding.
+# A spread among those that are alike is rounding below this share of the spread of all.
 _SAME = 1e-6
 # Powers of two up to which float32 holds the square of a number, with room for sums of them, and the number and its
 # reciprocal.

@@ -26,8 +26,8 @@ from attar.training.modes import usual_defaults
 if TYPE_CHECKING:
     from torch import nn
 
-# A neighbour weighs the less, the less it is nearer than the first sample that is not asked: so no answer jumps where
-# the two change places. This is added, so that neighbours count that are all equally near.
+# A neighbour's weight falls to almost nothing as it becomes no nearer than the last one, so that answers do not jump
+# where samples change places in the ranking. This is left of it, so that neighbours that are all equally near count.
 NEARER = 1e-4
 # Entries of the similarity matrix at a time.
 _BLOCK = 2**24
