@@ -96,6 +96,13 @@ def test_samples_left_out_are_foretold_without_them(p: int) -> None:
             assert np.allclose(found[j], expected, atol=1e-9)
 
 
+def test_how_samples_lie_in_memory_changes_no_digit() -> None:
+    z, y, t, u = made(60, 40)
+    curve = penalty_curve(z, y, t, u)
+    other = penalty_curve(np.asfortranarray(z), y, np.asfortranarray(t), u)
+    assert curve.to_json() == other.to_json()
+
+
 def test_more_samples_help_and_wrong_labels_harm() -> None:
     rng = np.random.default_rng(1)
     z, t = rng.standard_normal((200, 10)), rng.standard_normal((500, 10))
