@@ -239,6 +239,19 @@ def test_layers_that_give_no_tensor_are_refused() -> None:
 
 
 @pytest.mark.parametrize("features", [None, {"0": "0"}])
+@pytest.mark.parametrize("change", [lambda z: (z, z), lambda z: z.reshape(-1, 1)], ids=["a tuple", "other rows"])
+def test_a_student_that_does_not_give_a_row_for_each_sample_is_refused(change, features) -> None:
+    class Student(nn.Sequential):
+        def forward(self, x):
+            return change(super().forward(x))
+
+    with pytest.raises(CompressionError, match="does not give one tensor with a row for each sample"):
+        distill(
+            Student(nn.Linear(4, 2)), nn.Sequential(nn.Linear(4, 1)), torch.randn(8, 4), epochs=1, features=features
+        )
+
+
+@pytest.mark.parametrize("features", [None, {"0": "0"}])
 def test_a_teacher_in_a_mixed_mode_is_left_as_it_is(features) -> None:
     teacher = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout()).train()
     teacher[1].eval()

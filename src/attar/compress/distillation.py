@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from attar._fingerprint import fingerprint
 from attar._settings import is_amount, is_positive
-from attar.compress.answers import answers, are_logits, check_classes, check_gradient, variance_of
+from attar.compress.answers import answer, answers, are_logits, check_classes, check_gradient, variance_of
 from attar.compress.features import Guides
 from attar.compress.finite import check_answers
 from attar.compress.given import (
@@ -230,7 +230,7 @@ class Lesson:
     def loss(self, student: nn.Module, batch: Tensor, generator: torch.Generator) -> Tensor:
         """Of a batch of samples, by their numbers."""
         labelled = self._drawn(generator)
-        said = student(self._seen(batch, labelled, generator))
+        said = answer(student, self._seen(batch, labelled, generator))
         return self._error(student, said, batch, labelled)
 
     def guided_loss(
@@ -240,7 +240,7 @@ class Lesson:
         labelled = self._drawn(generator)
         seen = self._seen(batch, labelled, generator)
         with guides.watched() as features:
-            said = student(seen)
+            said = answer(student, seen)
             with torch.no_grad(), evaluating(guides.teacher):
                 guides.teacher(seen)
         led: Tensor = beta * guides(features)
