@@ -364,12 +364,12 @@ def test_what_is_in_an_order_is_not_given_beside_a_loader_that_shuffles() -> Non
 
 
 SEEDED = {
-    "compress": lambda net, **how: compress(net, "20KB", X, **how),
-    "distill": lambda net, **how: distill(nn.Linear(8, 3), net, X, **how),
-    "factorize": lambda net, **how: factorize(net, X, ranks={"0": 2}, **how),
-    "prune": lambda net, **how: prune(net, 0.5, x=X, **how),
-    "quantize": lambda net, **how: quantize(net, X, **how),
-    "squeeze": lambda net, **how: squeeze(net, X, bytes=1000, **how),
+    "compress": lambda net, x=X, **how: compress(net, "20KB", x, **how),
+    "distill": lambda net, x=X, **how: distill(nn.Linear(8, 3), net, x, **how),
+    "factorize": lambda net, x=X, **how: factorize(net, x, ranks={"0": 2}, **how),
+    "prune": lambda net, x=X, **how: prune(net, 0.5, x=x, **how),
+    "quantize": lambda net, x=X, **how: quantize(net, x, **how),
+    "squeeze": lambda net, x=X, **how: squeeze(net, x, bytes=1000, **how),
 }
 
 
@@ -378,6 +378,19 @@ SEEDED = {
 def test_what_is_no_seed_is_refused(way, seed) -> None:
     with pytest.raises(CompressionError, match=f"seed={seed!r}: it must be a whole number"):
         way(net(), seed=seed)
+
+
+@pytest.mark.parametrize("name", ["compress", "factorize", "prune", "quantize", "squeeze"])
+def test_a_seed_is_judged_before_samples_are_read(name) -> None:
+    class Unread(Dataset):
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, _):
+            raise AssertionError("read")
+
+    with pytest.raises(CompressionError, match="seed=-1"):
+        SEEDED[name](net(), Unread(), seed=-1)
 
 
 @pytest.mark.parametrize("name", ["distill", "factorize", "prune", "quantize", "squeeze"])

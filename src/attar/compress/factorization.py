@@ -85,8 +85,8 @@ def factorize(
           (1): Linear(in_features=5, out_features=30, bias=True)
         )
     """
-    x, y = samples_and_labels(model, x, y)
     seed = as_seed(seed)
+    x, y = samples_and_labels(model, x, y)
     _check_settings(x, ranks, energy, share, of, schemes, epochs)
     if ranks is not None:
         _check_ranks(model, ranks, schemes)

@@ -91,8 +91,8 @@ def prune(
         >>> int((prune(layer, 0.9).weight == 0).sum()), int((prune(layer, structure=(2, 4)).weight == 0).sum())
         (90, 40)
     """
-    x, y = samples_and_labels(model, x, y)
     seed = as_seed(seed)
+    x, y = samples_and_labels(model, x, y)
     check_choice("scope", scope, get_args(Scope))
     check_choice("criterion", criterion, get_args(Criterion))
     _check_extent(amount, threshold, structure)

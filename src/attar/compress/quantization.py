@@ -115,8 +115,8 @@ def quantize(
     check_choice("clipping", clipping, CLIPPINGS)
     if granularity not in ("channel", "tensor") and not is_count(granularity):
         raise CompressionError(f"granularity {granularity!r} is unknown: take 'channel', 'tensor' or a number")
-    x, y = samples_and_labels(model, x, y)
     seed = as_seed(seed)
+    x, y = samples_and_labels(model, x, y)
     if activations is not None:
         # Of a program, what goes into an operation; layers are what it goes into.
         model = with_layers(model)
