@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -79,6 +78,9 @@ def described(coder: Coder, shape: tuple[int, ...], given: Model | None) -> Mode
         """A number of the model, at most so large."""
         return number(coder, most, None if given is None else int(of(given)))
 
+    def several(n: int, most: int, of: Callable[[Model], Sequence[int]]) -> tuple[int, ...]:
+        return tuple(number(coder, most, None if given is None else of(given)[i]) for i in range(n))
+
     offset = 0
     if one(1, lambda model: model.offset != 0):
         sign = one(1, lambda model: model.offset < 0)
@@ -98,17 +100,7 @@ def described(coder: Coder, shape: tuple[int, ...], given: Model | None) -> Mode
             raise CompressionError("the coded numbers are damaged")
         layout = Layout(layout.rows, layout.columns, height, width)
     n = layout.divisions
-    weights = tuple(one(WEIGHTS - 1, partial(_weight, i)) for i in range(n))
-    sign_weights = tuple(
-        one(SIGN_WEIGHTS - 1, partial(_sign_weight, i)) + SIGN_LEAST for i in range(n if signed else 0)
-    )
+    weights = several(n, WEIGHTS - 1, lambda model: model.weights)
+    above = several(n if signed else 0, SIGN_WEIGHTS - 1, lambda model: [w - SIGN_LEAST for w in model.sign_weights])
+    sign_weights = tuple(SIGN_LEAST + w for w in above)
     return Model(layout, offset, symbols, signed, mean, zeros, weights, sign_weights)
-
-
-def _weight(i: int, model: Model) -> int:
-    return model.weights[i]
-
-
-def _sign_weight(i: int, model: Model) -> int:
-    """Counted from the least there is."""
-    return model.sign_weights[i] - SIGN_LEAST

@@ -209,16 +209,16 @@ class _Standardised:
         m, d = (np.broadcast_to(one.reshape(-1).astype(np.float64), n) for one in (self.m, self.d))
         if not d.all() or not all(np.isfinite(one).all() for one in (self.weight, m, d)):
             return None
-        exact = rounded = (self.weight / d).astype(np.float32)
+        exact = decoded = (self.weight / d).astype(np.float32)
         if exact.size >= _LEAST:
             codes, scale = _codes(exact, of_rows=False)
-            rounded = (codes * scale).reshape(exact.shape)
+            decoded = (codes * scale).reshape(exact.shape)
         # What rounding loses is told by inputs as wide as they are, and around their mean: the bias takes the rest.
-        lost, most = np.linalg.norm((rounded - exact) * d), _MOST_LOST * np.linalg.norm(self.weight.astype(np.float64))
+        lost, most = np.linalg.norm((decoded - exact) * d), _MOST_LOST * np.linalg.norm(self.weight.astype(np.float64))
         # What is not finite compares as False.
         if not lost <= most:
             return None
-        return exact, (self.bias - rounded @ m).astype(np.float32)
+        return exact, (self.bias - decoded @ m).astype(np.float32)
 
 
 def _standardised(model: ModelProto) -> Iterator[_Standardised]:

@@ -99,7 +99,7 @@ def lost_in_float32(estimator: Any, X: npt.ArrayLike, x: npt.NDArray[Any]) -> li
     given = with_channel(name, as_floats(estimator, X, dtype=[np.float64, np.float32], ensure_all_finite=False))
     columns = []
     if given.ndim == 2:
-        columns = [Column(str(name)) for name in getattr(estimator, "feature_names_in_", range(given.shape[1]))]
+        columns = [Column(str(feature)) for feature in getattr(estimator, "feature_names_in_", range(given.shape[1]))]
     return coarse(*extremes(given, name), name, columns, remedy=" first, in float64, as StandardScaler does")
 
 
