@@ -21,11 +21,12 @@ _KEY = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 _AXES, _TENSORS, _STEPS, _ARGUMENTS, _DEEP = 16, 1 << 16, 1 << 18, 1 << 20, 4
 _LONGEST = 1 << 31
 
-_DTYPES = {
+# What an argument may be beside numbers, words and tensors.
+DTYPES = {
     name: getattr(torch, name)
     for name in ("float32", "float16", "bfloat16", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 }
-_FORMATS = {name: getattr(torch, name) for name in ("contiguous_format", "preserve_format", "channels_last")}
+FORMATS = {name: getattr(torch, name) for name in ("contiguous_format", "preserve_format", "channels_last")}
 # How forms of tensors are written; the first need not be.
 _FORMS = {
     "parameter": "",
@@ -150,9 +151,9 @@ class _Reading:
         back = self._list(given[3]) if len(given) == 4 else [0]
         if not back or not all(type(one) is int and 0 <= one <= len(read) for one in back):
             self._refuse("gives results that there are not")
-        if example[0] not in _DTYPES:
+        if example[0] not in DTYPES:
             self._refuse("takes samples of an unknown type")
-        sample = torch.zeros((), dtype=_DTYPES[example[0]]).expand(1, *self._shape(example[1]))
+        sample = torch.zeros((), dtype=DTYPES[example[0]]).expand(1, *self._shape(example[1]))
         return Program(Listing(tuple(read), tuple(Result(len(read) - one) for one in back), sample)), self._kinds
 
     def _kind(self, given: Any) -> Kind:
@@ -177,9 +178,9 @@ class _Reading:
         """Hold a tensor to types and rows that its form can have."""
         wide, sparse = kind.form.startswith("wide"), kind.form.startswith("sparse")
         if (
-            kind.dtype not in _DTYPES
+            kind.dtype not in DTYPES
             or (wide and kind.dtype not in ("int32", "int64", "float64"))
-            or (sparse and not _DTYPES[kind.dtype].is_floating_point)
+            or (sparse and not DTYPES[kind.dtype].is_floating_point)
         ):
             self._refuse(f"keeps {kind.name} in an unknown type")
         if kind.is_coded and (kind.rows < 1 or (kind.form != "codebook" and math.prod(kind.shape) % kind.rows)):
@@ -211,10 +212,10 @@ class _Reading:
         """What a string stands for, by its first letter (see `text`)."""
         if mark == "'":
             return rest
-        if mark == ":" and rest in _DTYPES:
-            return _DTYPES[rest]
-        if mark == "~" and rest in _FORMATS:
-            return _FORMATS[rest]
+        if mark == ":" and rest in DTYPES:
+            return DTYPES[rest]
+        if mark == "~" and rest in FORMATS:
+            return FORMATS[rest]
         if mark == "%" and (not rest or _digits(rest)) and int(rest or 0) <= latest:
             return Result(latest - int(rest or 0))
         if mark == "#" and not rest and self._had < len(self._kinds):

@@ -19,6 +19,7 @@ from torch.fx import Node
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from attar.compress.given import in_one_line
+from attar.compress.listing import DTYPES, FORMATS
 from attar.compress.operations import CHECKS, IDLE, known, name_of
 from attar.compress.program import Listing, Program, Result, Step, Stored, hold, references, stored_names
 from attar.errors import CompressionError
@@ -194,7 +195,9 @@ class _Translation:
             return self._values[given]
         if isinstance(given, list | tuple):
             return [self.argument(one) for one in given]
-        if given is None or isinstance(given, bool | int | float | str | torch.dtype | torch.memory_format):
+        if given is None or isinstance(given, bool | int | float | str):
+            return given
+        if given in DTYPES.values() or given in FORMATS.values():
             return given
         raise CompressionError(f"{self._name} computes with {given!r:.60}, which an .attar file does not hold")
 
