@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from constriction import stream
 from attar.errors import CompressionError
 
 Ints = npt.NDArray[np.int64]
+AnyInts = npt.NDArray[np.integer[Any]]
 
 _WORD = 4
 # Bits of a number that is written by itself.
@@ -23,7 +24,7 @@ class Coder(Protocol):
     Each method is told the symbols where they are written or counted, and answers with them.
     """
 
-    def symbols(self, weights: Ints, n: int, given: Ints | None) -> Ints:
+    def symbols(self, weights: Ints, n: int, given: AnyInts | None) -> AnyInts:
         """So many symbols of one distribution: whole weights in proportion to the probabilities, in sum below 2²⁴."""
 
     def uniform(self, size: int, n: int, given: Ints | None) -> Ints:
@@ -47,7 +48,7 @@ class Writer:
     def __init__(self) -> None:
         self._encoder = stream.queue.RangeEncoder()
 
-    def symbols(self, weights: Ints, n: int, given: Ints | None) -> Ints:
+    def symbols(self, weights: Ints, n: int, given: AnyInts | None) -> AnyInts:
         """Write symbols of one distribution."""
         assert given is not None
         if len(weights) > 1 and n:
@@ -75,7 +76,7 @@ class Reader:
             np.frombuffer(data + b"\0" * (-len(data) % _WORD), "<u4").astype(np.uint32)
         )
 
-    def symbols(self, weights: Ints, n: int, given: Ints | None = None) -> Ints:  # noqa: ARG002
+    def symbols(self, weights: Ints, n: int, given: AnyInts | None = None) -> Ints:  # noqa: ARG002
         """Read symbols of one distribution."""
         if len(weights) < 2 or not n:
             return np.zeros(n, np.int64)
@@ -104,7 +105,7 @@ class Counter:
     def __init__(self) -> None:
         self.bits = 0.0
 
-    def symbols(self, weights: Ints, n: int, given: Ints | None) -> Ints:
+    def symbols(self, weights: Ints, n: int, given: AnyInts | None) -> AnyInts:
         """−Σ log₂ p of symbols of one distribution."""
         assert given is not None
         if n:

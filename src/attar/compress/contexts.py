@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attar.compress.coder import Ints
+from attar.compress.coder import AnyInts, Ints
 from attar.compress.layout import Layout
 
 # Fixed point: of logarithms and ratios, of a mean, of a share, and of what a coder is told.
@@ -22,7 +22,7 @@ UNIT, SIGN_UNIT = 3, 1
 # the logarithm of the odds.
 CLASSES, _MIDDLE, SIGN_CLASSES = 64, 32, 32
 # What a group is taken to have had before its first, in elements of mean size; and a class, of all that were before.
-_OF_GROUP, _OF_NEIGHBOURS, _OF_CLASS, _OF_SIGNS = 2, 1, 48, 12
+OF_GROUP, OF_NEIGHBOURS, _OF_CLASS, _OF_SIGNS = 2, 1, 48, 12
 # Larger numbers say no more about their neighbours.
 CAP = 1 << 15
 # Bits in which neighbours are counted, and of the half of a word.
@@ -30,7 +30,7 @@ _COUNT, _HALVES = 4, 32
 _HALF = 1 << _HALVES - 1
 # Numbers whose logarithms and inverses are looked up.
 _BITS = 12
-_TABLE = 1 << _BITS
+TABLE = 1 << _BITS
 
 # log₂(1 + i / 256) and 2^(i / 256); none is so close to a half that another machine could round it otherwise.
 _LOGS = np.array([round(math.log2(1 + i / 256) * 2**LOG) for i in range(256)], np.int64)
@@ -51,8 +51,8 @@ class Magnitudes:
         self._sums = {i: np.zeros(layout.size // layout.sizes[i], np.int64) for i in used if i < len(layout.sizes)}
         self._near = np.zeros(layout.room if len(self._sums) < len(used) else 0, np.int32)
         unit = max(mean, 1 << MEAN)
-        self._before, self._before_near = _OF_GROUP * unit, _OF_NEIGHBOURS * unit
-        self._of_counts = _log2(np.arange(1 << _COUNT) * mean + _OF_NEIGHBOURS * unit)
+        self._before, self._before_near = OF_GROUP * unit, OF_NEIGHBOURS * unit
+        self._of_counts = _log2(np.arange(1 << _COUNT) * mean + OF_NEIGHBOURS * unit)
 
     def features(self, groups: dict[int, Ints], padded: Ints, seen: int) -> list[Ints]:
         """log₂ of a mean magnitude over that of the tensor, in each division, when so many elements are known."""
@@ -67,7 +67,7 @@ class Magnitudes:
                 found.append(ratio.take(groups[i]) if few else ratio)
             else:
                 packed = _around(self._near, padded, self._layout.neighbours[i - len(self._layout.sizes)])
-                near = np.minimum(packed >> _COUNT, _TABLE - 1)
+                near = np.minimum(packed >> _COUNT, TABLE - 1)
                 logs = _log2((np.arange(int(near.max()) + 1) << MEAN) + self._before_near)
                 found.append(logs.take(near) - self._of_counts.take(packed & (1 << _COUNT) - 1))
         return found
@@ -99,7 +99,7 @@ class Signs:
         self._sums = {i: np.zeros((2, layout.size // layout.sizes[i]), np.int64) for i in used if i < len(layout.sizes)}
         # Magnitudes in the upper half, and in the lower one the numbers: few are added, so that they do not mix.
         self._near = np.zeros(layout.room if len(self._sums) < len(used) else 0, np.int64)
-        self._before, self._before_near = _OF_GROUP * mean, _OF_NEIGHBOURS * mean
+        self._before, self._before_near = OF_GROUP * mean, OF_NEIGHBOURS * mean
 
     def features(self, groups: dict[int, Ints], padded: Ints) -> list[Ints]:
         """Sum over sum of magnitudes, in each division, between −1 and 1."""
@@ -111,7 +111,7 @@ class Signs:
                 packed = _around(self._near, padded, self._layout.neighbours[i - len(self._layout.sizes)])
                 signed = (packed + _HALF & 2 * _HALF - 1) - _HALF
                 whole, before = packed - signed >> _HALVES, self._before_near
-            if int(whole.max()) >= _TABLE:
+            if int(whole.max()) >= TABLE:
                 # The quotient stays about what it is, unless numbers are large: `before` is not divided.
                 over = np.maximum(np.frexp(whole.astype(np.float64))[1].astype(np.int64) - _BITS, 0)
                 signed, whole = signed >> over, whole >> over
@@ -152,7 +152,7 @@ class Distributions:
         usual[:, 0] = np.maximum(usual[:, 0] * np.minimum(tilt, 1 << 40) >> _SHARE, 1)
         return _scaled((self._counts[classes] << _SHARE) + _OF_CLASS * _scaled(usual, _SHARE), _TOLD)
 
-    def learn(self, classes: Ints, symbols: Ints) -> None:
+    def learn(self, classes: Ints, symbols: AnyInts) -> None:
         """Count what has become known."""
         _count(self._counts, classes, symbols)
 
@@ -170,7 +170,7 @@ class Agreement:
         usual = _scaled(np.stack([odds, np.full(len(classes), 1 << _SHARE)], axis=1), _SHARE)
         return _scaled((self._counts[classes] << _SHARE) + _OF_SIGNS * usual, _TOLD)
 
-    def learn(self, classes: Ints, against: Ints) -> None:
+    def learn(self, classes: Ints, against: AnyInts) -> None:
         """Count what has become known."""
         _count(self._counts, classes, against)
 
@@ -219,5 +219,5 @@ def _around(near: npt.NDArray[Any], padded: Ints, steps: tuple[int, ...]) -> Int
     return total
 
 
-def _count(counts: Ints, classes: Ints, symbols: Ints) -> None:
+def _count(counts: Ints, classes: Ints, symbols: AnyInts) -> None:
     counts += np.bincount(classes * counts.shape[1] + symbols, minlength=counts.size).reshape(counts.shape)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from attar.compress.coder import Ints
 
@@ -91,8 +92,8 @@ def matrix(shape: tuple[int, ...]) -> Layout:
     return Layout(shape[0], math.prod(shape[1:]), max(1, height), max(1, width))
 
 
-def order(layout: Layout) -> Ints:
-    """Elements in an order whose every stretch is spread evenly over rows and columns.
+def places(layout: Layout) -> npt.NDArray[np.uint16]:
+    """The places of elements `(rows, columns)`: those up to any of them are spread evenly over rows and columns.
 
     References:
         Roberts, The Unreasonable Effectiveness of Quasirandom Sequences, 2018,
@@ -101,6 +102,10 @@ def order(layout: Layout) -> Ints:
     # Steps of 1 / ρ and 1 / ρ² along both axes, ρ³ = ρ + 1, in units of 2^-32.
     down = np.arange(layout.rows, dtype=np.uint32) * np.uint32(3242174889)
     right = np.arange(layout.columns, dtype=np.uint32) * np.uint32(2447445414)
-    place = (down[:, None] + right) >> np.uint32(16)
-    found: Ints = np.argsort(place.astype(np.uint16).reshape(-1), kind="stable")
+    return ((down[:, None] + right) >> np.uint32(16)).astype(np.uint16)
+
+
+def order(layout: Layout) -> Ints:
+    """Elements by their places, so that every stretch is spread evenly over rows and columns."""
+    found: Ints = np.argsort(places(layout).reshape(-1), kind="stable")
     return found

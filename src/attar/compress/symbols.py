@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from attar.compress.coder import Coder, Ints
+from attar.compress.coder import AnyInts, Coder, Ints
 
 # Largest magnitude.
 LARGEST = 2**31 - 1
@@ -22,16 +20,26 @@ _MODELLED, _PLAIN = 6, 15
 _FIRST = 32
 
 
-def symbol_of(magnitudes: Ints) -> Ints:
+def symbol_of(magnitudes: AnyInts) -> npt.NDArray[np.uint8]:
     """The symbol of each magnitude.
 
     Example:
-        >>> symbol_of(np.array([0, 7, 8, 11, 12, 16]))
-        array([ 0,  7,  8,  8,  9, 10])
+        >>> symbol_of(np.array([0, 7, 8, 11, 12, 16])).tolist()
+        [0, 7, 8, 8, 9, 10]
     """
+    if int(magnitudes.max(initial=0)) < len(_FEW):
+        return _FEW.take(magnitudes)
+    return _symbol_of(magnitudes)
+
+
+def _symbol_of(magnitudes: AnyInts) -> npt.NDArray[np.uint8]:
     octave = np.frexp(magnitudes.astype(np.float64))[1].astype(np.int64) - 1
     half = (magnitudes >> np.maximum(octave - 1, 0)) & 1
-    return np.where(magnitudes < _EXACT, magnitudes, _EXACT + 2 * (octave - _OCTAVE) + half)
+    return np.where(magnitudes < _EXACT, magnitudes, _EXACT + 2 * (octave - _OCTAVE) + half).astype(np.uint8)
+
+
+# Symbols of small magnitudes, which are looked up.
+_FEW = _symbol_of(np.arange(1 << 12))
 
 
 def _bits(symbol: int) -> int:
@@ -49,7 +57,7 @@ FIRSTS = np.array([_smallest(one) for one in range(SYMBOLS)], np.int64)
 MIDDLES = FIRSTS + (1 << WIDTHS >> 1)
 
 
-def code_places(coder: Coder, symbols: npt.NDArray[np.integer[Any]], given: Ints | None) -> Ints:
+def code_places(coder: Coder, symbols: AnyInts, given: AnyInts | None) -> AnyInts:
     """Write, count or read the magnitudes whose symbols are known; the frequencies of places are learnt meanwhile.
 
     Arguments:
@@ -60,12 +68,14 @@ def code_places(coder: Coder, symbols: npt.NDArray[np.integer[Any]], given: Ints
     Returns:
         The magnitudes.
     """
-    magnitudes: Ints = FIRSTS[symbols]
+    magnitudes: AnyInts = FIRSTS[symbols] if given is None else given
     for symbol in range(_EXACT, int(symbols.max(initial=0)) + 1):
         where = (symbols == symbol).nonzero()[0]
         if len(where):
             place = None if given is None else given[where] - FIRSTS[symbol]
-            magnitudes[where] = FIRSTS[symbol] + _places(coder, int(WIDTHS[symbol]), len(where), place)
+            found = _places(coder, int(WIDTHS[symbol]), len(where), place)
+            if given is None:
+                magnitudes[where] = FIRSTS[symbol] + found
     return magnitudes
 
 
