@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import tracemalloc
 
 import numpy as np
@@ -69,6 +70,34 @@ def test_many_tensors_share_one_stream() -> None:
     for one in tensors:
         np.testing.assert_array_equal(decode(reader, one.shape), one)
     assert reader.finished()
+
+
+def test_a_tensor_is_written_as_ever() -> None:
+    assert written(golden()) == base64.b64decode(GOLDEN)
+
+
+# Of what was written before large tensors were looked at in part.
+@pytest.mark.parametrize(
+    ("codes", "known"),
+    [
+        (pruned(), "96c9dbd89ce17fc6"),
+        (pruned(300, 400, 0.6), "f9561676df0f4c1a"),
+        (pruned(72, 30, 0.9).reshape(24, 3, 5, 6) + 1000, "0410e62f95dfe8de"),
+    ],
+)
+def test_tensors_that_are_not_large_are_written_as_ever(codes, known) -> None:
+    assert codes.size <= fitting._LARGE
+    assert hashlib.sha256(written(codes)).hexdigest()[:16] == known
+
+
+@pytest.mark.parametrize(
+    "values", [[3], [5, -2], [0, 0, 0, 7, 7, 9], [-4, -3, 8_000_000, 8_000_001], [-(2**31) + 1, 5]]
+)
+def test_median_and_deviation_by_frequencies(values) -> None:
+    values = np.array(values, np.int32)
+    numbers, often = fitting._frequencies(values, int(values.min()), int(values.max()))
+    assert fitting._median(numbers, often) == int(np.median(values))
+    assert fitting._deviation(numbers, often) == pytest.approx(values.std())
 
 
 def test_bytes_written_earlier_are_still_read() -> None:

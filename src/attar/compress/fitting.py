@@ -39,8 +39,8 @@ _FAR = 20
 _LONGEST, _TRIED = 64, 2
 # Of tensors with more numbers, in so many rows or more, some elements are looked at instead of a pass over all.
 _LARGE, _TALL = 1 << 17, 64
-# Of these, one in so many shows whether there are pictures.
-_PART = 4
+# Of these, one in so many shows whether there are pictures; and a division that is about worth it is kept.
+_PART, _DOUBT = 4, 0.8
 # Numbers that are counted however few there are of them.
 _FEW = 1 << 12
 # Models of the tensors that were seen last: a search counts and writes most tensors many times.
@@ -132,9 +132,11 @@ def _fitted(shape: tuple[int, ...], values: AnyInts) -> Model:
     if not layout.divisions:
         return model
     values = values - np.int32(offset)
-    find = partial(_weighted, worth=_WORTH if model.sparse else _DENSE_WORTH, mean=mean, others=1 - zeros / n)
     # Sums over columns, in each set, are then few beside the numbers.
-    if n > _LARGE and layout.rows >= _TALL:
+    large = n > _LARGE and layout.rows >= _TALL
+    worth = (_WORTH if model.sparse else _DENSE_WORTH) * (_DOUBT if large else 1)
+    find = partial(_weighted, worth=worth, mean=mean, others=1 - zeros / n)
+    if large:
         return _from_part(model, Glimpse(model, values, _ENOUGH), _pictures(layout, values, _ENOUGH), find)
     told = _Whole(model, values)
     tried = [find(replace(model, layout=one), told.known(one)) for one in (layout, *_pictures(layout, values))]

@@ -68,9 +68,12 @@ class Glimpse:
         self._layout, self._size, self._signed = model.layout, values.size, model.signed
         self._sets = SETS if model.sparse else DENSE
         self._mean, self._mean_of_others = model.mean_magnitude, model.mean_of_others
-        starts = [-(-(i * i << 16) // self._sets**2) for i in range(self._sets + 1)]
-        of_place = np.repeat(np.arange(self._sets, dtype=np.uint8), np.diff(starts))
-        self._set = of_place.take(places(model.layout).reshape(-1))
+        place = places(model.layout).reshape(-1)
+        often = np.bincount(place, minlength=1 << 16)
+        # A set ends after so many elements: those of one place are taken to be in one.
+        middle = (np.cumsum(often) - often / 2) / self._size
+        of_place = np.minimum(np.sqrt(middle) * self._sets, self._sets - 1).astype(np.uint8)
+        self._set = of_place.take(place)
         self._sizes = np.minimum(MIDDLES, CAP).astype(np.uint16).take(symbols)
         self._numbers = np.clip(values, -CAP, CAP).astype(np.int32) if model.signed else self._sizes
         # Signs are written in fewer sets.

@@ -165,12 +165,16 @@ def _codes(values: Floats, of_rows: bool) -> tuple[npt.NDArray[np.int8], Floats]
 def _exact_unit(values: Floats) -> float | None:
     """The power of two that all weights are small multiples of."""
     largest = float(np.abs(values).max())
-    for exponent in range(-8, 9):
-        if largest * 2.0**exponent <= _STEPS:
-            codes = values * np.float32(2.0**exponent)
-            if np.array_equal(codes, np.rint(codes)):
-                return float(2.0**-exponent)
-    return None
+    exponents = [one for one in range(-8, 9) if largest * 2.0**one <= _STEPS]
+
+    def exact(exponent: int) -> bool:
+        codes = values * np.float32(2.0**exponent)
+        return np.array_equal(codes, np.rint(codes))
+
+    # Multiples of a unit are multiples of its half: where the smallest unit does not do, none does.
+    if not exponents or not exact(exponents[-1]):
+        return None
+    return float(2.0 ** -next(one for one in exponents if exact(one)))
 
 
 def _divisor(n: int) -> int:
