@@ -43,10 +43,13 @@ def tools(file: Path, feeds: list[Feed], *, transformer: bool) -> Iterable[tuple
         way = ort.CalibrationMethod[method]
         ort.quantize_static(str(made), str(out), Reader(), per_channel=True, calibrate_method=way)
 
-    methods = ["MinMax"] if transformer else ["MinMax", "Entropy", "Percentile"]
-    for method in methods:
+    # Its pages recommend static ranges for convolutions and dynamic ones for transformers.
+    for method in () if transformer else ("MinMax", "Entropy", "Percentile"):
         yield f"onnxruntime, quantize_static, {method}", partial(static, method=method)
-    yield "onnxruntime, quantize_dynamic", lambda out: ort.quantize_dynamic(str(file), str(out))
+    if transformer:
+        dynamic = partial(ort.quantize_dynamic, str(file))
+        yield "onnxruntime, quantize_dynamic", dynamic
+        yield "onnxruntime, quantize_dynamic, per channel", partial(dynamic, per_channel=True, reduce_range=True)
     try:
         nncf = import_module("nncf")
     except ImportError:
