@@ -114,7 +114,7 @@ def attar_half(net: nn.Module, x: Tensor) -> nn.Module:
 
 
 def peer_half(net: nn.Module, x: Tensor) -> nn.Module:
-    """torch-pruning's by magnitude over all layers, in steps until half of the multiply-accumulates are left."""
+    """torch-pruning's by magnitude over all layers, widths in eights, until half of the work is left."""
     peer, small = import_module("torch_pruning"), copy.deepcopy(net)
     ends = [next(layer for layer in reversed(list(small.modules())) if isinstance(layer, nn.Linear))]
     pruner = peer.pruner.MagnitudePruner(
@@ -125,6 +125,7 @@ def peer_half(net: nn.Module, x: Tensor) -> nn.Module:
         pruning_ratio=0.7,
         iterative_steps=70,
         ignored_layers=ends,
+        round_to=8,
     )
     whole, _ = peer.utils.count_ops_and_params(small, x[:1])
     while peer.utils.count_ops_and_params(small, x[:1])[0] > whole / 2:
