@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("ucr.jsonl"))
     asked = parser.parse_args()
-    done = _lines(asked.out)
+    done = lines_of(asked.out)
     if asked.what == "table":
         table(done)
         return
@@ -101,15 +101,15 @@ def _ridge(transformer: object, x: Array, y: Codes, x_test: Array, root: bool = 
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
     known = y >= 0
-    transformer.fit(_filled(x))  # type: ignore[attr-defined]
-    z, z_test = (np.asarray(transformer.transform(_filled(part))) for part in (x[known], x_test))  # type: ignore[attr-defined]
+    transformer.fit(filled(x))  # type: ignore[attr-defined]
+    z, z_test = (np.asarray(transformer.transform(filled(part))) for part in (x[known], x_test))  # type: ignore[attr-defined]
     before = FunctionTransformer((lambda v: np.sqrt(np.clip(v, 0, None))) if root else None)
     model = make_pipeline(before, StandardScaler(), RidgeClassifierCV(np.logspace(-3, 3, 10))).fit(z, y[known])
     answers: Codes = model.predict(z_test)
     return answers
 
 
-def _filled(x: Array) -> Array:
+def filled(x: Array) -> Array:
     """Missing values replaced by the mean of their series; at least nine steps, which MiniRocket needs."""
     mean = np.nan_to_num(np.nanmean(x, axis=2, keepdims=True))
     whole = np.where(np.isnan(x), mean, x)
@@ -140,23 +140,33 @@ def _ts2vec(path: Path | None) -> Method:
 
 
 def table(lines: list[dict[str, object]]) -> None:
-    """Mean accuracy, mean rank and number of sets won, over the sets that every method has."""
+    """Mean accuracy, mean rank, sets won, processor time and median bytes, over the sets that every method has."""
     for labels in sorted({line["labels"] for line in lines}, key=str):
-        of: dict[str, dict[str, float]] = {}
+        of: dict[str, dict[tuple[str, str], dict[str, object]]] = {}
         for line in lines:
             if line["labels"] == labels:
-                of.setdefault(str(line["method"]), {})[str(line["set"])] = float(str(line["accuracy"]))
+                of.setdefault(str(line["method"]), {})[str(line["set"]), str(line["seed"])] = line
         common = sorted(set.intersection(*(set(sets) for sets in of.values())))
-        scores = np.array([[sets[name] for name in common] for sets in of.values()])
+        scores, seconds, sizes = (_column(of, common, name) for name in ("accuracy", "cpu_seconds", "bytes"))
         ranks = np.stack([rankdata(-column) for column in scores.T], axis=1)
         print(f"\n{'all' if labels is None else f'{labels} per class'}: {len(common)} sets")
-        for method, score, rank in sorted(zip(of, scores, ranks), key=lambda row: -row[1].mean()):
+        for method, score, rank, spent, size in sorted(
+            zip(of, scores, ranks, seconds, sizes), key=lambda row: -row[1].mean()
+        ):
             print(
-                f"{method:<22} {100 * score.mean():6.2f} %  mean rank {rank.mean():.2f}  best {int((rank < 2).sum())}"
+                f"{method:<22} {100 * score.mean():6.2f} %  mean rank {rank.mean():.2f}  best {int((rank < 2).sum())}  "
+                f"{spent.sum():.0f} s  {np.median(size) / 1000:.0f} KB"
             )
 
 
-def _lines(path: Path) -> list[dict[str, object]]:
+def _column(
+    of: dict[str, dict[tuple[str, str], dict[str, object]]], common: list[tuple[str, str]], name: str
+) -> npt.NDArray[np.float64]:
+    """Figures of that name, a row for each method; 0 where a line has none."""
+    return np.array([[float(str(sets[key].get(name, 0))) for key in common] for sets in of.values()])
+
+
+def lines_of(path: Path) -> list[dict[str, object]]:
     return list(_parsed(path)) if path.exists() else []
 
 
