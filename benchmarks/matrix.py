@@ -52,9 +52,6 @@ OF_A_KIND: dict[str, dict[str, Any]] = {
 OF_A_CELL: dict[tuple[str, str], dict[str, Any]] = {
     # A step predicts each token of each text.
     ("autoencoder", "text"): {"epochs": 6},
-    # The weight that suits a graph lets the directions of small batches fall into one.
-    ("cca-ssg", "image"): {"decorrelation": 0.1},
-    ("cca-ssg", "series"): {"decorrelation": 0.1},
     # At four times this rate the texts fall into two directions.
     ("moco", "text"): {"lr": 1e-3},
     ("masked", "image"): {"width": 32, "epochs": 40},

@@ -80,6 +80,9 @@ class Kind(Parts, Restorable, Translated, ABC):
     quantities: ClassVar[bool] = True
     # Strength of the views by which a network learns from the few samples that have a label.
     labelled_strength: ClassVar[float] = 0.5
+    # What a correlation of two directions counts beside a disagreement of views. The usual one suits whole graphs;
+    # where an encoder pools over places, it lets the directions of batches of some hundred samples fall into a few.
+    decorrelation: ClassVar[float] = 1e-3
     # How many edges away from a sample others have an influence on it.
     hops: ClassVar[int] = 0
     # Widths of the students; what each encodes to is four times as long.

@@ -56,6 +56,7 @@ class Image(Patched):
     layouts: ClassVar[Mapping[int, str]] = {3: "(n, h, w)", 4: "(n, h, w, c)"}
     masking_ratio: ClassVar[float] = 0.75
     labelled_strength: ClassVar[float] = 1.0
+    decorrelation: ClassVar[float] = 0.1
 
     mean: tuple[float, ...]
     std: tuple[float, ...]

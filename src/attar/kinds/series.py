@@ -57,6 +57,7 @@ class Series(Patched):
     # One more than elsewhere: kernels along one axis have fewer weights.
     ladder: ClassVar[tuple[int, ...]] = (48, *Kind.ladder)
     padded: ClassVar[bool] = True
+    decorrelation: ClassVar[float] = 0.1
 
     mean: tuple[float, ...]
     std: tuple[float, ...]

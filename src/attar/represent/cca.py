@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
+from attar._settings import check_amounts
 from attar.represent._views import ViewPretext, at_least_float32
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class CCASSG(ViewPretext):
             that has gaps, to float32 `(n, d)`. `dim` and `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2; many more than `dim`, for fewer cannot be uncorrelated.
-        decorrelation: λ, what a correlation counts beside a disagreement.
+        decorrelation: λ, what a correlation counts beside a disagreement; None: what suits the kind.
         strength: of the augmentation.
         lr: highest learning rate.
         precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
@@ -59,8 +60,6 @@ class CCASSG(ViewPretext):
         (64, 16)
     """
 
-    _amounts: ClassVar[tuple[str, ...]] = (*ViewPretext._amounts, "decorrelation")
-
     def __init__(
         self,
         dim: int = 64,
@@ -69,7 +68,7 @@ class CCASSG(ViewPretext):
         encoder: nn.Module | None = None,
         epochs: int = 100,
         batch_size: int = 256,
-        decorrelation: float = 1e-3,
+        decorrelation: float | None = None,
         strength: float = 1.0,
         lr: float = 1e-3,
         precision: str = "32-true",
@@ -90,6 +89,11 @@ class CCASSG(ViewPretext):
         self.kind = kind
         self.random_state = random_state
 
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if self.decorrelation is not None:
+            check_amounts(self, "decorrelation")
+
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
 
@@ -100,7 +104,7 @@ class CCASSG(ViewPretext):
 
         z: Tensor = networks["encoder"](self._two_views(kind, x, generator))
         z_i, z_j = whole_batch(at_least_float32(z)).chunk(2)
-        return correlation_loss(z_i, z_j, self.decorrelation)
+        return correlation_loss(z_i, z_j, kind.decorrelation if self.decorrelation is None else self.decorrelation)
 
 
 def correlation_loss(z_i: Tensor, z_j: Tensor, decorrelation: float) -> Tensor:
