@@ -23,7 +23,8 @@ class BYOL(ViewPretext):
 
     with no gradient to the target network ξ. Nothing is pushed apart; that all samples do not end in one place is
     owed to the predictor q, which learns faster than the target moves, and to batch normalisation. The momentum begins
-    at 0.97 rather than 0.996, which is meant for some hundred thousand steps.
+    at 0.97 rather than 0.996, which is meant for some hundred thousand steps, and the learning rate is three times
+    SimCLR's, with which it learns less in some hundred steps.
 
     References:
         Grill et al., Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning, 2020, equations 1 and 2,
@@ -74,7 +75,7 @@ class BYOL(ViewPretext):
         hidden: int = 256,
         projection: int = 64,
         strength: float = 1.0,
-        lr: float = 2e-3,
+        lr: float = 6e-3,
         precision: str = "32-true",
         device: str = "cpu",
         kind: str | Kind | None = None,
