@@ -34,7 +34,7 @@ def pretexts(kind: Graph, seed: int) -> dict[str, Pretext]:
     """What is compared, each on all nodes at once."""
     n = len(kind.links.features)
     return {
-        "cca-ssg": CCASSG(512, width=64, epochs=50, batch_size=n, kind=kind, random_state=seed),
+        "cca-ssg": CCASSG(512, width=64, epochs=50, batch_size=n, lr=1e-3, kind=kind, random_state=seed),
         "simclr": SimCLR(256, width=64, epochs=100, batch_size=n, temperature=0.4, kind=kind, random_state=seed),
         "masked": Masked(256, width=64, epochs=200, batch_size=n, kind=kind, random_state=seed),
     }

@@ -20,30 +20,34 @@ def _made(**options):
     return moco, kind, networks, x
 
 
-def test_the_loss_equals_a_naive_loop_in_float64():
-    moco, kind, networks, x = _made()
+def _answers(networks, kind, x):
+    """Queries and keys of both views, of length one."""
+    views = kind.view(torch.cat([x, x]), torch.Generator().manual_seed(3))
+    answers = networks["projector"](networks["encoder"](views)).detach(), networks["key"](views)
+    return [(z / z.norm(dim=1, keepdim=True)).chunk(2) for z in answers]
+
+
+@pytest.mark.parametrize("queue", [0, 20])
+def test_the_loss_equals_a_naive_loop_in_float64(queue):
+    moco, kind, networks, x = _made(queue=queue)
     x = x[:8]
-    negatives = networks["queue"].vectors.clone()
-    generator = torch.Generator().manual_seed(3)
-    q = networks["projector"](networks["encoder"](kind.view(x, generator))).detach()
-    k = networks["key"](kind.view(x, generator))
+    old = networks["queue"].vectors.clone()
+    assert len(old) == queue
+    q, k = _answers(networks, kind, x)
     loss = moco._loss(networks, kind, x, torch.Generator().manual_seed(3)).item()
     total = 0.0
-    for i in range(8):
-        a, b = q[i] / q[i].norm(), k[i] / k[i].norm()
-        positive = math.exp(float(a @ b) / 0.2)
-        others = sum(math.exp(float(a @ negative) / 0.2) for negative in negatives)
-        total -= math.log(positive / (positive + others)) / 8
+    for queries, keys in ((q[0], k[1]), (q[1], k[0])):
+        for i, query in enumerate(queries):
+            compared = [math.exp(float(query @ key) / 0.2) for key in [*keys, *old]]
+            total -= math.log(compared[i] / sum(compared)) / 16
     assert loss == pytest.approx(total, rel=1e-10)
 
 
 def test_keys_enter_the_queue_after_they_were_compared():
     moco, kind, networks, x = _made()
-    generator = torch.Generator().manual_seed(3)
-    kind.view(x[:8], generator)
-    k = networks["key"](kind.view(x[:8], generator))
+    _, keys = _answers(networks, kind, x[:8])
     moco._loss(networks, kind, x[:8], torch.Generator().manual_seed(3))
-    torch.testing.assert_close(networks["queue"].vectors[-8:], k / k.norm(dim=1, keepdim=True))
+    torch.testing.assert_close(networks["queue"].vectors[-16:], torch.cat(keys))
 
 
 def test_keys_receive_no_gradient_and_the_query_does():
@@ -54,9 +58,11 @@ def test_keys_receive_no_gradient_and_the_query_does():
         assert all(p.grad.abs().sum() > 0 for p in networks[name].parameters() if p.ndim > 1)
 
 
-@pytest.mark.parametrize(("n", "queue", "length"), [(1, 4096, 1), (40, 4096, 20), (40, 7, 7)])
+@pytest.mark.parametrize(
+    ("n", "queue", "length"), [(2, 4096, 1), (40, 4096, 20), (40, 7, 7), (40, 0, 0), (40, None, 16)]
+)
 def test_the_queue_never_holds_more_than_half_of_the_samples(n, queue, length):
-    moco = MoCo(6, width=2, epochs=1, batch_size=32, queue=queue, random_state=0)
+    moco = MoCo(6, width=2, epochs=1, batch_size=8, queue=queue, random_state=0)
     seen = []
     original = moco._networks
     moco._networks = lambda kind: seen.append(original(kind)) or seen[0]

@@ -4,7 +4,7 @@ import torch
 from attar.represent._queue import Queue
 
 
-@pytest.mark.parametrize("length", [1, 5, 8, 30])
+@pytest.mark.parametrize("length", [0, 1, 5, 8, 30])
 def test_first_in_first_out_as_in_a_naive_loop(length):
     torch.manual_seed(0)
     queue = Queue(length, 3)
@@ -15,7 +15,7 @@ def test_first_in_first_out_as_in_a_naive_loop(length):
             naive.append(vector)
             naive.pop(0)
         queue.push(vectors)
-        assert torch.equal(queue.vectors, torch.stack(naive))
+        assert torch.equal(queue.vectors, torch.stack(naive) if naive else torch.empty(0, 3))
 
 
 def test_it_starts_with_directions_and_takes_no_gradient():

@@ -31,4 +31,5 @@ class Queue(nn.Module):
     @torch.no_grad()
     def push(self, vectors: Tensor) -> None:
         """Add `(n, dim)` at the end, and drop as many at the front; of more than it holds, the last remain."""
-        self.vectors = torch.cat([self.vectors, vectors])[-len(self.vectors) :]
+        both = torch.cat([self.vectors, vectors])
+        self.vectors = both[len(both) - len(self.vectors) :]

@@ -70,7 +70,7 @@ class CCASSG(ViewPretext):
         batch_size: int = 256,
         decorrelation: float | None = None,
         strength: float = 1.0,
-        lr: float = 1e-3,
+        lr: float = 2e-3,
         precision: str = "32-true",
         device: str = "cpu",
         kind: str | Kind | None = None,

@@ -1,9 +1,10 @@
-"""Contrast against a queue of earlier samples (MoCo)."""
+"""Contrast against keys that a slow network gives, of this batch and of earlier ones (MoCo)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from attar._settings import check_counts
 from attar.represent._views import ViewPretext, at_least_float32
 
 if TYPE_CHECKING:
@@ -15,22 +16,25 @@ if TYPE_CHECKING:
 
 
 class MoCo(ViewPretext):
-    """An encoder that tells the other view of a sample from a queue of views of earlier samples.
+    """An encoder that tells the other view of a sample from views of the other samples, and of earlier ones in a queue.
 
     q = g_θ(f_θ(T(x))),  k = g_ξ(f_ξ(T'(x))),  ξ ← m ξ + (1 − m) θ,
-    ℓ = −log( exp(q · k / τ) / (exp(q · k / τ) + Σ_{k⁻ in queue} exp(q · k⁻ / τ)) )
+    ℓ = −log( exp(q · k / τ) / Σ_{k' of the batch and of the queue} exp(q · k' / τ) )
 
-    with q and k of length one. A batch of keys enters the queue, and the oldest leave it: negatives are many however
-    small the batch. This is the recipe of version 2, a perceptron as g and the cosine schedule added to version 1;
-    version 3 gives up the queue and needs batches of thousands. Three things differ here. The momentum is 0.97 rather
-    than 0.999, which is meant for a hundred thousand steps and more. The queue holds half of the samples at most: in a
-    longer one, most would meet their own earlier keys as negatives. And batch normalisation is not shuffled, which
-    departs from the paper: queries and keys are normalised over the same samples, by which a network may match them.
+    and the same with the views exchanged, with q and k of length one. Keys of a batch enter the queue afterwards, and
+    the oldest leave it. The keys of the batch are negatives as in version 3, which gives up the queue and needs
+    batches of thousands; the queue, as in versions 1 and 2, adds to them where batches are small. In trainings of some
+    hundred steps, as here, old keys are told from new ones without looking at the sample: a queue alone, or a long
+    one, teaches less. For the same reason the momentum is 0.97 rather than 0.999. The queue holds as many keys as half
+    of the samples at most, lest most of them meet their own. Batch normalisation is not shuffled, but is over both
+    views together.
 
     References:
         He et al., Momentum Contrast for Unsupervised Visual Representation Learning, 2020, Algorithm 1,
         https://arxiv.org/abs/1911.05722
         Chen et al., Improved Baselines with Momentum Contrastive Learning, 2020, https://arxiv.org/abs/2003.04297
+        Chen et al., An Empirical Study of Training Self-Supervised Vision Transformers, 2021, Algorithm 1,
+        https://arxiv.org/abs/2104.02057
 
     Arguments:
         dim: length of the representation h = f_θ(x).
@@ -40,7 +44,8 @@ class MoCo(ViewPretext):
             that has gaps, to float32 `(n, d)`. `dim` and `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2.
-        queue: longest queue of negatives.
+        queue: keys of earlier batches that are negatives too, at most; 0: none, as in version 3; None: as many as a
+            batch has, two of each sample.
         momentum: m, the share of the key network that a step keeps.
         temperature: τ; the smaller, the more the nearest negatives count.
         projection: length of q and k.
@@ -64,7 +69,7 @@ class MoCo(ViewPretext):
         (64, 16)
     """
 
-    _counts: ClassVar[tuple[str, ...]] = (*ViewPretext._counts, "projection", "queue")
+    _counts: ClassVar[tuple[str, ...]] = (*ViewPretext._counts, "projection")
     _positive: ClassVar[tuple[str, ...]] = ("temperature",)
 
     def __init__(
@@ -75,7 +80,7 @@ class MoCo(ViewPretext):
         encoder: nn.Module | None = None,
         epochs: int = 100,
         batch_size: int = 256,
-        queue: int = 4096,
+        queue: int | None = None,
         momentum: float = 0.97,
         temperature: float = 0.2,
         projection: int = 64,
@@ -106,6 +111,8 @@ class MoCo(ViewPretext):
         from attar.represent._momentum import check_momentum
 
         super()._check_settings()
+        if self.queue is not None:
+            check_counts(self, "queue", least=0)
         check_momentum(self.momentum)
 
     def _networks(self, kind: Kind) -> nn.ModuleDict:
@@ -117,7 +124,8 @@ class MoCo(ViewPretext):
         encoder = self._encoder(kind)
         projector = nn.Sequential(nn.Linear(self.dim_, self.dim_), nn.ReLU(), nn.Linear(self.dim_, self.projection))
         key = Momentum(nn.Sequential(encoder, projector))
-        queue = Queue(max(1, min(self.queue, self.n_samples_ // 2)), self.projection)
+        longest = 2 * self.batch_size if self.queue is None else self.queue
+        queue = Queue(min(longest, self.n_samples_ // 2), self.projection)
         return nn.ModuleDict({"encoder": encoder, "projector": projector, "key": key, "queue": queue})
 
     def _loss(self, networks: nn.ModuleDict, kind: Kind, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -132,9 +140,14 @@ class MoCo(ViewPretext):
         key, queue = cast(Momentum, networks["key"]), cast(Queue, networks["queue"])
         query = nn.Sequential(networks["encoder"], networks["projector"])
         key.follow(query, self.momentum)
-        answers = (network(kind.view(x, generator, self.strength)) for network in (query, key))
-        q, k = (F.normalize(at_least_float32(z), dim=1) for z in answers)
-        logits = torch.cat([(q * k).sum(dim=1, keepdim=True), q @ queue.vectors.T], dim=1) / self.temperature
-        queue.push(whole_batch(k))
-        # The key is the first of all that a query is compared with.
-        return F.cross_entropy(logits, logits.new_zeros(len(q), dtype=torch.long))
+        views = self._two_views(kind, x, generator)
+        q, k = (whole_batch(F.normalize(at_least_float32(network(views)), dim=1)) for network in (query, key))
+        (q_i, q_j), (k_i, k_j) = q.chunk(2), k.chunk(2)
+        # The key of a query has its place among those of the batch.
+        places = torch.arange(len(q_i), device=q.device)
+        losses = [
+            F.cross_entropy(own @ torch.cat([other, queue.vectors]).T / self.temperature, places)
+            for own, other in ((q_i, k_j), (q_j, k_i))
+        ]
+        queue.push(k)
+        return (losses[0] + losses[1]) / 2
