@@ -14,11 +14,7 @@ from __future__ import annotations
 import argparse
 import copy
 import functools
-import logging
-import os
-import sys
 import time
-import warnings
 from importlib import import_module
 from pathlib import Path
 
@@ -26,12 +22,11 @@ import integers
 import networks
 import numpy as np
 import torch
-from quantisers import CALIBRATION, HEADER, answers, shown, tools
+from quantisers import CALIBRATION, answers, begin, shown, tools
 from runs import data
 from torch import Tensor, nn
 
-from attar.compress import distill, prune, quantize, save
-from attar.compress.integers import quantize_static
+from attar.compress import distill, prune, quantize, quantize_static, save
 from attar.compress.packed import unpack
 
 
@@ -41,11 +36,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("networks", nargs="*", default=["har", "images"])
     asked = parser.parse_args()
-    sys.path.append(os.environ.get("ATTAR_PEERS", ""))
-    torch.set_num_threads(1)
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    print(HEADER)
+    begin()
     for name in asked.networks:
         made, epochs = {"har": (series, 5), "images": (fashion, 1)}[name]
         classifiers(name, made(asked.folder), asked.folder, epochs)

@@ -6,7 +6,11 @@ accuracy on the test part minus that of float32, in points; seconds are CPU time
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
@@ -25,6 +29,15 @@ _RUNS = 20
 HEADER = (
     "| network | tool | bytes | change | batch of 1, ms | batch of 64, ms | seconds |\n|---|---|--:|--:|--:|--:|--:|"
 )
+
+
+def begin() -> None:
+    """Other tools on the path where there are some, one thread, nothing that is no row; and the head of the table."""
+    sys.path.append(os.environ.get("ATTAR_PEERS", ""))
+    torch.set_num_threads(1)
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    print(HEADER)
 
 
 def tools(file: Path, feeds: list[Feed], *, transformer: bool) -> Iterable[tuple[str, Callable[[Path], Any]]]:

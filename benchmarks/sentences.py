@@ -1,6 +1,6 @@
 """A sentence encoder in eight and four bits by attar, onnxruntime's own quantiser, NNCF and torchao, side by side.
 
-    pip install --target PEERS --no-deps nncf torchao tabulate natsort pydot openvino-telemetry rustworkx
+    pip install --target PEERS --no-deps nncf torchao onnx-ir tabulate natsort pydot openvino-telemetry rustworkx
     ATTAR_PEERS=PEERS python benchmarks/sentences.py MODEL [ag_news_part sms_spam trec sst2]
 
 MODEL is a folder as `transformers` has it, such as all-MiniLM-L6-v2. Logistic regressions learn from its vectors of
@@ -14,11 +14,8 @@ from __future__ import annotations
 import argparse
 import copy
 import functools
-import logging
-import os
 import sys
 import tempfile
-import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,14 +24,13 @@ import numpy as np
 import onnx
 import pyarrow.parquet as pq
 import torch
-from quantisers import CALIBRATION, HEADER, Feed, answers, shown, tools
+from quantisers import CALIBRATION, Feed, answers, begin, shown, tools
 from runs import data
 from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from attar.compress.dynamic import quantize_dynamic
-from attar.compress.nbits import quantize_linear
+from attar.compress import quantize_dynamic, quantize_linear
 
 _LENGTH, _TRAIN, _TEST = 64, 1500, 500
 
@@ -45,11 +41,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("sets", nargs="*", default=["ag_news_part", "sms_spam"])
     asked = parser.parse_args()
-    sys.path.append(os.environ.get("ATTAR_PEERS", ""))
-    torch.set_num_threads(1)
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    print(HEADER)
+    begin()
     with tempfile.TemporaryDirectory() as folder:
         sentences(asked.model, asked.sets, Path(folder))
 
@@ -89,18 +81,18 @@ def sentences(model: Path, names_of_sets: list[str], folder: Path) -> None:
     for rest in tools(file, feeds, transformer=True):
         show(*rest, reference)
     show("attar, quantize_linear, 4 bits", lambda out: quantize_linear(file, out), reference)
-    quantiser = import_module("onnxruntime.quantization.matmul_nbits_quantizer").MatMulNBitsQuantizer
-
-    def peer_four(out: Path) -> None:
-        four = quantiser(onnx.load(file), block_size=32, is_symmetric=True, accuracy_level=4)
-        four.process()
-        four.model.save_model_to_file(str(out))
-
-    show("onnxruntime, MatMulNBits, 4 bits", peer_four, reference)
     try:
+        peer_four = import_module("onnxruntime.quantization.matmul_nbits_quantizer").MatMulNBitsQuantizer
         peer = import_module("torchao.quantization")
     except ImportError:
         return
+
+    def in_four_bits(out: Path) -> None:
+        quantiser = peer_four(onnx.load(file), block_size=32, is_symmetric=True, accuracy_level=4)
+        quantiser.process()
+        quantiser.model.save_model_to_file(str(out))
+
+    show("onnxruntime, MatMulNBits, 4 bits", in_four_bits, reference)
     group = peer.PerGroup(32)
     ways = {
         "no change, float32": None,
