@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from attar.adapt.choice import Choice, choose
+from attar.adapt.choice import choose
 from attar.adapt.intervals import binomial_interval
 from attar.adapt.validate import correctness
 from attar.candidates import candidates
@@ -17,26 +16,11 @@ from attar.findings import (
     _cross_validated,
     _plane,
     _tested,
-    _verdict,
-    _why,
-    _without_looking,
     line_of,
     line_of_step,
-    percent,
 )
 from attar.report.facts import Facts, Step
-
-
-@pytest.mark.parametrize(("agreement", "says_so"), [(None, False), (0.99, False), (0.66, True)])
-def test_a_file_that_answers_otherwise_is_not_promised_what_the_candidate_is(agreement, says_so) -> None:
-    shipped = Step(name="int8", bytes=5100, latency_ms=0.02, agreement=agreement, accuracy=None)
-    choice = Choice(0, 0.96, (0.93, 0.98), 0.0)
-    said = _verdict(choice, None, 0, shipped, balanced=False)
-    assert ("gives 34.0 % of the samples another class than the candidate chosen" in said) == says_so
-    said = _verdict(choice, None, 0, shipped, balanced=True)
-    assert ("gives 34.0 % of the samples of a class, in the mean, another class than" in said) == says_so
-    # Found on samples held out, an accuracy is that of the file itself.
-    assert "another class" not in _verdict(choice, 0.7, 90, shipped, balanced=False)
+from attar.sentences import percent, without_looking
 
 
 @pytest.fixture(params=["images", "series", "table"])
@@ -90,17 +74,6 @@ def test_the_test_part_is_that_of_the_shipped_file(finished) -> None:
     assert sum(facts.confusion[i][i] for i in range(len(facts.classes))) == (answers == truth).sum()
     assert facts.compression[-1].accuracy == pytest.approx(facts.test_accuracy)
     assert percent(facts.test_accuracy) in facts.verdict
-
-
-@pytest.mark.parametrize("balanced", [False, True])
-def test_why_names_the_measure_that_chose(balanced) -> None:
-    codes = np.array([0, 0, 0, 1])
-    job = SimpleNamespace(balanced=balanced, together=None, counted=codes if balanced else None)
-    right = np.array([[1.0, 1, 0, 0], [1, 1, 1, 0]])
-    tried = [SimpleNamespace(name=name, baseline=True, members=()) for name in ("a", "b")]
-    measure, share = ("balanced accuracy", "50.0") if balanced else ("accuracy", "75.0")
-    said = _why(tried, right, Choice(1, 0.0, (0.0, 1.0), 0.0), job)
-    assert said == f"“b” had the highest cross-validated {measure} of 2 candidates, with {share} %."
 
 
 def test_a_file_shipped_as_it_is_is_asked_once() -> None:
@@ -176,7 +149,7 @@ def test_what_the_most_frequent_class_would_give_is_said_where_the_model_may_be_
     low, _ = facts.test_interval or facts.interval
     assert ("Always saying" in facts.verdict) == (low <= share)
     # Of a class that training has not seen, every answer is wrong.
-    said = _without_looking((0.5, 0.9), np.array([0, 0, 1, -1]), ("a", "b"), balanced=False)
+    said = without_looking((0.5, 0.9), np.array([0, 0, 1, -1]), ("a", "b"), balanced=False)
     assert "“a” would be right on 50.0 %;" in said
 
 

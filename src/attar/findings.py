@@ -20,14 +20,14 @@ from attar.committee import predicted
 from attar.compress.budget import Budget, milliseconds, readable
 from attar.data.dataset import UNLABELLED, Dataset, Doubles, Floats, Ints
 from attar.deploy.session import Model, load
-from attar.report.facts import CurvePoint, Facts, Group, LatentPoint, Row, Step, otherwise, unlike
+from attar.report.facts import CurvePoint, Facts, Group, LatentPoint, Row, Step
 from attar.run import Run
+from attar.sentences import percent, verdict, why, without_looking
 from attar.ship import Shipped
 from attar.trials.base import Job
 
 Confusion = tuple[tuple[int, ...], ...]
 
-_BALANCED = "a balanced accuracy (the mean over the classes)"
 # Below this many samples a map has no neighbourhoods to show.
 _FEW = 8
 
@@ -139,7 +139,8 @@ def findings(
         judged = _on_test_part(job, test, decided, dataset, model)
     n_test = 0 if judged.accuracy is None else len(judged.codes)
     shipped = judged.steps[-1]
-    rows = [_row(c, r, job, c is chosen) for c, r in zip(tried, right)]
+    estimates = [_estimated(r, job) for r in right]
+    rows = [_row(c, e, c is chosen) for c, e in zip(tried, estimates)]
     return Facts(
         run=run.folder.name,
         source=source,
@@ -151,9 +152,9 @@ def findings(
         classes=classes,
         labels_per_class=tuple(np.bincount(job.codes, minlength=len(classes)).tolist()),
         notes=(*dataset.notes, *decided.left_out),
-        verdict=_verdict(choice, judged.accuracy, n_test, shipped, job.balanced)
-        + _without_looking(judged.interval or choice.interval, judged.codes, classes, job.balanced, job.codes),
-        why=_why(tried, right, choice, job),
+        verdict=verdict(choice, judged.accuracy, n_test, shipped, job.balanced)
+        + without_looking(judged.interval or choice.interval, judged.codes, classes, job.balanced, job.codes),
+        why=why(tried, [accuracy for accuracy, _ in estimates], choice, job.balanced),
         balanced=job.balanced,
         accuracy=choice.accuracy,
         interval=choice.interval,
@@ -220,21 +221,12 @@ def line_of_step(step: Step) -> str:
     return f"{step.name + ' ':<12}{readable(step.bytes)}, {milliseconds(step.latency_ms, 3)} per sample"
 
 
-def percent(share: float) -> str:
-    """A share for a person.
-
-    >>> percent(0.98765)
-    '98.8 %'
-    """
-    return f"{100 * share:.1f} %"
-
-
 def _estimated(right: Doubles, job: Job) -> tuple[float, Interval]:
     return estimate(right, job.together, classes=job.counted)
 
 
-def _row(candidate: Candidate, right: Doubles, job: Job, chosen: bool) -> Row:
-    accuracy, interval = _estimated(right, job)
+def _row(candidate: Candidate, estimated: tuple[float, Interval], chosen: bool) -> Row:
+    accuracy, interval = estimated
     return Row(
         name=candidate.name,
         accuracy=accuracy,
@@ -297,78 +289,6 @@ def _curve(drawn: tuple[LearningPoint, ...], right: Doubles, job: Job) -> tuple[
     points = [CurvePoint(labels=p.labels, accuracy=p.accuracy, low=p.low, high=p.high) for p in drawn]
     folds = [p for p in points if p.labels < len(right)]
     return (*folds, CurvePoint(labels=len(right), accuracy=accuracy, low=low, high=high))
-
-
-def _verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: Step, balanced: bool) -> str:
-    size = f"{readable(shipped.bytes)}, {milliseconds(shipped.latency_ms)} per sample"
-    low, high = (100 * limit for limit in choice.interval)
-    promised = f"{percent(choice.accuracy)} (90 % interval {low:.0f} to {high:.0f})"
-    will, did, of = "be right on", "right on", "of"
-    if balanced:
-        will, did, of = f"have {_BALANCED} of", f"with {_BALANCED} of", "on"
-    if other := otherwise(shipped, test_accuracy):
-        return (
-            f"A model of {size}, that gives {percent(other)} of {unlike(balanced)} another class than the candidate "
-            f"chosen, which is expected to {will} {promised} {of} new samples."
-        )
-    if test_accuracy is None:
-        return f"A model of {size}, expected to {will} {promised} {of} new samples, judged by its labels alone."
-    found = f"{did} {percent(test_accuracy)} {of} {n_test:,} held-out samples"
-    return f"A model of {size}, {found}; its labels alone had promised {promised}."
-
-
-def _without_looking(
-    interval: tuple[float, float], codes: Ints, classes: tuple[str, ...], balanced: bool, learnt: Ints | None = None
-) -> str:
-    """What the most frequent class alone would give, where the model may be no better.
-
-    Arguments:
-        interval: of the accuracy.
-        codes: of the samples that it is judged by.
-        classes: their names.
-        balanced: whether each class counts the same.
-        learnt: codes of the labels that were learnt from; None: the same. Where these are even, the model is.
-
-    >>> _without_looking((0.79, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), False)
-    ' Always saying “healthy” would be right on 90.0 %; where the others matter as much, fit it balanced.'
-    >>> _without_looking((0.45, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), True)
-    ' Always saying “healthy” would have 50.0 %.'
-    >>> _without_looking((0.79, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), False, np.array([0, 0, 1, 1]))
-    ' Always saying “healthy” would be right on 90.0 %.'
-    >>> _without_looking((0.91, 0.96), np.repeat([0, 1], [54, 6]), ("healthy", "ill"), False)
-    ''
-    """
-    counts = np.bincount(codes[codes != UNLABELLED], minlength=len(classes))
-    most = int(counts.argmax())
-    always = share(codes == most, codes if balanced else None)
-    if interval[0] > always:
-        return ""
-    sentence = f" Always saying “{classes[most]}” would {'have' if balanced else 'be right on'} {percent(always)}"
-    taught = counts if learnt is None else np.bincount(learnt)
-    uneven = taught.max() >= 2 * taught[taught > 0].min()
-    return sentence + ("; where the others matter as much, fit it balanced." if uneven and not balanced else ".")
-
-
-def _why(tried: list[Candidate], right: Doubles, choice: Choice, job: Job) -> str:
-    accuracy = [_estimated(r, job)[0] for r in right]
-    best = int(np.argmax(accuracy))
-    chosen = tried[choice.index]
-    baselines = [a for c, a in zip(tried, accuracy) if c.baseline]
-    measure = "balanced accuracy" if job.balanced else "accuracy"
-    reason = (
-        f"“{chosen.name}” had the highest cross-validated {measure} of {len(tried)} candidates"
-        if best == choice.index
-        else f"“{chosen.name}” comes first, by what usually serves such data and by simplicity, of {len(tried)} "
-        f"candidates within one standard error of the best, “{tried[best].name}” ({percent(accuracy[best])})"
-    )
-    if chosen.members:
-        names = ", ".join(f"“{member.name}”" for member in chosen.members)
-        reason = (
-            f"The student learnt from the mean of {len(chosen.members)} candidates that the labels cannot tell apart "
-            f"({names})"
-        )
-    against = f"; the best baseline reached {percent(max(baselines))}" if baselines and not chosen.baseline else ""
-    return f"{reason}, with {percent(accuracy[choice.index])}{against}."
 
 
 def _latent(job: Job, chosen: Candidate, said: Floats, dataset: Dataset) -> tuple[LatentPoint, ...]:

@@ -22,11 +22,12 @@ from attar.data.groups import levels
 from attar.deploy.meta import ModelMeta
 from attar.deploy.units import described
 from attar.errors import BudgetError, ExportError
-from attar.findings import Decided, Decision, TestPart, findings, line_of, line_of_step, percent
+from attar.findings import Decided, Decision, TestPart, findings, line_of, line_of_step
 from attar.plan import Plan
 from attar.report.facts import Facts
 from attar.report.saved import write_report
 from attar.run import MODEL, Result, Run, kept
+from attar.sentences import percent
 from attar.ship import Shipped, as_it_is, distilled, largest_student, smallest
 from attar.standing import standing
 from attar.training.progress import Progress, Silent
