@@ -17,7 +17,7 @@ from attar.compress.program import Program, listed
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.sources import read, read_for_network, read_for_prediction
 from attar.deploy.meta import KEY
-from attar.deploy.session import Model
+from attar.deploy.session import Model, session_of
 from attar.deploy.session import load as load_model
 from attar.errors import DataError, ExportError, ModelError, first_line
 from attar.errors import listed as listing
@@ -113,7 +113,7 @@ def read_for(data: str, file: Path) -> Dataset:
 def _opened(model: Path, file: Path) -> Model | onnxruntime.InferenceSession:
     """A model that attar wrote, or the session of another."""
     try:
-        session = _session(model)
+        session = session_of(model, 0)
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise DataError(f"{file}: cannot be run in onnxruntime; leave the data away") from error
     return session if KEY not in session.get_modelmeta().custom_metadata_map else load_model(model)
@@ -126,19 +126,15 @@ def check_runs(restored: Path, file: Path) -> None:
         ExportError: it does not.
     """
     try:
-        _session(file)
+        session_of(file, 0)
     except Exception:  # such as one with operators of a library of its own; onnxruntime's errors share no public base
         return
     try:
-        _session(restored)
+        session_of(restored, 0)
     except Exception as error:
         raise ExportError(
             f"{file}: what it would become does not run in onnxruntime ({first_line(error)}); keep the file as it is"
         ) from error
-
-
-def _session(model: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
 
 
 def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, numpy_helper
@@ -25,6 +24,7 @@ from attar.compress.weights import finished, rounded
 from attar.deploy.branches import closed, in_order
 from attar.deploy.graph import check_valid, compact, smallest, write
 from attar.deploy.onnx import traced
+from attar.deploy.session import session_of
 from attar.errors import CompressionError, ExportError, first_line
 
 # Tensors of fewer numbers stay in the graph.
@@ -221,7 +221,7 @@ def _compared(program: Program, model: ModelProto, source: str) -> None:
     example = listed(program).example
     batches = [_samples(example, n, generator) for n in _BATCHES]
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString())
+        session = session_of(model.SerializeToString(), 0)
         answered = [session.run(None, {"x": x.numpy()}) for x in batches]
     # Those of onnxruntime have no other base.
     except Exception as error:

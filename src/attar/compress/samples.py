@@ -15,7 +15,7 @@ from onnx import ModelProto
 from attar.data.dataset import Array, Floats
 from attar.deploy.feed import Feed
 from attar.deploy.meta import KEY
-from attar.deploy.session import load
+from attar.deploy.session import load, session_of
 from attar.errors import ExportError, ModelError, first_line
 
 Samples: TypeAlias = Array | Feed
@@ -95,9 +95,7 @@ def answered(source: Path, feed: Feed) -> tuple[Feed, Floats]:
 def _session(source: Path) -> onnxruntime.InferenceSession:
     if not source.is_file():
         raise ModelError(f"{source}: no such model file; name an .onnx file")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 4
     try:
-        return onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        return session_of(source)
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise ModelError(f"{source}: cannot be run in onnxruntime: {first_line(error)}") from error

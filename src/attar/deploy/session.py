@@ -285,11 +285,15 @@ def loads(data: bytes, name: str | Path = "model", *, threads: int = 0) -> Model
     return Model(data, meta, session)
 
 
-def session_of(model: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
-    """A session of onnxruntime on the processor, which prints nothing; 0 threads mean one per core."""
+def session_of(model: bytes | Path, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session of onnxruntime on the processor, which prints nothing; 0 threads mean one per core.
+
+    Of a model whose weights lie in a file beside it, the path has to be given.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    source = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
