@@ -19,7 +19,7 @@ from attar.compress.probes import inner
 from attar.compress.samples import Samples, batches, fed, model_of
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
-from attar.deploy.graph import compact, initializers, set_nodes, write
+from attar.deploy.graph import attribute, compact, initializers, is_plain, set_nodes, write
 from attar.errors import ExportError
 
 # Fewer weights than this are not worth the operations.
@@ -125,14 +125,13 @@ def _as_products(model: ModelProto) -> ModelProto:
     constants = initializers(model)
     nodes: list[NodeProto] = []
     for i, node in enumerate(model.graph.node):
-        said = {one.name: helper.get_attribute_value(one) for one in node.attribute}
-        weight = constants.get(node.input[1]) if node.op_type == "Gemm" else None
-        if weight is None or said.get("transA", 0) or said.get("alpha", 1.0) != 1.0 or said.get("beta", 1.0) != 1.0:
+        weight = constants.get(node.input[1]) if node.op_type == "Gemm" and is_plain(node) else None
+        if weight is None:
             nodes.append(node)
             continue
         name, bias = f"attar.product.{i}", node.input[2:]
         values = numpy_helper.to_array(weight)
-        turned = values.T if said.get("transB", 0) else values
+        turned = values.T if attribute(node, "transB", 0) else values
         model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(turned), f"{name}.weight"))
         outputs = [name] if bias else list(node.output)
         nodes.append(helper.make_node("MatMul", [node.input[0], f"{name}.weight"], outputs))

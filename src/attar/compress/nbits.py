@@ -12,7 +12,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from attar.compress.integers import round_tables
 from attar.compress.samples import model_of
 from attar.data.dataset import Floats
-from attar.deploy.graph import attribute, compact, initializers, set_nodes, use_domain, write
+from attar.deploy.graph import attribute, compact, initializers, is_plain, set_nodes, use_domain, write
 from attar.errors import ExportError
 
 _DOMAIN, _BITS, _MIDDLE = "com.microsoft", 4, 8
@@ -81,9 +81,7 @@ def quantize_linear(source: str | Path, target: str | Path, block: int = 32) -> 
 
 def _weight(node: NodeProto, constants: dict[str, onnx.TensorProto]) -> Floats | None:
     """The weight of a large linear layer, a row for each output."""
-    if node.op_type not in ("Gemm", "MatMul") or node.input[1] not in constants:
-        return None
-    if attribute(node, "transA", 0) or not attribute(node, "alpha", 1.0) == attribute(node, "beta", 1.0) == 1.0:
+    if node.op_type not in ("Gemm", "MatMul") or node.input[1] not in constants or not is_plain(node):
         return None
     values: Floats = numpy_helper.to_array(constants[node.input[1]])
     if values.dtype != np.float32 or values.ndim != 2 or values.size < _LEAST:

@@ -14,7 +14,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from attar.data.dataset import Floats
 from attar.deploy.branches import closed, every, reopened
-from attar.deploy.graph import attribute, compact, initializers, set_nodes, write
+from attar.deploy.graph import attribute, compact, initializers, is_plain, set_nodes, write
 from attar.errors import ExportError
 
 # Layers whose second input is their weight; the last ones are onnxruntime's own.
@@ -237,7 +237,7 @@ def _standardised(model: ModelProto) -> Iterator[_Standardised]:
         return made if made is not None and made.op_type == operation and reads[made.output[0]] == 1 else None
 
     for gemm in model.graph.node:
-        divide = before(gemm if _is_plain_gemm(gemm) else None, "Div")
+        divide = before(gemm if _adds_bias(gemm) else None, "Div")
         subtract = before(divide, "Sub")
         if divide is None or subtract is None:
             continue
@@ -249,12 +249,6 @@ def _standardised(model: ModelProto) -> Iterator[_Standardised]:
             yield _Standardised(gemm, subtract.input[0], weight, bias, m, d)
 
 
-def _is_plain_gemm(node: NodeProto) -> bool:
+def _adds_bias(node: NodeProto) -> bool:
     """Whether a node is x Wᵀ + b."""
-    return (
-        node.op_type == "Gemm"
-        and len(node.input) == 3
-        and bool(attribute(node, "transB", 0))
-        and not attribute(node, "transA", 0)
-        and attribute(node, "alpha", 1.0) == attribute(node, "beta", 1.0) == 1.0
-    )
+    return node.op_type == "Gemm" and len(node.input) == 3 and bool(attribute(node, "transB", 0)) and is_plain(node)

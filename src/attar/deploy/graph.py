@@ -145,6 +145,11 @@ def attribute(node: NodeProto, name: str, default: float) -> float:
     return next((onnx.helper.get_attribute_value(one) for one in node.attribute if one.name == name), default)
 
 
+def is_plain(node: NodeProto) -> bool:
+    """Whether a Gemm or MatMul takes its input as it comes and scales nothing: x W + b, W perhaps transposed."""
+    return not attribute(node, "transA", 0) and attribute(node, "alpha", 1.0) == attribute(node, "beta", 1.0) == 1.0
+
+
 def _flatten(graph: GraphProto) -> tuple[list[NodeProto], dict[str, TensorProto], list[str]]:
     """Return the nodes without constants and identities, all constants by name, and the names of the outputs."""
     sparse = any(a.name == "sparse_value" for node in graph.node for a in node.attribute if node.op_type == "Constant")
