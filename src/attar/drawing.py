@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from attar.adapt.pivotal import well_spread
 from attar.data.arrays import from_arrays
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.data.labels import MISSING
+from attar.data.marks import Marks
 from attar.data.sources import read
 from attar.data.split import some
 from attar.errors import DataError, LabelError
@@ -97,6 +99,8 @@ def draw(
     *,
     labels: str | Path | None = None,
     label_column: str | None = None,
+    ignore: str | Sequence[str] = (),
+    category: str | Sequence[str] = (),
     kind: str | None = None,
     seed: int = 0,
     side: int | None = None,
@@ -113,6 +117,8 @@ def draw(
         n: how many to draw, of those without a label.
         labels: file of id and label: what is labelled already.
         label_column: of a table in a file.
+        ignore: columns that are no features.
+        category: columns whose numbers, or dates, are names of categories.
         kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
         seed: of everything random.
         side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
@@ -131,12 +137,13 @@ def draw(
         10
     """
     check_count("n", n)
+    marks = Marks.of(ignore, category)
     if isinstance(source, str | Path):
         given = None if labels is None else Path(labels)
         where = str(source)
-        dataset = read(where, kind=kind, labels=given, label_column=label_column, side=side, strict=strict)
+        dataset = read(where, kind=kind, labels=given, label_column=label_column, marks=marks, side=side, strict=strict)
     elif labels is label_column is None:
-        where, dataset = "x", from_arrays(source, kind=kind)
+        where, dataset = "x", from_arrays(source, kind=kind, marks=marks)
     else:
         raise LabelError("x: labels are read for a file or a folder; give one as the source, or leave them away")
     names, counts = np.unique(dataset.ids, return_counts=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import numpy as np
 from attar import kinds
 from attar.data.arrays import from_arrays
 from attar.data.dataset import Dataset
+from attar.data.marks import Marks
 from attar.data.split import some
 from attar.errors import DataError, LabelError
 from attar.fit import default_folder, fingerprint_of
@@ -52,6 +54,8 @@ def explore(
     label_column: str | None = None,
     groups: str | Path | None = None,
     group_column: str | None = None,
+    ignore: str | Sequence[str] = (),
+    category: str | Sequence[str] = (),
     seconds: float | None = None,
     seed: int = 0,
     side: int | None = None,
@@ -76,6 +80,8 @@ def explore(
         groups: file of id and group, such as a person: what is of one belongs together.
         group_column: of a table in a file, or an array of an NPZ file, that says the same; where rows are cut into
             windows, it tells recordings apart.
+        ignore: columns that are no features.
+        category: columns whose numbers, or dates, are names of categories.
         seconds: that the autoencoder is trained for, where there are enough samples for one; None: half a minute, and
             up to two for many samples.
         seed: of everything random.
@@ -92,13 +98,15 @@ def explore(
     Raises:
         AttarError: what a person can mend.
     """
-    progress = progress or Silent()
+    progress, marks = progress or Silent(), Marks.of(ignore, category)
     options = Options(
         kind=kind,
         labels=None if labels is None else Path(labels),
         label_column=label_column,
         groups=None if groups is None else Path(groups),
         group_column=group_column,
+        ignore=marks.ignore,
+        category=marks.category,
         seconds=seconds,
         seed=seed,
         side=side,
@@ -141,7 +149,7 @@ def _read(source: Any, options: Options) -> tuple[str, Dataset]:
     elif any(given is not None for given in (options.side, options.window, options.stride)):
         raise DataError("x: a side and windows are of a file or a folder; give one as the source, or leave them away")
     else:
-        where, dataset = "x", from_arrays(source, kind=options.kind, centre=True)
+        where, dataset = "x", from_arrays(source, kind=options.kind, marks=options.marks, centre=True)
     if kinds.of(dataset.kind).hops:
         raise DataError(f"{where}: nodes of a graph cannot be explored; give their features alone, as a table")
     if len(dataset) < 2:

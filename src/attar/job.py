@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +186,7 @@ def _job(
         "rate": dataset.rate,
         "stride": dataset.stride,
         "by": dataset.by,
+        "ignored": json.dumps(dataset.ignored, ensure_ascii=False) if dataset.ignored else "",
         "units": described(x, dataset.kind, dataset.columns),
     }
     meta = ModelMeta(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from pathlib import Path
@@ -39,6 +40,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Arguments:
         budget: what the file may cost, as "100KB", "0.5ms" or "100KB,0.5ms"; None: no limit.
         kind: "image", "series", "table", "text" or "graph"; None: from X.
+        ignore: columns of a table that are no features, as ("row", "price"); `predict` needs none of them.
+        category: columns whose numbers, or dates, are names of categories, as ("month",).
         time: seconds that training is fitted to, and about what `fit` takes where it is a minute or more: reading,
             baselines and validation take what they take. None: the default schedule.
         pretexts: to try, as ("simclr", "masked"); (): none; None: those that suit the kind of data.
@@ -78,6 +81,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         budget: str | None = None,
         *,
         kind: str | None = None,
+        ignore: str | Sequence[str] = (),
+        category: str | Sequence[str] = (),
         time: float | None = None,
         pretexts: tuple[str, ...] | None = None,
         backbone: str | nn.Module | None = None,
@@ -90,6 +95,8 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.budget = budget
         self.kind = kind
+        self.ignore = ignore
+        self.category = category
         self.time = time
         self.pretexts = pretexts
         self.backbone = backbone
@@ -129,7 +136,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         budget, reporting = options.limits(), _reporting(self.progress)
         y = _labels_of(X) if y is None else y
         _hold_labels(y)
-        dataset = prepared(from_arrays(X, y, kind=self.kind, groups=groups), options)
+        dataset = prepared(from_arrays(X, y, kind=self.kind, groups=groups, marks=options.marks), options)
         module = None if isinstance(self.backbone, str) else self.backbone
         with tempfile.TemporaryDirectory() as scratch, reporting as progress:
             outcome = fit_dataset(
@@ -149,6 +156,7 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _options(self) -> Options:
+        from attar.data.marks import Marks
         from attar.preparation import Options
 
         seed, epochs, seconds = self._numbers()
@@ -156,11 +164,14 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise DataError(f"pretexts must be a tuple of names; give {_tuple_of(self.pretexts)}")
         if self.balanced not in (True, False):  # any text would be true
             raise DataError(f"balanced is {self.balanced!r}: give True or False")
+        marks = Marks.of(self.ignore, self.category)
         return Options(
             seed=seed,
             seconds=seconds,
             budget=self.budget,
             kind=self.kind,
+            ignore=marks.ignore,
+            category=marks.category,
             pretexts=self.pretexts,
             backbone=self.backbone if isinstance(self.backbone, str) else None,
             backbone_epochs=epochs,

@@ -13,6 +13,7 @@ from attar.data.cut import Cut
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.groups import NAMES, levels, of_one_group
 from attar.data.labels import validate_labels
+from attar.data.marks import Marks
 from attar.data.nodes import Nodes
 from attar.data.quality import suspects
 from attar.data.sources import read
@@ -22,8 +23,21 @@ from attar.errors import BudgetError, DataError
 
 # Of the labelled samples, where labels are drawn from a source that knows them all.
 HOLDOUT = 0.3
-READING = ("kind", "labels", "label_column", "groups", "group_column", "side", "window", "stride", "strict")
+READING = (
+    "kind",
+    "labels",
+    "label_column",
+    "groups",
+    "group_column",
+    "ignore",
+    "category",
+    "side",
+    "window",
+    "stride",
+    "strict",
+)
 """The options that decide what is read."""
+_LATER = ("ignore", "category")  # than the first runs, which go on without them
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,8 @@ class Options:
         label_column: of a table.
         groups: file of id and group, such as a patient, whose samples are judged and held out together.
         group_column: of a table, or an array of an NPZ file, that says the same.
+        ignore: columns that are no features; one with commas that is no name is a list of names.
+        category: likewise, of those whose numbers, or dates, are names of categories.
         labels_per_class: draw so many labels per class and hide the rest.
         label_fraction: or draw this part of the labels.
         holdout: part of the labelled samples that is set aside for one look at the end. None: 0.3 where labels are
@@ -60,6 +76,8 @@ class Options:
     label_column: str | None = None
     groups: Path | None = None
     group_column: str | None = None
+    ignore: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
     labels_per_class: int | None = None
     label_fraction: float | None = None
     holdout: float | None = None
@@ -91,10 +109,17 @@ class Options:
             )
         return budget
 
+    @property
+    def marks(self) -> Marks:
+        """What is said of columns."""
+        return Marks(self.ignore, self.category)
+
     def settings(self, *names: str) -> dict[str, Any]:
         """The options of these names as JSON values; all but the run folder where there are none."""
         asked = {name: value for name, value in asdict(self).items() if (name in names if names else name != "out")}
-        return {name: str(value) if isinstance(value, Path) else value for name, value in asked.items()}
+        told = {name: value for name, value in asked.items() if value or name not in _LATER}
+        told |= {name: "; ".join(told[name]) for name in _LATER if name in told}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in told.items()}
 
 
 def read_source(source: str, options: Options, *, centre: bool = False) -> Dataset:
@@ -110,6 +135,7 @@ def read_source(source: str, options: Options, *, centre: bool = False) -> Datas
         label_column=options.label_column,
         groups=options.groups,
         group_column=options.group_column,
+        marks=options.marks,
         side=options.side,
         cut=Cut.of(options.window, options.stride),
         strict=options.strict,

@@ -6,6 +6,7 @@ import pytest
 
 from attar.data.delimited import layout, read_delimited
 from attar.data.files import read_table
+from attar.data.marks import Marks
 from attar.data.sources import read, read_for_prediction
 from attar.errors import DataError
 
@@ -285,7 +286,7 @@ def test_an_encoding_that_shows_late(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_leading_zeros_of_numbers_are_said_and_a_letter_or_texts_keep_them(tmp_path, encoding):
+def test_leading_zeros_of_numbers_are_said_and_categories_or_texts_keep_them(tmp_path, encoding):
     path = tmp_path / "t.csv"
     rows = [("01067", "12"), ("00021", "0.05"), ("12345", "10"), ("01067", "5")] * 10
     text = "".join(f"{a};{b};2024-01-02;{i % 2}\n" for i, (a, b) in enumerate(rows))
@@ -293,16 +294,16 @@ def test_leading_zeros_of_numbers_are_said_and_a_letter_or_texts_keep_them(tmp_p
     dataset = read(str(path))
     notes = [note for note in dataset.notes if "leading zeros" in note]
     assert notes == [
-        "column 'plz' has leading zeros, like '01067', and is read as numbers: if these are categories, write a letter"
-        " before each, like 'K01067', or give texts in a Parquet file"
+        "column 'plz' has leading zeros, like '01067', and is read as numbers: if these are categories, say so by"
+        " --category plz"
     ]
     assert dataset.columns[0].categories == ()
     model = {"kind": "table", "shape": (3,), "columns": dataset.columns}
     assert not any("leading zeros" in note for note in read_for_prediction(str(path), **model).notes)
     # What the note says is so.
-    letters = "".join(f"K{a};{b};{i % 2}\n" for i, (a, b) in enumerate(rows))
-    path.write_text("plz;n;label\n" + letters)
-    assert read(str(path)).columns[0].categories == ("K00021", "K01067", "K12345")
+    marked = read(str(path), marks=Marks(category=("plz",)))
+    assert marked.columns[0].categories == ("00021", "01067", "12345")
+    assert not any("leading zeros" in note for note in marked.notes)
     table = pa.table(
         {"plz": [a for a, _ in rows], "n": [1.0 + i for i in range(40)], "label": [i % 2 for i in range(40)]}
     )

@@ -48,7 +48,8 @@ def test_which_column_is_the_label(tmp_path, head, column, label):
 
 def test_other_columns_that_are_called_like_labels_are_said(tmp_path):
     path = csv(tmp_path / "t.csv", "x,y,Class,target,label\n1,2,u,v,w\n")
-    note = "columns called like labels stay features (target, Class): leave out what tells the label"
+    note = "columns called like labels stay features (target, Class): leave out what tells the label, as by"
+    note += " --ignore target,Class"
     assert note in read_file(path).notes
     assert read_file(path, label_column="label").notes == ()
 

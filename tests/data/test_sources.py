@@ -91,8 +91,8 @@ def test_channels_to_predict_are_those_of_the_model_in_any_order(tmp_path):
     with pytest.raises(DataError, match="no column 'q', which the model needs; it has p"):
         read_for_prediction(folder("less", "p", "1\n3"), **new)
     still = read(folder("still", "p,q", "1,2\n3,2"))
-    assert "1 of 2 channels never changes (channel 'q')" in still.notes
-    assert "(channel 'q')." in findings(still, np.arange(2), [])[2].said
+    assert "1 of 2 channels never changes (channel 'q'); --ignore q leaves it out" in still.notes
+    assert "(channel 'q');" in findings(still, np.arange(2), [])[2].said
     with pytest.raises(DataError, match=r"recording 0 \(a.csv\), channel 'q', step 1 is infinite"):
         read(folder("loud", "p,q", "1,2\n3,inf"))
     # Without names they are taken in their order; those of a table that is taken for series are steps.
@@ -204,11 +204,11 @@ def test_a_column_of_the_model_that_is_called_like_labels_is_no_label_beside_a_f
 
 def test_reading_for_prediction(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text("id,label,y,grade,b\nr,u,1,01,2\ns,v,3,1,4\n")
+    path.write_text("id,label,y,grade,b\nr,u,1,01,2\ns,v,3,1,4\nt,v,5,3,6\n")
     columns = [Column("b"), Column("y"), Column("grade", ("01", "02"))]
     dataset = read_for_prediction(str(path), kind="table", shape=(3,), columns=columns)
-    assert np.array_equal(dataset.x, [[2, 1, 0], [4, 3, np.nan]], equal_nan=True)
-    assert dataset.ids.tolist() == ["r", "s"]
+    assert np.array_equal(dataset.x, [[2, 1, 0], [4, 3, 0], [6, 5, np.nan]], equal_nan=True)
+    assert dataset.ids.tolist() == ["r", "s", "t"]
     assert (dataset.y == -1).all()
     pictures(tmp_path / "p", side=12)
     dataset = read_for_prediction(str(tmp_path / "p"), kind="image", shape=(8, 8))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import Kind, LabelColumn, Labels, Quiet, Seed, Side, Source, Strict, tell
+from attar.cli.options import Category, Ignore, Kind, LabelColumn, Labels, Quiet, Seed, Side, Source, Strict, tell
 
 
 def draw(
@@ -19,6 +19,8 @@ def draw(
     ),
     labels: Labels = None,
     label_column: LabelColumn = None,
+    ignore: Ignore = None,
+    category: Category = None,
     seed: Seed = 0,
     kind: Kind = None,
     quiet: Quiet = False,
@@ -32,7 +34,16 @@ def draw(
     from attar.drawing import draw as draw_samples
 
     drawn = draw_samples(
-        source, n, labels=labels, label_column=label_column, kind=kind, seed=seed, side=side, strict=strict
+        source,
+        n,
+        labels=labels,
+        label_column=label_column,
+        ignore=ignore or (),
+        category=category or (),
+        kind=kind,
+        seed=seed,
+        side=side,
+        strict=strict,
     )
     path = drawn.write(out)
     if not quiet:
@@ -41,4 +52,6 @@ def draw(
         typer.echo(f"{path}: {n:,} of {len(drawn.dataset):,} samples to label; fill in the column label, then")
         asked = {"--label-column": label_column, "--kind": kind, "--side": side}
         said = [part for name, value in asked.items() if value is not None for part in (name, str(value))]
+        for option, names in (("--ignore", ignore), ("--category", category)):
+            said += [part for name in names or () for part in (option, name)]
         typer.echo(shlex.join(["attar", "fit", source, "--labels", str(path), *said, *["--strict"] * strict]))

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from attar.cli.options import (
+    Category,
     GroupColumn,
     Groups,
+    Ignore,
     LabelColumn,
     Quiet,
     Seed,
@@ -37,6 +39,8 @@ def explore(
     label_column: LabelColumn = None,
     groups: Groups = None,
     group_column: GroupColumn = None,
+    ignore: Ignore = None,
+    category: Category = None,
     time: Annotated[
         str | None, typer.Option(help="Train the autoencoder for this time: 30s, 5m; half a minute to two without it.")
     ] = None,
@@ -63,6 +67,8 @@ def explore(
             label_column=label_column,
             groups=groups,
             group_column=group_column,
+            ignore=ignore or (),
+            category=category or (),
             seconds=seconds,
             seed=seed,
             side=side,

@@ -34,6 +34,20 @@ Groups = Annotated[
 GroupColumn = Annotated[
     str | None, typer.Option(help="Column of a table, or array of an NPZ file, that holds the groups.")
 ]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN[,COLUMN…]",
+        help="Columns that are no features; may be repeated, and a name that has commas itself is given whole.",
+    ),
+]
+Category = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN[,COLUMN…]",
+        help="Columns whose numbers or dates are names of categories, such as postal codes; likewise.",
+    ),
+]
 LabelsPerClass = Annotated[int | None, typer.Option(help="Draw so many labels of each class and hide the rest.")]
 LabelFraction = Annotated[float | None, typer.Option(help="Or draw this part of the labels, as in 0.1.")]
 Holdout = Annotated[

@@ -18,6 +18,7 @@ from attar.data.frames import from_frame, is_frame
 from attar.data.groups import joined, numbered, seen_in_training
 from attar.data.held import are_rows, plain
 from attar.data.labels import encode_labels, in_utf8
+from attar.data.marks import NO_MARKS, Marks, leaving_out
 from attar.data.nodes import Nodes
 from attar.data.placeholders import placeholders
 from attar.data.raw import Raw, RawLabels
@@ -36,6 +37,7 @@ def from_arrays(
     kind: str | None = None,
     ids: Sequence[object] | None = None,
     groups: RawLabels | None = None,
+    marks: Marks = NO_MARKS,
     centre: bool = False,
 ) -> Dataset:
     """Make a dataset of what Python holds.
@@ -55,6 +57,7 @@ def from_arrays(
         ids: name of each sample; row numbers where None.
         groups: name of the group of each sample, such as a patient, whose samples are judged together; each sample is
             judged by itself where None.
+        marks: columns of a table with names that are no features, or categories.
         centre: as of `build`.
 
     Raises:
@@ -68,15 +71,22 @@ def from_arrays(
     >>> dataset.notes
     ('1 of 8 values is missing (12 %)', '1 of 4 samples is an exact copy of another one')
     """
-    raw = replace(as_raw(x, y, ids, kind), groups=_sequence(groups, "groups", DataError))
+    raw = replace(as_raw(x, y, ids, kind, marks), groups=_sequence(groups, "groups", DataError))
     return build(raw, where="x", kind=kind, centre=centre)
 
 
-def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = None, kind: str | None = None) -> Raw:
+def as_raw(
+    x: Any,
+    y: RawLabels | None = None,
+    ids: Sequence[object] | None = None,
+    kind: str | None = None,
+    marks: Marks = NO_MARKS,
+) -> Raw:
     """Take what Python holds, unchecked, for `build`.
 
     Raises:
-        DataError: `x` is no array, no list of series and no table, or `ids` are no list; LabelError: `y` is none.
+        DataError: `x` is no array, no list of series and no table, or `ids` are no list; or it has no columns to mark.
+        LabelError: `y` is no list.
 
     >>> as_raw([[1, 2], [3, 4]]).x.shape
     (2, 2)
@@ -85,11 +95,13 @@ def as_raw(x: Any, y: RawLabels | None = None, ids: Sequence[object] | None = No
     y = _sequence(y, "y", LabelError)
     labels = np.asarray(plain(y)) if hasattr(y, "__array__") else y
     if graphs.is_graph(x):
+        marks.refuse("x", "the features of a graph have no names")
         return graphs.from_object(x, labels, names)
     if are_rows(x):
-        x = table_of(x, "x")
+        x = table_of(x, "x", marks)
     if is_frame(x):
-        return from_frame(x, labels, names, kind)
+        return from_frame(x, labels, names, kind, marks)
+    marks.refuse("x", "columns have names in a DataFrame or a list of dicts, and x is none")
     graphs.refuse_other_graphs(x)
     if kind is None:
         refuse_names(x)
@@ -161,7 +173,8 @@ class _Samples:
         x, kind, notes = with_axes(raw.x, ids, kind, where)
         text = next((column.name for column in raw.columns if column.categories), None)
         if kind != "table" and text is not None:
-            raise DataError(f"{where}: column '{text}' holds texts, which make no {kind}; leave it out")
+            how = leaving_out([text]) or "; leave it out"
+            raise DataError(f"{where}: column '{text}' holds texts, which make no {kind}{how}")
         return cls(x, kind, ids, _columns(raw, x, kind), raw, where, notes)
 
     @property
@@ -208,6 +221,7 @@ class _Samples:
             groups=copied,
             group_names=() if copied is None else ("",) * (int(copied.max()) + 1),
             rate=raw.rate,
+            ignored=raw.ignored,
         )
         return dataset if raw.groups is None else with_groups(dataset, raw.groups, self.where, judged=judged)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attar.data.dataset import Array, Column, Floats, Ints, is_missing
+from attar.data.marks import leaving_out
 from attar.errors import DataError, inflected, listed
 
 # What a note says where recordings stay whole.
@@ -214,7 +215,8 @@ def _constant(
         return [f"{len(same)} of {low.size} pixel values {inflected(len(same), 'is', 'are')} the same in every image"]
     names = listed([name_of(int(i), kind, columns) for i in same])
     what, change = "columns" if kind == "table" else "channels", inflected(len(same), "changes", "change")
-    return [f"{len(same)} of {low.size} {what} never {change} ({names})"]
+    how = leaving_out([columns[i].name for i in same]) if columns else ""
+    return [f"{len(same)} of {low.size} {what} never {change} ({names}){how}"]
 
 
 def centred(x: Array, columns: Sequence[Column]) -> tuple[Array, list[str]]:

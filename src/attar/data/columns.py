@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from attar.data.dataset import Column
 from attar.data.held import spelt
 from attar.data.labels import words_for_none
+from attar.data.marks import NO_MARKS, Marks, named_column, typed
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import ArrowTable, from_arrow
 from attar.data.texts import SPLIT, beside, categories_alone, test_part, text_column, without_names
@@ -35,6 +35,7 @@ def from_table(
     kind: str | None = None,
     ids: Sequence[str] = ID_NAMES,
     known: Collection[str] = (),
+    marks: Marks = NO_MARKS,
 ) -> Raw:
     """Split a table into samples, labels and ids.
 
@@ -49,9 +50,11 @@ def from_table(
         kind: as `attar.data.files.read_file`.
         ids: what a column that names the rows may be called, in lower case, the likeliest first.
         known: the names of such as `attar.data.files.read_file` knows.
+        marks: columns that are no features, or categories.
 
     Raises:
-        DataError: no column is left for the samples, or none of texts where the kind is text.
+        DataError: no column is left for the samples, or none of texts where the kind is text; or columns are marked
+            that are not there, or no features.
         LabelError: there is no such column of groups, or it is that of the labels.
     """
     notes = list(notes)
@@ -60,6 +63,12 @@ def from_table(
         if groups == label:
             raise LabelError(f"{where}: column '{groups}' holds the labels; give another one for the groups")
         of = table.column(named_column(table.column_names, groups, where)).to_pylist()
+    row_names = [name for name in _row_names(table.column_names, ids, known) if name not in (label, groups)][:1]
+    labels = "holds the labels" if said else "is taken for the labels (--label-column takes another)"
+    holding = {label: labels, groups: "holds the groups"} | dict.fromkeys(row_names, "names the rows")
+    taken = {name: holds for name, holds in holding.items() if name is not None}
+    marks = marks.among(table.column_names, where, taken)
+    if groups is not None:
         table = table.drop_columns([groups])
     y: RawLabels | None = None
     if label is not None:
@@ -72,11 +81,14 @@ def from_table(
     notes += more
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
-    raw = samples_of(table, kind, where, text, known)
+    raw = samples_of(table, kind, where, text, known, marks)
     if raw.kind == "text":
         notes.append(f"column '{raw.columns[0].name}' is taken for the texts")
     elif label is not None and not said and (like := _like_labels([column.name for column in raw.columns])):
-        notes.append(f"columns called like labels stay features ({', '.join(like)}): leave out what tells the label")
+        notes.append(
+            f"columns called like labels stay features ({', '.join(like)}): leave out what tells the label, as by"
+            f" {typed(like)}"
+        )
     return replace(raw, y=y, ids=names, groups=of, notes=(*notes, *raw.notes))
 
 
@@ -84,8 +96,7 @@ def _without_row_names(
     table: ArrowTable, ids: Sequence[str], known: Collection[str]
 ) -> tuple[ArrowTable, list[str] | None, list[str]]:
     """The table without the column that names its rows, these names, and a note; None where there is no such column."""
-    lower = {str(name).lower(): name for name in reversed(table.column_names) if name not in known}
-    found = [lower[wanted] for wanted in (*ids, *ROW_NAMES) if wanted in lower]
+    found = _row_names(table.column_names, ids, known)
     if not found:
         return table, None, []
     name = found[0]
@@ -96,8 +107,14 @@ def _without_row_names(
     rows = (f"row {i}" if str(i) in taken else str(i) for i in range(len(cells)))
     names = [row if cell is None else cell for cell, row in zip(cells, rows)]
     # Beside ids, the row names of pandas are neither ids nor features.
-    unused = {name, *(lower[row] for row in ROW_NAMES if row in lower)}
+    unused = {name, *(row for row in found if row.lower() in ROW_NAMES)}
     return table.drop_columns([*unused]), names, [_naming(name)]
+
+
+def _row_names(names: Sequence[str], ids: Sequence[str], known: Collection[str]) -> list[str]:
+    """Columns that are called as those are that name the rows, the likeliest first."""
+    lower = {str(name).lower(): name for name in reversed(names) if name not in known}
+    return [lower[wanted] for wanted in (*ids, *ROW_NAMES) if wanted in lower]
 
 
 def _naming(name: str) -> str:
@@ -105,9 +122,27 @@ def _naming(name: str) -> str:
 
 
 def samples_of(
-    table: ArrowTable, kind: str | None, where: str, text: Collection[str] = (), known: Collection[str] = ()
+    table: ArrowTable,
+    kind: str | None,
+    where: str,
+    text: Collection[str] = (),
+    known: Collection[str] = (),
+    marks: Marks = NO_MARKS,
 ) -> Raw:
-    """The features of a table without labels and ids, or the texts in one of its columns; else as `from_table`."""
+    """The features of a table without labels and ids, or the texts in one of its columns; else as `from_table`.
+
+    What is marked is there, and no other column than these features.
+    """
+    if marks.category:
+        if kind == "text":
+            marks.without_categories(where, "texts are learnt from, and not the columns beside them")
+        kind, text = kind or "table", {*text, *marks.category}
+    table, marked = marks.applied(table, where)
+    raw = _samples_of(table, kind, where, text, known)
+    return replace(raw, ignored=marks.ignore, notes=(*marked, *raw.notes))
+
+
+def _samples_of(table: ArrowTable, kind: str | None, where: str, text: Collection[str], known: Collection[str]) -> Raw:
     table, written = read_written(table, readings(table, text)) if kind != "text" else (table, [])
     # A frame of pandas may have the row names of the file that it was read from.
     rows = [name for name in table.column_names if name.lower() in ROW_NAMES and name not in known]
@@ -138,15 +173,6 @@ def label_of(names: Sequence[str], wanted: str | None, where: str | Path) -> str
     if wanted == "":
         return None
     return next(iter(_like_labels(names)), None) if wanted is None else named_column(names, wanted, where)
-
-
-def named_column(names: Sequence[str], wanted: str, where: str | Path) -> str:
-    """The name, where a column has it."""
-    if wanted not in names:
-        close = difflib.get_close_matches(wanted, names, 1) or list(names[:5])
-        listed = ", ".join(f"'{name}'" for name in close)
-        raise LabelError(f"{where}: no column is called '{wanted}'; it has {listed or 'none'}")
-    return wanted
 
 
 def _like_labels(names: Sequence[str]) -> list[str]:

@@ -81,6 +81,7 @@ class Form(TypedDict):
     rate: float | None
     stride: int | None
     by: str | None
+    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ class Dataset:
         rate: that series are sampled at, in Hz, where their source says it, as sounds and columns of the time do.
         stride: steps from one window to the next, where a person had recordings cut into windows.
         by: column that told recordings apart, where the rows of a table were cut into windows.
+        ignored: columns that a person left out, which new samples need not have.
     """
 
     kind: str
@@ -141,6 +143,7 @@ class Dataset:
     rate: float | None = None
     stride: int | None = None
     by: str | None = None
+    ignored: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)

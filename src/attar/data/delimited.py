@@ -17,6 +17,7 @@ from attar.data.dataset import Column, Note
 from attar.data.dress import keeping
 from attar.data.header import is_header
 from attar.data.labels import MISSING
+from attar.data.marks import typed
 from attar.data.tables import ArrowTable
 from attar.data.written import Reading, is_number, read_written, readings, signs
 from attar.errors import DataError, first_line, inflected
@@ -331,7 +332,7 @@ def leading_zeros(path: Path, table: ArrowTable) -> list[str]:
         if cell is not None:
             said = (
                 f"column '{name}' has leading zeros, like '{cell}', and is read as numbers: if these are categories,"
-                f" write a letter before each, like 'K{cell}', or give texts in a Parquet file"
+                f" say so by {typed([name], '--category')}"
             )
             notes.append(Note(said, name))
     return notes

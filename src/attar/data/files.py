@@ -23,6 +23,7 @@ from attar.data.dicom import is_dicom
 from attar.data.held import Rows
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
+from attar.data.marks import NO_MARKS, Marks, as_texts
 from attar.data.raw import Raw
 from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_once
 from attar.data.timeseries import read_ts
@@ -46,6 +47,7 @@ def read_file(
     text: Collection[str] = (),
     kind: str | None = None,
     known: Mapping[str, Collection[str]] = NONE,
+    marks: Marks = NO_MARKS,
 ) -> Raw:
     """Read one file; its extension says what it is, and of what gzip has packed, the one before `.gz`.
 
@@ -58,9 +60,10 @@ def read_file(
         text: columns of a table that are read as written, not as numbers.
         kind: "text" where a table holds texts, another where it does not; None: as its columns say.
         known: columns of a table that a model needs, with their categories; they are features however odd they look.
+        marks: columns of a table that are no features, or categories.
 
     Raises:
-        DataError: the file is empty, corrupt, or of another form than its extension says.
+        DataError: the file is empty, corrupt, or of another form than its extension says, or has no columns to mark.
         LabelError: there is no such label column or group column.
         MissingExtraError: a `.ts` file without aeon.
     """
@@ -70,8 +73,15 @@ def read_file(
             raise DataError(f"{file}: the file is empty; give {FORMS}")
         if suffix in TABLES:
             return read_table(
-                file, label_column=label_column, group_column=group_column, text=text, kind=kind, known=known
+                file,
+                label_column=label_column,
+                group_column=group_column,
+                text=text,
+                kind=kind,
+                known=known,
+                marks=marks,
             )
+        marks.refuse(str(file), "the file is no table with named columns")
         if label_column:
             raise LabelError(f"{file}: a label column is part of a CSV, TSV, Parquet or JSON file; leave it away here")
         if suffix == ".npz":
@@ -133,6 +143,7 @@ def read_table(
     kind: str | None = None,
     ids: Sequence[str] = ID_NAMES,
     known: Mapping[str, Collection[str]] = NONE,
+    marks: Marks = NO_MARKS,
 ) -> Raw:
     """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file` and `from_table`."""
     notes: list[str] = []
@@ -141,10 +152,12 @@ def read_table(
         names: Sequence[str] = [name for name in layout(path, known).names if name]
         label = _label_of_file(names, label_column, path)
         ids_of = {name for name in ("", *names) if name.lower() in (*ids, *ROW_NAMES)}
-        as_texts = {label, group_column, *ids_of, *text} - {None}
-        table, notes = _delimited(path, [str(name) for name in as_texts], label, known, settled=bool(known or text))
+        # As they are written, so that 01067 stays so and no cell of what is left out is odd.
+        marked = marks.among(names, str(path))
+        written = {label, group_column, *ids_of, *text, *marked.ignore, *marked.category} - {None}
+        table, notes = _delimited(path, [str(name) for name in written], label, known, settled=bool(known or text))
     else:
-        table = read_json(path) if path.suffix.lower() in JSON else read_parquet(path)
+        table = read_json(path, marks) if path.suffix.lower() in JSON else read_parquet(path)
         label = _label_of_file(table.column_names, label_column, path)
     return from_table(
         table,
@@ -157,6 +170,7 @@ def read_table(
         kind=kind,
         ids=ids,
         known=known,
+        marks=marks,
     )
 
 
@@ -207,8 +221,8 @@ def read_parquet(path: Path, *, empty: bool = False) -> ArrowTable:
     return table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
 
 
-def read_json(path: Path) -> ArrowTable:
-    """Read a file of one JSON object per line, or of one list of objects."""
+def read_json(path: Path, marks: Marks = NO_MARKS) -> ArrowTable:
+    """Read a file of one JSON object per line, or of one list of objects; `marks` as of `table_of`."""
     import pyarrow as pa
 
     try:
@@ -219,7 +233,7 @@ def read_json(path: Path) -> ArrowTable:
             raise ValueError("a row is no object of names and values")
         if len(rows) == 1 and rows[0] and all(isinstance(cell, dict | list) for cell in rows[0].values()):
             raise ValueError("its only object holds columns, not a row: with pandas, write it by orient='records'")
-        table = table_of(rows, path)
+        table = table_of(rows, path, marks)
     except DataError:
         raise
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
@@ -229,11 +243,24 @@ def read_json(path: Path) -> ArrowTable:
     return table
 
 
-def table_of(rows: Sequence[Mapping[str, Any]], where: str | Path) -> ArrowTable:
-    """A table of rows as JSON has them; a value that a row does not have is missing."""
+def table_of(rows: Sequence[Mapping[str, Any]], where: str | Path, marks: Marks = NO_MARKS) -> ArrowTable:
+    """A table of rows as JSON has them; a value that a row does not have is missing.
+
+    What is marked need not be of one type: it is empty where it is to be ignored, and else texts.
+    """
     import pyarrow as pa
 
-    return pa.table({str(name): _cells(rows, name, where) for name in Rows(rows).column_names})
+    names = Rows(rows).column_names
+    marks = marks.among([str(name) for name in names], str(where))
+    cells = {}
+    for name in names:
+        if str(name) in marks.ignore:
+            cells[str(name)] = pa.nulls(len(rows))
+        elif str(name) in marks.category:
+            cells[str(name)] = pa.array(as_texts((row.get(name) for row in rows), str(name), str(where)), pa.string())
+        else:
+            cells[str(name)] = _cells(rows, name, where)
+    return pa.table(cells)
 
 
 def _cells(rows: Sequence[Mapping[str, Any]], name: str, where: str | Path) -> ArrowColumn:

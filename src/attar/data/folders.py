@@ -15,6 +15,7 @@ from attar.data.dicom import is_dicom, patients
 from attar.data.files import TEXT, read_texts
 from attar.data.images import is_image, read_images
 from attar.data.labels_file import called, is_labels_file
+from attar.data.marks import NO_MARKS, Marks
 from attar.data.raw import VALIDATION, Raw, held_out
 from attar.data.recordings import SUFFIXES, read_recordings
 from attar.data.tables import DELIMITED
@@ -34,6 +35,7 @@ def read_folder(
     shape: tuple[int, ...] | None = None,
     side: int | None = None,
     form: Form | None = None,
+    marks: Marks = NO_MARKS,
 ) -> Raw:
     """Read a folder of images, of recordings or of texts.
 
@@ -48,15 +50,18 @@ def read_folder(
         leave_out: files that are no samples, though they may lie in the folder (of labels or groups).
         shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
         side: longest side that the median size of images is shrunk to.
-        form: as of `read_recordings`.
+        form, marks: as of `read_recordings`.
 
     Raises:
-        DataError: the folder has no samples, or mixes images and recordings, or none can be read.
+        DataError: the folder has no samples, or mixes images and recordings, or none can be read; or columns are marked
+            where there are none.
     """
     files = _Files.of(folder, leave_out)
     samples = files.samples(folder)
     notes = files.notes(samples)
     skipped: tuple[str, ...] = ()
+    if not files.recordings:
+        marks.refuse(str(folder), "images and texts have no columns")
     if files.images:
         paths = [f"{folder}{os.sep}{name}" for name in samples]
         x, kept, more = read_images(paths, samples, strict=strict, shape=shape, side=side)
@@ -64,7 +69,7 @@ def read_folder(
         groups = patients([paths[i] for i in kept])
         raw = Raw(x, kind="image", notes=tuple(more), groups=groups)
     elif files.recordings:
-        raw, kept = read_recordings([folder / name for name in samples], strict=strict, form=form)
+        raw, kept = read_recordings([folder / name for name in samples], strict=strict, form=form, marks=marks)
         samples, skipped = _split(samples, kept)
     else:
         x, more = read_texts([folder / name for name in samples], samples, strict=strict)

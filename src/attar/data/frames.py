@@ -10,6 +10,7 @@ import numpy as np
 from attar.data.columns import samples_of
 from attar.data.dataset import Column, is_missing
 from attar.data.held import spelt
+from attar.data.marks import NO_MARKS, Marks, as_texts
 from attar.data.raw import Raw, RawLabels
 from attar.data.texts import are_texts, refuse_names
 from attar.errors import DataError, first_line
@@ -24,30 +25,42 @@ def _is_of_pandas(x: Any) -> bool:
     return type(x).__module__.partition(".")[0] == "pandas"
 
 
-def from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None) -> Raw:
+def from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None, marks: Marks = NO_MARKS) -> Raw:
     """Take a DataFrame, or the texts in a column of one.
 
     Raises:
-        DataError: it is a column of something else, or its cells make no table.
+        DataError: it is a column of something else, or its cells make no table; or columns are marked that it lacks.
     """
     import pyarrow as pa
 
     if getattr(x, "ndim", 2) == 1:
+        marks.refuse("x", "one column alone is given")
         return _from_column(x, x, y, ids, kind)
+    if _is_of_pandas(x):
+        # Names that are numbers are common, and Arrow warns of them.
+        x = _with_categories_spelt(x.set_axis([str(name) for name in x.columns], axis=1))
+        x, marks = _marked(x, marks)
     try:
-        if _is_of_pandas(x):
-            # Names that are numbers are common, and Arrow warns of them.
-            x = _with_categories_spelt(x.set_axis([str(name) for name in x.columns], axis=1))
-            table = pa.Table.from_pandas(x, preserve_index=False)
-        else:
-            table = pa.table(x)
+        table = pa.Table.from_pandas(x, preserve_index=False) if _is_of_pandas(x) else pa.table(x)
     except (pa.ArrowException, ValueError, TypeError) as error:
         try:
             cells = pa.chunked_array(x).to_pylist()
         except (pa.ArrowException, ValueError, TypeError):
             raise DataError(f"x: {_complaint(x, error)}") from None
+        marks.refuse("x", "one column alone is given")
         return _from_column(x, cells, y, ids, kind)
-    return replace(samples_of(table, kind, "x"), y=y, ids=ids)
+    return replace(samples_of(table, kind, "x", marks=marks.among(table.column_names, "x")), y=y, ids=ids)
+
+
+def _marked(x: Any, marks: Marks) -> tuple[Any, Marks]:
+    """A DataFrame of pandas whose marked columns make Arrow no trouble, whatever they hold, and what is marked."""
+    marks, x = marks.among(list(x.columns), "x"), x.copy(deep=False)
+    for j, name in enumerate(x.columns):
+        if name in marks.ignore:
+            x.isetitem(j, None)
+        elif name in marks.category and x.dtypes.iloc[j].kind == "O":
+            x.isetitem(j, as_texts(x.iloc[:, j], name, "x"))
+    return x, marks
 
 
 def _from_column(x: Any, cells: Any, y: RawLabels | None, ids: list[str] | None, kind: str | None) -> Raw:

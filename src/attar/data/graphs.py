@@ -13,6 +13,7 @@ from attar.data import nodes
 from attar.data.dataset import UNLABELLED, Array, Ints
 from attar.data.edges import ends_of, naming
 from attar.data.held import plain
+from attar.data.marks import NO_MARKS, Marks, leaving_out
 from attar.data.nodes import Links, Nodes
 from attar.data.tables import DELIMITED, PARQUET
 from attar.errors import DataError, LabelError, inflected
@@ -123,7 +124,14 @@ def find(folder: Path) -> tuple[Path, Path] | None:
     return found[0], found[1]
 
 
-def read_pair(table: Path, edges: Path, *, label_column: str | None = None, group_column: str | None = None) -> Raw:
+def read_pair(
+    table: Path,
+    edges: Path,
+    *,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    marks: Marks = NO_MARKS,
+) -> Raw:
     """Read a table with a node a row and, where edges name nodes otherwise than by row number, a column of ids.
 
     Arguments:
@@ -135,6 +143,7 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None, grou
         label_column: of the table. Where None, one called label, target, class or y is taken, and said; where "", the
             nodes are to be predicted: such a column, and any of texts, which can only be labels, is left out.
         group_column: of the table, that says which nodes belong together.
+        marks: columns of the table that are no features.
 
     Raises:
         DataError: an edge names a node that the table does not have, a feature is a text, or a file cannot be used.
@@ -144,14 +153,16 @@ def read_pair(table: Path, edges: Path, *, label_column: str | None = None, grou
     predicted = label_column == ""
     label = None if predicted else label_column
     ids_of = (*_ID_NAMES, *naming(table, edges, _ID_NAMES))
-    raw = read_table(table, label_column=label, group_column=group_column, kind="table", ids=ids_of)
+    marks = marks.without_categories(str(table), "nodes have features of numbers")
+    raw = read_table(table, label_column=label, group_column=group_column, kind="table", ids=ids_of, marks=marks)
     values: Any = raw.x
     texts = [column.name for column in raw.columns if column.categories]
     if texts and not predicted:
         # Codes of categories are those of this file, and a model would take another file's for them.
         rename = "" if raw.ids is not None else ", or call it 'id' where it names the nodes"
         raise DataError(
-            f"{table}: column '{texts[0]}' holds texts; nodes have features of numbers: encode or drop it{rename}"
+            f"{table}: column '{texts[0]}' holds texts; nodes have features of numbers: encode it{rename}"
+            f"{leaving_out(texts[:1])}"
         )
     numbers = [j for j, column in enumerate(raw.columns) if not column.categories]
     if not numbers:

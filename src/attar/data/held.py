@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import numpy as np
 from attar.data.dataset import Array
 from attar.data.written import is_number
 from attar.errors import DataError
+
+# Of longer numbers, as those of accounts, float64 makes one of several.
+_DIGITS = 15
 
 
 def plain(x: Any) -> Any:
@@ -145,27 +149,41 @@ def spelt(category: Any) -> str:
 def spelling(categories: Sequence[str]) -> Callable[[object], str]:
     """How a model's categories are spelt, of which cells may be numbers, as in a file of a few rows, or have blanks.
 
+    Where all categories are numbers, so are texts: 1067 and 1067.0 are what a program makes of the postal code 01067.
+
     >>> spelt_as = spelling(["01067", "true", "a "])
     >>> spelt_as(1067), spelt_as(True), spelt_as(" a"), spelt_as("1067")
     ('01067', 'true', 'a ', '1067')
+    >>> spelling(["01067", "80331"])("1067")
+    '01067'
     """
     known = set(categories)
     # Of a file whose cells stand apart, a model may have learnt the blanks as well.
     bare = {text.strip(): text for text in categories}
-    times = Counter(map(_value, categories))
-    valued = {value: text for text in categories if times[value := _value(text)] == 1}
+    times = Counter(map(valued, categories))
+    of_value = {value: text for text in categories if times[value := valued(text)] == 1}
+    numbers = all(map(is_exact, categories))
 
     def of(cell: object) -> str:
         text = spelt(cell)
         if text in known or not text.strip():
             return text
-        if isinstance(cell, str) or text in bare:
+        if text in bare or (isinstance(cell, str) and not (numbers and is_exact(text))):
             return bare.get(text.strip(), text)
-        return valued.get(_value(text), text)
+        return of_value.get(valued(text), text)
 
     return of
 
 
-def _value(text: str) -> str:
-    """What numbers, or true and false, have in common however they are spelt."""
-    return repr(float(text)) if is_number(text) else text.strip().lower()
+def is_exact(text: str) -> bool:
+    """Whether a text is a number that float64 tells from others.
+
+    >>> is_exact("01067"), is_exact("12345678901234567890"), is_exact("1e400"), is_exact("A1")
+    (True, False, False, False)
+    """
+    return len(text) <= _DIGITS and is_number(text) and math.isfinite(float(text))
+
+
+def valued(text: str) -> str:
+    """What numbers, true and false, and days have in common however they are spelt."""
+    return repr(float(text)) if is_number(text) else text.strip().lower().removesuffix(" 00:00:00")

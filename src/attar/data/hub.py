@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from attar._files import at_home
-from attar.data.columns import LABEL_NAMES, from_table, label_of, named_column
+from attar.data.columns import LABEL_NAMES, from_table, label_of
 from attar.data.dataset import Array
 from attar.data.images import read_images
 from attar.data.labels import words_for_none
+from attar.data.marks import NO_MARKS, Marks, named_column
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw, held_out
 from attar.data.tables import ArrowTable
@@ -32,6 +33,7 @@ def read_hub(
     text: Collection[str] = (),
     kind: str | None = None,
     known: Collection[str] = (),
+    marks: Marks = NO_MARKS,
 ) -> Raw:
     """Read `owner/name` of the hub or a local folder; its split "test", else one for validation, stays the test part.
 
@@ -48,9 +50,10 @@ def read_hub(
         text: columns of a table that are categories even where they look like numbers.
         kind: "text" where a table holds texts, another where it does not; None: as its columns say.
         known: columns of a table that a model needs, and that are features however odd they look.
+        marks: columns that are no features, or categories.
 
     Raises:
-        DataError: the set cannot be had, or has no column that attar reads.
+        DataError: the set cannot be had, or has no column that attar reads, or none that is marked.
         LabelError: there is no such label column or group column.
         MissingExtraError: `datasets` is not installed.
     """
@@ -64,7 +67,7 @@ def read_hub(
     data = datasets.concatenate_datasets([splits[part] for part in parts])
     if not len(data):
         raise DataError(f"{where}: no rows; give a set with samples")
-    told, table = _told(data, label_column, group_column, where)
+    told, table, marks = _told(data, label_column, group_column, where, marks)
     sizes = {part: len(splits[part]) for part in parts}
     of_test, said = held_out(sizes)
     if len(parts) > 1:
@@ -74,6 +77,8 @@ def read_hub(
         told = replace(told, test=np.flatnonzero(np.repeat(parts, [*sizes.values()]) == of_test))
     features = {column: data.features[column] for column in table.column_names}
     of_type = {type(feature).__name__: column for column, feature in reversed(features.items())}
+    if not {"Image", "Audio"}.isdisjoint(of_type) or any(map(_is_list, features.values())):
+        marks.without_categories(where, "its samples are no table")
     if "Image" in of_type:
         return _images(told, table.column(of_type["Image"]).to_pylist(), where, strict, shape, side)
     if "Audio" in of_type:
@@ -83,13 +88,24 @@ def read_hub(
         rows = zip(*(table.column(column) for column in lists))
         x = [_series([cell.as_py() for cell in cells], f"{where}, row {i}") for i, cells in enumerate(rows)]
         return replace(told, x=x, kind="series")
-    raw = from_table(_in_words(table, features), None, where=where, text=text, kind=kind, known=known)
+    raw = from_table(
+        _in_words(table, features),
+        None,
+        where=where,
+        text=text,
+        kind=kind,
+        known=known,
+        marks=replace(marks, ignore=()),
+    )
     test = raw.test if told.test is None else told.test
-    return replace(raw, y=told.y, exact=told.exact, test=test, groups=told.groups, notes=(*told.notes, *raw.notes))
+    notes = (*told.notes, *raw.notes)
+    return replace(raw, y=told.y, exact=told.exact, test=test, groups=told.groups, notes=notes, ignored=told.ignored)
 
 
-def _told(data: Any, label_column: str | None, group_column: str | None, where: str) -> tuple[Raw, ArrowTable]:
-    """What a set says of its samples, which are still to come, and the table of all other columns."""
+def _told(
+    data: Any, label_column: str | None, group_column: str | None, where: str, marks: Marks
+) -> tuple[Raw, ArrowTable, Marks]:
+    """What a set says of its samples, which are still to come, the table of features, and what is marked in it."""
     label = _label(data.features, label_column, where)
     table = data.with_format("arrow")[:]
     notes: list[str] = []
@@ -100,10 +116,14 @@ def _told(data: Any, label_column: str | None, group_column: str | None, where: 
         notes += [] if label_column else [f"column '{label}' is taken for the labels"]
         notes += [] if exact else words_for_none(y)
         table = table.drop_columns([label])
+    taken = {one: holds for one, holds in ((label, "holds the labels"), (group_column, "holds the groups")) if one}
+    marks = marks.among(list(data.features), where, taken)
     if group_column is not None:
         groups = table.column(named_column(table.column_names, group_column, where)).to_pylist()
         table = table.drop_columns([group_column])
-    return Raw(np.empty(0), y, exact, notes=tuple(notes), groups=groups), table
+    table, notes = table.drop_columns(list(marks.ignore)), [*notes, *marks.said()]
+    told = Raw(np.empty(0), y, exact, notes=tuple(notes), groups=groups, ignored=marks.ignore)
+    return told, table, marks
 
 
 def _is_list(feature: Any) -> bool:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from attar.data.checks import extremes, is_blurred, lengths, name_of, percent
 from attar.data.dataset import LEFT_OUT, Column, Dataset, Floats, Ints, on_column
+from attar.data.marks import leaving_out
 from attar.errors import inflected
 
 Doubles = npt.NDArray[np.floating]
@@ -152,7 +153,8 @@ def _constant(x: Floats, kind: str, columns: Sequence[Column]) -> Finding:
     parts = {"image": "pixel values", "series": "channels"}.get(kind, "columns")
     names = "" if kind == "image" else f" ({_listed([name_of(int(i), kind, columns) for i in same])})"
     are = inflected(len(same), "is", "are")
-    said = f"{len(same):,} of {low.size:,} {parts} {are} the same in every sample{names if len(same) else ''}."
+    how = leaving_out([columns[i].name for i in same]) if columns else ""
+    said = f"{len(same):,} of {low.size:,} {parts} {are} the same in every sample{names if len(same) else ''}{how}."
     # The dark border of an image is no reason to look.
     return Finding("Constant", said, not len(same) or (kind == "image" and len(same) < low.size))
 
@@ -219,13 +221,13 @@ def _contradicted(dataset: Dataset, first: Ints) -> Finding:
 
 def _columns(dataset: Dataset, rows: Ints) -> list[Finding]:
     """Columns that number or name the rows, those that are no copies, and columns that give the label away."""
-    x, names = dataset.x, [f"'{column.name}'" for column in dataset.columns]
+    x, names = dataset.x, [column.name for column in dataset.columns]
     coded = [bool(column.categories) for column in dataset.columns]
     naming = [name for name, column, code in zip(names, x[rows].T, coded) if _names_rows(column, code)]
     out = [f"'{name}'" for note in dataset.notes if (name := on_column(note, LEFT_OUT)) is not None]
     said = f"No {'other ' if out else ''}column is like an id."
     if naming:
-        said = f"{_listed(naming)}: another value in every row, like an id."
+        said = f"{_quoted(naming)}: another value in every row, like an id{leaving_out(naming)}."
     if out:
         said = f"{_listed(out)}: another text in every row, and left out. {said}"
     found = [Finding("Ids among the columns", said, not naming)]
@@ -233,7 +235,9 @@ def _columns(dataset: Dataset, rows: Ints) -> list[Finding]:
     if len(dataset.classes) > 1:
         said = "No column alone tells the label."
         if telling:
-            said = f"{_listed(telling)}: alone tells nearly every label. Is it known before the label is?"
+            said = f"{_quoted(telling)}: alone tells nearly every label. Is it known before the label is?"
+            if how := leaving_out(telling, " If not, "):
+                said += f"{how}."
         found.append(Finding("Labels among the columns", said, not telling))
     return found
 
@@ -269,6 +273,10 @@ def _telling(dataset: Dataset) -> list[int]:
         return bool(learnt and cross_val_score(tree, column, y, cv=folds).mean() >= _TELLING)
 
     return [j for j in range(min(x.shape[1], _COLUMNS)) if tells(x[:, [j]])]
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return _listed([f"'{name}'" for name in names])
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -36,6 +36,7 @@ class Raw:
         skipped: files that cannot be read, and are no samples.
         rate: of recordings, in Hz, where known.
         breaks: steps of each recording at which its time goes on after a pause, or starts anew; empty where none does.
+        ignored: columns that a person left out.
     """
 
     x: RawSamples
@@ -51,6 +52,7 @@ class Raw:
     skipped: tuple[str, ...] = ()
     rate: float | None = None
     breaks: Sequence[Ints] = ()
+    ignored: tuple[str, ...] = ()
 
 
 def join(parts: Mapping[str, Raw]) -> Raw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 from attar.data.archives import read_npy
 from attar.data.clock import is_clock
 from attar.data.dataset import Array, Column, Doubles, Form
-from attar.data.delimited import read_delimited
+from attar.data.delimited import layout, read_delimited
 from attar.data.files import read_parquet
+from attar.data.marks import NO_MARKS, Marks, leaving_out
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
 from attar.data.tables import DELIMITED, PARQUET, each_once, from_arrow
@@ -49,8 +51,8 @@ class Recording:
         return self.rate is not None
 
 
-def read_recording(path: Path) -> Recording:
-    """Read one recording; the columns of a table are its channels, but for those of dates and times.
+def read_recording(path: Path, marks: Marks = NO_MARKS) -> Recording:
+    """Read one recording; the columns of a table are its channels, but for those of dates and times or marked so.
 
     Raises:
         DataError: the file is empty, corrupt, or holds what is not a number.
@@ -70,20 +72,30 @@ def read_recording(path: Path) -> Recording:
         return Recording(x[None] if x.ndim == 1 else x)
     table = read_delimited(path)[0] if suffix in DELIMITED else read_parquet(path)
     # A name has one line, as in the file of the model, also where a header has a unit below it.
-    each_once([" ".join(name.split()) for name in table.column_names], str(path))
+    names = tuple(" ".join(name.split()) for name in table.column_names)
+    each_once(names, str(path))
+    # Another recording may have what this one lacks.
+    ignored = replace(marks, strict=False).among(names, str(path)).ignore
+    table = table.select([j for j, name in enumerate(names) if name not in ignored])
     clocks = tuple(name for name in table.column_names if is_clock(table.column(name)))
     if len(clocks) == table.num_columns:
         raise DataError(f"{path}: holds dates and times alone; give a column of numbers for each channel")
     values, columns, _ = from_arrow(table.drop_columns(list(clocks)), where=str(path))
     text = next((column for column in columns if column.categories), None)
     if text is not None:
-        raise DataError(f"{path}: column '{text.name}' holds texts; a recording is of numbers, one column per channel")
+        raise DataError(
+            f"{path}: column '{text.name}' holds texts; a recording is of numbers, one column per channel"
+            f"{leaving_out([text.name])}"
+        )
     when, as_read, _ = from_arrow(table.select(list(clocks)), where=str(path))
     seconds = tuple(one for one, column in zip(when.T, as_read) if not column.categories)
-    return Recording(values.T, tuple(" ".join(column.name.split()) for column in columns), None, clocks, seconds)
+    channels = tuple(" ".join(column.name.split()) for column in columns)
+    return Recording(values.T, channels, None, clocks, seconds)
 
 
-def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = None) -> tuple[Raw, list[int]]:
+def read_recordings(
+    paths: Sequence[Path], *, strict: bool, form: Form | None = None, marks: Marks = NO_MARKS
+) -> tuple[Raw, list[int]]:
     """Read recordings, channels in the order of the first, and bring them to one sampling rate.
 
     Sounds of several channels become one where most have one, or a model takes one.
@@ -92,16 +104,20 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
         paths: one file each.
         strict: refuse an unreadable recording rather than skip it.
         form: what a model takes: channels, even where they look like the time, and the rate.
+        marks: columns that are no channels.
 
     Returns:
         Recordings `(channels, steps)`, with the channels as columns where the files name them, and the positions in
         `paths` of those that could be read.
 
     Raises:
-        DataError: no recording can be read, one cannot and `strict` is set, or channels differ between files.
+        DataError: no recording can be read, one cannot and `strict` is set, or channels differ between files; or a
+            column is marked that none has.
     """
-    read, notes = _readable(paths, strict)
+    marks = _of_some(paths, marks)
+    read, notes = _readable(paths, strict, marks)
     kept, found = list(read), list(read.values())
+    notes += marks.said()
     notes += [
         f"column '{name}' holds dates or times: it says when a step was, and is no channel"
         for name in dict.fromkeys(name for item in found for name in item.clocks)
@@ -129,17 +145,48 @@ def read_recordings(paths: Sequence[Path], *, strict: bool, form: Form | None = 
         notes.append(f"sampled at {rate:g} Hz" + ", full scale is 1" * any(item.is_sound for item in found))
     notes += [*brought, *_doubts(x, names)]
     columns = _channels(names, form)
-    return Raw(x, columns=columns, kind="series", notes=tuple(notes), rate=rate, breaks=breaks), kept
+    raw = Raw(x, columns=columns, kind="series", notes=tuple(notes), rate=rate, breaks=breaks, ignored=marks.ignore)
+    return raw, kept
 
 
-def _readable(paths: Sequence[Path], strict: bool) -> tuple[dict[int, Recording], list[str]]:
+def _of_some(paths: Sequence[Path], marks: Marks) -> Marks:
+    """What is marked among the columns of all recordings, as their first lines say.
+
+    Raises:
+        DataError: none has a column of that name, or any name; or some are to be categories.
+    """
+    where = str(paths[0].parent)
+    if not marks.without_categories(where, "channels hold numbers"):
+        return marks
+    names: dict[str, None] = {}
+    for path in paths:
+        with suppress(DataError, OSError, ValueError):  # what cannot be read is told where it is read
+            names |= dict.fromkeys(" ".join(name.split()) for name in _columns_of(path))
+    if not names:
+        marks.refuse(where, "the recordings have no names of columns")
+    return marks.among(list(names), where)
+
+
+def _columns_of(path: Path) -> Sequence[str]:
+    """The names of the columns of a recording, without its values."""
+    if path.suffix.lower() in DELIMITED:
+        return layout(path).names
+    if path.suffix.lower() not in PARQUET:
+        return ()
+    import pyarrow.parquet as parquet
+
+    names: Sequence[str] = parquet.read_schema(path).names
+    return names
+
+
+def _readable(paths: Sequence[Path], strict: bool, marks: Marks) -> tuple[dict[int, Recording], list[str]]:
     """The recordings that can be read, by their positions in `paths`, and a note on the others."""
     read: dict[int, Recording] = {}
     broken: list[str] = []
     first_error = ""
     for i, path in enumerate(paths):
         try:
-            read[i] = read_recording(path)
+            read[i] = read_recording(path, marks)
         except (DataError, OSError) as error:
             if strict:
                 raise DataError(str(error)) from None

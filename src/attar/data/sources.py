@@ -21,6 +21,7 @@ from attar.data.dress import is_dressed
 from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
 from attar.data.images import SIDE, shrunk_note, shrunk_size, stack
+from attar.data.marks import NO_MARKS, Marks
 from attar.data.raw import Raw
 from attar.data.recordings import read_recordings
 from attar.data.tables import DELIMITED, PARQUET
@@ -35,6 +36,7 @@ def read(
     label_column: str | None = None,
     groups: Path | None = None,
     group_column: str | None = None,
+    marks: Marks = NO_MARKS,
     side: int | None = None,
     cut: Cut | None = None,
     strict: bool = False,
@@ -50,6 +52,7 @@ def read(
             target, class or y is taken, and said.
         groups: file of id (or file name) and group, such as a patient: samples of one group are judged together.
         group_column: of a table, or an array of an NPZ file, that says the same.
+        marks: columns that are no features, or categories.
         side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
         cut: recordings into windows, or the rows of a table, which are then steps; None: a recording is a sample.
         strict: refuse an unreadable image or recording rather than skip it, and a text in neither UTF-8 nor UTF-16.
@@ -65,9 +68,12 @@ def read(
     """
     beside = FilesBeside.read(labels, groups, group_column)
     side = SIDE if side is None else side
+    if cut is not None:
+        marks.without_categories(source, "windows are of channels of numbers")
     raw = _raw(
         source,
         side=side,
+        marks=marks,
         label_column=label_column,
         group_column=group_column,
         strict=strict,
@@ -123,6 +129,7 @@ def read_for_prediction(
     rate: float | None = None,
     stride: int | None = None,
     by: str | None = None,
+    ignored: Sequence[str] = (),
     strict: bool = False,
 ) -> Dataset:
     """Read samples to predict, in the form that a model takes.
@@ -137,6 +144,7 @@ def read_for_prediction(
         rate: that the model's recordings were sampled at, in Hz, and those of another rate are brought to.
         stride: of the model's windows: recordings, and the rows of a table, are cut into such; None: they are samples.
         by: column of a table that tells recordings apart whose steps are its rows, where it is there.
+        ignored: columns that the model was taught without, which are not looked at.
         strict: refuse an unreadable image or recording rather than skip it, and a text in neither UTF-8 nor UTF-16.
 
     Returns:
@@ -145,7 +153,15 @@ def read_for_prediction(
     Raises:
         DataError: the samples cannot be used, are of another kind, or lack a column or channel.
     """
-    form = Form(kind=kind, shape=tuple(shape), columns=tuple(columns), rate=rate, stride=stride, by=by)
+    form = Form(
+        kind=kind,
+        shape=tuple(shape),
+        columns=tuple(columns),
+        rate=rate,
+        stride=stride,
+        by=by,
+        ignored=tuple(ignored),
+    )
     raw = _raw_to_predict(source, form, label_column="", strict=strict)
     notes = tuple(note for note in raw.notes if note != PATIENTS)
     raw = replace(raw, y=None, groups=None, test=None, notes=notes)
@@ -163,6 +179,7 @@ def read_for_evaluation(
     rate: float | None = None,
     stride: int | None = None,
     by: str | None = None,
+    ignored: Sequence[str] = (),
     labels: Path | None = None,
     label_column: str | None = None,
     groups: Path | None = None,
@@ -171,7 +188,15 @@ def read_for_evaluation(
 ) -> Dataset:
     """Read labelled samples in the form that a model takes; else as `read_for_prediction` and `read`."""
     beside = FilesBeside.read(labels, groups, group_column)
-    form = Form(kind=kind, shape=tuple(shape), columns=tuple(columns), rate=rate, stride=stride, by=by)
+    form = Form(
+        kind=kind,
+        shape=tuple(shape),
+        columns=tuple(columns),
+        rate=rate,
+        stride=stride,
+        by=by,
+        ignored=tuple(ignored),
+    )
     raw = _raw_to_predict(
         source,
         form,
@@ -246,9 +271,10 @@ def _raw_to_predict(
     kind, shape, columns, by = form["kind"], form["shape"], form["columns"], form["by"]
     suffix = path.suffix.lower() if kind == "series" and path.is_file() else ""
     whole = form["stride"] is None and (shape[0] > 1 or bool(columns))
+    marks = Marks(tuple(name for name in form["ignored"] if name != by), strict=False)
     if suffix == ".wav" or (whole and suffix in (*DELIMITED, *PARQUET)):
         # A row of a table is a recording of one channel; where there are several, or a name, the table is a recording.
-        return replace(read_recordings([path], strict=True, form=form)[0], ids=(path.name,))
+        return replace(read_recordings([path], strict=True, form=form, marks=marks)[0], ids=(path.name,))
     # Of numbers in doubt it is the model that knows how they are written, and not what else is in the file.
     text = [column.name for column in columns if column.categories or column.tokenizer or is_dressed(column)]
     return _raw(
@@ -258,6 +284,7 @@ def _raw_to_predict(
         # The rows of a table are steps there.
         kind=kind if form["stride"] is None else None,
         known={column.name: column.categories for column in columns} | ({by: ()} if by else {}),
+        marks=marks,
         form=form if kind == "series" else None,
         label_column=label_column,
         group_column=group_column,
@@ -276,6 +303,7 @@ class _Asked(TypedDict, total=False):
     text: Collection[str]
     kind: str | None
     known: Mapping[str, Collection[str]]
+    marks: Marks
 
 
 def _raw(
@@ -313,7 +341,7 @@ def _built_in(name: str, source: str, asked: _Asked) -> Raw:
         raise LabelError(f"{source}: a built-in set has its own labels; leave the label column away")
     if asked.get("group_column"):
         raise LabelError(f"{source}: a built-in set has no groups; leave the group column away")
-    raw = builtin.read_builtin(name)
+    raw = asked.get("marks", NO_MARKS).of_numbers(builtin.read_builtin(name), source)
     if not at_home(source).exists():
         return raw
     note = f"the built-in set; for what is here under this name give ./{source}"
@@ -324,9 +352,9 @@ def _of_folder(
     path: Path, source: str, leave_out: Collection[Path], side: int | None, form: Form | None, asked: _Asked
 ) -> Raw:
     label_column, group_column = asked.get("label_column"), asked.get("group_column")
-    graph = graphs.find(path)
+    graph, marks = graphs.find(path), asked.get("marks", NO_MARKS)
     if graph is not None:
-        return graphs.read_pair(*graph, label_column=label_column, group_column=group_column)
+        return graphs.read_pair(*graph, label_column=label_column, group_column=group_column, marks=marks)
     if label_column:
         raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
     if group_column:
@@ -335,4 +363,4 @@ def _of_folder(
             f"{source}: a group column is part of a table; of a folder, give a file of groups: --groups {file}"
         )
     strict, shape = asked.get("strict", False), asked.get("shape")
-    return read_folder(path, strict=strict, leave_out=leave_out, shape=shape, side=side, form=form)
+    return read_folder(path, strict=strict, leave_out=leave_out, shape=shape, side=side, form=form, marks=marks)

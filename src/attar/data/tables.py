@@ -13,6 +13,7 @@ from attar.data.dataset import CODED, DATED, Column, Doubles, Note
 from attar.data.dress import kept
 from attar.data.held import spelling, spelt
 from attar.data.labels import sort_names
+from attar.data.marks import leaving_out, written_cells
 from attar.data.written import different, holds_a_typing_error, in_the_way, is_number, is_text
 from attar.errors import DataError
 
@@ -112,12 +113,14 @@ def _seconds(column: ArrowColumn) -> Doubles:
 
 
 def _as_text(column: ArrowColumn) -> ArrowColumn:
-    """Integers and booleans as they are written in a CSV file; other columns as they are."""
+    """Integers, booleans, dates and times as they are written in a CSV file; other columns as they are."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if pa.types.is_boolean(column.type):
         return pc.if_else(column, "True", "False")
+    if pa.types.is_temporal(column.type):
+        return pa.chunked_array([pa.array(written_cells(column, "", ""), pa.string())])
     return column.cast(pa.string()) if pa.types.is_integer(column.type) else column
 
 
@@ -162,7 +165,7 @@ def _codes(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doub
     if not text and not notes and len(categories) > _MANY and 2 * len(categories) > len(values):
         notes.append(
             f"column '{name}' has {len(categories)} categories in {len(values)} rows:"
-            " if it is free text, give the kind text or leave it out; call it 'id' if it names the row"
+            " if it is free text, give the kind text; call it 'id' if it names the row" + leaving_out([name], "; else ")
         )
     return values, categories, notes
 

@@ -96,6 +96,12 @@ class ModelMeta:
             _refuse("its sampling rate is no number from 0")
         if (units := str(self.extra.get("units", ""))) and not self._has_units(units):
             _refuse("the ranges of its units are not those of its parts")
+        try:
+            known = all(isinstance(name, str) for name in self.ignored)
+        except (ValueError, TypeError, RecursionError):
+            known = False
+        if not known:
+            _refuse("the columns that it ignores are no list of names")
 
     def _has_units(self, units: str) -> bool:
         """Whether JSON holds a range for each channel or numeric column, of images for all: two numbers or four."""
@@ -115,6 +121,11 @@ class ModelMeta:
     def rate(self) -> float | None:
         """What series were sampled at in training, in Hz, where that is known."""
         return float(self.extra.get("rate", 0)) or None
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Columns that a person left out in training."""
+        return tuple(json.loads(str(self.extra.get("ignored") or "[]")))
 
     def to_json(self) -> str:
         """Write as JSON: the same text for equal descriptions."""

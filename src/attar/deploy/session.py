@@ -89,6 +89,11 @@ class Model:
         return str(self.meta.extra.get("by", "")) or None
 
     @property
+    def ignored(self) -> tuple[str, ...]:
+        """Columns that a person left out in training; new samples may have them, and need not."""
+        return self.meta.ignored
+
+    @property
     def form(self) -> Form:
         """What new samples are brought to as they are read."""
         return {
@@ -98,6 +103,7 @@ class Model:
             "rate": self.rate,
             "stride": self.stride,
             "by": self.by,
+            "ignored": self.ignored,
         }
 
     @property
