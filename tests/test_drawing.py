@@ -71,6 +71,10 @@ def test_the_command_that_is_told_keeps_what_was_asked(tmp_path, monkeypatch) ->
     frame.to_csv("t.csv", index=False)
     result = CliRunner().invoke(app, ["draw", "t.csv", "-n", "5", "--label-column", "outcome", "--kind", "table"])
     assert result.stdout.endswith("attar fit t.csv --labels labels.csv --label-column outcome --kind table\n")
+    marked = ["--ignore", "b c", "--category", "a", "--label-column", "outcome", "-o", "more.csv"]
+    frame.assign(**{"b c": 1}).to_csv("u.csv", index=False)
+    result = CliRunner().invoke(app, ["draw", "u.csv", "-n", "5", *marked])
+    assert result.stdout.endswith("--labels more.csv --label-column outcome --ignore 'b c' --category a\n")
     dataset = read("t.csv", labels=Path("labels.csv"), label_column="outcome", kind="table")
     assert [column.name for column in dataset.columns] == ["a"]
     assert (dataset.y >= 0).sum() == 20

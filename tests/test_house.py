@@ -9,12 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 import torch
 from torch import nn
 
 import attar
-from attar import compress, density, represent, risk
+from attar import compress, density, load, represent, risk
+from attar.data.dataset import Column
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
 
@@ -106,6 +109,20 @@ def test_prediction_needs_onnxruntime_alone(tmp_path):
     assert "onnxruntime" in loaded
     assert not loaded & {"torch", "sklearn", "scipy", "pandas", "onnx", "lightning_fabric", "datasets"}
     assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 51
+
+
+def test_what_was_left_out_in_training_needs_nothing_in_a_prediction(tmp_path):
+    columns = (Column("size"), Column("day", ("2024-01-01", "2024-01-02")))
+    network = nn.Sequential(nn.Linear(2, 2), nn.Softmax(dim=1)).eval()
+    meta = ModelMeta("table", (2,), ("a", "b"), columns, extra={"ignored": '["odd", "gone"]'})
+    export(network, torch.zeros(1, 2), tmp_path / "m.onnx", meta)
+    day = pa.array([1704067200000000000, 1704153600000000001, None], pa.timestamp("ns"))
+    parquet.write_table(pa.table({"size": [1, 2, 3], "odd": [[1]] * 3, "day": day}), tmp_path / "x.parquet")
+    loaded = loaded_by(CLI, "predict", "m.onnx", "x.parquet", cwd=tmp_path)
+    assert not loaded & {"torch", "sklearn", "scipy", "pandas", "onnx", "lightning_fabric", "datasets"}
+    said = load(tmp_path / "m.onnx").predict_proba(np.array([[1, 0], [2, 1], [3, np.nan]], np.float32)).max(1)
+    written = [line.split(",") for line in (tmp_path / "predictions.csv").read_text().splitlines()]
+    np.testing.assert_allclose([float(line[2]) for line in written[1:]][::2], said[::2], atol=1e-6)
 
 
 def test_loading_a_model_needs_onnxruntime_alone():

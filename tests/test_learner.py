@@ -17,6 +17,7 @@ from torch import nn
 import attar
 from attar.data.arrays import from_arrays
 from attar.data.labels import encode_labels
+from attar.deploy.session import loads
 from attar.errors import BudgetError, DataError, LabelError, RunError
 from attar.learner import Learner, _as_given
 
@@ -223,6 +224,34 @@ def test_a_table_is_asked_by_the_names_that_it_was_learnt_by() -> None:
         np.testing.assert_array_equal(learner.predict_proba(other), learner.predict_proba(frame))
 
 
+def test_columns_are_left_out_and_numbers_are_names_as_asked(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    month, noise = rng.integers(1, 13, 200), rng.normal(size=200)
+    y = np.isin(month, [1, 3, 4, 6, 9, 11]).astype(int)  # no threshold tells these from the others
+    frame = pd.DataFrame({"month": month, "noise": noise, "leak": y + 0.01 * noise, "odd": [{1}] * 200})
+    known = np.where(np.arange(200) < 60, y, -1)
+    learner = Learner(time=1, pretexts=(), ignore=["leak", "odd"], category="month").fit(frame, known)
+    assert learner.n_features_in_ == 4
+    assert [column.name for column in learner.model_.columns] == ["month", "noise"]
+    assert learner.model_.ignored == ("leak", "odd")
+    assert learner.score(frame, y) > 0.9
+    without = frame[["noise", "month"]].astype({"month": float})
+    np.testing.assert_array_equal(learner.predict_proba(without), learner.predict_proba(frame))
+    assert "ignore=['leak', 'odd']" in learner.facts_.command
+    assert learner.facts_.settings["ignore"] == "leak; odd"
+    # Nothing of what the file says keeps it from being read elsewhere.
+    assert loads(learner.export(tmp_path / "m.onnx").read_bytes()).form == learner.model_.form
+
+
+def test_a_run_with_other_columns_is_another(tmp_path) -> None:
+    frame, y = pd.DataFrame({"a": np.arange(40) % 5, "b": np.arange(40) % 7}), np.arange(40) % 2
+    Learner(time=1, pretexts=(), run=tmp_path / "run", ignore="b").fit(frame, y)
+    for other in ({}, {"ignore": "a"}, {"ignore": "b", "category": "a"}):
+        with pytest.raises(RunError, match="belongs to another command"):
+            Learner(time=1, pretexts=(), run=tmp_path / "run", **other).fit(frame, y)
+    Learner(time=1, pretexts=(), run=tmp_path / "run", ignore="b").fit(frame, y)
+
+
 def test_a_graph_brings_its_labels_and_masks() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
@@ -277,6 +306,8 @@ def test_a_seed_a_time_and_epochs_are_numbers(learner) -> None:
         (Learner(balanced="no"), [0, 1], DataError, "^balanced is 'no': give True or False$"),
         (Learner(pretexts={"byol"}), [0, 1], DataError, r"^pretexts must be a tuple of names; give \('simclr',\)$"),
         (Learner(device=None), [0, 1] * 9, DataError, "^device is 'None': give"),
+        (Learner(ignore=3), [0, 1] * 9, DataError, r"^ignore is 3: give the names of columns, as in ignore=\['zip'"),
+        (Learner(category=("a",)), [0, 1] * 9, DataError, "^x: columns have names in a DataFrame or a list of dicts"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(learner, y, error, said) -> None:

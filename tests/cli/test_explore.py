@@ -30,6 +30,23 @@ def test_groups_tell_recordings_apart(empty):
     assert "are of 1 group\n" in call("explore", "log.csv", "--window", "8", "--groups", "who.csv", "--time", "1s").err
 
 
+def test_what_is_doubtful_is_told_with_what_leaves_it_out(empty):
+    rng = np.random.default_rng(0)
+    rows = [f"{i + 100},{i % 2 + 0.01 * rng.normal():.4f},7,{rng.normal():.3f},{'ab'[i % 2]}" for i in range(60)]
+    (empty / "t.csv").write_text("\n".join(["case no,leak,same,size,label", *rows]))
+    called = call("explore", "t.csv", "--time", "1s")
+    for said in (
+        "1 of 4 columns never changes (column 'same'); --ignore same leaves it out",
+        "'case no': another value in every row, like an id; --ignore 'case no' leaves it out.",
+        "'leak': alone tells nearly every label. Is it known before the label is? If not, --ignore leak leaves it out.",
+    ):
+        assert said in " ".join(called.err.split())
+    called = call("explore", "t.csv", "--time", "1s", "--ignore", "case no,same", "--ignore", "leak")
+    assert called.code == 0
+    assert "leaves it out" not in called.err
+    assert called.out.strip().endswith("runs/t-explored-2/explore.html")
+
+
 def test_bad_input_is_one_line_and_leaves_nothing(empty):
     np.save(empty / "one.npy", np.ones((1, 3)))
     for source, said in (("one.npy", "one sample"), ("nowhere", "no such file or folder")):

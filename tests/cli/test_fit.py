@@ -208,6 +208,26 @@ def unknown_label_column(at):
     return "t.csv", ["--label-column", "colour"], "colour"
 
 
+def unknown_column_to_ignore(at):
+    return table(at / "t.csv", 2), ["--ignore", "c0,d1"], "no column is called 'd1'; it has"
+
+
+def labels_to_ignore(at):
+    return table(at / "t.csv", 2), ["--ignore=label"], "column 'label' is taken for the labels (--label-column takes"
+
+
+def no_column_left(at):
+    return table(at / "t.csv", 2), ["--ignore", "c0", "--ignore", "c1"], "all columns of features are to be ignored"
+
+
+def no_name_of_categories(at):
+    return table(at / "t.csv", 2), ["--category", ""], "the name of a column is expected and '' given"
+
+
+def categories_of_images(_):
+    return "digits", ["--labels-per-class", "5", "--category", "x0"], "there are no columns of categories"
+
+
 def unknown_kind(_):
     return "digits", ["--kind", "smell"], "attar: digits: kind 'smell' is unknown; it is one of image, series, table"
 
@@ -231,6 +251,11 @@ BAD = [
     two_ways_of_drawing,
     two_sources_of_groups,
     unknown_label_column,
+    unknown_column_to_ignore,
+    labels_to_ignore,
+    no_column_left,
+    no_name_of_categories,
+    categories_of_images,
     unknown_kind,
 ]
 
@@ -246,6 +271,37 @@ def test_bad_input_is_one_line_and_leaves_nothing(empty, bad, out):
     assert said in called.complaint
     assert not called.out
     assert sorted(empty.rglob("*")) == before
+
+
+def test_columns_are_left_out_and_are_categories_from_fit_to_prediction(empty):
+    rng = np.random.default_rng(0)
+    head, rows = ["--label", "price, EUR", "Größe", "zip", "label"], []
+    for i in range(80):
+        code = rng.choice(["01067", "20095", "45127", "80331"])
+        rows.append([f"x{i % 9}", f'"{i % 3},5"', f"{rng.normal():.3f}", code, "ab"[code in ("01067", "45127")]])
+    text = "\n".join(map(",".join, [[f'"{name}"' for name in head], *rows]))
+    (empty / "t.csv").write_text(text, encoding="utf-8")
+    marks = ["--ignore", "--label", "--ignore", "price, EUR", "--category", " zip "]
+    asked = ["--labels-per-class", 12, "--time", "1s", "--pretexts", "none", "--out", "run"]
+    called = call("fit", "t.csv", *marks, *asked)
+    assert called.code == 0, called.err
+    assert "'--label', 'price, EUR' are left out, as asked" in called.err
+    assert "column 'zip' is taken as 4 categories, as asked" in called.err
+    model = load(empty / "run" / "model.onnx")
+    assert [(column.name, len(column.categories)) for column in model.columns] == [("Größe", 0), ("zip", 4)]
+    assert model.ignored == ("--label", "price, EUR")
+    page = (empty / "run" / "report.html").read_text()
+    assert "are left out, as asked" in page
+    # On the very file, with nothing said of columns.
+    called = call("predict", "run/model.onnx", "t.csv")
+    assert called.code == 0
+    assert "not used (label)" in called.err
+    said = [line.split(",")[1] for line in (empty / "predictions.csv").read_text().splitlines()[1:]]
+    assert np.mean([a == row[-1] for a, row in zip(said, rows, strict=True)]) > 0.9
+    assert call("fit", "t.csv", *marks, *asked, "--json", "-q").code == 0
+    other = call("fit", "t.csv", "--ignore", "--label", "--category", "zip", *asked, "-q")
+    assert other.code == 2
+    assert "belongs to another command (ignore was '--label; price, EUR', is '--label'" in other.complaint
 
 
 @pytest.mark.parametrize("time", ["banana", "10", "0s", "-3m", "1d", "1h30m", "nan s"])

@@ -12,6 +12,7 @@ from PIL import Image
 from attar.data.arrays import build
 from attar.data.dataset import Column
 from attar.data.hub import read_hub
+from attar.data.marks import Marks
 from attar.data.sources import read, read_for_prediction
 from attar.errors import DataError, LabelError, MissingExtraError
 
@@ -106,6 +107,21 @@ def test_a_column_of_groups(tmp_path, kind):
     assert dataset.groups.tolist() == ([0, 1] if kind == "image" else [0, 1, 1])
     with pytest.raises(LabelError, match="no column is called 'patient'"):
         read(f"hf:{tmp_path / 'set'}", group_column="patient")
+
+
+def test_columns_are_left_out_and_are_categories(tmp_path):
+    columns = {"size": [1.5, 2.5, 3.5], "month": [1, 12, 1], "note": [[1, 2], [3], []], "label": ["u", "v", "u"]}
+    folder = f"hf:{save(tmp_path / 'set', train=columns)}"
+    dataset = read(folder, marks=Marks(("note",), ("month",)))
+    assert (dataset.kind, dataset.ignored) == ("table", ("note",))
+    assert [(column.name, column.categories) for column in dataset.columns] == [("size", ()), ("month", ("1", "12"))]
+    assert [note for note in dataset.notes if "note" in note] == ["'note' is left out, as asked"]
+    model = {"kind": "table", "shape": (2,), "columns": dataset.columns, "ignored": dataset.ignored}
+    assert np.array_equal(read_for_prediction(folder, **model).x, dataset.x)
+    with pytest.raises(DataError, match="its samples are no table; ask for no categories"):
+        read(folder, marks=Marks(category=("month",)))
+    with pytest.raises(DataError, match="column 'label' holds the labels, and is no feature"):
+        read(folder, marks=Marks(("label",)))
 
 
 def test_sets_that_cannot_be_had(tmp_path):

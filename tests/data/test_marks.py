@@ -14,6 +14,7 @@ from attar.data.cut import Cut
 from attar.data.dataset import Column
 from attar.data.marks import Marks, unknown
 from attar.data.sources import read, read_for_evaluation, read_for_prediction
+from attar.deploy import feed
 from attar.errors import DataError
 
 # Postal codes with and without zeros and gaps, a column that nothing can be made of, and one of dates.
@@ -186,12 +187,36 @@ def test_long_numbers_are_told_apart_by_every_digit() -> None:
     assert len(from_arrays(accounts, marks=Marks(category=("a",))).columns[0].categories) == 5
 
 
-def test_true_and_times_of_day_are_categories_too() -> None:
-    frame = pd.DataFrame({"on": [True, False] * 3, "at": ["08:30", "09:30"] * 3, "n": [1, 2] * 3})
-    table = pa.table(frame).set_column(1, "at", pa.array([None, 1, 1, 1, 1, 1], pa.time32("s")))
-    learnt = from_arrays(table, marks=Marks(category=("on", "at")))
-    assert [column.categories for column in learnt.columns] == [("False", "True"), ("00:00:01",), ()]
-    assert from_arrays(frame, marks=Marks(category=("at",))).columns[1].categories == ("08:30", "09:30")
+MOMENTS = ["2024-01-01", "2024-01-02 08:30:00", "2024-01-02 08:30:00.050000"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "categories"),
+    [
+        (pa.array([0, 1, None] * 3, pa.time32("s")), ("00:00:00", "00:00:01")),
+        (pa.array([50_000, 30_600_000_000, None] * 3, pa.time64("us")), ("00:00:00.050000", "08:30:00")),
+        (pd.Series(pd.to_datetime(MOMENTS * 3, format="ISO8601")), tuple(MOMENTS)),
+        (
+            pd.Series(pd.to_datetime(MOMENTS * 3, format="ISO8601", utc=True)),
+            ("2024-01-01 00:00:00+00:00", *[f"{at}+00:00" for at in MOMENTS[1:]]),
+        ),
+        (pa.array([True, False, None] * 3), ("False", "True")),
+        (pa.array([1.0, 0.5, None] * 3), ("0.5", "1")),
+        (pd.Series(["08:30", "09:30", ""] * 3), ("08:30", "09:30")),
+        (pd.Series([2, 1, 3] * 3).astype("category"), ("1", "2", "3")),
+    ],
+)
+def test_categories_are_spelt_alike_in_every_form_of_table(tmp_path, cells, categories) -> None:
+    table = pa.table({"at": cells, "n": range(9)})
+    learnt = from_arrays(table, marks=Marks(category=("at",)))
+    assert learnt.columns[0].categories == categories
+    parquet.write_table(table, tmp_path / "t.parquet")
+    model = {"kind": "table", "shape": (2,), "columns": learnt.columns}
+    np.testing.assert_array_equal(read_for_prediction(str(tmp_path / "t.parquet"), **model).x, learnt.x)
+    # And as `Model.predict` takes them, of pandas and of Arrow.
+    known = [categories[int(code)] if code == code else "" for code in learnt.x[:, 0]]
+    for frame in (table, table.to_pandas()):
+        assert list(feed.table(frame, learnt.columns, 2)["categories"][:, 0]) == known
 
 
 class TestRecordings:

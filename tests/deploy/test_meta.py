@@ -100,6 +100,9 @@ def test_hostile_descriptions_are_refused(change: dict[str, object]) -> None:
         ("table", (2,), {"units": "[[1,2]]"}),
         ("table", (2,), {"units": "[[1,2],[3]]"}),
         ("table", (2,), {"units": '[[1,2],["a",2]]'}),
+        ("table", (2,), {"ignored": "zip"}),
+        ("table", (2,), {"ignored": "[1]"}),
+        ("table", (2,), {"ignored": "3"}),
     ],
 )
 def test_what_models_read_of_a_description_is_judged_before(kind: str, shape: tuple[int, ...], extra: Extra) -> None:

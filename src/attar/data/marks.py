@@ -248,13 +248,24 @@ def as_texts(cells: Iterable[Any], name: str, where: str) -> list[str | None]:
     return texts
 
 
-def written_cells(column: ArrowColumn, name: str, where: str) -> list[str | None]:
-    """The same of a column of Arrow."""
+def moments_as_texts(column: ArrowColumn) -> ArrowColumn:
+    """Dates, moments and times of day of Arrow as Python and CSV files have them; what is none stays as it is."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    if pa.types.is_timestamp(column.type):  # those of nanoseconds would load pandas
-        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
-    return as_texts(column.to_pylist(), name, where)
+    is_type, kind = pa.types, column.type
+    if not (is_type.is_timestamp(kind) or is_type.is_date(kind) or is_type.is_time(kind)):
+        return column
+    if is_type.is_timestamp(kind):
+        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+    elif is_type.is_time(kind):
+        column = column.cast(pa.time64("us"), safe=False)
+    # Not by Python's values: `pa.array` would import pandas.
+    texts = column.cast(pa.string())
+    alike = {"Z$": "+0000", r"\.0+($|[+-])": r"\1", r"(:.*[+-]\d\d)(\d\d)$": r"\1:\2", " 00:00:00$": ""}
+    for pattern, written in alike.items():
+        texts = pc.replace_substring_regex(texts, pattern, written)
+    return texts
 
 
 def _as_categories(column: ArrowColumn, name: str, where: str) -> tuple[ArrowColumn, list[str]]:
@@ -264,7 +275,7 @@ def _as_categories(column: ArrowColumn, name: str, where: str) -> tuple[ArrowCol
     kind = column.type
     if pa.types.is_dictionary(kind) or pa.types.is_null(kind):  # categories already, or nothing
         return column, []
-    cells = written_cells(column, name, where)
+    cells = as_texts(moments_as_texts(column).to_pylist(), name, where)
     alike = _alike(cells)
     notes = [f"column '{name}' is taken as {len({*alike.values()}):,} categories, as asked"]
     other = next((cell for cell, usual in alike.items() if cell != usual), None)

@@ -13,7 +13,7 @@ from attar.data.dataset import CODED, DATED, Column, Doubles, Note
 from attar.data.dress import kept
 from attar.data.held import spelling, spelt
 from attar.data.labels import sort_names
-from attar.data.marks import leaving_out, written_cells
+from attar.data.marks import leaving_out, moments_as_texts
 from attar.data.written import different, holds_a_typing_error, in_the_way, is_number, is_text
 from attar.errors import DataError
 
@@ -119,9 +119,7 @@ def _as_text(column: ArrowColumn) -> ArrowColumn:
 
     if pa.types.is_boolean(column.type):
         return pc.if_else(column, "True", "False")
-    if pa.types.is_temporal(column.type):
-        return pa.chunked_array([pa.array(written_cells(column, "", ""), pa.string())])
-    return column.cast(pa.string()) if pa.types.is_integer(column.type) else column
+    return column.cast(pa.string()) if pa.types.is_integer(column.type) else moments_as_texts(column)
 
 
 def doubles(column: ArrowColumn) -> Doubles:
