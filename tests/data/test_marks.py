@@ -66,7 +66,9 @@ def test_files_hold_the_same_columns_whatever_they_are(tmp_path, name, write, co
     judged = read_for_evaluation(path, **model, label_column="label")
     np.testing.assert_array_equal(judged.x, dataset.x)
     # As a label, what was ignored is looked at.
-    assert len(read_for_evaluation(csv(tmp_path / "u.csv"), **model, label_column="note").classes) == 6
+    for file in (csv(tmp_path / "u.csv"), str(tmp_path / "u.jsonl")):
+        (tmp_path / "u.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+        assert len(read_for_evaluation(file, **model, label_column="note").classes) == 6
 
 
 def test_one_model_takes_the_files_of_all_programs(tmp_path) -> None:
@@ -180,6 +182,24 @@ def test_the_parts_of_a_split_are_forgotten_with_its_column(tmp_path) -> None:
     whole = read(str(path), marks=Marks(("split",)))
     assert whole.test is None
     assert [column.name for column in whole.columns] == ["a"]
+
+
+def test_cells_among_which_not_all_are_numbers_are_what_is_written(tmp_path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,label\n" + "01,u\n1,v\n1.0,u\nA1,v\n" * 4)
+    learnt = read(str(path), marks=Marks(category=("a",)))
+    assert sorted(learnt.columns[0].categories) == ["01", "1", "1.0", "A1"]
+    path.write_text("a\n1\n01\n001\n")
+    again = read_for_prediction(str(path), kind="table", shape=(1,), columns=learnt.columns)
+    assert again.x[:2, 0].tolist() == [learnt.x[1, 0], learnt.x[0, 0]]
+    assert np.isnan(again.x[2, 0])
+
+
+def test_a_name_with_commas_that_a_model_ignores_is_no_list(tmp_path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("price,EUR\n1,2\n3,4\n")
+    model = {"kind": "table", "shape": (2,), "columns": [Column("price"), Column("EUR")], "ignored": ("price, EUR",)}
+    assert read_for_prediction(str(path), **model).x.tolist() == [[1, 2], [3, 4]]
 
 
 def test_long_numbers_are_told_apart_by_every_digit() -> None:

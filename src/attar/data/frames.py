@@ -54,6 +54,8 @@ def from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | N
 
 def _marked(x: Any, marks: Marks) -> tuple[Any, Marks]:
     """A DataFrame of pandas whose marked columns make Arrow no trouble, whatever they hold, and what is marked."""
+    if not marks:
+        return x, marks
     marks, x = marks.among(list(x.columns), "x"), x.copy(deep=False)
     for j, name in enumerate(x.columns):
         if name in marks.ignore:

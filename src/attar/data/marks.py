@@ -93,7 +93,8 @@ class Marks:
         """The columns that are meant."""
         plain = {_plain(name): name for name in reversed(names)}
         for one in given:
-            parts = [one] if _plain(one) in plain else one.split(",")
+            # What a model was taught without has the names of its columns.
+            parts = [one] if _plain(one) in plain or not self.strict else one.split(",")
             wanted = [part for part in parts if part.strip()]
             if not wanted:
                 raise DataError(f"{where}: the name of a column is expected and '{one}' given; write it as zip,city")
@@ -285,14 +286,16 @@ def _as_categories(column: ArrowColumn, name: str, where: str) -> tuple[ArrowCol
 
 
 def _alike(cells: Iterable[str | None]) -> dict[str, str]:
-    """For each different cell the one that is written most often of those that are the same number.
+    """For each different cell that which is written most often of the same number; itself where not all are numbers.
 
-    >>> _alike(["01067", "1067", "01067", "a", "A"])
-    {'01067': '01067', '1067': '01067', 'A': 'A', 'a': 'a'}
+    So are new cells told apart, by `attar.data.held.spelling`.
+
+    >>> _alike(["01067", "1067", "01067"]), _alike(["01", "1", "A1"])
+    ({'01067': '01067', '1067': '01067'}, {'01': '01', '1': '1', 'A1': 'A1'})
     """
     times = Counter(cell for cell in cells if cell is not None)
     of: dict[str, str] = {}
-    alike = {}
+    alike, numbers = {}, all(map(is_exact, times))
     for cell in sorted(times, key=lambda cell: (-times[cell], cell)):
-        alike[cell] = of.setdefault(valued(cell) if is_exact(cell) else cell, cell)
+        alike[cell] = of.setdefault(valued(cell) if numbers else cell, cell)
     return alike

@@ -271,7 +271,7 @@ def _raw_to_predict(
     kind, shape, columns, by = form["kind"], form["shape"], form["columns"], form["by"]
     suffix = path.suffix.lower() if kind == "series" and path.is_file() else ""
     whole = form["stride"] is None and (shape[0] > 1 or bool(columns))
-    marks = Marks(tuple(name for name in form["ignored"] if name != by), strict=False)
+    marks = Marks(tuple(one for one in form["ignored"] if one not in (by, label_column, group_column)), strict=False)
     if suffix == ".wav" or (whole and suffix in (*DELIMITED, *PARQUET)):
         # A row of a table is a recording of one channel; where there are several, or a name, the table is a recording.
         return replace(read_recordings([path], strict=True, form=form, marks=marks)[0], ids=(path.name,))
