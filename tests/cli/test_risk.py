@@ -61,6 +61,8 @@ def test_json_is_all_there_is_where_it_is_asked_for(empty):
         (("three.npz", "--over", ","), "cannot vary nothing"),
         (("three.npz", "--labels-per-class", 1), "single label"),
         (("nowhere.npz",), "no such file"),
+        (("wine", "--ignore", "ash,colour"), "wine: no column is called 'colour'; it has"),
+        (("wine", "--category", "proline", "--ignore", "proline"), "column 'proline' is to be ignored and to be"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(empty, arguments, said):
