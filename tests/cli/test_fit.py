@@ -225,7 +225,7 @@ def no_name_of_categories(at):
 
 
 def categories_of_images(_):
-    return "digits", ["--labels-per-class", "5", "--category", "x0"], "there are no columns of categories"
+    return "digits", ["--labels-per-class", "5", "--category", "x0"], "; leave --category away"
 
 
 def unknown_kind(_):

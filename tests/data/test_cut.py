@@ -244,7 +244,7 @@ def test_a_folder_and_a_table_have_the_same_channels(tmp_path) -> None:
     folder, table = read(str(tmp_path / "all"), cut=Cut(8, 4)), read(file, cut=Cut(8, 4))
     assert folder.channels == table.channels == ("a", "steps")
     assert np.array_equal(folder.x, table.x)
-    assert "'steps': a channel; leave it out if it is the time" in table.notes
+    assert "'steps': a channel; if it is the time, --ignore steps leaves it out" in table.notes
     one = read_for_prediction(file, kind="series", shape=(1, 60), columns=(Column("a"),))
     assert np.array_equal(one.x[0, 0], frame.a.astype(np.float32))
 
@@ -383,7 +383,7 @@ def test_a_time_that_stands_still_or_runs_back_is_no_channel(tmp_path, step: int
     dataset = read(str(tmp_path / "log.csv"), cut=Cut(20, 10))
     assert dataset.channels == ("a", "t")
     assert "'second', 'at': of the time: no channel" in dataset.notes
-    assert "'t': a channel; leave it out if it is the time" in dataset.notes
+    assert "'t': a channel; if it is the time, --ignore t leaves it out" in dataset.notes
     assert not any("since 1970" in note for note in dataset.notes)
 
 

@@ -118,7 +118,7 @@ def test_columns_are_left_out_and_are_categories(tmp_path):
     assert [note for note in dataset.notes if "note" in note] == ["'note' is left out, as asked"]
     model = {"kind": "table", "shape": (2,), "columns": dataset.columns, "ignored": dataset.ignored}
     assert np.array_equal(read_for_prediction(folder, **model).x, dataset.x)
-    with pytest.raises(DataError, match="its samples are no table; ask for no categories"):
+    with pytest.raises(DataError, match="its samples are no table; leave --category away"):
         read(folder, marks=Marks(category=("month",)))
     with pytest.raises(DataError, match="column 'label' holds the labels, and is no feature"):
         read(folder, marks=Marks(("label",)))

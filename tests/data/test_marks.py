@@ -99,10 +99,16 @@ def test_a_frame_may_hold_what_no_table_can_where_it_is_marked() -> None:
 def test_columns_of_a_built_in_set_are_marked_too() -> None:
     width, length = "petal width (cm)", "petal length (cm)"
     dataset = read("iris", marks=Marks((length,), (width,)))
+    assert dataset.notes[:2] == (
+        f"'{length}' is left out, as asked",
+        f"column '{width}' is taken as 22 categories, as asked",
+    )
     assert dataset.x.shape == (150, 3)
     assert dataset.columns[2].categories[:2] == ("0.1", "0.2")
     model = {"kind": "table", "shape": (3,), "columns": dataset.columns, "ignored": dataset.ignored}
     np.testing.assert_array_equal(read_for_prediction("iris", **model).x, dataset.x)
+    with pytest.raises(DataError, match="the model takes a table of 3 columns"):
+        read_for_prediction("digits", **model)
 
 
 @pytest.mark.parametrize(
@@ -259,13 +265,20 @@ class TestRecordings:
         one = read_for_prediction(f"{source}/1.csv", **model)
         np.testing.assert_array_equal(one.x, dataset.x[1:2])
 
+    def test_one_without_a_value_is_told_with_what_leaves_it_out(self, tmp_path) -> None:
+        for i in range(3):
+            (tmp_path / f"{i}.csv").write_text("walk,dead end\n" + "".join(f"{np.sin(i + t)},\n" for t in range(30)))
+        with pytest.raises(DataError, match="fill in, or --ignore 'dead end' leaves it out"):
+            read(str(tmp_path))
+        assert read(str(tmp_path), marks=Marks(("dead end",))).channels == ("walk",)
+
     def test_one_of_some_recordings_alone_is_left_out_of_these(self, tmp_path) -> None:
         source = self.fill(tmp_path / "a")
         (tmp_path / "a" / "3.csv").write_text("walk,wind\n" + "1,2\n2,4\n" * 15)
         assert read(source, marks=Marks(("who",)), strict=True).x.shape == (4, 2, 30)
         with pytest.raises(DataError, match="a: no column is called 'whom'; it has 'who'"):
             read(source, marks=Marks(("whom",)))
-        with pytest.raises(DataError, match="ask for no categories"):
+        with pytest.raises(DataError, match="channels hold numbers; leave --category away"):
             read(source, marks=Marks(category=("who",)))
 
     def test_columns_of_a_table_that_is_cut(self, tmp_path) -> None:
@@ -277,7 +290,7 @@ class TestRecordings:
         model = {"kind": "series", "shape": (1, 10), "stride": 5, "ignored": dataset.ignored}
         again = read_for_prediction(str(path), **model, columns=tuple(map(Column, dataset.channels)))
         np.testing.assert_array_equal(again.x, dataset.x)
-        with pytest.raises(DataError, match="windows are of channels of numbers; ask for no categories"):
+        with pytest.raises(DataError, match="windows are of channels of numbers; leave --category away"):
             read(str(path), label_column="did", marks=Marks(category=("odd",)), cut=Cut(10, 5))
 
 
@@ -290,7 +303,7 @@ def test_features_of_nodes_are_left_out(tmp_path) -> None:
     assert [column.name for column in dataset.columns] == ["age"]
     model = {"kind": "graph", "shape": (1,), "columns": dataset.columns, "ignored": dataset.ignored}
     assert len(read_for_prediction(str(tmp_path), **model)) == 6
-    with pytest.raises(DataError, match="nodes have features of numbers; ask for no categories"):
+    with pytest.raises(DataError, match="nodes have features of numbers; leave --category away"):
         read(str(tmp_path), marks=Marks(category=("age",)))
 
 
@@ -303,7 +316,7 @@ def test_texts_beside_others(tmp_path) -> None:
     dataset = read(str(path), marks=Marks(("body",)))
     assert (dataset.kind, dataset.columns[0].name, dataset.ignored) == ("text", "title", ("body",))
     with pytest.raises(
-        DataError, match="texts are learnt from, and not the columns beside them; ask for no categories"
+        DataError, match="texts are learnt from, and not the columns beside them; leave --category away"
     ):
         read(str(path), kind="text", marks=Marks(category=("title",)))
 
@@ -316,9 +329,9 @@ def test_what_has_no_columns_is_told(tmp_path, argument) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("some words")
     for source in ("a.npy", "a.npz", "texts"):
-        with pytest.raises(DataError, match=f"{source}: .*, and there are no columns .*; leave them away"):
+        with pytest.raises(DataError, match=f"{source}: .*; leave --{argument} away"):
             read(str(tmp_path / source), marks=marks)
-    with pytest.raises(DataError, match=r"digits: .*, and there are no columns"):
+    with pytest.raises(DataError, match=f"digits: .*; leave --{argument} away"):
         read("digits", marks=marks)
     for x in (
         np.eye(3),
@@ -327,5 +340,5 @@ def test_what_has_no_columns_is_told(tmp_path, argument) -> None:
         pa.chunked_array([["a b", "c"]]),
         np.zeros((3, 4, 4)),
     ):
-        with pytest.raises(DataError, match=r"x: .*, and there are no columns"):
+        with pytest.raises(DataError, match=f"x: .*; leave --{argument} away"):
             from_arrays(x, marks=marks)

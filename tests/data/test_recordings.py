@@ -88,7 +88,7 @@ def test_the_time_is_no_channel_and_what_only_rises_is_said(tmp_path):
     assert [item.shape for item in raw.x] == [(2, 20)] * 2
     assert list(raw.notes) == [
         "'clock': rises by the same step throughout, as a number of the row does: no channel",
-        "'energy': a channel; leave it out if it is the time",
+        "'energy': a channel; if it is the time, --ignore energy leaves it out",
     ]
     # A model may have been taught on it.
     taught = Form(kind="series", shape=(1, 20), columns=(Column("clock"),), rate=None, stride=None, by=None)
@@ -144,7 +144,7 @@ def test_what_rises_or_falls_evenly_is_a_channel_unless_it_does_so_everywhere(tm
     raw, _ = read_recordings(sorted(tmp_path.iterdir()), strict=True)
     assert [column.name for column in raw.columns] == ["temp", "battery", "p"]
     assert raw.rate is None
-    assert "'temp', 'battery': a channel; leave it out if it is the time" in raw.notes
+    assert "'temp', 'battery': a channel; if it is the time, --ignore temp,battery leaves them out" in raw.notes
     assert [one.tolist() for one in raw.breaks] == [[], []]
 
 

@@ -191,7 +191,10 @@ def _refuse_absent(low: npt.NDArray[np.float64], places: Places) -> None:
     names = [places.column(int(i)) for i in np.flatnonzero(absent)]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     has = inflected(len(names), "has", "have")
-    raise DataError(f"{places.where}: {', '.join(names[:3])}{more} {has} no value in any sample; fill in or leave out")
+    how = leaving_out([places.columns[int(i)].name for i in np.flatnonzero(absent)], ", or ") if places.columns else ""
+    raise DataError(
+        f"{places.where}: {', '.join(names[:3])}{more} {has} no value in any sample; fill in{how or ' or leave out'}"
+    )
 
 
 def name_of(i: int, kind: str, columns: Sequence[Column]) -> str:

@@ -128,21 +128,23 @@ class Marks:
             return raw
         if not raw.columns or not isinstance(raw.x, np.ndarray):
             self.refuse(where)
+            return raw
         marks = self.among([column.name for column in raw.columns], where)
-        x, columns = np.array(raw.x, dtype=np.float64), list(raw.columns)
+        x, columns, notes = np.array(raw.x, dtype=np.float64), list(raw.columns), marks.said()
         for j, column in enumerate(columns):
             if column.name in marks.category and not column.categories:
                 known, codes = np.unique(x[:, j], return_inverse=True)
                 there = known[~np.isnan(known)]
                 x[:, j] = np.where(codes < len(there), codes, np.nan)
                 columns[j] = replace(column, categories=tuple(map(spelt, there.tolist())))
+                notes.append(_taken_as(column.name, len(there)))
         kept = [j for j, column in enumerate(columns) if column.name not in marks.ignore]
         return replace(
             raw,
             x=x[:, kept],
             columns=tuple(columns[j] for j in kept),
             ignored=marks.ignore,
-            notes=(*raw.notes, *marks.said()),
+            notes=(*raw.notes, *notes),
         )
 
     def said(self) -> list[str]:
@@ -157,8 +159,7 @@ class Marks:
             DataError: some are marked.
         """
         if self and self.strict:
-            words = "no columns to ignore" if self.ignore else "no columns of categories"
-            raise DataError(f"{where}: {what}, and there are {words}; leave them away")
+            raise DataError(f"{where}: {what}; leave {'--ignore' if self.ignore else '--category'} away")
 
     def without_categories(self, where: str, what: str) -> Marks:
         """The same, where there can be no categories.
@@ -167,7 +168,7 @@ class Marks:
             DataError: some are asked for.
         """
         if self.category:
-            raise DataError(f"{where}: {what}; ask for no categories")
+            raise DataError(f"{where}: {what}; leave --category away")
         return self
 
 
@@ -278,11 +279,15 @@ def _as_categories(column: ArrowColumn, name: str, where: str) -> tuple[ArrowCol
         return column, []
     cells = as_texts(moments_as_texts(column).to_pylist(), name, where)
     alike = _alike(cells)
-    notes = [f"column '{name}' is taken as {len({*alike.values()}):,} categories, as asked"]
+    notes = [_taken_as(name, len({*alike.values()}))]
     other = next((cell for cell, usual in alike.items() if cell != usual), None)
     if other is not None:
         notes.append(f"column '{name}': '{other}' and '{alike[other]}' are one number, and one category")
     return pa.chunked_array([pa.array([None if cell is None else alike[cell] for cell in cells], pa.string())]), notes
+
+
+def _taken_as(name: str, n: int) -> str:
+    return f"column '{name}' is taken as {n:,} {inflected(n, 'category', 'categories')}, as asked"
 
 
 def _alike(cells: Iterable[str | None]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attar.data.dataset import Array, Doubles, Ints
+from attar.data.marks import leaving_out
 from attar.errors import inflected, listed
 
 # Fewer steps, and fewer values, than these go one way by chance.
@@ -124,10 +125,11 @@ class Roles:
 
     def notes(self, names: Sequence[str]) -> list[str]:
         """A sentence on each of the three that there is."""
+        leave = leaving_out([names[j] for j in self.doubtful], " ") or " leave it out"
         said = {
             "of the time: no channel": self.times,
             "rises by the same step throughout, as a number of the row does: no channel": self.even,
-            "a channel; leave it out if it is the time": self.doubtful,
+            f"a channel; if it is the time,{leave}": self.doubtful,
         }
         return [f"{listed([repr(names[j]) for j in found])}: {what}" for what, found in said.items() if found]
 
