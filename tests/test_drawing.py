@@ -80,6 +80,14 @@ def test_the_command_that_is_told_keeps_what_was_asked(tmp_path, monkeypatch) ->
     assert (dataset.y >= 0).sum() == 20
 
 
+def test_what_is_left_out_spreads_nothing() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.random(40), "b": 1e3 * rng.random(40), "month": np.arange(40) % 12})
+    drawn = draw(frame, 8, ignore=["b"], category="month")
+    assert [(column.name, len(column.categories)) for column in drawn.dataset.columns] == [("a", 0), ("month", 12)]
+    np.testing.assert_array_equal(drawn.rows, draw(frame.assign(b="x"), 8, ignore="b", category="month").rows)
+
+
 def test_groups_of_a_file_of_labels_are_kept(tmp_path) -> None:
     x = tmp_path / "x.csv"
     x.write_text("id,size\n" + "".join(f"s{i},{i % 7}\n" for i in range(20)))

@@ -157,10 +157,14 @@ def test_series_tables_and_texts(tmp_path):
     assert "Between two samples" in titles(done.page)
 
     frame = pd.DataFrame({"size": rng.standard_normal(50), "colour": np.array(["red", "blue"])[rng.integers(0, 2, 50)]})
-    done = attar.explore(frame, out=tmp_path / "table")
+    frame = frame.assign(month=rng.integers(1, 4, 50), row=np.arange(50))
+    done = attar.explore(frame, out=tmp_path / "table", ignore="row", category=["month"])
     named = {colour.name: colour for colour in done.facts.colours}
     assert named["colour"].classes == ("blue", "red")
     np.testing.assert_allclose(named["size"].values, frame["size"], rtol=1e-6)
+    assert named["month"].classes == ("1", "2", "3")
+    assert "row" not in named
+    assert done.facts.settings["ignore"] == "row"
 
     pytest.importorskip("tokenizers")
     words = np.array(["rose", "tulip", "engine", "wheel", "petal", "brake"])
