@@ -16,7 +16,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from attar.compress.integers import quiet, round_tables
 from attar.compress.probes import inner
-from attar.compress.samples import Samples, batches, fed, model_of
+from attar.compress.samples import Samples, at_once, batches, check_finite, fed, plainly, prepared
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
 from attar.deploy.graph import attribute, compact, initializers, is_plain, set_nodes, write
@@ -57,43 +57,39 @@ def quantize_dynamic(
 
     Raises:
         ExportError: the model has no linear layer of 64 weights or more, or its weights are not finite; or the samples
-            do not suit it.
+            do not suit it; or onnxruntime cannot quantise it.
         ModelError: the source cannot be loaded.
 
     Example:
-        >>> w = np.random.default_rng(0).standard_normal((256, 64), dtype=np.float32)
-        >>> graph = helper.make_graph(
-        ...     [helper.make_node("MatMul", ["x", "w"], ["y"])],
-        ...     "net",
-        ...     [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [None, 256])],
-        ...     [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [None, 64])],
-        ...     [numpy_helper.from_array(w, "w")],
-        ... )
-        >>> net = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        >>> import torch
+        >>> from attar.deploy.meta import ModelMeta
+        >>> from attar.deploy.onnx import export
+        >>> net = torch.nn.Sequential(torch.nn.Linear(256, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
         >>> with TemporaryDirectory() as folder:
         ...     before, after = Path(folder, "net.onnx"), Path(folder, "small.onnx")
-        ...     onnx.save(net, before)
+        ...     export(net, torch.randn(1, 256), before, ModelMeta("table", (256,), ("no", "yes")))
         ...     quantize_dynamic(before, after)
         ...     round(before.stat().st_size / after.stat().st_size, 1)
-        3.9
+        3.8
     """
     from onnxruntime import quantization as ort
 
     source, target = Path(source), Path(target)
-    feeds = [] if calibration is None else [part for one in fed(source, calibration) for part in batches(one)]
-    model = _as_products(compact(model_of(source)))
+    given = [] if calibration is None else fed(source, calibration)
+    feeds = [part for one in given for part in batches(one, at_once(source))]
+    model = _as_products(prepared(source))
     for i, node in enumerate(model.graph.node):
         node.name = f"node{i}"
     constants = initializers(model)
     layers = [node for node in model.graph.node if _is_linear(node, constants)]
     if not layers:
         raise ExportError(f"{source}: has no linear layer of {_LEAST} weights or more in float32")
-    if not all(np.isfinite(numpy_helper.to_array(constants[node.input[1]])).all() for node in layers):
-        raise ExportError(f"{source}: some weights of a layer are NaN or infinite; train or export it again")
-    if feeds:
-        _learn(model, layers, feeds)
-    round_tables(model)
-    with TemporaryDirectory() as folder, quiet():
+    for node in layers:
+        check_finite(numpy_helper.to_array(constants[node.input[1]]), source)
+    with TemporaryDirectory() as folder, quiet(), plainly(source):
+        if feeds:
+            _learn(model, layers, feeds)
+        round_tables(model)
         file = Path(folder, "quantised.onnx")
         ort.quantize_dynamic(
             model,

@@ -19,7 +19,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from attar.compress.nibbles import INT32, WEIGHTED, dequantized, within
 from attar.compress.probes import channel_means, divergence
-from attar.compress.samples import BATCH, Samples, answered, fed
+from attar.compress.samples import Samples, answered, at_once, fed, plainly, prepared, rows
 from attar.compress.samples import batches as in_batches
 from attar.data.split import some
 from attar.deploy.feed import Feed
@@ -68,7 +68,8 @@ def quantize_static(
         (Nagel et al., 2019), appendix D (empirical bias correction), https://arxiv.org/abs/1906.04721
 
     Arguments:
-        source: a float model, attar's or another's whose first answer has a row for each sample.
+        source: a float model, attar's or another's whose first answer has a row for each sample, or that takes one
+            sample at a time.
         target: written beside and renamed.
         calibration: raw samples `(n, *shape)`, a few hundred suffice; a table with the code of the category
             in categorical columns. Of another's model an array for its only input, or arrays by the names of its
@@ -78,30 +79,34 @@ def quantize_static(
         bytes: that the file may take; None: as many as weights in int8 need.
 
     Raises:
-        ExportError: the model has no layer that could be quantised, there are no samples, or it takes more bytes.
+        ExportError: the model has no layer that could be quantised, there are no samples, or it takes more bytes; or
+            onnxruntime cannot quantise it.
         ModelError: the source cannot be loaded, or the samples do not suit it.
     """
     source, target = Path(source), Path(target)
     (given,) = fed(source, calibration)
-    feed, said = answered(source, given)
-    batches, expected = in_batches(feed), np.split(said, range(BATCH, len(said), BATCH))
-    few = in_batches({name: array[some(len(said), _CORRECTION, seed=0)] for name, array in feed.items()})
-    model = onnx.load(source)
+    feed, expected = answered(source, given)
+    size = at_once(source)
+    batches = in_batches(feed, size)
+    few = some(rows(feed), max(_CORRECTION // size, 1) * size, seed=0)
+    corrected = in_batches({name: array[few] for name, array in feed.items()}, size)
+    model = prepared(source)
     for i, node in enumerate(model.graph.node):
         node.name = f"node{i}"
     chosen = _chosen(model)
     if not chosen:
         raise ExportError(f"{source}: has no convolution, linear layer or matrix product that could be quantised")
-    if method is None:
-        ways = [_quantised(model, chosen, batches, few, way) for way in ("minmax", "percentile")]
-        quantised = min(ways, key=lambda way: divergence(way, batches, expected))
-    else:
-        quantised = _quantised(model, chosen, batches, few, method)
-    if bytes is not None:
-        try:
-            quantised = within(quantised, bytes, batches, expected)
-        except ExportError as error:
-            raise ExportError(f"{source}: {error}") from None
+    with plainly(source):
+        if method is None:
+            ways = [_quantised(model, chosen, batches, corrected, way) for way in ("minmax", "percentile")]
+            quantised = min(ways, key=lambda way: divergence(way, batches, expected))
+        else:
+            quantised = _quantised(model, chosen, batches, corrected, method)
+        if bytes is not None:
+            try:
+                quantised = within(quantised, bytes, batches, expected)
+            except ExportError as error:
+                raise ExportError(f"{source}: {error}") from None
     write(compact(quantised), target)
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
+from attar.compress.samples import check_finite
 from attar.data.dataset import Floats
 from attar.deploy.branches import closed, every, reopened
 from attar.deploy.graph import attribute, compact, initializers, is_plain, set_nodes, write
@@ -84,8 +85,7 @@ def rounded(model: ModelProto, name: str) -> ModelProto | None:
     for one in sorted((weights | recurrent | tables) & constants.keys()):
         values = numpy_helper.to_array(constants[one])
         if values.dtype in (np.float32, np.float16) and values.size >= _LEAST:
-            if not np.isfinite(values).all():
-                raise ExportError(f"{name}: some weights of a layer are NaN or infinite; train or export it again")
+            check_finite(values, name)
             before += _decoded(model, constants[one], values, of_rows=one in recurrent)
     if not before:
         return None
