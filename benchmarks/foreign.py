@@ -12,12 +12,10 @@ settings, and `zstd -19` of the original, which loses nothing.
 from __future__ import annotations
 
 import argparse
-import itertools
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -26,16 +24,12 @@ from onnx import GraphProto
 from onnxruntime.quantization import quantize_dynamic
 
 from attar.compress.packed import pack, size_of, unpack
+from attar.deploy.feed import Feed
+from attar.deploy.noise import noise
 from attar.errors import AttarError, first_line
 
-# Sizes of axes that a file leaves open: of the first axis of an input, and of others; and how many ways are tried.
-_FIRST, _OTHER = (8, 1, 64), (64, 1, 512, 576, 105, 80)
-_MOST_TRIED = 3000
-_TYPES = {"float": np.float32, "float16": np.float16, "double": np.float64, "bool": np.bool_}
-# A number alone is most often a rate of samples a second.
-_RATE = 16000
-
-Inputs = dict[str, Any]
+# Sizes of the first axis that are tried, where it is open.
+_FIRST = (8, 1, 64)
 
 
 def main() -> None:
@@ -84,7 +78,7 @@ def nodes(graph: GraphProto) -> int:
     return len(graph.node) + sum(map(nodes, inner))
 
 
-def lost(file: Path, other: Path, inputs: Inputs | None) -> str:
+def lost(file: Path, other: Path, inputs: Feed | None) -> str:
     """How much the outputs of another file differ."""
     if inputs is None:
         return "not run |"
@@ -104,42 +98,9 @@ def lost(file: Path, other: Path, inputs: Inputs | None) -> str:
     return f"{100 * most:.2f} % | {agreed}"
 
 
-def taken(file: Path) -> Inputs | None:
+def taken(file: Path) -> Feed | None:
     """Random samples that a file runs with."""
-    session, model = _session(file), onnx.load(file, load_external_data=False)
-    inputs = session.get_inputs()
-    weights = {n for tensor in model.graph.initializer[:20] if len(tensor.dims) > 1 for n in tensor.dims}
-    # Axes of one name are of one size; where they have none, each is for itself.
-    shapes = [
-        [n if isinstance(n, int) and n > 0 else n or f"{i}, {j}" for j, n in enumerate(one.shape)]
-        for i, one in enumerate(inputs)
-    ]
-    first = {shape[0] for shape in shapes if shape}
-    opened = list(dict.fromkeys(n for shape in shapes for n in shape if isinstance(n, str)))
-    sizes = [_FIRST if name in first else dict.fromkeys((*_OTHER, *weights)) for name in opened]
-    for chosen in itertools.islice(itertools.product(*sizes), _MOST_TRIED):
-        known = dict(zip(opened, chosen))
-        rng = np.random.default_rng(0)
-        samples = {
-            one.name: _sample(one.type[7:-1], [known[n] if isinstance(n, str) else n for n in shape], rng)
-            for one, shape in zip(inputs, shapes)
-        }
-        try:
-            session.run(None, samples)
-            return samples
-        except Exception:  # another size may be right
-            continue
-    return None
-
-
-def _sample(kind: str, sizes: list[Any], rng: np.random.Generator) -> Any:
-    if kind == "string":
-        return np.full(sizes, "some words", object)
-    if kind == "bool":
-        return np.ones(sizes, np.bool_)
-    if kind in _TYPES:
-        return (0.1 * rng.standard_normal(sizes)).astype(_TYPES[kind])
-    return np.array(_RATE, kind) if not sizes else rng.integers(0, 20, sizes).astype(kind)
+    return next(iter(noise(file, 1, 0, _FIRST)), None)
 
 
 def _session(file: Path) -> onnxruntime.InferenceSession:

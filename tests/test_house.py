@@ -95,7 +95,9 @@ def test_import_is_lazy(code):
     assert not loaded_by(code)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["fit", "--help"], ["predict", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["fit", "--help"], ["predict", "--help"], ["quantize", "--help"]]
+)
 def test_help_loads_nothing(arguments):
     assert not loaded_by(CLI, *arguments)
 

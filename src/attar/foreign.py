@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import numpy.typing as npt
 import onnxruntime
 import torch
 
+from attar._files import at_home
 from attar.compress.answers import answers, classes_of, decided
 from attar.compress.program import Program, listed
 from attar.data.dataset import UNLABELLED, Dataset
 from attar.data.sources import read, read_for_network, read_for_prediction
+from attar.deploy.feed import Feed
 from attar.deploy.meta import KEY
 from attar.deploy.session import Model, session_of
 from attar.deploy.session import load as load_model
@@ -57,17 +60,19 @@ def samples_for(network: Program, dataset: Dataset, where: str) -> torch.Tensor:
 
 
 def labels_for(network: Program, x: torch.Tensor, dataset: Dataset) -> tuple[torch.Tensor | None, tuple[str, ...]]:
-    """Class codes `(n,)` where the labels are of the network's answers, and what a person should know of them.
+    """Class codes `(n,)` where the labels are of the network's answers, and what a person should know of them."""
+    return labels_of(answers(network, x), dataset) if len(dataset.labelled) else (None, ())
+
+
+def labels_of(said: torch.Tensor, dataset: Dataset) -> tuple[torch.Tensor | None, tuple[str, ...]]:
+    """Class codes `(n,)` where the labels are of such answers to all samples, and what a person should know of them.
 
     Numbers are those of the answers, from 0. Names say nothing of their order: they are taken in that of the alphabet,
     as most who train a network have them, if the network is then right more often than always saying one of them.
     """
     known = dataset.labelled
-    if not len(known):
-        return None, ()
-    said = answers(network, x)
     outputs, names = classes_of(said), dataset.classes
-    if not outputs:
+    if not outputs or not len(known):
         return None, ()
     numbered = all(name.isdecimal() and int(name) < outputs for name in names)
     if not numbered and len(names) != outputs:
@@ -146,15 +151,7 @@ def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
         except ModelError as error:
             raise DataError(f"{file}: cannot be run on these samples: {error}; leave the data away") from error
     name, n, sizes = _input_of(session, file)
-    arranged = _arranged(x, sizes)
-    if arranged is None:
-        raise DataError(
-            f"{file}: takes {' × '.join(map(str, sizes))} numbers a sample, and these are "
-            f"{' × '.join(map(str, x.shape[1:]))}; give them as it takes them, as arrays in an .npz file"
-        )
-    samples = arranged.astype(_TAKEN[session.get_inputs()[0].type])
-    if samples.dtype.kind in "iu" and (odd := samples != arranged).any():
-        raise DataError(f"{file}: takes whole numbers, {samples.dtype}, which {arranged[odd][0]:g} is not")
+    samples = _taken(x, sizes, session.get_inputs()[0].type, file)
     # The last batch of a fixed size is filled up from the first sample on.
     filled = samples if n is None else np.resize(samples, (len(samples) + -len(samples) % n, *samples.shape[1:]))
     batches = [filled[i : i + (n or _AT_ONCE)] for i in range(0, len(filled), n or _AT_ONCE)]
@@ -167,6 +164,62 @@ def said_by(model: Path, x: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
             raise DataError(f"{file}: does not answer with a number for each class; leave the data away")
     answers: npt.NDArray[Any] = np.concatenate(parts)[: len(samples)]
     return answers
+
+
+def given_to(model: Path, x: npt.NDArray[Any]) -> Feed:
+    """Samples as the one input of numbers of a model of others, which may leave sizes of it open."""
+    (one, *more) = session_of(model).get_inputs()
+    if more or one.type not in _TAKEN:
+        names = ", ".join(each.name for each in (one, *more))
+        raise DataError(
+            f"{model}: takes {names}; give an .npz file with an array for each, by these names, a row for each sample"
+        )
+    sizes = x.shape[1:]
+    # Its own axes, or with the last one first, as `_arranged` has them.
+    for axes in (sizes, (*sizes[-1:], *sizes[:-1]), (1, *sizes)):
+        fits = len(axes) == len(one.shape) - 1
+        if fits and all(not isinstance(taken, int) or taken == size for taken, size in zip(one.shape[1:], axes)):
+            return {one.name: _taken(x, axes, one.type, model)}
+    return {one.name: _taken(x, [size if isinstance(size, int) else 0 for size in one.shape[1:]], one.type, model)}
+
+
+def _taken(x: npt.NDArray[Any], sizes: Sequence[int], kind: str, file: Path) -> npt.NDArray[Any]:
+    """Samples in the shape and the type that a model of others takes."""
+    arranged = _arranged(x, sizes)
+    if arranged is None:
+        raise DataError(
+            f"{file}: takes {' × '.join(str(size or 'any') for size in sizes)} numbers a sample, and these are "
+            f"{' × '.join(map(str, x.shape[1:]))}; give them as it takes them, as arrays in an .npz file"
+        )
+    samples = arranged.astype(_TAKEN[kind])
+    if samples.dtype.kind in "iu" and (odd := samples != arranged).any():
+        raise DataError(f"{file}: takes whole numbers, {samples.dtype}, which {arranged[odd][0]:g} is not")
+    return samples
+
+
+def named(data: str, model: Path) -> tuple[Feed, npt.NDArray[Any] | None] | None:
+    """Arrays by the names of the inputs of a model, and of labels `y`, where a source is an .npz file that has them.
+
+    None where it is another, or the model has one input of one size, for which `read_for` reads any source.
+    """
+    path, inputs = at_home(data), session_of(model).get_inputs()
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        return None
+    try:
+        with np.load(path) as file:
+            if not all(one.name in file for one in inputs):
+                return None
+            if len(inputs) == 1 and all(isinstance(size, int) for size in inputs[0].shape[1:]):
+                return None
+            feed = {one.name: file[one.name] for one in inputs}
+            y = file["y"] if "y" in file and "y" not in feed else None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{data}: cannot be read ({first_line(error)}); write it with numpy.savez") from error
+    n = {array.shape[:1] for array in (*feed.values(), *(() if y is None else (y,)))}
+    if len(n) != 1 or n == {()}:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in feed.items())
+        raise DataError(f"{data}: give each input and y an array with a row for each sample, and not {shapes}")
+    return feed, y
 
 
 def _input_of(session: onnxruntime.InferenceSession, file: Path) -> tuple[str, int | None, list[int]]:

@@ -296,3 +296,53 @@ def test_masks_of_attention_and_layers_without_a_bias(tmp_path, method) -> None:
     assert np.abs(after - before).max() < 0.05
     constants = map(onnx.numpy_helper.to_array, onnx.load(tmp_path / "int8.onnx").graph.initializer)
     assert any(np.isneginf(one).any() for one in constants)
+
+
+def network_of_others(file: Path, *, opset: int = 17, inside: bool = False, rows: int | str = "n") -> Path:
+    """Two convolutions, their weights perhaps in `Constant` nodes, as some exporters have them."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "u": rng.standard_normal((8, 1, 3, 3), dtype=np.float32),
+        "v": rng.standard_normal((4, 8, 3, 3), dtype=np.float32),
+    }
+    tensors = [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()]
+    nodes = [onnx.helper.make_node("Constant", [], [one.name], value=one) for one in tensors] if inside else []
+    nodes += [
+        onnx.helper.make_node("Conv", ["x", "u"], ["h"]),
+        onnx.helper.make_node("Relu", ["h"], ["r"]),
+        onnx.helper.make_node("Conv", ["r", "v"], ["y"]),
+    ]
+    taken = [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [rows, 1, 8, 8])]
+    given = [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [rows, 4, 4, 4])]
+    graph = onnx.helper.make_graph(nodes, "g", taken, given, [] if inside else tensors)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=6), file)
+    return file
+
+
+@pytest.mark.parametrize("odd", [{"inside": True}, {"opset": 11}, {"rows": 1}, {"rows": 5}])
+def test_files_as_others_write_them(tmp_path: Path, odd: dict[str, int]) -> None:
+    x = np.random.default_rng(1).standard_normal((20, 1, 8, 8), dtype=np.float32)
+    usual = network_of_others(tmp_path / "usual.onnx")
+    quantize_static(usual, tmp_path / "usual8.onnx", x, method="minmax")
+    quantize_static(network_of_others(tmp_path / "odd.onnx", **odd), tmp_path / "odd8.onnx", x, method="minmax")
+    files = [onnxruntime.InferenceSession(tmp_path / f"{name}8.onnx") for name in ("usual", "odd")]
+    rows = int(odd.get("rows", 20))
+    expected, said = (file.run(None, {"x": x[:rows]})[0] for file in files)
+    assert np.abs(expected - said).max() <= 0.02 * np.abs(expected).max()
+
+
+def test_samples_that_do_not_fill_what_is_taken_at_once(tmp_path: Path) -> None:
+    file, x = network_of_others(tmp_path / "a.onnx", rows=5), np.zeros((7, 1, 8, 8), np.float32)
+    with pytest.raises(ExportError, match=r"a\.onnx: takes 5 samples at once, of which 7 are no multiple"):
+        quantize_static(file, tmp_path / "b.onnx", x)
+
+
+def test_what_onnxruntime_cannot_do_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnxruntime import quantization
+
+    def fails(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("of its own\nin two lines")
+
+    monkeypatch.setattr(quantization, "quantize_static", fails)
+    with pytest.raises(ExportError, match=r"a\.onnx: onnxruntime cannot quantise it in this way: of its own$"):
+        quantize_static(network_of_others(tmp_path / "a.onnx"), tmp_path / "b.onnx", np.zeros((4, 1, 8, 8), np.float32))

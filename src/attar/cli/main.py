@@ -16,6 +16,7 @@ from attar.cli.explore import explore
 from attar.cli.fit import fit
 from attar.cli.options import tell
 from attar.cli.predict import predict
+from attar.cli.quantize import quantize
 from attar.cli.report import report
 from attar.cli.risk import risk
 from attar.errors import AttarError
@@ -36,6 +37,7 @@ app.command()(draw)
 app.command()(fit)
 app.command()(explore)
 app.command()(compress)
+app.command()(quantize)
 app.command()(unpack)
 app.command()(risk)
 app.command()(predict)

@@ -124,8 +124,12 @@ def unpack(source: str | Path, target: str | Path) -> None:
 
 def size_of(source: Path) -> int:
     """Bytes of an ONNX file and of the files beside it that hold its weights."""
-    model = onnx.load(source, load_external_data=False)
-    return sum(file.stat().st_size for file in (source, *(source.parent / name for name in _beside(model))))
+    return sum(file.stat().st_size for file in files_of(source))
+
+
+def files_of(source: Path) -> list[Path]:
+    """An ONNX file and the files beside it that hold its weights."""
+    return [source, *(source.parent / name for name in sorted(_beside(onnx.load(source, load_external_data=False))))]
 
 
 def exported(program: Program, name: str) -> ModelProto:

@@ -42,7 +42,7 @@ def inner(model: ModelProto, names: Sequence[str], batches: Sequence[Feed]) -> I
 def divergence(model: ModelProto, batches: Sequence[Feed], expected: Sequence[Floats]) -> float:
     """Σ KL(expected ‖ answers) over all samples, of probabilities; of other answers Σ (expected − answers)²."""
     total = 0.0
-    of_probabilities = all(_are_probabilities(known) for known in expected)
+    of_probabilities = all(are_probabilities(known) for known in expected)
     for known, (answers, *_) in zip(expected, _run(model, batches)):
         if of_probabilities:
             known, said = np.maximum(known, _TINY), np.maximum(answers, _TINY)
@@ -52,7 +52,8 @@ def divergence(model: ModelProto, batches: Sequence[Feed], expected: Sequence[Fl
     return total
 
 
-def _are_probabilities(answers: Floats) -> bool:
+def are_probabilities(answers: Floats) -> bool:
+    """Whether answers are none below 0, and sum to 1 along their last axis."""
     return answers.min(initial=0.0) >= 0 and np.allclose(answers.sum(-1), 1, atol=_NEARLY)
 
 

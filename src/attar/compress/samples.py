@@ -87,11 +87,16 @@ def rows(feed: Feed) -> int:
     return len(next(iter(feed.values())))
 
 
-def at_once(source: Path) -> int:
-    """How many samples a model takes at once: as many as it was exported for, where that is fixed."""
+def fixed_batch(source: Path) -> int | None:
+    """How many samples a model takes at once; None: as many as one likes."""
     first = {one.shape[0] for one in session_for(source).get_inputs() if one.shape}
-    fixed = {size for size in first if isinstance(size, int) and size > 0}
-    return fixed.pop() if len(fixed) == 1 else BATCH
+    (size,) = first if len(first) == 1 else (None,)
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def at_once(source: Path) -> int:
+    """How many samples of many a model is given at once."""
+    return fixed_batch(source) or BATCH
 
 
 def fed(source: Path, samples: Samples | Sequence[Samples]) -> list[Feed]:
@@ -136,9 +141,10 @@ def answered(source: Path, feed: Feed) -> tuple[Feed, list[Floats]]:
     Raises:
         ExportError: there are none, or they do not suit the model.
     """
-    session, size, n = session_for(source), at_once(source), rows(feed)
-    if n % size and size != BATCH:
-        raise ExportError(f"{source}: takes {size} samples at once, of which {n} are no multiple; give such")
+    session, fixed, n = session_for(source), fixed_batch(source), rows(feed)
+    size = fixed or BATCH
+    if fixed and n % fixed:
+        raise ExportError(f"{source}: takes {fixed} samples at once, of which {n} are no multiple; give such")
     try:
         said = [np.asarray(session.run(None, batch)[0]) for batch in batches(feed, size)]
     except Exception as error:  # onnxruntime's own exceptions share no public base
@@ -151,8 +157,7 @@ def answered(source: Path, feed: Feed) -> tuple[Feed, list[Floats]]:
     # As many runs as samples, or as many rows.
     each = said if size == 1 else [row for part in said for row in part]
     kept = np.flatnonzero([bool(np.isfinite(one).all()) for one in each])
-    if size != BATCH:
-        kept = kept[: len(kept) // size * size]
+    kept = kept[: len(kept) // fixed * fixed] if fixed else kept
     if not len(kept):
         raise ExportError(f"{source}: answers NaN to all calibration samples: give some that it can answer")
     left = {name: array[kept] for name, array in feed.items()}

@@ -1,0 +1,81 @@
+"""`attar quantize MODEL`: an ONNX file that computes in integers."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attar.cli.options import AsJson, Quiet, Seed, shown, tell
+
+
+class _Method(StrEnum):
+    """How a range is chosen."""
+
+    minmax = "minmax"
+    percentile = "percentile"
+    entropy = "entropy"
+
+
+def quantize(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An .onnx file, by whomever.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Samples, as attar fit takes them: some show the ranges, and others judge. For a model with several "
+            "inputs an .npz file with an array for each, by their names, and labels y where you have some."
+        ),
+    ] = None,
+    bits: Annotated[int, typer.Option(metavar="8|4", help="8, or 4 for the weights of large linear layers alone.")] = 8,
+    dynamic: Annotated[
+        bool | None,
+        typer.Option(
+            "--dynamic/--static",
+            help="Round what goes into layers by the range that it has then, or by one that samples show; the first "
+            "without data and for transformers, else the second.",
+        ),
+    ] = None,
+    method: Annotated[
+        _Method | None, typer.Option(help="How static ranges are chosen; the better of the first two without it.")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Such as 50KB: weights that matter least take 4 bits in a static file, until it fits."),
+    ] = None,
+    block: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Weights that share a step in 4 bits: 16, 32, 64, 128 or 256; 32 without it."),
+    ] = None,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write; MODEL-int8.onnx where not given.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make an ONNX file compute in integers, for less time and fewer bytes.
+
+    It is compared with the original, and both are measured; a file that is no faster is said to be.
+    """
+    from attar.quantizing import quantize_file
+
+    with shown(quiet) as progress:
+        done = quantize_file(
+            model,
+            out,
+            data=data,
+            bits=bits,
+            dynamic=dynamic,
+            method=None if method is None else method.value,
+            budget=budget,
+            block=block,
+            seed=seed,
+            progress=progress,
+        )
+    if as_json:
+        typer.echo(json.dumps(done.to_json()))
+    elif not quiet:
+        tell("\n".join(["", *done.lines(), "", str(done.model)]))

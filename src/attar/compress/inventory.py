@@ -1,0 +1,74 @@
+"""What of an ONNX model could be computed with in integers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from onnx import ModelProto, TensorProto
+
+from attar.compress.nibbles import WEIGHTED
+from attar.compress.probes import inner
+from attar.deploy.feed import Feed
+from attar.deploy.graph import initializers
+from attar.errors import ExportError
+
+# Operators of models that have been quantised already, in all ways that there are.
+_INTEGER = (
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
+    "MatMulInteger",
+    "ConvInteger",
+    "QLinearConv",
+    "QLinearMatMul",
+    "DynamicQuantizeMatMul",
+    "MatMulIntegerToFloat",
+    "MatMulNBits",
+    "QGemm",
+    "QAttention",
+)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a model computes with.
+
+    Arguments:
+        convolutions: how many there are.
+        in_convolutions: weights of these.
+        in_linear: weights of linear layers.
+        attention: whether what it computes is multiplied with what else it computes.
+    """
+
+    convolutions: int
+    in_convolutions: int
+    in_linear: int
+    attention: bool
+
+
+def inventory(model: ModelProto, name: str) -> Inventory:
+    """Look through a `prepared` model; the name is for messages.
+
+    Raises:
+        ExportError: it computes with integers already.
+    """
+    integer = next((node.op_type for node in model.graph.node if node.op_type in _INTEGER), None)
+    if integer is not None:
+        raise ExportError(f"{name}: holds integers already ({integer}); give the float file that it was made from")
+    weights = {
+        key: math.prod(tensor.dims)
+        for key, tensor in initializers(model).items()
+        if tensor.data_type == TensorProto.FLOAT
+    }
+    layers = [node for node in model.graph.node if node.op_type in WEIGHTED]
+    convolutions = [weights[node.input[1]] for node in layers if node.op_type == "Conv" and node.input[1] in weights]
+    linear = [weights[node.input[1]] for node in layers if node.op_type != "Conv" and node.input[1] in weights]
+    attention = any(node.op_type == "MatMul" and not weights.keys() & {*node.input} for node in layers)
+    return Inventory(len(convolutions), sum(convolutions), sum(linear), attention)
+
+
+def numbers_inside(model: ModelProto, feed: Feed) -> int:
+    """How many numbers the layers of a `prepared` model make of some samples."""
+    names = [node.output[0] for node in model.graph.node if node.op_type in WEIGHTED]
+    return sum(int(value.size) for values in inner(model, names, [feed]) for value in values) if names else 0

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from attar.compress.inventory import Inventory, inventory, numbers_inside
+from attar.errors import ExportError
+
+
+def model(nodes, *weights):
+    graph = helper.make_graph(
+        [helper.make_node(*node) for node in nodes],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2, 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in weights],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_layers_are_counted_with_their_weights() -> None:
+    nodes = [("Conv", ["x", "c"], ["h"]), ("MatMul", ["h", "w"], ["y"])]
+    found = model(nodes, ("c", (4, 2, 3)), ("w", (4, 5)))
+    assert inventory(found, "net") == Inventory(1, 24, 20, attention=False)
+    # 4 channels of 4 steps, and 5 numbers of each channel, of each of 3 samples.
+    assert numbers_inside(found, {"x": np.ones((3, 2, 6), np.float32)}) == 3 * (4 * 4 + 4 * 5)
+
+
+def test_a_product_of_what_is_computed_is_attention() -> None:
+    nodes = [("Transpose", ["x"], ["t"]), ("MatMul", ["t", "x"], ["y"])]
+    assert inventory(model(nodes), "net") == Inventory(0, 0, 0, attention=True)
+
+
+def test_integers_are_told() -> None:
+    with pytest.raises(ExportError, match=r"net: holds integers already \(DynamicQuantizeLinear\); give the float"):
+        inventory(model([("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])]), "net")
