@@ -98,7 +98,8 @@ class Quantized:
     @property
     def _judged(self) -> str:
         if self.random:
-            return f"on {self.n_judged} random inputs, which is weak evidence: give samples as data"
+            inputs = inflected(self.n_judged, "input", "inputs")
+            return f"on {self.n_judged} random {inputs}, which is weak evidence: give samples as data"
         kind = inflected(self.n_judged, "sample", "samples")
         return f"on {self.n_judged:,} {kind}{' that it learnt nothing from' if self.n_calibrated else ''}"
 

@@ -88,3 +88,10 @@ def test_nan_after_is_refused_and_before_left_out(tmp_path) -> None:
     with pytest.raises(ExportError, match=r"a\.onnx: in integers it answers with NaN or infinity"):
         likeness(whole, broken, FEEDS)
     assert likeness(broken, whole, FEEDS).largest == 0
+
+
+def test_samples_that_are_not_taken_are_told(tmp_path, capfd) -> None:
+    file = model(tmp_path / "a.onnx", W)
+    with pytest.raises(ExportError, match=r"a\.onnx: cannot be compared on these samples: "):
+        likeness(file, file, [{"x": X[:, :5]}])
+    capfd.readouterr()

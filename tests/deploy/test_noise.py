@@ -49,6 +49,15 @@ def test_numbers_are_of_the_kind_that_is_taken(kind, dtype, tmp_path) -> None:
     assert (feed["x"].dtype, feed["x"].shape) == (dtype, (1, 5))
 
 
+def test_draws_that_do_not_run_are_left_out(tmp_path, capfd) -> None:
+    # Half of the whole numbers that are drawn are rows of this table.
+    table = numpy_helper.from_array(np.ones((10, 3), np.float32), "w")
+    feeds = noise(written(tmp_path, [("Gather", ["w", "x"], ["y"])], [("x", TensorProto.INT64, [1])], [table]), 6, 1)
+    assert 1 <= len(feeds) <= 6
+    assert all(feed["x"][0] < 10 for feed in feeds)
+    capfd.readouterr()
+
+
 def test_none_where_no_size_runs(tmp_path, capfd) -> None:
     weight = numpy_helper.from_array(np.ones((7, 3), np.float32), "w")
     # 7 features of the one, and 9 of the other.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from attar.compress.probes import are_probabilities
 from attar.deploy.feed import Feed
 from attar.deploy.session import session_of
-from attar.errors import ExportError
+from attar.errors import ExportError, first_line
 
 _Answers = npt.NDArray[Any]
 _TINY = 1e-12
@@ -63,14 +63,19 @@ def likeness(
         advance: called with 1 after each.
 
     Raises:
-        ExportError: the second answers NaN or infinity where the first does not, or nothing can be compared.
+        ExportError: the second answers NaN or infinity where the first does not, nothing can be compared, or one of
+            them does not take the samples.
     """
     sessions = [session_of(one) for one in (before, after)]
     outputs = [_Output(one.name) for one in sessions[0].get_outputs()]
     for feed in feeds:
         taken = {one.name: feed[one.name] for one in sessions[0].get_inputs()}
         rows = max((len(array) for array in taken.values() if array.ndim), default=1)
-        for output, *said in zip(outputs, *(session.run(None, taken) for session in sessions)):
+        try:
+            both = [session.run(None, taken) for session in sessions]
+        except Exception as error:  # onnxruntime's own exceptions share no public base
+            raise ExportError(f"{before}: cannot be compared on these samples: {first_line(error)}") from error
+        for output, *said in zip(outputs, *both):
             output.add(*said, rows, str(before))
         if advance is not None:
             advance(1)

@@ -38,7 +38,7 @@ def noise(source: Path, n: int, seed: int, first: Sequence[int] = _FIRST) -> lis
         first: sizes of first axes that are left open, in the order in which they are tried.
 
     Returns:
-        The inputs; none where it does not run with any size that is tried.
+        The inputs; fewer where it does not run with all that are drawn, none where with no size that is tried.
     """
     session, rng = session_of(source), np.random.default_rng(seed)
     shapes = [
@@ -46,17 +46,25 @@ def noise(source: Path, n: int, seed: int, first: Sequence[int] = _FIRST) -> lis
         [size if isinstance(size, int) and size > 0 else size or f"{i}, {j}" for j, size in enumerate(one.shape)]
         for i, one in enumerate(session.get_inputs())
     ]
+    found: list[Feed] = []
     for sizes in itertools.islice(_sizes(source, shapes, first), _MOST_TRIED):
         whole = [[sizes[size] if isinstance(size, str) else size for size in shape] for shape in shapes]
-        state = rng.bit_generator.state
-        drawn = _drawn(session.get_inputs(), whole, rng)
-        try:
-            session.run(None, drawn)
-        except Exception:  # another size may be right; onnxruntime's own exceptions share no public base
-            rng.bit_generator.state = state
-            continue
-        return [drawn, *(_drawn(session.get_inputs(), whole, rng) for _ in range(n - 1))]
-    return []
+        # Numbers may not suit although sizes do, such as those of nodes that there are not.
+        for _ in range(2 * n):
+            state = rng.bit_generator.state
+            drawn = _drawn(session.get_inputs(), whole, rng)
+            try:
+                session.run(None, drawn)
+                found.append(drawn)
+            except Exception:  # another size may be right; onnxruntime's own exceptions share no public base
+                if not found:
+                    rng.bit_generator.state = state
+                    break
+            if len(found) == n:
+                break
+        if found:
+            break
+    return found
 
 
 def _sizes(source: Path, shapes: Sequence[Sequence[int | str]], first: Sequence[int]) -> Iterator[dict[str, int]]:
