@@ -21,7 +21,7 @@ def test_help():
     assert not called.err
 
 
-COMMANDS = ("draw", "fit", "explore", "compress", "unpack", "risk", "predict", "evaluate", "report")
+COMMANDS = ("draw", "fit", "explore", "compress", "unpack", "quantize", "risk", "predict", "evaluate", "report")
 
 
 def test_every_command_is_told_in_one_whole_line(monkeypatch):

@@ -56,7 +56,7 @@ def quantize(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make an ONNX file compute in integers, for less time and fewer bytes.
+    """Make an ONNX file that computes in integers, for less time.
 
     It is compared with the original, and both are measured; a file that is no faster is said to be.
     """
