@@ -384,8 +384,12 @@ class TestHostileInput:
 
     def test_batches(self) -> None:
         x = make("random", 10, 4, 0)
-        with pytest.raises(DataError, match="no batch"):
-            PCA().fit(iter([]))
+        for none in ([], [x[:0]]):
+            with pytest.raises(DataError, match="no batch"):
+                PCA().fit(iter(none))
+        split = PCA(2).fit([x[:0], x[:4], x[4:4], x[4:], x[:0]])
+        np.testing.assert_allclose(split.explained_variance_, PCA(2).fit(x).explained_variance_)
+        assert split.n_components_ == split.dim_ == 2
         with pytest.raises(ValueError, match="X has 3 features, but PCA is expecting 4 features"):
             PCA().fit([x, x[:, :3]])
         with pytest.raises(DataError, match="cannot merge"):

@@ -65,13 +65,14 @@ class PCA(Representation):
         mean_: `(n_features_in_,)`, float64.
         noise_variance_: mean variance of the directions left out.
         n_samples_: how many samples were seen.
+        n_components_: how many components there are, by scikit-learn's name for `dim_`.
 
     Example:
         >>> X = np.random.default_rng(0).standard_normal((200, 5)) * [9, 3, 1, 1, 1] + 1e6
         >>> pca = PCA(2).fit(X[i : i + 50] for i in range(0, 200, 50))
         >>> np.allclose(pca.explained_variance_, PCA(2).fit(X).explained_variance_)
         True
-        >>> PCA(0.95).fit(X).dim_
+        >>> PCA(0.95).fit(X).n_components_
         2
     """
 
@@ -96,7 +97,7 @@ class PCA(Representation):
 
         Arguments:
             X: samples `(n, ...)`, or an iterable of such batches: an iterator, or a list of arrays of 2 or more axes.
-                A batch may be a list of one array, as those of a `DataLoader` are.
+                A batch may be a list of one array, as those of a `DataLoader` are, or empty.
             y: not used; for pipelines.
 
         Returns:
@@ -136,11 +137,15 @@ class PCA(Representation):
             raise DataError('PCA(solver="randomized") reads its samples several times; give an array, not batches')
         moments: Moments | None = None
         for batch in X:
-            x = self._validated(samples_of(batch), reset=moments is None)
+            given = samples_of(batch)
+            # Of a split at random places some parts are empty.
+            if getattr(given, "shape", (1,))[0] == 0:
+                continue
+            x = self._validated(given, reset=moments is None)
             moments = self._new_moments(x) if moments is None else moments
             moments.update(x.reshape(len(x), -1))
         if moments is None:
-            raise DataError("PCA got no batch; give an iterable that yields at least one")
+            raise DataError("PCA got no batch with samples; give an iterable that yields at least one")
         self._check_count(moments.count)
         self._solve(moments)
 
@@ -262,6 +267,11 @@ class PCA(Representation):
         scale = np.sqrt(self.explained_variance_) if self.whiten else 1.0
         x: FloatArray = self.mean_ + (z * scale) @ self.components_
         return x.reshape(len(z), *self.shape_).astype(z.dtype if z.dtype == np.float32 else np.float64, copy=False)
+
+    @property
+    def n_components_(self) -> int:
+        """How many components there are, as scikit-learn calls it."""
+        return self.dim_
 
     @property
     @usual_defaults()
