@@ -26,15 +26,22 @@ def test_one_component_is_the_normal_density() -> None:
 def test_equals_the_sum_of_its_components() -> None:
     x = samples() * [1, 10, 100] + 5
     p = Mixture(3, random_state=0).fit(x)
-    outer = np.outer(p.scale_, p.scale_)
     parts = [
-        np.log(weight) + multivariate_normal(mean, covariance * outer).logpdf(x)
-        for weight, mean, covariance in zip(p.weights_, p.means_, p._model.covariances_)
+        np.log(weight) + multivariate_normal(mean, covariance).logpdf(x)
+        for weight, mean, covariance in zip(p.weights_, p.means_, p.covariances_)
     ]
     np.testing.assert_allclose(p.score_samples(x), logsumexp(parts, axis=0), rtol=1e-8)
 
 
-@pytest.mark.parametrize("k", [1, 2, 4, 8])
+@pytest.mark.parametrize(("covariance", "shape"), [("full", (2, 3, 3)), ("tied", (3, 3)), ("diag", (2, 3))])
+def test_covariances_in_raw_units(covariance: str, shape: tuple[int, ...]) -> None:
+    x, units = samples(), np.array([1, 10, 1000])
+    one, other = (Mixture(2, covariance=covariance, random_state=0).fit(y).covariances_ for y in (x, x * units))
+    assert one.shape == shape
+    np.testing.assert_allclose(other, one * (units**2 if covariance == "diag" else np.outer(units, units)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 7, 8, 11])
 def test_finds_how_many_clusters_there_are(k: int) -> None:
     p = Mixture(random_state=0).fit(clusters(k))
     assert p.n_components_ == k

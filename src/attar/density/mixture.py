@@ -21,6 +21,8 @@ COVARIANCES = ("full", "tied", "diag")
 # Least variance of a component against that of a column.
 _FLOOR = 1e-6
 _ITERATIONS = 100
+# Above so many components their number changes the criterion little, and each fit takes long.
+_COUNTABLE = 16
 
 
 class Mixture(Density):
@@ -30,9 +32,10 @@ class Mixture(Density):
         \mathrm{BIC} = -2 \sum_i \log p(x_i) + \log(n) \cdot \text{parameters}
 
     Fitted by expectation maximisation from a k-means clustering. The number of components is doubled until the
-    criterion has risen twice. Where one of them would have hardly more samples than directions to spread in, fewer are
-    taken: around a single odd sample the likelihood has no bound, and with it the criterion. Where one component alone
-    would, as with d + 1 samples at most, its covariance is shrunk.
+    criterion has risen twice; where the best is at most 16, the numbers around it are tried too, in steps that are
+    halved. Where one of them would have hardly more samples than directions to spread in, fewer are taken: around a
+    single odd sample the likelihood has no bound, and with it the criterion. Where one component alone would, as with
+    d + 1 samples at most, its covariance is shrunk.
 
     References:
         Schwarz, Estimating the Dimension of a Model, 1978, https://doi.org/10.1214/aos/1176344136
@@ -40,7 +43,7 @@ class Mixture(Density):
         https://doi.org/10.1198/016214502760047131
 
     Arguments:
-        n_components: how many; None: 1, 2, 4, … up to `max_components`, the one of the best BIC.
+        n_components: how many; None: that of the best BIC, up to `max_components`.
         max_components: most that are tried.
         covariance: "full"; "diag", without correlations within a component; "tied", the same in all; "bic": the best
             of the three.
@@ -53,6 +56,7 @@ class Mixture(Density):
             samples.
         weights_: π `(n_components_,)`.
         means_: μ `(n_components_, d)`, in raw units.
+        covariances_: Σ in raw units: `(n_components_, d, d)`; "diag": variances `(n_components_, d)`; "tied": `(d, d)`.
 
     Example:
         >>> random = np.random.default_rng(0)
@@ -87,19 +91,34 @@ class Mixture(Density):
         self.n_components_ = int(model.n_components)
         self.weights_: Doubles = model.weights_
         self.means_: Doubles = self.center_ + self.scale_ * model.means_
+        units = self.scale_**2 if self.covariance_ == "diag" else np.outer(self.scale_, self.scale_)
+        self.covariances_: Doubles = units * model.covariances_
 
     def _best_of(self, kind: str, u: Doubles, seed: int) -> GaussianMixture:
         """The mixture with one form of covariance and the best number of components."""
         self.bic_[kind] = tried = {}
-        best = None
-        for k in _doubled(self.n_components or 1, self.n_components or min(self.max_components, len(u) // 2)):
-            model = _fitted(u, k, kind, seed)
+        models: dict[int, GaussianMixture] = {}
+
+        def best_with(k: int) -> int:
+            models[k] = model = _fitted(u, k, kind, seed)
             tried[k] = self._bic(model, u) if _bounded(model, *u.shape) else np.inf
-            if best is None or tried[k] < tried[best.n_components]:
-                best = model
-            elif k > 2 * best.n_components:
+            best = min(tried, key=lambda one: (tried[one], one))
+            for other in models.keys() - {best}:
+                del models[other]
+            return best
+
+        best, most = 1, self.n_components or min(self.max_components, len(u) // 2)
+        for k in _doubled(self.n_components or 1, most):
+            best = best_with(k)
+            if k > 2 * best:
                 break
-        return best
+        step = best // 2 if self.n_components is None and best <= _COUNTABLE else 0
+        while step:
+            for k in (best - step, best + step):
+                if k not in tried and k <= most:
+                    best = best_with(k)
+            step //= 2
+        return models[best]
 
     def _bic(self, model: GaussianMixture, u: Doubles) -> float:
         return float(model.bic(u)) + 2 * len(u) * float(np.log(self.scale_).sum())
