@@ -8,6 +8,7 @@ from scipy.stats import multivariate_normal
 from sklearn.covariance import ledoit_wolf, oas
 
 from attar.density import Gaussian
+from attar.errors import DataError
 from tests.density.test_base import samples
 
 
@@ -29,6 +30,14 @@ def test_covariance() -> None:
         p = Gaussian(name).fit(x)
         assert p.shrinkage_ == pytest.approx(shrinkage)
         np.testing.assert_allclose(p.covariance_, covariance * outer, rtol=1e-10)
+        given = Gaussian(shrinkage)
+        np.testing.assert_allclose(given.fit(x).covariance_, p.covariance_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("shrinkage", [-0.1, 1.1, np.nan, True, "some"])
+def test_no_shrinkage(shrinkage: float | str) -> None:
+    with pytest.raises(DataError, match="number from 0 to 1"):
+        Gaussian(shrinkage).fit(samples())
 
 
 def test_any_affine_map() -> None:

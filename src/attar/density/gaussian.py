@@ -6,11 +6,12 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from sklearn.covariance import ledoit_wolf_shrinkage, oas
 
+from attar._settings import is_amount
 from attar.data.dataset import Doubles
 from attar.density.base import FLOOR, Density
 from attar.errors import DataError
 
-SHRINKAGES = ("ledoit-wolf", "oas", None)
+SHRINKAGES = ("ledoit-wolf", "oas")
 
 
 class Gaussian(Density):
@@ -28,7 +29,8 @@ class Gaussian(Density):
         Chen et al., Shrinkage Algorithms for MMSE Covariance Estimation, 2010, https://arxiv.org/abs/0907.4698
 
     Arguments:
-        shrinkage: how ρ is chosen: "ledoit-wolf", for samples of any distribution; "oas", for normal ones; None: 0.
+        shrinkage: ρ, from 0 to 1; or how it is chosen: "ledoit-wolf", for samples of any distribution, or "oas", for
+            normal ones; None: 0.
 
     Attributes:
         covariance_: Σ in raw units `(d, d)`.
@@ -43,25 +45,31 @@ class Gaussian(Density):
         True
     """
 
-    def __init__(self, shrinkage: str | None = "ledoit-wolf") -> None:
+    def __init__(self, shrinkage: float | str | None = "ledoit-wolf") -> None:
         self.shrinkage = shrinkage
 
     def _fit(self, u: Doubles) -> None:
-        if self.shrinkage not in SHRINKAGES:
-            names = ", ".join(map(repr, SHRINKAGES))
-            raise DataError(f"Gaussian needs shrinkage to be one of {names}; got shrinkage={self.shrinkage!r}")
+        given = self.shrinkage
+        if given is not None and given not in SHRINKAGES and not (is_amount(given) and float(given) <= 1):
+            raise DataError(
+                "Gaussian needs shrinkage to be 'ledoit-wolf', 'oas', None or a number from 0 to 1; "
+                f"got shrinkage={given!r}"
+            )
         d = u.shape[1]
         correlation = u.T @ u / len(u)
-        self.shrinkage_ = 0.0
-        if d > 1 and correlation.any() and self.shrinkage == "ledoit-wolf":
-            self.shrinkage_ = float(ledoit_wolf_shrinkage(u, assume_centered=True))
-        elif d > 1 and correlation.any() and self.shrinkage == "oas":
-            self.shrinkage_ = float(oas(u, assume_centered=True)[1])
+        self.shrinkage_ = self._share(u) if d > 1 and correlation.any() else 0.0
         target = np.trace(correlation) / d * np.eye(d)
         correlation = (1 - self.shrinkage_) * correlation + self.shrinkage_ * target
         self._factor, self._log_det = factor(correlation)
         raw = self.scale_[:, None] * self._factor
         self.covariance_: Doubles = raw @ raw.T
+
+    def _share(self, u: Doubles) -> float:
+        if self.shrinkage == "ledoit-wolf":
+            return float(ledoit_wolf_shrinkage(u, assume_centered=True))
+        if self.shrinkage == "oas":
+            return float(oas(u, assume_centered=True)[1])
+        return float(self.shrinkage or 0)
 
     def _score(self, u: Doubles) -> Doubles:
         return log_normal(whitened(u, self._factor)) - self._log_det
