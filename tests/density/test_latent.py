@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from attar.density import Gaussian, Mixture, interpolate, sample
 from attar.density.latent import path
@@ -49,6 +50,9 @@ class TestEveryKind:
         along = interpolate(representation, x[:2], x[3:5], [0, 1], density)
         np.testing.assert_allclose(along, between[[0, 2], :2], atol=1e-4)
         assert interpolate(representation, x[:1], x[3:4], 0.5, density).shape == (1, *x.shape[1:])
+        alone = interpolate(representation, x[0], x[3], [0, 0.25, 1])
+        np.testing.assert_allclose(alone, between[:, 0], atol=1e-6)
+        assert interpolate(representation, torch.tensor(x[0]), x[3]).shape == x.shape[1:]
 
 
 class TestAlongTheDensity:

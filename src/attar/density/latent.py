@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from attar.data.dataset import Doubles
+from attar.data.held import plain
 from attar.density.base import RandomState
 from attar.errors import DataError
 
@@ -98,13 +99,14 @@ def interpolate(
 
     Arguments:
         representation: fitted, with `transform` and `inverse_transform`.
-        x: samples `(n, *shape)`.
-        x_other: samples `(n, *shape)`.
+        x: samples `(n, *shape)`, or one of them alone.
+        x_other: as `x`.
         alpha: from 0, at x, to 1, at x_other: a number, or several `(m,)`.
         density: fitted on what `representation` makes of samples; None: straight.
 
     Returns:
-        Samples `(n, *shape)`, or `(m, n, *shape)` for several α, in raw units; g(f(x)) at 0.
+        Samples `(n, *shape)`, or `(m, n, *shape)` for several α, in raw units; g(f(x)) at 0. Without the axis n between
+        two that were given alone.
 
     Raises:
         DataError: the representation cannot be undone, or α is not from 0 to 1.
@@ -120,7 +122,9 @@ def interpolate(
     a = np.asarray(alpha, dtype=np.float64)
     if a.ndim > 1 or a.size == 0 or not ((a >= 0) & (a <= 1)).all():
         raise DataError(f"interpolate needs alpha to be numbers from 0 to 1; got alpha={alpha!r}")
-    z, z_other = (np.asarray(representation.transform(s), dtype=np.float64) for s in (x, x_other))
+    alone = _is_alone(representation, x) and _is_alone(representation, x_other)
+    pair = [np.asarray(plain(s))[None] for s in (x, x_other)] if alone else [x, x_other]
+    z, z_other = (np.asarray(representation.transform(s), dtype=np.float64) for s in pair)
     if z.shape != z_other.shape:
         raise DataError(f"interpolate needs pairs of samples; got {len(z)} of the one and {len(z_other)} of the other")
     shares = np.atleast_1d(a)
@@ -136,7 +140,16 @@ def interpolate(
         paths = [_along(path(p, q, density, via), shares) for p, q in zip(z, z_other)]
         between = np.stack(paths, axis=1)
     rebuilt = representation.inverse_transform(between.reshape(-1, z.shape[1]))
-    return rebuilt.reshape(*a.shape, len(z), *rebuilt.shape[1:])
+    return rebuilt.reshape(*a.shape, *(() if alone else (len(z),)), *rebuilt.shape[1:])
+
+
+def _is_alone(representation: Representation, x: Any) -> bool:
+    """Whether an array or tensor is one sample, and no batch of them; series of one channel may be `(n, steps)`."""
+    shape = tuple(getattr(x, "shape", ()))
+    values = getattr(representation, "n_features_in_", None)
+    if len(shape) < 2:
+        return len(shape) == 1 and values in (None, *shape)
+    return shape == getattr(representation, "shape_", None) and values != int(np.prod(shape[1:]))
 
 
 def path(start: Doubles, end: Doubles, density: Drawable, via: Doubles) -> Doubles:
