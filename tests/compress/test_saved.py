@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from attar.compress import container, saved
+from attar.compress.factorization import factorize
 from attar.compress.parametrizations import Codebook, Coded, Masked, Rounded, codes_of, store
 from attar.compress.places import places
 from attar.compress.pruning import prune
@@ -229,6 +230,25 @@ def test_a_network_may_bring_its_example(tmp_path) -> None:
     assert same(net, load(tmp_path / "a.attar"), torch.randn(5, 3)) == 0
     with pytest.raises(CompressionError, match="there are no samples"):
         save(net, tmp_path / "a.attar", torch.zeros(0, 3))
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda net, x: prune(net, 0.5, x=x),
+        lambda net, x: prune(net, 0.5, x=x, structure="channels"),
+        lambda net, x: quantize(net, x, bits=4),
+        lambda net, x: quantize(net, x, bits=4, codebook=True),
+        lambda net, x: factorize(net, x, share=0.5),
+    ],
+    ids=["zeros", "channels", "bits", "codebook", "ranks"],
+)
+def test_what_was_made_with_samples_is_saved_without_an_example(way, tmp_path) -> None:
+    net, x = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 3)), torch.randn(40, 16)
+    smaller = way(net, x)
+    save(smaller, tmp_path / "a.attar")
+    assert same(smaller, load(tmp_path / "a.attar"), x) == 0
+    assert not hasattr(net, "example")
 
 
 def test_damaged_files_give_a_network_or_an_error(tmp_path) -> None:

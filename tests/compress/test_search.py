@@ -86,7 +86,8 @@ def test_a_notebook_shows_the_figures_in_a_line(trained) -> None:
 
 def test_nothing_beats_what_is_on_the_front(trained) -> None:
     found, _ = trained
-    front = found.front
+    model, front = found
+    assert (model, front) == (found.model, found.front)
     assert [one.bytes for one in front] == sorted({one.bytes for one in front})
     for one in found.attempts:
         assert any(best.bytes <= one.bytes and best.quality >= one.quality for best in front)
@@ -202,6 +203,13 @@ def test_inside_inference_mode_it_is_the_same(task) -> None:
     assert [(one.name, one.bytes, one.quality) for one in found.attempts] == [
         (one.name, one.bytes, one.quality) for one in expected.attempts
     ]
+
+
+@pytest.mark.parametrize("name", ["X", "x"])
+def test_samples_by_name(task, name) -> None:
+    net, x, _ = task
+    found = compress(net, budget=Budget(bytes=3000), **{name: x[:60]})
+    assert found.chosen.bytes == compress(net, Budget(bytes=3000), x[:60]).chosen.bytes
 
 
 def test_a_list_of_samples_is_asked_for_as_a_tensor(task) -> None:
@@ -363,7 +371,7 @@ def test_a_time_that_cannot_be_measured_is_not_met(task) -> None:
     ],
 )
 def test_a_budget_in_another_place_is_told_its_own(call) -> None:
-    with pytest.raises(BudgetError, match=r"second argument.*compress\(model, '50KB,1%', x\)"):
+    with pytest.raises(BudgetError, match=r"second argument.*compress\(model, '50KB,1%', X\)"):
         call(network(), samples())
 
 

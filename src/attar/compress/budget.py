@@ -20,7 +20,7 @@ _UNITS = _SIZES | _TIMES | {"%": 0.01}
 _NAMES = dict.fromkeys(_SIZES, "bytes") | dict.fromkeys(_TIMES, "latency_ms") | {"%": "accuracy_drop"}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z\u00b5\u03bc]+|%)\s*", re.IGNORECASE)
 
-_SECOND = "the budget is the second argument and the samples are the third, as in compress(model, '50KB,1%', x)"
+_SECOND = "the budget is the second argument and the samples are the third, as in compress(model, '50KB,1%', X)"
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -106,6 +106,8 @@ def as_budget(given: object) -> Budget:
 def budget_second(search: Callable[_P, _R]) -> Callable[_P, _R]:
     """Let a function say where its budget stands, where it is given by name and the samples in its place.
 
+    Samples may be given as `x=` too, as the other functions of this room call what this one calls X.
+
     Raises:
         BudgetError: when it is called so.
     """
@@ -114,6 +116,8 @@ def budget_second(search: Callable[_P, _R]) -> Callable[_P, _R]:
     def called(*args: _P.args, **named: _P.kwargs) -> _R:
         if len(args) > 1 and "budget" in named:
             raise BudgetError(_SECOND)
+        if "x" in named and "X" not in named:
+            named["X"] = named.pop("x")
         return search(*args, **named)
 
     return called

@@ -14,7 +14,7 @@ from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import distill
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
 from attar.compress.finite import check_weights
-from attar.compress.given import Samples, SampleSource, View, rows, samples_and_labels
+from attar.compress.given import Samples, SampleSource, View, rows, samples_and_labels, with_example
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied, exchange, places
@@ -115,7 +115,7 @@ def factorize(
     )
     if epochs and x is not None:
         distill(smaller, model, x, y, epochs=epochs, batch_size=_BATCH, lr=lr, view=view, seed=seed, progress=progress)
-    return smaller.eval()
+    return with_example(smaller.eval(), x)
 
 
 def _with_ranks(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from attar._settings import is_amount, is_count
 from attar.compress.distillation import distill
 from attar.compress.finite import check_weights
-from attar.compress.given import Samples, SampleSource, View, samples_and_labels
+from attar.compress.given import Samples, SampleSource, View, samples_and_labels, with_example
 from attar.compress.importance import sensitivities
 from attar.compress.layers import with_layers
 from attar.compress.masks import Scope, Thinning
@@ -122,7 +122,7 @@ def prune(
         student = thinning if gradual else pruned
     if epochs and x is not None:
         distill(student, model, x, y, epochs=epochs, batch_size=_BATCH, lr=lr, view=view, seed=seed, progress=progress)
-    return copyable(pruned).eval()
+    return with_example(copyable(pruned).eval(), x)
 
 
 def _check_extent(amount: float | None, threshold: float | None, structure: str | tuple[int, int] | None) -> None:

@@ -17,7 +17,7 @@ from attar.compress import codebooks
 from attar.compress.aciq import corrected
 from attar.compress.distillation import distill
 from attar.compress.finite import check_weights
-from attar.compress.given import SampleSource, View, rows, samples_and_labels
+from attar.compress.given import SampleSource, View, rows, samples_and_labels, with_example
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
 from attar.compress.layers import with_layers
 from attar.compress.merging import merge_batch_norm
@@ -156,7 +156,7 @@ def quantize(
                 checkpoint=checkpoint,
                 progress=progress,
             )
-    return merge_batch_norm(inputs.settled(frozen(small)), example)
+    return with_example(merge_batch_norm(inputs.settled(frozen(small)), example), example)
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ def save(module: nn.Module, path: str | Path, example: Samples | None = None) ->
     Arguments:
         module: a batch `(n, *shape)` to a tensor or several; left as it is.
         path: written beside and renamed.
-        example: at least one sample; None where the module came from `load` or from `compress`, or has one in its
-            attribute `example`.
+        example: at least one sample; None where the module came from `load` or `compress`, or has one in its attribute
+            `example`, as what `prune`, `quantize` and `factorize` made with samples has.
 
     Raises:
         CompressionError: there is no example or it has missing values, or the network cannot be traced or has an

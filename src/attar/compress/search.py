@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -101,6 +101,10 @@ class Compressed:
                 best.append(one)
         return tuple(best)
 
+    def __iter__(self) -> Iterator[Any]:
+        """The network and the front, as in `model, front = compress(…)`."""
+        return iter((self.model, self.front))
+
     def __repr__(self) -> str:
         """The figures in a line; the network and all that was tried would fill pages."""
         time = "" if self.chosen.latency_ms is None else f", {milliseconds(self.chosen.latency_ms)} a sample"
@@ -115,7 +119,7 @@ class Compressed:
 def compress(
     model: nn.Module,
     budget: Budget | str,
-    x: SampleSource,
+    X: SampleSource,
     y: Ints | Tensor | None = None,
     *,
     epochs: int = 12,
@@ -141,8 +145,8 @@ def compress(
         budget: bytes of the file that `save` writes; milliseconds in onnxruntime of what `unpack` writes: of what is
             within both the best, and of equals the smallest; with an `accuracy_drop` and no bytes, the smallest file
             that loses no more; or as text, such as "50KB,1%".
-        x: samples `(n, *shape)`, none of which needs a label, or a data set or loader of them.
-        y: class codes `(n,)`, -1 where unlabelled; None: no labels but those in the items of x.
+        X: samples `(n, *shape)`, none of which needs a label, or a data set or loader of them.
+        y: class codes `(n,)`, -1 where unlabelled; None: no labels but those in the items of X.
         epochs: of training the one that is chosen, at least 2.
         view: of a batch of samples, for training; None: the samples as they are.
         seed: of all that is random.
@@ -167,7 +171,7 @@ def compress(
     check_single(model)
     check_two_epochs(epochs)
     seed = as_seed(seed)
-    x, y = gathered(x, y)
+    x, y = gathered(X, y)
     x = samples_for(model, x)
     if len(x) < 2:
         raise CompressionError(f"{len(x)} samples: some are set aside to judge by; give at least two")
