@@ -216,6 +216,25 @@ def test_texts_are_refused_with_a_way_that_leads_to_a_representation(texts: Any)
         PCA().fit([["a", "b"], ["c", "d"]])
 
 
+def test_columns_that_are_no_numbers_are_refused_with_a_way_that_leads_to_a_representation() -> None:
+    table = pd.DataFrame({"a": np.arange(4.0), "b": list("xyxy"), "when": pd.date_range("2020", periods=4)})
+    for estimator in (PCA(), SimCLR()):
+        with pytest.raises(DataError, match=r"^X has columns that are no numbers \('b', 'when'\); .*of\(.table.\)"):
+            estimator.fit(table)
+    d = from_arrays(table)
+    assert SimCLR(4, width=2, epochs=0, kind=of("table").learn(d.x, d.columns)).fit_transform(d.x).shape == (4, 4)
+    gap = table[["a"]].assign(c=pd.array([1, 2, None, np.iinfo(np.int64).max], dtype="Int64"), a=np.inf)
+    with pytest.raises(ValueError, match="infinity"):
+        SimCLR().fit(gap)
+
+
+def test_series_of_different_lengths_are_refused_with_the_way_to_pad_them() -> None:
+    series = [np.ones((2, steps)) for steps in (9, 9, 7)]
+    with pytest.raises(DataError, match=r"^X holds samples of 2 shapes; .*from_arrays\(X\)\.x, which pads"):
+        SimCLR().fit(series)
+    assert SimCLR(4, width=2, epochs=0).fit_transform(from_arrays(series).x).shape == (3, 4)
+
+
 FAR = np.random.default_rng(0).standard_normal((200, 4)) + np.array([0, 0, 0, 1.7e9])
 
 

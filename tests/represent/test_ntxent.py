@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -218,6 +219,10 @@ class TestHostileInput:
     def test_integers_are_refused(self) -> None:
         with pytest.raises(DataError, match="floating-point"):
             nt_xent(torch.ones(2, 2, dtype=torch.int64), torch.ones(2, 2))
+
+    def test_arrays_are_refused(self) -> None:
+        with pytest.raises(DataError, match=r"tensors of torch; got Tensor and ndarray, .*torch\.as_tensor"):
+            nt_xent(torch.ones(2, 2), np.ones((2, 2)))  # type: ignore[arg-type]
 
     def test_second_derivatives_are_refused(self) -> None:
         z = pair(3, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils.validation import check_array, validate_data
 from attar.data.checks import coarse, extremes
 from attar.data.dataset import Column
 from attar.data.graphs import is_graph
-from attar.data.held import plain
+from attar.data.held import cells, framed, names, plain
 from attar.data.nodes import Links, Nodes
 from attar.data.texts import are_texts
 from attar.errors import DataError
@@ -19,6 +20,9 @@ from attar.kinds import name_by_axes, with_channel
 
 # A table has one axis per sample, a recording two, an image two or three.
 _AXES = 4
+_AS_KIND = (
+    "d.x of d = attar.data.arrays.from_arrays(X), and what takes a kind kind=attar.kinds.of('{}').learn(d.x, d.columns)"
+)
 
 
 def as_floats(estimator: Any, X: npt.ArrayLike, **options: Any) -> npt.NDArray[Any]:
@@ -40,12 +44,9 @@ def as_floats(estimator: Any, X: npt.ArrayLike, **options: Any) -> npt.NDArray[A
     with np.errstate(over="ignore"):
         try:
             x = check_array(X, allow_nd=True, estimator=estimator, input_name="X", **options)
-        except ValueError:
-            if getattr(X, "ndim", 1) == 1 and are_texts(X):
-                raise DataError(
-                    "X holds texts; give their token ids, d.x of d = attar.data.arrays.from_arrays(X), and what takes a"
-                    " kind kind=attar.kinds.of('text').learn(d.x, d.columns)"
-                ) from None
+        except (ValueError, TypeError):
+            if remedy := _remedy(X):
+                raise DataError(remedy) from None
             raise
     if x.ndim > _AXES or x[:1].size == 0:
         raise DataError(
@@ -53,6 +54,34 @@ def as_floats(estimator: Any, X: npt.ArrayLike, **options: Any) -> npt.NDArray[A
             "(n, features), (n, channels, steps), (n, h, w) or (n, h, w, c)"
         )
     return x
+
+
+def _remedy(X: Any) -> str:
+    """What to do with samples that are no array of numbers yet, but that a `Learner` would take; "" for others."""
+    if getattr(X, "ndim", 1) == 1 and are_texts(X):
+        return f"X holds texts; give their token ids, {_AS_KIND.format('text')}"
+    frame = framed(X)
+    if frame is not None:
+        read = ((name, cells(frame, j, category=False)) for j, name in enumerate(names(frame)))
+        other = [str(name) for name, values in read if not _are_numbers(values)]
+        of = ", ".join(map(repr, other[:3])) + (f" and {len(other) - 3} more" if len(other) > 3 else "")
+        return (
+            f"X has columns that are no numbers ({of}); give their codes, {_AS_KIND.format('table')}" if other else ""
+        )
+    shapes = {np.shape(x) for x in X if isinstance(x, np.ndarray)} if isinstance(X, list | tuple) else set()
+    if len(shapes) > 1:
+        return (
+            f"X holds samples of {len(shapes)} shapes; of series of different lengths give "
+            "attar.data.arrays.from_arrays(X).x, which pads them with NaN"
+        )
+    return ""
+
+
+def _are_numbers(values: npt.NDArray[Any]) -> bool:
+    # Whole numbers of pandas with a gap arrive as objects.
+    if values.dtype.kind == "O":
+        return not any(isinstance(value, str | date) for value in values)
+    return values.dtype.kind in "biuf"
 
 
 def as_features(estimator: Any, X: npt.ArrayLike, *, reset: bool, **options: Any) -> npt.NDArray[Any]:

@@ -57,6 +57,11 @@ def nt_xent(z_i: Tensor, z_j: Tensor, temperature: float | Tensor = 0.5) -> Tens
         >>> round(float(nt_xent(same, same)), 4) == round(math.log(7), 4)
         True
     """
+    if not (isinstance(z_i, Tensor) and isinstance(z_j, Tensor)):
+        raise DataError(
+            f"nt_xent needs tensors of torch; got {type(z_i).__name__} and {type(z_j).__name__}, "
+            "convert with torch.as_tensor"
+        )
     if z_i.shape != z_j.shape or z_i.ndim != 2 or not z_i.numel():
         raise DataError(
             "nt_xent(z_i, z_j) needs two tensors of one shape, 'batch dim, batch dim -> ', with at least one pair; "
