@@ -206,6 +206,14 @@ def test_a_newer_format_is_refused(tmp_path) -> None:
         read_run(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["small.onnx", "page.HTML", "net.attar"])
+def test_a_folder_is_not_called_like_a_file(name, tmp_path) -> None:
+    with pytest.raises(RunError, match=rf"{name}: would be a folder .*; give {tmp_path}/\w+, in which"):
+        opened(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    opened(tmp_path / "v1.2").close()
+
+
 def test_what_is_no_run_folder_is_left_alone(tmp_path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(RunError, match="not a run folder"):

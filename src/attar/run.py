@@ -25,6 +25,8 @@ MODEL = "model.onnx"
 # What a stage that is under way keeps there; no part of what it leaves.
 CHECKPOINT = "checkpoint.safetensors"
 _RESULT, _LOCK = "result.safetensors", ".lock"
+# What the commands write into a run folder; others of them take the name of such a file as --out.
+_OF_FILES = (".onnx", ".attar", ".html", ".json", ".csv")
 
 Json = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -61,6 +63,11 @@ class Run:
         self.asked = json.loads(json.dumps(asked))
         self.earlier, self._met = 0.0, set[str]()
         if not folder.exists():
+            if folder.suffix.lower() in _OF_FILES:
+                raise RunError(
+                    f"{folder}: would be a folder with the name of a file; give {folder.with_suffix('')}, in "
+                    "which it is written"
+                )
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
