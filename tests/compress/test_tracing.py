@@ -37,7 +37,10 @@ def counting(net, x):
         (counting, "its own buffers"),
         (lambda net, x: torch.fft.rfft(net.linear(x)).abs(), "which an .attar file does not hold"),
         (lambda net, x: net.linear(x).to(torch.complex64).abs(), "computes with torch.complex64, which an .attar file"),
-        (lambda net, x: {"y": net.linear(x)}, "one tensor or a tuple"),
+        (
+            lambda net, x: {"y": net.linear(x)},
+            "one tensor or a tuple of tensors: give a module whose forward picks them",
+        ),
         (lambda net, x: net.linear.weight, "computed from its input"),
     ],
 )

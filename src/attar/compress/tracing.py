@@ -274,7 +274,10 @@ def _check_answers(module: nn.Module, program: Program, example: Tensor) -> None
                 ) from error
             said = expected if isinstance(expected, list | tuple) else (expected,)
             if not all(isinstance(one, Tensor) for one in said):
-                raise CompressionError(f"{type(module).__name__} does not give one tensor or a tuple of tensors")
+                raise CompressionError(
+                    f"{type(module).__name__} does not give one tensor or a tuple of tensors: give a module whose "
+                    "forward picks them, such as the logits of a dict"
+                )
             if not _alike(said, again):
                 raise CompressionError(
                     f"{type(module).__name__} answers the same samples in another way when it is called again, by "
