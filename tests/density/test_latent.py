@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+from sklearn.neighbors import KernelDensity
 
 from attar.density import Gaussian, Mixture, interpolate, sample
 from attar.density.latent import path
@@ -53,6 +55,18 @@ class TestEveryKind:
         alone = interpolate(representation, x[0], x[3], [0, 0.25, 1])
         np.testing.assert_allclose(alone, between[:, 0], atol=1e-6)
         assert interpolate(representation, torch.tensor(x[0]), x[3]).shape == x.shape[1:]
+
+
+@pytest.mark.parametrize("density", [GaussianMixture(3), BayesianGaussianMixture(n_components=3), KernelDensity()])
+def test_densities_of_scikit_learn(density) -> None:
+    x = ring(100)
+    density.fit(x)
+    drawn = sample(IDENTITY, density, 40, random_state=0)
+    np.testing.assert_array_equal(drawn, sample(IDENTITY, density, 40, random_state=0))
+    assert drawn.shape == (40, 2)
+    assert not np.array_equal(drawn, sample(IDENTITY, density, 40, random_state=1))
+    assert getattr(density, "random_state", None) is None
+    assert interpolate(IDENTITY, x[:1], x[1:2], [0.5], density).shape == (1, 1, 2)
 
 
 class TestAlongTheDensity:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import logsumexp
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+from sklearn.utils import check_random_state
 
 from attar.data.dataset import Doubles
 from attar.data.held import plain
@@ -36,7 +39,7 @@ class Representation(Protocol):
 
 
 class Drawable(Protocol):
-    """A density over representations, as those of this package are."""
+    """A density over representations, as those of this package and of scikit-learn are."""
 
     def score_samples(self, X: Any) -> Doubles:
         """log p(z) of each row."""
@@ -71,7 +74,7 @@ def sample(
         (5, 8, 8)
     """
     check_undoable(representation)
-    return representation.inverse_transform(density.sample(n_samples, random_state))
+    return representation.inverse_transform(_drawn(density, n_samples, random_state))
 
 
 def interpolate(
@@ -131,7 +134,7 @@ def interpolate(
     if density is None:
         between = z + shares[:, None, None] * (z_other - z)
     else:
-        via = np.asarray(density.sample(_VIA, 0), dtype=np.float64)
+        via = np.asarray(_drawn(density, _VIA, 0), dtype=np.float64)
         if via.shape[1:] != z.shape[1:]:
             raise DataError(
                 f"interpolate needs a density of the {z.shape[1]} numbers of a representation, and this one is of "
@@ -141,6 +144,15 @@ def interpolate(
         between = np.stack(paths, axis=1)
     rebuilt = representation.inverse_transform(between.reshape(-1, z.shape[1]))
     return rebuilt.reshape(*a.shape, *(() if alone else (len(z),)), *rebuilt.shape[1:])
+
+
+def _drawn(density: Drawable, n: int, random_state: RandomState) -> Doubles:
+    """Rows of a density. Mixtures of scikit-learn are seeded by a setting, and tell the component of each row too."""
+    if not isinstance(density, GaussianMixture | BayesianGaussianMixture):
+        return density.sample(n, random_state)
+    random = check_random_state(random_state)
+    rows: Doubles = copy(density).set_params(random_state=random).sample(n)[0][random.permutation(n)]
+    return rows
 
 
 def _is_alone(representation: Representation, x: Any) -> bool:
