@@ -66,7 +66,7 @@ def test_a_pretext_of_two_short_methods_works_on_every_kind(name):
     ("make", "complaint"),
     [
         *[(partial(make, temperature=t), f"temperature={t}") for make in (SimCLR, MoCo, TSTCC) for t in (0.0, -1.0)],
-        *[(partial(make, momentum=m), f"momentum is {m}") for make in (MoCo, BYOL) for m in (-0.1, 1.5, None)],
+        *[(partial(make, momentum=m), f"momentum is {m!r}") for make in (MoCo, BYOL) for m in (-0.1, 1.5, "0.9")],
         (partial(MoCo, queue=-1), "MoCo needs queue"),
         (partial(TSTCC, context=6), "context is 6; give a multiple of 4"),
         (partial(TSTCC, context=0), "context is 0; give a multiple of 4"),

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from attar.kinds.base import Kind
 
+# The paper's first momentum, and its steps: 1,000 epochs of ImageNet in batches of 4,096.
+_MOMENTUM, _STEPS = 0.996, 312_000
+
 
 class BYOL(ViewPretext):
     """An encoder that predicts from one view of a sample what its own average says of the other.
@@ -22,13 +25,20 @@ class BYOL(ViewPretext):
     ξ ← m ξ + (1 − m) θ,  m = 1 − (1 − momentum) (cos(π k / K) + 1) / 2 in step k of K
 
     with no gradient to the target network ξ. Nothing is pushed apart; that all samples do not end in one place is
-    owed to the predictor q, which learns faster than the target moves, and to batch normalisation. The momentum begins
-    at 0.97 rather than 0.996, which is meant for some hundred thousand steps, and the learning rate is three times
-    SimCLR's, with which it learns less in some hundred steps.
+    owed to the predictor q, which learns faster than the target moves, and to batch normalisation.
+
+    It is meant for some hundred steps, where the paper has some hundred thousand, and differs from it in three things.
+    What the projector g answers is normalised over the batch, as in SimSiam: the vectors of a fresh network have most
+    of their length in common, so that each has a high cosine with any other already, and there is little to learn
+    but that. The fewer steps, the lower the momentum begins, at 1 − 0.004 √(312,000 / K): with 0.97 the target is
+    hardly another one after K = 40 steps than the random network that it began as. And the learning rate is three
+    times SimCLR's.
 
     References:
         Grill et al., Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning, 2020, equations 1 and 2,
         https://arxiv.org/abs/2006.07733
+        Chen and He, Exploring Simple Siamese Representation Learning, 2021, section 4.4,
+        https://arxiv.org/abs/2011.10566
 
     Arguments:
         dim: length of the representation h = f_θ(x).
@@ -38,7 +48,8 @@ class BYOL(ViewPretext):
             that has gaps, to float32 `(n, d)`. `dim` and `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2.
-        momentum: the share of the target network that the first step keeps.
+        momentum: the share of the target network that the first step keeps; None: what suits the number of steps, 0.65
+            with 40 of them, 0.93 with 1,000, and the paper's 0.996 with as many as there.
         hidden: units of the hidden layer of projector and predictor.
         projection: length of what is predicted.
         strength: of the augmentation; 0 leaves the samples as they are.
@@ -71,7 +82,7 @@ class BYOL(ViewPretext):
         encoder: nn.Module | None = None,
         epochs: int = 100,
         batch_size: int = 256,
-        momentum: float = 0.97,
+        momentum: float | None = None,
         hidden: int = 256,
         projection: int = 64,
         strength: float = 1.0,
@@ -100,7 +111,8 @@ class BYOL(ViewPretext):
         from attar.represent._momentum import check_momentum
 
         super()._check_settings()
-        check_momentum(self.momentum)
+        if self.momentum is not None:
+            check_momentum(self.momentum)
 
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
@@ -112,6 +124,8 @@ class BYOL(ViewPretext):
             return nn.Sequential(first, nn.BatchNorm1d(self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.projection))
 
         encoder, projector = self._encoder(kind), perceptron(self.dim_)
+        # Without it, what all vectors have in common is most of what they are compared by.
+        projector.append(nn.BatchNorm1d(self.projection, affine=False))
         target = Momentum(nn.Sequential(encoder, projector))
         return nn.ModuleDict(
             {"encoder": encoder, "projector": projector, "predictor": perceptron(self.projection), "target": target}
@@ -135,4 +149,6 @@ class BYOL(ViewPretext):
         from attar.training.processes import divisible
 
         steps = self.epochs * max(1, self.n_samples_ // divisible(self.batch_size, self.n_samples_))
-        return 1 - (1 - self.momentum) * (math.cos(math.pi * step / steps) + 1) / 2
+        usual = max(0.0, 1 - (1 - _MOMENTUM) * math.sqrt(_STEPS / steps))
+        first = usual if self.momentum is None else self.momentum
+        return 1 - (1 - first) * (math.cos(math.pi * step / steps) + 1) / 2
