@@ -1,14 +1,15 @@
 """What attar's pretexts learn beside lightly's, with the same encoder, images, epochs and batches, on one thread.
 
     ATTAR_PEERS=PEERS python benchmarks/contrast.py fashion                    # or mnist, or digits --epochs 40
-    ATTAR_PEERS=PEERS python benchmarks/contrast.py fashion --rows "attar byol,lightly byol"
+    ATTAR_PEERS=PEERS python benchmarks/contrast.py fashion --rows "attar byol,lightly byol" --seed 1
+    ATTAR_PEERS=PEERS python benchmarks/contrast.py other.npz              # x of grey images or of series, and y
 
 attar has its defaults. lightly has its losses, heads, momentum and memory bank, put together as in its benchmark on
 CIFAR-10: the views of `SimCLRTransform(cj_strength=0.5, gaussian_blur=0.0)`, SGD at a rate of 0.06 for 128 samples,
 and a cosine. torchvision may have no build for this torch, so that these views are written here in torch with the same
 parameters, for a batch at once, which is faster; saturation, hue and grey do nothing to grey images. Heads are narrower
 than behind the 512 values of a ResNet. "in attar's setting" has attar's views, optimiser and schedule in place of
-lightly's: what then differs is the pretext itself.
+lightly's: what then differs is the pretext itself. Of series, for which lightly has no views, attar's are taken.
 
 A linear head, 10 labels per class (six draws) and all labels, judged on other images of the training part; the test
 part is not looked at. Seconds are CPU time of learning the representation.
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,36 +94,45 @@ class Peer(nn.Module):
         return value
 
 
-def learnt(name: str, setting: str, x: Floats, kind: Any, width: int, epochs: int) -> nn.Module:
+def learnt(name: str, setting: str, x: Floats, kind: Any, width: int, epochs: int, seed: int) -> nn.Module:
     """The encoder after lightly's method, in its own setting or in attar's."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     encoder: nn.Module = kind.encoder(DIM, width)
     method, module = Peer(name, encoder), nn.Sequential(kind.preprocess(), encoder)
-    top, pixels = float(x.max()), torch.from_numpy(x)[:, None] / float(x.max())
+    top, drawn = float(x.max()), torch.Generator().manual_seed(seed)
+
+    def two_views(batch: Tensor, generator: torch.Generator) -> Tensor:
+        rows = torch.from_numpy(x[batch.numpy()])
+        if not setting and kind.name == "image":
+            pairs = (kind.preprocess()(top * lightly_views(rows[:, None] / top)[:, 0]) for _ in range(2))
+            return torch.cat(list(pairs))
+        views: Tensor = kind.view(kind.preprocess()(torch.cat([rows, rows])), generator)
+        return views
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-        views = kind.view(kind.preprocess()(torch.from_numpy(x[batch.numpy()])).repeat(2, 1, 1, 1), generator)
-        value: Tensor = method(*views.chunk(2))
+        value: Tensor = method(*two_views(batch, generator).chunk(2))
         return value
 
     if setting:
-        train(method, loss, len(x), epochs=epochs, batch_size=BATCH, lr=2e-3, seed=0, name=name)
+        train(method, loss, len(x), epochs=epochs, batch_size=BATCH, lr=2e-3, seed=seed, name=name)
         return module
     optimizer = torch.optim.SGD(method.parameters(), lr=0.06 * BATCH / 128, momentum=0.9, weight_decay=5e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (len(x) // BATCH))
     for _ in range(epochs):
         for batch in torch.randperm(len(x))[: len(x) // BATCH * BATCH].split(BATCH):
             optimizer.zero_grad()
-            views = (kind.preprocess()(top * lightly_views(pixels[batch])[:, 0]) for _ in range(2))
-            torch.autograd.backward(method(*views))
+            torch.autograd.backward(loss(batch, drawn))
             optimizer.step()
             schedule.step()
     return module
 
 
-def images(name: str, n: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Images to learn from with their labels, and others of the training part to judge by."""
-    if name == "digits":
+def samples(name: str, n: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Samples to learn from with their labels, and others of the training part to judge by."""
+    if name.endswith(".npz"):
+        with np.load(name) as file:
+            x, y = file["x"].astype(np.float32), file["y"]
+    elif name == "digits":
         x, y = load_digits(return_X_y=True)
         x, _, y, _ = train_test_split(x.reshape(-1, 8, 8).astype(np.float32), y, test_size=539, random_state=0)
         n = 858
@@ -144,18 +155,21 @@ def judged(z: Floats, y: Floats, z_other: Floats, y_other: Floats) -> tuple[list
 def main() -> None:
     """One line for each way to learn."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("set", choices=("fashion", "mnist", "digits"))
+    parser.add_argument("set", help="fashion, mnist, digits, or a file with x and y")
+    parser.add_argument("--kind", default="image")
     parser.add_argument("--rows", default="")
-    for name, usual in {"images": 3000, "epochs": 10, "width": 8}.items():
+    for name, usual in {"images": 3000, "epochs": 10, "width": 8, "seed": 0}.items():
         parser.add_argument(f"--{name}", type=int, default=usual)
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     peers()
-    x, y, x_other, y_other = images(asked.set, asked.images)
-    kind = kinds.of("image").learn(x)
+    x, y, x_other, y_other = samples(asked.set, asked.images)
+    kind = kinds.of(asked.kind).learn(x)
 
     def ours(name: str, epochs: int) -> nn.Module:
-        made = OURS[name](DIM, width=asked.width, epochs=epochs, batch_size=BATCH, kind="image", random_state=0)
+        made = OURS[name](
+            DIM, width=asked.width, epochs=epochs, batch_size=BATCH, kind=asked.kind, random_state=asked.seed
+        )
         module: nn.Module = made.fit(x).module_
         return module
 
@@ -165,7 +179,7 @@ def main() -> None:
     }
     rows |= {f"attar {name}": partial(ours, name, asked.epochs) for name in OURS}
     for setting in ("", " in attar's setting"):
-        given = setting, x, kind, asked.width, asked.epochs
+        given = setting, x, kind, asked.width, asked.epochs, asked.seed
         rows |= {f"lightly {name}{setting}": partial(learnt, name, *given) for name in THEIRS}
     for name, learn in rows.items():
         if asked.rows and name not in asked.rows.split(","):
@@ -178,7 +192,7 @@ def main() -> None:
         few, everything = judged(z.numpy(), y, z_other.numpy(), y_other)
         speed = asked.epochs * (len(x) // BATCH * BATCH) / seconds
         right = f"{np.mean(few):5.1f} % ± {np.std(few):.1f}   all labels {everything:5.1f} %"
-        print(f"{asked.set:<8} {name:<36} {right}   {seconds:5.1f} s   {speed:6.0f} images/s", flush=True)
+        print(f"{Path(asked.set).stem:<8} {name:<36} {right}   {seconds:5.1f} s   {speed:6.0f} images/s", flush=True)
 
 
 if __name__ == "__main__":
