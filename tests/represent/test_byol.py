@@ -91,7 +91,7 @@ def test_what_all_samples_have_in_common_is_no_part_of_what_is_compared():
         )
 
 
-@pytest.mark.parametrize(("epochs", "first"), [(1, 0.0008), (8, 0.64674), (200, 0.92934), (62_400, 0.996)])
+@pytest.mark.parametrize(("epochs", "first"), [(1, 0.34), (8, 0.9175), (22, 0.97), (2000, 0.97)])
 def test_the_first_momentum_suits_the_number_of_steps(epochs, first):
     byol = BYOL(epochs=epochs, batch_size=8)
     byol.n_samples_ = 43  # 5 steps an epoch

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from attar.kinds.base import Kind
 
-# The paper's first momentum, and its steps: 1,000 epochs of ImageNet in batches of 4,096.
-_MOMENTUM, _STEPS = 0.996, 312_000
+# The first momentum, and how often at least it would make the target a new one within the training.
+_MOMENTUM, _RENEWALS = 0.97, 3.3
 
 
 class BYOL(ViewPretext):
@@ -28,11 +28,10 @@ class BYOL(ViewPretext):
     owed to the predictor q, which learns faster than the target moves, and to batch normalisation.
 
     It is meant for some hundred steps, where the paper has some hundred thousand, and differs from it in three things.
-    What the projector g answers is normalised over the batch, as in SimSiam: the vectors of a fresh network have most
-    of their length in common, so that each has a high cosine with any other already, and there is little to learn
-    but that. The fewer steps, the lower the momentum begins, at 1 − 0.004 √(312,000 / K): with 0.97 the target is
-    hardly another one after K = 40 steps than the random network that it began as. And the learning rate is three
-    times SimCLR's.
+    What the projector g answers is normalised over the batch, as in SimSiam: all vectors of a fresh network have a
+    direction in common, and to go further into it is the quickest way to agree, which says nothing of the samples.
+    The momentum begins at 0.97 rather than 0.996, and at 1 − 3.3 / K where that is lower, so that the target does not
+    stay the random network that it began as. And the learning rate is three times SimCLR's.
 
     References:
         Grill et al., Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning, 2020, equations 1 and 2,
@@ -48,8 +47,8 @@ class BYOL(ViewPretext):
             that has gaps, to float32 `(n, d)`. `dim` and `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2.
-        momentum: the share of the target network that the first step keeps; None: what suits the number of steps, 0.65
-            with 40 of them, 0.93 with 1,000, and the paper's 0.996 with as many as there.
+        momentum: the share of the target network that the first step keeps; None: 0.97, and less
+            in fewer than 110 steps. On graphs that are learnt from whole, 0 is much better.
         hidden: units of the hidden layer of projector and predictor.
         projection: length of what is predicted.
         strength: of the augmentation; 0 leaves the samples as they are.
@@ -124,7 +123,7 @@ class BYOL(ViewPretext):
             return nn.Sequential(first, nn.BatchNorm1d(self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.projection))
 
         encoder, projector = self._encoder(kind), perceptron(self.dim_)
-        # Without it, what all vectors have in common is most of what they are compared by.
+        # Without it, views agree on what all samples have in common, before they agree on anything else.
         projector.append(nn.BatchNorm1d(self.projection, affine=False))
         target = Momentum(nn.Sequential(encoder, projector))
         return nn.ModuleDict(
@@ -149,6 +148,6 @@ class BYOL(ViewPretext):
         from attar.training.processes import divisible
 
         steps = self.epochs * max(1, self.n_samples_ // divisible(self.batch_size, self.n_samples_))
-        usual = max(0.0, 1 - (1 - _MOMENTUM) * math.sqrt(_STEPS / steps))
+        usual = max(0.0, min(_MOMENTUM, 1 - _RENEWALS / steps))
         first = usual if self.momentum is None else self.momentum
         return 1 - (1 - first) * (math.cos(math.pi * step / steps) + 1) / 2
