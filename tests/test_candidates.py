@@ -332,6 +332,31 @@ def test_global_random_state_is_left_alone(images) -> None:
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
 
 
+def test_series_of_which_the_shape_matters_alone_are_standardised_each_by_itself(plan, hidden, tmp_path) -> None:
+    """Where labels follow the shape, and height and reach are chance; not offered where nothing is gained."""
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    shape = np.sin(np.arange(40) * (0.2 + 0.1 * y)[:, None] + rng.uniform(0, 6, (90, 1)))
+    alone = (shape - shape.mean(1, keepdims=True)) / shape.std(1, keepdims=True)
+    height, reach = rng.normal(0, 5, (90, 1)), np.exp(rng.normal(0, 2, (90, 1)))
+    only = plan.model_copy(update={"simclr_epochs": 0, "autoencoder_epochs": 0, "tune_steps": 0, "kernels": 64})
+    by_level = np.repeat(y, 40).reshape(90, 40) + 0.1 * rng.standard_normal((90, 40))
+    cases = {"shape": reach * shape + height, "level": by_level, "standardised": alone}
+    found, said = {}, {}
+    for name, x in cases.items():
+        job, _ = _job(from_arrays(x[:, None].astype(np.float32), hidden(y, 5)), only, 0, None)
+        with Run(tmp_path / name, {}, {}) as run:
+            said[name] = []
+            found[name] = {c.name: c for c in candidates(job, run, said[name])}
+    tried = {name: "random convolutions by sample + linear" in of for name, of in found.items()}
+    assert tried == {"shape": True, "level": False, "standardised": False}
+    right = {name: correctness(c.held_out, job.codes).mean() for name, c in found["shape"].items()}
+    assert right["random convolutions by sample + linear"] > right["random convolutions + linear"] + 0.1
+    assert found["shape"]["random convolutions by sample + linear"].baseline
+    reason = "random convolutions by sample is left out: a linear head on it reaches"
+    assert [reason in " ".join(said[name]) for name in cases] == [False, True, False]
+
+
 def test_what_cannot_catch_up() -> None:
     ahead = Ahead()
     assert ahead.beyond(np.zeros(10)) == ""  # nothing is ahead
@@ -339,25 +364,26 @@ def test_what_cannot_catch_up() -> None:
     ahead.pass_by("worse", np.r_[np.ones(80), np.zeros(20)])
     assert ahead.name == "simple"
     behind = np.r_[np.ones(60), np.zeros(40)]
-    assert ahead.beyond(behind) == (
-        "after 25 % of its training a linear head on it reaches 60.0 % where “simple” has 90.0 %"
-    )
+    sentence = "a linear head on it reaches 60.0 % where “simple” has 90.0 %"
+    assert ahead.beyond(behind, trained=0.25) == f"after 25 % of its training {sentence}"
+    assert ahead.beyond(behind) == sentence
     # 30 points with a standard error of 4.6, by the closed form of a share, are more than 5.
     lead = ahead.right - behind
     assert lead.mean() - 2 * np.sqrt(0.3 * 0.7 / 99) > 0.05
     few = Ahead("simple", np.array([1.0, 1, 1, 0, np.nan]))
-    assert few.beyond(np.array([1.0, 0, 0, 1, np.nan])) == ""  # by chance
+    assert few.beyond(np.array([1.0, 0, 0, 1, np.nan]), trained=0.25) == ""  # by chance
+    assert few.beyond(np.array([1.0, 0, 0, 1, np.nan]))
     nothing_shared = Ahead("simple", np.array([1.0, 1, np.nan, np.nan]))
     assert nothing_shared.beyond(np.array([np.nan, np.nan, 0, 0])) == ""
     assert nothing_shared.beyond(np.full(4, np.nan)) == ""
     # A recording of 25 windows that one gets wrong and the other does not says as much as one sample.
     recordings = Ahead("simple", np.ones(100), together=np.repeat(np.arange(4), 25))
-    assert Ahead("simple", np.ones(100)).beyond(np.repeat([0.0, 1, 1, 1], 25))
-    assert recordings.beyond(np.repeat([0.0, 1, 1, 1], 25)) == ""
-    assert recordings.beyond(np.zeros(100))
+    assert Ahead("simple", np.ones(100)).beyond(np.repeat([0.0, 1, 1, 1], 25), trained=0.25)
+    assert recordings.beyond(np.repeat([0.0, 1, 1, 1], 25), trained=0.25) == ""
+    assert recordings.beyond(np.zeros(100), trained=0.25)
     close = Ahead("simple", np.ones(100_000))
-    assert close.beyond(np.r_[np.ones(96_000), np.zeros(4_000)]) == ""  # may still gain as much
-    assert close.beyond(np.r_[np.ones(94_000), np.zeros(6_000)])
+    assert close.beyond(np.r_[np.ones(96_000), np.zeros(4_000)], trained=0.25) == ""  # may still gain as much
+    assert close.beyond(np.r_[np.ones(94_000), np.zeros(6_000)], trained=0.25)
 
 
 def test_a_pretext_that_cannot_catch_up_is_not_trained_on(images, plan, tmp_path, monkeypatch) -> None:

@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy.linalg import cho_factor
 
-from attar.candidates import candidates
+from attar.candidates import BY_SAMPLE, candidates
 from attar.compress.budget import Budget
 from attar.deploy.session import load
 from attar.errors import BudgetError
 from attar.run import Run
-from attar.ship import distilled
+from attar.ship import _fewer_filters, distilled
 from attar.thinner import filters_within, thinner, write
 
 
@@ -107,3 +107,17 @@ def test_a_teacher_that_cannot_be_imitated_gets_a_network(convolved, tmp_path) -
         assert [step.name for step in file.steps] == ["original", "distilled", "int8"]
     with Run(tmp_path / "r2", {}, {}) as run, pytest.raises(BudgetError):
         distilled(few, replace(linear, everything=chance), student, Budget(bytes=100), run)
+
+
+@pytest.mark.parametrize("by_sample", [True, False])
+def test_it_is_standardised_as_its_teacher_is(by_sample, convolved, tmp_path, monkeypatch) -> None:
+    job, linear = convolved
+    teacher = replace(linear, points_of=BY_SAMPLE) if by_sample else linear
+    written = []
+    monkeypatch.setattr(
+        "attar.ship.write", lambda job, module, file: written.append(module) or write(job, module, file)
+    )
+    _fewer_filters(job, teacher, Budget(bytes=12_000), tmp_path)
+    with torch.inference_mode():
+        logits, moved = (written[0](torch.tensor(x)).numpy() for x in (job.x, 4 * job.x + 2))
+    assert np.allclose(logits, moved, atol=0.05 * np.abs(logits).max()) == by_sample

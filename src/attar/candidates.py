@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from attar.represent.pretext import Pretext
 
 
+# The representation of `_by_sample`.
+BY_SAMPLE = "random convolutions by sample"
 # Ranks of the heads on one representation.
 _RANKS = 4
 # A pretext is looked at after this share of its training. It is given up where a linear head on it is behind the best
@@ -180,16 +182,23 @@ class Ahead:
         if self.right is None or self._accuracy(right) > self._accuracy(self.right):
             self.name, self.right = name, right
 
-    def beyond(self, right: Doubles) -> str:
-        """Why one that is right so often cannot catch up any more; empty where it may."""
+    def beyond(self, right: Doubles, *, trained: float = 1.0) -> str:
+        """Why one that is right so often cannot catch up any more; empty where it may.
+
+        Arguments:
+            right: how often a linear head on it is right on each labelled sample `(n_labelled,)`.
+            trained: share of its training that is over; after all of it nothing is to be gained, and chance no excuse.
+        """
         if self.right is None:
             return ""
         sums, sizes = sums_of((self.right - right)[None], self.together, self.classes)
-        if len(sizes) < 2 or mean_of(sums, sizes)[0] - _CHANCE * error_of(sums, sizes)[0] <= _MAY_GAIN:
+        may_gain, chance = (_MAY_GAIN, _CHANCE) if trained < 1 else (0.0, 0.0)
+        if len(sizes) < 2 or mean_of(sums, sizes)[0] - chance * error_of(sums, sizes)[0] <= may_gain:
             return ""
+        when = f"after {100 * trained:.0f} % of its training " if trained < 1 else ""
         return (
-            f"after {100 * _FIRST_LOOK:.0f} % of its training a linear head on it reaches "
-            f"{100 * self._accuracy(right):.1f} % where “{self.name}” has {100 * self._accuracy(self.right):.1f} %"
+            f"{when}a linear head on it reaches {100 * self._accuracy(right):.1f} % where “{self.name}” has "
+            f"{100 * self._accuracy(self.right):.1f} %"
         )
 
     def _accuracy(self, right: Doubles) -> float:
@@ -198,7 +207,7 @@ class Ahead:
 
 def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Result]]:
     """Name of each stage and what it computes, by simplicity."""
-    stages = _baselines(job)
+    stages = _baselines(job, ahead)
     if job.plan.tune_steps:
         stages["from-scratch"] = partial(networks, job, SCRATCH, None)
     if job.plan.backbone is not None:
@@ -213,7 +222,7 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
     return stages
 
 
-def _baselines(job: Job) -> dict[str, Callable[[Path], Result]]:
+def _baselines(job: Job, ahead: Ahead) -> dict[str, Callable[[Path], Result]]:
     """The stages of representations that nothing is trained for, and of trees."""
     kind, seed = job.kind, job.seed
     untrained: dict[str, tuple[str, Callable[[], nn.Module]]] = {
@@ -231,12 +240,23 @@ def _baselines(job: Job) -> dict[str, Callable[[Path], Result]]:
     def heads_on(name: str, make: Callable[[], nn.Module], folder: Path) -> Result:
         return heads(job, name, make(), folder, baseline=True)
 
+    of_their_own = {"trees": partial(trees, job), "random-convolutions-by-sample": partial(_by_sample, job, ahead)}
     stages: dict[str, Callable[[Path], Result]] = {
-        name: partial(trees, job) if name == "trees" else partial(heads_on, *untrained[name]) for name in kind.baselines
+        name: of_their_own.get(name) or partial(heads_on, *untrained[name]) for name in kind.baselines
     }
     for name, module in kind.own_baselines().items():
         stages[name.replace(" ", "-")] = partial(heads, job, name, module, baseline=True)
     return stages
+
+
+def _by_sample(job: Job, ahead: Ahead, folder: Path) -> Result:
+    """Random convolutions of samples that are standardised each by itself, where that is another thing and no worse."""
+    if not job.kind.differ(job.x):
+        return Result(facts={"candidates": [], "left_out": []})
+    module = _fit(RandomConvolutions(job.plan.kernels, kind=job.kind, by_sample=True, random_state=job.seed), job.x)
+    # A linear head that is not ahead would not be chosen, and further heads take longer than all else.
+    reason = ahead.beyond(probed(job, module))
+    return _no_candidate(BY_SAMPLE, reason) if reason else heads(job, BY_SAMPLE, module, folder, baseline=True)
 
 
 def _without_time(job: Job) -> list[str]:
@@ -337,7 +357,7 @@ def _trained(job: Job, run: Run, ahead: Ahead, name: str, pretext: Pretext) -> t
 
     def first_look() -> Result:
         pretext._fit(job.x, job.kind, checkpoint, job.progress, _FIRST_LOOK)
-        return Result(facts={"failed": ahead.beyond(probed(job, pretext.module_))})
+        return Result(facts={"failed": ahead.beyond(probed(job, pretext.module_), trained=_FIRST_LOOK)})
 
     def training() -> Result:
         pretext._fit(job.x, job.kind, checkpoint, job.progress)

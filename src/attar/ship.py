@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from attar.adapt.intervals import share
-from attar.candidates import Candidate
+from attar.candidates import BY_SAMPLE, Candidate
 from attar.compress.budget import Budget, readable
 from attar.compress.distillation import distill
 from attar.compress.integers import quantize_static
@@ -156,10 +156,11 @@ def _in_eight_bits(job: Job, candidate: Candidate, budget: Budget, folder: Path)
 
 def _fewer_filters(job: Job, teacher: Candidate, budget: Budget, folder: Path) -> Result:
     """Random convolutions that fit the budget and say the same as the teacher; none where they do not."""
-    filters = filters_within(job, budget, folder)
+    by_sample = teacher.points_of == BY_SAMPLE
+    filters = filters_within(job, budget, folder, by_sample)
     if filters is None:
         return Result(facts={"step": None})
-    module, file = thinner(job, teacher.everything, filters), folder / "int8-weights.onnx"
+    module, file = thinner(job, teacher.everything, filters, by_sample), folder / "int8-weights.onnx"
     write(job, module, file)
     with torch.inference_mode():
         expected = torch.softmax(module(torch.tensor(job.x[:_CHECKED])), dim=1).numpy()

@@ -33,14 +33,14 @@ ROOM = 1.01
 _SAMPLES = 64  # to build a bank whose answers do not matter
 
 
-def filters_within(job: Job, budget: Budget, folder: Path) -> int | None:
+def filters_within(job: Job, budget: Budget, folder: Path, by_sample: bool = False) -> int | None:
     """The most filters per dilation, below those of the candidate, whose file fits the budget; None where none does."""
     low, high = 0, (job.plan.kernels - 1) // _GROUP
     few = replace(job, x=job.x[:_SAMPLES])
     file = folder / "trial.onnx"
     while low < high:
         middle = (low + high + 1) // 2
-        bank = _bank(few, middle * _GROUP)
+        bank = _bank(few, middle * _GROUP, by_sample)
         with seeded(job.seed):
             head = nn.Linear(bank[1].mean.numel(), len(job.meta.classes))  # type: ignore[operator]
         write(job, nn.Sequential(bank, head), file)
@@ -53,7 +53,7 @@ def filters_within(job: Job, budget: Budget, folder: Path) -> int | None:
     return low * _GROUP or None
 
 
-def thinner(job: Job, said: Doubles, filters: int) -> nn.Module:
+def thinner(job: Job, said: Doubles, filters: int, by_sample: bool = False) -> nn.Module:
     """Random convolutions with a linear head that has learnt what another model says of all samples.
 
     The head is ridge regression on the centred logarithms of the probabilities; its penalty is the one with the least
@@ -63,11 +63,12 @@ def thinner(job: Job, said: Doubles, filters: int) -> nn.Module:
         job: the data.
         said: probabilities of all samples `(n, n_classes)` by the model to be imitated.
         filters: per dilation.
+        by_sample: as of `RandomConvolutions`.
 
     Returns:
         From raw samples to logits.
     """
-    bank = _bank(job, filters)
+    bank = _bank(job, filters, by_sample)
     order = np.random.default_rng(job.seed).permutation(len(job.x))[:_MOST]
     z = apply(bank, job.x[order], job.at_once).astype(np.float64)
     target = np.log(np.maximum(said[order], _TINY))
@@ -94,8 +95,9 @@ def write(job: Job, module: nn.Module, file: Path) -> None:
     floats.unlink()
 
 
-def _bank(job: Job, filters: int) -> nn.Sequential:
-    module = RandomConvolutions(filters, kind=job.kind, random_state=job.seed).fit(job.x).module_
+def _bank(job: Job, filters: int, by_sample: bool) -> nn.Sequential:
+    bank = RandomConvolutions(filters, kind=job.kind, by_sample=by_sample, random_state=job.seed)
+    module = bank.fit(job.x).module_
     assert isinstance(module, nn.Sequential)
     return module
 

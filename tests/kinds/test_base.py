@@ -10,7 +10,7 @@ from attar import kinds
 from attar.data.dataset import Column
 from attar.errors import DataError
 from attar.kinds import base
-from attar.kinds.base import Kind, moments
+from attar.kinds.base import Kind, StandardiseBySample, moments
 
 RNG = np.random.default_rng(0)
 
@@ -250,3 +250,60 @@ def test_preprocessing_and_encoder_run_in_onnxruntime(name, tmp_path):
         with torch.inference_mode():
             expected = module(torch.from_numpy(batch)).numpy()
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 40), (2, 6, 5)])
+def test_samples_standardised_each_by_itself(shape):
+    x = RNG.normal(size=(20, *shape)) * 10.0 ** RNG.integers(-3, 4, size=(20, shape[0], *(1 for _ in shape[1:])))
+    x[RNG.random(x.shape) < 0.1] = np.nan
+    x[3, 1], x[4, 0] = 7.0, np.nan
+    places = tuple(range(2, x.ndim))
+    expected = np.zeros_like(x)
+    for i, c in np.ndindex(x.shape[:2]):
+        known = x[i, c][~np.isnan(x[i, c])]
+        if len(known) and known.std():
+            expected[i, c] = np.nan_to_num((x[i, c] - known.mean()) / known.std())
+    standardise = StandardiseBySample()
+    z = standardise(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(z, expected, atol=1e-12)
+    # Neither height nor reach of a channel matters, and a second time changes nothing.
+    moved = x * RNG.uniform(0.1, 10, size=(20, shape[0], *(1 for _ in places))) + 5
+    np.testing.assert_allclose(standardise(torch.tensor(moved)).numpy(), expected, atol=1e-9)
+    whole = torch.tensor(RNG.normal(size=(20, *shape)))
+    torch.testing.assert_close(standardise(standardise(whole)), standardise(whole))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_a_sample_of_any_size_is_standardised_by_itself(scale):
+    x = torch.tensor(RNG.normal(size=(4, 1, 50)), dtype=torch.float32)
+    torch.testing.assert_close(StandardiseBySample()(x * scale), StandardiseBySample()(x), rtol=1e-4, atol=1e-5)
+
+
+def test_constant_samples_far_from_zero_are_zero():
+    x = torch.full((1, 1, 1000), 0.1) + 1e6
+    assert (StandardiseBySample()(x) == 0).all()
+
+
+def test_samples_that_are_standardised_each_by_itself_already():
+    x = RNG.normal(size=(30, 2, 50))
+    alone = (x - x.mean(2, keepdims=True)) / x.std(2, keepdims=True)
+    series = kinds.of("series")
+    for values, differ in (
+        (alone, False),
+        (5 * alone + 3, False),
+        (x, True),
+        (alone * RNG.uniform(0.5, 2, (30, 2, 1)), True),
+    ):
+        values = values.astype(np.float32)
+        assert series.learn(values).differ(values) == differ
+
+
+def test_only_what_has_places_is_standardised_each_by_itself(case):
+    kind, x = case
+    if kind.name in ("image", "series"):
+        z = kind.preprocess_by_sample()(torch.from_numpy(x))
+        assert z.shape == kind.preprocess()(torch.from_numpy(x)).shape
+        assert torch.isfinite(z).all()
+    else:
+        with pytest.raises(DataError, match=f"kind {kind.name} lie along no axis"):
+            kind.preprocess_by_sample()

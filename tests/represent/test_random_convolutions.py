@@ -168,17 +168,38 @@ def test_features_do_not_depend_on_how_many_go_at_once(shape, monkeypatch) -> No
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("by_sample", [False, True])
 @pytest.mark.parametrize("method", [RandomConvolutions, KMeansConvolutions])
-def test_export(method, shape, tmp_path) -> None:
+def test_export(method, by_sample, shape, tmp_path) -> None:
     x = samples(shape)
     kind = "image" if len(shape) == 3 or shape[0] == shape[1] else "series"
-    representation = method(8, random_state=0).fit(x)
+    representation = method(8, by_sample=by_sample, random_state=0).fit(x)
     head = nn.Linear(representation.dim_, 2)
     nn.init.normal_(head.weight, std=0.01)
     whole = nn.Sequential(representation.module_, head, nn.Softmax(dim=1)).eval()
     export(whole, torch.tensor(x), tmp_path / "m.onnx", ModelMeta(kind, shape, ("a", "b")))
     with torch.no_grad():
         check(tmp_path / "m.onnx", x, whole(torch.tensor(x)).numpy(), 2e-3)
+
+
+@pytest.mark.parametrize("shape", [(40,), *SHAPES])
+def test_by_sample_neither_height_nor_reach_of_a_sample_matters(shape) -> None:
+    x = samples(shape)
+    rng = np.random.default_rng(1)
+    # Powers of two, and steps of an eighth: float32 loses nothing of them.
+    x = (8 * x).round() / 8
+    factor = 2.0 ** rng.integers(-2, 3, size=(len(x), *(1 for _ in shape)))
+    moved = (x * factor + 4).astype(np.float32)
+    by_sample, alike = (RandomConvolutions(8, by_sample=b, random_state=0).fit(x) for b in (True, False))
+    z, z_moved = by_sample.transform(x), by_sample.transform(moved)
+    # An answer that is as large as its threshold is above it or not by rounding.
+    assert np.isclose(z, z_moved, atol=1e-3).mean() > 0.99
+    assert np.isclose(alike.transform(x), alike.transform(moved), atol=1e-3).mean() < 0.5
+
+
+def test_by_sample_is_for_what_lies_along_an_axis() -> None:
+    with pytest.raises(DataError, match="kind table lie along no axis"):
+        RandomConvolutions(8, kind="table", by_sample=True).fit(samples((30,)))
 
 
 def test_the_kind_decides_not_the_shape() -> None:

@@ -27,6 +27,8 @@ NetworkPair: TypeAlias = Callable[[int, int], tuple[nn.Module, nn.Module]]
 _CHUNK, _NUMBERS = 4096, 2**23
 # Samples that go through a network at once, and numbers in these: layers hold a hundred times as many.
 _LEAST_AT_ONCE, _NUMBERS_AT_ONCE = 8, 2**21
+# Samples that tell whether each is standardised by itself already, and how far values may be from it, in deviations.
+_LOOKED_AT, _ALIKE = 2048, 1e-2
 # A spread below this share of the mean is rounding noise of float32, not signal.
 _CONSTANT = 1e-6
 
@@ -107,6 +109,23 @@ class Kind(Parts, Restorable, Translated, ABC):
     @abstractmethod
     def preprocess(self) -> nn.Module:
         """A module from raw float32 samples, NaN where missing, to normalised ones; exports to ONNX."""
+
+    def preprocess_by_sample(self) -> nn.Module:
+        """As `preprocess`, but each channel of each sample is standardised by itself, over its places.
+
+        Raises:
+            DataError: samples of this kind have no places.
+        """
+        raise DataError(f"samples of kind {self.name} lie along no axis over which to standardise each by itself")
+
+    def differ(self, x: Floats) -> bool:
+        """Whether raw samples `(n, *shape)` that are standardised each by itself are others than those of `preprocess`.
+
+        Raises:
+            DataError: as of `preprocess_by_sample`.
+        """
+        few = torch.tensor(x[:_LOOKED_AT])
+        return not torch.allclose(self.preprocess()(few), self.preprocess_by_sample()(few), rtol=0.0, atol=_ALIKE)
 
     @abstractmethod
     def restore(self, x: Tensor) -> Tensor:
@@ -235,6 +254,25 @@ class Standardise(nn.Module):
     def inverse(self, x: Tensor) -> Tensor:
         """Back to raw units."""
         return x * self.std + self.mean
+
+
+class StandardiseBySample(nn.Module):
+    """(x − μ) / σ with the mean and deviation of each sample's own channel; zero where a value is missing.
+
+    A channel without variation, and one without any value, is zero.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise `(n, channels, *size)`."""
+        places, missing = tuple(range(2, x.ndim)), torch.isnan(x)
+        count = (~missing).sum(places, keepdim=True).clamp_min(1)
+        mean = torch.where(missing, 0.0, x / count).sum(places, keepdim=True)
+        deviation = torch.where(missing, 0.0, x - mean)
+        # In units of the largest, whose square can be neither infinite nor zero.
+        largest = deviation.abs().amax(places, keepdim=True)
+        deviation = deviation / largest.clamp_min(torch.finfo(x.dtype).tiny)
+        std = (deviation.square().sum(places, keepdim=True) / count).sqrt()
+        return torch.where(largest > _CONSTANT * mean.abs(), deviation / std, 0.0)
 
 
 def moments(x: Floats, axis: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from attar.data.dataset import Column, Floats
 from attar.data.images import CHANNELS, LUMA
 from attar.errors import DataError
-from attar.kinds.base import Standardise, moments, normal, uniform
+from attar.kinds.base import Standardise, StandardiseBySample, moments, normal, uniform
 from attar.kinds.patched import Patched
 from attar.nets.convnet import ConvDecoder, ConvNet
 
@@ -93,6 +93,10 @@ class Image(Patched):
     def preprocess(self) -> nn.Module:
         """Raw images `(n, h, w)` or `(n, h, w, c)` to normalised `(n, c, h, w)`."""
         return nn.Sequential(_ChannelsFirst(len(self.shape) == 3), self._standardise())
+
+    def preprocess_by_sample(self) -> nn.Module:
+        """Each channel of each image by itself, as in light of its own."""
+        return nn.Sequential(_ChannelsFirst(len(self.shape) == 3), StandardiseBySample())
 
     def restore(self, x: Tensor) -> Tensor:
         """Normalised `(n, c, h, w)` to raw units `(n, *shape)`."""

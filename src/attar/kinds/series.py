@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.data.dataset import Column, Floats
-from attar.kinds.base import Kind, NetworkPair, Standardise, moments, normal, svg, uniform
+from attar.kinds.base import Kind, NetworkPair, Standardise, StandardiseBySample, moments, normal, svg, uniform
 from attar.kinds.patched import Patched
 from attar.nets.convnet import ConvDecoder, ConvNet
 from attar.nets.recurrent import RecurrentDecoder, RecurrentEncoder
@@ -52,6 +52,7 @@ class Series(Patched):
     name: ClassVar[str] = "series"
     layouts: ClassVar[Mapping[int, str]] = {3: "(n, channels, steps)"}
     possible: ClassVar[tuple[str, ...]] = (*Patched.possible, "ts-tcc")
+    baselines: ClassVar[tuple[str, ...]] = (*Kind.baselines, "random-convolutions-by-sample")
     # With 5 labels a class, on the training parts of 38 UCR sets, better than the simplest by 1.6 points in the mean.
     usual: ClassVar[str] = "random-convolutions"
     # One more than elsewhere: kernels along one axis have fewer weights.
@@ -88,6 +89,10 @@ class Series(Patched):
     def preprocess(self) -> nn.Module:
         """Raw series to normalised ones, zero where a value is missing."""
         return self._standardise()
+
+    def preprocess_by_sample(self) -> nn.Module:
+        """Each channel of each series by itself, zero where a value is missing."""
+        return StandardiseBySample()
 
     def restore(self, x: Tensor) -> Tensor:
         """Normalised series to raw units."""

@@ -81,6 +81,7 @@ class KMeansConvolutions(RandomConvolutions):
         n_thresholds: per filter.
         kind: "image", "series", or a kind that has already learnt. None: two axes are series of one channel, three a
             series unless a sample is square, four an image.
+        by_sample: standardise each channel of each sample by itself, rather than all samples alike.
         random_state: seed of groups, pieces, first centres and thresholds.
 
     Attributes:

@@ -71,6 +71,8 @@ class RandomConvolutions(Representation):
         n_thresholds: per filter.
         kind: "image", "series", or a kind that has already learnt. None: two axes are series of one channel, three a
             series unless a sample is square, four an image.
+        by_sample: standardise each channel of each sample by itself, rather than all samples alike: for series of which
+            only the shape matters, not at what height they lie or how far they reach.
         random_state: seed of filters and thresholds.
 
     Attributes:
@@ -89,11 +91,13 @@ class RandomConvolutions(Representation):
         n_thresholds: int = 1,
         *,
         kind: str | Kind | None = None,
+        by_sample: bool = False,
         random_state: int | None = None,
     ) -> None:
         self.n_kernels = n_kernels
         self.n_thresholds = n_thresholds
         self.kind = kind
+        self.by_sample = by_sample
         self.random_state = random_state
 
     @usual_defaults()
@@ -104,7 +108,8 @@ class RandomConvolutions(Representation):
         generator = torch.Generator().manual_seed(int(seed))
         flat = self.kind is None and X.ndim == 2 and not hasattr(X, "links")
         kind = kind_of("series", X[:, None]) if flat else kind_of(self.kind, X)
-        preprocess = nn.Sequential(_Channel(), kind.preprocess()) if flat else kind.preprocess()
+        preprocess = kind.preprocess_by_sample() if self.by_sample else kind.preprocess()
+        preprocess = nn.Sequential(_Channel(), preprocess) if flat else preprocess
         drawn = torch.randperm(len(X), generator=generator)[:_SCALED]
         with kept_memory(), torch.no_grad():
             normalised = preprocess(torch.tensor(X[drawn.numpy()]))
