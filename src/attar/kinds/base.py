@@ -27,8 +27,8 @@ NetworkPair: TypeAlias = Callable[[int, int], tuple[nn.Module, nn.Module]]
 _CHUNK, _NUMBERS = 4096, 2**23
 # Samples that go through a network at once, and numbers in these: layers hold a hundred times as many.
 _LEAST_AT_ONCE, _NUMBERS_AT_ONCE = 8, 2**21
-# Samples that tell whether each is standardised by itself already, and how far values may be from it, in deviations.
-_LOOKED_AT, _ALIKE = 2048, 1e-2
+# How far values may be from those of samples standardised each by itself, to be these already; in deviations.
+_ALIKE = 1e-2
 # A spread below this share of the mean is rounding noise of float32, not signal.
 _CONSTANT = 1e-6
 
@@ -124,7 +124,7 @@ class Kind(Parts, Restorable, Translated, ABC):
         Raises:
             DataError: as of `preprocess_by_sample`.
         """
-        few = torch.tensor(x[:_LOOKED_AT])
+        few = torch.tensor(x[: _at_once(x)])
         return not torch.allclose(self.preprocess()(few), self.preprocess_by_sample()(few), rtol=0.0, atol=_ALIKE)
 
     @abstractmethod
@@ -289,7 +289,7 @@ def moments(x: Floats, axis: int) -> tuple[tuple[float, ...], tuple[float, ...]]
     shape = tuple(-1 if a == axis else 1 for a in range(x.ndim))
     count = np.zeros(x.shape[axis])
     total, squares = np.zeros_like(count), np.zeros_like(count)
-    rows = max(1, min(_CHUNK, _NUMBERS // max(1, prod(x.shape[1:]))))
+    rows = _at_once(x)
     for start in range(0, len(x), rows):
         chunk = x[start : start + rows]
         count += np.sum(~np.isnan(chunk), axis=others)
@@ -302,6 +302,11 @@ def moments(x: Floats, axis: int) -> tuple[tuple[float, ...], tuple[float, ...]]
     std: Doubles = np.sqrt(squares / np.maximum(count, 1))
     std[std <= np.maximum(_CONSTANT * np.abs(mean), np.finfo(np.float32).tiny)] = 1.0
     return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _at_once(x: Floats) -> int:
+    """Samples `(n, …)` of which copies stay small."""
+    return max(1, min(_CHUNK, _NUMBERS // max(1, prod(x.shape[1:]))))
 
 
 def uniform(generator: torch.Generator, shape: Sequence[int], low: float, high: float, like: Tensor) -> Tensor:
