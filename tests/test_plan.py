@@ -171,11 +171,15 @@ def test_filters_are_as_many_as_the_time_allows(monkeypatch) -> None:
 def test_time_of_filters_grows_with_filters_and_samples(monkeypatch) -> None:
     monkeypatch.setattr("attar.plan.time.perf_counter", partial(next, count()))
     x = np.random.default_rng(0).standard_normal((400, 1, 1024)).astype(np.float32)
+    x = (x - x.mean(2, keepdims=True)) / x.std(2, keepdims=True)
     kind = kinds.of("series").learn(x)
     before = torch.get_rng_state()
     seconds = _convolving_seconds(Plan(**PLAN, kernels=64), kind, x)
     # A second for eight samples and half of the filters.
     assert seconds == 2 / 8 * (2.5 * 400 + 150)
     assert _convolving_seconds(Plan(**PLAN, kernels=128), kind, x) == 2 * seconds
+    # Series that differ in reach are also convolved standardised each by itself.
+    reach = x * np.arange(1, 401, dtype=np.float32)[:, None, None]
+    assert _convolving_seconds(Plan(**PLAN, kernels=64), kinds.of("series").learn(reach), reach) == 2 * seconds
     assert _convolving_seconds(Plan(**PLAN), kinds.of("table").learn(x[:, 0]), x[:, 0]) == 0
     assert torch.equal(torch.get_rng_state(), before)
