@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -123,7 +123,7 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
             candidate = Candidate(
                 name=facts["name"],
                 baseline=facts["baseline"],
-                rank=(-_RANKS if stage == job.kind.usual else _RANKS * place) + facts["rank"],
+                rank=_rank(stage, place, facts["rank"], job.kind.usual),
                 held_out=result.arrays[f"{i}.held_out"],
                 everything=result.arrays[f"{i}.everything"],
                 path=run.folder / "stages" / stage / facts["file"],
@@ -140,6 +140,19 @@ def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[C
             ahead.pass_by(candidate.name, correctness(candidate.held_out, job.codes))
             yield candidate
     notes += without_time
+
+
+def _rank(stage: str, place: int, of_head: int, usual: Sequence[str]) -> int:
+    """Of a head on the representation of a stage; below zero on what is usual.
+
+    >>> [_rank("b", 1, head, ("b", "c")) for head in (0, 3)], [_rank("c", 2, head, ("b", "c")) for head in (0, 3)]
+    ([-8, -2], [-7, -1])
+    >>> _rank("a", 0, 3, ("b", "c"))
+    3
+    """
+    if stage in usual:
+        return (of_head - _RANKS) * len(usual) + usual.index(stage)
+    return _RANKS * place + of_head
 
 
 def learning(job: Job, run: Run, candidate: Candidate) -> tuple[LearningPoint, ...]:

@@ -108,7 +108,7 @@ def distilled(job: Job, chosen: Candidate, student: Student, budget: Budget, run
         BudgetError: the student trained is larger than its untrained copy.
         ExportError: a file differs from its original by more than the tolerance.
     """
-    if job.kind.usual == _CONVOLUTIONS:
+    if _CONVOLUTIONS in job.kind.usual:
         fewer = run.stage("fewer-filters", lambda folder: _fewer_filters(job, chosen, budget, folder))
         if fewer.facts["step"] is not None:
             step = kept(Step, fewer.facts["step"])

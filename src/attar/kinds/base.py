@@ -72,8 +72,9 @@ class Kind(Parts, Restorable, Translated, ABC):
     # What is tried on it: representations that are not trained on its samples, and pretexts.
     baselines: ClassVar[tuple[str, ...]] = ("raw", "pca", "random-convolutions")
     pretexts: ClassVar[tuple[str, ...]] = ("autoencoder", "simclr")
-    # The baseline that goes before all others where the labels cannot tell candidates apart; "": the simplest does.
-    usual: ClassVar[str] = ""
+    # Baselines that go before all others where the labels cannot tell candidates apart, first by head and then by name;
+    # where there are none the simplest does.
+    usual: ClassVar[tuple[str, ...]] = ()
     # Pretexts that may be asked for.
     possible: ClassVar[tuple[str, ...]] = ("autoencoder", "masked", "cca-ssg", "simclr", "moco", "byol")
     # Whether students are worth having in integers.

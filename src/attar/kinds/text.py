@@ -59,7 +59,7 @@ class Text(Kind):
     baselines: ClassVar[tuple[str, ...]] = ("tf-idf", "tf-idf-svd")
     pretexts: ClassVar[tuple[str, ...]] = ("simclr",)
     # With 10 labels a class, on training questions of TREC: 51.9 % self-trained, where all terms have 46.2 %.
-    usual: ClassVar[str] = "tf-idf-svd"
+    usual: ClassVar[tuple[str, ...]] = ("tf-idf-svd",)
     quantities: ClassVar[bool] = False
     masking_ratio: ClassVar[float] = 0.15
 
