@@ -175,12 +175,12 @@ def test_time_of_filters_grows_with_filters_and_samples(monkeypatch) -> None:
     kind = kinds.of("series").learn(x)
     before = torch.get_rng_state()
     seconds = _convolving_seconds(Plan(**PLAN, kernels=64), kind, x)
-    # A second for eight samples and half of the filters.
-    assert seconds == 2 / 8 * (2.5 * 400 + 150)
+    # A second for five times eight samples and half of the filters.
+    assert seconds == 2 / 40 * (2.5 * 400 + 150)
     assert _convolving_seconds(Plan(**PLAN, kernels=128), kind, x) == 2 * seconds
     # Series that differ in reach are once more convolved standardised each by itself.
     reach = x * np.arange(1, 401, dtype=np.float32)[:, None, None]
     both = _convolving_seconds(Plan(**PLAN, kernels=64), kinds.of("series").learn(reach), reach)
-    assert both == 2 / 8 * (3.5 * 400 + 150)
+    assert both == 2 / 40 * (3.5 * 400 + 150)
     assert _convolving_seconds(Plan(**PLAN), kinds.of("table").learn(x[:, 0]), x[:, 0]) == 0
     assert torch.equal(torch.get_rng_state(), before)

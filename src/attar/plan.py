@@ -32,9 +32,9 @@ _KERNELS, _FEW_KERNELS = 256, 128
 # The fewest filters, whose time is measured; the share of the time allowed that all of them may take, and the seconds
 # that they may take in any case.
 _LEAST_KERNELS, _CONVOLVED, _LEAST_CONVOLVED = 32, 0.25, 5.0
-# How often a job convolves each sample; further samples on which files are checked; and values that are convolved to
-# measure the time.
-_PASSES, _CHECKED, _TIMED = 2.5, 150, 2**13
+# How often a job convolves each sample; further samples on which files are checked; values that are convolved to
+# measure the time, and how often: some milliseconds at once are mostly what else the machine does.
+_PASSES, _CHECKED, _TIMED, _TURNS = 2.5, 150, 2**13, 5
 # Values in the data below which layers are so small that a second thread costs more than it saves.
 _SMALL = 20_000_000
 # Labels above which another round of cross-validation hardly narrows the estimate.
@@ -200,8 +200,9 @@ def _convolving_seconds(plan: Plan, kind: Kind, x: Floats) -> float:
     with on_threads(plan.threads):
         bank = RandomConvolutions(_LEAST_KERNELS, kind=kind, random_state=0).fit(few)
         start = time.perf_counter()
-        bank.transform(few)
-        seconds = (time.perf_counter() - start) / len(few)
+        for _ in range(_TURNS):
+            bank.transform(few)
+        seconds = (time.perf_counter() - start) / (_TURNS * len(few))
     # Most are looked at standardised each by themselves, and then left.
     looks = "random-convolutions-by-sample" in kind.baselines and kind.differ(x)
     return seconds * plan.kernels / _LEAST_KERNELS * ((_PASSES + looks) * len(x) + _CHECKED)
