@@ -43,17 +43,17 @@ def test_no_gradient_reaches_the_target():
 def test_the_momentum_goes_from_its_first_value_to_one_along_a_cosine():
     byol = BYOL(epochs=10, batch_size=8, momentum=0.9)
     byol.n_samples_ = 43  # 5 steps an epoch
-    assert byol._momentum_at(0) == pytest.approx(0.9)
-    assert byol._momentum_at(25) == pytest.approx(0.95)
-    assert byol._momentum_at(50) == pytest.approx(1.0)
+    assert byol._momentum_at(0, 0.97) == pytest.approx(0.9)
+    assert byol._momentum_at(25, 0.97) == pytest.approx(0.95)
+    assert byol._momentum_at(50, 0.97) == pytest.approx(1.0)
 
 
 def test_the_momentum_reaches_one_with_the_last_step_of_several_processes(monkeypatch):
     byol = BYOL(epochs=10, batch_size=9, momentum=0.9)
     byol.n_samples_ = 70  # 8 steps an epoch, for two processes take 4 samples each
     monkeypatch.setattr("attar.training.processes.processes", lambda: 2)
-    assert byol._momentum_at(40) == pytest.approx(0.95)
-    assert byol._momentum_at(80) == pytest.approx(1.0)
+    assert byol._momentum_at(40, 0.97) == pytest.approx(0.95)
+    assert byol._momentum_at(80, 0.97) == pytest.approx(1.0)
 
 
 def test_the_target_moves_once_a_step():
@@ -95,5 +95,6 @@ def test_what_all_samples_have_in_common_is_no_part_of_what_is_compared():
 def test_the_first_momentum_suits_the_number_of_steps(epochs, first):
     byol = BYOL(epochs=epochs, batch_size=8)
     byol.n_samples_ = 43  # 5 steps an epoch
-    assert byol._momentum_at(0) == pytest.approx(first, abs=1e-4)
-    assert byol._momentum_at(5 * epochs) == pytest.approx(1.0)
+    assert byol._momentum_at(0, 0.97) == pytest.approx(first, abs=1e-4)
+    assert byol._momentum_at(0, 0.0) == 0.0
+    assert byol._momentum_at(5 * epochs, 0.97) == pytest.approx(1.0)

@@ -78,6 +78,7 @@ class Graph(Kind):
     # Ranges of activations are learnt from batches of samples, and a graph cannot be cut into batches.
     integers: ClassVar[bool] = False
     # Two layers, and the number of neighbours of those at their edge.
+    momentum: ClassVar[float] = 0.0
     hops: ClassVar[int] = 3
     ladder: ClassVar[tuple[int, ...]] = (32, 16, 8, 4, 2, 1)
 

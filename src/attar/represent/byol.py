@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from attar.kinds.base import Kind
 
-# The first momentum, and how often at least it would make the target a new one within the training.
-_MOMENTUM, _RENEWALS = 0.97, 3.3
+# How often at least the first momentum would make the target a new one within the training.
+_RENEWALS = 3.3
 
 
 class BYOL(ViewPretext):
@@ -47,8 +47,8 @@ class BYOL(ViewPretext):
             that has gaps, to float32 `(n, d)`. `dim` and `width` have no say then. None: one that suits the kind.
         epochs: passes over all samples.
         batch_size: samples in a batch, at least 2.
-        momentum: the share of the target network that the first step keeps; None: 0.97, and less
-            in fewer than 110 steps. On graphs that are learnt from whole, 0 is much better.
+        momentum: the share of the target network that the first step keeps; None: 0.97, less in fewer than 110 steps,
+            and 0 on graphs.
         hidden: units of the hidden layer of projector and predictor.
         projection: length of what is predicted.
         strength: of the augmentation; 0 leaves the samples as they are.
@@ -137,17 +137,17 @@ class BYOL(ViewPretext):
         from attar.represent._momentum import Momentum
 
         target, online = cast(Momentum, networks["target"]), nn.Sequential(networks["encoder"], networks["projector"])
-        target.follow(online, self._momentum_at(int(target.followed)))
+        target.follow(online, self._momentum_at(int(target.followed), kind.momentum))
         views = self._two_views(kind, x, generator)
         predicted, wanted = (at_least_float32(z) for z in (networks["predictor"](online(views)), target(views)))
         cosines = F.cosine_similarity(predicted, wanted.roll(len(wanted) // 2, dims=0), dim=1)
         # The sum of two means, each over the samples.
         return 2 * (2 - 2 * cosines).mean()
 
-    def _momentum_at(self, step: int) -> float:
+    def _momentum_at(self, step: int, most: float) -> float:
         from attar.training.processes import divisible
 
         steps = self.epochs * max(1, self.n_samples_ // divisible(self.batch_size, self.n_samples_))
-        usual = max(0.0, min(_MOMENTUM, 1 - _RENEWALS / steps))
+        usual = max(0.0, min(most, 1 - _RENEWALS / steps))
         first = usual if self.momentum is None else self.momentum
         return 1 - (1 - first) * (math.cos(math.pi * step / steps) + 1) / 2

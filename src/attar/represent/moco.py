@@ -46,7 +46,7 @@ class MoCo(ViewPretext):
         batch_size: samples in a batch, at least 2.
         queue: keys of earlier batches that are negatives too, at most; 0: none, as in version 3; None: as many as a
             batch has, two of each sample.
-        momentum: m, the share of the key network that a step keeps.
+        momentum: m, the share of the key network that a step keeps; None: 0.97, and 0 on graphs.
         temperature: τ; the smaller, the more the nearest negatives count.
         projection: length of q and k.
         strength: of the augmentation; 0 leaves the samples as they are.
@@ -81,7 +81,7 @@ class MoCo(ViewPretext):
         epochs: int = 100,
         batch_size: int = 256,
         queue: int | None = None,
-        momentum: float = 0.97,
+        momentum: float | None = None,
         temperature: float = 0.2,
         projection: int = 64,
         strength: float = 1.0,
@@ -113,7 +113,8 @@ class MoCo(ViewPretext):
         super()._check_settings()
         if self.queue is not None:
             check_counts(self, "queue", least=0)
-        check_momentum(self.momentum)
+        if self.momentum is not None:
+            check_momentum(self.momentum)
 
     def _networks(self, kind: Kind) -> nn.ModuleDict:
         from torch import nn
@@ -139,7 +140,7 @@ class MoCo(ViewPretext):
 
         key, queue = cast(Momentum, networks["key"]), cast(Queue, networks["queue"])
         query = nn.Sequential(networks["encoder"], networks["projector"])
-        key.follow(query, self.momentum)
+        key.follow(query, kind.momentum if self.momentum is None else self.momentum)
         views = self._two_views(kind, x, generator)
         q, k = (whole_batch(F.normalize(at_least_float32(network(views)), dim=1)) for network in (query, key))
         (q_i, q_j), (k_i, k_j) = q.chunk(2), k.chunk(2)
