@@ -86,8 +86,8 @@ class Kind(Parts, Restorable, Translated, ABC):
     # What a correlation of two directions counts beside a disagreement of views. The usual one suits whole graphs;
     # where an encoder pools over places, it lets the directions of batches of some hundred samples fall into a few.
     decorrelation: ClassVar[float] = 1e-3
-    # What a network that follows another keeps of itself in a step, at first. A graph that is learnt from whole makes few
-    # steps, in which what follows must not stay the random network that it began as.
+    # What a network that follows another keeps of itself in a step, at first. On a graph that is learnt from whole
+    # there are few steps, in which it must not stay the random network that it began as.
     momentum: ClassVar[float] = 0.97
     # How many edges away from a sample others have an influence on it.
     hops: ClassVar[int] = 0
