@@ -98,8 +98,8 @@ def why(tried: list[Candidate], accuracy: list[float], choice: Choice, balanced:
     reason = (
         f"“{chosen.name}” had the highest cross-validated {measure} of {len(tried)} candidates"
         if best == choice.index
-        else f"“{chosen.name}” comes first, by what usually serves such data and by simplicity, of {len(tried)} "
-        f"candidates within one standard error of the best, “{tried[best].name}” ({percent(accuracy[best])})"
+        else f"“{chosen.name}” comes first, by what usually serves such data and by simplicity, of those within one "
+        f"standard error of the best of {len(tried)} candidates, “{tried[best].name}” ({percent(accuracy[best])})"
     )
     if chosen.members:
         names = ", ".join(f"“{member.name}”" for member in chosen.members)
