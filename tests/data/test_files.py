@@ -272,3 +272,13 @@ def test_a_column_split_names_the_test_part(tmp_path, parts, test, said):
     assert not said or said in raw.notes
     # A model that needs the column has it.
     assert "split" in [column.name for column in read_file(path, known={"a": (), "split": ("train", "test")}).columns]
+
+
+@pytest.mark.parametrize("dress", ["{}", "{} kg"])
+def test_numbers_among_which_a_word_is_meant_are_categories_as_they_are_written(tmp_path, dress):
+    cells = ["some", *map(dress.format, range(12))] * 4
+    path = csv(tmp_path / "t.csv", "need,size\n" + "".join(f"{cell},{i / 4}\n" for i, cell in enumerate(cells)))
+    learnt = read_file(path)
+    assert {*learnt.columns[0].categories} == {*cells}
+    again = read_for_prediction(str(path), kind="table", shape=(2,), columns=learnt.columns)
+    np.testing.assert_array_equal(again.x, learnt.x)

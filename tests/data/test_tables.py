@@ -53,7 +53,7 @@ def test_a_text_that_stands_again_and_again_among_few_numbers_is_no_typing_error
     assert len(columns[0].categories) == 13
     assert len(notes) == 1
     # Where there are more numbers than categories can be, it is said rather than guessed.
-    with pytest.raises(DataError, match=r"is 'none' where a number .* if these are names, write a letter before each"):
+    with pytest.raises(DataError, match=r"is 'none' where a number .* if these are names, say so by --category"):
         from_arrow(pa.table({"a": [*map(str, range(50)), *cells]}), where="f")
 
 

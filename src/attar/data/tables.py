@@ -13,8 +13,8 @@ from attar.data.dataset import CODED, DATED, Column, Doubles, Note
 from attar.data.dress import kept
 from attar.data.held import spelling, spelt
 from attar.data.labels import sort_names
-from attar.data.marks import leaving_out, moments_as_texts
-from attar.data.written import different, holds_a_typing_error, in_the_way, is_number, is_text
+from attar.data.marks import leaving_out, moments_as_texts, typed
+from attar.data.written import AGAIN, are_meant, different, holds_a_typing_error, in_the_way, is_number, is_text
 from attar.errors import DataError
 
 ArrowTable: TypeAlias = Any  # pyarrow carries no types
@@ -23,8 +23,6 @@ ArrowColumn: TypeAlias = Any
 DELIMITED, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
 
 _MANY = 50
-# A text among numbers that stands in so many rows, and in this share of them, was meant: 'none' among few counts.
-_AGAIN, _OFTEN = 3, 0.05
 
 
 def from_arrow(
@@ -192,14 +190,16 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
             f"column '{name}' holds dates of which the day or the month may come first, like '{found[0]}': taken as"
             " categories; write them as 2024-12-31"
         ]
-    first = next(i for i, text in enumerate(found) if not is_number(text))
+    others = [text for text in found if not is_number(text)]
+    first = found.index(others[0])
     row = int(np.argmax(codes == first))
-    if holds_a_typing_error(found) and not (len(found) <= _MANY and _is_meant(found, codes)):
+    rows = dict(zip(found, np.bincount(codes[~np.isnan(codes)].astype(np.int64), minlength=len(found)).tolist()))
+    if holds_a_typing_error(found) and not are_meant(rows, others):
         raise DataError(
             f"{where}: row {row}, column '{name}' is '{found[first]}' where a number is expected;"
             " mend it, or leave it empty"
             # Nobody mistypes alike again and again: 136A is the name of a family.
-            + ("; if these are names, write a letter before each" if (codes == first).sum() >= _AGAIN else "")
+            + (f"; if these are names, say so by {typed([name], '--category')}" if rows[others[0]] >= AGAIN else "")
         )
     why = in_the_way(found)
     if why is not None:
@@ -214,13 +214,6 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
     )
     # Where most are texts, as names of cars of which one is '3', no numbers are meant.
     return [mixed] if 2 * numbers >= len(found) else []
-
-
-def _is_meant(found: list[str], codes: Doubles) -> bool:
-    """Whether a text that is no number stands in too many rows to be a typing error."""
-    rows = np.bincount(codes[~np.isnan(codes)].astype(np.int64), minlength=len(found))
-    most = max(int(n) for text, n in zip(found, rows) if not is_number(text))
-    return most >= max(_AGAIN, _OFTEN * int(rows.sum()))
 
 
 def _almost_dates(found: list[str], codes: Doubles, name: str, where: str) -> list[str]:

@@ -18,6 +18,8 @@ ArrowTable: TypeAlias = Any  # pyarrow carries no types
 ArrowColumn: TypeAlias = Any
 
 _TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part of all different cells
+# A text among numbers that stands in so many rows, and in this share of them, was meant: 'none' among few counts.
+AGAIN, _OFTEN, _MANY = 3, 0.05, 50
 _SIGHTED = 20  # cells that show whether a column may hold numbers at all
 # Blanks that do not break, the minus sign, and the apostrophe that Swiss programs write.
 _LIKE = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "\u2019": "'"})
@@ -313,10 +315,14 @@ def read_written(table: ArrowTable, found: Mapping[str, Reading], fractions: str
     known, notes = {*fractions, *signs(found)}, list[str]()
     for name, reading in found.items():
         values = reading.values(known)
-        # Numbers that are texts in a source with types are meant to be texts.
+        place = table.column_names.index(name)
+        # Numbers that are texts in a source with types are meant to be texts, and categories are what is written.
         if values is None or (not fractions and all(map(is_number, reading.cells))):
             continue
-        place = table.column_names.index(name)
+        if reading.others and are_meant(
+            Counter(cell for cell in table.column(place).to_pylist() if cell and cell.strip()), reading.others
+        ):
+            continue
         cells = _replaced(table.column(place), values, reading)
         table = table.set_column(
             place, keeping(table.schema.field(place).with_type(cells.type), reading.column(known)), cells
@@ -337,6 +343,17 @@ def _replaced(column: ArrowColumn, values: Mapping[str, float], reading: Reading
     # Empty cells are missing. Not by `pa.array`, which imports pandas.
     numbers = np.array([values.get(cell, np.nan) for cell in cells])
     return pa.chunked_array([pa.Array.from_buffers(pa.float64(), len(cells), [None, pa.py_buffer(numbers)])])
+
+
+def are_meant(rows: Mapping[str, int], others: Collection[str]) -> bool:
+    """Whether a text that is no number, among few others, stands in too many rows to be a typing error.
+
+    Arguments:
+        rows: of the different cells, in how many each stands.
+        others: those that are no numbers.
+    """
+    most = max(rows[text] for text in others)
+    return len(rows) <= _MANY and most >= max(AGAIN, _OFTEN * sum(rows.values()))
 
 
 def in_the_way(found: Sequence[str]) -> str | None:
