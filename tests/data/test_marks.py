@@ -190,6 +190,40 @@ def test_the_parts_of_a_split_are_forgotten_with_its_column(tmp_path) -> None:
     assert [column.name for column in whole.columns] == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("name", "cells", "categories"),
+    [
+        ("t.csv", ["2024-01-01 00:00:00", "2024-01-02 08:30:00"], ("2024-01-01", "2024-01-02 08:30:00")),
+        ("t.csv", ["-0.0", "0", "1", "0"], ("0", "1")),
+        ("t.jsonl", [1, "A", True, None, 2.5], ("1", "2.5", "A", "True")),
+        ("t.jsonl", [12345678901234567890, 7], ("7", "12345678901234567890")),
+    ],
+)
+def test_a_model_knows_the_categories_of_the_file_that_it_learnt_from(tmp_path, name, cells, categories) -> None:
+    frame, path = pd.DataFrame({"a": cells * 6, "b": 1.5, "label": "u"}, dtype=object), tmp_path / name
+    rows = frame.to_dict("records")
+    path.write_text(frame.to_csv(index=False) if name == "t.csv" else "".join(json.dumps(row) + "\n" for row in rows))
+    learnt = read(str(path), marks=Marks(category=("a",)))
+    assert learnt.columns[0].categories == categories
+    model = {"kind": "table", "shape": (2,), "columns": learnt.columns}
+    np.testing.assert_array_equal(read_for_prediction(str(path), **model).x, learnt.x)
+
+
+@pytest.mark.parametrize("write", ["to_csv", "to_json", "to_parquet"])
+def test_what_a_frame_was_learnt_without_may_name_the_rows_of_a_file(tmp_path, write) -> None:
+    frame, path = pd.DataFrame({"id": ["p", "q"], "a": [1.5, 2.5]}), str(tmp_path / f"t.{write[3:]}")
+    getattr(frame, write)(path, **({"orient": "records"} if write == "to_json" else {"index": False}))
+    model = {"kind": "table", "shape": (1,), "columns": [Column("a")], "ignored": ("id",)}
+    assert read_for_prediction(path, **model).ids.tolist() == ["p", "q"]
+
+
+def test_spans_of_time_are_no_categories() -> None:
+    spans = pd.DataFrame({"a": pd.to_timedelta([1, 2, 3], unit="h")})
+    for given in (spans, spans.astype(object), pa.table(spans)):
+        with pytest.raises(DataError, match=r"x: column 'a' holds a \w+, which is no category"):
+            from_arrays(given, marks=Marks(category=("a",)))
+
+
 def test_cells_among_which_not_all_are_numbers_are_what_is_written(tmp_path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,label\n" + "01,u\n1,v\n1.0,u\nA1,v\n" * 4)

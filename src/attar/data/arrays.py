@@ -98,7 +98,7 @@ def as_raw(
         marks.refuse("x", "the features of a graph have no names")
         return graphs.from_object(x, labels, names)
     if are_rows(x):
-        x = table_of(x, "x", marks)
+        x = table_of(x, "x", marks=marks)
     if is_frame(x):
         return from_frame(x, labels, names, kind, marks)
     marks.refuse("x", "columns have names in a DataFrame or a list of dicts, and x is none")

@@ -157,7 +157,7 @@ def read_table(
         written = {label, group_column, *ids_of, *text, *marked.ignore, *marked.category} - {None}
         table, notes = _delimited(path, [str(name) for name in written], label, known, settled=bool(known or text))
     else:
-        table = read_json(path, marks) if path.suffix.lower() in JSON else read_parquet(path)
+        table = read_json(path, known, marks) if path.suffix.lower() in JSON else read_parquet(path)
         label = _label_of_file(table.column_names, label_column, path)
     return from_table(
         table,
@@ -221,8 +221,8 @@ def read_parquet(path: Path, *, empty: bool = False) -> ArrowTable:
     return table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
 
 
-def read_json(path: Path, marks: Marks = NO_MARKS) -> ArrowTable:
-    """Read a file of one JSON object per line, or of one list of objects; `marks` as of `table_of`."""
+def read_json(path: Path, known: Mapping[str, Collection[str]] = NONE, marks: Marks = NO_MARKS) -> ArrowTable:
+    """Read a file of one JSON object per line, or of one list of objects; `known` and `marks` as of `read_file`."""
     import pyarrow as pa
 
     try:
@@ -233,7 +233,7 @@ def read_json(path: Path, marks: Marks = NO_MARKS) -> ArrowTable:
             raise ValueError("a row is no object of names and values")
         if len(rows) == 1 and rows[0] and all(isinstance(cell, dict | list) for cell in rows[0].values()):
             raise ValueError("its only object holds columns, not a row: with pandas, write it by orient='records'")
-        table = table_of(rows, path, marks)
+        table = table_of(rows, path, known, marks)
     except DataError:
         raise
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
@@ -243,23 +243,31 @@ def read_json(path: Path, marks: Marks = NO_MARKS) -> ArrowTable:
     return table
 
 
-def table_of(rows: Sequence[Mapping[str, Any]], where: str | Path, marks: Marks = NO_MARKS) -> ArrowTable:
+def table_of(
+    rows: Sequence[Mapping[str, Any]],
+    where: str | Path,
+    known: Mapping[str, Collection[str]] = NONE,
+    marks: Marks = NO_MARKS,
+) -> ArrowTable:
     """A table of rows as JSON has them; a value that a row does not have is missing.
 
-    What is marked need not be of one type: it is empty where it is to be ignored, and else texts.
+    Cells of several types are texts where they are categories, and nothing where they are to be ignored.
     """
     import pyarrow as pa
 
-    names = Rows(rows).column_names
-    marks = marks.among([str(name) for name in names], str(where))
+    names = [str(name) for name in Rows(rows).column_names]
+    marks = marks.among(names, str(where))
     cells = {}
-    for name in names:
-        if str(name) in marks.ignore:
-            cells[str(name)] = pa.nulls(len(rows))
-        elif str(name) in marks.category:
-            cells[str(name)] = pa.array(as_texts((row.get(name) for row in rows), str(name), str(where)), pa.string())
-        else:
-            cells[str(name)] = _cells(rows, name, where)
+    for given, name in zip(Rows(rows).column_names, names):
+        try:
+            cells[name] = _cells(rows, given, where)
+        except (DataError, ValueError):  # of texts that no file can hold
+            if name in marks.ignore:
+                cells[name] = pa.nulls(len(rows))
+            elif name in marks.category or known.get(name):
+                cells[name] = pa.array(as_texts((row.get(given) for row in rows), name, str(where)), pa.string())
+            else:
+                raise
     return pa.table(cells)
 
 

@@ -159,7 +159,7 @@ def spelling(categories: Sequence[str]) -> Callable[[object], str]:
     """
     known = set(categories)
     # Of a file whose cells stand apart, a model may have learnt the blanks as well.
-    bare = {text.strip(): text for text in categories}
+    bare = {trimmed(text): text for text in categories}
     times = Counter(map(valued, categories))
     of_value = {value: text for text in categories if times[value := valued(text)] == 1}
     numbers = all(map(is_exact, categories))
@@ -168,8 +168,8 @@ def spelling(categories: Sequence[str]) -> Callable[[object], str]:
         text = spelt(cell)
         if text in known or not text.strip():
             return text
-        if text in bare or (isinstance(cell, str) and not (numbers and is_exact(text))):
-            return bare.get(text.strip(), text)
+        if trimmed(text) in bare or (isinstance(cell, str) and not (numbers and is_exact(text))):
+            return bare.get(trimmed(text), text)
         return of_value.get(valued(text), text)
 
     return of
@@ -186,4 +186,13 @@ def is_exact(text: str) -> bool:
 
 def valued(text: str) -> str:
     """What numbers, true and false, and days have in common however they are spelt."""
-    return repr(float(text)) if is_number(text) else text.strip().lower().removesuffix(" 00:00:00")
+    return repr(float(text) + 0.0) if is_number(text) else trimmed(text).lower()  # -0 is 0
+
+
+def trimmed(text: str) -> str:
+    """A text without blanks around it; a moment that is a day, which programs write with its midnight or without.
+
+    >>> trimmed(" a "), trimmed("2024-01-01 00:00:00"), trimmed("00:00:00")
+    ('a', '2024-01-01', '00:00:00')
+    """
+    return text.strip().removesuffix(" 00:00:00")

@@ -9,14 +9,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from attar.data.dataset import is_missing
-from attar.data.held import is_exact, spelt, valued
-from attar.data.raw import Raw
+from attar.data.held import is_exact, spelt, trimmed, valued
 from attar.data.written import ArrowColumn, ArrowTable
 from attar.errors import DataError, LabelError, inflected, listed
 
@@ -118,35 +118,6 @@ class Marks:
             table, notes = table.set_column(at, name, cells), [*notes, *said]
         return table.drop_columns([name for name in self.ignore if name in table.column_names]), notes
 
-    def of_numbers(self, raw: Raw, where: str) -> Raw:
-        """A table that was read into numbers, as built-in sets are, with its marked columns left out or coded.
-
-        Raises:
-            DataError: as `among`, or there are no columns with names.
-        """
-        if not self:
-            return raw
-        if not raw.columns or not isinstance(raw.x, np.ndarray):
-            self.refuse(where)
-            return raw
-        marks = self.among([column.name for column in raw.columns], where)
-        x, columns, notes = np.array(raw.x, dtype=np.float64), list(raw.columns), marks.said()
-        for j, column in enumerate(columns):
-            if column.name in marks.category and not column.categories:
-                known, codes = np.unique(x[:, j], return_inverse=True)
-                there = known[~np.isnan(known)]
-                x[:, j] = np.where(codes < len(there), codes, np.nan)
-                columns[j] = replace(column, categories=tuple(map(spelt, there.tolist())))
-                notes.append(_taken_as(column.name, len(there)))
-        kept = [j for j, column in enumerate(columns) if column.name not in marks.ignore]
-        return replace(
-            raw,
-            x=x[:, kept],
-            columns=tuple(columns[j] for j in kept),
-            ignored=marks.ignore,
-            notes=(*raw.notes, *notes),
-        )
-
     def said(self) -> list[str]:
         """A note on what is done."""
         ignored, are = [f"'{name}'" for name in self.ignore], inflected(len(self.ignore), "is", "are")
@@ -236,17 +207,17 @@ def as_texts(cells: Iterable[Any], name: str, where: str) -> list[str | None]:
     """The cells of a column as names of categories, None where missing; a moment that is a day is written as one.
 
     Raises:
-        DataError: a cell holds several values.
+        DataError: a cell holds several values, or a span of time, of which each program makes another text.
 
     >>> as_texts([1.0, "1", None, " a "], "grade", "t.csv")
     ['1', '1', None, 'a']
     """
     texts = []
     for cell in cells:
-        if isinstance(cell, Mapping | list | tuple | set | bytes | np.ndarray):
+        if isinstance(cell, Mapping | list | tuple | set | bytes | np.ndarray | timedelta):
             kind = type(cell).__name__
             raise DataError(f"{where}: column '{name}' holds a {kind}, which is no category; give texts or numbers")
-        texts.append(None if is_missing(cell) else spelt(cell).removesuffix(" 00:00:00").strip() or None)
+        texts.append(None if is_missing(cell) else trimmed(spelt(cell)) or None)
     return texts
 
 
@@ -279,15 +250,12 @@ def _as_categories(column: ArrowColumn, name: str, where: str) -> tuple[ArrowCol
         return column, []
     cells = as_texts(moments_as_texts(column).to_pylist(), name, where)
     alike = _alike(cells)
-    notes = [_taken_as(name, len({*alike.values()}))]
+    n = len({*alike.values()})
+    notes = [f"column '{name}' is taken as {n:,} {inflected(n, 'category', 'categories')}, as asked"]
     other = next((cell for cell, usual in alike.items() if cell != usual), None)
     if other is not None:
         notes.append(f"column '{name}': '{other}' and '{alike[other]}' are one number, and one category")
     return pa.chunked_array([pa.array([None if cell is None else alike[cell] for cell in cells], pa.string())]), notes
-
-
-def _taken_as(name: str, n: int) -> str:
-    return f"column '{name}' is taken as {n:,} {inflected(n, 'category', 'categories')}, as asked"
 
 
 def _alike(cells: Iterable[str | None]) -> dict[str, str]:

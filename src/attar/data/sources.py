@@ -14,6 +14,7 @@ from attar._files import at_home
 from attar.data import builtin, graphs
 from attar.data.arrays import build, build_to_predict
 from attar.data.beside import FilesBeside
+from attar.data.columns import samples_of
 from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
 from attar.data.dataset import Column, Dataset, Form, Ints
@@ -271,7 +272,7 @@ def _raw_to_predict(
     kind, shape, columns, by = form["kind"], form["shape"], form["columns"], form["by"]
     suffix = path.suffix.lower() if kind == "series" and path.is_file() else ""
     whole = form["stride"] is None and (shape[0] > 1 or bool(columns))
-    marks = Marks(tuple(one for one in form["ignored"] if one not in (by, label_column, group_column)), strict=False)
+    marks = Marks(form["ignored"], strict=False)
     if suffix == ".wav" or (whole and suffix in (*DELIMITED, *PARQUET)):
         # A row of a table is a recording of one channel; where there are several, or a name, the table is a recording.
         return replace(read_recordings([path], strict=True, form=form, marks=marks)[0], ids=(path.name,))
@@ -341,11 +342,24 @@ def _built_in(name: str, source: str, asked: _Asked) -> Raw:
         raise LabelError(f"{source}: a built-in set has its own labels; leave the label column away")
     if asked.get("group_column"):
         raise LabelError(f"{source}: a built-in set has no groups; leave the group column away")
-    raw = asked.get("marks", NO_MARKS).of_numbers(builtin.read_builtin(name), source)
+    raw = _marked(builtin.read_builtin(name), asked.get("marks", NO_MARKS), source)
     if not at_home(source).exists():
         return raw
     note = f"the built-in set; for what is here under this name give ./{source}"
     return replace(raw, notes=(*raw.notes, note))
+
+
+def _marked(raw: Raw, marks: Marks, where: str) -> Raw:
+    """A built-in set, whose columns have names in tables of numbers alone, as a file of them is read."""
+    if not marks or not raw.columns:
+        marks.refuse(where)
+        return raw
+    import pyarrow as pa
+
+    names = [column.name for column in raw.columns]
+    table = pa.table(dict(zip(names, np.asarray(raw.x).T)))
+    told = samples_of(table, "table", where, marks=marks.among(names, where))
+    return replace(raw, x=told.x, columns=told.columns, ignored=told.ignored, notes=(*raw.notes, *told.notes))
 
 
 def _of_folder(
