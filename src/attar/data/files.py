@@ -255,17 +255,16 @@ def table_of(
     """
     import pyarrow as pa
 
-    names = [str(name) for name in Rows(rows).column_names]
-    marks = marks.among(names, str(where))
-    cells = {}
-    for given, name in zip(Rows(rows).column_names, names):
+    given = {str(name): name for name in Rows(rows).column_names}
+    marks, cells = marks.among(list(given), str(where)), {}
+    for name in given:
         try:
-            cells[name] = _cells(rows, given, where)
+            cells[name] = _cells(rows, given[name], where)
         except (DataError, ValueError):  # of texts that no file can hold
             if name in marks.ignore:
                 cells[name] = pa.nulls(len(rows))
             elif name in marks.category or known.get(name):
-                cells[name] = pa.array(as_texts((row.get(given) for row in rows), name, str(where)), pa.string())
+                cells[name] = pa.array(as_texts((row.get(given[name]) for row in rows), name, str(where)), pa.string())
             else:
                 raise
     return pa.table(cells)

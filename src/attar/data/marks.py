@@ -235,7 +235,7 @@ def moments_as_texts(column: ArrowColumn) -> ArrowColumn:
         column = column.cast(pa.time64("us"), safe=False)
     # Not by Python's values: `pa.array` would import pandas.
     texts = column.cast(pa.string())
-    alike = {"Z$": "+0000", r"\.0+($|[+-])": r"\1", r"(:.*[+-]\d\d)(\d\d)$": r"\1:\2", " 00:00:00$": ""}
+    alike = {"Z$": "+0000", r"\.0+($|[+-])": r"\1", r"(:.*[+-]\d\d)(\d\d)$": r"\1:\2"}
     for pattern, written in alike.items():
         texts = pc.replace_substring_regex(texts, pattern, written)
     return texts
@@ -254,7 +254,10 @@ def _as_categories(column: ArrowColumn, name: str, where: str) -> tuple[ArrowCol
     notes = [f"column '{name}' is taken as {n:,} {inflected(n, 'category', 'categories')}, as asked"]
     other = next((cell for cell, usual in alike.items() if cell != usual), None)
     if other is not None:
-        notes.append(f"column '{name}': '{other}' and '{alike[other]}' are one number, and one category")
+        notes.append(
+            f"column '{name}': '{other}' and '{alike[other]}' are one number, and one category;"
+            " if these are two, write a letter before each"
+        )
     return pa.chunked_array([pa.array([None if cell is None else alike[cell] for cell in cells], pa.string())]), notes
 
 
