@@ -111,6 +111,7 @@ def test_a_column_of_groups(tmp_path, kind):
 
 def test_columns_are_left_out_and_are_categories(tmp_path):
     columns = {"size": [1.5, 2.5, 3.5], "month": [1, 12, 1], "note": [[1, 2], [3], []], "label": ["u", "v", "u"]}
+    columns["id"] = ["p", "q", "r"]
     folder = f"hf:{save(tmp_path / 'set', train=columns)}"
     dataset = read(folder, marks=Marks(("note",), ("month",)))
     assert (dataset.kind, dataset.ignored) == ("table", ("note",))
@@ -120,8 +121,11 @@ def test_columns_are_left_out_and_are_categories(tmp_path):
     assert np.array_equal(read_for_prediction(folder, **model).x, dataset.x)
     with pytest.raises(DataError, match="its samples are no table; leave --category away"):
         read(folder, marks=Marks(category=("month",)))
-    with pytest.raises(DataError, match="column 'label' holds the labels, and is no feature"):
-        read(folder, marks=Marks(("label",)))
+    for name, said in (("label", "holds the labels"), ("id", "names the rows")):
+        with pytest.raises(DataError, match=f"column '{name}' {said}, and is no feature; take it off --ignore"):
+            read(folder, marks=Marks((name, "note")))
+    # A frame knows no such names.
+    assert read_for_prediction(folder, **model | {"ignored": ("id", "note")}).ids.tolist() == ["p", "q", "r"]
 
 
 def test_sets_that_cannot_be_had(tmp_path):

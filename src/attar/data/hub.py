@@ -75,37 +75,30 @@ def read_hub(
         told = replace(told, notes=(*told.notes, f"splits: {shown}", *said))
     if of_test is not None:
         told = replace(told, test=np.flatnonzero(np.repeat(parts, [*sizes.values()]) == of_test))
-    features = {column: data.features[column] for column in table.column_names}
+    features = {column: data.features[column] for column in table.column_names if column not in marks.ignore}
     of_type = {type(feature).__name__: column for column, feature in reversed(features.items())}
-    if not {"Image", "Audio"}.isdisjoint(of_type) or any(map(_is_list, features.values())):
+    lists = [column for column, feature in features.items() if _is_list(feature)]
+    if lists or not {"Image", "Audio"}.isdisjoint(of_type):
         marks.without_categories(where, "its samples are no table")
+        told = replace(told, ignored=marks.ignore, notes=(*told.notes, *marks.said()))
     if "Image" in of_type:
         return _images(told, table.column(of_type["Image"]).to_pylist(), where, strict, shape, side)
     if "Audio" in of_type:
         return _sounds(told, table.column(of_type["Audio"]).to_pylist(), where)
-    lists = [column for column, feature in features.items() if _is_list(feature)]
     if lists:
         rows = zip(*(table.column(column) for column in lists))
         x = [_series([cell.as_py() for cell in cells], f"{where}, row {i}") for i, cells in enumerate(rows)]
         return replace(told, x=x, kind="series")
-    raw = from_table(
-        _in_words(table, features),
-        None,
-        where=where,
-        text=text,
-        kind=kind,
-        known=known,
-        marks=replace(marks, ignore=()),
-    )
+    table = _in_words(table, data.features)
+    raw = from_table(table, None, where=where, text=text, kind=kind, known=known, marks=marks)
     test = raw.test if told.test is None else told.test
-    notes = (*told.notes, *raw.notes)
-    return replace(raw, y=told.y, exact=told.exact, test=test, groups=told.groups, notes=notes, ignored=told.ignored)
+    return replace(raw, y=told.y, exact=told.exact, test=test, groups=told.groups, notes=(*told.notes, *raw.notes))
 
 
 def _told(
     data: Any, label_column: str | None, group_column: str | None, where: str, marks: Marks
 ) -> tuple[Raw, ArrowTable, Marks]:
-    """What a set says of its samples, which are still to come, the table of features, and what is marked in it."""
+    """What a set says of its samples, which are still to come, the table of all other columns, and what is marked."""
     label = _label(data.features, label_column, where)
     table = data.with_format("arrow")[:]
     notes: list[str] = []
@@ -121,9 +114,7 @@ def _told(
     if group_column is not None:
         groups = table.column(named_column(table.column_names, group_column, where)).to_pylist()
         table = table.drop_columns([group_column])
-    table, notes = table.drop_columns(list(marks.ignore)), [*notes, *marks.said()]
-    told = Raw(np.empty(0), y, exact, notes=tuple(notes), groups=groups, ignored=marks.ignore)
-    return told, table, marks
+    return Raw(np.empty(0), y, exact, notes=tuple(notes), groups=groups), table, marks
 
 
 def _is_list(feature: Any) -> bool:
