@@ -114,7 +114,8 @@ def read_recordings(
         DataError: no recording can be read, one cannot and `strict` is set, or channels differ between files; or a
             column is marked that none has.
     """
-    marks = _of_some(paths, marks)
+    # What a model was taught without is sought in each as it is read.
+    marks = _of_some(paths, marks) if marks.strict else marks
     read, notes = _readable(paths, strict, marks)
     kept, found = list(read), list(read.values())
     notes += marks.said()
