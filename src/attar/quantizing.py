@@ -293,21 +293,18 @@ def _notes(way: str, layers: Inventory, n: int) -> list[str]:
 
 def _agreed(alike: Likeness, n: int) -> str:
     """How alike the answers are."""
-    far = f"{100 * alike.largest:.2g} % of the largest number"
     output = "" if alike.output is None else f" in {alike.output!r}"
+    far = None if alike.largest is None else f"differ by at most {100 * alike.largest:.2g} % of their range{output}"
     if alike.same is None:
-        most = f"{far}{output}"
-        if alike.cosine is None:
-            return f"the answers differ by at most {most}"
-        return f"the answers have a cosine of {alike.cosine:.4f} to those before and differ by at most {most}"
+        return f"the answers {'' if alike.cosine is None else f'have a cosine of {alike.cosine:.4f} and '}{far}"
     of = "the answers" if alike.n_answers == n else f"{alike.n_answers:,} answers"
-    if alike.probabilities:
-        detail = (
-            f"probabilities differ by at most {alike.largest:.2g}" if alike.output is None else f"at most {far}{output}"
-        )
+    if alike.probabilities and alike.output is None:
+        detail = f" (probabilities differ by at most {alike.largest:.2g})"
+    elif alike.cosine is not None and not alike.probabilities:
+        detail = f" (cosine {alike.cosine:.4f})"
     else:
-        detail = f"they differ by at most {far}{output}" if alike.cosine is None else f"cosine {alike.cosine:.4f}"
-    return f"{100 * alike.same:.2f} % of {of} are the same ({detail})"
+        detail = "" if far is None else f" (they {far})"
+    return f"{100 * alike.same:.2f} % of {of} are the same{detail}"
 
 
 def _sped(ratio: float) -> str:

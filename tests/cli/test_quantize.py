@@ -46,6 +46,20 @@ def test_json_and_quiet(net, finished, empty) -> None:
     assert (empty / "other.onnx").exists()
 
 
+def test_logits_are_told_as_json_too(net, finished, empty) -> None:
+    import onnx
+
+    model = onnx.load(net)
+    before = next(node.input[0] for node in model.graph.node if node.op_type == "Softmax")
+    model.graph.node.append(onnx.helper.make_node("Identity", [before], ["logits"]))
+    model.graph.output[0].name = "logits"
+    del model.metadata_props[:]
+    onnx.save(model, empty / "logits.onnx")
+    called = call("quantize", "logits.onnx", "--json", "--quiet")
+    assert called.code == 0, called.err
+    assert json.loads(called.out)["probabilities"] is False
+
+
 def test_other_files_than_the_one_that_is_meant(net, finished, empty) -> None:
     before = net.read_bytes()
     called = call("quantize", net, "-o", net)

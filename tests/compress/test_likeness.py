@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -57,7 +58,7 @@ def test_probabilities_and_logits_are_as_by_hand(tmp_path) -> None:
         assert found.same == (a.argmax(1) == b.argmax(1)).mean() < 1
         cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
         assert found.cosine == pytest.approx(cosines.mean(), abs=1e-5)
-        unit = 1 if after else max(1, np.abs(a).max())
+        unit = 1 if after else np.ptp(a)
         assert found.largest == pytest.approx(np.abs(a - b).max() / unit, rel=1e-4)
         assert np.allclose(found.after, b, atol=1e-5)
 
@@ -79,6 +80,48 @@ def test_what_is_of_classes(after, columns, same, tmp_path) -> None:
         classes = [(X @ w[:, :columns]).argmax(1) if columns > 1 else (X @ w[:, :1])[:, 0] > 0 for w in (W, OTHER)]
         assert found.same == (classes[0] == classes[1]).mean()
     assert (found.cosine is None) == (columns == 1 or after == (ARGMAX,))
+    # Numbers of classes have no distance.
+    assert (found.largest is None) == (after == (ARGMAX,))
+
+
+def test_answers_of_any_size_are_measured_by_what_they_span(tmp_path) -> None:
+    """One that is wrong by all that it says is so in grams as in tons."""
+    for unit in (1e-4, 1, 1e4):
+        one, two = (model(tmp_path / f"{i}.onnx", (unit * w[:, :1]).astype(np.float32)) for i, w in enumerate((W, -W)))
+        a = X @ W[:, :1]
+        assert likeness(one, two, FEEDS).largest == pytest.approx(np.abs(2 * a).max() / np.ptp(a), rel=1e-3)
+
+
+def test_what_answers_are_is_told_by_all_of_them_and_not_by_the_first(tmp_path) -> None:
+    one, two = (model(tmp_path / f"{i}.onnx", w[:, :1].copy()) for i, w in enumerate((W, OTHER)))
+    a = (X @ W[:, :1])[:, 0]
+    share = int(np.flatnonzero((a >= 0) & (a <= 1))[0])
+    feeds = [{"x": X[i : i + 1]} for i in (share, *np.flatnonzero(a > 1))]
+    assert likeness(one, two, feeds).same is None
+    assert likeness(one, two, feeds[:1]).same is not None
+
+
+def test_no_answer_before_is_none_that_changed(tmp_path) -> None:
+    holes = X.copy()
+    holes[3:7] = np.nan
+    one, two = (model(tmp_path / f"{i}.onnx", w, SOFTMAX) for i, w in enumerate((W, OTHER)))
+    kept = np.delete(X, range(3, 7), 0)
+    found, alone = (likeness(one, two, [{"x": x}]) for x in (holes, kept))
+    assert (found.n_answers, found.same, found.cosine) == (16, alone.same, pytest.approx(alone.cosine))
+
+
+def test_a_class_and_probabilities_are_compared_each_for_itself(tmp_path) -> None:
+    """As scikit-learn's classifiers answer: the class, and behind it the probabilities."""
+    files = [model(tmp_path / f"{i}.onnx", w, SOFTMAX) for i, w in enumerate((W, OTHER))]
+    for file in files:
+        proto = onnx.load(file)
+        proto.graph.node.append(helper.make_node("ArgMax", ["y"], ["label"], axis=1, keepdims=0))
+        proto.graph.output.insert(0, helper.make_tensor_value_info("label", TensorProto.INT64, ["n"]))
+        onnx.save(proto, file)
+    found, a, b = likeness(*files, FEEDS), softmax(X @ W), softmax(X @ OTHER)
+    assert found.same == (a.argmax(1) == b.argmax(1)).mean()
+    assert (found.output, found.largest) == ("y", pytest.approx(np.abs(a - b).max(), rel=1e-4))
+    assert np.allclose(found.before, a, atol=1e-5)
 
 
 def test_nan_after_is_refused_and_before_left_out(tmp_path) -> None:

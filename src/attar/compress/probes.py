@@ -54,7 +54,7 @@ def divergence(model: ModelProto, batches: Sequence[Feed], expected: Sequence[Fl
 
 def are_probabilities(answers: Floats) -> bool:
     """Whether answers are none below 0, and sum to 1 along their last axis."""
-    return answers.min(initial=0.0) >= 0 and np.allclose(answers.sum(-1), 1, atol=_NEARLY)
+    return bool(answers.min(initial=0.0) >= 0) and np.allclose(answers.sum(-1), 1, atol=_NEARLY)
 
 
 def _run(model: ModelProto, batches: Sequence[Feed]) -> Iterator[list[Floats]]:
