@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from attar.errors import DataError
-from attar.foreign import _arranged, said_by
+from attar.foreign import _arranged, named, said_by
 
 X = np.ones((4, 5), np.float32)
 WEIGHT = numpy_helper.from_array(np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32), "w")
@@ -71,3 +71,32 @@ def test_whole_numbers_are_given_to_models_that_take_them(tmp_path) -> None:
     np.testing.assert_allclose(said_by(file, 3 * X, file), 3 * X @ numpy_helper.to_array(WEIGHT), rtol=1e-5)
     with pytest.raises(DataError, match=r"a\.onnx: takes whole numbers, int32, which 0\.5 is not"):
         said_by(file, X / 2, file)
+
+
+def test_arrays_by_names_are_brought_to_what_is_taken(tmp_path) -> None:
+    """Their steps are last, and their numbers of another precision; an input without sizes gets them as they are."""
+    inputs = [
+        helper.make_tensor_value_info("steps", TensorProto.FLOAT, ["n", 6, "t"]),
+        helper.make_tensor_value_info("codes", TensorProto.INT64, ["n"]),
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["steps"], ["m"], axes=[1, 2], keepdims=0),
+        helper.make_node("Cast", ["codes"], ["c"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["m", "c"], ["y"]),
+    ]
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
+    proto = helper.make_model(
+        helper.make_graph(nodes, "g", inputs, [y]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    (tmp_path / "net.onnx").write_bytes(proto.SerializeToString())
+    steps = np.random.default_rng(0).random((4, 20, 6))
+    np.savez(tmp_path / "data.npz", steps=steps, codes=np.arange(4.0))
+    feed, _ = named(str(tmp_path / "data.npz"), tmp_path / "net.onnx")
+    assert {name: (array.dtype, array.shape) for name, array in feed.items()} == {
+        "steps": (np.dtype(np.float32), (4, 6, 20)),
+        "codes": (np.dtype(np.int64), (4,)),
+    }
+    assert np.array_equal(feed["steps"], np.moveaxis(steps, 2, 1).astype(np.float32))
+    np.savez(tmp_path / "odd.npz", steps=steps[..., :5], codes=np.arange(4))
+    with pytest.raises(DataError, match=r"net\.onnx: takes 6 × any numbers a sample, and these are 20 × 5; give them"):
+        named(str(tmp_path / "odd.npz"), tmp_path / "net.onnx")

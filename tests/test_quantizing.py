@@ -19,7 +19,7 @@ from attar.compress.inventory import Inventory
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
 from attar.errors import AttarError, BudgetError, CompressionError, DataError, ExportError
-from attar.quantizing import _sped, _way, quantize_file
+from attar.quantizing import _notes, _spare, _sped, _way, quantize_file
 
 
 class Attention(nn.Module):
@@ -219,6 +219,30 @@ def test_nothing_that_is_read_is_overwritten(here, tmp_path) -> None:
         quantize_file(file)
     (tmp_path / "net-int8.onnx").unlink()
     assert {one: one.read_bytes() for one in tmp_path.iterdir()} == before
+
+
+def test_a_file_in_a_folder_that_is_read_is_not_overwritten(tmp_path) -> None:
+    (tmp_path / "data" / "deeper").mkdir(parents=True)
+    kept, other = tmp_path / "data" / "deeper" / "1.csv", tmp_path / "data.onnx"
+    for file in (kept, other):
+        file.touch()
+    with pytest.raises(CompressionError, match=r"1\.csv: is read from, and would be overwritten"):
+        _spare(kept, [tmp_path / "data"])
+    _spare(other, [tmp_path / "data"])
+    _spare(kept.with_name("new.onnx"), [tmp_path / "data"])
+
+
+def test_where_nothing_can_be_written_is_told_before_the_work(here) -> None:
+    with pytest.raises(CompressionError, match=r"q\.onnx: cannot be written in .*digits\.npz; name a file elsewhere"):
+        quantize_file(here / "own.onnx", here / "digits.npz" / "q.onnx")
+
+
+@pytest.mark.parametrize("way", ["static", "dynamic"])
+def test_layers_that_stay_in_floats_are_told(way) -> None:
+    layers = Inventory(3, 9, 9, attention=False, recurrent=1)
+    _, recurrent, *others = _notes(way, layers, 2)
+    assert recurrent == "1 recurrent layer stays in floats"
+    assert [one[:30] for one in others] == (["3 convolutions stay in floats:"] if way == "dynamic" else [])
 
 
 def test_integers_are_not_rounded_again(here, tmp_path) -> None:

@@ -174,13 +174,20 @@ def given_to(model: Path, x: npt.NDArray[Any]) -> Feed:
         raise DataError(
             f"{model}: takes {names}; give an .npz file with an array for each, by these names, a row for each sample"
         )
+    return {one.name: _fitted(x, one, model)}
+
+
+def _fitted(x: npt.NDArray[Any], one: onnxruntime.NodeArg, model: Path) -> npt.NDArray[Any]:
+    """Samples as an input takes them, which may leave sizes open."""
+    if one.type not in _TAKEN or not one.shape:
+        return x
     sizes = x.shape[1:]
     # Its own axes, or with the last one first, as `_arranged` has them.
     for axes in (sizes, (*sizes[-1:], *sizes[:-1]), (1, *sizes)):
         fits = len(axes) == len(one.shape) - 1
         if fits and all(not isinstance(taken, int) or taken == size for taken, size in zip(one.shape[1:], axes)):
-            return {one.name: _taken(x, axes, one.type, model)}
-    return {one.name: _taken(x, [size if isinstance(size, int) else 0 for size in one.shape[1:]], one.type, model)}
+            return _taken(x, axes, one.type, model)
+    return _taken(x, [size if isinstance(size, int) else 0 for size in one.shape[1:]], one.type, model)
 
 
 def _taken(x: npt.NDArray[Any], sizes: Sequence[int], kind: str, file: Path) -> npt.NDArray[Any]:
@@ -219,7 +226,7 @@ def named(data: str, model: Path) -> tuple[Feed, npt.NDArray[Any] | None] | None
     if len(n) != 1 or n == {()}:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in feed.items())
         raise DataError(f"{data}: give each input and y an array with a row for each sample, and not {shapes}")
-    return feed, y
+    return {one.name: _fitted(feed[one.name], one, model) for one in inputs}, y
 
 
 def _input_of(session: onnxruntime.InferenceSession, file: Path) -> tuple[str, int | None, list[int]]:

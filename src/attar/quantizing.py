@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from dataclasses import asdict, dataclass, fields
@@ -238,6 +239,11 @@ def _target(file: Path, out: str | Path | None, bits: int) -> Path:
     target = file.with_name(f"{file.stem}-int{bits}.onnx") if out is None else Path(out)
     if target.is_dir():
         raise CompressionError(f"{target}: is a folder; name a file in it")
+    # What cannot be written is told before the work and not after it.
+    above = next(folder for folder in target.absolute().parents if folder.exists())
+    odd = target.exists() and not target.is_file()  # such as a pipe
+    if not odd and not (above.is_dir() and os.access(above, os.W_OK)):
+        raise CompressionError(f"{target}: cannot be written in {above}; name a file elsewhere")
     if out is None and target.exists():
         raise CompressionError(f"{target}: is there already; name it with --out to write it anew")
     return target
@@ -245,7 +251,10 @@ def _target(file: Path, out: str | Path | None, bits: int) -> Path:
 
 def _spare(target: Path, read: list[Path]) -> None:
     """See to it that nothing that is read is overwritten."""
-    if any(kept.exists() and target.exists() and target.samefile(kept) for kept in read):
+    if not target.exists():
+        return
+    real = target.resolve()
+    if any(kept.exists() and (target.samefile(kept) or kept.resolve() in real.parents) for kept in read):
         raise CompressionError(f"{target}: is read from, and would be overwritten; name another file")
 
 
@@ -282,9 +291,13 @@ def _notes(way: str, layers: Inventory, n: int) -> list[str]:
     if way == "weights":
         return ["weights of large linear layers take 4 bits, all else stays as it is but tables of vectors, with 8"]
     if way == "static":
-        return [f"ranges of what goes into layers are those that {n:,} samples show"]
-    found = ["what goes into linear layers is rounded by the range that it has then"]
-    if layers.convolutions:
+        found = [f"ranges of what goes into layers are those that {n:,} {inflected(n, 'sample shows', 'samples show')}"]
+    else:
+        found = ["what goes into linear layers is rounded by the range that it has then"]
+    if layers.recurrent:
+        are = inflected(layers.recurrent, "recurrent layer stays", "recurrent layers stay")
+        found.append(f"{layers.recurrent:,} {are} in floats")
+    if layers.convolutions and way == "dynamic":
         are = inflected(layers.convolutions, "convolution stays", "convolutions stay")
         instead = "give samples as data, for their ranges" if not n else "static ranges would round them too"
         found.append(f"{layers.convolutions:,} {are} in floats: {instead}")
@@ -296,7 +309,8 @@ def _agreed(alike: Likeness, n: int) -> str:
     output = "" if alike.output is None else f" in {alike.output!r}"
     far = None if alike.largest is None else f"differ by at most {100 * alike.largest:.2g} % of their range{output}"
     if alike.same is None:
-        return f"the answers {'' if alike.cosine is None else f'have a cosine of {alike.cosine:.4f} and '}{far}"
+        near = "" if alike.cosine is None else f"have a cosine of {alike.cosine:.4f} to those before and "
+        return f"the answers {near}{far}"
     of = "the answers" if alike.n_answers == n else f"{alike.n_answers:,} answers"
     if alike.probabilities and alike.output is None:
         detail = f" (probabilities differ by at most {alike.largest:.2g})"

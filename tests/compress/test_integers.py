@@ -298,22 +298,25 @@ def test_masks_of_attention_and_layers_without_a_bias(tmp_path, method) -> None:
     assert any(np.isneginf(one).any() for one in constants)
 
 
-def network_of_others(file: Path, *, opset: int = 17, inside: bool = False, rows: int | str = "n") -> Path:
+def network_of_others(
+    file: Path, *, opset: int = 17, inside: bool = False, rows: int | str = "n", kind: type = np.float32
+) -> Path:
     """Two convolutions, their weights perhaps in `Constant` nodes, as some exporters have them."""
     rng = np.random.default_rng(0)
     weights = {
         "u": rng.standard_normal((8, 1, 3, 3), dtype=np.float32),
         "v": rng.standard_normal((4, 8, 3, 3), dtype=np.float32),
     }
-    tensors = [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()]
+    tensors = [onnx.numpy_helper.from_array(value.astype(kind), name) for name, value in weights.items()]
     nodes = [onnx.helper.make_node("Constant", [], [one.name], value=one) for one in tensors] if inside else []
     nodes += [
         onnx.helper.make_node("Conv", ["x", "u"], ["h"]),
         onnx.helper.make_node("Relu", ["h"], ["r"]),
         onnx.helper.make_node("Conv", ["r", "v"], ["y"]),
     ]
-    taken = [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [rows, 1, 8, 8])]
-    given = [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [rows, 4, 4, 4])]
+    number = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+    taken = [onnx.helper.make_tensor_value_info("x", number, [rows, 1, 8, 8])]
+    given = [onnx.helper.make_tensor_value_info("y", number, [rows, 4, 4, 4])]
     graph = onnx.helper.make_graph(nodes, "g", taken, given, [] if inside else tensors)
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=6), file)
     return file
@@ -329,6 +332,12 @@ def test_files_as_others_write_them(tmp_path: Path, odd: dict[str, int]) -> None
     rows = int(odd.get("rows", 20))
     expected, said = (file.run(None, {"x": x[:rows]})[0] for file in files)
     assert np.abs(expected - said).max() <= 0.02 * np.abs(expected).max()
+
+
+def test_floats_of_half_precision_are_told(tmp_path: Path) -> None:
+    file, x = network_of_others(tmp_path / "a.onnx", kind=np.float16), np.zeros((4, 1, 8, 8), np.float16)
+    with pytest.raises(ExportError, match=r"a\.onnx: has no convolution or linear layer in float32"):
+        quantize_static(file, tmp_path / "b.onnx", x)
 
 
 def test_samples_that_do_not_fill_what_is_taken_at_once(tmp_path: Path) -> None:

@@ -32,6 +32,10 @@ def test_a_product_of_what_is_computed_is_attention() -> None:
     assert inventory(model(nodes), "net") == Inventory(0, 0, 0, attention=True)
 
 
+def test_recurrent_layers_are_counted() -> None:
+    assert inventory(model([("GRU", ["x", "w", "r"], ["y"]), ("LSTM", ["y", "w", "r"], ["z"])]), "net").recurrent == 2
+
+
 def test_integers_are_told() -> None:
     with pytest.raises(ExportError, match=r"net: holds integers already \(DynamicQuantizeLinear\); give the float"):
         inventory(model([("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])]), "net")

@@ -52,6 +52,15 @@ def nodes(swap: bool = False) -> list[onnx.NodeProto]:
 AXES = {"axes": np.array([1]), "unused": np.zeros(1000, np.float32)}
 
 
+def test_constants_that_are_inputs_too_are_so_no_more(tmp_path: Path) -> None:
+    """As in every file of IR version 3."""
+    before = model([helper.make_node("MatMul", ["x", "w"], ["y"])], {"w": np.ones((2, 3), np.float32)})
+    before.graph.input.append(helper.make_tensor_value_info("w", FLOAT, [2, 3]))
+    before.ir_version = 3
+    write(compact(before), tmp_path / "net.onnx")
+    assert [value.name for value in onnx.load(tmp_path / "net.onnx").graph.input] == ["x"]
+
+
 def test_computes_the_same_in_fewer_bytes() -> None:
     before = model(nodes(), AXES)
     after = compact(before)

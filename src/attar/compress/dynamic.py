@@ -103,7 +103,7 @@ def quantize_dynamic(
             extra_options={"MatMulConstBOnly": True},
         )
         quantised = onnx.load(file)
-    write(compact(quantised), target)
+    write(compact(quantised), target, source)
 
 
 def _is_linear(node: NodeProto, constants: dict[str, TensorProto]) -> bool:

@@ -95,7 +95,7 @@ def quantize_static(
         node.name = f"node{i}"
     chosen = _chosen(model)
     if not chosen:
-        raise ExportError(f"{source}: has no convolution, linear layer or matrix product that could be quantised")
+        raise ExportError(f"{source}: has no convolution or linear layer in float32 that could be quantised")
     with plainly(source):
         if method is None:
             ways = [_quantised(model, chosen, batches, corrected, way) for way in ("minmax", "percentile")]
@@ -107,14 +107,15 @@ def quantize_static(
                 quantised = within(quantised, bytes, batches, expected)
             except ExportError as error:
                 raise ExportError(f"{source}: {error}") from None
-    write(compact(quantised), target)
+    write(compact(quantised), target, source)
 
 
 def _chosen(model: ModelProto) -> list[str]:
     """Return the names of the weighted layers and of the nodes on a path between two of them."""
     nodes = list(model.graph.node)
     constants = initializers(model)
-    weighted = {node.name for node in nodes if node.op_type in WEIGHTED and node.input[1] in constants}
+    floats = {name for name, tensor in constants.items() if tensor.data_type == TensorProto.FLOAT}
+    weighted = {node.name for node in nodes if node.op_type in WEIGHTED and node.input[1] in floats}
     after: set[str] = set()  # values that a weighted layer reaches
     for node in nodes:
         if node.name in weighted or (node.op_type in _BETWEEN and any(name in after for name in node.input)):

@@ -39,12 +39,14 @@ class Inventory:
         in_convolutions: weights of these.
         in_linear: weights of linear layers.
         attention: whether what it computes is multiplied with what else it computes.
+        recurrent: how many recurrent layers there are.
     """
 
     convolutions: int
     in_convolutions: int
     in_linear: int
     attention: bool
+    recurrent: int = 0
 
 
 def inventory(model: ModelProto, name: str) -> Inventory:
@@ -65,7 +67,8 @@ def inventory(model: ModelProto, name: str) -> Inventory:
     convolutions = [weights[node.input[1]] for node in layers if node.op_type == "Conv" and node.input[1] in weights]
     linear = [weights[node.input[1]] for node in layers if node.op_type != "Conv" and node.input[1] in weights]
     attention = any(node.op_type == "MatMul" and not weights.keys() & {*node.input} for node in layers)
-    return Inventory(len(convolutions), sum(convolutions), sum(linear), attention)
+    recurrent = sum(node.op_type in ("LSTM", "GRU", "RNN") for node in model.graph.node)
+    return Inventory(len(convolutions), sum(convolutions), sum(linear), attention, recurrent)
 
 
 def numbers_inside(model: ModelProto, feed: Feed) -> int:

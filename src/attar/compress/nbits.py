@@ -71,7 +71,7 @@ def quantize_linear(source: str | Path, target: str | Path, block: int = 32) -> 
     set_nodes(model, nodes)
     round_tables(model)
     use_domain(model, _DOMAIN, 1)
-    write(compact(model), target)
+    write(compact(model), target, source)
 
 
 def _weight(node: NodeProto, constants: dict[str, onnx.TensorProto]) -> Floats | None:

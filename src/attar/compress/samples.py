@@ -90,8 +90,8 @@ def rows(feed: Feed) -> int:
 def fixed_batch(source: Path) -> int | None:
     """How many samples a model takes at once; None: as many as one likes."""
     first = {one.shape[0] for one in session_for(source).get_inputs() if one.shape}
-    (size,) = first if len(first) == 1 else (None,)
-    return size if isinstance(size, int) and size > 0 else None
+    sizes = [size for size in first if isinstance(size, int) and size > 0]
+    return sizes[0] if len(sizes) == 1 else None
 
 
 def at_once(source: Path) -> int:

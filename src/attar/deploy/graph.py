@@ -16,6 +16,8 @@ from attar.errors import ExportError, first_line
 
 # onnxruntime 1.20, the oldest that attar supports, reads up to IR version 10.
 IR_VERSION = 10
+# The first whose constants need not be inputs too.
+_LEAST_IR = 4
 
 
 def compact(model: ModelProto) -> ModelProto:
@@ -53,7 +55,7 @@ def compact(model: ModelProto) -> ModelProto:
         value.ClearField("doc_string")
         value.ClearField("metadata_props")
 
-    small = ModelProto(ir_version=min(model.ir_version, IR_VERSION), graph=graph)
+    small = ModelProto(ir_version=max(_LEAST_IR, min(model.ir_version, IR_VERSION)), graph=graph)
     for domain in sorted({node.domain for node in nodes} | {""}):
         small.opset_import.add(domain=domain, version=opsets[domain])
     small.metadata_props.extend(entry for entry in model.metadata_props if entry.key == KEY)
@@ -98,13 +100,18 @@ def _seal(model: ModelProto) -> None:
         model.metadata_props.add(key=CHECKSUM, value=checksum(model.SerializeToString(deterministic=True)))
 
 
-def write(model: ModelProto, path: Path) -> None:
+def write(model: ModelProto, path: Path, source: Path | None = None) -> None:
     """Check the model and write it, whole or not at all, with the checksum that `compact` has already made room for.
+
+    Arguments:
+        model: it.
+        path: where to.
+        source: the file that it was made of, for messages.
 
     Raises:
         ExportError: the model breaks ONNX's own rules.
     """
-    check_valid(model, str(path))
+    check_valid(model, str(source or path))
     _seal(model)
     write_whole(path, model.SerializeToString(deterministic=True))
 
