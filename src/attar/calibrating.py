@@ -12,7 +12,7 @@ import torch
 from attar.adapt.intervals import Interval, estimate
 from attar.compress.answers import decided
 from attar.compress.likeness import Likeness
-from attar.compress.samples import BATCH, Samples, batches, fixed_batch, rows
+from attar.compress.samples import BATCH, batches, fixed_batch, rows
 from attar.data.dataset import UNLABELLED, Dataset, Ints
 from attar.data.groups import levels
 from attar.data.labels import as_text
@@ -46,17 +46,13 @@ class Given:
     dataset: Dataset
     classes: tuple[str, ...] | None
 
-    def samples(self, which: Ints) -> Samples:
-        """Some, as `quantize_static` takes them."""
-        return self.dataset.x[which] if self.classes is not None else self._some(which)
-
-    def one_by_one(self, which: Ints) -> Samples | list[Feed]:
-        """Some, as `quantize_dynamic` takes them: singly, since some models say that they take more and do not."""
-        return self.samples(which) if self.classes is not None else self.feeds(which, singly=True)
+    def part(self, which: Ints) -> Feed:
+        """Some of them."""
+        return {name: array[which] for name, array in self.feed.items()}
 
     def feeds(self, which: Ints, *, singly: bool) -> list[Feed]:
-        """Some in batches; singly where the model takes any number at once, and ranges are of what comes at once."""
-        return batches(self._some(which), fixed_batch(self.file) or (1 if singly else BATCH))
+        """Some in batches; singly where ranges are of what comes at once, or a model takes more than it says."""
+        return batches(self.part(which), fixed_batch(self.file) or (1 if singly else BATCH))
 
     @property
     def first(self) -> Feed:
@@ -82,9 +78,6 @@ class Given:
                 f"{self.file}: {n:,} {told} too few: some calibrate, and others judge{each}; give {2 * size} or more"
             )
         return calibrating, judged
-
-    def _some(self, which: Ints) -> Feed:
-        return {name: array[which] for name, array in self.feed.items()}
 
 
 @dataclass(frozen=True)

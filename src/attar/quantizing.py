@@ -107,10 +107,7 @@ class Quantized:
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON values."""
         found = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "likeness"}
-        alike = {
-            name: getattr(self.likeness, name)
-            for name in ("same", "n_answers", "probabilities", "cosine", "largest", "output")
-        }
+        alike = {one.name: getattr(self.likeness, one.name) for one in fields(Likeness) if one.repr}
         right = None if self.correctness is None else asdict(self.correctness)
         return found | alike | {"model": str(self.model), "source": str(self.source), "correctness": right}
 
@@ -167,9 +164,9 @@ def quantize_file(
         elif samples is None:
             quantize_dynamic(file, made)
         elif way == "dynamic":
-            quantize_dynamic(file, made, samples.one_by_one(calibrating))
+            quantize_dynamic(file, made, samples.feeds(calibrating, singly=True))
         else:
-            quantize_static(file, made, samples.samples(calibrating), method=method, bytes=size)
+            quantize_static(file, made, samples.part(calibrating), method=method, bytes=size)
         check_runs(made, file)
         task.advance()
         feeds = noise(file, _RANDOM, seed) if samples is None else samples.feeds(judged, singly=way == "dynamic")

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from attar.cli.options import AsJson, Quiet, Seed, shown, tell
-
-
-class _Method(StrEnum):
-    """How a range is chosen."""
-
-    minmax = "minmax"
-    percentile = "percentile"
-    entropy = "entropy"
 
 
 def quantize(
@@ -39,7 +30,8 @@ def quantize(
         ),
     ] = None,
     method: Annotated[
-        _Method | None, typer.Option(help="How static ranges are chosen; the better of the first two without it.")
+        Literal["minmax", "percentile", "entropy"] | None,
+        typer.Option(help="How static ranges are chosen; the better of the first two without it."),
     ] = None,
     budget: Annotated[
         str | None,
@@ -69,7 +61,7 @@ def quantize(
             data=data,
             bits=bits,
             dynamic=dynamic,
-            method=None if method is None else method.value,
+            method=method,
             budget=budget,
             block=block,
             seed=seed,

@@ -104,8 +104,8 @@ def fed(source: Path, samples: Samples | Sequence[Samples]) -> list[Feed]:
 
     Arguments:
         source: the model file.
-        samples: raw ones of a model that attar wrote; of another an array for its only input, or arrays by the names of
-            its inputs; or a list of these, which may be of different lengths.
+        samples: arrays by the names of its inputs, for an only one an array; or a list of these, which may be of
+            different lengths. Of a model that attar wrote raw ones, too.
 
     Raises:
         ExportError: there are none, or something is missing for an input. ModelError: the file cannot be loaded, or the
@@ -115,7 +115,9 @@ def fed(source: Path, samples: Samples | Sequence[Samples]) -> list[Feed]:
         raise ExportError("there are no calibration samples to learn the ranges from: give at least one")
     session = session_for(source)
     inputs = [one.name for one in session.get_inputs()]
-    if KEY in session.get_modelmeta().custom_metadata_map:
+    first = samples[0] if isinstance(samples, list) else samples
+    raw = not isinstance(first, Mapping) or not first.keys() >= {*inputs}
+    if raw and KEY in session.get_modelmeta().custom_metadata_map:
         feed = load(source, threads=1).feed(samples)
         return [{name: feed[name] for name in inputs}]
     found: list[Feed] = []
