@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from attar.compress import integers
 from attar.compress.integers import quantize_static
+from attar.compress.probes import channel_means
 from attar.data.dataset import Column, Floats
 from attar.deploy.check import check
 from attar.deploy.meta import ModelMeta
@@ -205,6 +206,32 @@ def test_the_mean_of_the_logits_stays(trained: Path, digits: Floats, tmp_path: P
     before, after = (np.log(load(file).predict_proba(x).astype(float)) for file in (trained, tmp_path / "int8.onnx"))
     moved = (after - before) - (after - before).mean(1, keepdims=True)
     assert np.abs(moved.mean(0)).max() < np.abs(moved).mean() / 4
+
+
+def test_each_layer_has_the_mean_that_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the whole quantised model tells it, although each layer goes on from where the one before it ended."""
+    given: list[tuple[onnx.ModelProto, onnx.ModelProto, list[dict[str, Floats]]]] = []
+    keep = integers._keep_means
+    monkeypatch.setattr(integers, "_keep_means", lambda *those: (keep(*those), given.append(those)))
+    torch.manual_seed(0)
+    x = np.random.default_rng(0).normal(size=(50, 2, 30)).astype(np.float32)
+    net, meta = Residual().eval(), ModelMeta("series", (2, 30), ("a", "b", "c"))
+    export(net, torch.from_numpy(x[:1]), tmp_path / "float.onnx", meta)
+    quantize_static(tmp_path / "float.onnx", tmp_path / "int8.onnx", x, method="minmax")
+    ((quantised, original, batches),) = given
+    found, expected = (
+        [
+            means
+            for node in model.graph.node
+            if node.op_type in ("Conv", "Gemm")
+            for means in channel_means(model, {node.output[0]: 1}, batches).values()
+        ]
+        for model in (quantised, original)
+    )
+    assert len(found) == 4
+    # Biases are whole numbers too: by half a step of one they differ.
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 def test_means_are_of_samples_of_all_however_they_are_sorted(

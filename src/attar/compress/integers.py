@@ -18,9 +18,10 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from attar.compress.nibbles import INT32, WEIGHTED, dequantized, within
-from attar.compress.probes import channel_means, divergence
+from attar.compress.probes import channel_means, divergence, parts, run
 from attar.compress.samples import Samples, answered, at_once, fed, plainly, prepared, rows
 from attar.compress.samples import batches as in_batches
+from attar.data.dataset import Array, Floats
 from attar.data.split import some
 from attar.deploy.feed import Feed
 from attar.deploy.graph import attribute, compact, initializers, set_nodes, write
@@ -276,18 +277,39 @@ def _keep_means(model: ModelProto, original: ModelProto, batches: list[Feed]) ->
     constants, floats = initializers(model), dequantized(model)
     outputs = {node.name: node.output[0] for node in original.graph.node}
     layers = {
-        outputs[node.name]: node
+        node.output[0]: node
         for node in model.graph.node
         if node.op_type in ("Conv", "Gemm") and any(name in floats for name in node.input[2:])
     }
     if not layers:
         return
-    expected = channel_means(original, dict.fromkeys(layers, 1), batches)
-    for name, node in layers.items():
-        found = channel_means(model, {node.output[0]: 1}, batches)[node.output[0]]
-        bias, scale = (constants[one] for one in model.graph.node[floats[node.input[2]]].input[:2])
-        moved = numpy_helper.to_array(bias) + (expected[name] - found) / numpy_helper.to_array(scale).reshape(-1)
-        bias.CopyFrom(numpy_helper.from_array(np.rint(moved).clip(*INT32).astype(np.int32), bias.name))
+    expected = channel_means(original, dict.fromkeys((outputs[node.name] for node in layers.values()), 1), batches)
+    # A session on the whole model for each layer would take long: each goes on from where those before it ended.
+    computed = {name for node in model.graph.node for name in node.output}
+    ends = dict.fromkeys(name for node in layers.values() for name in (node.input[0], node.output[0]))
+    between = list(parts(model, [name for name in ends if name in computed]))
+    last = {value.name: i for i, part in enumerate(between) for value in part.graph.input}
+    held: list[dict[str, Array]] = [dict(batch) for batch in batches]
+    for i, part in enumerate(between):
+        name, said = part.graph.output[0].name, [answer for (answer,) in run(part, held)]
+        if name in layers:
+            bias, scale = (constants[one] for one in model.graph.node[floats[layers[name].input[2]]].input[:2])
+            said = _with_mean(said, expected[outputs[layers[name].name]], bias, numpy_helper.to_array(scale))
+        for batch, one in zip(held, said):
+            batch[name] = one
+            for done in [key for key in batch if last.get(key, -1) <= i]:
+                del batch[done]
+
+
+def _with_mean(said: list[Floats], expected: Floats, bias: TensorProto, scale: Floats) -> list[Floats]:
+    """What a layer answers once its bias is moved so that each channel has a mean; the bias is."""
+    axes = (0, *range(2, said[0].ndim))  # all but the channels
+    found = sum(one.sum(axes, dtype=np.float64) for one in said) / sum(one[:, 0].size for one in said)
+    before, step = numpy_helper.to_array(bias), scale.reshape(-1)
+    moved = np.rint(before + (expected - found) / step).clip(*INT32).astype(np.int32)
+    bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
+    shift = ((moved.astype(np.float64) - before) * step).astype(np.float32)
+    return [one + np.expand_dims(shift, axes) for one in said]
 
 
 @contextmanager

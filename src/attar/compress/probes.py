@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, helper
 
 from attar.data.dataset import Floats
 from attar.deploy.feed import Feed
+from attar.deploy.graph import initializers
 from attar.deploy.session import session_of
 
 _TINY = 1e-7
@@ -36,14 +37,41 @@ def inner(model: ModelProto, names: Sequence[str], batches: Sequence[Feed]) -> I
     watched.CopyFrom(model)
     del watched.graph.output[:]
     watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    return _run(watched, batches)
+    return run(watched, batches)
+
+
+def parts(model: ModelProto, names: Sequence[str]) -> Iterator[ModelProto]:
+    """Cut a model at values inside it: for each a model that answers with it, and takes of the others what it needs.
+
+    Arguments:
+        model: its nodes in order.
+        names: of values that nodes compute, each after those that it needs.
+    """
+    constants = initializers(model)
+    place = {name: i for i, node in enumerate(model.graph.node) for name in node.output}
+    given = {value.name: value for value in model.graph.input if value.name not in constants}
+    given |= {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names}
+    for name in names:
+        inside, taken, found = {place[name]}, set[str](), [place[name]]
+        while found:
+            read = {*model.graph.node[found.pop()].input} - {""}
+            taken |= read
+            found += [place[one] for one in read - given.keys() if one in place and place[one] not in inside]
+            inside |= {*found}
+        part = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+        part.graph.name = "part"
+        part.graph.node.extend(model.graph.node[i] for i in sorted(inside))
+        part.graph.initializer.extend(constants[one] for one in sorted(taken & constants.keys()))
+        part.graph.input.extend(given[one] for one in sorted(taken & given.keys()))
+        part.graph.output.append(given[name])
+        yield part
 
 
 def divergence(model: ModelProto, batches: Sequence[Feed], expected: Sequence[Floats]) -> float:
     """Σ KL(expected ‖ answers) over all samples, of probabilities; of other answers Σ (expected − answers)²."""
     total = 0.0
     of_probabilities = all(are_probabilities(known) for known in expected)
-    for known, (answers, *_) in zip(expected, _run(model, batches)):
+    for known, (answers, *_) in zip(expected, run(model, batches)):
         if of_probabilities:
             known, said = np.maximum(known, _TINY), np.maximum(answers, _TINY)
             total += float((known * np.log(known / said)).sum())
@@ -57,7 +85,8 @@ def are_probabilities(answers: Floats) -> bool:
     return bool(answers.min(initial=0.0) >= 0) and np.allclose(answers.sum(-1), 1, atol=_NEARLY)
 
 
-def _run(model: ModelProto, batches: Sequence[Feed]) -> Iterator[list[Floats]]:
+def run(model: ModelProto, batches: Sequence[Feed]) -> Iterator[list[Floats]]:
+    """The answers of a model, batch by batch."""
     session = session_of(model.SerializeToString())
     for feed in batches:
         yield session.run(None, {one.name: feed[one.name] for one in session.get_inputs()})
