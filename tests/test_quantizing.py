@@ -16,10 +16,11 @@ from torch import nn
 
 from attar.calibrating import given
 from attar.compress.inventory import Inventory
+from attar.compress.likeness import Likeness
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
 from attar.errors import AttarError, BudgetError, CompressionError, DataError, ExportError
-from attar.quantizing import _notes, _spare, _sped, _way, quantize_file
+from attar.quantizing import _agreed, _notes, _spare, _sped, _way, quantize_file
 
 
 class Attention(nn.Module):
@@ -257,6 +258,28 @@ def test_samples_that_do_not_suit(here, tmp_path) -> None:
     for data, message in (("wide", "takes 1 × 8 × 8 numbers a sample, and these"), ("single", "1 sample is too few")):
         with pytest.raises(DataError, match=message):
             quantize_file(here / "conv.onnx", tmp_path / "small.onnx", data=str(tmp_path / f"{data}.npz"))
+
+
+@pytest.mark.parametrize(
+    ("same", "probabilities", "cosine", "largest", "output", "said"),
+    [
+        (0.5, True, 0.9, 0.012, None, "50.00 % of the answers are the same (probabilities differ by at most 0.012)"),
+        (0.5, False, 0.9, 0.012, None, "50.00 % of the answers are the same (cosine 0.9000)"),
+        (0.5, False, None, 0.012, "b", "50.00 % of the answers are the same (they differ by at most 1.2 % of what"),
+        (0.5, False, None, None, None, "50.00 % of the answers are the same"),
+        (
+            None,
+            False,
+            0.9,
+            0.5,
+            "b",
+            "the answers have a cosine of 0.9000 to those before and differ by at most 50 % of",
+        ),
+        (None, False, None, 0.5, "b", "the answers differ by at most 50 % of what they span in 'b'"),
+    ],
+)
+def test_how_alike_answers_are_is_said(same, probabilities, cosine, largest, output, said) -> None:
+    assert _agreed(Likeness(same, 7, probabilities, cosine, largest, output, None, None), 7).startswith(said)
 
 
 @pytest.mark.parametrize(

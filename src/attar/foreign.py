@@ -80,9 +80,10 @@ def labels_of(said: torch.Tensor, dataset: Dataset) -> tuple[torch.Tensor | None
     codes = np.array([int(name) for name in names] if numbered else range(outputs))[dataset.y]
     right = float((decided(said, said).numpy() == codes)[known].mean())
     if right <= float(np.bincount(codes[known]).max() / len(known)):
+        meant = "" if numbered else f"; give numbers from 0 to {outputs - 1}, as its answers are counted"
         return None, (
             f"the network is right on {right:.1%} of the labels, with {listing(names)} for its answers from 0 on: they "
-            f"are not used; give numbers from 0 to {outputs - 1}, as its answers are counted",
+            f"are not used{meant}",
         )
     note = f"the answers of the network are taken for {listing(names)}, in this order"
     return torch.tensor(np.where(dataset.y == UNLABELLED, UNLABELLED, codes)), () if numbered else (note,)

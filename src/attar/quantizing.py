@@ -304,7 +304,7 @@ def _notes(way: str, layers: Inventory, n: int) -> list[str]:
 def _agreed(alike: Likeness, n: int) -> str:
     """How alike the answers are."""
     output = "" if alike.output is None else f" in {alike.output!r}"
-    far = None if alike.largest is None else f"differ by at most {100 * alike.largest:.2g} % of their range{output}"
+    far = None if alike.largest is None else f"differ by at most {100 * alike.largest:.2g} % of what they span{output}"
     if alike.same is None:
         near = "" if alike.cosine is None else f"have a cosine of {alike.cosine:.4f} to those before and "
         return f"the answers {near}{far}"
