@@ -110,6 +110,19 @@ def test_samples_calibrate_and_others_judge(here, tmp_path) -> None:
     assert f"{100 * right.mean():.1f} % of the 150 with a label" in done.lines()[-1]
 
 
+def test_samples_without_an_answer_are_neither_right_nor_wrong(here, tmp_path) -> None:
+    x, y = (np.load(here / "digits.npz")[name] for name in "xy")
+    holes = x.copy()
+    holes[::3] = np.nan
+    np.savez(tmp_path / "holes.npz", x=holes, y=y)
+    done = quantize_file(here / "conv.onnx", tmp_path / "small.onnx", data=str(tmp_path / "holes.npz"), method="minmax")
+    _, judged = given(here / "conv.onnx", str(tmp_path / "holes.npz")).split(256, 0)
+    answered = judged[judged % 3 > 0]
+    before = answers(here / "conv.onnx", x[answered, None]).argmax(1)
+    assert done.likeness.n_answers == done.correctness.n == len(answered) < len(judged)
+    assert done.correctness.before == (before == y[answered]).mean()
+
+
 def test_the_seed_draws_who_calibrates(here, tmp_path) -> None:
     data = str(here / "digits.npz")
     one, again, other = (quantize_file(here / "conv.onnx", tmp_path / f"{i}", data=data, seed=i // 2) for i in range(3))

@@ -157,7 +157,10 @@ def correctness(samples: Given, judged: Ints, alike: Likeness) -> tuple[Correctn
         notes = (f"labels that the model does not know, and cannot get right: {listed(unknown)}",) if unknown else ()
         of_model = np.array([names.index(name) if name in names else _UNKNOWN for name in dataset.classes])
         codes = np.where(dataset.y == UNLABELLED, UNLABELLED, of_model[dataset.y])
-    known = codes != UNLABELLED
+    # What the original does not answer with numbers is neither right nor wrong, before and after.
+    known = (codes != UNLABELLED) & torch.isfinite(said).reshape(len(said), -1).all(1).numpy()
+    if not known.any():
+        return None, notes
     before, after = ((decided(one, said).numpy() == codes)[known] for one in (said, now))
     parts = levels(*dataset.belonging(np.flatnonzero(known)))
     (share, interval), (share_after, interval_after) = (
