@@ -296,7 +296,7 @@ def test_how_alike_answers_are_is_said(same, probabilities, cosine, largest, out
 
 
 @pytest.mark.parametrize(
-    ("ratio", "said"), [(1.94, "1.9 times faster"), (1.02, "no faster"), (0.5, "2.0 times slower: keep the float file")]
+    ("ratio", "said"), [(1.94, "1.9 times faster"), (1.02, "no faster"), (0.5, "2.0 times slower. Keep the float file")]
 )
 def test_what_is_no_faster_is_said_to_be(ratio, said) -> None:
     assert _sped(ratio).startswith(said)

@@ -325,6 +325,6 @@ def _sped(ratio: float) -> str:
     if ratio > 1 / _ALIKE:
         return "no faster"
     return (
-        f"{1 / ratio:.1f} times slower: keep the float file where time matters; int8 seldom pays in small layers, nor "
+        f"{1 / ratio:.1f} times slower. Keep the float file where time matters: int8 seldom pays in small layers, nor "
         "on a processor without instructions for sums of 8-bit products (VNNI, dot products)"
     )
