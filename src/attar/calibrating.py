@@ -15,19 +15,17 @@ from attar.compress.likeness import Likeness
 from attar.compress.samples import BATCH, batches, fixed_batch, rows
 from attar.data.dataset import UNLABELLED, Dataset, Ints
 from attar.data.groups import levels
-from attar.data.labels import as_text
+from attar.data.labels import as_text, of_model
 from attar.data.sources import read_for_evaluation
 from attar.data.split import some
 from attar.deploy.feed import Feed
 from attar.deploy.meta import KEY
 from attar.deploy.session import load, session_of
-from attar.errors import DataError, first_line, inflected, listed
+from attar.errors import DataError, first_line, inflected
 from attar.foreign import given_to, labels_of, named, read_for
 
 # Samples to judge by.
 _JUDGED = 1000
-# The code of a label that a model does not know.
-_UNKNOWN = -2
 
 
 @dataclass(frozen=True)
@@ -147,25 +145,21 @@ def correctness(samples: Given, judged: Ints, alike: Likeness) -> tuple[Correctn
     dataset = samples.dataset.part(judged, "")
     said, now = (torch.tensor(np.asarray(one, np.float32)) for one in (alike.before, alike.after))
     if samples.classes is None:
-        found, notes = labels_of(said, dataset)
+        found, told = labels_of(said, dataset)
         if found is None:
-            return None, notes
+            return None, told
         codes = found.numpy()
     else:
-        names = samples.classes
-        unknown = [name for name in dataset.classes if name not in names]
-        notes = (f"labels that the model does not know, and cannot get right: {listed(unknown)}",) if unknown else ()
-        of_model = np.array([names.index(name) if name in names else _UNKNOWN for name in dataset.classes])
-        codes = np.where(dataset.y == UNLABELLED, UNLABELLED, of_model[dataset.y])
+        codes, _, told = of_model(dataset.y, dataset.classes, samples.classes)
     # What the original does not answer with numbers is neither right nor wrong, before and after.
     known = (codes != UNLABELLED) & torch.isfinite(said).reshape(len(said), -1).all(1).numpy()
     if not known.any():
-        return None, notes
+        return None, told
     before, after = ((decided(one, said).numpy() == codes)[known] for one in (said, now))
     parts = levels(*dataset.belonging(np.flatnonzero(known)))
     (share, interval), (share_after, interval_after) = (
         estimate(one.astype(np.float64), parts[0] if parts else None) for one in (before, after)
     )
-    notes = (*notes, "of a model that learnt from these samples, the accuracy on new ones is lower")
+    notes = (*told, "of a model that learnt from these samples, the accuracy on new ones is lower")
     lost, won = int((before & ~after).sum()), int((after & ~before).sum())
     return Correctness(int(known.sum()), share, interval, share_after, interval_after, lost, won), notes

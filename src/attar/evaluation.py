@@ -15,11 +15,11 @@ from attar.data.copies import copied, copies, duplicates
 from attar.data.cut import of_recordings
 from attar.data.dataset import Dataset, Floats, Ints
 from attar.data.groups import levels
-from attar.data.labels import meant_for
+from attar.data.labels import of_model
 from attar.data.sources import read_for_evaluation
 from attar.data.windows import told
 from attar.deploy.session import load
-from attar.errors import LabelError, inflected, listed
+from attar.errors import LabelError, inflected
 from attar.training.progress import Progress, Silent
 
 # Kinds whose copies are looked for: people do write the same text twice, and nodes are told apart by their edges.
@@ -186,9 +186,8 @@ def evaluate(
     else:
         answers = probabilities[judged]
     known = tuple(loaded.meta.classes)
-    classes = (*known, *(name for name in dataset.classes if name not in known))
-    y = np.array([classes.index(name) for name in dataset.classes])[dataset.y[judged]]
-    notes += _unknown(y, classes, known)
+    y, classes, unknown = of_model(dataset.y[judged], dataset.classes, known)
+    notes += unknown
     return _evaluated(answers, y, classes, None if together is None else together[judged], notes)
 
 
@@ -210,19 +209,6 @@ def _together(dataset: Dataset, *, whole: bool) -> tuple[Ints | None, list[str]]
         notes = [*notes, *duplicates(first, together=groups is not None)]
     parts = levels(groups, windows)
     return parts[0] if parts else None, notes
-
-
-def _unknown(y: Ints, classes: tuple[str, ...], known: tuple[str, ...]) -> list[str]:
-    """What is said of labels that the model does not know."""
-    unknown = np.unique(y[y >= len(known)])
-    if not len(unknown):
-        return []
-    names = listed([f"'{classes[code]}'" for code in unknown])
-    notes = [f"labels that the model does not know, and cannot get right: {names}"]
-    meant = [f"'{name}' for '{other}'" for name, other in meant_for(classes[len(known) :], known).items()]
-    if meant:
-        notes.append(f"labels that may be meant for classes of the model: {listed(meant)}; write them alike")
-    return notes
 
 
 def _evaluated(

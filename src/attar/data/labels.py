@@ -239,6 +239,25 @@ def meant_for(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     return {name: place[_as_typed(name)] for name in names if _as_typed(name) in place}
 
 
+def of_model(y: Ints, classes: Sequence[str], known: Sequence[str]) -> tuple[Ints, tuple[str, ...], tuple[str, ...]]:
+    """Labels as a model counts its classes, which those follow that it does not know; all of these; and notes on them.
+
+    >>> of_model(np.array([1, 0, -1]), ("b", "c"), ("a", "b"))[:2]
+    (array([ 2,  1, -1]), ('a', 'b', 'c'))
+    """
+    every = (*known, *(name for name in classes if name not in known))
+    y = np.array([*map(every.index, classes), UNLABELLED])[y]
+    unknown = np.unique(y[y >= len(known)])
+    if not len(unknown):
+        return y, every, ()
+    names = listed([f"'{every[code]}'" for code in unknown])
+    notes = [f"labels that the model does not know, and cannot get right: {names}"]
+    meant = [f"'{name}' for '{other}'" for name, other in meant_for(every[len(known) :], known).items()]
+    if meant:
+        notes.append(f"labels that may be meant for classes of the model: {listed(meant)}; write them alike")
+    return y, every, tuple(notes)
+
+
 def _as_typed(name: str) -> str:
     """A name without what it may differ in by the way it is typed.
 
