@@ -34,12 +34,14 @@ class Given:
 
     Arguments:
         file: the model.
+        fixed: how many it takes at once; None: as many as one likes.
         feed: all of them, by the names of its inputs.
         dataset: them as they were read, with their labels.
         classes: of a model that attar wrote; None: of others.
     """
 
     file: Path
+    fixed: int | None
     feed: Feed
     dataset: Dataset
     classes: tuple[str, ...] | None
@@ -50,12 +52,12 @@ class Given:
 
     def feeds(self, which: Ints, *, singly: bool) -> list[Feed]:
         """Some in batches; singly where ranges are of what comes at once, or a model takes more than it says."""
-        return batches(self.part(which), fixed_batch(self.file) or (1 if singly else BATCH))
+        return batches(self.part(which), self.fixed or (1 if singly else BATCH))
 
     @property
     def first(self) -> Feed:
         """The first, or as many as the model takes at once."""
-        return self.feeds(np.arange(min(rows(self.feed), fixed_batch(self.file) or 1)), singly=True)[0]
+        return self.feeds(np.arange(min(rows(self.feed), self.fixed or 1)), singly=True)[0]
 
     def split(self, most: int, seed: int) -> tuple[Ints, Ints]:
         """So many to calibrate with, no more than half, and others to judge by: the test part, where there is one.
@@ -63,7 +65,7 @@ class Given:
         Raises:
             DataError: there are too few.
         """
-        n, test, size = rows(self.feed), self.dataset.test, fixed_batch(self.file) or 1
+        n, test, size = rows(self.feed), self.dataset.test, self.fixed or 1
         learnt = np.arange(n) if test is None else np.setdiff1d(np.arange(n), test)
         learning = min(most, n // 2 if test is None else len(learnt)) // size * size
         calibrating = learnt[some(len(learnt), learning, seed)]
@@ -105,28 +107,30 @@ def given(file: Path, data: str) -> Given:
         DataError: they cannot be used for it.
     """
     session = session_of(file)
-    samples = _of_others(file, data) if KEY not in session.get_modelmeta().custom_metadata_map else _of_ours(file, data)
+    ours = KEY in session.get_modelmeta().custom_metadata_map
+    samples = Given(file, fixed_batch(session), *(_of_ours(file, data) if ours else _of_others(file, data)))
     try:
-        session.run(None, {one.name: samples.first[one.name] for one in session.get_inputs()})
+        first = samples.first
+        session.run(None, {one.name: first[one.name] for one in session.get_inputs()})
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise DataError(f"{file}: does not take such samples one at a time: {first_line(error)}") from error
     return samples
 
 
-def _of_ours(file: Path, data: str) -> Given:
+def _of_ours(file: Path, data: str) -> tuple[Feed, Dataset, tuple[str, ...]]:
     model = load(file, threads=1)
     if model.kind == "graph":
         raise DataError(f"{file}: of a graph nothing can be set aside to judge by; leave the data away")
     dataset = read_for_evaluation(data, **model.form)
-    return Given(file, model.feed(dataset.x), dataset, tuple(model.meta.classes))
+    return model.feed(dataset.x), dataset, tuple(model.meta.classes)
 
 
-def _of_others(file: Path, data: str) -> Given:
+def _of_others(file: Path, data: str) -> tuple[Feed, Dataset, None]:
     found = named(data, file)
     if found is not None:
-        return Given(file, found[0], _labelled(found[1], rows(found[0])), None)
+        return found[0], _labelled(found[1], rows(found[0])), None
     dataset = read_for(data, file)
-    return Given(file, given_to(file, dataset.x), dataset, None)
+    return given_to(file, dataset.x), dataset, None
 
 
 def _labelled(y: Any, n: int) -> Dataset:

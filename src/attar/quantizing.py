@@ -149,7 +149,7 @@ def quantize_file(
     size = _bytes_of(budget)
     _check_options(bits, dynamic, method, size, block)
     target = _target(file, out, bits)
-    session_for(file)
+    fixed = fixed_batch(session_for(file)) or 1
     inner = prepared(file)
     _spare(target, [*files_of(file), *([] if data is None else [at_home(data)])])
     layers = inventory(inner, str(file))
@@ -176,7 +176,7 @@ def quantize_file(
         task.advance()
         one = feeds[0] if samples is None else samples.first
         # By turns, for what else the machine does may last as long as one of them.
-        times = [[_latency(path, one) / (fixed_batch(file) or 1) for path in (file, made)] for _ in range(_TURNS)]
+        times = [[_latency(path, one) / fixed for path in (file, made)] for _ in range(_TURNS)]
         task.advance()
         right, notes = (None, ()) if samples is None else correctness(samples, judged, alike)
         notes = (*([] if samples is None else samples.dataset.notes), *_notes(way, layers, len(calibrating)), *notes)
@@ -274,7 +274,7 @@ def _most(way: str, inner: ModelProto, samples: Given) -> int:
     """How many samples may calibrate."""
     if way != "static":
         return 0 if way == "weights" else _MOST
-    n = fixed_batch(samples.file) or 1
+    n = samples.fixed or 1
     return max(_LEAST, min(_MOST, n * _KEPT // max(1, numbers_inside(inner, samples.first))))
 
 

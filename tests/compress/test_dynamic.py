@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from attar.compress.dynamic import quantize_dynamic
 from attar.compress.integers import quantize_static
 from attar.deploy.onnx import traced
+from attar.deploy.session import session_of
 from attar.errors import ExportError, ModelError
 
 
@@ -111,3 +112,14 @@ def test_nothing_to_quantise(tmp_path: Path) -> None:
         quantize_dynamic(tmp_path / "float.onnx", tmp_path / "int8.onnx")
     with pytest.raises(ModelError, match="cannot be read"):
         quantize_dynamic(tmp_path / "nowhere.onnx", tmp_path / "int8.onnx")
+
+
+def test_a_model_is_opened_as_often_for_many_samples_given_singly(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr("attar.compress.samples.session_of", lambda one: opened.append(one) or session_of(one))
+    quantize_dynamic(file, tmp_path / "small.onnx", texts(2, 0))
+    few = len(opened)
+    quantize_dynamic(file, tmp_path / "small.onnx", texts(20, 0))
+    assert len(opened) == 2 * few

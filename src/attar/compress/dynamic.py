@@ -75,8 +75,10 @@ def quantize_dynamic(
     from onnxruntime import quantization as ort
 
     source, target = Path(source), Path(target)
-    given = [] if calibration is None else fed(source, calibration)
-    feeds = [part for one in given for part in batches(one, at_once(source))]
+    feeds: list[Feed] = []
+    if calibration is not None:
+        given, size = fed(source, calibration), at_once(source)
+        feeds = [part for one in given for part in batches(one, size)]
     model = _as_products(prepared(source))
     for i, node in enumerate(model.graph.node):
         node.name = f"node{i}"

@@ -87,16 +87,16 @@ def rows(feed: Feed) -> int:
     return len(next(iter(feed.values())))
 
 
-def fixed_batch(source: Path) -> int | None:
+def fixed_batch(session: onnxruntime.InferenceSession) -> int | None:
     """How many samples a model takes at once; None: as many as one likes."""
-    first = {one.shape[0] for one in session_for(source).get_inputs() if one.shape}
+    first = {one.shape[0] for one in session.get_inputs() if one.shape}
     sizes = [size for size in first if isinstance(size, int) and size > 0]
     return sizes[0] if len(sizes) == 1 else None
 
 
 def at_once(source: Path) -> int:
     """How many samples of many a model is given at once."""
-    return fixed_batch(source) or BATCH
+    return fixed_batch(session_for(source)) or BATCH
 
 
 def fed(source: Path, samples: Samples | Sequence[Samples]) -> list[Feed]:
@@ -143,7 +143,8 @@ def answered(source: Path, feed: Feed) -> tuple[Feed, list[Floats]]:
     Raises:
         ExportError: there are none, or they do not suit the model.
     """
-    session, fixed, n = session_for(source), fixed_batch(source), rows(feed)
+    session, n = session_for(source), rows(feed)
+    fixed = fixed_batch(session)
     size = fixed or BATCH
     if fixed and n % fixed:
         raise ExportError(f"{source}: takes {fixed} samples at once, of which {n} are no multiple; give such")
