@@ -300,3 +300,42 @@ def test_how_alike_answers_are_is_said(same, probabilities, cosine, largest, out
 )
 def test_what_is_no_faster_is_said_to_be(ratio, said) -> None:
     assert _sped(ratio).startswith(said)
+
+
+def branched(source, target, *, whole=False):
+    """Another file of a network, in which branches stand for its first Relu, whose input they read, or for all."""
+    model = onnx.load(source)
+    graph, make = model.graph, onnx.helper
+    first = next(node for node in graph.node if node.op_type == "Relu")
+    inner = list(graph.node) if whole else [first]
+    output = make.make_tensor_value_info(inner[-1].output[0], onnx.TensorProto.FLOAT, None)
+    branch = make.make_graph(inner, "branch", [], [output])
+    sized = [
+        make.make_node("Size", [graph.input[0].name], ["size"]),
+        make.make_node("Cast", ["size"], ["any"], to=onnx.TensorProto.BOOL),
+        make.make_node("If", ["any"], [output.name], then_branch=branch, else_branch=branch),
+    ]
+    nodes = sized if whole else [one for node in graph.node for one in (sized if node is first else [node])]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, target)
+    return target
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("conv", {"data": "digits.npz"}), ("own", {}), ("own", {"bits": 4})])
+def test_layers_beside_a_branch_are_in_integers(here, name, arguments, tmp_path) -> None:
+    file = branched(here / f"{name}.onnx", tmp_path / "branched.onnx")
+    arguments = {key: str(here / value) if key == "data" else value for key, value in arguments.items()}
+    plain, done = (
+        quantize_file(one, tmp_path / f"{i}.onnx", **arguments) for i, one in enumerate((here / f"{name}.onnx", file))
+    )
+    counts, whole = operators(done.model), operators(plain.model)
+    assert counts["If"] == 1
+    assert all(counts[kind] == whole[kind] for kind in ("MatMulInteger", "MatMulNBits", "Conv", "Gemm"))
+    assert done.likeness.same > 0.95
+
+
+def test_layers_inside_a_branch_are_told(here, tmp_path) -> None:
+    file = branched(here / "conv.onnx", tmp_path / "branched.onnx", whole=True)
+    with pytest.raises(ExportError, match=r"branched.onnx: all its layers are inside branches or loops"):
+        quantize_file(file, data=str(here / "digits.npz"))

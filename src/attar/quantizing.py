@@ -294,6 +294,9 @@ def _notes(way: str, layers: Inventory, n: int) -> list[str]:
     if layers.recurrent:
         are = inflected(layers.recurrent, "recurrent layer stays", "recurrent layers stay")
         found.append(f"{layers.recurrent:,} {are} in floats")
+    if layers.inside:
+        are = inflected(layers.inside, "layer inside branches or loops stays", "layers inside branches or loops stay")
+        found.append(f"{layers.inside:,} {are} in floats")
     if layers.convolutions and way == "dynamic":
         are = inflected(layers.convolutions, "convolution stays", "convolutions stay")
         instead = "give samples as data, for their ranges" if not n else "static ranges would round them too"

@@ -39,3 +39,11 @@ def test_recurrent_layers_are_counted() -> None:
 def test_integers_are_told() -> None:
     with pytest.raises(ExportError, match=r"net: holds integers already \(DynamicQuantizeLinear\); give the float"):
         inventory(model([("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])]), "net")
+
+
+def test_layers_inside_branches_are_counted() -> None:
+    shape = helper.make_tensor_value_info("z", TensorProto.FLOAT, None)
+    branch = helper.make_graph([helper.make_node("MatMul", ["h", "v"], ["z"])], "branch", [], [shape])
+    found = model([("MatMul", ["x", "w"], ["h"])], ("w", (6, 5)), ("v", (5, 5)))
+    found.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch))
+    assert inventory(found, "net") == Inventory(0, 0, 30, attention=False, inside=2)

@@ -18,8 +18,9 @@ from attar.compress.integers import quiet, round_tables
 from attar.compress.probes import inner
 from attar.compress.samples import Samples, at_once, batches, check_finite, fed, plainly, prepared
 from attar.data.dataset import Floats
+from attar.deploy.branches import compacted
 from attar.deploy.feed import Feed
-from attar.deploy.graph import attribute, compact, initializers, is_plain, set_nodes, write
+from attar.deploy.graph import attribute, initializers, is_plain, set_nodes, write
 from attar.errors import ExportError
 
 # Fewer weights than this are not worth the operations.
@@ -105,7 +106,7 @@ def quantize_dynamic(
             extra_options={"MatMulConstBOnly": True},
         )
         quantised = onnx.load(file)
-    write(compact(quantised), target, source)
+    write(compacted(quantised), target, source)
 
 
 def _is_linear(node: NodeProto, constants: dict[str, TensorProto]) -> bool:

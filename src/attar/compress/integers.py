@@ -23,8 +23,9 @@ from attar.compress.samples import Samples, answered, at_once, fed, plainly, pre
 from attar.compress.samples import batches as in_batches
 from attar.data.dataset import Array, Floats
 from attar.data.split import some
+from attar.deploy.branches import compacted
 from attar.deploy.feed import Feed
-from attar.deploy.graph import attribute, compact, initializers, set_nodes, write
+from attar.deploy.graph import attribute, initializers, set_nodes, write
 from attar.errors import ExportError
 
 # What may stand between two layers that hold weights and has an integer kernel, or only moves numbers. What comes
@@ -108,7 +109,7 @@ def quantize_static(
                 quantised = within(quantised, bytes, batches, expected)
             except ExportError as error:
                 raise ExportError(f"{source}: {error}") from None
-    write(compact(quantised), target, source)
+    write(compacted(quantised), target, source)
 
 
 def _chosen(model: ModelProto) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, NodeProto, TensorProto
 
 from attar.compress.nibbles import WEIGHTED
 from attar.compress.probes import inner
@@ -40,6 +40,7 @@ class Inventory:
         in_linear: weights of linear layers.
         attention: whether what it computes is multiplied with what else it computes.
         recurrent: how many recurrent layers there are.
+        inside: how many convolutions and products are inside branches and loops, and stay as they are.
     """
 
     convolutions: int
@@ -47,13 +48,14 @@ class Inventory:
     in_linear: int
     attention: bool
     recurrent: int = 0
+    inside: int = 0
 
 
 def inventory(model: ModelProto, name: str) -> Inventory:
     """Look through a `prepared` model; the name is for messages.
 
     Raises:
-        ExportError: it computes with integers already.
+        ExportError: it computes with integers already, or has all layers inside branches or loops.
     """
     integer = next((node.op_type for node in model.graph.node if node.op_type in _INTEGER), None)
     if integer is not None:
@@ -64,14 +66,25 @@ def inventory(model: ModelProto, name: str) -> Inventory:
         if tensor.data_type == TensorProto.FLOAT
     }
     layers = [node for node in model.graph.node if node.op_type in WEIGHTED]
+    inside = sum(map(_inside, model.graph.node))
+    if inside and not any(node.input[1] in weights for node in layers):
+        raise ExportError(
+            f"{name}: all its layers are inside branches or loops (If, Loop, Scan), which stay in floats; export the "
+            "branch that you use as a model of its own, or make the file smaller by attar compress"
+        )
     convolutions = [weights[node.input[1]] for node in layers if node.op_type == "Conv" and node.input[1] in weights]
     linear = [weights[node.input[1]] for node in layers if node.op_type != "Conv" and node.input[1] in weights]
     attention = any(node.op_type == "MatMul" and not weights.keys() & {*node.input} for node in layers)
     recurrent = sum(node.op_type in ("LSTM", "GRU", "RNN") for node in model.graph.node)
-    return Inventory(len(convolutions), sum(convolutions), sum(linear), attention, recurrent)
+    return Inventory(len(convolutions), sum(convolutions), sum(linear), attention, recurrent, inside)
 
 
 def numbers_inside(model: ModelProto, feed: Feed) -> int:
     """How many numbers the layers of a `prepared` model make of some samples."""
     names = [node.output[0] for node in model.graph.node if node.op_type in WEIGHTED]
     return sum(int(value.size) for values in inner(model, names, [feed]) for value in values) if names else 0
+
+
+def _inside(node: NodeProto) -> int:
+    inner = [one for attribute in node.attribute for one in attribute.g.node]
+    return sum(one.op_type in WEIGHTED for one in inner) + sum(map(_inside, inner))

@@ -12,7 +12,8 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from attar.compress.integers import round_tables
 from attar.compress.samples import check_finite, prepared
 from attar.data.dataset import Floats
-from attar.deploy.graph import attribute, compact, initializers, is_plain, set_nodes, use_domain, write
+from attar.deploy.branches import compacted
+from attar.deploy.graph import attribute, initializers, is_plain, set_nodes, use_domain, write
 from attar.errors import ExportError
 
 _DOMAIN, _BITS, _MIDDLE = "com.microsoft", 4, 8
@@ -71,7 +72,7 @@ def quantize_linear(source: str | Path, target: str | Path, block: int = 32) -> 
     set_nodes(model, nodes)
     round_tables(model)
     use_domain(model, _DOMAIN, 1)
-    write(compact(model), target, source)
+    write(compacted(model), target, source)
 
 
 def _weight(node: NodeProto, constants: dict[str, onnx.TensorProto]) -> Floats | None:

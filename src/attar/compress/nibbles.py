@@ -13,8 +13,9 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from attar.compress.grids import Grid, Steps, fitted
 from attar.compress.probes import channel_means, divergence
 from attar.data.dataset import Floats
+from attar.deploy.branches import compacted
 from attar.deploy.feed import Feed
-from attar.deploy.graph import attribute, compact, initializers, set_nodes
+from attar.deploy.graph import attribute, initializers, set_nodes
 from attar.errors import ExportError
 
 # The layers whose weights have integer kernels.
@@ -195,4 +196,4 @@ def _input_means(model: ModelProto, layers: Sequence[_Layer], batches: Sequence[
 
 
 def _bytes(model: ModelProto) -> int:
-    return int(compact(model).ByteSize())
+    return int(compacted(model).ByteSize())

@@ -9,6 +9,7 @@ import onnx
 from onnx import ModelProto, TensorProto, helper
 
 from attar.data.dataset import Floats
+from attar.deploy.branches import read_by
 from attar.deploy.feed import Feed
 from attar.deploy.graph import initializers
 from attar.deploy.session import session_of
@@ -54,7 +55,7 @@ def parts(model: ModelProto, names: Sequence[str]) -> Iterator[ModelProto]:
     for name in names:
         inside, taken, found = {place[name]}, set[str](), [place[name]]
         while found:
-            read = {*model.graph.node[found.pop()].input} - {""}
+            read = read_by(model.graph.node[found.pop()]) - {""}
             taken |= read
             found += [place[one] for one in read - given.keys() if one in place and place[one] not in inside]
             inside |= {*found}

@@ -14,8 +14,8 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
 from attar.data.dataset import Array, Floats
+from attar.deploy.branches import compacted
 from attar.deploy.feed import Feed
-from attar.deploy.graph import compact
 from attar.deploy.meta import KEY
 from attar.deploy.session import load, session_of
 from attar.errors import AttarError, ExportError, ModelError, first_line
@@ -44,14 +44,14 @@ def prepared(source: Path) -> ModelProto:
     """A model to quantise: without names, its constants in one place, in an opset with scales for each channel.
 
     Raises:
-        ExportError: it branches or loops, or keeps constants sparse.
+        ExportError: it has functions of its own, or keeps constants sparse.
         ModelError: there is no such file, or it is none.
     """
     model = model_of(source)
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), _OPSET)
     with plainly(source):
         try:
-            return compact(model if opset >= _OPSET else onnx.version_converter.convert_version(model, _OPSET))
+            return compacted(model if opset >= _OPSET else onnx.version_converter.convert_version(model, _OPSET))
         except ExportError as error:
             raise ExportError(f"{source}: is not quantised: {error}") from error
 

@@ -12,9 +12,18 @@ from collections.abc import Callable, Iterator
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
+from attar.deploy.graph import compact
+
 # Before names that a closed graph reads from outside, and the attribute that tells how many inputs are the node's own.
 _READ = "\n"
 _TEXT = b"\ngraph"
+# Constants of so many numbers are looked for in other branches, which share them.
+_LEAST = 64
+
+
+def compacted(model: ModelProto) -> ModelProto:
+    """As `compact`, of a model that may branch or loop."""
+    return reopened(compact(closed(model, _LEAST)), model)
 
 
 def closed(model: ModelProto, least: int) -> ModelProto:
@@ -52,7 +61,7 @@ def reopened(model: ModelProto, source: ModelProto) -> ModelProto:
 def in_order(graph: GraphProto) -> list[NodeProto]:
     """The nodes, each after those that it reads from, as ONNX wants them, and onnxruntime does not."""
     producer = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
-    needs = [{producer[name] for name in _read(node) if name in producer} for node in graph.node]
+    needs = [{producer[name] for name in read_by(node) if name in producer} for node in graph.node]
     done: set[int] = set()
     found: list[NodeProto] = []
     waiting = list(range(len(needs)))
@@ -61,6 +70,12 @@ def in_order(graph: GraphProto) -> list[NodeProto]:
         found.extend(graph.node[i] for i in ready)
         waiting = [i for i in waiting if i not in done]
     return [*found, *(graph.node[i] for i in waiting)]
+
+
+def read_by(node: NodeProto) -> set[str]:
+    """What a node reads, and what its graphs do, with what these make themselves."""
+    inner = (one for attribute in node.attribute for one in attribute.g.node)
+    return set(node.input).union(*(read_by(one) for one in inner))
 
 
 def every(model: ModelProto) -> Iterator[NodeProto]:
@@ -164,11 +179,6 @@ def _open(node: NodeProto, fresh: Iterator[str]) -> None:
     kept = [one for one in node.attribute if one.name != _READ]
     del node.attribute[:]
     node.attribute.extend(kept)
-
-
-def _read(node: NodeProto) -> set[str]:
-    inner = (one for attribute in node.attribute for one in attribute.g.node)
-    return set(node.input).union(*(_read(one) for one in inner))
 
 
 def _domains(node: NodeProto) -> set[str]:
