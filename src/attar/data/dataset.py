@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Number
-from typing import TypeAlias, TypedDict
+from typing import NotRequired, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -73,15 +74,32 @@ class Column:
 
 
 class Form(TypedDict):
-    """What samples to predict are brought to; see `attar.data.sources.read_for_prediction`."""
+    """What samples to predict are brought to, as a model takes them.
+
+    Arguments:
+        kind: of the model.
+        shape: of one raw sample of the model. Images of another size are resized, colour and grey exchanged,
+            series cut or padded; each is noted.
+        columns: of a table, or channels of series, matched by name where the source has names. An unknown category
+            becomes NaN.
+        rate: that the model's recordings were sampled at, in Hz, and those of another rate are brought to.
+        stride: of the model's windows: recordings, and the rows of a table, are cut into such; None: they are samples.
+        by: column of a table that tells recordings apart whose steps are its rows, where it is there.
+        ignored: columns that the model was taught without, which are not looked at.
+    """
 
     kind: str
     shape: tuple[int, ...]
-    columns: tuple[Column, ...]
-    rate: float | None
-    stride: int | None
-    by: str | None
-    ignored: tuple[str, ...]
+    columns: NotRequired[Sequence[Column]]
+    rate: NotRequired[float | None]
+    stride: NotRequired[int | None]
+    by: NotRequired[str | None]
+    ignored: NotRequired[tuple[str, ...]]
+
+
+def in_full(form: Form) -> Form:
+    """The form with what is not said of it: nothing."""
+    return {"columns": (), "rate": None, "stride": None, "by": None, "ignored": (), **form}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from attar.data.beside import FilesBeside
 from attar.data.columns import samples_of
 from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
-from attar.data.dataset import Column, Dataset, Form, Ints
+from attar.data.dataset import Column, Dataset, Form, Ints, in_full
 from attar.data.dress import is_dressed
 from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
@@ -121,32 +121,13 @@ def _shrunk(dataset: Dataset, side: int) -> Dataset:
     return replace(dataset, x=np.asarray(x, dtype=np.float32), notes=(*dataset.notes, *shrunk_note(given, size)))
 
 
-def read_for_prediction(
-    source: str,
-    *,
-    kind: str,
-    shape: Sequence[int],
-    columns: Sequence[Column] = (),
-    rate: float | None = None,
-    stride: int | None = None,
-    by: str | None = None,
-    ignored: Sequence[str] = (),
-    strict: bool = False,
-) -> Dataset:
+def read_for_prediction(source: str, *, strict: bool = False, **form: Unpack[Form]) -> Dataset:
     """Read samples to predict, in the form that a model takes.
 
     Arguments:
         source: as of `read`; no labels are needed, and those it has are ignored.
-        kind: of the model.
-        shape: of one raw sample of the model. Images of another size are resized, colour and grey exchanged,
-            series cut or padded; each is noted.
-        columns: of a table, or channels of series, matched by name where the source has names. An unknown category
-            becomes NaN.
-        rate: that the model's recordings were sampled at, in Hz, and those of another rate are brought to.
-        stride: of the model's windows: recordings, and the rows of a table, are cut into such; None: they are samples.
-        by: column of a table that tells recordings apart whose steps are its rows, where it is there.
-        ignored: columns that the model was taught without, which are not looked at.
         strict: refuse an unreadable image or recording rather than skip it, and a text in neither UTF-8 nor UTF-16.
+        form: of the model.
 
     Returns:
         Samples `(n, *shape)`, all unlabelled.
@@ -154,15 +135,7 @@ def read_for_prediction(
     Raises:
         DataError: the samples cannot be used, are of another kind, or lack a column or channel.
     """
-    form = Form(
-        kind=kind,
-        shape=tuple(shape),
-        columns=tuple(columns),
-        rate=rate,
-        stride=stride,
-        by=by,
-        ignored=tuple(ignored),
-    )
+    form = in_full(form)
     raw = _raw_to_predict(source, form, label_column="", strict=strict)
     notes = tuple(note for note in raw.notes if note != PATIENTS)
     raw = replace(raw, y=None, groups=None, test=None, notes=notes)
@@ -174,35 +147,21 @@ def read_for_prediction(
 def read_for_evaluation(
     source: str,
     *,
-    kind: str,
-    shape: Sequence[int],
-    columns: Sequence[Column] = (),
-    rate: float | None = None,
-    stride: int | None = None,
-    by: str | None = None,
-    ignored: Sequence[str] = (),
     labels: Path | None = None,
     label_column: str | None = None,
     groups: Path | None = None,
     group_column: str | None = None,
     strict: bool = False,
+    **form: Unpack[Form],
 ) -> Dataset:
     """Read labelled samples in the form that a model takes; else as `read_for_prediction` and `read`."""
     beside = FilesBeside.read(labels, groups, group_column)
-    form = Form(
-        kind=kind,
-        shape=tuple(shape),
-        columns=tuple(columns),
-        rate=rate,
-        stride=stride,
-        by=by,
-        ignored=tuple(ignored),
-    )
+    form = in_full(form)
     raw = _raw_to_predict(
         source,
         form,
         # Where a file has the labels, a column that is called like them may be one of the model's.
-        label_column="" if labels is not None and label_column is None and kind == "table" else label_column,
+        label_column="" if labels is not None and label_column is None and form["kind"] == "table" else label_column,
         group_column=group_column,
         strict=strict,
         leave_out=beside.paths,
