@@ -19,7 +19,7 @@ from attar.compress.inventory import Inventory
 from attar.compress.likeness import Likeness
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
-from attar.errors import AttarError, BudgetError, CompressionError, DataError, ExportError
+from attar.errors import AttarError, BudgetError, CompressionError, DataError, ExportError, LabelError
 from attar.quantizing import _agreed, _notes, _spare, _sped, _way, quantize_file
 
 
@@ -108,6 +108,38 @@ def test_samples_calibrate_and_others_judge(here, tmp_path) -> None:
     assert told.before_interval[0] < told.before <= told.before_interval[1]
     assert told.before > 0.8
     assert f"{100 * right.mean():.1f} % of the 150 with a label" in done.lines()[-1]
+
+
+@pytest.mark.parametrize("name", ["conv", "own"])
+def test_labels_of_a_file_count_as_those_of_the_samples(here, name, tmp_path) -> None:
+    x, y = (np.load(here / "digits.npz")[one] for one in "xy")
+    np.save(tmp_path / "x.npy", x)
+    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"{i},{label}\n" for i, label in enumerate(y)))
+    header = ",".join([*(f"p{i}" for i in range(64)), "digit"])
+    np.savetxt(tmp_path / "x.csv", np.c_[x.reshape(-1, 64), y], "%d", ",", header=header, comments="")
+    known = quantize_file(here / f"{name}.onnx", tmp_path / "0.onnx", data=str(here / "digits.npz"), method="minmax")
+    found = quantize_file(
+        here / f"{name}.onnx", tmp_path / "1.onnx", data=str(tmp_path / "x.npy"), labels=tmp_path / "labels.csv",
+        method="minmax",
+    )  # fmt: skip
+    assert found.correctness == known.correctness is not None
+    if name == "conv":
+        column = quantize_file(
+            here / "conv.onnx", tmp_path / "2.onnx", data=str(tmp_path / "x.csv"), label_column="digit", method="minmax"
+        )
+        assert column.correctness == known.correctness
+
+
+def test_labels_that_cannot_be_used_are_told(here, tmp_path) -> None:
+    (tmp_path / "labels.csv").write_text("id,label\n0,1\n")
+    with pytest.raises(LabelError, match=r"own.onnx: labels are of samples; give these as data"):
+        quantize_file(here / "own.onnx", tmp_path / "0.onnx", labels=tmp_path / "labels.csv")
+    with pytest.raises(LabelError, match=r"tokens.npz: labels of arrays by the names of inputs are an array y"):
+        quantize_file(here / "text.onnx", tmp_path / "0.onnx", data=str(here / "tokens.npz"), label_column="y")
+    with pytest.raises(CompressionError, match="is read from"):
+        quantize_file(
+            here / "own.onnx", tmp_path / "labels.csv", data=str(here / "digits.npz"), labels=tmp_path / "labels.csv"
+        )
 
 
 def test_samples_without_an_answer_are_neither_right_nor_wrong(here, tmp_path) -> None:

@@ -21,7 +21,7 @@ from attar.data.split import some
 from attar.deploy.feed import Feed
 from attar.deploy.meta import KEY
 from attar.deploy.session import load, session_of
-from attar.errors import DataError, first_line, inflected
+from attar.errors import DataError, LabelError, first_line, inflected
 from attar.foreign import given_to, labels_of, named, read_for
 
 # Samples to judge by.
@@ -100,15 +100,16 @@ class Correctness:
     won: int
 
 
-def given(file: Path, data: str) -> Given:
-    """Read samples for a model file.
+def given(file: Path, data: str, *, labels: Path | None = None, label_column: str | None = None) -> Given:
+    """Read samples for a model file, and their labels, as `attar.data.sources.read` does.
 
     Raises:
-        DataError: they cannot be used for it.
+        DataError: they cannot be used for it; LabelError: the labels cannot.
     """
     session = session_of(file)
     ours = KEY in session.get_modelmeta().custom_metadata_map
-    samples = Given(file, fixed_batch(session), *(_of_ours(file, data) if ours else _of_others(file, data)))
+    read = _of_ours if ours else _of_others
+    samples = Given(file, fixed_batch(session), *read(file, data, labels, label_column))
     try:
         first = samples.first
         session.run(None, {one.name: first[one.name] for one in session.get_inputs()})
@@ -117,19 +118,21 @@ def given(file: Path, data: str) -> Given:
     return samples
 
 
-def _of_ours(file: Path, data: str) -> tuple[Feed, Dataset, tuple[str, ...]]:
+def _of_ours(file: Path, data: str, labels: Path | None, column: str | None) -> tuple[Feed, Dataset, tuple[str, ...]]:
     model = load(file, threads=1)
     if model.kind == "graph":
         raise DataError(f"{file}: of a graph nothing can be set aside to judge by; leave the data away")
-    dataset = read_for_evaluation(data, **model.form)
+    dataset = read_for_evaluation(data, **model.form, labels=labels, label_column=column)
     return model.feed(dataset.x), dataset, tuple(model.meta.classes)
 
 
-def _of_others(file: Path, data: str) -> tuple[Feed, Dataset, None]:
+def _of_others(file: Path, data: str, labels: Path | None, column: str | None) -> tuple[Feed, Dataset, None]:
     found = named(data, file)
     if found is not None:
+        if labels is not None or column is not None:
+            raise LabelError(f"{data}: labels of arrays by the names of inputs are an array y beside them; give that")
         return found[0], _labelled(found[1], rows(found[0])), None
-    dataset = read_for(data, file)
+    dataset = read_for(data, file, labels=labels, label_column=column)
     return given_to(file, dataset.x), dataset, None
 
 

@@ -104,15 +104,17 @@ def _arranged(x: npt.NDArray[Any], wanted: Sequence[int]) -> npt.NDArray[Any] | 
     return x.reshape(-1, *wanted) if alike or rows else None
 
 
-def read_for(data: str, file: Path) -> Dataset:
-    """Samples for an ONNX file: in the columns, codes, tokens and sizes of a model that attar wrote."""
+def read_for(data: str, file: Path, *, labels: Path | None = None, label_column: str | None = None) -> Dataset:
+    """Samples for an ONNX file: in the columns, codes, tokens and sizes of a model that attar wrote, without labels."""
     try:
         model = _opened(file, file)
     except DataError:  # what is wrong with the file is said when it is packed
-        return read(data)
+        return read(data, labels=labels, label_column=label_column)
     if not isinstance(model, Model):
         sizes = next((tuple(one.shape[1:]) for one in model.get_inputs()), ())
-        return read_for_network(data, sizes) if all(isinstance(size, int) for size in sizes) else read(data)
+        if all(isinstance(size, int) for size in sizes):
+            return read_for_network(data, sizes, labels=labels, label_column=label_column)
+        return read(data, labels=labels, label_column=label_column)
     return read_for_prediction(data, **model.form)
 
 

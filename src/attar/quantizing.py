@@ -25,7 +25,7 @@ from attar.deploy.measure import latency
 from attar.deploy.meta import COMPRESSED
 from attar.deploy.noise import noise
 from attar.deploy.session import session_of
-from attar.errors import BudgetError, CompressionError, DataError, inflected
+from attar.errors import BudgetError, CompressionError, DataError, LabelError, inflected
 from attar.foreign import check_runs
 from attar.training.progress import Progress, Silent, noted
 
@@ -117,6 +117,8 @@ def quantize_file(
     out: str | Path | None = None,
     *,
     data: str | None = None,
+    labels: str | Path | None = None,
+    label_column: str | None = None,
     bits: int = 8,
     dynamic: bool | None = None,
     method: Method | None = None,
@@ -133,6 +135,8 @@ def quantize_file(
         data: samples as `attar.shrinking.shrink` takes them, or, of a model of others with several inputs, or with
             sizes that it leaves open, an .npz file with an array for each input by its name, and perhaps labels `y`.
             Half of them calibrate, 256 at most, and of the others judge 1,000 at most. Where None, random inputs judge.
+        labels: file of id and label of the samples; it replaces theirs.
+        label_column: of a table.
         bits: 8, or 4 for the weights of large linear layers alone.
         dynamic: whether what goes into layers is rounded by the range that it has then (`quantize_dynamic`), and not by
             one that samples show (`quantize_static`); None: without samples, and of transformers.
@@ -148,13 +152,17 @@ def quantize_file(
     started, progress, file = time.perf_counter(), progress or Silent(), Path(model)
     size = _bytes_of(budget)
     _check_options(bits, dynamic, method, size, block)
+    beside = None if labels is None else Path(labels)
+    if data is None and (beside is not None or label_column is not None):
+        raise LabelError(f"{file}: labels are of samples; give these as data")
     target = _target(file, out, bits)
     fixed = fixed_batch(session_for(file)) or 1
     inner = prepared(file)
-    _spare(target, [*files_of(file), *([] if data is None else [at_home(data)])])
+    read = [*([] if data is None else [at_home(data)]), *([] if beside is None else [beside])]
+    _spare(target, [*files_of(file), *read])
     layers = inventory(inner, str(file))
     way = _way(layers, file, bits, dynamic, data, learnt=method is not None or size is not None)
-    samples = None if data is None else given(file, data)
+    samples = None if data is None else given(file, data, labels=beside, label_column=label_column)
     none = np.zeros(0, np.int64)
     calibrating, judged = (none, none) if samples is None else samples.split(_most(way, inner, samples), seed)
     with tempfile.TemporaryDirectory() as scratch, progress.task("quantize", 3) as task:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from attar.cli.options import AsJson, Quiet, Seed, shown, tell
+from attar.cli.options import AsJson, LabelColumn, Labels, Quiet, Seed, shown, tell
 
 
 def quantize(
@@ -20,6 +20,8 @@ def quantize(
             "inputs an .npz file with an array for each, by their names, and labels y where you have some."
         ),
     ] = None,
+    labels: Labels = None,
+    label_column: LabelColumn = None,
     bits: Annotated[int, typer.Option(metavar="8|4", help="8, or 4 for the weights of large linear layers alone.")] = 8,
     dynamic: Annotated[
         bool | None,
@@ -59,6 +61,8 @@ def quantize(
             model,
             out,
             data=data,
+            labels=labels,
+            label_column=label_column,
             bits=bits,
             dynamic=dynamic,
             method=method,

@@ -92,23 +92,27 @@ def read(
     return dataset
 
 
-def read_for_network(source: str, shape: tuple[int, ...]) -> Dataset:
+def read_for_network(
+    source: str, shape: tuple[int, ...], *, labels: Path | None = None, label_column: str | None = None
+) -> Dataset:
     """Read samples for a network that attar did not make: an array in the very shape that it takes stays in that.
 
     Arguments:
         source: as of `read`; whatever else it holds is read as there, but that images are as large as the network's.
         shape: of one sample of the network.
+        labels, label_column: as of `read`.
 
     Raises:
-        DataError: the samples cannot be used.
+        DataError: the samples cannot be used; LabelError: the labels cannot.
     """
+    beside = FilesBeside.read(labels, None, None)
     side = max(shape) if len(shape) > 1 else SIDE
-    raw = _raw(source, side=side)
+    raw = beside.replacing(_raw(source, side=side, label_column=label_column, leave_out=beside.paths))
     if raw.kind is not None or not isinstance(raw.x, np.ndarray) or raw.x.shape[1:] != shape:
-        return _shrunk(build(raw, where=source), side)
+        return beside.applied(_shrunk(build(raw, where=source), side), raw.skipped)
     table = replace(raw, x=raw.x.reshape(len(raw.x), math.prod(shape)), kind="table", columns=())
     flat = build_to_predict(table, where=source)
-    return replace(flat, x=flat.x.reshape(-1, *shape))
+    return beside.applied(replace(flat, x=flat.x.reshape(-1, *shape)), raw.skipped)
 
 
 def _shrunk(dataset: Dataset, side: int) -> Dataset:
