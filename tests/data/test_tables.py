@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import shlex
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from attar.data.columns import samples_of
 from attar.data.tables import doubles, from_arrow, recode
 from attar.data.written import holds_a_typing_error
 from attar.errors import DataError
@@ -53,8 +55,22 @@ def test_a_text_that_stands_again_and_again_among_few_numbers_is_no_typing_error
     assert len(columns[0].categories) == 13
     assert len(notes) == 1
     # Where there are more numbers than categories can be, it is said rather than guessed.
-    with pytest.raises(DataError, match=r"is 'none' where a number .* if these are names, say so by --category"):
+    with pytest.raises(DataError, match=r"is 'none' where a number is expected; mend it, or leave it empty$"):
         from_arrow(pa.table({"a": [*map(str, range(50)), *cells]}), where="f")
+
+
+@pytest.mark.parametrize(
+    ("cells", "typed"),
+    [([*map(str, range(60)), "none"], "a b"), ([f"2024-01-{i:02d}" for i in range(1, 31)] + ["2024-01-32"], "when")],
+)
+def test_an_error_on_a_cell_says_how_its_column_is_marked_where_it_can_be(cells, typed):
+    table = pa.table({typed: cells})
+    name = shlex.quote(typed)
+    with pytest.raises(DataError, match=f"empty; if these are names, say so by --category {name}; --ignore {name} l"):
+        samples_of(table, None, "f")
+    # A model has its columns.
+    with pytest.raises(DataError, match=r"is expected; mend it, or leave it empty$"):
+        samples_of(table, "table", "f", known=(typed,))
 
 
 @pytest.mark.parametrize(

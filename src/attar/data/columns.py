@@ -163,7 +163,7 @@ def _samples_of(table: ArrowTable, kind: str | None, where: str, text: Collectio
     # What a model does not take need not be in order.
     of_table = table.schema if known and kind == "table" else ()
     unused = [field.name for field in of_table if field.name not in known and is_text(field.type)]
-    values, columns, found = from_arrow(table, where=where, text={*text, *unused})
+    values, columns, found = from_arrow(table, where=where, text={*text, *unused}, open=not known)
     notes += [*found, *categories_alone(columns, kind)]
     return Raw(values, columns=columns, kind="table", test=test, notes=tuple(notes))
 

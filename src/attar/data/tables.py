@@ -14,7 +14,7 @@ from attar.data.dress import kept
 from attar.data.held import spelling, spelt
 from attar.data.labels import sort_names
 from attar.data.marks import leaving_out, moments_as_texts, typed
-from attar.data.written import AGAIN, are_meant, different, holds_a_typing_error, in_the_way, is_number, is_text
+from attar.data.written import are_meant, different, holds_a_typing_error, in_the_way, is_number, is_text
 from attar.errors import DataError
 
 ArrowTable: TypeAlias = Any  # pyarrow carries no types
@@ -26,7 +26,7 @@ _MANY = 50
 
 
 def from_arrow(
-    table: ArrowTable, *, where: str, text: Collection[str] = ()
+    table: ArrowTable, *, where: str, text: Collection[str] = (), open: bool = False
 ) -> tuple[Doubles, tuple[Column, ...], list[str]]:
     """Turn a table into numbers.
 
@@ -35,6 +35,7 @@ def from_arrow(
             seconds since midnight.
         where: the file or argument that an error names.
         text: columns that are categories even where they look like numbers, dates or times.
+        open: whether a person can still mark columns, which an error then says.
 
     Returns:
         Values `(n, features)` with NaN where missing and codes in columns of categories; the columns; notes.
@@ -51,7 +52,9 @@ def from_arrow(
     for j, name in enumerate(names):
         cells = table.column(j)
         read, first = _read(cells, name in text)
-        values[:, j], categories, note = _column(read, name, where, name in text)
+        left = leaving_out([name]) if open else ""
+        ways = f"; if these are names, say so by {typed([name], '--category')}{left}" if left else ""
+        values[:, j], categories, note = _column(read, name, where, name in text, ways)
         signs, unit = kept(table.schema.field(j))
         columns.append(Column(name, categories, first=first, signs=signs, unit=unit))
         notes += [Note(said, name, CODED if categories else DATED) for said in note]
@@ -78,7 +81,9 @@ def _read(column: ArrowColumn, text: bool) -> tuple[ArrowColumn, str]:
     return read, first_of(different(column)) if pa.types.is_timestamp(read.type) else ""
 
 
-def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doubles, tuple[str, ...], list[str]]:
+def _column(
+    column: ArrowColumn, name: str, where: str, text: bool, ways: str
+) -> tuple[Doubles, tuple[str, ...], list[str]]:
     import pyarrow as pa
 
     is_type = pa.types
@@ -99,7 +104,7 @@ def _column(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Dou
     if not (is_type.is_string(kind) or is_type.is_dictionary(kind)):
         # A type that is nested may name a field for each row.
         raise DataError(f"{where}: column '{name}' holds {kind!s:.60}; give numbers, texts or dates, one per cell")
-    return _codes(column, name, where, text)
+    return _codes(column, name, where, text, ways)
 
 
 def _seconds(column: ArrowColumn) -> Doubles:
@@ -139,7 +144,9 @@ def doubles(column: ArrowColumn) -> Doubles:
     return values
 
 
-def _codes(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doubles, tuple[str, ...], list[str]]:
+def _codes(
+    column: ArrowColumn, name: str, where: str, text: bool, ways: str
+) -> tuple[Doubles, tuple[str, ...], list[str]]:
     import pyarrow as pa
 
     given = pa.types.is_dictionary(column.type)
@@ -151,7 +158,7 @@ def _codes(column: ArrowColumn, name: str, where: str, text: bool) -> tuple[Doub
         blank = found.index("")
         codes = np.where(codes == blank, np.nan, codes - (codes > blank))
         del found[blank]
-    notes = [] if given or text else _mixed(found, codes, name, where)
+    notes = [] if given or text else _mixed(found, codes, name, where, ways)
     # A categorical of pandas has an order of its own; texts are put into one that does not depend on the rows.
     categories = tuple(found) if given else sort_names(found)
     place = {text: float(i) for i, text in enumerate(categories)}
@@ -177,12 +184,20 @@ def can_be_a_number(text: str) -> bool:
     return is_number(text) or not pa.types.is_string(dated(pa.chunked_array([[text]])).type)
 
 
-def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]:
-    """Tell a typing error in a column of numbers from a column of categories, some of which look like numbers."""
+def _mixed(found: list[str], codes: Doubles, name: str, where: str, ways: str) -> list[str]:
+    """Tell a typing error in a column of numbers from a column of categories, some of which look like numbers.
+
+    Arguments:
+        found: the different cells.
+        codes: which each row has, NaN where none.
+        name: of the column.
+        where: the file or argument that an error names.
+        ways: the end of an error, on what a person may do but mend the cell.
+    """
     numbers = sum(map(is_number, found))
     if numbers == len(found):
         return []
-    said = _almost_dates(found, codes, name, where)
+    said = _almost_dates(found, codes, name, where, ways)
     if said:
         return said
     if in_doubt(found):
@@ -197,9 +212,7 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
     if holds_a_typing_error(found) and not are_meant(rows, others):
         raise DataError(
             f"{where}: row {row}, column '{name}' is '{found[first]}' where a number is expected;"
-            " mend it, or leave it empty"
-            # Nobody mistypes alike again and again: 136A is the name of a family.
-            + (f"; if these are names, say so by {typed([name], '--category')}" if rows[others[0]] >= AGAIN else "")
+            f" mend it, or leave it empty{ways}"
         )
     why = in_the_way(found)
     if why is not None:
@@ -216,7 +229,7 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str) -> list[str]
     return [mixed] if 2 * numbers >= len(found) else []
 
 
-def _almost_dates(found: list[str], codes: Doubles, name: str, where: str) -> list[str]:
+def _almost_dates(found: list[str], codes: Doubles, name: str, where: str, ways: str) -> list[str]:
     """Tell a typing error in a column of dates from one that is not meant to hold dates; what is unclear is noted."""
     if in_halves_of_a_day(found):
         return [f"column '{name}' holds times like '{found[0]}': taken as categories; write them as 13:30"]
@@ -227,7 +240,7 @@ def _almost_dates(found: list[str], codes: Doubles, name: str, where: str) -> li
     if odd.sure:
         raise DataError(
             f"{where}: row {row}, column '{name}' is '{odd.cell}' where a {odd.noun} like '{odd.like}' is expected;"
-            f" {odd.mend}"
+            f" {odd.mend}{ways}"
         )
     if odd.share <= MOSTLY:
         return []
