@@ -12,6 +12,7 @@ import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
+from attar.data.dataset import Column
 from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
 from attar.errors import DataError, LabelError
@@ -282,3 +283,31 @@ def test_numbers_among_which_a_word_is_meant_are_categories_as_they_are_written(
     assert {*learnt.columns[0].categories} == {*cells}
     again = read_for_prediction(str(path), kind="table", shape=(2,), columns=learnt.columns)
     np.testing.assert_array_equal(again.x, learnt.x)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "json", "jsonl"])
+def test_blanks_around_names_of_columns_are_none_of_them(tmp_path, suffix):
+    path = tmp_path / f"t.{suffix}"
+    names, rows = [" a", "b ", " label "], [[i, i % 7 + 0.5, f"c{i % 2}"] for i in range(12)]
+    table = pa.table({name: [row[j] for row in rows] for j, name in enumerate(names)})
+    if suffix == "csv":
+        path.write_text("\n".join(",".join(map(str, row)) for row in (names, *rows)))
+    elif suffix == "parquet":
+        parquet.write_table(table, path)
+    else:
+        objects = [json.dumps(row) for row in table.to_pylist()]
+        path.write_text("[" + ",".join(objects) + "]" if suffix == "json" else "\n".join(objects))
+    dataset = read(str(path))
+    assert [column.name for column in dataset.columns] == ["a", "b"]
+    assert dataset.classes == ("c0", "c1")
+    # A model of a table in memory, or of an earlier version, may have them.
+    again = read_for_prediction(str(path), kind="table", shape=(2,), columns=(Column("b "), Column(" a")))
+    assert np.array_equal(again.x, dataset.x[:, ::-1])
+
+
+def test_names_of_columns_that_differ_by_blanks_alone_are_refused(tmp_path):
+    (tmp_path / "t.json").write_text('[{"a": 1, " a": 2}]')
+    parquet.write_table(pa.table({"a": [1], " a": [2]}), tmp_path / "t.parquet")
+    for name in ("t.json", "t.parquet"):
+        with pytest.raises(DataError, match=f"{name}: two columns are called 'a'; rename one"):
+            read(str(tmp_path / name))

@@ -271,14 +271,17 @@ def _examples(numbers: Mapping[str, float]) -> str:
 def places(given: Sequence[Column], needed: Sequence[Column], where: str) -> tuple[list[int], list[str]]:
     """Where the columns of the model are among those given, by name, and a note on those that it does not use."""
     place = {column.name: j for j, column in enumerate(given)}
-    absent = [column.name for column in needed if column.name not in place]
+    # Tables in memory keep blanks around names, which files lose.
+    bare = {name.strip(): name for name in place}
+    wanted = [one.name if one.name in place else bare.get(one.name.strip(), one.name) for one in needed]
+    absent = [name for name in wanted if name not in place]
     if absent:
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         raise DataError(
             f"{where}: no column '{absent[0]}'{more}, which the model needs; it has {', '.join(list(place)[:8])}"
         )
-    known = {column.name for column in needed}
+    known = {*wanted}
     extra = [name for name in place if name not in known]
     are = inflected(len(extra), "column is", "columns are")
     notes = [f"{len(extra)} {are} not used ({listed(extra)})"] if extra else []
-    return [place[column.name] for column in needed], notes
+    return [place[name] for name in wanted], notes

@@ -218,7 +218,9 @@ def read_parquet(path: Path, *, empty: bool = False) -> ArrowTable:
         raise DataError(f"{path}: not a readable Parquet file ({first_line(error)}); write it again") from None
     if table.num_rows == 0 and not empty:
         raise DataError(f"{path}: the table has no row; give one sample per row")
-    return table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
+    table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
+    # As in a CSV file, blanks around a name are none of it.
+    return table.rename_columns([name.strip() for name in table.column_names])
 
 
 def read_json(path: Path, known: Mapping[str, Collection[str]] = NONE, marks: Marks = NO_MARKS) -> ArrowTable:
@@ -233,6 +235,8 @@ def read_json(path: Path, known: Mapping[str, Collection[str]] = NONE, marks: Ma
             raise ValueError("a row is no object of names and values")
         if len(rows) == 1 and rows[0] and all(isinstance(cell, dict | list) for cell in rows[0].values()):
             raise ValueError("its only object holds columns, not a row: with pandas, write it by orient='records'")
+        each_once([name.strip() for name in Rows(rows).column_names], str(path))
+        rows = [{name.strip(): cell for name, cell in row.items()} for row in rows]
         table = table_of(rows, path, known, marks)
     except DataError:
         raise
