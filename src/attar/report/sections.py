@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from string import Template
 from typing import Protocol
 
-from attar.report.words import clean, duration, prose, text, verbatim
+from attar.report.words import clean, duration, prose, text, unbroken, verbatim
 
 # Of a run with a time that it had to keep.
 _AS_FAST = ", where the machine is as fast: how much is trained follows from the time allowed"
@@ -93,7 +92,7 @@ def sectioned(
         links=" ".join(f'<a href="#{name}">{text(title)}</a>' for name, title in called.items()),
         repeats=f"the same {made} again{_AS_FAST if facts.settings.get('seconds') else ''}",
         wrote=wrote,
-        command=_unbroken(verbatim(facts.command)),
+        command=unbroken(verbatim(facts.command)),
         seconds=duration(facts.seconds),
         settings=described({name: _setting(value) for name, value in facts.settings.items()}),
         versions=described(dict(facts.versions)),
@@ -132,15 +131,6 @@ def about_data(pairs: dict[str, str], notes: Sequence[str], on: str = "") -> str
 def _digest(script: str) -> str:
     """The SHA-256 of a script in base64, by which a content security policy knows it."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _unbroken(command: str) -> str:
-    """A command whose options are each on one line: browsers break lines behind the hyphens of `--time` too.
-
-    >>> _unbroken("attar fit a-b --time 5s")
-    'attar fit a-b <span class="option">--time</span> 5s'
-    """
-    return re.sub(r"(?<=\s)--?[a-z][a-z-]*(?=\s|$)", r'<span class="option">\g<0></span>', command)
 
 
 def _setting(value: str | int | float | bool | None) -> str:

@@ -45,15 +45,26 @@ def verbatim(value: str) -> str:
 
 
 def prose(value: str) -> str:
-    """Escape a sentence, write its numbers as `count` does, and keep them on one line with their units.
+    """Escape a sentence, write its numbers as `count` does, and keep them on one line with their units, and options.
 
     >>> prose("95.7 % of 1,797 in 46.8 KB")
     '95.7\xa0% of 1\u202f797 in 46.8\xa0KB'
+    >>> prose("--ignore zip leaves it out")
+    '<span class="option">--ignore</span> zip leaves it out'
     """
     # Not what may be a decimal comma, as in the class “0,125”.
     thousands = r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?!,?\d)"
     spaced = re.sub(thousands, lambda found: found[0].replace(",", "\u202f"), text(value))
-    return re.sub(r"(?<=\d) (?=(?:%|B|KB|MB|ms|s|min)(?!\w))", NBSP, spaced)
+    return unbroken(re.sub(r"(?<=\d) (?=(?:%|B|KB|MB|ms|s|min)(?!\w))", NBSP, spaced))
+
+
+def unbroken(escaped: str) -> str:
+    """HTML whose options are each on one line: browsers break lines behind the hyphens of `--time` too.
+
+    >>> unbroken("attar fit a-b --time 5s (or without --time)")
+    'attar fit a-b <span class="option">--time</span> 5s (or without <span class="option">--time</span>)'
+    """
+    return re.sub(r"(?<![^\s(])--?[a-z][a-z-]*(?![\w-])", r'<span class="option">\g<0></span>', escaped)
 
 
 def width(value: str) -> float:
