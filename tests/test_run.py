@@ -73,13 +73,15 @@ def test_a_crash_in_the_middle_of_a_result_computes_it_again(tmp_path, monkeypat
         assert run.stage("s", lambda _: Result(facts={"n": 2})).facts == {"n": 2}
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "no facts"])
+@pytest.mark.parametrize("damage", ["truncated", "changed", "empty", "text", "no facts"])
 def test_a_corrupt_result_is_a_run_error(tmp_path, damage) -> None:
     with opened(tmp_path / "r") as run:
         run.stage("s", lambda _: Result({"a": np.zeros(100)}))
         file = tmp_path / "r" / "stages" / "s" / "result.safetensors"
         if damage == "truncated":
             file.write_bytes(file.read_bytes()[:-50])
+        elif damage == "changed":
+            file.write_bytes(file.read_bytes()[:-1] + b"\x01")
         elif damage == "no facts":
             from safetensors.numpy import save
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import zlib
 from contextlib import suppress
 from pathlib import Path
+
+# What a safetensors file says of itself so that its checksum has a place in it.
+SEAL = {"checksum": "00000000"}
+_BEFORE, _PLACE = b'"checksum":"', b"00000000"
 
 
 def at_home(name: str) -> Path:
@@ -61,6 +66,29 @@ def write_whole(path: Path, data: bytes | str) -> None:
         if isinstance(error, OSError) and error.errno is not None:
             error.filename = str(path)  # a person knows it by that name
         raise
+
+
+def sealed(data: bytes) -> bytes:
+    """A safetensors file with `SEAL` among what it says of itself, and in that place the CRC-32 of all of it.
+
+    >>> from safetensors.numpy import load, save
+    >>> file = sealed(save({}, SEAL))
+    >>> is_whole(file), is_whole(file.replace(b"checksum", b"chocksum")), is_whole(file + b"x"), load(file)
+    (True, True, False, {})
+    """
+    place = data.index(_BEFORE + _PLACE) + len(_BEFORE)
+    return b"%b%08x%b" % (data[:place], zlib.crc32(data), data[place + len(_PLACE) :])
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether a safetensors file is as it was `sealed`; what was not, as files of earlier versions, may be anything."""
+    # In what comes before the numbers, whose first eight bytes say how long it is.
+    place = data.find(_BEFORE, 0, 8 + int.from_bytes(data[:8], "little"))
+    if place < 0:
+        return True
+    start, end = place + len(_BEFORE), place + len(_BEFORE) + len(_PLACE)
+    found = zlib.crc32(memoryview(data)[end:], zlib.crc32(data[:start] + _PLACE))
+    return data[start:end] == b"%08x" % found
 
 
 def _mode(path: Path) -> int | None:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
-from attar._files import beside, write_whole
+from attar._files import SEAL, beside, is_whole, sealed, write_whole
 from attar._fingerprint import fingerprint
 from attar.errors import RunError
 
@@ -214,8 +214,8 @@ def _write(file: Path, result: Result, files: dict[str, str], seconds: float) ->
 
     # Not by `ascontiguousarray`, which gives a number without axes one.
     arrays = {name: np.asarray(array, order="C") for name, array in result.arrays.items()}
-    words = {"facts": json.dumps(result.facts), "files": json.dumps(files), "seconds": str(seconds)}
-    write_whole(file, save(arrays or {"": np.zeros(0, np.uint8)}, words))
+    words = {"facts": json.dumps(result.facts), "files": json.dumps(files), "seconds": str(seconds), **SEAL}
+    write_whole(file, sealed(save(arrays or {"": np.zeros(0, np.uint8)}, words)))
 
 
 def _read(file: Path) -> tuple[Result, dict[str, str], float]:
@@ -223,6 +223,8 @@ def _read(file: Path) -> tuple[Result, dict[str, str], float]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        if not is_whole(file.read_bytes()):
+            raise ValueError
         with safe_open(file, "np") as opened:
             words = opened.metadata() or {}
             facts, files = json.loads(words["facts"]), json.loads(words.get("files", "{}"))

@@ -99,12 +99,24 @@ def test_another_plan_and_another_network_are_refused(tmp_path):
         read(path, PLAN, *_state(n_out=5))
 
 
+@pytest.mark.parametrize("place", [0.5, -1])
+def test_a_flipped_bit_among_the_numbers_is_noticed(place, tmp_path):
+    path = tmp_path / "checkpoint"
+    write(path, PLAN, Position(1, [1.0]), *_trained())
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data)) if place > 0 else place] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(RunError, match=r"is corrupt \(its checksum is that of other bytes\); delete"):
+        read(path, PLAN, *_state())
+
+
 def test_one_of_before_there_were_fingerprints_is_gone_on_from(tmp_path):
     path = tmp_path / "checkpoint"
     write(path, PLAN, Position(1, [1.0]), *_trained())
-    words = rb", \"asked\": \"\""
-    assert words in path.read_bytes()
-    path.write_bytes(path.read_bytes().replace(words, b" " * len(words)))
+    data, words = path.read_bytes(), rb", \"asked\": \"\""
+    assert words in data
+    # Nor had it a checksum.
+    path.write_bytes(data.replace(words, b" " * len(words)).replace(b"checksum", b"no_check"))
     assert read(path, replace(PLAN, asked="these"), *_state()).step == 1
 
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from attar._files import write_whole
+from attar._files import SEAL, is_whole, sealed, write_whole
 from attar.errors import RunError, first_line
 from attar.training.devices import random_state, set_random_state
 
@@ -100,7 +100,7 @@ def write(
     # A copy of each: safetensors refuses two names for one memory, as tied weights have.
     whole = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     header = {_META: json.dumps({"plan": asdict(plan), "step": position.step})}
-    write_whole(path, save(whole, metadata=header))
+    write_whole(path, sealed(save(whole, metadata={**header, **SEAL})))
 
 
 def read(
@@ -129,6 +129,8 @@ def read(
         return Position(0, [])
     remedy = f"delete {path} to start over"
     try:
+        if not is_whole(path.read_bytes()):
+            raise ValueError("its checksum is that of other bytes")
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[_META])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
