@@ -365,6 +365,11 @@ def test_threads_are_a_whole_number(series_file: Path, threads: Any) -> None:
         load(series_file, threads=threads)
 
 
+def test_threads_are_not_started_by_the_thousand(series_file: Path) -> None:
+    with pytest.raises(DataError, match=r"^threads is 1000000: give 1024 at most, or 0 for one per core$"):
+        load(series_file, threads=10**6)
+
+
 def test_needs_only_numpy_and_onnxruntime(image_file: Path) -> None:
     program = (
         "import sys, numpy; from attar.deploy.session import load; load(sys.argv[1]).predict(numpy.zeros((2, 8, 8)));"

@@ -30,6 +30,8 @@ from attar.errors import DataError, ModelError, first_line
 _NUMBERS_PER_BATCH = 2**15
 _INNER = {"image": 8, "series": 8, "text": 64}
 _SAMPLES_PER_BATCH = 1024
+# onnxruntime starts as many as it is told. Not by the cores of this machine: a model may have been pickled on another.
+_MOST_THREADS = 1024
 # The largest value of 8 bits.
 _WHITE = 255
 _WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})")
@@ -247,7 +249,7 @@ def load(path: str | Path, *, threads: int = 0) -> Model:
 
     Raises:
         ModelError: there is no such file, or it is not attar's, or a newer attar wrote it, or it is damaged.
-        DataError: `threads` is no whole number from 0.
+        DataError: `threads` is no whole number from 0 to 1,024.
     """
     path = Path(path)
     try:
@@ -266,6 +268,8 @@ def load(path: str | Path, *, threads: int = 0) -> Model:
 def loads(data: bytes, name: str | Path = "model", *, threads: int = 0) -> Model:
     """A model from the bytes of its file; `name` is what an error calls it, and all else as of `load`."""
     check_count("threads", threads, least=0)
+    if threads > _MOST_THREADS:
+        raise DataError(f"threads is {threads}: give {_MOST_THREADS} at most, or 0 for one per core")
     if data.startswith(COMPRESSED):
         raise ModelError(
             f"{name}: an .attar file, which onnxruntime does not run; `attar unpack` makes one that it does"
