@@ -242,6 +242,8 @@ def test_bad_input_is_named() -> None:
     for model, targets, change, words in (
         (DummyRegressor(), y, {"loss": "hinge"}, "give one of 'squared'"),
         (DummyRegressor(), y, {"draws": 1}, "draws is 1: give a whole number from 2"),
+        (DummyRegressor(), y, {"random_state": -1}, "random_state is -1: give a whole number from 0"),
+        (DummyRegressor(), y, {"random_state": "a"}, "random_state is 'a': give a whole number from 0"),
         (DummyRegressor(), y, {"loss": "zero-one"}, "for classes"),
         (DummyRegressor(), y, {"noise": -1.0}, "at least 0"),
         (DummyRegressor(), y, {"noise": np.nan}, "at least 0"),

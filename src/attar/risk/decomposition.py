@@ -122,6 +122,7 @@ def decompose(
     if loss not in LOSSES:
         raise DataError(f"loss is {loss!r}: give one of {', '.join(map(repr, LOSSES))}")
     check_count("draws", draws, 2)
+    check_count("random_state", random_state, 0)
     rng = np.random.default_rng(random_state)
     sets, (x_test, targets), classes = training_sets(X, y, X_test, y_test, draws, sampling, rng)
     truth = known_truth(f_test, targets, classes)
