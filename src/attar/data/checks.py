@@ -123,13 +123,15 @@ def to_float32(x: Array, places: Places, test: Ints | None = None) -> tuple[Floa
         The samples, and notes.
 
     Raises:
-        DataError: an infinite or too large value; a column or channel without any value.
+        DataError: an infinite or too large value; a column or channel that spans more than float32, or without any
+            value.
     """
     kind, columns = places.kind, places.columns
     train = x if test is None else np.delete(x, test, axis=0)
     low, high = extremes(train if len(train) else x, kind)
     lowest, highest = (low, high) if test is None else extremes(x, kind)
     _refuse_huge(x, lowest, highest, places)
+    _refuse_wide(low, high, places)
     _refuse_absent(low, places)
     notes = _constant(low, high, kind, columns)
     if x.dtype.itemsize > 2 and x.dtype != np.float32:
@@ -179,6 +181,18 @@ def without_empty(x: Array, columns: tuple[Column, ...]) -> tuple[Array, tuple[C
     noun, verb = ("column", "is no feature") if len(names) == 1 else ("columns", "are no features")
     kept = tuple(column for column, none in zip(columns, empty) if not none)
     return x[:, ~empty], kept, [f"{noun} {listed(names)} without a value in any sample {verb}"]
+
+
+def _refuse_wide(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], places: Places) -> None:
+    """What lies so far apart has no distance in float32, nor from its mean."""
+    wide = np.flatnonzero(high - low > _FLOAT32_MAX)
+    if len(wide):
+        i = int(wide[0])
+        name = "a pixel" if places.kind == "image" else name_of(i, places.kind, places.columns)
+        raise DataError(
+            f"{places.where}: {name} spans from {low.flat[i]:.3g} to "
+            f"{high.flat[i]:.3g}, more than float32 does; rescale it (say, by its log), or leave empty what is no value"
+        )
 
 
 def _refuse_absent(low: npt.NDArray[np.float64], places: Places) -> None:
