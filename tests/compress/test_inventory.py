@@ -36,6 +36,18 @@ def test_recurrent_layers_are_counted() -> None:
     assert inventory(model([("GRU", ["x", "w", "r"], ["y"]), ("LSTM", ["y", "w", "r"], ["z"])]), "net").recurrent == 2
 
 
+@pytest.mark.parametrize(("kind", "said"), [("float16", "half precision"), ("float64", "double precision")])
+def test_weights_in_other_floats_are_told(kind, said) -> None:
+    found = model([("MatMul", ["x", "w"], ["y"])])
+    found.graph.initializer.append(numpy_helper.from_array(np.ones((6, 5), kind), "w"))
+    words = rf"^net: weights of layers are in {said} \({kind}\), and only those in float32 .*; export it in that$"
+    with pytest.raises(ExportError, match=words):
+        inventory(found, "net")
+    found.graph.initializer.append(numpy_helper.from_array(np.ones((6, 5), np.float32), "v"))
+    found.graph.node.append(helper.make_node("MatMul", ["x", "v"], ["z"]))
+    assert inventory(found, "net").in_linear == 30
+
+
 def test_integers_are_told() -> None:
     with pytest.raises(ExportError, match=r"net: holds integers already \(DynamicQuantizeLinear\); give the float"):
         inventory(model([("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])]), "net")

@@ -28,6 +28,11 @@ _INTEGER = (
     "QGemm",
     "QAttention",
 )
+_OTHERS = {
+    TensorProto.FLOAT16: "half precision (float16)",
+    TensorProto.BFLOAT16: "half precision (bfloat16)",
+    TensorProto.DOUBLE: "double precision (float64)",
+}
 
 
 @dataclass(frozen=True)
@@ -55,19 +60,23 @@ def inventory(model: ModelProto, name: str) -> Inventory:
     """Look through a `prepared` model; the name is for messages.
 
     Raises:
-        ExportError: it computes with integers already, or has all layers inside branches or loops.
+        ExportError: it computes with integers already, or has all layers inside branches or loops, or in other floats.
     """
     integer = next((node.op_type for node in model.graph.node if node.op_type in _INTEGER), None)
     if integer is not None:
         raise ExportError(f"{name}: holds integers already ({integer}); give the float file that it was made from")
-    weights = {
-        key: math.prod(tensor.dims)
-        for key, tensor in initializers(model).items()
-        if tensor.data_type == TensorProto.FLOAT
-    }
+    constants = initializers(model)
+    weights = {key: math.prod(one.dims) for key, one in constants.items() if one.data_type == TensorProto.FLOAT}
     layers = [node for node in model.graph.node if node.op_type in WEIGHTED]
     inside = sum(map(_inside, model.graph.node))
-    if inside and not any(node.input[1] in weights for node in layers):
+    none = not any(node.input[1] in weights for node in layers)
+    others = {constants[node.input[1]].data_type for node in layers if node.input[1] in constants}
+    other = next((name for kind, name in _OTHERS.items() if kind in others), None)
+    if none and other is not None:
+        raise ExportError(
+            f"{name}: weights of layers are in {other}, and only those in float32 become integers; export it in that"
+        )
+    if none and inside:
         raise ExportError(
             f"{name}: all its layers are inside branches or loops (If, Loop, Scan), which stay in floats; export the "
             "branch that you use as a model of its own, or make the file smaller by attar compress"

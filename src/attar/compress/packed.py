@@ -65,8 +65,8 @@ def pack(source: str | Path, target: str | Path) -> None:
         raise CompressionError(str(error)) from error
     if small is None and not any(one.data_type in _BYTES for one in model.graph.initializer):
         raise CompressionError(
-            f"{source}: has no convolution, linear or recurrent layer or table with 64 weights or more, in float32 or "
-            "eight bits"
+            f"{source}: has no convolution, linear or recurrent layer or table with 64 weights or more, in float32, "
+            "half precision or eight bits"
         )
     writer, listing = Writer(), []
     for i, tensor in enumerate(model.graph.initializer):
