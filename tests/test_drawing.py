@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import attar
 from attar.cli.main import app
+from attar.data.cut import Cut
 from attar.data.sources import read
 from attar.drawing import draw
 from attar.errors import DataError, LabelError
@@ -78,6 +79,29 @@ def test_the_command_that_is_told_keeps_what_was_asked(tmp_path, monkeypatch) ->
     dataset = read("t.csv", labels=Path("labels.csv"), label_column="outcome", kind="table")
     assert [column.name for column in dataset.columns] == ["a"]
     assert (dataset.y >= 0).sum() == 20
+
+
+def test_windows_are_drawn_labelled_and_learnt_from(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    steps = np.random.default_rng(0).random((400, 2))
+    pd.DataFrame(steps, columns=["a", "b"]).assign(who=["p"] * 200 + ["q"] * 200).to_csv("log.csv", index=False)
+    asked = ["--group-column", "who", "--window", "20", "--stride", "15"]
+    result = CliRunner().invoke(app, ["draw", "log.csv", "-n", "6", *asked])
+    assert "6 of 26 samples to label" in result.stdout
+    assert result.stdout.endswith(f"attar fit log.csv --labels labels.csv {' '.join(asked)}\n")
+    names = [line["id"] for line in lines_of(Path("labels.csv"))]
+    assert {name.partition("@")[0] for name in names} <= {"p", "q"}
+    Path("labels.csv").write_text("id,label\n" + "".join(f"{name},c{i % 2}\n" for i, name in enumerate(names)))
+    dataset = read("log.csv", labels=Path("labels.csv"), group_column="who", cut=Cut.of(20, 15))
+    assert dataset.ids[dataset.labelled].tolist() == names
+    more = draw("log.csv", 3, labels="labels.csv", group_column="who", window=20, stride=15)
+    assert not {*more.ids} & {*names}
+    steps[:40] = np.nan
+    pd.DataFrame(steps, columns=["a", "b"]).to_csv("gap.csv", index=False)
+    all_but_empty = draw("gap.csv", 18, window=20, stride=20).ids
+    assert not {"gap@0", "gap@20"} & {*all_but_empty}
+    with pytest.raises(DataError, match="x: windows and a column of groups are of a file or a folder; give one"):
+        draw(steps, 3, window=20)
 
 
 def test_what_is_left_out_spreads_nothing() -> None:

@@ -16,6 +16,7 @@ from attar._files import write_whole
 from attar._settings import check_count
 from attar.adapt.pivotal import well_spread
 from attar.data.arrays import from_arrays
+from attar.data.cut import Cut
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.data.labels import MISSING
 from attar.data.marks import Marks
@@ -104,6 +105,9 @@ def draw(
     kind: str | None = None,
     seed: int = 0,
     side: int | None = None,
+    window: int | None = None,
+    stride: int | None = None,
+    group_column: str | None = None,
     strict: bool = False,
 ) -> Drawn:
     """Draw samples to label: each as likely as any other, and spread over all of them.
@@ -122,6 +126,9 @@ def draw(
         kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
         seed: of everything random.
         side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
+        window: steps of the windows that recordings of a file or folder are cut into, as are the rows of a table.
+        stride: steps from one window to the next; None: half a window.
+        group_column: of a table, which is no feature; where its rows are cut into windows, it tells recordings apart.
         strict: refuse unreadable files rather than skip them.
 
     Returns:
@@ -137,11 +144,23 @@ def draw(
         10
     """
     check_count("n", n)
-    marks = Marks.of(ignore, category)
+    marks, cut = Marks.of(ignore, category), Cut.of(window, stride)
     if isinstance(source, str | Path):
         given = None if labels is None else Path(labels)
         where = str(source)
-        dataset = read(where, kind=kind, labels=given, label_column=label_column, marks=marks, side=side, strict=strict)
+        dataset = read(
+            where,
+            kind=kind,
+            labels=given,
+            label_column=label_column,
+            group_column=group_column,
+            marks=marks,
+            side=side,
+            cut=cut,
+            strict=strict,
+        )
+    elif cut is not None or group_column is not None:
+        raise DataError("x: windows and a column of groups are of a file or a folder; give one, or leave them away")
     elif labels is label_column is None:
         where, dataset = "x", from_arrays(source, kind=kind, marks=marks)
     else:
@@ -153,6 +172,8 @@ def draw(
             "them; give each an id of its own, or call the column otherwise, so that rows are numbered"
         )
     unlabelled = dataset.trained[dataset.y[dataset.trained] == UNLABELLED]
+    if cut is not None:  # what holds no value has no label
+        unlabelled = unlabelled[~np.isnan(dataset.x[unlabelled]).all(axis=(1, 2))]
     if n > len(unlabelled):
         raise DataError(f"{where}: {n:,} samples to draw, and {len(unlabelled):,} without a label; ask for fewer")
     looked_at = unlabelled[some(len(unlabelled), max(n, _MOST), seed)]

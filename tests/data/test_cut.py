@@ -192,6 +192,31 @@ def test_labels_of_recordings_are_those_of_their_windows(tmp_path) -> None:
     assert np.array_equal(again.x, dataset.x)
 
 
+def test_a_file_of_labels_may_name_windows(tmp_path) -> None:
+    folder, labels = tmp_path / "all", tmp_path / "labels.csv"
+    folder.mkdir()
+    for name in ("r", "s@5"):  # the second is a recording by its name
+        pd.DataFrame({"a": RNG.standard_normal(30), "b": RNG.standard_normal(30)}).to_csv(
+            folder / f"{name}.csv", index=False
+        )
+    whole, form = Cut.of(10, 5), {"kind": "series", "shape": (2, 10), "columns": CHANNELS, "stride": 5}
+    # The source, a window of it, a group of all its windows.
+    for source, name in ((str(folder), "r.csv"), (str(folder / "r.csv"), "r")):
+        labels.write_text(f"{name}@5,x\n{name}@20,y\n")
+        for dataset in (read(source, labels=labels, cut=whole), read_for_evaluation(source, **form, labels=labels)):
+            assert dataset.classes == ("x", "y")
+            assert [dataset.ids[i] for i in dataset.labelled] == [f"{name}@5", f"{name}@20"]
+    (tmp_path / "groups.csv").write_text("r.csv,p\ns@5.csv,q\n")
+    labels.write_text("r.csv@5,x\ns@5.csv@10,y\n")
+    grouped = read(str(folder), labels=labels, groups=tmp_path / "groups.csv", cut=whole)
+    assert (len(grouped.labelled), len(np.unique(grouped.groups))) == (2, 2)
+    labels.write_text("r,x\ns@5,y\n")
+    assert (read(str(folder), labels=labels, cut=whole).y >= 0).all()
+    labels.write_text("r.csv@7,x\nr.csv@20,y\n")
+    with pytest.raises(LabelError, match=r"1 of 2 ids names no sample \('r.csv@7'\); samples are called 'r.csv@0', …"):
+        read(str(folder), labels=labels, cut=whole)
+
+
 def test_what_cannot_be_cut_is_said(tmp_path) -> None:
     with pytest.raises(DataError, match="a stride and no window"):
         Cut.of(None, 3)

@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import Category, Ignore, Kind, LabelColumn, Labels, Quiet, Seed, Side, Source, Strict, tell
+from attar.cli.options import (
+    Category,
+    GroupColumn,
+    Ignore,
+    Kind,
+    LabelColumn,
+    Labels,
+    Quiet,
+    Seed,
+    Side,
+    Source,
+    Strict,
+    Stride,
+    Window,
+    tell,
+)
 
 
 def draw(
@@ -25,6 +40,9 @@ def draw(
     kind: Kind = None,
     quiet: Quiet = False,
     side: Side = None,
+    window: Window = None,
+    stride: Stride = None,
+    group_column: GroupColumn = None,
     strict: Strict = False,
 ) -> None:
     """Draw which samples to label, spread over all of them.
@@ -43,6 +61,9 @@ def draw(
         kind=kind,
         seed=seed,
         side=side,
+        window=window,
+        stride=stride,
+        group_column=group_column,
         strict=strict,
     )
     path = drawn.write(out)
@@ -50,7 +71,8 @@ def draw(
         for note in drawn.dataset.notes:
             tell(f"note: {note}", err=True)
         typer.echo(f"{path}: {n:,} of {len(drawn.dataset):,} samples to label; fill in the column label, then")
-        asked = {"--label-column": label_column, "--kind": kind, "--side": side}
+        asked = {"--label-column": label_column, "--group-column": group_column, "--kind": kind, "--side": side}
+        asked |= {"--window": window, "--stride": stride}
         said = [part for name, value in asked.items() if value is not None for part in (name, str(value))]
         for option, names in (("--ignore", ignore), ("--category", category)):
             said += [part for name in names or () for part in (option, name)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from attar.data.folders import PATIENTS
 from attar.data.labels_file import Listed, match_labels, read_labels
 from attar.data.raw import Raw
 from attar.errors import LabelError, inflected
+
+# How the name of a window ends: with the step at which it begins in its recording.
+_WINDOW = re.compile(r"@\d+$")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,17 @@ class FilesBeside:
             notes = (*notes, f"the source's own labels are set aside: those of {self.labels[0]} count")
         y, groups = (None if self.labels else raw.y), (None if self.groups else raw.groups)
         return replace(raw, y=y, groups=groups, notes=notes)
+
+    def split(self, recordings: Collection[str]) -> tuple[FilesBeside, FilesBeside]:
+        """What the files say of recordings of these names, and of windows that are still to be cut from them.
+
+        A file of labels may name windows instead, as `walk.csv@64`, as `attar draw` and `attar predict` do.
+        """
+        named = [] if self.labels is None else [Path(key).name for key in self.labels[1].of if _WINDOW.search(key)]
+        # A recording may be called so too, and named without its extension.
+        if not {*named} - {name for one in map(Path, recordings) for name in (one.name, one.stem)}:
+            return self, FilesBeside(None, None)
+        return replace(self, labels=None), replace(self, groups=None)
 
     def applied(self, dataset: Dataset, skipped: tuple[str, ...], *, judged: bool = True) -> Dataset:
         """The dataset with the labels and groups of the files, which may name what was skipped too."""

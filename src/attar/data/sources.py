@@ -48,7 +48,7 @@ def read(
     Arguments:
         source: a built-in name, `hf:owner/name`, a file or a folder.
         kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
-        labels: file of id (or file name) and label; it replaces the labels of the source.
+        labels: file of id (or file name) and label; it replaces the labels of the source. Of windows, as `r.csv@64`.
         label_column: of a table, which is no feature, also where a file has the labels. Where None, one called label,
             target, class or y is taken, and said.
         groups: file of id (or file name) and group, such as a patient: samples of one group are judged together.
@@ -83,12 +83,14 @@ def read(
     )
     alone, steps = _in_time(beside.replacing(raw), source, cut)
     found = _shrunk(build(alone, where=source, kind=kind, centre=centre), side)
-    dataset = beside.applied(found, raw.skipped, judged=not centre)
-    if cut is not None:
-        dataset = windows_of(dataset, cut, None if beside.labels else steps, alone.breaks, judged=not centre)
-        dataset = replace(dataset, by=None if steps is None else group_column)
-        if beside.labels is None and steps is not None and len(dataset.classes) < 2 <= len(steps.classes):
-            raise LabelError(f"{source}: labels of {len(steps.classes)} classes, and {dataset.notes[-1]}")
+    if cut is None:
+        return beside.applied(found, raw.skipped, judged=not centre)
+    whole, windows = beside.split(found.ids.tolist())
+    dataset = whole.applied(found, raw.skipped, judged=not centre)
+    dataset = windows_of(dataset, cut, None if beside.labels else steps, alone.breaks, judged=not centre)
+    dataset = windows.applied(replace(dataset, by=None if steps is None else group_column), (), judged=not centre)
+    if beside.labels is None and steps is not None and len(dataset.classes) < 2 <= len(steps.classes):
+        raise LabelError(f"{source}: labels of {len(steps.classes)} classes, and {dataset.notes[-1]}")
     return dataset
 
 
@@ -174,15 +176,15 @@ def read_for_evaluation(
     found, steps, breaks = _conformed(
         beside.replacing(raw), source, form, cut, without_groups=beside.groups is not None
     )
-    dataset = beside.applied(found, raw.skipped)
     if cut is None:
-        return dataset
-    windows = windows_of(dataset, cut, None if beside.labels else steps, breaks)
-    if beside.labels is None and steps is not None and steps.classes and not windows.classes:
+        return beside.applied(found, raw.skipped)
+    whole, of_windows = beside.split(found.ids.tolist())
+    dataset = windows_of(whole.applied(found, raw.skipped), cut, None if beside.labels else steps, breaks)
+    if beside.labels is None and steps is not None and steps.classes and not dataset.classes:
         raise LabelError(
             f"{source}: every window of {cut.steps:,} steps holds more than one label; teach a model on shorter windows"
         )
-    return windows
+    return of_windows.applied(dataset, ())
 
 
 def _cut(form: Form) -> Cut | None:
