@@ -122,7 +122,7 @@ def _of_ours(file: Path, data: str, labels: Path | None, column: str | None) -> 
     model = load(file, threads=1)
     if model.kind == "graph":
         raise DataError(f"{file}: of a graph nothing can be set aside to judge by; leave the data away")
-    dataset = read_for_evaluation(data, **model.form, labels=labels, label_column=column)
+    dataset = read_for_evaluation(data, model.form, labels=labels, label_column=column)
     return model.feed(dataset.x), dataset, tuple(model.meta.classes)
 
 

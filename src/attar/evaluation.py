@@ -156,7 +156,7 @@ def evaluate(
     loaded = load(model)
     dataset = read_for_evaluation(
         source,
-        **loaded.form,
+        loaded.form,
         labels=None if labels is None else Path(labels),
         label_column=label_column,
         groups=None if groups is None else Path(groups),

@@ -115,7 +115,7 @@ def read_for(data: str, file: Path, *, labels: Path | None = None, label_column:
         if all(isinstance(size, int) for size in sizes):
             return read_for_network(data, sizes, labels=labels, label_column=label_column)
         return read(data, labels=labels, label_column=label_column)
-    return read_for_prediction(data, **model.form)
+    return read_for_prediction(data, model.form)
 
 
 def _opened(model: Path, file: Path) -> Model | onnxruntime.InferenceSession:

@@ -9,7 +9,7 @@ import pytest
 
 from attar.data.arrays import as_raw
 from attar.data.conform import conform
-from attar.data.dataset import Column, Note
+from attar.data.dataset import Column, Form, Note
 from attar.data.raw import Raw
 from attar.errors import DataError
 
@@ -18,7 +18,7 @@ MODEL = [Column("age"), Column("colour", ("blue", "red"))]
 
 
 def fit(x, kind, shape, model=(), found=(), of=None):
-    return conform(Raw(x, columns=found, kind=of), kind=kind, shape=shape, columns=model, where="f")
+    return conform(Raw(x, columns=found, kind=of), Form(kind, shape, columns=model), where="f")
 
 
 def test_columns_by_name_and_categories_by_their_text():
@@ -29,10 +29,8 @@ def test_columns_by_name_and_categories_by_their_text():
     assert "column 'colour': 1 value is a category new to the model" in dataset.notes[0]
     assert "1 column is not used (more)" in dataset.notes[1]
     notes = tuple(Note(f"column '{name}' holds dates", name) for name in ("age", "more"))
-    said = conform(
-        Raw(np.ones((2, 3)), columns=columns, kind="table", notes=notes),
-        kind="table", shape=(1,), columns=[Column("age")], where="f",
-    )  # fmt: skip
+    raw = Raw(np.ones((2, 3)), columns=columns, kind="table", notes=notes)
+    said = conform(raw, Form("table", (1,), [Column("age")]), where="f")
     assert said.notes == (notes[0], "2 columns are not used (colour, more)")
 
 
@@ -57,16 +55,16 @@ def test_the_cell_that_is_no_number_is_named(cells):
     with pytest.raises(
         DataError, match=rf"row {cells.index(wrong)}, column 'at' is '{re.escape(wrong)}' where the model needs"
     ):
-        conform(as_raw(pd.DataFrame({"at": cells})), kind="table", shape=(1,), columns=[Column("at")], where="f")
+        conform(as_raw(pd.DataFrame({"at": cells})), Form("table", (1,), columns=[Column("at")]), where="f")
 
 
 def test_a_number_without_the_unit_of_the_others_is_read_and_another_unit_is_named():
     def read(odd):
         cells = [None, *(f"{i}.4 kg" for i in range(60, 99))]
         cells[5] = odd
-        return conform(as_raw(pd.DataFrame({"w": cells, "n": 1.0})), **asked)
+        return conform(as_raw(pd.DataFrame({"w": cells, "n": 1.0})), form, where="f")
 
-    asked = {"kind": "table", "shape": (2,), "columns": [Column("w"), Column("n")], "where": "f"}
+    form = Form("table", (2,), [Column("w"), Column("n")])
     found = read("72.5")
     np.testing.assert_allclose(found.x[:7, 0], [nan, 60.4, 61.4, 62.4, 63.4, 72.5, 65.4], rtol=1e-6)
     assert found.notes[0] == "column 'w' is read as numbers: its cells are written like '60.4 kg', 60.4, and '72.5'"
@@ -81,7 +79,7 @@ def test_dates_are_read_as_they_say_themselves_or_else_as_in_training():
 
     def read(written, columns=model.columns):
         frame = pd.DataFrame({"at": days.dt.strftime(written), "n": 1.0})
-        return conform(as_raw(frame), kind="table", shape=(2,), columns=columns, where="f").x[:, 0]
+        return conform(as_raw(frame), Form("table", (2,), columns=columns), where="f").x[:, 0]
 
     for written in ("%d/%m/%Y", "%Y-%m-%d", "%d.%m.%Y", "%d-%b-%y", "%Y/%m/%d"):
         np.testing.assert_array_equal(read(written), model.x[:, 0].astype(np.float32))
@@ -96,7 +94,7 @@ def test_dates_are_read_as_they_say_themselves_or_else_as_in_training():
 def test_categories_none_of_which_occurs_are_missing_numbers():
     column = pd.Series(pd.Categorical([None, None], categories=["soon"]))
     raw = as_raw(pd.DataFrame({"at": column}))
-    assert np.isnan(conform(raw, kind="table", shape=(1,), columns=[Column("at")], where="f").x).all()
+    assert np.isnan(conform(raw, Form("table", (1,), columns=[Column("at")]), where="f").x).all()
 
 
 def test_tables_without_names_go_by_position():
@@ -131,12 +129,12 @@ def test_series_are_cut_and_padded():
 def test_recordings_of_another_rate_are_brought_to_that_of_the_model():
     t = np.arange(80) / 8
     raw = Raw([np.cos(t)[None], np.sin(t)[None]], kind="series", rate=8)
-    found = conform(raw, kind="series", shape=(1, 40), columns=(), where="f", rate=4)
+    found = conform(raw, Form("series", (1, 40), columns=(), rate=4), where="f")
     assert found.x.shape == (2, 1, 40)
     assert np.abs(found.x[0, 0] - np.cos(t[::2]))[2:-2].max() < 0.02
     assert found.notes == ("2 recordings are sampled at 8 Hz, and brought to 4 Hz, at which steps are counted",)
     for known, wanted in ((8, 8), (8, None), (None, 4)):
-        same = conform(replace(raw, rate=known), kind="series", shape=(1, 80), columns=(), where="f", rate=wanted)
+        same = conform(replace(raw, rate=known), Form("series", (1, 80), columns=(), rate=wanted), where="f")
         np.testing.assert_array_equal(same.x[0, 0], np.cos(t).astype(np.float32))
 
 
@@ -144,9 +142,7 @@ def test_a_table_of_one_column_is_one_recording():
     column = np.arange(6.0)[:, None]
     dataset = conform(
         Raw(column, ids=list("abcdef"), columns=(Column("v"),), kind="table"),
-        kind="series",
-        shape=(1, 6),
-        columns=(),
+        Form("series", (1, 6), columns=()),
         where="f",
     )
     assert np.array_equal(dataset.x, column.T[None])
@@ -195,14 +191,14 @@ def test_another_kind():
 
 def test_a_frame_to_predict():
     frame = pd.DataFrame({"colour": ["red", "pink"], "age": [3, 4]})
-    dataset = conform(as_raw(frame), kind="table", shape=(2,), columns=MODEL, where="x")
+    dataset = conform(as_raw(frame), Form("table", (2,), columns=MODEL), where="x")
     assert np.array_equal(dataset.x, [[3, 1], [4, nan]], equal_nan=True)
 
 
 def one_date(cells, first="day"):
     frame = pd.DataFrame({"at": cells, "n": 1.0})
     columns = [Column("at", first=first), Column("n")]
-    return conform(as_raw(frame), kind="table", shape=(2,), columns=columns, where="f")
+    return conform(as_raw(frame), Form("table", (2,), columns=columns), where="f")
 
 
 def test_a_date_alone_has_the_order_of_training() -> None:

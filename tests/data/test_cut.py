@@ -145,13 +145,13 @@ def test_a_model_of_windows_cuts_what_it_is_asked_about(tmp_path) -> None:
     ):
         evaluate(model, str(tmp_path / "fast.csv"), label_column="did")
     assert not any("since 1970" in note for note in found.notes)
-    said = read_for_prediction(str(new), kind="series", shape=(2, 20), columns=CHANNELS, stride=10)
+    said = read_for_prediction(str(new), Form("series", (2, 20), columns=CHANNELS, stride=10))
     assert said.ids[:3].tolist() == ["new@0", "new@10", "new@20"]
     assert said.x.shape[1:] == (2, 20)
     folder = tmp_path / "recordings"
     folder.mkdir()
     pd.read_csv(new)[["b", "a"]].to_csv(folder / "r.csv", index=False)
-    beside = read_for_prediction(str(folder), kind="series", shape=(2, 20), columns=CHANNELS, stride=10)
+    beside = read_for_prediction(str(folder), Form("series", (2, 20), columns=CHANNELS, stride=10))
     assert np.allclose(beside.x, said.x)
 
 
@@ -165,15 +165,15 @@ def test_a_table_to_predict_is_cut_by_the_column_that_told_recordings_apart(tmp_
     )
     model = load(fit_source(str(learnt), options).model)
     assert model.by == column
-    said = read_for_prediction(str(new), **model.form)
+    said = read_for_prediction(str(new), model.form)
     assert {name.partition("@")[0] for name in said.ids} == {"p1", "q1"}
     assert not any("judged" in note for note in said.notes)
-    judged = read_for_evaluation(str(new), **model.form, label_column="did")
+    judged = read_for_evaluation(str(new), model.form, label_column="did")
     assert judged.ids.tolist() == said.ids.tolist()
-    asked = read_for_evaluation(str(new), **model.form, label_column="did", group_column=column)
+    asked = read_for_evaluation(str(new), model.form, label_column="did", group_column=column)
     assert np.array_equal(asked.groups, judged.groups)
     pd.read_csv(new).drop(columns=column).to_csv(new, index=False)
-    alone = read_for_prediction(str(new), **model.form)
+    alone = read_for_prediction(str(new), model.form)
     assert f"no column '{column}', which told recordings apart: the table is taken for one recording" in alone.notes
     assert alone.ids[0] == "new@0"
 
@@ -187,7 +187,7 @@ def test_labels_of_recordings_are_those_of_their_windows(tmp_path) -> None:
     labels = (tmp_path / "labels.txt").rename(tmp_path.parent / f"{tmp_path.name}.csv")
     dataset = read(str(tmp_path), labels=labels, cut=Cut.of(10, 5))
     assert dataset.y.tolist() == [0] * 5 + [1] * 2
-    again = read_for_evaluation(str(tmp_path), kind="series", shape=(2, 10), columns=CHANNELS, stride=5, labels=labels)
+    again = read_for_evaluation(str(tmp_path), Form("series", (2, 10), columns=CHANNELS, stride=5), labels=labels)
     assert again.y.tolist() == dataset.y.tolist()
     assert np.array_equal(again.x, dataset.x)
 
@@ -199,11 +199,11 @@ def test_a_file_of_labels_may_name_windows(tmp_path) -> None:
         pd.DataFrame({"a": RNG.standard_normal(30), "b": RNG.standard_normal(30)}).to_csv(
             folder / f"{name}.csv", index=False
         )
-    whole, form = Cut.of(10, 5), {"kind": "series", "shape": (2, 10), "columns": CHANNELS, "stride": 5}
+    whole, form = Cut.of(10, 5), Form("series", (2, 10), columns=CHANNELS, stride=5)
     # The source, a window of it, a group of all its windows.
     for source, name in ((str(folder), "r.csv"), (str(folder / "r.csv"), "r")):
         labels.write_text(f"{name}@5,x\n{name}@20,y\n")
-        for dataset in (read(source, labels=labels, cut=whole), read_for_evaluation(source, **form, labels=labels)):
+        for dataset in (read(source, labels=labels, cut=whole), read_for_evaluation(source, form, labels=labels)):
             assert dataset.classes == ("x", "y")
             assert [dataset.ids[i] for i in dataset.labelled] == [f"{name}@5", f"{name}@20"]
     (tmp_path / "groups.csv").write_text("r.csv,p\ns@5.csv,q\n")
@@ -251,7 +251,7 @@ def test_a_recording_has_the_mean_of_the_answers_to_its_windows(tmp_path) -> Non
         )  # fmt: skip
     each, whole = (pd.read_csv(tmp_path / f"{answer}.csv") for answer in (False, True))
     assert whole.id.tolist() == ["fast.csv", "slow.csv"]
-    again = read_for_evaluation(str(folder), **load(model).form, labels=tmp_path / "True.csv")
+    again = read_for_evaluation(str(folder), load(model).form, labels=tmp_path / "True.csv")
     assert (again.y >= 0).all()
     for name in whole.id:
         mean = each[each.id.str.startswith(f"{name}@")].filter(like="probability of").mean()
@@ -270,7 +270,7 @@ def test_a_folder_and_a_table_have_the_same_channels(tmp_path) -> None:
     assert folder.channels == table.channels == ("a", "steps")
     assert np.array_equal(folder.x, table.x)
     assert "'steps': a channel; if it is the time, --ignore steps leaves it out" in table.notes
-    one = read_for_prediction(file, kind="series", shape=(1, 60), columns=(Column("a"),))
+    one = read_for_prediction(file, Form("series", (1, 60), columns=(Column("a"),)))
     assert np.array_equal(one.x[0, 0], frame.a.astype(np.float32))
 
 
@@ -287,7 +287,7 @@ def test_rows_are_brought_to_the_rate_of_the_model_with_their_labels(tmp_path) -
     assert learnt.rate == 10
     for rate in (20, 5):
         new = read_for_evaluation(
-            log(rate), kind="series", shape=(2, 20), columns=CHANNELS, rate=10, stride=10, label_column="did"
+            log(rate), Form("series", (2, 20), columns=CHANNELS, rate=10, stride=10), label_column="did"
         )
         assert new.y.tolist() == learnt.y.tolist()
         np.testing.assert_allclose(new.x[1:-1, 1], learnt.x[1:-1, 1], atol=0.1)
@@ -313,15 +313,15 @@ def test_rows_are_put_in_the_order_of_time_and_parted_at_pauses(tmp_path) -> Non
     (tmp_path / "labels.csv").write_text("p,x\nq,y\n")
     of_file = read(source, labels=tmp_path / "labels.csv", group_column="who", cut=Cut(20, 10))
     assert [of_file.classes[one] for one in of_file.y] == ["y" if name[0] == "q" else "x" for name in of_file.ids]
-    form = Form(kind="series", shape=(2, 20), columns=CHANNELS, rate=None, stride=10, by="who")
+    form = Form("series", (2, 20), columns=CHANNELS, stride=10, by="who")
     for untidy in (frame[::-1], frame.sample(frac=1, random_state=0)):
         untidy.to_csv(source, index=False)
-        said = read_for_evaluation(source, **form, label_column="did")
+        said = read_for_evaluation(source, form, label_column="did")
         assert "2 recordings are not in the order of time, and put in it" in said.notes
         assert {one.tobytes() for one in said.x} == {one.tobytes() for one in tidy.x}
     # A file of groups says what is judged together, and the column still what is a recording.
     (tmp_path / "groups.csv").write_text("id,group\np,1\nq,1\n")
-    together = read_for_evaluation(source, **form, label_column="did", groups=tmp_path / "groups.csv")
+    together = read_for_evaluation(source, form, label_column="did", groups=tmp_path / "groups.csv")
     assert {name.partition("@")[0] for name in together.ids} == {"p", "q"}
     assert together.group_names == ("1",)
     assert not any("2 groups" in note for note in together.notes)
@@ -350,14 +350,14 @@ def test_stretches_are_brought_to_the_rate_of_the_model_each_by_itself(tmp_path)
         both.to_csv(tmp_path / "log.csv", index=False)
         return str(tmp_path / "log.csv")
 
-    form = Form(kind="series", shape=(2, 20), columns=CHANNELS, rate=10, stride=10, by=None)
-    learnt = read_for_evaluation(log(10), **form, label_column="did")
-    new = read_for_evaluation(log(25), **form, label_column="did")
+    form = Form("series", (2, 20), columns=CHANNELS, rate=10, stride=10)
+    learnt = read_for_evaluation(log(10), form, label_column="did")
+    new = read_for_evaluation(log(25), form, label_column="did")
     assert new.ids.tolist() == learnt.ids.tolist() == ["log@0", "log@10", "log@20", "log@40", "log@50", "log@60"]
     assert new.y.tolist() == learnt.y.tolist() == [0, -1, 1] * 2
     np.testing.assert_allclose(new.x, learnt.x, atol=0.15)
     pd.read_csv(log(10)).drop(columns="time_s").to_csv(tmp_path / "log.csv", index=False)
-    blind = read_for_prediction(str(tmp_path / "log.csv"), **form)
+    blind = read_for_prediction(str(tmp_path / "log.csv"), form)
     note = "the model's recordings are sampled at 10 Hz, and these do not tell their rate: taken as they are"
     assert blind.notes.count(note) == 1
 
@@ -366,13 +366,13 @@ def test_stretches_are_brought_to_the_rate_of_the_model_each_by_itself(tmp_path)
 def test_what_goes_evenly_and_is_not_called_like_the_time_orders_and_tells_nothing(tmp_path, column: str) -> None:
     t = np.arange(100)
     frame = pd.DataFrame({"a": RNG.standard_normal(100), "b": RNG.standard_normal(100)})
-    form = Form(kind="series", shape=(2, 20), columns=CHANNELS, rate=50, stride=10, by=None)
+    form = Form("series", (2, 20), columns=CHANNELS, rate=50, stride=10)
     frame.to_csv(tmp_path / "log.csv", index=False)
-    plain = read_for_prediction(str(tmp_path / "log.csv"), **form)
+    plain = read_for_prediction(str(tmp_path / "log.csv"), form)
     frame.assign(**{column: 4.2 - 0.1 * t if column == "battery" else 0.1 * t}).to_csv(
         tmp_path / "log.csv", index=False
     )
-    beside = read_for_prediction(str(tmp_path / "log.csv"), **form)
+    beside = read_for_prediction(str(tmp_path / "log.csv"), form)
     assert np.array_equal(beside.x, plain.x)
     assert beside.ids.tolist() == plain.ids.tolist()
     learnt = read(str(tmp_path / "log.csv"), cut=Cut(20, 10))
@@ -437,6 +437,6 @@ def test_windows_of_a_table_with_a_file_of_labels_gaps_and_channels_by_name(tmp_
     assert dataset.y.tolist() == [0, 0, -1, 1, 1, 1]
     assert "1 of 6 windows holds no value, and has no label" in dataset.notes
     with pytest.raises(DataError, match="no column 'ax', which the model needs; it has AX, who"):
-        read_for_prediction(source, kind="series", shape=(1, 8), columns=(Column("ax"),), stride=8)
+        read_for_prediction(source, Form("series", (1, 8), columns=(Column("ax"),), stride=8))
     np.save(tmp_path / "r.npy", RNG.standard_normal((2, 50)))
-    assert read_for_prediction(str(tmp_path / "r.npy"), kind="series", shape=(2, 20), stride=10).x.shape == (4, 2, 20)
+    assert read_for_prediction(str(tmp_path / "r.npy"), Form("series", (2, 20), stride=10)).x.shape == (4, 2, 20)

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+from attar.data.dataset import Form
 from attar.data.delimited import layout, read_delimited
 from attar.data.files import read_table
 from attar.data.marks import Marks
@@ -298,8 +299,8 @@ def test_leading_zeros_of_numbers_are_said_and_categories_or_texts_keep_them(tmp
         " --category plz"
     ]
     assert dataset.columns[0].categories == ()
-    model = {"kind": "table", "shape": (3,), "columns": dataset.columns}
-    assert not any("leading zeros" in note for note in read_for_prediction(str(path), **model).notes)
+    model = Form("table", (3,), columns=dataset.columns)
+    assert not any("leading zeros" in note for note in read_for_prediction(str(path), model).notes)
     # What the note says is so.
     marked = read(str(path), marks=Marks(category=("plz",)))
     assert marked.columns[0].categories == ("00021", "01067", "12345")
@@ -325,5 +326,5 @@ def test_a_row_alone_has_a_header_line_where_training_had_one(tmp_path, header):
     assert model.columns[1].name == ("red" if header else "x1")
     for i, row in enumerate([*rows, "u,red"] if header else rows):
         path.write_text("\n".join([*header, row]))
-        found = read_for_prediction(str(path), kind="table", shape=(2,), columns=model.columns)
+        found = read_for_prediction(str(path), Form("table", (2,), columns=model.columns))
         assert found.x[:, 0].tolist() == [model.x[i % 3, 0]]

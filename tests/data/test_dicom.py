@@ -15,6 +15,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
+from attar.data.asked import Asked
 from attar.data.dicom import is_dicom, patients, pixels, size
 from attar.data.files import read_file
 from attar.data.folders import read_folder
@@ -138,7 +139,7 @@ def test_of_other_compressions_it_is_said_what_to_install(name: str, how: str) -
 def test_what_holds_no_image_or_many_is_skipped_and_said(tmp_path) -> None:
     (tmp_path / "many.dcm").write_bytes(dicom(np.zeros((3, 6, 8), np.uint8), NumberOfFrames=3))
     with pytest.raises(DataError, match=r"many\.dcm.*3 images in one"):
-        read_folder(tmp_path, strict=True)
+        read_folder(tmp_path, Asked(strict=True))
     (tmp_path / "one.dcm").write_bytes(dicom(TWELVE))
     report = pydicom.dcmread(io.BytesIO(dicom(TWELVE)))
     del report.PixelData

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+from attar.data.dataset import Form
 from attar.data.sources import read, read_for_prediction
 from attar.errors import DataError
 
@@ -32,7 +33,7 @@ def test_ids_are_found_by_what_edges_call_the_nodes(tmp_path, nodes, edges) -> N
     assert [column.name for column in dataset.columns] == ["age"]
     assert [0, 2] in dataset.x.links.edge_index.T.tolist()
     assert "column 'paper' names the rows, and is no feature" in dataset.notes
-    same = read_for_prediction(str(tmp_path), kind="graph", shape=(1,), columns=dataset.columns)
+    same = read_for_prediction(str(tmp_path), Form("graph", (1,), columns=dataset.columns))
     assert same.ids.tolist() == dataset.ids.tolist()
 
 

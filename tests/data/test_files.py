@@ -12,7 +12,8 @@ import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
-from attar.data.dataset import Column
+from attar.data.asked import Asked
+from attar.data.dataset import Column, Form
 from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
 from attar.errors import DataError, LabelError
@@ -40,7 +41,7 @@ def test_which_column_is_the_label(tmp_path, head, column, label):
     for path in (csv(tmp_path / "t.csv", f"{head}\n1,2,3\n4,5,6\n"), tmp_path / "t.parquet"):
         if path.suffix == ".parquet":
             parquet.write_table(pa.table({name: [i, i + 3] for i, name in enumerate(head.split(","), 1)}), path)
-        raw = read_file(path, label_column=column)
+        raw = read_file(path, Asked(label_column=column))
         names = [c.name for c in raw.columns]
         assert names == [name for name in head.split(",") if name != label]
         assert (raw.y is None) == (label is None)
@@ -52,7 +53,7 @@ def test_other_columns_that_are_called_like_labels_are_said(tmp_path):
     note = "columns called like labels stay features (target, Class): leave out what tells the label, as by"
     note += " --ignore target,Class"
     assert note in read_file(path).notes
-    assert read_file(path, label_column="label").notes == ()
+    assert read_file(path, Asked(label_column="label")).notes == ()
 
 
 def test_labels_and_ids_are_read_as_written(tmp_path):
@@ -96,22 +97,22 @@ def test_row_names_of_pandas_are_no_feature(tmp_path):
 def test_columns_of_the_wrong_name(tmp_path):
     path = csv(tmp_path / "t.csv", "a,species\n1,2\n")
     with pytest.raises(LabelError, match="no column is called 'specie'; it has 'species'"):
-        read_file(path, label_column="specie")
+        read_file(path, Asked(label_column="specie"))
     with pytest.raises(DataError, match="no column of features"):
         read_file(csv(tmp_path / "t.csv", "id,label\n1,2\n"))
     np.save(tmp_path / "a.npy", np.eye(3))
     with pytest.raises(LabelError, match="leave it away"):
-        read_file(tmp_path / "a.npy", label_column="a")
+        read_file(tmp_path / "a.npy", Asked(label_column="a"))
 
 
 def test_the_label_column_of_a_file_without_a_header_line(tmp_path):
     path = csv(tmp_path / "iris.data.csv", "5.1,3.5,Iris-setosa\n4.9,3.0,Iris-setosa\n")
-    raw = read_file(path, label_column="x2")
+    raw = read_file(path, Asked(label_column="x2"))
     assert raw.y == ["Iris-setosa", "Iris-setosa"]
     assert [column.name for column in raw.columns] == ["x0", "x1"]
     assert raw.notes[0] == "iris.data.csv has no header line: its columns are called x0, x1, …"
     with pytest.raises(LabelError, match="no column is called 'species'; it has 'x0', 'x1', 'x2'"):
-        read_file(path, label_column="species")
+        read_file(path, Asked(label_column="species"))
 
 
 @pytest.mark.parametrize("names", [["a", "label", "label"], ["id", "a", "id"], ["", "a", ""]])
@@ -131,12 +132,12 @@ def test_row_names_as_pandas_and_r_write_them_are_no_feature(tmp_path, name):
 
 
 def test_text_columns(tmp_path):
-    raw = read_file(csv(tmp_path / "t.csv", "a,b\n01,1\n1,2\n"), text=["a"])
+    raw = read_file(csv(tmp_path / "t.csv", "a,b\n01,1\n1,2\n"), Asked(text=["a"]))
     assert raw.columns[0].categories == ("01", "1")
     parquet.write_table(pa.table({"a": [1, 2]}), tmp_path / "t.parquet")
-    assert read_file(tmp_path / "t.parquet", text=["a"]).columns[0].categories == ("1", "2")
+    assert read_file(tmp_path / "t.parquet", Asked(text=["a"])).columns[0].categories == ("1", "2")
     parquet.write_table(pa.table({"a": [True, None, False], "b": [1, 2, 3]}), tmp_path / "t.parquet")
-    raw = read_file(tmp_path / "t.parquet", text=["a"])
+    raw = read_file(tmp_path / "t.parquet", Asked(text=["a"]))
     assert raw.columns[0].categories == ("False", "True")
     np.testing.assert_array_equal(raw.x[:, 0], [1, np.nan, 0])
 
@@ -186,7 +187,7 @@ def test_labels_that_are_minus_one_are_noted(tmp_path):
     parquet.write_table(pa.table({"x": [1, 2, 3], "label": [-1, 1, -1]}), tmp_path / "t.parquet")
     for path in (csv(tmp_path / "t.csv", "x,label\n1,-1\n2,1\n3,-1\n"), tmp_path / "t.parquet"):
         assert note in read_file(path).notes
-        assert note not in read_file(path, label_column="").notes
+        assert note not in read_file(path, Asked(label_column="")).notes
 
 
 def packed_by_gzip(content: bytes) -> bytes:
@@ -250,7 +251,7 @@ def test_a_category_that_is_a_word_for_missing_in_a_csv_file_is_the_model_s(tmp_
     columns = read(str(tmp_path / "t.parquet")).columns
     assert columns[0].categories == ("NA", "None", "yes")
     (tmp_path / "t.csv").write_text("b,garage\n1,NA\nNA,yes\n2,\n3,None\n,\n")
-    found = read_for_prediction(str(tmp_path / "t.csv"), kind="table", shape=(2,), columns=columns)
+    found = read_for_prediction(str(tmp_path / "t.csv"), Form("table", (2,), columns=columns))
     np.testing.assert_array_equal(found.x, [[0, 1], [2, np.nan], [np.nan, 2], [1, 3]])
 
 
@@ -272,7 +273,9 @@ def test_a_column_split_names_the_test_part(tmp_path, parts, test, said):
     assert [column.name for column in raw.columns] == (["a", "b"] if test else ["a", "b", "split"])
     assert not said or said in raw.notes
     # A model that needs the column has it.
-    assert "split" in [column.name for column in read_file(path, known={"a": (), "split": ("train", "test")}).columns]
+    assert "split" in [
+        column.name for column in read_file(path, Asked(known={"a": (), "split": ("train", "test")})).columns
+    ]
 
 
 @pytest.mark.parametrize("dress", ["{}", "{} kg"])
@@ -281,7 +284,7 @@ def test_numbers_among_which_a_word_is_meant_are_categories_as_they_are_written(
     path = csv(tmp_path / "t.csv", "need,size\n" + "".join(f"{cell},{i / 4}\n" for i, cell in enumerate(cells)))
     learnt = read_file(path)
     assert {*learnt.columns[0].categories} == {*cells}
-    again = read_for_prediction(str(path), kind="table", shape=(2,), columns=learnt.columns)
+    again = read_for_prediction(str(path), Form("table", (2,), columns=learnt.columns))
     np.testing.assert_array_equal(again.x, learnt.x)
 
 
@@ -301,7 +304,7 @@ def test_blanks_around_names_of_columns_are_none_of_them(tmp_path, suffix):
     assert [column.name for column in dataset.columns] == ["a", "b"]
     assert dataset.classes == ("c0", "c1")
     # A model of a table in memory, or of an earlier version, may have them.
-    again = read_for_prediction(str(path), kind="table", shape=(2,), columns=(Column("b "), Column(" a")))
+    again = read_for_prediction(str(path), Form("table", (2,), columns=(Column("b "), Column(" a"))))
     assert np.array_equal(again.x, dataset.x[:, ::-1])
 
 

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 from scipy.io import wavfile
 
+from attar.data.asked import Asked
 from attar.data.conform import conform
+from attar.data.dataset import Form
 from attar.data.folders import read_folder
 from attar.data.sources import read
 from attar.errors import DataError
@@ -108,7 +110,7 @@ def test_broken_images(tmp_path):
     assert raw.ids == ["x/a.png", "z/c.png"]
     assert "y/b.png" in raw.notes[0]
     with pytest.raises(DataError, match=r"y/b.png: unreadable") as caught:
-        read_folder(tmp_path, strict=True)
+        read_folder(tmp_path, Asked(strict=True))
     assert str(caught.value).startswith(f"{tmp_path}{os.sep}y/b.png: unreadable image (in no format that Pillow reads)")
 
 
@@ -127,7 +129,7 @@ def test_images_and_recordings_do_not_mix(tmp_path):
     (tmp_path / "walk.csv").write_text("1,2\n3,4\n")
     with pytest.raises(DataError, match=r"1 images and 1 recordings \(walk.csv\)"):
         read_folder(tmp_path)
-    assert len(read_folder(tmp_path, leave_out=[tmp_path / "walk.csv"]).x) == 1
+    assert len(read_folder(tmp_path, Asked(leave_out=[tmp_path / "walk.csv"])).x) == 1
 
 
 @pytest.mark.parametrize("header", ["file,class\n", ""])
@@ -142,7 +144,7 @@ def test_lists_of_labels_and_predictions_are_no_samples(tmp_path, suffix, header
     write(tmp_path / f"b.{suffix}")
     (tmp_path / "labels.csv").write_text(f"{header}a,cat\nb,3\n")
     (tmp_path / "predictions.csv").write_text("id,label,probability\na.png,cat,0.9\n")
-    raw = read_folder(tmp_path, strict=True)
+    raw = read_folder(tmp_path, Asked(strict=True))
     assert raw.ids == [f"a.{suffix}", f"b.{suffix}"]
     assert "labels.csv lists labels, and is no sample: give it as the labels to have them" in raw.notes
     assert "predictions.csv lists labels, and is no sample: give it as the labels to have them" in raw.notes
@@ -165,7 +167,7 @@ def test_links_in_circles_end(tmp_path):
 
 def test_images_of_a_wanted_shape(tmp_path):
     picture(tmp_path / "a.png", (12, 16, 3))
-    assert read_folder(tmp_path, shape=(6, 8)).x.shape == (1, 6, 8)
+    assert read_folder(tmp_path, Asked(shape=(6, 8))).x.shape == (1, 6, 8)
 
 
 def test_arrays_of_one_size_are_images_where_that_is_the_kind(tmp_path):
@@ -176,7 +178,7 @@ def test_arrays_of_one_size_are_images_where_that_is_the_kind(tmp_path):
     images = read(str(tmp_path), kind="image")
     assert (images.kind, images.x.shape) == ("image", (3, 20, 30))
     raw = read_folder(tmp_path)
-    assert conform(raw, kind="image", shape=(20, 30), columns=(), where="x").x.shape == (3, 20, 30)
+    assert conform(raw, Form("image", (20, 30), columns=()), where="x").x.shape == (3, 20, 30)
     np.save(tmp_path / "3.npy", np.zeros((20, 31)))
     with pytest.raises(DataError, match="different sizes make no image"):
         read(str(tmp_path), kind="image")

@@ -11,6 +11,8 @@ from scipy.sparse import csr_array
 
 from attar.data import graphs
 from attar.data.arrays import from_arrays
+from attar.data.asked import Asked
+from attar.data.dataset import Form
 from attar.data.nodes import Nodes
 from attar.data.sources import read, read_for_prediction
 from attar.errors import DataError, LabelError
@@ -121,7 +123,7 @@ class TestFolder:
         assert [column.name for column in dataset.columns] == ["age"]
         assert dataset.x.links.edge_index.tolist() == [[1, 0], [0, 1]]
         assert f"column '{name}' names the rows, and is no feature" in dataset.notes
-        same = read_for_prediction(str(tmp_path), kind="graph", shape=(1,), columns=dataset.columns)
+        same = read_for_prediction(str(tmp_path), Form("graph", (1,), columns=dataset.columns))
         assert same.ids.tolist() == dataset.ids.tolist()
         assert same.x.links.edge_index.tolist() == dataset.x.links.edge_index.tolist()
 
@@ -141,7 +143,7 @@ class TestFolder:
             read(str(tmp_path))
 
     def test_to_predict_labels_are_left_out(self, tmp_path) -> None:
-        raw = graphs.read_pair(Path(self.fill(tmp_path), "nodes.csv"), tmp_path / "edges.csv", label_column="")
+        raw = graphs.read_pair(Path(self.fill(tmp_path), "nodes.csv"), tmp_path / "edges.csv", Asked(label_column=""))
         np.testing.assert_array_equal(raw.x.links.features, [[1, 0.5], [2, 1], [3, 2]])
         assert raw.y is None
 
@@ -227,12 +229,12 @@ class TestPython:
 class TestPrediction:
     def test_same_features(self, tmp_path) -> None:
         source = write(tmp_path / "g.npz", y=np.array([0, 1, 0, 1]))
-        dataset = read_for_prediction(source, kind="graph", shape=(3,))
+        dataset = read_for_prediction(source, Form("graph", (3,)))
         assert (dataset.y == -1).all()
         with pytest.raises(DataError, match="of 3 features; the model takes 5"):
-            read_for_prediction(source, kind="graph", shape=(5,))
+            read_for_prediction(source, Form("graph", (5,)))
         with pytest.raises(DataError, match="a graph; the model takes table"):
-            read_for_prediction(source, kind="table", shape=(3,))
+            read_for_prediction(source, Form("table", (3,)))
 
     def test_features_are_found_by_name(self, tmp_path) -> None:
         (tmp_path / "edges.csv").write_text("from,to\n0,1\n")
@@ -241,12 +243,12 @@ class TestPrediction:
         assert [column.name for column in columns] == ["age", "size"]
         # In another order, and with a column of labels by a name that is not one of labels.
         (tmp_path / "nodes.csv").write_text("outcome,size,age\n0,2,1\n1,4,3\n")
-        dataset = read_for_prediction(str(tmp_path), kind="graph", shape=(2,), columns=columns)
+        dataset = read_for_prediction(str(tmp_path), Form("graph", (2,), columns=columns))
         np.testing.assert_array_equal(dataset.x.links.features, [[1, 2], [3, 4]])
         assert any("1 column is not used (outcome)" in note for note in dataset.notes)
         (tmp_path / "nodes.csv").write_text("size,weight\n2,5\n4,6\n")
         with pytest.raises(DataError, match="no column 'age', which the model needs"):
-            read_for_prediction(str(tmp_path), kind="graph", shape=(2,), columns=columns)
+            read_for_prediction(str(tmp_path), Form("graph", (2,), columns=columns))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from attar.data.arrays import from_arrays
+from attar.data.dataset import Form
 from attar.data.groups import joined, levels, numbered, of_one_group, seen_in_training, units
 from attar.data.sources import read, read_for_prediction
 from attar.data.split import holdout
@@ -119,7 +120,7 @@ def test_a_column_of_a_table_says_the_groups_and_is_no_feature(tmp_path) -> None
     assert [column.name for column in dataset.columns] == ["size"]
     assert "the samples are of 3 groups: those of one are judged together" in dataset.notes
     assert read(str(table(tmp_path))).groups is None
-    predicted = read_for_prediction(str(table(tmp_path)), kind="table", shape=(1,), columns=dataset.columns)
+    predicted = read_for_prediction(str(table(tmp_path)), Form("table", (1,), columns=dataset.columns))
     assert predicted.groups is None
 
 

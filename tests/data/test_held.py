@@ -13,6 +13,7 @@ from scipy import sparse
 from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
 
 from attar.data.arrays import as_raw, from_arrays
+from attar.data.dataset import Form
 from attar.data.held import cells, framed, names, plain, spelling
 from attar.data.sources import read, read_for_prediction
 from attar.deploy import feed
@@ -140,7 +141,7 @@ def test_categories_of_a_few_rows_are_those_of_training(
         frame = pd.read_csv(path)
         expected = [cells[row].strip() for row in some]
         assert feed.table(frame, columns, 2)["categories"][:, 0].tolist() == expected
-        found = read_for_prediction(str(path), kind="table", shape=(2,), columns=columns)
+        found = read_for_prediction(str(path), Form("table", (2,), columns=columns))
         assert [columns[0].categories[int(code)] for code in found.x[:, 0]] == expected
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from attar.data.arrays import build
-from attar.data.dataset import Column
+from attar.data.dataset import Column, Form
 from attar.data.hub import read_hub
 from attar.data.marks import Marks
 from attar.data.sources import read, read_for_prediction
@@ -52,7 +53,7 @@ def test_tables(tmp_path):
     assert dataset.y.tolist() == [0, 1, -1, 1]
     assert dataset.test.tolist() == [3]
     assert [c.name for c in dataset.columns] == ["size", "colour"]
-    again = read_for_prediction(f"hf:{folder}", kind="table", shape=(2,), columns=dataset.columns)
+    again = read_for_prediction(f"hf:{folder}", Form("table", (2,), columns=dataset.columns))
     assert np.array_equal(again.x, dataset.x, equal_nan=True)
     assert read(f"hf:{folder}", label_column="colour").classes == ("u", "v")
     with pytest.raises(LabelError, match="no column is called 'x'"):
@@ -77,7 +78,7 @@ def test_images_in_folders(tmp_path):
     assert dataset.x.shape == (3, 6, 8)
     assert dataset.classes == ("cat", "dog")
     assert dataset.y.tolist() == [0, 0, 1]
-    assert read_for_prediction(f"hf:{tmp_path / 'set'}", kind="image", shape=(3, 4)).x.shape == (3, 3, 4)
+    assert read_for_prediction(f"hf:{tmp_path / 'set'}", Form("image", (3, 4))).x.shape == (3, 3, 4)
 
 
 def test_series(tmp_path):
@@ -117,15 +118,15 @@ def test_columns_are_left_out_and_are_categories(tmp_path):
     assert (dataset.kind, dataset.ignored) == ("table", ("note",))
     assert [(column.name, column.categories) for column in dataset.columns] == [("size", ()), ("month", ("1", "12"))]
     assert [note for note in dataset.notes if "note" in note] == ["'note' is left out, as asked"]
-    model = {"kind": "table", "shape": (2,), "columns": dataset.columns, "ignored": dataset.ignored}
-    assert np.array_equal(read_for_prediction(folder, **model).x, dataset.x)
+    model = Form("table", (2,), columns=dataset.columns, ignored=dataset.ignored)
+    assert np.array_equal(read_for_prediction(folder, model).x, dataset.x)
     with pytest.raises(DataError, match="its samples are no table; leave --category away"):
         read(folder, marks=Marks(category=("month",)))
     for name, said in (("label", "holds the labels"), ("id", "names the rows")):
         with pytest.raises(DataError, match=f"column '{name}' {said}, and is no feature; take it off --ignore"):
             read(folder, marks=Marks((name, "note")))
     # A frame knows no such names.
-    assert read_for_prediction(folder, **model | {"ignored": ("id", "note")}).ids.tolist() == ["p", "q", "r"]
+    assert read_for_prediction(folder, replace(model, ignored=("id", "note"))).ids.tolist() == ["p", "q", "r"]
 
 
 def test_sets_that_cannot_be_had(tmp_path):
@@ -169,5 +170,5 @@ def test_labels_and_features_are_those_that_a_file_has(tmp_path):
     # A model that was taught in Python has what it was given.
     known = [Column("id"), Column("unnamed: 0")]
     for source in (f"hf:{folder}", str(folder / "train.parquet")):
-        found = read_for_prediction(source, kind="table", shape=(2,), columns=known)
+        found = read_for_prediction(source, Form("table", (2,), columns=known))
         assert found.x.tolist() == [[1.5, 3], [2.5, 4], [3.5, 5]]

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from attar.data.dataset import Form
 from attar.data.labels_file import called, match_labels, read_labels
 from attar.data.sources import read, read_for_evaluation
 from attar.errors import LabelError
@@ -72,8 +73,8 @@ def test_patients_beside_the_labels_are_the_groups(tmp_path):
         " belong together"
     )
     assert note in dataset.notes
-    form = {"kind": "table", "shape": (2,), "columns": dataset.columns}
-    judged = read_for_evaluation(str(tmp_path / "x.csv"), **form, labels=path)
+    form = Form("table", (2,), columns=dataset.columns)
+    judged = read_for_evaluation(str(tmp_path / "x.csv"), form, labels=path)
     assert judged.groups.tolist() == dataset.groups.tolist()
     assert note in judged.notes
     said = read(str(tmp_path / "x.csv"), labels=path, groups=path)

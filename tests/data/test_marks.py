@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 
 from attar.data.arrays import from_arrays
 from attar.data.cut import Cut
-from attar.data.dataset import Column
+from attar.data.dataset import Column, Form
 from attar.data.marks import Marks, unknown
 from attar.data.sources import read, read_for_evaluation, read_for_prediction
 from attar.deploy import feed
@@ -59,26 +60,26 @@ def test_files_hold_the_same_columns_whatever_they_are(tmp_path, name, write, co
     assert dataset.ignored == ("note",)
     assert "'note' is left out, as asked" in dataset.notes
     assert "column 'when' is taken as 3 categories, as asked" in dataset.notes
-    model = {"kind": "table", "shape": (3,), "columns": dataset.columns, "ignored": dataset.ignored}
-    again = read_for_prediction(path, **model)
+    model = Form("table", (3,), columns=dataset.columns, ignored=dataset.ignored)
+    again = read_for_prediction(path, model)
     np.testing.assert_array_equal(again.x, dataset.x)
     assert not any("note" in note or "new to the model" in note for note in again.notes)
-    judged = read_for_evaluation(path, **model, label_column="label")
+    judged = read_for_evaluation(path, model, label_column="label")
     np.testing.assert_array_equal(judged.x, dataset.x)
     # As a label, what was ignored is looked at.
     for file in (csv(tmp_path / "u.csv"), str(tmp_path / "u.jsonl")):
         (tmp_path / "u.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-        assert len(read_for_evaluation(file, **model, label_column="note").classes) == 6
+        assert len(read_for_evaluation(file, model, label_column="note").classes) == 6
 
 
 def test_one_model_takes_the_files_of_all_programs(tmp_path) -> None:
     learnt = read(csv(tmp_path / "t.csv"), marks=MARKS)
-    model = {"kind": "table", "shape": (3,), "columns": learnt.columns}
+    model = Form("table", (3,), columns=learnt.columns)
     # Excel eats zeros, pandas writes 1067.0 beside a gap, and Parquet has numbers and moments.
     plain = pd.DataFrame(ROWS).assign(zip=[float(row["zip"] or "nan") for row in ROWS]).drop(columns="note")
     plain.to_csv(tmp_path / "u.csv", index=False)
     for path in (tmp_path / "u.csv", columns_of(tmp_path / "u.parquet")):
-        np.testing.assert_array_equal(read_for_prediction(str(path), **model, ignored=("note",)).x, learnt.x)
+        np.testing.assert_array_equal(read_for_prediction(str(path), replace(model, ignored=("note",))).x, learnt.x)
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, lambda rows: pa.table(pd.DataFrame(rows)), list])
@@ -105,10 +106,10 @@ def test_columns_of_a_built_in_set_are_marked_too() -> None:
     )
     assert dataset.x.shape == (150, 3)
     assert dataset.columns[2].categories[:2] == ("0.1", "0.2")
-    model = {"kind": "table", "shape": (3,), "columns": dataset.columns, "ignored": dataset.ignored}
-    np.testing.assert_array_equal(read_for_prediction("iris", **model).x, dataset.x)
+    model = Form("table", (3,), columns=dataset.columns, ignored=dataset.ignored)
+    np.testing.assert_array_equal(read_for_prediction("iris", model).x, dataset.x)
     with pytest.raises(DataError, match="the model takes a table of 3 columns"):
-        read_for_prediction("digits", **model)
+        read_for_prediction("digits", model)
 
 
 @pytest.mark.parametrize(
@@ -205,16 +206,16 @@ def test_a_model_knows_the_categories_of_the_file_that_it_learnt_from(tmp_path, 
     path.write_text(frame.to_csv(index=False) if name == "t.csv" else "".join(json.dumps(row) + "\n" for row in rows))
     learnt = read(str(path), marks=Marks(category=("a",)))
     assert learnt.columns[0].categories == categories
-    model = {"kind": "table", "shape": (2,), "columns": learnt.columns}
-    np.testing.assert_array_equal(read_for_prediction(str(path), **model).x, learnt.x)
+    model = Form("table", (2,), columns=learnt.columns)
+    np.testing.assert_array_equal(read_for_prediction(str(path), model).x, learnt.x)
 
 
 @pytest.mark.parametrize("write", ["to_csv", "to_json", "to_parquet"])
 def test_what_a_frame_was_learnt_without_may_name_the_rows_of_a_file(tmp_path, write) -> None:
     frame, path = pd.DataFrame({"id": ["p", "q"], "a": [1.5, 2.5]}), str(tmp_path / f"t.{write[3:]}")
     getattr(frame, write)(path, **({"orient": "records"} if write == "to_json" else {"index": False}))
-    model = {"kind": "table", "shape": (1,), "columns": [Column("a")], "ignored": ("id",)}
-    assert read_for_prediction(path, **model).ids.tolist() == ["p", "q"]
+    model = Form("table", (1,), columns=[Column("a")], ignored=("id",))
+    assert read_for_prediction(path, model).ids.tolist() == ["p", "q"]
 
 
 def test_spans_of_time_are_no_categories() -> None:
@@ -230,7 +231,7 @@ def test_cells_among_which_not_all_are_numbers_are_what_is_written(tmp_path) -> 
     learnt = read(str(path), marks=Marks(category=("a",)))
     assert sorted(learnt.columns[0].categories) == ["01", "1", "1.0", "A1"]
     path.write_text("a\n1\n01\n001\n")
-    again = read_for_prediction(str(path), kind="table", shape=(1,), columns=learnt.columns)
+    again = read_for_prediction(str(path), Form("table", (1,), columns=learnt.columns))
     assert again.x[:2, 0].tolist() == [learnt.x[1, 0], learnt.x[0, 0]]
     assert np.isnan(again.x[2, 0])
 
@@ -238,8 +239,8 @@ def test_cells_among_which_not_all_are_numbers_are_what_is_written(tmp_path) -> 
 def test_a_name_with_commas_that_a_model_ignores_is_no_list(tmp_path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("price,EUR\n1,2\n3,4\n")
-    model = {"kind": "table", "shape": (2,), "columns": [Column("price"), Column("EUR")], "ignored": ("price, EUR",)}
-    assert read_for_prediction(str(path), **model).x.tolist() == [[1, 2], [3, 4]]
+    model = Form("table", (2,), columns=[Column("price"), Column("EUR")], ignored=("price, EUR",))
+    assert read_for_prediction(str(path), model).x.tolist() == [[1, 2], [3, 4]]
 
 
 def test_long_numbers_are_told_apart_by_every_digit() -> None:
@@ -271,8 +272,8 @@ def test_categories_are_spelt_alike_in_every_form_of_table(tmp_path, cells, cate
     learnt = from_arrays(table, marks=Marks(category=("at",)))
     assert learnt.columns[0].categories == categories
     parquet.write_table(table, tmp_path / "t.parquet")
-    model = {"kind": "table", "shape": (2,), "columns": learnt.columns}
-    np.testing.assert_array_equal(read_for_prediction(str(tmp_path / "t.parquet"), **model).x, learnt.x)
+    model = Form("table", (2,), columns=learnt.columns)
+    np.testing.assert_array_equal(read_for_prediction(str(tmp_path / "t.parquet"), model).x, learnt.x)
     # And as `Model.predict` takes them, of pandas and of Arrow.
     known = ["" if np.isnan(code) else categories[int(code)] for code in learnt.x[:, 0]]
     for frame in (table, table.to_pandas()):
@@ -294,9 +295,9 @@ class TestRecordings:
         dataset = read(source, marks=Marks(("who,wind",)))
         assert (dataset.x.shape, dataset.channels, dataset.ignored) == ((4, 1, 30), ("walk",), ("who", "wind"))
         assert "'who', 'wind' are left out, as asked" in dataset.notes
-        model = {"kind": "series", "shape": (1, 30), "columns": [Column("walk")], "ignored": dataset.ignored}
-        np.testing.assert_array_equal(read_for_prediction(source, **model).x, dataset.x)
-        one = read_for_prediction(f"{source}/1.csv", **model)
+        model = Form("series", (1, 30), columns=[Column("walk")], ignored=dataset.ignored)
+        np.testing.assert_array_equal(read_for_prediction(source, model).x, dataset.x)
+        one = read_for_prediction(f"{source}/1.csv", model)
         np.testing.assert_array_equal(one.x, dataset.x[1:2])
 
     def test_one_without_a_value_is_told_with_what_leaves_it_out(self, tmp_path) -> None:
@@ -321,8 +322,8 @@ class TestRecordings:
         path.write_text("walk,odd,did\n" + "".join(f"{np.sin(i):.4f},{c},{i // 20}\n" for i, c in enumerate(cells)))
         dataset = read(str(path), label_column="did", marks=Marks(("odd",)), cut=Cut(10, 5))
         assert (dataset.channels, dataset.ignored) == (("walk",), ("odd",))
-        model = {"kind": "series", "shape": (1, 10), "stride": 5, "ignored": dataset.ignored}
-        again = read_for_prediction(str(path), **model, columns=tuple(map(Column, dataset.channels)))
+        model = Form("series", (1, 10), stride=5, ignored=dataset.ignored)
+        again = read_for_prediction(str(path), replace(model, columns=tuple(map(Column, dataset.channels))))
         np.testing.assert_array_equal(again.x, dataset.x)
         with pytest.raises(DataError, match="windows are of channels of numbers; leave --category away"):
             read(str(path), label_column="did", marks=Marks(category=("odd",)), cut=Cut(10, 5))
@@ -335,8 +336,8 @@ def test_features_of_nodes_are_left_out(tmp_path) -> None:
         read(str(tmp_path))
     dataset = read(str(tmp_path), marks=Marks(("note",)))
     assert [column.name for column in dataset.columns] == ["age"]
-    model = {"kind": "graph", "shape": (1,), "columns": dataset.columns, "ignored": dataset.ignored}
-    assert len(read_for_prediction(str(tmp_path), **model)) == 6
+    model = Form("graph", (1,), columns=dataset.columns, ignored=dataset.ignored)
+    assert len(read_for_prediction(str(tmp_path), model)) == 6
     with pytest.raises(DataError, match="nodes have features of numbers; leave --category away"):
         read(str(tmp_path), marks=Marks(category=("age",)))
 

@@ -91,8 +91,8 @@ def test_the_time_is_no_channel_and_what_only_rises_is_said(tmp_path):
         "'energy': a channel; if it is the time, --ignore energy leaves it out",
     ]
     # A model may have been taught on it.
-    taught = Form(kind="series", shape=(1, 20), columns=(Column("clock"),), rate=None, stride=None, by=None)
-    for form in (taught, taught | {"shape": (3, 20), "columns": ()}):
+    taught = Form("series", (1, 20), columns=(Column("clock"),))
+    for form in (taught, Form("series", (3, 20))):
         assert read_recordings(paths, strict=True, form=form)[0].x[0].shape == (3, 20)
     for path in paths:
         path.write_text("\n".join(line.split(",")[0] for line in path.read_text().split()))
@@ -116,7 +116,7 @@ def test_the_time_tells_the_rate(tmp_path, column):
     assert raw.rate == pytest.approx(50, rel=0.01)
     assert [item.shape for item in raw.x] == [(1, 100)] * 3
     assert raw.notes[-1].startswith("1 recording is sampled at 100 Hz, and brought to 50 Hz")
-    form = Form(kind="series", shape=(1, 20), columns=(Column("p"),), rate=12.5, stride=None, by=None)
+    form = Form("series", (1, 20), columns=(Column("p"),), rate=12.5)
     raw, _ = read_recordings(paths, strict=True, form=form)
     assert raw.rate == 12.5
     assert {item.shape for item in raw.x} == {(1, 25)}
@@ -154,9 +154,7 @@ def test_numbers_of_rows_without_a_header_are_left_out_in_prediction_too(tmp_pat
     paths = [text(tmp_path / f"{name}.csv", rows) for name in "ab"]
     raw, _ = read_recordings(paths, strict=True)
     assert raw.columns == (Column("x1"),)
-    new = read_for_prediction(
-        str(tmp_path), kind="series", shape=(1, 20), columns=raw.columns, rate=None, stride=None, by=None
-    )
+    new = read_for_prediction(str(tmp_path), Form("series", (1, 20), columns=raw.columns))
     np.testing.assert_allclose(new.x[0], raw.x[0], rtol=1e-6)
 
 
@@ -192,8 +190,8 @@ def test_a_stereo_sound_among_others_becomes_mono(tmp_path):
     with pytest.raises(DataError, match=r"1 channels where c\.wav has 2"):
         read_recordings([*both, mono[0]], strict=True)
     for stride in (None, 2):
-        form = Form(kind="series", shape=(1, 4), columns=(), rate=4000, stride=stride, by=None)
-        new = read_for_prediction(str(both[0]), **form)
+        form = Form("series", (1, 4), columns=(), rate=4000, stride=stride)
+        new = read_for_prediction(str(both[0]), form)
         assert (new.x[0, 0, :2].tolist(), new.ids[0].partition("@")[0]) == ([0.25] * 2, "c.wav")
         assert not any("sampled at 8000 Hz, full scale" in note for note in new.notes)
         assert "1 recording is sampled at 8000 Hz, and brought to 4000 Hz, at which steps are counted" in new.notes

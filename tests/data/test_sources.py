@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from attar.data.dataset import Column
+from attar.data.dataset import Column, Form
 from attar.data.quality import findings
 from attar.data.sources import read, read_for_evaluation, read_for_network, read_for_prediction
 from attar.errors import DataError, LabelError
@@ -69,11 +69,11 @@ def test_ids_with_a_sign_of_addresses_are_matched_as_they_are(tmp_path):
 
 def test_one_recording_of_several_channels_is_predicted_by_its_file(tmp_path):
     (tmp_path / "a.csv").write_text("at;p;q\n08:00;1,5;2\n08:01;3;4\n08:02;5;6\n")
-    dataset = read_for_prediction(str(tmp_path / "a.csv"), kind="series", shape=(2, 4))
+    dataset = read_for_prediction(str(tmp_path / "a.csv"), Form("series", (2, 4)))
     assert dataset.ids.tolist() == ["a.csv"]
     assert np.array_equal(dataset.x, [[[1.5, 3, 5, np.nan], [2, 4, 6, np.nan]]], equal_nan=True)
     with pytest.raises(DataError, match="2 channels; the model takes 3"):
-        read_for_prediction(str(tmp_path / "a.csv"), kind="series", shape=(3, 4))
+        read_for_prediction(str(tmp_path / "a.csv"), Form("series", (3, 4)))
 
 
 def test_channels_to_predict_are_those_of_the_model_in_any_order(tmp_path):
@@ -84,12 +84,12 @@ def test_channels_to_predict_are_those_of_the_model_in_any_order(tmp_path):
         return str(tmp_path / name)
 
     assert read(folder("train", "p,q", "1,2\n3,4")).channels == ("p", "q")
-    new = {"kind": "series", "shape": (2, 2), "columns": (Column("p"), Column("q"))}
-    other = read_for_prediction(folder("other", "r,q,p", "9,2,1\n9,4,3"), **new)
+    new = Form("series", (2, 2), columns=(Column("p"), Column("q")))
+    other = read_for_prediction(folder("other", "r,q,p", "9,2,1\n9,4,3"), new)
     assert other.x.tolist() == [[[1, 3], [2, 4]]] * 2
     assert "1 column is not used (r)" in other.notes
     with pytest.raises(DataError, match="no column 'q', which the model needs; it has p"):
-        read_for_prediction(folder("less", "p", "1\n3"), **new)
+        read_for_prediction(folder("less", "p", "1\n3"), new)
     still = read(folder("still", "p,q", "1,2\n3,2"))
     assert "1 of 2 channels never changes (channel 'q'); --ignore q leaves it out" in still.notes
     assert "(channel 'q');" in findings(still, np.arange(2), [])[2].said
@@ -100,7 +100,7 @@ def test_channels_to_predict_are_those_of_the_model_in_any_order(tmp_path):
     assert read(str(tmp_path / "t.csv"), kind="series").channels == ()
     nameless = folder("nameless", "1,2", "3,4")
     assert read(nameless).channels == ()
-    assert read_for_prediction(nameless, **new).x.tolist() == other.x.tolist()
+    assert read_for_prediction(nameless, new).x.tolist() == other.x.tolist()
 
 
 def test_labels_of_files_that_are_skipped(tmp_path):
@@ -197,7 +197,7 @@ def test_a_column_of_the_model_that_is_called_like_labels_is_no_label_beside_a_f
     (tmp_path / "labels.csv").write_text("id,label\n0,no\n1,yes\n")
     columns = read(str(tmp_path / "t.csv"), label_column="sick").columns
     found = read_for_evaluation(
-        str(tmp_path / "t.csv"), kind="table", shape=(2,), columns=columns, labels=tmp_path / "labels.csv"
+        str(tmp_path / "t.csv"), Form("table", (2,), columns=columns), labels=tmp_path / "labels.csv"
     )
     assert (found.x.tolist(), found.y.tolist(), found.classes) == ([[1, 2], [3, 4]], [0, 1], ("no", "yes"))
 
@@ -206,16 +206,16 @@ def test_reading_for_prediction(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("id,label,y,grade,b\nr,u,1,01,2\ns,v,3,1,4\nt,v,5,3,6\n")
     columns = [Column("b"), Column("y"), Column("grade", ("01", "02"))]
-    dataset = read_for_prediction(str(path), kind="table", shape=(3,), columns=columns)
+    dataset = read_for_prediction(str(path), Form("table", (3,), columns=columns))
     assert np.array_equal(dataset.x, [[2, 1, 0], [4, 3, 0], [6, 5, np.nan]], equal_nan=True)
     assert dataset.ids.tolist() == ["r", "s", "t"]
     assert (dataset.y == -1).all()
     pictures(tmp_path / "p", side=12)
-    dataset = read_for_prediction(str(tmp_path / "p"), kind="image", shape=(8, 8))
+    dataset = read_for_prediction(str(tmp_path / "p"), Form("image", (8, 8)))
     assert dataset.x.shape == (6, 8, 8)
     assert "6 of 6 images are resized" in dataset.notes[0]
     np.savez(tmp_path / "s.npz", x_train=np.zeros((3, 64)), y_train=[0, 1, 0], x_test=np.ones((2, 64)), y_test=[0, 1])
-    dataset = read_for_prediction(str(tmp_path / "s.npz"), kind="table", shape=(64,))
+    dataset = read_for_prediction(str(tmp_path / "s.npz"), Form("table", (64,)))
     assert len(dataset) == 5
     assert dataset.test is None
 
@@ -228,7 +228,7 @@ def test_categories_that_look_like_dates_stay_those_of_the_model(tmp_path, texts
     path.write_text(head + line.format(texts[0], "a") + line.format("never", "b") + line.format(texts[1], "a"))
     learnt = read(str(path))
     path.write_text(head + line.format(texts[1], "a") + line.format(texts[0], "b"))
-    assert read_for_prediction(str(path), kind="table", shape=(1,), columns=learnt.columns).x.tolist() == [[1], [0]]
+    assert read_for_prediction(str(path), Form("table", (1,), columns=learnt.columns)).x.tolist() == [[1], [0]]
 
 
 def test_what_is_fitted_is_what_is_predicted(tmp_path):
@@ -237,7 +237,7 @@ def test_what_is_fitted_is_what_is_predicted(tmp_path):
     (tmp_path / "t.csv").write_text("c,label,v\nred,a,1\nblue,b,\nred,a,3\n")
     for source in (tmp_path / "p", tmp_path / "t.csv"):
         learnt = read(str(source))
-        again = read_for_prediction(str(source), kind=learnt.kind, shape=learnt.x.shape[1:], columns=learnt.columns)
+        again = read_for_prediction(str(source), Form(learnt.kind, learnt.x.shape[1:], columns=learnt.columns))
         assert np.array_equal(learnt.x, again.x, equal_nan=True)
         assert learnt.ids.tolist() == again.ids.tolist()
 
@@ -254,11 +254,11 @@ import sys
 import attar.data.sources as s
 light = {{"torch", "sklearn", "pandas", "onnx", "scipy", "aeon", "datasets"}}
 assert not ({{*light, "pyarrow", "PIL"}} & set(sys.modules)), set(sys.modules)
-from attar.data.dataset import Column
+from attar.data.dataset import Column, Form
 columns = [Column("c", ("red",)), Column("v")]
-s.read_for_prediction({str(tmp_path / "p")!r}, kind="image", shape=(8, 8))
+s.read_for_prediction({str(tmp_path / "p")!r}, Form("image", (8, 8)))
 for form in ("csv", "parquet"):
-    s.read_for_prediction({str(tmp_path / "t.")!r} + form, kind="table", shape=(2,), columns=columns)
+    s.read_for_prediction({str(tmp_path / "t.")!r} + form, Form("table", (2,), columns))
 print(sorted(light & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -273,7 +273,7 @@ def test_ten_thousand_rows_in_well_under_a_second(tmp_path):
     (tmp_path / "a.csv").write_text("\n".join([",".join(f"p{i}" for i in range(64)), *lines]))
     for form in ("npz", "npy", "csv"):
         start = time.process_time()
-        read_for_prediction(str(tmp_path / f"a.{form}"), kind="table", shape=(64,))
+        read_for_prediction(str(tmp_path / f"a.{form}"), Form("table", (64,)))
         assert time.process_time() - start < 1
 
 
@@ -284,8 +284,8 @@ def test_columns_that_a_model_does_not_take_need_not_be_in_order(tmp_path, wrong
     path.write_text("when,n,x\n" + "".join(f"{day},{i},1.5\n" for i, day in enumerate([*days, wrong])))
     with pytest.raises(DataError, match=f"row 28, column 'when' is '{wrong}' where a date"):
         read(str(path))
-    found = read_for_prediction(str(path), kind="table", shape=(1,), columns=[Column("x")])
+    found = read_for_prediction(str(path), Form("table", (1,), columns=[Column("x")]))
     np.testing.assert_array_equal(found.x, np.full((29, 1), 1.5))
     assert found.notes == ("2 columns are not used (when, n)",)
     with pytest.raises(DataError, match=f"row 28, column 'when' is '{wrong}' where a date"):
-        read_for_prediction(str(path), kind="table", shape=(1,), columns=[Column("when")])
+        read_for_prediction(str(path), Form("table", (1,), columns=[Column("when")]))

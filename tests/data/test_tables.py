@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from attar.data.asked import ASKED, Asked
 from attar.data.columns import samples_of
 from attar.data.tables import doubles, from_arrow, recode
 from attar.data.written import holds_a_typing_error
@@ -67,10 +68,10 @@ def test_an_error_on_a_cell_says_how_its_column_is_marked_where_it_can_be(cells,
     table = pa.table({typed: cells})
     name = shlex.quote(typed)
     with pytest.raises(DataError, match=f"empty; if these are names, say so by --category {name}; --ignore {name} l"):
-        samples_of(table, None, "f")
+        samples_of(table, "f", ASKED)
     # A model has its columns.
     with pytest.raises(DataError, match=r"is expected; mend it, or leave it empty$"):
-        samples_of(table, "table", "f", known=(typed,))
+        samples_of(table, "f", Asked("table", known={typed: ()}))
 
 
 @pytest.mark.parametrize(

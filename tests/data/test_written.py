@@ -9,7 +9,7 @@ import pytest
 
 from attar.data.arrays import as_raw
 from attar.data.conform import conform
-from attar.data.dataset import Column
+from attar.data.dataset import Column, Form
 from attar.data.files import read_file
 from attar.data.sources import read, read_for_prediction
 from attar.data.written import Odd, meant, read_written, readings
@@ -110,7 +110,7 @@ def test_the_cell_in_the_way_is_one_of_the_fewer(cells, odd, why):
 
 
 def _predicted(path, columns):
-    return read_for_prediction(str(path), kind="table", shape=(len(columns),), columns=columns)
+    return read_for_prediction(str(path), Form("table", (len(columns),), columns=columns))
 
 
 def test_what_may_be_thousands_is_read_by_training_or_else_by_other_columns(tmp_path):
@@ -176,7 +176,7 @@ def test_blanks_alone_are_missing_in_prediction_as_in_training(column, cells):
     expected = [np.nan if cell == " " else 2.5 for cell in cells]
     np.testing.assert_array_equal(feed.table(frame, [column, Column("b")], 2)["x"][:, 0], expected)
     raw = as_raw(frame, kind="table")
-    found = conform(raw, kind="table", shape=(2,), columns=[column, Column("b")], where="x")
+    found = conform(raw, Form("table", (2,), columns=[column, Column("b")]), where="x")
     np.testing.assert_array_equal(found.x[:, 0], expected)
 
 
@@ -227,8 +227,8 @@ def test_prediction_reads_what_training_has_read(tmp_path):
     model = read(str(path))
     assert model.x[:2].tolist() == [[1001, 1.5, 1], [1002, 2.5, 2]]
     path.write_text("a;b;c\n1.600;7,5;8 kg\n250;7,25;8 kg\n")
-    asked = {"kind": "table", "shape": model.x.shape[1:], "columns": model.columns}
-    assert read_for_prediction(str(path), **asked).x.tolist() == [[1600, 7.5, 8], [250, 7.25, 8]]
+    asked = Form("table", model.x.shape[1:], columns=model.columns)
+    assert read_for_prediction(str(path), asked).x.tolist() == [[1600, 7.5, 8], [250, 7.25, 8]]
     path.write_text("a;b;c\n" + "".join(f"{i};soon {i};8 kg\n" for i in range(30)))
     with pytest.raises(DataError, match="row 0, column 'b' is 'soon 0' where the model needs a number"):
-        read_for_prediction(str(path), **asked)
+        read_for_prediction(str(path), asked)

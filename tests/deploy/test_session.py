@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from scipy import sparse
 from torch import nn
 
-from attar.data.dataset import Column, Floats
+from attar.data.dataset import Column, Floats, Form
 from attar.data.images import resize
 from attar.data.sources import read_for_prediction
 from attar.deploy.graph import describe, write
@@ -76,7 +76,7 @@ def test_images_of_another_size_are_resized_as_a_file_of_them_is(image_file: Pat
     large = np.random.default_rng(0).integers(0, 255, (5, 16, 12), dtype=np.uint8)
     np.save(tmp_path / "large.npy", large)
     model = load(image_file)
-    expected = model.predict_proba(read_for_prediction(str(tmp_path / "large.npy"), kind="image", shape=(8, 8)).x)
+    expected = model.predict_proba(read_for_prediction(str(tmp_path / "large.npy"), Form("image", (8, 8))).x)
     np.testing.assert_array_equal(model.predict_proba(large), expected)
     mixed = [*large[:3], resize(large[3].astype(np.float32), 8, 8)]
     np.testing.assert_array_equal(model.predict_proba(mixed), expected[:4])

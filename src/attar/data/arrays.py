@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from attar.data import checks, graphs
+from attar.data.asked import Asked
 from attar.data.axes import with_axes
 from attar.data.checks import Places
 from attar.data.copies import copied, copies, duplicates
@@ -98,7 +99,7 @@ def as_raw(
         marks.refuse("x", "the features of a graph have no names")
         return graphs.from_object(x, labels, names)
     if are_rows(x):
-        x = table_of(x, "x", marks=marks)
+        x = table_of(x, "x", Asked(marks=marks))
     if is_frame(x):
         return from_frame(x, labels, names, kind, marks)
     marks.refuse("x", "columns have names in a DataFrame or a list of dicts, and x is none")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from attar.data.asked import Asked
 from attar.data.dataset import Column
 from attar.data.held import spelt
 from attar.data.labels import words_for_none
-from attar.data.marks import NO_MARKS, Marks, named_column, typed
+from attar.data.marks import named_column, typed
 from attar.data.raw import Raw, RawLabels
 from attar.data.tables import ArrowTable, from_arrow
 from attar.data.texts import SPLIT, beside, categories_alone, test_part, text_column, without_names
@@ -19,55 +20,36 @@ from attar.data.written import is_text, read_written, readings
 from attar.errors import DataError, LabelError
 
 LABEL_NAMES = ("label", "target", "class", "y")
-ID_NAMES = ("id",)
 ROW_NAMES = ("", "unnamed: 0", "rownames", "row.names", "row_names", "rowname")  # of pandas and of R
 
 
-def from_table(
-    table: ArrowTable,
-    label: str | None,
-    *,
-    where: str,
-    groups: str | None = None,
-    notes: Sequence[str] = (),
-    said: bool = True,
-    text: Collection[str] = (),
-    kind: str | None = None,
-    ids: Sequence[str] = ID_NAMES,
-    known: Collection[str] = (),
-    marks: Marks = NO_MARKS,
-) -> Raw:
+def from_table(table: ArrowTable, label: str | None, asked: Asked, *, where: str, notes: Sequence[str] = ()) -> Raw:
     """Split a table into samples, labels and ids.
 
     Arguments:
         table: of one sample per row.
         label: its column of labels, if any.
+        asked: what else is said of its columns.
         where: the file that an error names.
-        groups: its column of groups, if any.
         notes: so far.
-        said: True where the person named the label column.
-        text: as `from_arrow`.
-        kind: as `attar.data.files.read_file`.
-        ids: what a column that names the rows may be called, in lower case, the likeliest first.
-        known: the names of such as `attar.data.files.read_file` knows.
-        marks: columns that are no features, or categories.
 
     Raises:
         DataError: no column is left for the samples, or none of texts where the kind is text; or columns are marked
             that are not there, or no features.
         LabelError: there is no such column of groups, or it is that of the labels.
     """
+    groups, said = asked.group_column, bool(asked.label_column)
     notes = list(notes)
     of: RawLabels | None = None
     if groups is not None:
         if groups == label:
             raise LabelError(f"{where}: column '{groups}' holds the labels; give another one for the groups")
         of = table.column(named_column(table.column_names, groups, where)).to_pylist()
-    row_names = [name for name in _row_names(table.column_names, ids, known) if name not in (label, groups)][:1]
+    row_names = [name for name in _row_names(table.column_names, asked) if name not in (label, groups)][:1]
     labels = "holds the labels" if said else "is taken for the labels (--label-column takes another)"
     holding = {label: labels, groups: "holds the groups"} | dict.fromkeys(row_names, "names the rows")
     taken = {name: holds for name, holds in holding.items() if name is not None}
-    marks = marks.among(table.column_names, where, taken)
+    asked = replace(asked, marks=asked.marks.among(table.column_names, where, taken))
     if groups is not None:
         table = table.drop_columns([groups])
     y: RawLabels | None = None
@@ -77,11 +59,11 @@ def from_table(
         if not said:
             notes.append(f"column '{label}' is taken for the labels")
         notes += words_for_none(y)
-    table, names, more = _without_row_names(table, ids, known)
+    table, names, more = _without_row_names(table, asked)
     notes += more
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
-    raw = samples_of(table, kind, where, text, known, marks)
+    raw = samples_of(table, where, asked)
     if raw.kind == "text":
         notes.append(f"column '{raw.columns[0].name}' is taken for the texts")
     elif label is not None and not said and (like := _like_labels([column.name for column in raw.columns])):
@@ -92,11 +74,9 @@ def from_table(
     return replace(raw, y=y, ids=names, groups=of, notes=(*notes, *raw.notes))
 
 
-def _without_row_names(
-    table: ArrowTable, ids: Sequence[str], known: Collection[str]
-) -> tuple[ArrowTable, list[str] | None, list[str]]:
+def _without_row_names(table: ArrowTable, asked: Asked) -> tuple[ArrowTable, list[str] | None, list[str]]:
     """The table without the column that names its rows, these names, and a note; None where there is no such column."""
-    found = _row_names(table.column_names, ids, known)
+    found = _row_names(table.column_names, asked)
     if not found:
         return table, None, []
     name = found[0]
@@ -111,38 +91,33 @@ def _without_row_names(
     return table.drop_columns([*unused]), names, [_naming(name)]
 
 
-def _row_names(names: Sequence[str], ids: Sequence[str], known: Collection[str]) -> list[str]:
+def _row_names(names: Sequence[str], asked: Asked) -> list[str]:
     """Columns that are called as those are that name the rows, the likeliest first."""
-    lower = {str(name).lower(): name for name in reversed(names) if name not in known}
-    return [lower[wanted] for wanted in (*ids, *ROW_NAMES) if wanted in lower]
+    lower = {str(name).lower(): name for name in reversed(names) if name not in asked.known}
+    return [lower[wanted] for wanted in (*asked.ids, *ROW_NAMES) if wanted in lower]
 
 
 def _naming(name: str) -> str:
     return (f"column '{name}'" if name else "the column without a name") + " names the rows, and is no feature"
 
 
-def samples_of(
-    table: ArrowTable,
-    kind: str | None,
-    where: str,
-    text: Collection[str] = (),
-    known: Collection[str] = (),
-    marks: Marks = NO_MARKS,
-) -> Raw:
+def samples_of(table: ArrowTable, where: str, asked: Asked) -> Raw:
     """The features of a table without labels and ids, or the texts in one of its columns; else as `from_table`.
 
     What is marked is there, and no other column than these features.
     """
+    marks = asked.marks
     if marks.category:
-        if kind == "text":
+        if asked.kind == "text":
             marks.without_categories(where, "texts are learnt from, and not the columns beside them")
-        kind, text = kind or "table", {*text, *marks.category}
+        asked = replace(asked, kind=asked.kind or "table", text={*asked.text, *marks.category})
     table, marked = marks.applied(table, where)
-    raw = _samples_of(table, kind, where, text, known)
+    raw = _samples_of(table, where, asked)
     return replace(raw, ignored=marks.ignore, notes=(*marked, *raw.notes))
 
 
-def _samples_of(table: ArrowTable, kind: str | None, where: str, text: Collection[str], known: Collection[str]) -> Raw:
+def _samples_of(table: ArrowTable, where: str, asked: Asked) -> Raw:
+    kind, text, known = asked.kind, asked.text, asked.known
     table, written = read_written(table, readings(table, text)) if kind != "text" else (table, [])
     # A frame of pandas may have the row names of the file that it was read from.
     rows = [name for name in table.column_names if name.lower() in ROW_NAMES and name not in known]

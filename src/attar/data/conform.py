@@ -9,7 +9,7 @@ import numpy as np
 
 from attar.data.arrays import build_to_predict
 from attar.data.clock import in_doubt, in_order, stray
-from attar.data.dataset import CODED, Array, Column, Dataset, Doubles, Floats, on_column
+from attar.data.dataset import CODED, Array, Column, Dataset, Doubles, Floats, Form, on_column
 from attar.data.dress import written_otherwise
 from attar.data.images import stack
 from attar.data.nodes import Nodes
@@ -23,49 +23,35 @@ from attar.errors import DataError, inflected, listed
 _WIDER = 1.5
 
 
-def conform(
-    raw: Raw,
-    *,
-    kind: str,
-    shape: tuple[int, ...],
-    columns: Sequence[Column],
-    where: str,
-    rate: float | None = None,
-    whole: bool = False,
-) -> Dataset:
-    """Check samples to predict and bring them to a model's shape.
+def conform(raw: Raw, form: Form, *, where: str) -> Dataset:
+    """Check samples to predict and bring them to a model's shape; recordings to be cut stay as long as they are.
 
     Arguments:
         raw: samples without labels.
-        kind: of the model.
-        shape: of one raw sample of the model.
-        columns: of the model's table, or its channels.
+        form: of the model's.
         where: the source that an error names.
-        rate: of the model's recordings in Hz, where known.
-        whole: leave recordings as long as they are.
 
     Raises:
         DataError: another kind, another number of channels or columns, or a column is missing.
 
     >>> raw = Raw(np.array([[1.0, 2.0]]), columns=(Column("b"), Column("a")), kind="table")
-    >>> conform(raw, kind="table", shape=(2,), columns=[Column("a"), Column("b")], where="x.csv").x
+    >>> conform(raw, Form("table", (2,), [Column("a"), Column("b")]), where="x.csv").x
     array([[2., 1.]], dtype=float32)
     """
     if isinstance(raw.x, Nodes):
-        return _graph(raw, kind, shape, columns, where)
-    raw = raw if rate is None else _at_rate(raw, rate)
-    dataset = build_to_predict(_as_kind(raw, kind, shape, columns, where, whole), where=where)
+        return _graph(raw, raw.x, form, where)
+    kind, shape = form.kind, form.shape
+    raw = raw if form.rate is None else _at_rate(raw, form.rate)
+    dataset = build_to_predict(_as_kind(raw, form, where), where=where)
     if dataset.kind != kind:
-        form = " × ".join(map(str, shape))
-        raise DataError(
-            f"{where}: of kind {dataset.kind} and shape {dataset.x.shape}; the model takes {kind}, each {form}"
-        )
+        found = f"of kind {dataset.kind} and shape {dataset.x.shape}"
+        raise DataError(f"{where}: {found}; the model takes {kind}, each {' × '.join(map(str, shape))}")
     x, notes = dataset.x, list[str]()
     if kind == "image" and x.shape[1:] != shape:
         resized, notes = stack(list(x), shape)
         x = np.asarray(resized, dtype=np.float32)
     elif kind == "series":
-        x, notes = _fit(x, shape[:1] + x.shape[2:] if whole else shape, where)
+        x, notes = _fit(x, shape if form.stride is None else shape[:1] + x.shape[2:], where)
     return replace(dataset, x=np.ascontiguousarray(x), notes=(*dataset.notes, *notes))
 
 
@@ -79,8 +65,9 @@ def _at_rate(raw: Raw, rate: float) -> Raw:
     return replace(raw, x=recordings, notes=(*raw.notes, *notes))
 
 
-def _as_kind(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str, whole: bool) -> Raw:
-    """The samples as those of the model's kind, where they can be; arguments as `conform`."""
+def _as_kind(raw: Raw, form: Form, where: str) -> Raw:
+    """The samples as those of the model's kind, where they can be."""
+    kind, shape, columns = form.kind, form.shape, form.columns
     if kind == "text":
         if raw.kind not in (None, "text"):
             raise DataError(f"{where}: of kind {raw.kind}; the model takes texts")
@@ -88,7 +75,7 @@ def _as_kind(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Colu
     if kind == "table":
         return _match(raw, shape, columns, where)
     if raw.kind is None and isinstance(raw.x, np.ndarray):
-        return _array_as_kind(raw, raw.x, kind, shape, whole)
+        return _array_as_kind(raw, raw.x, form)
     if raw.kind == "series" and isinstance(raw.x, list):
         if kind == "series" and len(raw.columns) * len(columns) > 1:
             place, unused = places(raw.columns, columns, where)
@@ -100,9 +87,10 @@ def _as_kind(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Colu
     return raw
 
 
-def _array_as_kind(raw: Raw, x: Array, kind: str, shape: tuple[int, ...], whole: bool) -> Raw:
+def _array_as_kind(raw: Raw, x: Array, form: Form) -> Raw:
     """An array that fits is what the model takes, whatever it would have been guessed to be."""
-    if whole and x.shape[:-1] == shape[:1]:
+    kind, shape = form.kind, form.shape
+    if form.stride is not None and x.shape[:-1] == shape[:1]:
         return replace(raw, x=x[None], kind=kind, notes=(*raw.notes, "the array is taken for one recording"))
     if x.shape == shape:
         return replace(raw, x=x[None], kind=kind, notes=(*raw.notes, "the array is taken for one sample"))
@@ -117,19 +105,19 @@ def _as_wide(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     return len(given) == 2 and 1 / _WIDER < given[0] * shape[1] / (given[1] * shape[0] or 1) < _WIDER
 
 
-def _graph(raw: Raw, kind: str, shape: tuple[int, ...], columns: Sequence[Column], where: str) -> Dataset:
-    links = raw.x.links if isinstance(raw.x, Nodes) else None
-    if kind != "graph":
-        raise DataError(f"{where}: a graph; the model takes {kind}, each {' × '.join(map(str, shape))}")
-    if links is not None and raw.columns and columns:
-        place, notes = places(raw.columns, columns, where)
+def _graph(raw: Raw, nodes: Nodes, form: Form, where: str) -> Dataset:
+    links = nodes.links
+    if form.kind != "graph":
+        raise DataError(f"{where}: a graph; the model takes {form.kind}, each {' × '.join(map(str, form.shape))}")
+    if links is not None and raw.columns and form.columns:
+        place, notes = places(raw.columns, form.columns, where)
         x = replace(links, features=links.features[:, place]).all()
-        return build_to_predict(replace(raw, x=x, columns=tuple(columns), notes=(*raw.notes, *notes)), where=where)
-    features = links.features.shape[1] if links is not None else 0
-    if features != shape[0]:
-        raise DataError(
-            f"{where}: nodes of {features} {inflected(features, 'feature', 'features')}; the model takes {shape[0]}"
-        )
+        raw = replace(raw, x=x, columns=tuple(form.columns), notes=(*raw.notes, *notes))
+        return build_to_predict(raw, where=where)
+    features, wanted = links.features.shape[1] if links is not None else 0, form.shape[0]
+    if features != wanted:
+        of = inflected(features, "feature", "features")
+        raise DataError(f"{where}: nodes of {features} {of}; the model takes {wanted}")
     return build_to_predict(raw, where=where)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Number
-from typing import NotRequired, TypeAlias, TypedDict
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +73,9 @@ class Column:
     unit: str = ""
 
 
-class Form(TypedDict):
-    """What samples to predict are brought to, as a model takes them.
+@dataclass(frozen=True)
+class Form:
+    """What samples to predict are brought to.
 
     Arguments:
         kind: of the model.
@@ -90,16 +91,11 @@ class Form(TypedDict):
 
     kind: str
     shape: tuple[int, ...]
-    columns: NotRequired[Sequence[Column]]
-    rate: NotRequired[float | None]
-    stride: NotRequired[int | None]
-    by: NotRequired[str | None]
-    ignored: NotRequired[tuple[str, ...]]
-
-
-def in_full(form: Form) -> Form:
-    """The form with what is not said of it: nothing."""
-    return {"columns": (), "rate": None, "stride": None, "by": None, "ignored": (), **form}
+    columns: Sequence[Column] = ()
+    rate: float | None = None
+    stride: int | None = None
+    by: str | None = None
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,23 +7,23 @@ import json
 import shutil
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from attar.data.archives import read_npy, read_npz
-from attar.data.columns import ID_NAMES, ROW_NAMES, from_table, label_of
+from attar.data.asked import ASKED, Asked
+from attar.data.columns import ROW_NAMES, from_table, label_of
 from attar.data.dataset import Array, is_missing
 from attar.data.delimited import WESTERN, as_written, encoding_of, layout, leading_zeros, read_delimited
 from attar.data.dicom import is_dicom
 from attar.data.held import Rows
 from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
-from attar.data.marks import NO_MARKS, Marks, as_texts
+from attar.data.marks import as_texts
 from attar.data.raw import Raw
 from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_once
 from attar.data.timeseries import read_ts
@@ -33,34 +33,11 @@ from attar.errors import DataError, LabelError, first_line, inflected, listed
 JSON, TEXT = (".json", ".jsonl", ".ndjson"), ".txt"
 TABLES = (*DELIMITED, *PARQUET, *JSON)
 PACKED = (*DELIMITED, *JSON, TEXT)  # what is also read where gzip has packed it, as in t.csv.gz
-NONE: Mapping[str, Collection[str]] = MappingProxyType({})
 FORMS = "CSV, TSV, Parquet, JSON, NPZ, NPY, .ts, WAV, .txt or an image"
 
 
-def read_file(
-    path: Path,
-    *,
-    label_column: str | None = None,
-    group_column: str | None = None,
-    strict: bool = False,
-    shape: tuple[int, ...] | None = None,
-    text: Collection[str] = (),
-    kind: str | None = None,
-    known: Mapping[str, Collection[str]] = NONE,
-    marks: Marks = NO_MARKS,
-) -> Raw:
+def read_file(path: Path, asked: Asked = ASKED) -> Raw:
     """Read one file; its extension says what it is, and of what gzip has packed, the one before `.gz`.
-
-    Arguments:
-        path: of the file.
-        label_column: of a table. None takes a column called label, target, class or y and says so; "" takes none.
-        group_column: of a table, or an array of an NPZ file; None: an array called groups.
-        strict: refuse a text in neither UTF-8 nor UTF-16.
-        shape: of an image, `(h, w)` or `(h, w, c)`; its own where None.
-        text: columns of a table that are read as written, not as numbers.
-        kind: "text" where a table holds texts, another where it does not; None: as its columns say.
-        known: columns of a table that a model needs, with their categories; they are features however odd they look.
-        marks: columns of a table that are no features, or categories.
 
     Raises:
         DataError: the file is empty, corrupt, or of another form than its extension says, or has no columns to mark.
@@ -72,28 +49,20 @@ def read_file(
         if file.stat().st_size == 0:
             raise DataError(f"{file}: the file is empty; give {FORMS}")
         if suffix in TABLES:
-            return read_table(
-                file,
-                label_column=label_column,
-                group_column=group_column,
-                text=text,
-                kind=kind,
-                known=known,
-                marks=marks,
-            )
-        marks.refuse(str(file), "the file is no table with named columns")
-        if label_column:
+            return read_table(file, asked)
+        asked.marks.refuse(str(file), "the file is no table with named columns")
+        if asked.label_column:
             raise LabelError(f"{file}: a label column is part of a CSV, TSV, Parquet or JSON file; leave it away here")
         if suffix == ".npz":
-            return read_npz(file, group_column)
-        if group_column:
+            return read_npz(file, asked.group_column)
+        if asked.group_column:
             raise LabelError(
                 f"{file}: a group column is part of a table or an NPZ file; here give a file of groups: --groups FILE"
             )
-        return _without_columns(file, suffix, strict, shape)
+        return _without_columns(file, suffix, asked)
 
 
-def _without_columns(path: Path, suffix: str, strict: bool, shape: tuple[int, ...] | None) -> Raw:
+def _without_columns(path: Path, suffix: str, asked: Asked) -> Raw:
     """The samples of a file whose labels and groups, if any, are in no column: arrays, or a single sample."""
     if suffix == ".npy":
         return Raw(read_npy(path))
@@ -104,10 +73,10 @@ def _without_columns(path: Path, suffix: str, strict: bool, shape: tuple[int, ..
         said = f"sampled at {rate} Hz, full scale is 1"
         return Raw(sound[None], ids=(path.name,), kind="series", notes=(said,), rate=rate)
     if suffix == TEXT:
-        texts, notes = read_texts([path], [str(path)], strict=strict)
+        texts, notes = read_texts([path], [str(path)], strict=asked.strict)
         return Raw(texts, ids=(path.name,), kind="text", notes=tuple(notes))
     if is_image(suffix) or is_dicom(path):
-        image, _, notes = read_images([str(path)], [str(path)], strict=True, shape=shape)
+        image, _, notes = read_images([str(path)], [str(path)], strict=True, shape=asked.shape)
         return Raw(image, ids=(path.name,), kind="image", notes=tuple(notes))
     raise DataError(f"{path}: files of extension '{suffix}' are not read; give {FORMS}")
 
@@ -134,44 +103,22 @@ def _unpacked(path: Path) -> Iterator[Path]:
             raise type(error)(str(error).replace(str(copy), str(path))) from None
 
 
-def read_table(
-    path: Path,
-    *,
-    label_column: str | None = None,
-    group_column: str | None = None,
-    text: Collection[str] = (),
-    kind: str | None = None,
-    ids: Sequence[str] = ID_NAMES,
-    known: Mapping[str, Collection[str]] = NONE,
-    marks: Marks = NO_MARKS,
-) -> Raw:
-    """Read a CSV, TSV, Parquet or JSON file of one sample per row; arguments as `read_file` and `from_table`."""
+def read_table(path: Path, asked: Asked = ASKED) -> Raw:
+    """Read a CSV, TSV, Parquet or JSON file of one sample per row; errors as of `read_file`."""
     notes: list[str] = []
     if path.suffix.lower() in DELIMITED:
         # A name may be missing there, as pandas writes none above its row names.
-        names: Sequence[str] = [name for name in layout(path, known).names if name]
-        label = _label_of_file(names, label_column, path)
-        ids_of = {name for name in ("", *names) if name.lower() in (*ids, *ROW_NAMES)}
+        names: Sequence[str] = [name for name in layout(path, asked.known).names if name]
+        label = _label_of_file(names, asked.label_column, path)
+        ids_of = {name for name in ("", *names) if name.lower() in (*asked.ids, *ROW_NAMES)}
         # As they are written, so that 01067 stays so and no cell of what is left out is odd.
-        marked = marks.among(names, str(path))
-        written = {label, group_column, *ids_of, *text, *marked.ignore, *marked.category} - {None}
-        table, notes = _delimited(path, [str(name) for name in written], label, known, settled=bool(known or text))
+        marked = asked.marks.among(names, str(path))
+        written = {label, asked.group_column, *ids_of, *asked.text, *marked.ignore, *marked.category} - {None}
+        table, notes = _delimited(path, [str(name) for name in written], label, asked)
     else:
-        table = read_json(path, known, marks) if path.suffix.lower() in JSON else read_parquet(path)
-        label = _label_of_file(table.column_names, label_column, path)
-    return from_table(
-        table,
-        label,
-        where=str(path),
-        groups=group_column,
-        notes=notes,
-        said=bool(label_column),
-        text=text,
-        kind=kind,
-        ids=ids,
-        known=known,
-        marks=marks,
-    )
+        table = read_json(path, asked) if path.suffix.lower() in JSON else read_parquet(path)
+        label = _label_of_file(table.column_names, asked.label_column, path)
+    return from_table(table, label, asked, where=str(path), notes=notes)
 
 
 def _label_of_file(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
@@ -179,21 +126,13 @@ def _label_of_file(names: Sequence[str], wanted: str | None, path: Path) -> str 
     return label_of(names, wanted, path)
 
 
-def _delimited(
-    path: Path, text: Sequence[str], label: str | None, known: Mapping[str, Collection[str]], *, settled: bool
-) -> tuple[ArrowTable, list[str]]:
-    """A CSV or TSV file as a table, and notes.
-
-    Arguments:
-        path: of the file.
-        text: columns that are read as written.
-        label: that of labels, if any.
-        known: as of `read_file`.
-        settled: whether it is known what the columns are, as of those of a model.
-    """
+def _delimited(path: Path, text: Sequence[str], label: str | None, asked: Asked) -> tuple[ArrowTable, list[str]]:
+    """A CSV or TSV file as a table, some of whose columns are read as written, and notes."""
+    known = asked.known
     table, notes = read_delimited(path, text=text, known=known)
     each_once(table.column_names, str(path))
-    notes += [] if settled else leading_zeros(path, table)
+    # Of a model it is known what the columns are.
+    notes += [] if known or asked.text else leading_zeros(path, table)
     if label is not None and table.column(label).null_count:
         cells = as_written(path, [label], known).column(label).to_pylist()
         notes += words_for_none([cell for cell in cells if cell in MISSING], MISSING)
@@ -223,8 +162,8 @@ def read_parquet(path: Path, *, empty: bool = False) -> ArrowTable:
     return table.rename_columns([name.strip() for name in table.column_names])
 
 
-def read_json(path: Path, known: Mapping[str, Collection[str]] = NONE, marks: Marks = NO_MARKS) -> ArrowTable:
-    """Read a file of one JSON object per line, or of one list of objects; `known` and `marks` as of `read_file`."""
+def read_json(path: Path, asked: Asked) -> ArrowTable:
+    """Read a file of one JSON object per line, or of one list of objects."""
     import pyarrow as pa
 
     try:
@@ -237,7 +176,7 @@ def read_json(path: Path, known: Mapping[str, Collection[str]] = NONE, marks: Ma
             raise ValueError("its only object holds columns, not a row: with pandas, write it by orient='records'")
         each_once([name.strip() for name in Rows(rows).column_names], str(path))
         rows = [{name.strip(): cell for name, cell in row.items()} for row in rows]
-        table = table_of(rows, path, known, marks)
+        table = table_of(rows, path, asked)
     except DataError:
         raise
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
@@ -247,12 +186,7 @@ def read_json(path: Path, known: Mapping[str, Collection[str]] = NONE, marks: Ma
     return table
 
 
-def table_of(
-    rows: Sequence[Mapping[str, Any]],
-    where: str | Path,
-    known: Mapping[str, Collection[str]] = NONE,
-    marks: Marks = NO_MARKS,
-) -> ArrowTable:
+def table_of(rows: Sequence[Mapping[str, Any]], where: str | Path, asked: Asked) -> ArrowTable:
     """A table of rows as JSON has them; a value that a row does not have is missing.
 
     Cells of several types are texts where they are categories, and nothing where they are to be ignored.
@@ -260,14 +194,14 @@ def table_of(
     import pyarrow as pa
 
     given = {str(name): name for name in Rows(rows).column_names}
-    marks, cells = marks.among(list(given), str(where)), {}
+    marks, cells = asked.marks.among(list(given), str(where)), {}
     for name in given:
         try:
             cells[name] = _cells(rows, given[name], where)
         except (DataError, ValueError):  # of texts that no file can hold
             if name in marks.ignore:
                 cells[name] = pa.nulls(len(rows))
-            elif name in marks.category or known.get(name):
+            elif name in marks.category or asked.known.get(name):
                 cells[name] = pa.array(as_texts((row.get(given[name]) for row in rows), name, str(where)), pa.string())
             else:
                 raise

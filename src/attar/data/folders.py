@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from attar.data.dataset import Form, Ints
+from attar.data.asked import ASKED, Asked
+from attar.data.dataset import Ints
 from attar.data.dicom import is_dicom, patients
 from attar.data.files import TEXT, read_texts
 from attar.data.images import is_image, read_images
 from attar.data.labels_file import called, is_labels_file
-from attar.data.marks import NO_MARKS, Marks
 from attar.data.raw import VALIDATION, Raw, held_out
 from attar.data.recordings import SUFFIXES, read_recordings
 from attar.data.tables import DELIMITED
@@ -27,16 +27,7 @@ _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "dicomdir"})
 
 
-def read_folder(
-    folder: Path,
-    *,
-    strict: bool = False,
-    leave_out: Collection[Path] = (),
-    shape: tuple[int, ...] | None = None,
-    side: int | None = None,
-    form: Form | None = None,
-    marks: Marks = NO_MARKS,
-) -> Raw:
+def read_folder(folder: Path, asked: Asked = ASKED) -> Raw:
     """Read a folder of images, of recordings or of texts.
 
     Where every file lies in a sub-folder, the sub-folder is its label, and one called `unlabelled` holds those without.
@@ -46,30 +37,27 @@ def read_folder(
 
     Arguments:
         folder: hidden files are ignored; files come in the order of their names.
-        strict: refuse an unreadable file rather than skip it, and a text in neither UTF-8 nor UTF-16.
-        leave_out: files that are no samples, though they may lie in the folder (of labels or groups).
-        shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
-        side: longest side that the median size of images is shrunk to.
-        form, marks: as of `read_recordings`.
+        asked: of the samples.
 
     Raises:
         DataError: the folder has no samples, or mixes images and recordings, or none can be read; or columns are marked
             where there are none.
     """
-    files = _Files.of(folder, leave_out)
+    files, strict = _Files.of(folder, asked.leave_out), asked.strict
     samples = files.samples(folder)
     notes = files.notes(samples)
     skipped: tuple[str, ...] = ()
     if not files.recordings:
-        marks.refuse(str(folder), "images and texts have no columns")
+        asked.marks.refuse(str(folder), "images and texts have no columns")
     if files.images:
         paths = [f"{folder}{os.sep}{name}" for name in samples]
-        x, kept, more = read_images(paths, samples, strict=strict, shape=shape, side=side)
+        x, kept, more = read_images(paths, samples, strict=strict, shape=asked.shape, side=asked.side)
         samples, skipped = _split(samples, kept)
         groups = patients([paths[i] for i in kept])
         raw = Raw(x, kind="image", notes=tuple(more), groups=groups)
     elif files.recordings:
-        raw, kept = read_recordings([folder / name for name in samples], strict=strict, form=form, marks=marks)
+        files_of = [folder / name for name in samples]
+        raw, kept = read_recordings(files_of, strict=strict, form=asked.form, marks=asked.marks)
         samples, skipped = _split(samples, kept)
     else:
         x, more = read_texts([folder / name for name in samples], samples, strict=strict)

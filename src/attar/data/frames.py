@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from attar.data.asked import Asked
 from attar.data.columns import samples_of
 from attar.data.dataset import Column, is_missing
 from attar.data.held import spelt
@@ -49,7 +50,8 @@ def from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | N
             raise DataError(f"x: {_complaint(x, error)}") from None
         marks.refuse("x", "one column alone is given")
         return _from_column(x, cells, y, ids, kind)
-    return replace(samples_of(table, kind, "x", marks=marks.among(table.column_names, "x")), y=y, ids=ids)
+    asked = Asked(kind, marks=marks.among(table.column_names, "x"))
+    return replace(samples_of(table, "x", asked), y=y, ids=ids)
 
 
 def _marked(x: Any, marks: Marks) -> tuple[Any, Marks]:

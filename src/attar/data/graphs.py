@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attar.data import nodes
+from attar.data.asked import Asked
 from attar.data.dataset import UNLABELLED, Array, Ints
 from attar.data.edges import ends_of, naming
 from attar.data.held import plain
-from attar.data.marks import NO_MARKS, Marks, leaving_out
+from attar.data.marks import leaving_out
 from attar.data.nodes import Links, Nodes
 from attar.data.tables import DELIMITED, PARQUET
 from attar.errors import DataError, LabelError, inflected
@@ -124,14 +125,7 @@ def find(folder: Path) -> tuple[Path, Path] | None:
     return found[0], found[1]
 
 
-def read_pair(
-    table: Path,
-    edges: Path,
-    *,
-    label_column: str | None = None,
-    group_column: str | None = None,
-    marks: Marks = NO_MARKS,
-) -> Raw:
+def read_pair(table: Path, edges: Path, asked: Asked) -> Raw:
     """Read a table with a node a row and, where edges name nodes otherwise than by row number, a column of ids.
 
     Arguments:
@@ -140,21 +134,18 @@ def read_pair(
             one that has every end of an edge and no cell twice.
         edges: CSV, TSV or Parquet of the ends of each edge, in columns called source and target, src and dst, from and
             to, head and tail, u and v, node1 and node2, or id1 and id2; where none are, in the first two.
-        label_column: of the table. Where None, one called label, target, class or y is taken, and said; where "", the
-            nodes are to be predicted: such a column, and any of texts, which can only be labels, is left out.
-        group_column: of the table, that says which nodes belong together.
-        marks: columns of the table that are no features.
+        asked: of the table. Where its `label_column` is "", the nodes are to be predicted: a column that is called like
+            labels, and any of texts, which can only be labels, is left out.
 
     Raises:
         DataError: an edge names a node that the table does not have, a feature is a text, or a file cannot be used.
     """
     from attar.data.files import read_table
 
-    predicted = label_column == ""
-    label = None if predicted else label_column
+    predicted = asked.label_column == ""
     ids_of = (*_ID_NAMES, *naming(table, edges, _ID_NAMES))
-    marks = marks.without_categories(str(table), "nodes have features of numbers")
-    raw = read_table(table, label_column=label, group_column=group_column, kind="table", ids=ids_of, marks=marks)
+    marks = asked.marks.without_categories(str(table), "nodes have features of numbers")
+    raw = read_table(table, Asked("table", asked.label_column or None, asked.group_column, marks, ids=ids_of))
     values: Any = raw.x
     texts = [column.name for column in raw.columns if column.categories]
     if texts and not predicted:

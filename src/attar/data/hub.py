@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from attar._files import at_home
+from attar.data.asked import ASKED, Asked
 from attar.data.columns import LABEL_NAMES, from_table, label_of
 from attar.data.dataset import Array
 from attar.data.images import read_images
 from attar.data.labels import words_for_none
-from attar.data.marks import NO_MARKS, Marks, named_column
+from attar.data.marks import Marks, named_column
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw, held_out
 from attar.data.tables import ArrowTable
@@ -22,35 +23,10 @@ from attar.data.wav import read_wav
 from attar.errors import DataError, MissingExtraError, first_line
 
 
-def read_hub(
-    name: str,
-    *,
-    label_column: str | None = None,
-    group_column: str | None = None,
-    strict: bool = False,
-    shape: tuple[int, ...] | None = None,
-    side: int | None = None,
-    text: Collection[str] = (),
-    kind: str | None = None,
-    known: Collection[str] = (),
-    marks: Marks = NO_MARKS,
-) -> Raw:
+def read_hub(name: str, asked: Asked = ASKED) -> Raw:
     """Read `owner/name` of the hub or a local folder; its split "test", else one for validation, stays the test part.
 
     Images make images; audio (as WAV) and lists of numbers make series; single numbers and texts make a table.
-
-    Arguments:
-        name: `owner/name`, or the path of a folder.
-        label_column: None takes the first column of class labels, else one called label, target, class or y;
-            "" takes none.
-        group_column: that says which samples belong together.
-        strict: refuse an unreadable image rather than skip it.
-        shape: of the images, `(h, w)` or `(h, w, c)`; the median size where None.
-        side: longest side that the median size of images is shrunk to.
-        text: columns of a table that are categories even where they look like numbers.
-        kind: "text" where a table holds texts, another where it does not; None: as its columns say.
-        known: columns of a table that a model needs, and that are features however odd they look.
-        marks: columns that are no features, or categories.
 
     Raises:
         DataError: the set cannot be had, or has no column that attar reads, or none that is marked.
@@ -67,7 +43,7 @@ def read_hub(
     data = datasets.concatenate_datasets([splits[part] for part in parts])
     if not len(data):
         raise DataError(f"{where}: no rows; give a set with samples")
-    told, table, marks = _told(data, label_column, group_column, where, marks)
+    told, table, marks = _told(data, asked, where)
     sizes = {part: len(splits[part]) for part in parts}
     of_test, said = held_out(sizes)
     if len(parts) > 1:
@@ -82,7 +58,7 @@ def read_hub(
         marks.without_categories(where, "its samples are no table")
         told = replace(told, ignored=marks.ignore, notes=(*told.notes, *marks.said()))
     if "Image" in of_type:
-        return _images(told, table.column(of_type["Image"]).to_pylist(), where, strict, shape, side)
+        return _images(told, table.column(of_type["Image"]).to_pylist(), where, asked)
     if "Audio" in of_type:
         return _sounds(told, table.column(of_type["Audio"]).to_pylist(), where)
     if lists:
@@ -90,27 +66,25 @@ def read_hub(
         x = [_series([cell.as_py() for cell in cells], f"{where}, row {i}") for i, cells in enumerate(rows)]
         return replace(told, x=x, kind="series")
     table = _in_words(table, data.features)
-    raw = from_table(table, None, where=where, text=text, kind=kind, known=known, marks=marks)
+    raw = from_table(table, None, replace(asked, label_column=None, group_column=None, marks=marks), where=where)
     test = raw.test if told.test is None else told.test
     return replace(raw, y=told.y, exact=told.exact, test=test, groups=told.groups, notes=(*told.notes, *raw.notes))
 
 
-def _told(
-    data: Any, label_column: str | None, group_column: str | None, where: str, marks: Marks
-) -> tuple[Raw, ArrowTable, Marks]:
+def _told(data: Any, asked: Asked, where: str) -> tuple[Raw, ArrowTable, Marks]:
     """What a set says of its samples, which are still to come, the table of all other columns, and what is marked."""
-    label = _label(data.features, label_column, where)
+    label, group_column = _label(data.features, asked.label_column, where), asked.group_column
     table = data.with_format("arrow")[:]
     notes: list[str] = []
     y, groups, exact = None, None, False
     if label is not None:
         feature = data.features[label]
         y, exact = _labels(table.column(label).to_pylist(), feature), hasattr(feature, "names")
-        notes += [] if label_column else [f"column '{label}' is taken for the labels"]
+        notes += [] if asked.label_column else [f"column '{label}' is taken for the labels"]
         notes += [] if exact else words_for_none(y)
         table = table.drop_columns([label])
     taken = {one: holds for one, holds in ((label, "holds the labels"), (group_column, "holds the groups")) if one}
-    marks = marks.among(list(data.features), where, taken)
+    marks = asked.marks.among(list(data.features), where, taken)
     if group_column is not None:
         groups = table.column(named_column(table.column_names, group_column, where)).to_pylist()
         table = table.drop_columns([group_column])
@@ -164,17 +138,10 @@ def _labels(values: Sequence[Any], feature: Any) -> list[Any]:
     return [None if value is None or value < 0 else names[value] for value in values]
 
 
-def _images(
-    told: Raw,
-    cells: Sequence[dict[str, Any] | None],
-    where: str,
-    strict: bool,
-    shape: tuple[int, ...] | None,
-    side: int | None,
-) -> Raw:
+def _images(told: Raw, cells: Sequence[dict[str, Any] | None], where: str, asked: Asked) -> Raw:
     sources = [b"" if cell is None else cell["bytes"] or cell["path"] or b"" for cell in cells]
     names = [f"{where}, row {i}" for i in range(len(cells))]
-    x, kept, more = read_images(sources, names, strict=strict, shape=shape, side=side)
+    x, kept, more = read_images(sources, names, strict=asked.strict, shape=asked.shape, side=asked.side)
     place = {old: new for new, old in enumerate(kept)}
     test = told.test
     return replace(

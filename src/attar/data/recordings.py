@@ -138,7 +138,7 @@ def read_recordings(
     x, rate, brought, steps = at_one_rate(
         [np.delete(values, away, 0)[:, timing.order] for values, timing in zip(x, timings)],
         [item.rate or timing.rate for item, timing in zip(found, timings)],
-        None if form is None else form["rate"],
+        None if form is None else form.rate,
         [timing.breaks for timing in timings],
     )
     breaks = [np.searchsorted(now, timing.breaks) for now, timing in zip(steps, timings)]
@@ -206,7 +206,7 @@ def _of_one_channel(found: list[Recording], form: Form | None) -> tuple[list[Rec
     """Sounds of several channels as the mean of these, where most have one or a model takes one; and a note."""
     several = [item.is_sound and len(item.x) > 1 for item in found]
     n = sum(several)
-    wanted = 2 * n < sum(item.is_sound for item in found) if form is None else form["shape"][0] == 1
+    wanted = 2 * n < sum(item.is_sound for item in found) if form is None else form.shape[0] == 1
     if not n or not wanted:
         return found, []
     are, their = inflected(n, "sound is", "sounds are"), inflected(n, "its", "their")
@@ -225,7 +225,7 @@ def _roles(names: Sequence[str], parts: Sequence[Sequence[Array]], form: Form | 
     known: Sequence[str] = ()
     if form is not None:
         # Of a model that was taught on the time too, that is a channel.
-        known = names if len(names) == form["shape"][0] else [column.name for column in form["columns"]]
+        known = names if len(names) == form.shape[0] else [column.name for column in form.columns]
     called = names or tuple(map(str, range(len(parts))))
     roles = Roles.of(called, parts, [i for i, name in enumerate(called) if name not in known])
     # What has no name is a channel, so is all that there is; and a model says what counts rows and what does not.
@@ -253,7 +253,7 @@ def _doubts(x: Sequence[Array], names: Sequence[str]) -> list[str]:
 
 def _channels(names: Sequence[str], form: Form | None) -> tuple[Column, ...]:
     """The channels, where they have names: x0, x1, … mean that a file has no header line, unless a model has these."""
-    asked = set() if form is None else {column.name for column in form["columns"]}
+    asked = set() if form is None else {column.name for column in form.columns}
     named = tuple(names) != tuple(f"x{i}" for i in range(len(names))) or bool(asked and asked <= {*names})
     return tuple(map(Column, names)) if named else ()
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict, Unpack
 
 import numpy as np
 
 from attar._files import at_home
 from attar.data import builtin, graphs
 from attar.data.arrays import build, build_to_predict
+from attar.data.asked import Asked
 from attar.data.beside import FilesBeside
 from attar.data.columns import samples_of
 from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
-from attar.data.dataset import Column, Dataset, Form, Ints, in_full
+from attar.data.dataset import Dataset, Form, Ints
 from attar.data.dress import is_dressed
 from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
@@ -71,16 +71,7 @@ def read(
     side = SIDE if side is None else side
     if cut is not None:
         marks.without_categories(source, "windows are of channels of numbers")
-    raw = _raw(
-        source,
-        side=side,
-        marks=marks,
-        label_column=label_column,
-        group_column=group_column,
-        strict=strict,
-        leave_out=beside.paths,
-        kind=kind,
-    )
+    raw = _raw(source, Asked(kind, label_column, group_column, marks, strict, side, beside.paths))
     alone, steps = _in_time(beside.replacing(raw), source, cut)
     found = _shrunk(build(alone, where=source, kind=kind, centre=centre), side)
     if cut is None:
@@ -109,7 +100,7 @@ def read_for_network(
     """
     beside = FilesBeside.read(labels, None, None)
     side = max(shape) if len(shape) > 1 else SIDE
-    raw = beside.replacing(_raw(source, side=side, label_column=label_column, leave_out=beside.paths))
+    raw = beside.replacing(_raw(source, Asked(label_column=label_column, side=side, leave_out=beside.paths)))
     if raw.kind is not None or not isinstance(raw.x, np.ndarray) or raw.x.shape[1:] != shape:
         return beside.applied(_shrunk(build(raw, where=source), side), raw.skipped)
     table = replace(raw, x=raw.x.reshape(len(raw.x), math.prod(shape)), kind="table", columns=())
@@ -127,13 +118,13 @@ def _shrunk(dataset: Dataset, side: int) -> Dataset:
     return replace(dataset, x=np.asarray(x, dtype=np.float32), notes=(*dataset.notes, *shrunk_note(given, size)))
 
 
-def read_for_prediction(source: str, *, strict: bool = False, **form: Unpack[Form]) -> Dataset:
+def read_for_prediction(source: str, form: Form, *, strict: bool = False) -> Dataset:
     """Read samples to predict, in the form that a model takes.
 
     Arguments:
         source: as of `read`; no labels are needed, and those it has are ignored.
+        form: of the model's samples.
         strict: refuse an unreadable image or recording rather than skip it, and a text in neither UTF-8 nor UTF-16.
-        form: of the model.
 
     Returns:
         Samples `(n, *shape)`, all unlabelled.
@@ -141,41 +132,32 @@ def read_for_prediction(source: str, *, strict: bool = False, **form: Unpack[For
     Raises:
         DataError: the samples cannot be used, are of another kind, or lack a column or channel.
     """
-    form = in_full(form)
-    raw = _raw_to_predict(source, form, label_column="", strict=strict)
+    raw = _raw_to_predict(source, form, Asked(label_column="", strict=strict))
     notes = tuple(note for note in raw.notes if note != PATIENTS)
     raw = replace(raw, y=None, groups=None, test=None, notes=notes)
+    dataset, _, breaks = _conformed(raw, source, form, without_groups=True)
     cut = _cut(form)
-    dataset, _, breaks = _conformed(raw, source, form, cut, without_groups=True)
     return dataset if cut is None else windows_of(dataset, cut, breaks=breaks, judged=False)
 
 
 def read_for_evaluation(
     source: str,
+    form: Form,
     *,
     labels: Path | None = None,
     label_column: str | None = None,
     groups: Path | None = None,
     group_column: str | None = None,
     strict: bool = False,
-    **form: Unpack[Form],
 ) -> Dataset:
     """Read labelled samples in the form that a model takes; else as `read_for_prediction` and `read`."""
     beside = FilesBeside.read(labels, groups, group_column)
-    form = in_full(form)
-    raw = _raw_to_predict(
-        source,
-        form,
-        # Where a file has the labels, a column that is called like them may be one of the model's.
-        label_column="" if labels is not None and label_column is None and form["kind"] == "table" else label_column,
-        group_column=group_column,
-        strict=strict,
-        leave_out=beside.paths,
-    )
+    if labels is not None and label_column is None and form.kind == "table":
+        label_column = ""  # where a file has the labels, a column that is called like them may be one of the model's
+    asked = Asked(label_column=label_column, group_column=group_column, strict=strict, leave_out=beside.paths)
+    raw = beside.replacing(_raw_to_predict(source, form, asked))
+    found, steps, breaks = _conformed(raw, source, form, without_groups=beside.groups is not None)
     cut = _cut(form)
-    found, steps, breaks = _conformed(
-        beside.replacing(raw), source, form, cut, without_groups=beside.groups is not None
-    )
     if cut is None:
         return beside.applied(found, raw.skipped)
     whole, of_windows = beside.split(found.ids.tolist())
@@ -188,126 +170,80 @@ def read_for_evaluation(
 
 
 def _cut(form: Form) -> Cut | None:
-    return None if form["stride"] is None else Cut(form["shape"][1], form["stride"])
+    return None if form.stride is None else Cut(form.shape[1], form.stride)
 
 
 def _conformed(
-    raw: Raw, source: str, form: Form, cut: Cut | None, *, without_groups: bool
+    raw: Raw, source: str, form: Form, *, without_groups: bool
 ) -> tuple[Dataset, Steps | None, Sequence[Ints]]:
     """Samples in the form that a model takes, the labels of steps where rows of a table are such, and their breaks."""
-    columns, rate = form["columns"], form["rate"]
-    raw, steps = _in_time(raw, source, cut, columns, form["by"], rate)
+    raw, steps = _in_time(raw, source, _cut(form), form)
     raw = replace(raw, groups=None) if without_groups else raw
-    dataset = conform(
-        raw,
-        kind=form["kind"],
-        shape=form["shape"],
-        columns=columns,
-        rate=rate,
-        where=source,
-        whole=cut is not None,
-    )
-    return dataset, steps, raw.breaks
+    return conform(raw, form, where=source), steps, raw.breaks
 
 
-def _in_time(
-    raw: Raw,
-    source: str,
-    cut: Cut | None,
-    columns: Sequence[Column] = (),
-    by: str | None = None,
-    rate: float | None = None,
-) -> tuple[Raw, Steps | None]:
+def _in_time(raw: Raw, source: str, cut: Cut | None, form: Form | None = None) -> tuple[Raw, Steps | None]:
     """A table that is to be cut into windows as recordings, with the labels of its rows; all else as it is."""
     if cut is None or raw.kind != "table":
         return raw, None
-    return rows_as_recordings(grouped_by(raw, by), cut.steps, Path(source).stem, columns, rate)
+    name = Path(source).stem
+    if form is None:
+        return rows_as_recordings(raw, cut.steps, name)
+    return rows_as_recordings(grouped_by(raw, form.by), cut.steps, name, form.columns, form.rate)
 
 
-def _raw_to_predict(
-    source: str,
-    form: Form,
-    *,
-    label_column: str | None,
-    strict: bool,
-    group_column: str | None = None,
-    leave_out: Collection[Path] = (),
-) -> Raw:
+def _raw_to_predict(source: str, form: Form, asked: Asked) -> Raw:
     path = at_home(source)
-    kind, shape, columns, by = form["kind"], form["shape"], form["columns"], form["by"]
+    kind, columns = form.kind, form.columns
     suffix = path.suffix.lower() if kind == "series" and path.is_file() else ""
-    whole = form["stride"] is None and (shape[0] > 1 or bool(columns))
-    marks = Marks(form["ignored"], strict=False)
+    whole = form.stride is None and (form.shape[0] > 1 or bool(columns))
+    marks = Marks(form.ignored, strict=False)
     if suffix == ".wav" or (whole and suffix in (*DELIMITED, *PARQUET)):
         # A row of a table is a recording of one channel; where there are several, or a name, the table is a recording.
         return replace(read_recordings([path], strict=True, form=form, marks=marks)[0], ids=(path.name,))
-    # Of numbers in doubt it is the model that knows how they are written, and not what else is in the file.
-    text = [column.name for column in columns if column.categories or column.tokenizer or is_dressed(column)]
-    return _raw(
-        source,
-        shape=shape if kind == "image" else None,
-        text=text,
+    asked = replace(
+        asked,
         # The rows of a table are steps there.
-        kind=kind if form["stride"] is None else None,
-        known={column.name: column.categories for column in columns} | ({by: ()} if by else {}),
+        kind=kind if form.stride is None else None,
         marks=marks,
+        shape=form.shape if kind == "image" else None,
+        # Of numbers in doubt it is the model that knows how they are written, and not what else is in the file.
+        text=[column.name for column in columns if column.categories or column.tokenizer or is_dressed(column)],
+        known={column.name: column.categories for column in columns} | ({form.by: ()} if form.by else {}),
         form=form if kind == "series" else None,
-        label_column=label_column,
-        group_column=group_column,
-        strict=strict,
-        leave_out=leave_out,
     )
+    return _raw(source, asked)
 
 
-class _Asked(TypedDict, total=False):
-    """What both a file and a set of the hub may be asked for; see `attar.data.files.read_file`."""
-
-    label_column: str | None
-    group_column: str | None
-    strict: bool
-    shape: tuple[int, ...] | None
-    text: Collection[str]
-    kind: str | None
-    known: Mapping[str, Collection[str]]
-    marks: Marks
-
-
-def _raw(
-    source: str,
-    *,
-    leave_out: Collection[Path] = (),
-    side: int | None = None,
-    form: Form | None = None,
-    **asked: Unpack[_Asked],
-) -> Raw:
+def _raw(source: str, asked: Asked) -> Raw:
     if source.startswith("hf:"):
         from attar.data.hub import read_hub
 
-        return read_hub(source[3:], side=side, **asked)
+        return read_hub(source[3:], asked)
     name = builtin.find(source)
     if name is not None:
         return _built_in(name, source, asked)
     path = at_home(source)
     try:
         if path.is_dir():
-            return _of_folder(path, source, leave_out, side, form, asked)
+            return _of_folder(path, source, asked)
         if path.is_file():
-            return read_file(path, **asked)
+            return read_file(path, asked)
         if path.exists():
             raise DataError(f"{source}: neither a file nor a folder; give one")
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"{source}: cannot be read ({first_line(error)}); check the name and the permissions") from None
     raise DataError(f"{source}: no such file or folder; {builtin.suggest(source)}")
 
 
-def _built_in(name: str, source: str, asked: _Asked) -> Raw:
-    if asked.get("label_column"):
+def _built_in(name: str, source: str, asked: Asked) -> Raw:
+    if asked.label_column:
         raise LabelError(f"{source}: a built-in set has its own labels; leave the label column away")
-    if asked.get("group_column"):
+    if asked.group_column:
         raise LabelError(f"{source}: a built-in set has no groups; leave the group column away")
-    raw = _marked(builtin.read_builtin(name), asked.get("marks", NO_MARKS), source)
+    raw = _marked(builtin.read_builtin(name), asked.marks, source)
     if not at_home(source).exists():
         return raw
     note = f"the built-in set; for what is here under this name give ./{source}"
@@ -323,23 +259,19 @@ def _marked(raw: Raw, marks: Marks, where: str) -> Raw:
 
     names = [column.name for column in raw.columns]
     table = pa.table(dict(zip(names, np.asarray(raw.x).T)))
-    told = samples_of(table, "table", where, marks=marks.among(names, where))
+    told = samples_of(table, where, Asked("table", marks=marks.among(names, where)))
     return replace(raw, x=told.x, columns=told.columns, ignored=told.ignored, notes=(*raw.notes, *told.notes))
 
 
-def _of_folder(
-    path: Path, source: str, leave_out: Collection[Path], side: int | None, form: Form | None, asked: _Asked
-) -> Raw:
-    label_column, group_column = asked.get("label_column"), asked.get("group_column")
-    graph, marks = graphs.find(path), asked.get("marks", NO_MARKS)
+def _of_folder(path: Path, source: str, asked: Asked) -> Raw:
+    graph = graphs.find(path)
     if graph is not None:
-        return graphs.read_pair(*graph, label_column=label_column, group_column=group_column, marks=marks)
-    if label_column:
+        return graphs.read_pair(*graph, asked)
+    if asked.label_column:
         raise LabelError(f"{source}: a label column is part of a file; of a folder, sub-folders are the labels")
-    if group_column:
-        file = next((str(file) for file in leave_out), "FILE")
+    if asked.group_column:
+        file = next((str(file) for file in asked.leave_out), "FILE")
         raise LabelError(
             f"{source}: a group column is part of a table; of a folder, give a file of groups: --groups {file}"
         )
-    strict, shape = asked.get("strict", False), asked.get("shape")
-    return read_folder(path, strict=strict, leave_out=leave_out, shape=shape, side=side, form=form, marks=marks)
+    return read_folder(path, asked)

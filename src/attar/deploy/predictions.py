@@ -62,7 +62,7 @@ def write_predictions(
     if rendered is None:
         raise DataError(f"{out}: predictions are written to {', '.join(filter(None, _FORMATS))}; name --out so")
     loaded = load(model)
-    dataset = read_for_prediction(source, **loaded.form, strict=strict)
+    dataset = read_for_prediction(source, loaded.form, strict=strict)
     with progress.task("predict", len(dataset)) as task:
         found = loaded.predict_proba(dataset.x, task.advance)
     notes = (*dataset.notes, *loaded.doubts(dataset.x))

@@ -98,15 +98,7 @@ class Model:
     @property
     def form(self) -> Form:
         """What new samples are brought to as they are read."""
-        return {
-            "kind": self.kind,
-            "shape": self.shape,
-            "columns": self.columns,
-            "rate": self.rate,
-            "stride": self.stride,
-            "by": self.by,
-            "ignored": self.ignored,
-        }
+        return Form(self.kind, self.shape, self.columns, self.rate, self.stride, self.by, self.ignored)
 
     @property
     def classes(self) -> npt.NDArray[Any]:
