@@ -285,7 +285,12 @@ def _of_numbers(samples: _Samples, centre: bool) -> Dataset:
     x = checks.numeric(samples.x, samples.places)
     notes: list[str] = []
     if kind == "table":
-        x, columns, notes = _checked_table(x, columns, named=bool(samples.raw.columns), centre=centre)
+        if samples.raw.columns:
+            x, columns, notes = checks.without_empty(x, columns)
+        notes += [*placeholders(x, columns), *checks.dates_as_numbers(x, columns)]
+        if centre:
+            x, found = checks.centred(x, columns)
+            notes += found
     values, found = checks.to_float32(x, replace(samples.places, columns=columns), test)
     # What float32 alone makes equal is no copy.
     near_zero, blurred = checks.centred(x, columns) if kind == "table" else (x, [])
@@ -299,20 +304,6 @@ def _of_numbers(samples: _Samples, centre: bool) -> Dataset:
         windows, found = told(values, first, test, judged=not centre)
         notes += found
     return samples.dataset(values, columns, notes, judged=not centre, windows=windows, copied=together)
-
-
-def _checked_table(
-    x: Array, columns: tuple[Column, ...], *, named: bool, centre: bool
-) -> tuple[Array, tuple[Column, ...], list[str]]:
-    """A table without the named columns that are empty, near zero where that is asked for, its columns, and notes."""
-    notes: list[str] = []
-    if named:
-        x, columns, notes = checks.without_empty(x, columns)
-    notes += [*placeholders(x, columns), *checks.dates_as_numbers(x, columns)]
-    if centre:
-        x, found = checks.centred(x, columns)
-        notes += found
-    return x, columns, notes
 
 
 def _only_in_test(y: Ints, classes: Sequence[str], test: Ints | None) -> list[str]:

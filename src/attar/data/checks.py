@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.dataset import Array, Column, Floats, Ints, is_missing
+from attar.data.dataset import Array, Column, Doubles, Floats, Ints, is_missing
 from attar.data.marks import leaving_out
 from attar.errors import DataError, inflected, listed
 
@@ -150,7 +150,7 @@ def cast(x: Array, places: Places) -> Floats:
     return np.ascontiguousarray(x, dtype=np.float32)
 
 
-def extremes(x: Array, kind: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def extremes(x: Array, kind: str) -> tuple[Doubles, Doubles]:
     """Least and greatest value of each column, channel `(channels,)` or pixel; NaN where none is known.
 
     >>> extremes(np.array([[1.0, np.nan], [3.0, np.nan]]), "table")
@@ -162,7 +162,7 @@ def extremes(x: Array, kind: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[
     return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
 
 
-def _refuse_huge(x: Array, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], places: Places) -> None:
+def _refuse_huge(x: Array, low: Doubles, high: Doubles, places: Places) -> None:
     if not (np.any(high > _FLOAT32_MAX) or np.any(low < -_FLOAT32_MAX)):
         return
     at = np.unravel_index(int(np.argmax(np.abs(x) > _FLOAT32_MAX)), x.shape)
@@ -183,7 +183,7 @@ def without_empty(x: Array, columns: tuple[Column, ...]) -> tuple[Array, tuple[C
     return x[:, ~empty], kept, [f"{noun} {listed(names)} without a value in any sample {verb}"]
 
 
-def _refuse_wide(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], places: Places) -> None:
+def _refuse_wide(low: Doubles, high: Doubles, places: Places) -> None:
     """What lies so far apart has no distance in float32, nor from its mean."""
     wide = np.flatnonzero(high - low > _FLOAT32_MAX)
     if len(wide):
@@ -195,7 +195,7 @@ def _refuse_wide(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], pl
         )
 
 
-def _refuse_absent(low: npt.NDArray[np.float64], places: Places) -> None:
+def _refuse_absent(low: Doubles, places: Places) -> None:
     absent: npt.NDArray[np.bool_] = np.atleast_1d(np.isnan(low))
     if places.kind == "image":
         # A dead pixel is no reason to refuse a camera; a dead colour is.
@@ -222,9 +222,7 @@ def name_of(i: int, kind: str, columns: Sequence[Column]) -> str:
     return f"channel '{columns[i].name}'" if columns else f"channel {i}"
 
 
-def _constant(
-    low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], kind: str, columns: Sequence[Column]
-) -> list[str]:
+def _constant(low: Doubles, high: Doubles, kind: str, columns: Sequence[Column]) -> list[str]:
     same = np.flatnonzero(low == high)
     if not len(same):
         return []
@@ -288,7 +286,7 @@ def is_blurred(x: Floats, columns: Sequence[Column]) -> bool:
     return bool(len(_blurred(low, high)[0])) or bool((one & numbers).any())
 
 
-def _blurred(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> tuple[Ints, npt.NDArray[np.float64]]:
+def _blurred(low: Doubles, high: Doubles) -> tuple[Ints, Doubles]:
     """Places where float32 tells few values apart, and how far apart those are that it does."""
     size = np.fmax(np.abs(low), np.abs(high))
     with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 is refused elsewhere
@@ -298,8 +296,8 @@ def _blurred(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> tup
 
 
 def coarse(
-    low: npt.NDArray[np.float64],
-    high: npt.NDArray[np.float64],
+    low: Doubles,
+    high: Doubles,
     kind: str,
     columns: Sequence[Column],
     remedy: str = ", or write dates as the time since the first",
@@ -375,7 +373,7 @@ def percent(share: float) -> str:
     return f"{float(f'{100 * share:.2g}'):g} %"
 
 
-def lengths(absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def lengths(absent: npt.NDArray[np.bool_]) -> Ints:
     """Steps `(n,)` of series `(n, channels, steps)` up to the last at which a channel has a value.
 
     >>> lengths(np.isnan([[[1.0, np.nan, 2.0, np.nan]]]))

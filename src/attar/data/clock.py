@@ -6,13 +6,12 @@ import contextlib
 import datetime
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from attar.data.dataset import ArrowColumn
 from attar.data.written import are_but_for_errors, different, is_text
-
-ArrowColumn: TypeAlias = Any  # pyarrow carries no types
 
 _HOUR = r"( \d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,6})?)?)?$"  # 23:59:59,5, or nothing
 _DAY_FIRST, _MONTH_FIRST = r"\3-\2-\1\4", r"\3-\1-\2\4"
@@ -71,13 +70,18 @@ def rewriting(found: Sequence[str], known: str = "") -> dict[str, str]:
     >>> rewriting(["01/02/2024", "12/31/2024"]) == rewriting(["12/31/2024"]), rewriting(["01/02/2024"])
     (True, {})
     """
-    pattern = next((way for way in (*_WAYS, *_EITHER) if found and all(re.match(way, text) for text in found)), None)
+    pattern = _way(found, (*_WAYS, *_EITHER))
     if pattern is None:
         return {}
     if pattern in _WAYS:
         return {pattern: _WAYS[pattern], **_TIDY}
     first = _first(pattern, found, known)
     return {pattern: _DAY_FIRST if first == "day" else _MONTH_FIRST, **_TIDY} if first else {}
+
+
+def _way(found: Sequence[str], among: Iterable[str]) -> str | None:
+    """The pattern that all texts have."""
+    return next((way for way in among if found and all(re.match(way, text) for text in found)), None)
 
 
 def _parts(text: str) -> tuple[int, int]:
@@ -107,7 +111,7 @@ def first_of(found: Sequence[str]) -> str:
     >>> first_of(["05/06/2024", "31/12/2024"]), first_of(["05/05/2024"]), first_of(["31.12.2024"])
     ('day', '', '')
     """
-    pattern = next((way for way in _EITHER if found and all(re.match(way, text) for text in found)), None)
+    pattern = _way(found, _EITHER)
     if pattern is None or all(first == second for first, second in map(_parts, found)):
         return ""
     return _first(pattern, found)
@@ -119,16 +123,7 @@ def is_written(text: str) -> bool:
     >>> is_written("31.12.24"), is_written("2024-12-31"), is_written("soon")
     (True, False, False)
     """
-    return _is_ordered(text) and not re.match(_DATE, text)
-
-
-def _is_ordered(text: str) -> bool:
-    """Whether the parts of a text may be put in order by `rewriting`."""
-    return any(re.match(way, text) for way in (*_WAYS, *_EITHER))
-
-
-def _form(text: str) -> str | None:
-    return next((way for way in _FORMS if re.match(way, text)), None)
+    return _way([text], (*_WAYS, *_EITHER)) is not None and not re.match(_DATE, text)
 
 
 def in_order(texts: Sequence[str], first: str) -> list[float] | None:
@@ -202,9 +197,9 @@ def stray(found: Sequence[str]) -> Stray | None:
     >>> stray(["31/12/2024", "31/02/2024", "13/01/2024"]).cell, stray(["a", "b"])
     ('31/02/2024', None)
     """
-    if not any(map(_form, found[:_SIGHTED])):
+    if not any(_way([text], _FORMS) for text in found[:_SIGHTED]):
         return None
-    forms = {text: form for text in found if (form := _form(text)) is not None}
+    forms = {text: form for text in found if (form := _way([text], _FORMS)) is not None}
     if _LOOSE in forms.values():
         forms = {text: _LOOSE if re.match(_LOOSE, text) else form for text, form in forms.items()}
     counts = Counter(forms.values())
@@ -251,8 +246,7 @@ def in_doubt(found: Sequence[str], known: str = "") -> bool:
     >>> in_doubt(["01/02/2024", "03/04/2024"]), in_doubt(["01/02/2024", "31/12/2024"]), in_doubt(["a"])
     (True, False, False)
     """
-    alike = any(all(re.match(way, text) for text in found) for way in _EITHER)
-    return bool(found) and alike and not rewriting(found, known)
+    return _way(found, _EITHER) is not None and not rewriting(found, known)
 
 
 def is_clock(column: ArrowColumn) -> bool:
@@ -289,7 +283,7 @@ def dated(column: ArrowColumn, known: str = "") -> ArrowColumn:
             with contextlib.suppress(pa.ArrowInvalid):
                 return column.cast(pa.timestamp(unit, zone)).cast(pa.timestamp("us", zone), safe=False)
     # The first cell tells of most columns that they hold no dates, before all of it is looked at.
-    steps = rewriting(different(there), known) if any(map(_is_ordered, there[:1].to_pylist())) else {}
+    steps = rewriting(different(there), known) if _way(there[:1].to_pylist(), (*_WAYS, *_EITHER)) else {}
     if steps:
         written = column
         for pattern, replacement in steps.items():

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from attar.data.asked import Asked
-from attar.data.dataset import Column
+from attar.data.dataset import ArrowTable, Column
 from attar.data.held import spelt
 from attar.data.labels import words_for_none
 from attar.data.marks import named_column, typed
 from attar.data.raw import Raw, RawLabels
-from attar.data.tables import ArrowTable, from_arrow
+from attar.data.tables import from_arrow
 from attar.data.texts import SPLIT, beside, categories_alone, test_part, text_column, without_names
 from attar.data.written import is_text, read_written, readings
 from attar.errors import DataError, LabelError

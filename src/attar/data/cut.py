@@ -139,10 +139,10 @@ def windows_of(
         y=y,
         classes=classes,
         ids=np.array([f"{dataset.ids[i]}@{start}" for i, start, _ in places]),
-        test=None if dataset.test is None else np.flatnonzero(np.isin(of, dataset.test)),
+        test=dataset.tested(of),
         notes=(*(note.removesuffix(PADDED) for note in dataset.notes), *notes),
         windows=Windows(of, stretches(of, begin)),
-        groups=None if dataset.groups is None else dataset.groups[of],
+        groups=dataset.belonging(of)[0],
         stride=cut.stride,
     )
 
@@ -214,9 +214,9 @@ def of_recordings(dataset: Dataset, probabilities: Floats) -> tuple[Dataset, Flo
         x=dataset.x[first],
         y=np.where(labels.sum(1) == 1, labels.argmax(1), UNLABELLED),
         ids=np.array([name.rpartition("@")[0] for name in dataset.ids[first]]),
-        test=None if dataset.test is None else np.flatnonzero(np.isin(first, dataset.test)),
+        test=dataset.tested(first),
         windows=None,
-        groups=None if dataset.groups is None else dataset.groups[first],
+        groups=dataset.belonging(first)[0],
         stride=None,
     )
     return whole, (mean / count[:, None]).astype(np.float32)

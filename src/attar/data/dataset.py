@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Number
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Strings: TypeAlias = npt.NDArray[np.str_]
+ArrowTable: TypeAlias = Any  # pyarrow carries no types
+ArrowColumn: TypeAlias = Any
 
 UNLABELLED = -1
 # What a `Note` may be about: that a column was read as dates or times, is taken as categories, or is no feature.
@@ -173,20 +175,24 @@ class Dataset:
         everything = np.arange(len(self))
         return everything if self.test is None else np.setdiff1d(everything, self.test)
 
+    def tested(self, rows: Ints) -> Ints | None:
+        """Where among some rows those of the test part are; None where none is."""
+        found = np.flatnonzero(np.isin(rows, [] if self.test is None else self.test))
+        return found if len(found) else None
+
     def belonging(self, rows: Ints) -> tuple[Ints | None, Windows | None]:
         """Groups and windows of some samples."""
         return None if self.groups is None else self.groups[rows], None if self.windows is None else self.windows[rows]
 
     def part(self, rows: Ints, note: str) -> Dataset:
         """The samples of some rows, in ascending order, and a note on why."""
-        test = None if self.test is None else np.flatnonzero(np.isin(rows, self.test))
         groups, windows = self.belonging(rows)
         return replace(
             self,
             x=self.x[rows],
             y=self.y[rows],
             ids=self.ids[rows],
-            test=test if test is not None and len(test) else None,
+            test=self.tested(rows),
             notes=(*self.notes, note),
             windows=windows,
             groups=groups,

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from pathlib import Path
 
-from attar.data.dataset import Column, Note
+from attar.data.dataset import ArrowTable, Column, Note
 from attar.data.dress import keeping
 from attar.data.header import is_header
 from attar.data.labels import MISSING
 from attar.data.marks import typed
-from attar.data.tables import ArrowTable
 from attar.data.written import Reading, is_number, read_written, readings, signs
 from attar.errors import DataError, first_line, inflected
 

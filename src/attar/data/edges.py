@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from attar.data.dataset import Ints
+from attar.data.columns import ROW_NAMES
+from attar.data.dataset import ArrowTable, Ints
+from attar.data.delimited import layout, read_delimited
 from attar.data.held import spelt
-from attar.data.tables import DELIMITED, ArrowTable
+from attar.data.tables import DELIMITED, read_parquet
 from attar.data.written import is_text
 from attar.errors import DataError
 
@@ -43,9 +45,6 @@ def naming(table: Path, edges: Path, usual: Collection[str]) -> list[str]:
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-
-    from attar.data.delimited import layout
-    from attar.data.files import read_parquet
 
     names = layout(table).names if table.suffix.lower() in DELIMITED else read_parquet(table).column_names
     if any(name.lower() in usual for name in names):
@@ -111,9 +110,6 @@ def ends_of(path: Path, place: Mapping[str, int], table: Path, *, by_row: bool) 
 
 def _as_written(path: Path) -> tuple[ArrowTable, tuple[str, ...]]:
     """A table, names in it, be they numbers, as they are written; and its header line, () where it has none."""
-    from attar.data.delimited import layout, read_delimited
-    from attar.data.files import read_parquet
-
     if path.suffix.lower() not in DELIMITED:
         return read_parquet(path, empty=True), ()
     found = layout(path)
@@ -123,8 +119,6 @@ def _as_written(path: Path) -> tuple[ArrowTable, tuple[str, ...]]:
 
 def _edges(path: Path) -> tuple[ArrowTable, tuple[str, ...]]:
     """A row for each edge, its ends first, and the header line, () where there is none."""
-    from attar.data.columns import ROW_NAMES
-
     if path.stat().st_size == 0:
         raise DataError(
             f"{path}: the file is empty; give two nodes a line, or a header line alone where none are joined"

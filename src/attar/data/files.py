@@ -17,7 +17,7 @@ import numpy as np
 from attar.data.archives import read_npy, read_npz
 from attar.data.asked import ASKED, Asked
 from attar.data.columns import ROW_NAMES, from_table, label_of
-from attar.data.dataset import Array, is_missing
+from attar.data.dataset import Array, ArrowColumn, ArrowTable, is_missing
 from attar.data.delimited import WESTERN, as_written, encoding_of, layout, leading_zeros, read_delimited
 from attar.data.dicom import is_dicom
 from attar.data.held import Rows
@@ -25,7 +25,7 @@ from attar.data.images import is_image, read_images
 from attar.data.labels import MISSING, words_for_none
 from attar.data.marks import as_texts
 from attar.data.raw import Raw
-from attar.data.tables import DELIMITED, PARQUET, ArrowColumn, ArrowTable, each_once
+from attar.data.tables import DELIMITED, PARQUET, each_once, read_parquet
 from attar.data.timeseries import read_ts
 from attar.data.wav import read_wav
 from attar.errors import DataError, LabelError, first_line, inflected, listed
@@ -142,24 +142,6 @@ def _delimited(path: Path, text: Sequence[str], label: str | None, asked: Asked)
     for name in words:
         table = table.set_column(table.column_names.index(name), name, read.column(name))
     return table, notes
-
-
-def read_parquet(path: Path, *, empty: bool = False) -> ArrowTable:
-    """Read a Parquet file; one without a row where `empty` is set."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    try:
-        # `read_table` imports pandas; this does not.
-        with parquet.ParquetFile(path) as file:
-            table = file.read()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({first_line(error)}); write it again") from None
-    if table.num_rows == 0 and not empty:
-        raise DataError(f"{path}: the table has no row; give one sample per row")
-    table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
-    # As in a CSV file, blanks around a name are none of it.
-    return table.rename_columns([name.strip() for name in table.column_names])
 
 
 def read_json(path: Path, asked: Asked) -> ArrowTable:

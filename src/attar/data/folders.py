@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from attar.data.asked import ASKED, Asked
 from attar.data.dataset import Ints
@@ -43,25 +40,22 @@ def read_folder(folder: Path, asked: Asked = ASKED) -> Raw:
         DataError: the folder has no samples, or mixes images and recordings, or none can be read; or columns are marked
             where there are none.
     """
-    files, strict = _Files.of(folder, asked.leave_out), asked.strict
-    samples = files.samples(folder)
-    notes = files.notes(samples)
-    skipped: tuple[str, ...] = ()
-    if not files.recordings:
+    kind, samples, notes = _samples(folder, sorted(_files(folder, asked.leave_out)))
+    strict, paths = asked.strict, [f"{folder}{os.sep}{name}" for name in samples]
+    kept: Sequence[int] = range(len(samples))
+    if kind != "series":
         asked.marks.refuse(str(folder), "images and texts have no columns")
-    if files.images:
-        paths = [f"{folder}{os.sep}{name}" for name in samples]
+    if kind == "image":
         x, kept, more = read_images(paths, samples, strict=strict, shape=asked.shape, side=asked.side)
-        samples, skipped = _split(samples, kept)
-        groups = patients([paths[i] for i in kept])
-        raw = Raw(x, kind="image", notes=tuple(more), groups=groups)
-    elif files.recordings:
-        files_of = [folder / name for name in samples]
-        raw, kept = read_recordings(files_of, strict=strict, form=asked.form, marks=asked.marks)
-        samples, skipped = _split(samples, kept)
+        raw = Raw(x, kind=kind, notes=tuple(more), groups=patients([paths[i] for i in kept]))
+    elif kind == "series":
+        raw, kept = read_recordings([*map(Path, paths)], strict=strict, form=asked.form, marks=asked.marks)
     else:
-        x, more = read_texts([folder / name for name in samples], samples, strict=strict)
-        raw = Raw(x, kind="text", notes=tuple(more))
+        x, more = read_texts([*map(Path, paths)], samples, strict=strict)
+        raw = Raw(x, kind=kind, notes=tuple(more))
+    read = set(kept)
+    skipped = tuple(name for i, name in enumerate(samples) if i not in read)
+    samples = [samples[i] for i in kept]
     y, test, more = _labels(samples)
     notes += [*raw.notes, *more]
     if raw.groups is not None:
@@ -69,63 +63,39 @@ def read_folder(folder: Path, asked: Asked = ASKED) -> Raw:
     return replace(raw, y=y, exact=True, ids=samples, test=test, notes=tuple(notes), skipped=skipped)
 
 
-@dataclass(frozen=True)
-class _Files:
-    """The names of the files in a folder, by what they hold.
+def _samples(folder: Path, names: Sequence[str]) -> tuple[str, list[str], list[str]]:
+    """The kind of the samples among the files in a folder, which these are, and what is done about the others.
 
-    Arguments:
-        names: of all.
-        images: in formats that can be read.
-        recordings: but for lists.
-        texts: one each.
-        lists: of labels.
+    Raises:
+        DataError: there are none, or it cannot be told which are.
     """
-
-    names: list[str]
-    images: list[str]
-    recordings: list[str]
-    texts: list[str]
-    lists: list[str]
-
-    @classmethod
-    def of(cls, folder: Path, leave_out: Collection[Path]) -> _Files:
-        names = sorted(_files(folder, leave_out))
-        suffix = {name: _suffix(name) for name in names}
-        lists = _lists_of_labels(folder, suffix)
-        texts = [name for name in names if suffix[name] == TEXT]
-        tables_and_sounds = [name for name in names if suffix[name] in SUFFIXES]
-        others = [name for name in names if suffix[name] not in (*SUFFIXES, TEXT)]
-        images = [name for name in others if is_image(suffix[name]) or is_dicom(folder / name)]
-        return cls(names, images, [name for name in tables_and_sounds if name not in lists], texts, lists)
-
-    def samples(self, folder: Path) -> list[str]:
-        """Those that are samples: images, else recordings, else texts.
-
-        Raises:
-            DataError: there are none, or it cannot be told which are.
-        """
-        beside = {"images": self.images, "texts": self.texts if len(self.texts) > len(self.recordings) else []}
-        for noun, names in beside.items():
-            if names and self.recordings:
-                raise DataError(
-                    f"{folder}: {len(names)} {noun} and {len(self.recordings)} recordings ({self.recordings[0]}); keep"
-                    " them in folders apart, and a file of labels outside, or give that as the labels"
-                )
-        samples = self.images or self.recordings or self.texts
-        if not samples:
-            files = inflected(len(self.names), "file", "files")
-            found = f"{len(self.names)} other {files}, like {self.names[0]}" if self.names else "it is empty"
+    suffix = {name: _suffix(name) for name in names}
+    lists = _lists_of_labels(folder, suffix)
+    others = [name for name, end in suffix.items() if end not in (*SUFFIXES, TEXT)]
+    images = [name for name in others if is_image(suffix[name]) or is_dicom(folder / name)]
+    recordings = [name for name, end in suffix.items() if end in SUFFIXES and name not in lists]
+    texts = [name for name, end in suffix.items() if end == TEXT]
+    beside = {"images": images, "texts": texts if len(texts) > len(recordings) else []}
+    for noun, found in beside.items():
+        if found and recordings:
             raise DataError(
-                f"{folder}: no image, recording or text ({found}); give images, or CSV, Parquet, NPY, WAV or .txt files"
+                f"{folder}: {len(found)} {noun} and {len(recordings)} recordings ({recordings[0]}); keep"
+                " them in folders apart, and a file of labels outside, or give that as the labels"
             )
-        return samples
-
-    def notes(self, samples: Sequence[str]) -> list[str]:
-        """What is done about files that are no samples."""
-        notes = [f"{name} lists labels, and is no sample: give it as the labels to have them" for name in self.lists]
-        other = sorted({*self.names} - {*samples} - {*self.lists})
-        are = inflected(len(other), "other file is", "other files are")
-        return [f"{len(other)} {are} ignored ({listed(other)})", *notes] if other else notes
+    of_kind = {"image": images, "series": recordings, "text": texts}
+    kind = next((kind for kind, found in of_kind.items() if found), None)
+    if kind is None:
+        files = inflected(len(names), "file", "files")
+        what = f"{len(names)} other {files}, like {names[0]}" if names else "it is empty"
+        raise DataError(
+            f"{folder}: no image, recording or text ({what}); give images, or CSV, Parquet, NPY, WAV or .txt files"
+        )
+    notes = [f"{name} lists labels, and is no sample: give it as the labels to have them" for name in lists]
+    ignored = sorted({*names} - {*of_kind[kind], *lists})
+    if ignored:
+        are = inflected(len(ignored), "other file is", "other files are")
+        notes.insert(0, f"{len(ignored)} {are} ignored ({listed(ignored)})")
+    return kind, of_kind[kind], notes
 
 
 def _suffix(name: str) -> str:
@@ -136,12 +106,6 @@ def _suffix(name: str) -> str:
     """
     _, dot, end = name.rpartition("/")[2].rpartition(".")
     return dot and f".{end.lower()}"
-
-
-def _split(names: Sequence[str], kept: Sequence[int]) -> tuple[list[str], tuple[str, ...]]:
-    """The names at the positions that are kept, and the others."""
-    read = set(kept)
-    return [names[i] for i in kept], tuple(name for i, name in enumerate(names) if i not in read)
 
 
 def _lists_of_labels(folder: Path, suffix: Mapping[str, str]) -> list[str]:
@@ -172,12 +136,10 @@ def _labels(names: Sequence[str]) -> tuple[list[str | None] | None, Ints | None,
 
 def _test_part(top: Sequence[str]) -> tuple[Ints | None, list[str]]:
     """Where the sub-folders of the samples are the source's own split: its test part, and notes."""
-    sizes = Counter(top)
-    lower = {name.lower() for name in sizes}
+    lower = {name.lower() for name in top}
     if "train" not in lower or not lower <= {"train", "test", *VALIDATION}:
         return None, []
-    test, notes = held_out(sizes)
-    return None if test is None else np.flatnonzero(np.array(top) == test), notes
+    return held_out(top)
 
 
 def _files(folder: Path, leave_out: Collection[Path]) -> Iterator[str]:

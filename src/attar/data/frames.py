@@ -38,9 +38,7 @@ def from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | N
         marks.refuse("x", "one column alone is given")
         return _from_column(x, x, y, ids, kind)
     if _is_of_pandas(x):
-        # Names that are numbers are common, and Arrow warns of them.
-        x = _with_categories_spelt(x.set_axis([str(name) for name in x.columns], axis=1))
-        x, marks = _marked(x, marks)
+        x, marks = _arranged(x, marks)
     try:
         table = pa.Table.from_pandas(x, preserve_index=False) if _is_of_pandas(x) else pa.table(x)
     except (pa.ArrowException, ValueError, TypeError) as error:
@@ -54,15 +52,18 @@ def from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | N
     return replace(samples_of(table, "x", asked), y=y, ids=ids)
 
 
-def _marked(x: Any, marks: Marks) -> tuple[Any, Marks]:
-    """A DataFrame of pandas whose marked columns make Arrow no trouble, whatever they hold, and what is marked."""
-    if not marks:
-        return x, marks
-    marks, x = marks.among(list(x.columns), "x"), x.copy(deep=False)
-    for j, name in enumerate(x.columns):
+def _arranged(x: Any, marks: Marks) -> tuple[Any, Marks]:
+    """A DataFrame of pandas that Arrow takes as a prediction does, whatever marked columns hold, and what is marked."""
+    # Names that are numbers are common, and Arrow warns of them.
+    x = x.set_axis([str(name) for name in x.columns], axis=1).copy(deep=False)
+    marks = marks.among(list(x.columns), "x")
+    for j, (name, dtype) in enumerate(zip(x.columns, x.dtypes)):
+        if hasattr(dtype, "categories"):  # intervals and dates are others in Arrow
+            texts = [spelt(category) for category in np.asarray(dtype.categories, dtype=object)]
+            x.isetitem(j, x.iloc[:, j].cat.rename_categories(texts))
         if name in marks.ignore:
             x.isetitem(j, None)
-        elif name in marks.category and x.dtypes.iloc[j].kind == "O":
+        elif name in marks.category and dtype.kind == "O":
             x.isetitem(j, as_texts(x.iloc[:, j], name, "x"))
     return x, marks
 
@@ -75,16 +76,6 @@ def _from_column(x: Any, cells: Any, y: RawLabels | None, ids: list[str] | None,
         raise DataError("x: one column only; give a DataFrame, or an array of shape (n, 1)")
     name = str(getattr(x, "name", None) or "text")
     return Raw(np.array(cells, dtype=object), y, ids=ids, columns=(Column(name),), kind="text")
-
-
-def _with_categories_spelt(x: Any) -> Any:
-    """A DataFrame whose categories are texts, as a prediction spells them: intervals and dates are others in Arrow."""
-    x = x.copy(deep=False)
-    for j, dtype in enumerate(x.dtypes):
-        if hasattr(dtype, "categories"):
-            texts = [spelt(category) for category in np.asarray(dtype.categories, dtype=object)]
-            x.isetitem(j, x.iloc[:, j].cat.rename_categories(texts))
-    return x
 
 
 def _complaint(x: Any, error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +16,9 @@ from attar.data.edges import ends_of, naming
 from attar.data.held import plain
 from attar.data.marks import leaving_out
 from attar.data.nodes import Links, Nodes
+from attar.data.raw import Raw, RawLabels
 from attar.data.tables import DELIMITED, PARQUET
 from attar.errors import DataError, LabelError, inflected
-
-if TYPE_CHECKING:
-    from attar.data.raw import Raw, RawLabels
 
 EDGES = "edge_index"
 # Arrays of a sparse matrix of features, row by row.
@@ -77,8 +75,6 @@ def from_object(x: Any, y: RawLabels | None, ids: Sequence[str] | None) -> Raw:
     Raises:
         DataError: features or edges are missing or cannot be used; LabelError: the labels or the masks cannot.
     """
-    from attar.data.raw import Raw
-
     all_nodes = as_nodes(x)
     labels = getattr(x, "y", None) if y is None else y
     masks: dict[str, Array] = {
@@ -195,8 +191,6 @@ def _features(arrays: Mapping[str, Array], path: Path) -> Array:
 
 def _split(arrays: Mapping[str, Array], x: Nodes, where: str) -> Raw:
     """Labels, of which those count that the split gives to training, and the test part."""
-    from attar.data.raw import Raw
-
     if "y" not in arrays:
         return Raw(x, kind="graph")
     y = np.array(arrays["y"]).reshape(-1)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 
 from attar.data.labels import MISSING
+from attar.data.marks import INVENTED
 from attar.data.written import is_number
 
 _YEARS = range(1000, 3000)
 _PLACES = 5  # as many numbers in order are where something was measured, such as wavelengths
-_INVENTED = re.compile(r"x\d+")  # for columns without a header line
 
 
 def is_header(first: Sequence[str], below: Sequence[Sequence[str]], known: Collection[str] = ()) -> bool:
@@ -37,7 +36,7 @@ def is_header(first: Sequence[str], below: Sequence[Sequence[str]], known: Colle
     numbers = [float(cell) for cell in first if cell not in MISSING and is_number(cell)]
     if not {*first}.isdisjoint(known):
         return True
-    if numbers and known and all(map(_INVENTED.fullmatch, known)):
+    if numbers and known and all(map(INVENTED.fullmatch, known)):
         return False
     columns = {i: {row[i] for row in below if i < len(row)} - set(MISSING) for i in words}
     if any(cells and all(map(is_number, cells)) for cells in columns.values()):

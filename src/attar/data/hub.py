@@ -12,13 +12,12 @@ import numpy as np
 from attar._files import at_home
 from attar.data.asked import ASKED, Asked
 from attar.data.columns import LABEL_NAMES, from_table, label_of
-from attar.data.dataset import Array
+from attar.data.dataset import Array, ArrowTable
 from attar.data.images import read_images
 from attar.data.labels import words_for_none
 from attar.data.marks import Marks, named_column
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw, held_out
-from attar.data.tables import ArrowTable
 from attar.data.wav import read_wav
 from attar.errors import DataError, MissingExtraError, first_line
 
@@ -44,13 +43,10 @@ def read_hub(name: str, asked: Asked = ASKED) -> Raw:
     if not len(data):
         raise DataError(f"{where}: no rows; give a set with samples")
     told, table, marks = _told(data, asked, where)
-    sizes = {part: len(splits[part]) for part in parts}
-    of_test, said = held_out(sizes)
     if len(parts) > 1:
-        shown = ", ".join(f"{part} {n}" for part, n in sizes.items())
-        told = replace(told, notes=(*told.notes, f"splits: {shown}", *said))
-    if of_test is not None:
-        told = replace(told, test=np.flatnonzero(np.repeat(parts, [*sizes.values()]) == of_test))
+        shown = ", ".join(f"{part} {len(splits[part])}" for part in parts)
+        test, said = held_out([part for part in parts for _ in range(len(splits[part]))])
+        told = replace(told, test=test, notes=(*told.notes, f"splits: {shown}", *said))
     features = {column: data.features[column] for column in table.column_names if column not in marks.ignore}
     of_type = {type(feature).__name__: column for column, feature in reversed(features.items())}
     lists = [column for column, feature in features.items() if _is_list(feature)]
@@ -67,8 +63,8 @@ def read_hub(name: str, asked: Asked = ASKED) -> Raw:
         return replace(told, x=x, kind="series")
     table = _in_words(table, data.features)
     raw = from_table(table, None, replace(asked, label_column=None, group_column=None, marks=marks), where=where)
-    test = raw.test if told.test is None else told.test
-    return replace(raw, y=told.y, exact=told.exact, test=test, groups=told.groups, notes=(*told.notes, *raw.notes))
+    own = raw.test if told.test is None else told.test
+    return replace(raw, y=told.y, exact=told.exact, test=own, groups=told.groups, notes=(*told.notes, *raw.notes))
 
 
 def _told(data: Any, asked: Asked, where: str) -> tuple[Raw, ArrowTable, Marks]:

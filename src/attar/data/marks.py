@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from attar.data.dataset import is_missing
+from attar.data.dataset import ArrowColumn, ArrowTable, is_missing
 from attar.data.held import is_exact, spelt, trimmed, valued
-from attar.data.written import ArrowColumn, ArrowTable
 from attar.errors import DataError, LabelError, inflected, listed
 
 # So many names are all shown where one is sought among them; of columns to ignore, so many are typed out.
 _FEW, _TYPED = 12, 5
-_INVENTED = re.compile(r"x\d+")  # for columns without names
+INVENTED = re.compile(r"x\d+")  # for columns without names
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -198,7 +197,7 @@ def leaving_out(names: Sequence[str], before: str = "; ") -> str:
     >>> leaving_out(["zip"]), leaving_out(["x0"])
     ('; --ignore zip leaves it out', '')
     """
-    if not names or any(_INVENTED.fullmatch(name) for name in names):
+    if not names or any(INVENTED.fullmatch(name) for name in names):
         return ""
     return f"{before}{typed(names)} leaves {inflected(len(names), 'it', 'them')} out"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -63,8 +64,7 @@ def join(parts: Mapping[str, Raw]) -> Raw:
     ((5, 2), array([3, 4]), ['train/0', 'train/1', 'train/2', 'test/0', 'test/1'])
     """
     raws = list(parts.values())
-    sizes = {name: len(raw.x) for name, raw in parts.items()}
-    test, notes = held_out(sizes)
+    test, notes = held_out([name for name, raw in parts.items() for _ in range(len(raw.x))])
     x: RawSamples
     if any(isinstance(raw.x, list) for raw in raws):
         x = [sample for raw in raws for sample in raw.x]
@@ -75,39 +75,37 @@ def join(parts: Mapping[str, Raw]) -> Raw:
         x=x,
         y=_one_after_the_other([(raw.y, len(raw.x)) for raw in raws]),
         groups=_one_after_the_other([(raw.groups, len(raw.x)) for raw in raws]),
-        ids=[
-            f"{name}/{i}" for name, raw in parts.items() for i in (range(sizes[name]) if raw.ids is None else raw.ids)
-        ],
-        test=None if test is None else np.flatnonzero(np.repeat([name == test for name in sizes], [*sizes.values()])),
+        ids=[f"{name}/{i}" for name, raw in parts.items() for i in raw.ids or range(len(raw.x))],
+        test=test,
         notes=(*(note for raw in raws for note in raw.notes), *notes),
     )
 
 
-def held_out(parts: Mapping[str, int]) -> tuple[str | None, list[str]]:
-    """Which part of a source's own split is its test part, if any, and what a person should know of the others.
+def held_out(parts: Sequence[str]) -> tuple[Ints | None, list[str]]:
+    """Which samples are the test part of a source's own split, if any, and what a person should know of the others.
 
     Arguments:
-        parts: number of samples in each, by the name that the source gives it.
+        parts: what the source calls the part that each sample is of.
 
-    >>> held_out({"train": 80, "Val": 10, "test": 10})
-    ('test', ['10 samples are joined to the training part, those of Val'])
-    >>> held_out({"train": 80, "Val": 10})
-    ('Val', ['there is no test part: Val is taken for it'])
+    >>> held_out(["train", "train", "Val", "Val", "test"])
+    (array([4]), ['2 samples are joined to the training part, those of Val'])
+    >>> held_out(["train", "train", "Val"])
+    (array([2]), ['there is no test part: Val is taken for it'])
     """
-    parts = {name: n for name, n in parts.items() if n}
-    if len(parts) < 2:
+    sizes = Counter(parts)
+    if len(sizes) < 2:
         return None, []
-    validation = sorted(name for name in parts if name.lower() in VALIDATION)
-    test = next((name for name in parts if name.lower() == "test"), None)
+    validation = sorted(name for name in sizes if name.lower() in VALIDATION)
+    test = next((name for name in sizes if name.lower() == "test"), None)
     notes = []
     if test is None and validation:
         test = validation.pop(0)
         notes.append(f"there is no test part: {test} is taken for it")
     if validation:
-        n = sum(parts[name] for name in validation)
+        n = sum(sizes[name] for name in validation)
         are = inflected(n, "sample is", "samples are")
         notes.append(f"{n} {are} joined to the training part, those of {listed(validation)}")
-    return test, notes
+    return None if test is None else np.flatnonzero([name == test for name in parts]), notes
 
 
 def _one_after_the_other(parts: Sequence[tuple[RawLabels | None, int]]) -> RawLabels | None:

@@ -13,11 +13,10 @@ from attar.data.archives import read_npy
 from attar.data.clock import is_clock
 from attar.data.dataset import Array, Column, Doubles, Form
 from attar.data.delimited import layout, read_delimited
-from attar.data.files import read_parquet
 from attar.data.marks import NO_MARKS, Marks, leaving_out
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
-from attar.data.tables import DELIMITED, PARQUET, each_once, from_arrow
+from attar.data.tables import DELIMITED, PARQUET, each_once, from_arrow, read_parquet
 from attar.data.times import Roles, Timing, said_of
 from attar.data.wav import read_wav
 from attar.errors import DataError, inflected, listed

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Any, TypeAlias
+from pathlib import Path
 
 import numpy as np
 
 from attar.data.clock import MOSTLY, dated, first_of, in_doubt, in_halves_of_a_day, stray
-from attar.data.dataset import CODED, DATED, Column, Doubles, Note
+from attar.data.dataset import CODED, DATED, ArrowColumn, ArrowTable, Column, Doubles, Note
 from attar.data.dress import kept
 from attar.data.held import spelling, spelt
 from attar.data.labels import sort_names
 from attar.data.marks import leaving_out, moments_as_texts, typed
 from attar.data.written import are_meant, different, holds_a_typing_error, in_the_way, is_number, is_text
-from attar.errors import DataError
-
-ArrowTable: TypeAlias = Any  # pyarrow carries no types
-ArrowColumn: TypeAlias = Any
+from attar.errors import DataError, first_line
 
 DELIMITED, PARQUET = (".csv", ".tsv"), (".parquet", ".pq")
 
@@ -61,6 +58,24 @@ def from_arrow(
     return values, tuple(columns), notes
 
 
+def read_parquet(path: Path, *, empty: bool = False) -> ArrowTable:
+    """Read a Parquet file; one without a row where `empty` is set."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    try:
+        # `read_table` imports pandas; this does not.
+        with parquet.ParquetFile(path) as file:
+            table = file.read()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({first_line(error)}); write it again") from None
+    if table.num_rows == 0 and not empty:
+        raise DataError(f"{path}: the table has no row; give one sample per row")
+    table = table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
+    # As in a CSV file, blanks around a name are none of it.
+    return table.rename_columns([name.strip() for name in table.column_names])
+
+
 def each_once(names: Sequence[str], where: str) -> None:
     """Refuse a name that two columns have."""
     twice = next((name for name, n in Counter(names).items() if n > 1), None)
@@ -95,7 +110,8 @@ def _column(
     if is_type.is_integer(kind) or is_type.is_floating(kind) or is_type.is_decimal(kind):
         return doubles(column), (), []
     if is_type.is_timestamp(kind) or is_type.is_date(kind):
-        seconds = _seconds(column)
+        # Nanoseconds are more than a number of seconds since 1970 could tell.
+        seconds = doubles(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())) / 1e6
         said = "taken as seconds since 1970; later ones lie beyond all that is learnt from"
         return seconds, (), [f"column '{name}' holds dates: {said}"]
     if is_type.is_time(kind) or is_type.is_duration(kind):
@@ -105,14 +121,6 @@ def _column(
         # A type that is nested may name a field for each row.
         raise DataError(f"{where}: column '{name}' holds {kind!s:.60}; give numbers, texts or dates, one per cell")
     return _codes(column, name, where, text, ways)
-
-
-def _seconds(column: ArrowColumn) -> Doubles:
-    """Dates as seconds since 1970."""
-    import pyarrow as pa
-
-    # Nanoseconds are more than a number of seconds since 1970 could tell.
-    return doubles(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())) / 1e6
 
 
 def _as_text(column: ArrowColumn) -> ArrowColumn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -13,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from attar.data.clock import is_clock
-from attar.data.dataset import CODED, LEFT_OUT, Array, Column, Floats, Ints, Note, is_missing
+from attar.data.dataset import CODED, LEFT_OUT, Array, ArrowTable, Column, Floats, Ints, Note, is_missing
 from attar.data.images import is_image
 from attar.data.raw import held_out
-from attar.data.tables import ArrowTable
 from attar.data.tokens import Tokenizer, padded
 from attar.data.written import is_number, is_text, looks_like_a_number
 from attar.errors import DataError, inflected, listed
@@ -186,8 +184,7 @@ def _is_file(name: Path) -> bool:
 def test_part(table: ArrowTable) -> tuple[Ints | None, list[str]]:
     """Indices of the rows that a column `split` sets aside, if any, and what a person should know of the others."""
     parts = [str(part).lower() for part in table.column(SPLIT).to_pylist()] if SPLIT in table.column_names else []
-    test, notes = held_out(Counter(parts)) if _is_split(parts) else (None, [])
-    return (None if test is None else np.flatnonzero(np.array(parts) == test)), notes
+    return held_out(parts) if _is_split(parts) else (None, [])
 
 
 def tokenize(

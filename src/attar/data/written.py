@@ -7,15 +7,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from attar.data.dataset import Column, Note
+from attar.data.dataset import ArrowColumn, ArrowTable, Column, Note
 from attar.data.dress import NAMES, is_dressed, keeping
-
-ArrowTable: TypeAlias = Any  # pyarrow carries no types
-ArrowColumn: TypeAlias = Any
 
 _TYPO_LEAST, _TYPO_SHARE = 10, 0.8  # this many different numbers, and this part of all different cells
 # A text among numbers that stands in so many rows, and in this share of them, was meant: 'none' among few counts.
