@@ -7,7 +7,7 @@ import datetime
 import pyarrow as pa
 import pytest
 
-from attar.data.clock import dated, first_of, in_doubt, is_clock, stray
+from attar.data.clock import dated, first_of, in_doubt, is_clock, rewriting, rewritten, stray
 
 MORNING = datetime.datetime(2024, 2, 1, 9, 5)
 MIDNIGHT = datetime.datetime(2024, 2, 1)
@@ -103,11 +103,9 @@ def test_a_day_that_is_the_same_in_both_orders_is_read_and_tells_no_order() -> N
 
 
 def test_a_known_order_settles_a_doubt_and_nothing_else() -> None:
-    column = pa.chunked_array([["05/06/2023"]])
-    assert dated(column, "day").to_pylist() == [datetime.datetime(2023, 6, 5)]
-    assert dated(column, "month").to_pylist() == [datetime.datetime(2023, 5, 6)]
-    for known in ("day", "month"):
-        assert dated(pa.chunked_array([["12/31/2023"]]), known).to_pylist() == [datetime.datetime(2023, 12, 31)]
+    for known, day in (("day", "2023-06-05"), ("month", "2023-05-06")):
+        assert rewritten("05/06/2023", rewriting(["05/06/2023"], known)) == day
+        assert rewritten("12/31/2023", rewriting(["12/31/2023"], known)) == "2023-12-31"
         assert in_doubt(["12/31/2023", "31/12/2023"], known)
 
 

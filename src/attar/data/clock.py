@@ -262,11 +262,8 @@ def is_clock(column: ArrowColumn) -> bool:
     return in_doubt(found) or in_halves_of_a_day(found) or (odd is not None and odd.share > MOSTLY)
 
 
-def dated(column: ArrowColumn, known: str = "") -> ArrowColumn:
-    """Texts all of which are dates, or times of day, as such, which they are in a CSV file too; others as they are.
-
-    Empty ones are missing. `known` is as of `rewriting`.
-    """
+def dated(column: ArrowColumn) -> ArrowColumn:
+    """Texts all of which are dates, or times of day, as such, as in a CSV file; else as they are; empty ones missing."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -283,7 +280,7 @@ def dated(column: ArrowColumn, known: str = "") -> ArrowColumn:
             with contextlib.suppress(pa.ArrowInvalid):
                 return column.cast(pa.timestamp(unit, zone)).cast(pa.timestamp("us", zone), safe=False)
     # The first cell tells of most columns that they hold no dates, before all of it is looked at.
-    steps = rewriting(different(there), known) if _way(there[:1].to_pylist(), (*_WAYS, *_EITHER)) else {}
+    steps = rewriting(different(there)) if _way(there[:1].to_pylist(), (*_WAYS, *_EITHER)) else {}
     if steps:
         written = column
         for pattern, replacement in steps.items():

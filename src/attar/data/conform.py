@@ -214,24 +214,20 @@ def _numbers(codes: Doubles, categories: Sequence[str], column: Column, where: s
             if column.first
             else f"column '{name}' holds dates: taken as seconds since 1970"
         ]
-    unlike_dates = _unlike_dates(texts)
-    if unlike_dates is None and in_doubt(texts):
+    odd = stray(list(dict.fromkeys(texts)))
+    if odd is None and in_doubt(texts):
         raise DataError(
             f"{where}: column '{name}' holds dates of which the day or the month may come first, like '{texts[0]}';"
             " write them as 2024-12-31"
         )
-    numbers = unlike_dates or _meant(texts, column)
+    # A cell that is no date, or written otherwise, where the others are dates.
+    like_dates = odd and Odd(odd.cell, f"where the model needs a {odd.noun} like '{odd.like}'; {odd.mend}")
+    numbers = like_dates or _meant(texts, column)
     if isinstance(numbers, Odd):
         row = rows[texts.index(numbers.cell)]
         raise DataError(f"{where}: row {row}, column '{name}' is '{numbers.cell}' {numbers.why}")
     values[rows] = [numbers[text] for text in texts]
     return values, [f"column '{name}' is read as numbers: its cells are written like {_examples(numbers)}"]
-
-
-def _unlike_dates(texts: Sequence[str]) -> Odd | None:
-    """The cell that is no date, or written otherwise, where the others are dates."""
-    odd = stray(list(dict.fromkeys(texts)))
-    return odd and Odd(odd.cell, f"where the model needs a {odd.noun} like '{odd.like}'; {odd.mend}")
 
 
 def _meant(texts: Sequence[str], column: Column) -> dict[str, float] | Odd:

@@ -148,13 +148,7 @@ def windows_of(
 
 
 def _stretches(ends: Sequence[int], cut: Cut, breaks: Sequence[Ints]) -> tuple[list[tuple[int, int, int]], list[str]]:
-    """The recording, begin and end of each stretch in which windows are cut, and notes.
-
-    Arguments:
-        ends: of the recordings.
-        cut: how.
-        breaks: within each.
-    """
+    """The recording, begin and end of each stretch in which windows are cut, and notes."""
     whole = [(i, 0, end) for i, end in enumerate(ends)]
     inner = [[at for at in one.tolist() if 0 < at < end] for one, end in zip(breaks, ends)]
     if not any(inner):
@@ -166,12 +160,7 @@ def _stretches(ends: Sequence[int], cut: Cut, breaks: Sequence[Ints]) -> tuple[l
 
 
 def _labels_of(places: list[tuple[int, int, int]], labels: Steps) -> tuple[Ints, tuple[str, ...], list[str]]:
-    """The classes of windows by those of their steps, the names of these classes, and notes.
-
-    Arguments:
-        places: the recording of each window, and where it begins and ends there.
-        labels: of the steps.
-    """
+    """The classes of windows `(recording, begin, end)` by those of their steps, the names of these, and notes."""
     within = [np.setdiff1d(labels.codes[i][start:end], [UNLABELLED]) for i, start, end in places]
     y = np.array([int(known[0]) if len(known) == 1 else UNLABELLED for known in within], dtype=np.int64)
     there, mixed = np.unique(y[y != UNLABELLED]), sum(len(known) > 1 for known in within)
@@ -239,14 +228,12 @@ def rows_as_recordings(
         The recordings, and the labels of their steps.
 
     Raises:
-        DataError: not a table, or one without a channel.
+        DataError: it has no channel.
 
     >>> raw = Raw(np.arange(4.0)[:, None], ["a", "b", "b", None], columns=(Column("v"),), kind="table")
     >>> rows_as_recordings(raw, 2, "log", raw.columns)[1]
     Steps(classes=('a', 'b'), codes=(array([ 0,  1,  1, -1]),))
     """
-    if raw.kind != "table" or isinstance(raw.x, list) or raw.x.ndim != 2:
-        raise DataError(f"{name}: windows are cut from recordings, and this is neither one nor a table of steps")
     rows, values = len(raw.x), np.asarray(raw.x, dtype=np.float64)
     codes, classes = encode_labels([None] * rows if raw.y is None else raw.y, exact=raw.exact, where=name)
     owners = _owners(raw, rows)
@@ -344,11 +331,7 @@ def _channels(
 ) -> tuple[list[int], dict[int, bool], list[str]]:
     """Which columns are channels; which are of the time, and whether they were read as dates; and notes.
 
-    Arguments:
-        raw: the table.
-        values: its numbers.
-        parts: the rows of each recording.
-        wanted: the channels of a model, which are not looked at; None: there is no model.
+    What a model has `wanted` as channels, if there is one, is not looked at.
     """
     names = [column.name for column in raw.columns]
     text = [j for j, column in enumerate(raw.columns) if column.categories]

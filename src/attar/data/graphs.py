@@ -171,21 +171,20 @@ def read_pair(table: Path, edges: Path, asked: Asked) -> Raw:
 
 def _features(arrays: Mapping[str, Array], path: Path) -> Array:
     if "x" in arrays:
-        x = arrays["x"]
-    elif all(name in arrays for name in _SPARSE):
-        from scipy.sparse import csr_array
-
-        data, indices, starts, shape = (arrays[name] for name in _SPARSE)
-        try:
-            matrix = csr_array((data, indices, starts), shape=tuple(int(size) for size in shape))
-            matrix.check_format()
-        except (ValueError, TypeError) as error:
-            raise DataError(
-                f"{path}: x_data, x_indices and x_indptr are no sparse matrix ({error}); write it again"
-            ) from None
-        x = matrix.toarray()
-    else:
+        return arrays["x"]
+    if not all(name in arrays for name in _SPARSE):
         raise DataError(f"{path}: edges but no features; add an array x (nodes, features), or {', '.join(_SPARSE)}")
+    from scipy.sparse import csr_array
+
+    data, indices, starts, shape = (arrays[name] for name in _SPARSE)
+    try:
+        matrix = csr_array((data, indices, starts), shape=tuple(int(size) for size in shape))
+        matrix.check_format()
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"{path}: x_data, x_indices and x_indptr are no sparse matrix ({error}); write it again"
+        ) from None
+    x: Array = matrix.toarray()
     return x
 
 
@@ -196,16 +195,12 @@ def _split(arrays: Mapping[str, Array], x: Nodes, where: str) -> Raw:
     y = np.array(arrays["y"]).reshape(-1)
     if len(y) != len(x):
         raise LabelError(f"{where}: {len(x)} nodes but {len(y)} labels; give one for each, -1 where unknown")
-    parts = {name: _rows(arrays, name, len(y), where) for name in ("train", "test")}
-    test, train = parts["test"], parts["train"]
-    if test is not None and not len(test):  # a test part of no node is none
-        test = None
+    train, test = (_rows(arrays, name, len(y), where) for name in ("train", "test"))
+    test = test if test is not None and len(test) else None  # a test part of no node is none
     if train is None:
         return Raw(x, y, kind="graph", test=test)
     counts = np.zeros(len(y), dtype=bool)
-    counts[train] = True
-    if test is not None:
-        counts[test] = True
+    counts[[*train, *([] if test is None else test)]] = True
     labels = [value if here else UNLABELLED for value, here in zip(y.tolist(), counts)]
     aside = int((~counts).sum())
     labels_of, are = inflected(aside, "the label of 1 node", f"labels of {aside} nodes"), inflected(aside, "is", "are")

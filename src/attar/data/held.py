@@ -33,7 +33,9 @@ def plain(x: Any) -> Any:
     if any(one.__module__.startswith("torch.utils.data") for one in type(x).__mro__):
         raise DataError(_not_one_tensor(x))
     if isinstance(x, list | tuple):
-        return [plain(one) for one in x] if any(map(_is_special, x)) else x
+        return (
+            [plain(one) for one in x] if any(isinstance(one, np.ma.MaskedArray) or _is_tensor(one) for one in x) else x
+        )
     if hasattr(x, "toarray"):
         raise DataError("x: a sparse matrix; give x.toarray()")
     if isinstance(x, np.ma.MaskedArray):
@@ -59,10 +61,6 @@ def _dense(x: Any) -> Any:
     x = x.detach().cpu()
     # Of bfloat16 numpy knows nothing.
     return x.float() if str(x.dtype) == "torch.bfloat16" else x
-
-
-def _is_special(x: Any) -> bool:
-    return isinstance(x, np.ma.MaskedArray) or _is_tensor(x)
 
 
 def _is_tensor(x: Any) -> bool:

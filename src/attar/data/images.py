@@ -188,22 +188,14 @@ class _Images:
                 f"{len(self.broken)} of {self.n} images cannot be read and {are} skipped ({listed([*self.broken])});"
                 f" the first: {self._first_error}"
             )
-        if self.several:
-            have = inflected(self.several, "has", "have")
-            notes.append(f"{self.several} of {n} images {have} several pages: the first is taken")
-        if self.clear:
-            are = inflected(self.clear, "is", "are")
-            notes.append(f"{self.clear} of {n} images {are} transparent in places: laid over white")
-        if deep := len(self.deep.names):
-            have = inflected(deep, "has", "have")
-            notes.append(
-                f"{deep} of {n} images {have} 16 bits a value: divided by {_DEPTHS} as 255 is white, they are now"
-                f" {self.deep}"
-            )
-        if wide := len(self.wide.names):
-            have = inflected(wide, "has", "have")
-            notes.append(f"{wide} of {n} images {have} 32 bits a value, or a sign: taken as they are, {self.wide}")
-        return notes
+        scale = f"divided by {_DEPTHS} as 255 is white, they are now {self.deep}"
+        odd = (
+            (self.several, "has", "have", "several pages: the first is taken"),
+            (self.clear, "is", "are", "transparent in places: laid over white"),
+            (len(self.deep.names), "has", "have", f"16 bits a value: {scale}"),
+            (len(self.wide.names), "has", "have", f"32 bits a value, or a sign: taken as they are, {self.wide}"),
+        )
+        return notes + [f"{k} of {n} images {inflected(k, one, more)} {what}" for k, one, more, what in odd if k]
 
     @property
     def _first_error(self) -> str:
@@ -278,8 +270,9 @@ def _recolour(image: Array, depth: tuple[int, ...]) -> Array:
         return image[:, :, :3]
     wide = np.repeat(grey[:, :, None], depth[0], axis=2)
     if depth[0] == 4:
-        wide[:, :, 3] = 255
-        wide[:, :, :3] = image[:, :, :3] if image.shape[2:] == (3,) else wide[:, :, :3]
+        wide[:, :, 3] = _WHITE
+        if image.shape[2:] == (3,):
+            wide[:, :, :3] = image
     return wide
 
 

@@ -214,13 +214,7 @@ def _of_one_channel(found: list[Recording], form: Form | None) -> tuple[list[Rec
 
 
 def _roles(names: Sequence[str], parts: Sequence[Sequence[Array]], form: Form | None) -> tuple[Roles, list[str]]:
-    """Which of the columns are of the time or count rows, and notes.
-
-    Arguments:
-        names: of the columns, where known.
-        parts: of each column, what it holds in each recording.
-        form: what a model takes.
-    """
+    """Which of the columns, by what each holds in each recording, are of the time or count rows, and notes."""
     known: Sequence[str] = ()
     if form is not None:
         # Of a model that was taught on the time too, that is a channel.

@@ -7,12 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from attar.data.clock import is_clock
-from attar.data.dataset import CODED, LEFT_OUT, Array, ArrowTable, Column, Floats, Ints, Note, is_missing
+from attar.data.dataset import CODED, LEFT_OUT, Array, ArrowColumn, ArrowTable, Column, Floats, Ints, Note, is_missing
 from attar.data.images import is_image
 from attar.data.raw import held_out
 from attar.data.tokens import Tokenizer, padded
@@ -53,7 +52,9 @@ def text_column(table: ArrowTable, kind: str | None, known: Collection[str], whe
     """
     if kind not in (None, "text"):
         return None
-    found = {str(field.name): _cells(table.column(i)) for i, field in enumerate(table.schema) if is_text(field.type)}
+    found = {
+        str(field.name): table.column(i).to_pylist() for i, field in enumerate(table.schema) if is_text(field.type)
+    }
     if kind == "text":
         if not found:
             raise DataError(f"{where}: no column holds texts; give one called text")
@@ -102,7 +103,7 @@ def without_names(table: ArrowTable, kind: str | None, known: Collection[str]) -
         return table, []
     found = [str(f.name) for f in table.schema if f.name not in known and is_text(f.type)]
     found = [name for name in found if _all_differ(table.column(name))]
-    named = [name for name in found if not _are_texts(_cells(table.column(name)), name)]
+    named = [name for name in found if not _are_texts(table.column(name).to_pylist(), name)]
     rest = table.drop_columns(named)
     if rest.num_columns == 0:
         return table, []
@@ -120,8 +121,8 @@ def without_names(table: ArrowTable, kind: str | None, known: Collection[str]) -
     ]
 
 
-def _all_differ(column: Any) -> bool:
-    cells = [cell for cell in _cells(column) if cell]
+def _all_differ(column: ArrowColumn) -> bool:
+    cells = [cell for cell in column.to_pylist() if cell]
     differ = len(cells) >= _FEW and len(set(cells)) == len(cells)
     return differ and not any(map(looks_like_a_number, cells)) and not is_clock(column)
 
@@ -278,8 +279,3 @@ def _known(cells: Sequence[str | None]) -> list[str]:
 
 def _is_split(parts: Sequence[object]) -> bool:
     return bool(parts) and {str(part).lower() for part in parts} <= _PARTS
-
-
-def _cells(column: Any) -> list[str | None]:
-    cells: list[str | None] = column.to_pylist()
-    return cells

@@ -81,7 +81,7 @@ def is_time(name: str, parts: Sequence[Array]) -> bool:
     if all(word.lower() in _UNITS for word in _words(name)):
         return like_time(parts)
     return all(
-        min((way < 0).mean(), (way > 0).mean()) <= _FALLS or _evenly(part) or _evenly(np.sort(part))
+        min((way < 0).mean(), (way > 0).mean()) <= _FALLS or _is_even(part, _EVEN) or _is_even(np.sort(part), _EVEN)
         for part in long
         for way in (np.diff(part),)
     )
@@ -98,7 +98,7 @@ def counts(parts: Sequence[Array]) -> bool:
         return False
     long = _long(parts)
     steps = [float(np.median(np.diff(part))) for part in long]
-    return 0 < max(steps) <= (1 + _SAME) * min(steps) and all(_share(part, _SAME) >= _MOST for part in long)
+    return 0 < max(steps) <= (1 + _SAME) * min(steps) and all(_is_even(part, _SAME) for part in long)
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def rate_of(seconds: Doubles) -> float | None:
     >>> rate_of(np.arange(20) * 0.02), rate_of(np.round(np.arange(600) / 60, 3)), rate_of(np.arange(20) // 10)
     (50.0, 60.0, None)
     """
-    if len(seconds) < _STEPS or _share(seconds, 0.5) < _MOST:
+    if len(seconds) < _STEPS or not _is_even(seconds, 0.5):
         return None
     steps = np.diff(seconds[~np.isnan(seconds)])
     many = steps / np.median(steps)
@@ -293,15 +293,11 @@ def _filled(when: Doubles) -> Doubles:
     return when[known]
 
 
-def _evenly(values: Doubles) -> bool:
-    return _share(values, _EVEN) >= _MOST
-
-
-def _share(values: Array, tolerance: float) -> float:
-    """The share of the steps that differ by no more than this part from the one in the middle."""
+def _is_even(values: Array, tolerance: float) -> bool:
+    """Whether most steps differ by no more than this part from the one in the middle."""
     steps = np.diff(values[~np.isnan(values)])
     middle = float(np.median(steps)) if len(steps) else 0.0
-    return float((np.abs(steps / middle - 1) <= tolerance).mean()) if middle else 0.0
+    return bool(middle) and float((np.abs(steps / middle - 1) <= tolerance).mean()) >= _MOST
 
 
 def _long(parts: Sequence[Array]) -> list[Doubles]:

@@ -78,9 +78,7 @@ def series(X: object, shape: tuple[int, int]) -> Floats:
     channels, steps = shape
     if not isinstance(X, list | tuple):
         array = _floats(X)
-        if array.ndim == 3 and array.shape[1:] == shape:
-            return _finite(array)
-        if array.ndim != 3:
+        if array.ndim != 3 or array.shape[1:] == shape:
             return numbers(array, shape)
         X = list(array)
     result = np.full((len(X), channels, steps), np.nan, dtype=np.float32)
@@ -164,12 +162,10 @@ def texts(X: Any, tokenizer: Tokenizer, length: int, name: str = "") -> Feed:
 
 def _of_texts(found: Sequence[str], name: str) -> str:
     """The name of the column of texts."""
-    if name not in found:
-        usual = [one for one in found if one.lower() in TEXT_NAMES] if name in TEXT_NAMES else []
-        if not usual:
-            raise ModelError(f"the table has no column {name!r}: call that of the texts so, or give it alone")
-        name = usual[0]
-    return name
+    usual = [one for one in found if one.lower() in TEXT_NAMES] if name in TEXT_NAMES else []
+    if name not in found and not usual:
+        raise ModelError(f"the table has no column {name!r}: call that of the texts so, or give it alone")
+    return name if name in found else usual[0]
 
 
 def table(X: Any, columns: Sequence[Column], features: int) -> Feed:
@@ -240,16 +236,14 @@ def _split(values: Sequence[_Any], columns: Sequence[Column], coded: bool) -> Fe
 def _floats(X: object) -> Floats:
     try:
         array = np.asarray(X)
-        if array.dtype.kind not in "biufO" or (array.dtype.kind == "O" and _holds_text(array)):
-            raise ModelError("the samples are not numbers: give an array of int or float, NaN where a value is missing")
-        with np.errstate(over="ignore"):  # what becomes infinite is refused once its place is known
-            return np.ascontiguousarray(array, dtype=np.float32)
+        if array.dtype.kind in "biuf" or (array.dtype.kind == "O" and not _holds_text(array)):
+            with np.errstate(over="ignore"):  # what becomes infinite is refused once its place is known
+                return np.ascontiguousarray(array, dtype=np.float32)
     except OverflowError:
         raise ModelError("a whole number among the samples is too large for float32: mend it") from None
-    except (TypeError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
+    except (TypeError, ValueError):
         raise ModelError("the samples are not one array of numbers: give all of them the same shape") from None
+    raise ModelError("the samples are not numbers: give an array of int or float, NaN where a value is missing")
 
 
 def _finite(x: Floats, which: str = "sample") -> Floats:
@@ -268,17 +262,13 @@ def _finite(x: Floats, which: str = "sample") -> Floats:
 
 
 def _number_column(values: _Any, column: Column) -> Floats:
-    with np.errstate(over="ignore"):
-        return _finite(_column_values(values, column).astype(np.float32), f"column {column.name!r}, row")
-
-
-def _column_values(values: _Any, column: Column) -> npt.NDArray[np.generic]:
-    if values.dtype.kind in "biuf":
-        return values
     if values.dtype.kind in "Mm":  # in training too, dates were seconds since 1970
         since = values.astype("datetime64[us]" if values.dtype.kind == "M" else "timedelta64[us]")
-        return np.where(np.isnat(values), np.nan, since.astype(np.int64) / 1e6)
-    return _written_values(values, column)
+        values = np.where(np.isnat(values), np.nan, since.astype(np.int64) / 1e6)
+    elif values.dtype.kind not in "biuf":
+        values = _written_values(values, column)
+    with np.errstate(over="ignore"):
+        return _finite(values.astype(np.float32), f"column {column.name!r}, row")
 
 
 def _written_values(values: _Any, column: Column) -> Doubles:
