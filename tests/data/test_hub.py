@@ -108,6 +108,8 @@ def test_a_column_of_groups(tmp_path, kind):
     assert dataset.groups.tolist() == ([0, 1] if kind == "image" else [0, 1, 1])
     with pytest.raises(LabelError, match="no column is called 'patient'"):
         read(f"hf:{tmp_path / 'set'}", group_column="patient")
+    with pytest.raises(LabelError, match="column 'y' holds the labels; give another one for the groups"):
+        read(f"hf:{tmp_path / 'set'}", group_column="y")
 
 
 def test_columns_are_left_out_and_are_categories(tmp_path):

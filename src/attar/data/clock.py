@@ -263,7 +263,7 @@ def is_clock(column: ArrowColumn) -> bool:
 
 
 def dated(column: ArrowColumn) -> ArrowColumn:
-    """Texts all of which are dates, or times of day, as such, as in a CSV file; else as they are; empty ones missing."""
+    """Texts all of which are dates, or times of day, as such, as in a CSV file; others as they are, but empty ones."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

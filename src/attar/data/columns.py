@@ -40,11 +40,7 @@ def from_table(table: ArrowTable, label: str | None, asked: Asked, *, where: str
     """
     groups, said = asked.group_column, bool(asked.label_column)
     notes = list(notes)
-    of: RawLabels | None = None
-    if groups is not None:
-        if groups == label:
-            raise LabelError(f"{where}: column '{groups}' holds the labels; give another one for the groups")
-        of = table.column(named_column(table.column_names, groups, where)).to_pylist()
+    of = groups_in(table, groups, label, where)
     row_names = [name for name in _row_names(table.column_names, asked) if name not in (label, groups)][:1]
     labels = "holds the labels" if said else "is taken for the labels (--label-column takes another)"
     holding = {label: labels, groups: "holds the groups"} | dict.fromkeys(row_names, "names the rows")
@@ -72,6 +68,16 @@ def from_table(table: ArrowTable, label: str | None, asked: Asked, *, where: str
             f" {typed(like)}"
         )
     return replace(raw, y=y, ids=names, groups=of, notes=(*notes, *raw.notes))
+
+
+def groups_in(table: ArrowTable, groups: str | None, label: str | None, where: str) -> RawLabels | None:
+    """What a column says of the groups, if there is one, and it is not that of the labels."""
+    if groups is None:
+        return None
+    if groups == label:
+        raise LabelError(f"{where}: column '{groups}' holds the labels; give another one for the groups")
+    cells: RawLabels = table.column(named_column(table.column_names, groups, where)).to_pylist()
+    return cells
 
 
 def _without_row_names(table: ArrowTable, asked: Asked) -> tuple[ArrowTable, list[str] | None, list[str]]:

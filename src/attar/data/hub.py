@@ -11,11 +11,11 @@ import numpy as np
 
 from attar._files import at_home
 from attar.data.asked import ASKED, Asked
-from attar.data.columns import LABEL_NAMES, from_table, label_of
+from attar.data.columns import LABEL_NAMES, from_table, groups_in, label_of
 from attar.data.dataset import Array, ArrowTable
 from attar.data.images import read_images
 from attar.data.labels import words_for_none
-from attar.data.marks import Marks, named_column
+from attar.data.marks import Marks
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw, held_out
 from attar.data.wav import read_wav
@@ -69,22 +69,18 @@ def read_hub(name: str, asked: Asked = ASKED) -> Raw:
 
 def _told(data: Any, asked: Asked, where: str) -> tuple[Raw, ArrowTable, Marks]:
     """What a set says of its samples, which are still to come, the table of all other columns, and what is marked."""
-    label, group_column = _label(data.features, asked.label_column, where), asked.group_column
-    table = data.with_format("arrow")[:]
-    notes: list[str] = []
-    y, groups, exact = None, None, False
+    label, table = _label(data.features, asked.label_column, where), data.with_format("arrow")[:]
+    groups = groups_in(table, asked.group_column, label, where)
+    notes, y, exact = list[str](), None, False
     if label is not None:
         feature = data.features[label]
         y, exact = _labels(table.column(label).to_pylist(), feature), hasattr(feature, "names")
         notes += [] if asked.label_column else [f"column '{label}' is taken for the labels"]
         notes += [] if exact else words_for_none(y)
-        table = table.drop_columns([label])
-    taken = {one: holds for one, holds in ((label, "holds the labels"), (group_column, "holds the groups")) if one}
+    holding = {label: "holds the labels", asked.group_column: "holds the groups"}
+    taken = {name: holds for name, holds in holding.items() if name is not None}
     marks = asked.marks.among(list(data.features), where, taken)
-    if group_column is not None:
-        groups = table.column(named_column(table.column_names, group_column, where)).to_pylist()
-        table = table.drop_columns([group_column])
-    return Raw(np.empty(0), y, exact, notes=tuple(notes), groups=groups), table, marks
+    return Raw(np.empty(0), y, exact, notes=tuple(notes), groups=groups), table.drop_columns([*taken]), marks
 
 
 def _is_list(feature: Any) -> bool:
