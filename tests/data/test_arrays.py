@@ -89,6 +89,7 @@ def test_kind_can_be_said():
         ([np.zeros((28, 28)), np.zeros((56, 56))], "same channels; images, in one size and with the kind image"),
         ([np.zeros((2, 3, 1)), np.zeros((2, 4, 1))], "recording 0 has shape"),
         ([np.zeros(0), np.zeros((1, 0))], "empty"),
+        ([[[1, 2], [3, 4]], [[1, 2], [3]]], "sample 1 has channels or rows of several lengths"),
         ([np.zeros(2), np.array([1, "a", 2])], "recording 1, channel 0, step 1 is 'a'"),
     ],
 )

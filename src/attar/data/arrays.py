@@ -130,7 +130,14 @@ def _as_array(x: Any) -> Array | list[Array]:
     x = plain(x)
     ragged = isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 1)
     if ragged and len(x) and all(hasattr(item, "__len__") and not isinstance(item, (str, bytes)) for item in x):
-        items = [np.asarray(item) for item in x]
+        items = []
+        for i, item in enumerate(x):
+            try:
+                items.append(np.asarray(item))
+            except ValueError:
+                raise DataError(
+                    f"x: sample {i} has channels or rows of several lengths; give each as (steps,) or (channels, steps)"
+                ) from None
         return items if len({item.shape for item in items}) > 1 else np.stack(items)
     try:
         return np.asarray(x)
