@@ -226,8 +226,8 @@ def test_what_is_no_text_is_refused(x, kind, says):
 
 @pytest.mark.parametrize("length", [None, 3])
 def test_every_text_is_encoded_once(monkeypatch, length):
-    seen, whole = [], Tokenizer._ids
-    monkeypatch.setattr(Tokenizer, "_ids", lambda self, texts, to: seen.extend(texts) or whole(self, texts, to))
+    seen, whole = [], Tokenizer.ids
+    monkeypatch.setattr(Tokenizer, "ids", lambda self, texts, to=None: seen.extend(texts) or whole(self, texts, to))
     x, column, _ = tokenize(TEXTS, [], None, "x", length)
     assert seen == TEXTS
     np.testing.assert_array_equal(x, Tokenizer(column.tokenizer).encode(TEXTS, x.shape[1]))

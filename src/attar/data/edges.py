@@ -90,21 +90,19 @@ def ends_of(path: Path, place: Mapping[str, int], table: Path, *, by_row: bool) 
             f"{path}: column '{names[sides[0]]}' is one end of each edge, and no column is called like the other; call "
             "them source and target"
         )
-    ends = np.empty((2, len(columns[0])), dtype=np.int64)
-    for side, column in enumerate(columns):
-        for i, name in enumerate(column):
-            if name is None:
-                raise DataError(f"{path}: row {i} has an empty end; fill it in, or leave the edge out")
-            at = place.get(name)
-            if at is None:
-                missing = f"{path}: row {i} leads to node '{name}', which {table.name} does not have"
-                if by_row:
-                    raise DataError(
-                        f"{missing}: without a column called id, nodes are row numbers from 0 to {len(place) - 1}; "
-                        "call the column of their names id"
-                    )
-                raise DataError(f"{missing}; add it, or leave the edge out")
-            ends[side, i] = at
+    for column in columns:
+        i, name = next(((i, name) for i, name in enumerate(column) if name not in place), (-1, ""))
+        if name is None:
+            raise DataError(f"{path}: row {i} has an empty end; fill it in, or leave the edge out")
+        if i >= 0:
+            mend = "; add it, or leave the edge out"
+            if by_row:
+                mend = (
+                    f": without a column called id, nodes are row numbers from 0 to {len(place) - 1}; call the column"
+                    " of their names id"
+                )
+            raise DataError(f"{path}: row {i} leads to node '{name}', which {table.name} does not have{mend}")
+    ends = np.array([[place[name] for name in column if name is not None] for column in columns], dtype=np.int64)
     return ends, [f"columns of {path.name} that are not used: {', '.join(others)}"] if others else []
 
 

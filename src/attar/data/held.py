@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from attar.data.dataset import Array
-from attar.data.written import is_number
+from attar.data.written import is_number, is_text
 from attar.errors import DataError
 
 # Of longer numbers, as those of accounts, float64 makes one of several.
@@ -126,7 +126,6 @@ def cells(frame: Any, j: int, *, category: bool) -> Array:
         name = frame.column_names[j]
         return np.fromiter((row.get(name) for row in frame.rows), dtype=object, count=len(frame.rows))
     from attar.data.tables import from_arrow
-    from attar.data.written import is_text
 
     column = frame.column(j)
     if category or is_text(column.type) or hasattr(column.type, "index_type"):  # a dictionary

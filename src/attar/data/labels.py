@@ -229,16 +229,6 @@ def written_in_several_ways(classes: Iterable[str]) -> list[str]:
     ]
 
 
-def meant_for(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """The known class that each of some unknown ones is likely to be, where there is one.
-
-    >>> meant_for(["FAIL", "rework"], ["fail", "ok"])
-    {'FAIL': 'fail'}
-    """
-    place = {_as_typed(name): name for name in known}
-    return {name: place[_as_typed(name)] for name in names if _as_typed(name) in place}
-
-
 def of_model(y: Ints, classes: Sequence[str], known: Sequence[str]) -> tuple[Ints, tuple[str, ...], tuple[str, ...]]:
     """Labels as a model counts its classes, which those follow that it does not know; all of these; and notes on them.
 
@@ -252,7 +242,9 @@ def of_model(y: Ints, classes: Sequence[str], known: Sequence[str]) -> tuple[Int
         return y, every, ()
     names = listed([f"'{every[code]}'" for code in unknown])
     notes = [f"labels that the model does not know, and cannot get right: {names}"]
-    meant = [f"'{name}' for '{other}'" for name, other in meant_for(every[len(known) :], known).items()]
+    place = {_as_typed(name): name for name in known}
+    likely = {name: place[_as_typed(name)] for name in every[len(known) :] if _as_typed(name) in place}
+    meant = [f"'{name}' for '{other}'" for name, other in likely.items()]
     if meant:
         notes.append(f"labels that may be meant for classes of the model: {listed(meant)}; write them alike")
     return y, every, tuple(notes)

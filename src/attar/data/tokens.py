@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -127,7 +127,17 @@ class Tokenizer:
 
     def ids(self, texts: Sequence[str], length: int | None = None) -> list[Floats]:
         """Token ids of each text `(its length,)`, at most so many where a length is given."""
-        return [np.array(one[:length], dtype=np.float32) + self._shift for one in self._ids(texts, length)]
+        fast = self._fast
+        if length is not None and self.marked:
+            fast.enable_truncation(length)
+        try:
+            return [
+                np.array(one.ids[:length], dtype=np.float32) + self._shift
+                for start in range(0, len(texts), _CHUNK)
+                for one in fast.encode_batch_fast([_sound(text) for text in texts[start : start + _CHUNK]])
+            ]
+        finally:
+            fast.no_truncation()
 
     def decode(self, x: Floats) -> list[str]:
         """Texts of ids `(n, length)`; padding, masks and the like are left out."""
@@ -148,17 +158,6 @@ class Tokenizer:
         names = sorted(self._fast.get_vocab().items(), key=lambda item: int(item[1]))
         return [b""] * _SPECIAL + [bytes(byte[letter] for letter in name) for name, _ in names]
 
-    def _ids(self, texts: Sequence[str], length: int | None) -> Iterable[list[int]]:
-        fast = self._fast
-        if length is not None and self.marked:
-            fast.enable_truncation(length)
-        try:
-            for start in range(0, len(texts), _CHUNK):
-                sound = [_sound(text) for text in texts[start : start + _CHUNK]]
-                yield from (one.ids for one in fast.encode_batch_fast(sound))
-        finally:
-            fast.no_truncation()
-
     @cached_property
     def _said(self) -> dict[str, Any]:
         try:
@@ -175,23 +174,18 @@ class Tokenizer:
 
     @cached_property
     def _fast(self) -> Any:
-        _package()
+        tokenizers = _package()
         try:
-            return self._built()
+            if self._said["form"] == "tokenizers":
+                return tokenizers.Tokenizer.from_str(_unpacked(self._said["json"]).decode())
+            names, merges = _alphabet(), []
+            for a, b in np.frombuffer(_unpacked(self._said["merges"]), dtype="<u2").reshape(-1, 2).tolist():
+                merges.append((names[a], names[b]))
+                names.append(names[a] + names[b])
+            vocabulary = {name: i for i, name in enumerate(names)}
+            return _byte_level(tokenizers.models.BPE(vocab=vocabulary, merges=merges))
         except Exception:  # the package raises plain Exception
             raise _foreign() from None
-
-    def _built(self) -> Any:
-        tokenizers = _package()
-        if self._said["form"] == "tokenizers":
-            return tokenizers.Tokenizer.from_str(_unpacked(self._said["json"]).decode())
-        names = _alphabet()
-        merges = []
-        for a, b in np.frombuffer(_unpacked(self._said["merges"]), dtype="<u2").reshape(-1, 2).tolist():
-            merges.append((names[a], names[b]))
-            names.append(names[a] + names[b])
-        vocabulary = {name: i for i, name in enumerate(names)}
-        return _byte_level(tokenizers.models.BPE(vocab=vocabulary, merges=merges))
 
 
 def padded(ids: Sequence[Floats], length: int) -> Floats:

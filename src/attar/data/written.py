@@ -171,7 +171,9 @@ def meant(texts: Sequence[str], column: Column | None = None) -> dict[str, float
         return Odd(strange, "where the model needs a number; mend it")
     unlike, fractions = _of_another_dress(cells, rows, column.unit), column.signs[:1] or _fractions([*cells.values()])
     if unlike is None and column.signs:
-        unlike = _of_another_sign(cells, column.signs)
+        odd = next((text for text, cell in cells.items() if cell.value(fractions) is None), None)
+        why = f"where {NAMES[fractions]} stands before fractions, as in training; write it so"
+        unlike = None if odd is None else Odd(odd, why)
     elif unlike is None and not fractions:
         unlike = _of_another_fraction(cells, rows)
     if unlike is not None:
@@ -210,13 +212,6 @@ def _of_another_fraction(cells: Mapping[str, _Cell], rows: Mapping[str, int]) ->
     of = {sign: [text for text, cell in cells.items() if cell.value(sign) is None] for sign in ".,"}
     fewer, more = sorted(of.values(), key=lambda texts: sum(rows[text] for text in texts))
     return Odd(fewer[0], f"where others are written like '{more[0]}'; write all alike")
-
-
-def _of_another_sign(cells: Mapping[str, _Cell], signs: str) -> Odd | None:
-    """A cell that cannot be read by the signs in the numbers of training."""
-    odd = next((text for text, cell in cells.items() if cell.value(signs[0]) is None), None)
-    why = f"where {NAMES[signs[0]]} stands before fractions, as in training; write it so"
-    return None if odd is None else Odd(odd, why)
 
 
 @dataclass(frozen=True)
