@@ -146,29 +146,21 @@ def _as_array(x: Any) -> Array | list[Array]:
 
 
 @dataclass(frozen=True)
-class _Samples:
-    """Samples with the axes of their kind, their values not yet checked.
+class _Samples(Places):
+    """Samples with the axes of their kind, which is settled, their values not yet checked.
 
     Arguments:
         x: as `Dataset.x`, but of any type; of texts, what the reader found.
-        kind: which is settled.
-        ids: name of each.
-        columns: of a table, the features of nodes, or the channels of recordings, as far as they have names.
         raw: what the reader found.
-        where: the file or argument that an error names.
         notes: on the kind, where it was guessed.
     """
 
     x: Array
-    kind: str
-    ids: list[str]
-    columns: tuple[Column, ...]
     raw: Raw
-    where: str
     notes: Sequence[str] = ()
 
     @classmethod
-    def of(cls, raw: Raw, kind: str | None, where: str) -> _Samples:
+    def settled(cls, raw: Raw, kind: str | None, where: str) -> _Samples:
         """Settle the kind, by a guess where nobody says it, and bring the samples into its axes."""
         if kind is not None and kind not in KINDS:
             raise DataError(f"{where}: kind '{kind}' is unknown; it is one of {', '.join(KINDS)}")
@@ -177,18 +169,13 @@ class _Samples:
             raise DataError(f"{where}: {n} samples but {len(raw.ids)} ids; give one for each")
         ids = [str(i) for i in range(n)] if raw.ids is None else list(map(in_utf8, raw.ids))
         if kind == "text":
-            return cls(_texts(raw, n, where), "text", ids, raw.columns, raw, where)
+            return cls("text", ids, raw.columns, where, _texts(raw, n, where), raw)
         x, kind, notes = with_axes(raw.x, ids, kind, where)
         text = next((column.name for column in raw.columns if column.categories), None)
         if kind != "table" and text is not None:
             how = leaving_out([text]) or "; leave it out"
             raise DataError(f"{where}: column '{text}' holds texts, which make no {kind}{how}")
-        return cls(x, kind, ids, _columns(raw, x, kind), raw, where, notes)
-
-    @property
-    def places(self) -> Places:
-        """What errors call places in them."""
-        return Places(self.kind, self.ids, self.columns, self.where)
+        return cls(kind, ids, _columns(raw, x, kind), where, x, raw, notes)
 
     def tokens(self) -> tuple[Floats, tuple[Column], list[str]]:
         """Texts as token ids, the column that they stand in, and notes."""
@@ -263,7 +250,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, centre: bool = False
     Raises:
         DataError, LabelError: as `from_arrays`.
     """
-    samples = _Samples.of(raw, kind or raw.kind, where)
+    samples = _Samples.settled(raw, kind or raw.kind, where)
     if samples.kind == "text":
         tokens, columns, notes = samples.tokens()
         notes += duplicates(copies(tokens), raw.test)
@@ -277,19 +264,19 @@ def build(raw: Raw, *, where: str, kind: str | None = None, centre: bool = False
 
 def build_to_predict(raw: Raw, *, where: str) -> Dataset:
     """As `build`, but of samples that nothing is learnt from: they may be constant, repeated or lack a whole column."""
-    samples = _Samples.of(raw, raw.kind, where)
+    samples = _Samples.settled(raw, raw.kind, where)
     if samples.kind == "text":
         return samples.dataset(*samples.tokens())
     if isinstance(samples.x, Nodes):
         return samples.dataset(samples.x, samples.columns, () if samples.x.links is None else samples.x.links.notes)
-    values = checks.cast(checks.numeric(samples.x, samples.places), samples.places)
+    values = checks.cast(checks.numeric(samples.x, samples), samples)
     return samples.dataset(values, samples.columns, checks.missing(values, samples.kind))
 
 
 def _of_numbers(samples: _Samples, centre: bool) -> Dataset:
     """The part of `build` for all that is neither texts nor nodes."""
     kind, columns, test = samples.kind, samples.columns, samples.raw.test
-    x = checks.numeric(samples.x, samples.places)
+    x = checks.numeric(samples.x, samples)
     notes: list[str] = []
     if kind == "table":
         if samples.raw.columns:
@@ -298,7 +285,7 @@ def _of_numbers(samples: _Samples, centre: bool) -> Dataset:
         if centre:
             x, found = checks.centred(x, columns)
             notes += found
-    values, found = checks.to_float32(x, replace(samples.places, columns=columns), test)
+    values, found = checks.to_float32(x, replace(samples, columns=columns), test)
     # What float32 alone makes equal is no copy.
     near_zero, blurred = checks.centred(x, columns) if kind == "table" else (x, [])
     exact: Floats = np.asarray(near_zero, dtype=np.float32) if blurred else values

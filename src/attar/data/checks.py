@@ -32,15 +32,15 @@ class Places:
 
     kind: str
     ids: Sequence[str]
-    columns: Sequence[Column]
+    columns: tuple[Column, ...]
     where: str
 
     def of(self, index: Sequence[int | np.intp]) -> str:
         """Where a value of `(n, …)` stands.
 
-        >>> Places("series", ["a.csv"], [], "x").of((0, 2, 7))
+        >>> Places("series", ["a.csv"], (), "x").of((0, 2, 7))
         'recording 0 (a.csv), channel 2, step 7'
-        >>> Places("table", ["0", "1"], [Column("age"), Column("height")], "x").of((1, 1))
+        >>> Places("table", ["0", "1"], (Column("age"), Column("height")), "x").of((1, 1))
         "row 1, column 'height'"
         """
         i, *rest = (int(j) for j in index)

@@ -202,14 +202,11 @@ def _alone(counts: Mapping[int, int], classes: Sequence[str]) -> tuple[str, ...]
         )
     if not single:
         return ()
-    if len(single) == 1:
-        who = f"class '{classes[single[0]]}' has a single label: it is"
-        return (f"{who} used, but its accuracy cannot be estimated",)
     names = listed([f"'{classes[code]}'" for code in single])
-    return (
-        f"{len(single)} classes have a single label ({names}): they are used, but their accuracy cannot be estimated"
-        f"{bins}",
-    )
+    if len(single) == 1:
+        return (f"class {names} has a single label: it is used, but its accuracy cannot be estimated",)
+    they = f"{len(single)} classes have a single label ({names}): they are used, but their"
+    return (f"{they} accuracy cannot be estimated{bins}",)
 
 
 def written_in_several_ways(classes: Iterable[str]) -> list[str]:

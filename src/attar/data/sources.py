@@ -49,14 +49,11 @@ def read(
         source: a built-in name, `hf:owner/name`, a file or a folder.
         kind: "image", "series", "table", "text" or "graph" where the guess would be wrong.
         labels: file of id (or file name) and label; it replaces the labels of the source. Of windows, as `r.csv@64`.
-        label_column: of a table, which is no feature, also where a file has the labels. Where None, one called label,
-            target, class or y is taken, and said.
         groups: file of id (or file name) and group, such as a patient: samples of one group are judged together.
-        group_column: of a table, or an array of an NPZ file, that says the same.
-        marks: columns that are no features, or categories.
+        label_column, group_column, marks, strict: as of `Asked`; a column of labels is no feature, also where a file
+            has the labels.
         side: in pixels, that the longer side of images is shrunk to where it is longer; None: 64.
         cut: recordings into windows, or the rows of a table, which are then steps; None: a recording is a sample.
-        strict: refuse an unreadable image or recording rather than skip it, and a text in neither UTF-8 nor UTF-16.
         centre: as of `build`: where no model is made.
 
     Raises:
