@@ -24,17 +24,8 @@ from attar.errors import BudgetError, DataError
 # Of the labelled samples, where labels are drawn from a source that knows them all.
 HOLDOUT = 0.3
 READING = (
-    "kind",
-    "labels",
-    "label_column",
-    "groups",
-    "group_column",
-    "ignore",
-    "category",
-    "side",
-    "window",
-    "stride",
-    "strict",
+    *("kind", "labels", "label_column", "groups", "group_column", "ignore", "category"),
+    *("side", "window", "stride", "strict"),
 )
 """The options that decide what is read."""
 _LATER = ("ignore", "category")  # than the first runs, which go on without them

@@ -14,7 +14,7 @@ from attar.data.held import spelt
 from attar.data.labels import words_for_none
 from attar.data.marks import named_column, typed
 from attar.data.raw import Raw, RawLabels
-from attar.data.tables import from_arrow
+from attar.data.tables import each_once, from_arrow
 from attar.data.texts import SPLIT, beside, categories_alone, test_part, text_column, without_names
 from attar.data.written import is_text, read_written, readings
 from attar.errors import DataError, LabelError
@@ -150,7 +150,13 @@ def _samples_of(table: ArrowTable, where: str, asked: Asked) -> Raw:
 
 
 def label_of(names: Sequence[str], wanted: str | None, where: str | Path) -> str | None:
-    """The column of labels: the one that is wanted, "" for none; where None, one that is called as labels are."""
+    """The column of labels: the one that is wanted, "" for none; where None, one that is called as labels are.
+
+    Raises:
+        DataError: two columns have one name.
+        LabelError: there is no such column.
+    """
+    each_once(names, str(where))
     if wanted == "":
         return None
     return next(iter(_like_labels(names)), None) if wanted is None else named_column(names, wanted, where)

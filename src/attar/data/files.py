@@ -109,7 +109,7 @@ def read_table(path: Path, asked: Asked = ASKED) -> Raw:
     if path.suffix.lower() in DELIMITED:
         # A name may be missing there, as pandas writes none above its row names.
         names: Sequence[str] = [name for name in layout(path, asked.known).names if name]
-        label = _label_of_file(names, asked.label_column, path)
+        label = label_of(names, asked.label_column, path)
         ids_of = {name for name in ("", *names) if name.lower() in (*asked.ids, *ROW_NAMES)}
         # As they are written, so that 01067 stays so and no cell of what is left out is odd.
         marked = asked.marks.among(names, str(path))
@@ -117,13 +117,8 @@ def read_table(path: Path, asked: Asked = ASKED) -> Raw:
         table, notes = _delimited(path, [str(name) for name in written], label, asked)
     else:
         table = read_json(path, asked) if path.suffix.lower() in JSON else read_parquet(path)
-        label = _label_of_file(table.column_names, asked.label_column, path)
+        label = label_of(table.column_names, asked.label_column, path)
     return from_table(table, label, asked, where=str(path), notes=notes)
-
-
-def _label_of_file(names: Sequence[str], wanted: str | None, path: Path) -> str | None:
-    each_once(names, str(path))
-    return label_of(names, wanted, path)
 
 
 def _delimited(path: Path, text: Sequence[str], label: str | None, asked: Asked) -> tuple[ArrowTable, list[str]]:

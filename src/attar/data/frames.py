@@ -13,6 +13,7 @@ from attar.data.dataset import Column, is_missing
 from attar.data.held import spelt
 from attar.data.marks import NO_MARKS, Marks, as_texts
 from attar.data.raw import Raw, RawLabels
+from attar.data.tables import each_once
 from attar.data.texts import are_texts, refuse_names
 from attar.errors import DataError, first_line
 
@@ -56,6 +57,7 @@ def _arranged(x: Any, marks: Marks) -> tuple[Any, Marks]:
     """A DataFrame of pandas that Arrow takes as a prediction does, whatever marked columns hold, and what is marked."""
     # Names that are numbers are common, and Arrow warns of them.
     x = x.set_axis([str(name) for name in x.columns], axis=1).copy(deep=False)
+    each_once(list(x.columns), "x")
     marks = marks.among(list(x.columns), "x")
     for j, (name, dtype) in enumerate(zip(x.columns, x.dtypes)):
         if hasattr(dtype, "categories"):  # intervals and dates are others in Arrow
@@ -80,11 +82,7 @@ def _from_column(x: Any, cells: Any, y: RawLabels | None, ids: list[str] | None,
 
 def _complaint(x: Any, error: Exception) -> str:
     """Find the cell that Arrow would not take: it says what it is, but not where."""
-    names = list(getattr(x, "columns", ()))
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
-        return f"two columns are called '{twice}'; rename one"
-    for name in names:
+    for name in getattr(x, "columns", ()):
         cells = {i: cell for i, cell in enumerate(x[name]) if not is_missing(cell)}
         texts = [i for i, cell in cells.items() if isinstance(cell, str)]
         if 0 < len(texts) < len(cells):

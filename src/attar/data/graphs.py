@@ -110,15 +110,9 @@ def from_npz(arrays: Mapping[str, Array], path: Path) -> Raw:
 
 def find(folder: Path) -> tuple[Path, Path] | None:
     """The node table and the edge list of a folder that holds a graph: files called nodes and edges."""
-    found = []
-    for name in ("nodes", "edges"):
-        files = [
-            folder / f"{name}{suffix}" for suffix in (*DELIMITED, *PARQUET) if (folder / f"{name}{suffix}").is_file()
-        ]
-        if len(files) != 1:
-            return None
-        found += files
-    return found[0], found[1]
+    files = [[folder / f"{name}{suffix}" for suffix in (*DELIMITED, *PARQUET)] for name in ("nodes", "edges")]
+    nodes_of, edges_of = ([file for file in some if file.is_file()] for some in files)
+    return (nodes_of[0], edges_of[0]) if len(nodes_of) == len(edges_of) == 1 else None
 
 
 def read_pair(table: Path, edges: Path, asked: Asked) -> Raw:
