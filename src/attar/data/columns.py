@@ -38,25 +38,26 @@ def from_table(table: ArrowTable, label: str | None, asked: Asked, *, where: str
             that are not there, or no features.
         LabelError: there is no such column of groups, or it is that of the labels.
     """
-    groups, said = asked.group_column, bool(asked.label_column)
+    names, groups, said = table.column_names, asked.group_column, bool(asked.label_column)
     notes = list(notes)
     of = groups_in(table, groups, label, where)
-    row_names = [name for name in _row_names(table.column_names, asked) if name not in (label, groups)][:1]
-    labels = "holds the labels" if said else "is taken for the labels (--label-column takes another)"
-    holding = {label: labels, groups: "holds the groups"} | dict.fromkeys(row_names, "names the rows")
-    taken = {name: holds for name, holds in holding.items() if name is not None}
-    asked = replace(asked, marks=asked.marks.among(table.column_names, where, taken))
-    if groups is not None:
-        table = table.drop_columns([groups])
     y: RawLabels | None = None
     if label is not None:
         y = table.column(label).to_pylist()
-        table = table.drop_columns([label])
-        if not said:
-            notes.append(f"column '{label}' is taken for the labels")
+        notes += [] if said else [f"column '{label}' is taken for the labels"]
         notes += words_for_none(y)
-    table, names, more = _without_row_names(table, asked)
-    notes += more
+    table = table.drop_columns([name for name in (label, groups) if name is not None])
+    row_names = _row_names(table.column_names, asked)
+    labels = "holds the labels" if said else "is taken for the labels (--label-column takes another)"
+    holding = {label: labels, groups: "holds the groups"} | dict.fromkeys(row_names[:1], "names the rows")
+    taken = {name: holds for name, holds in holding.items() if name is not None}
+    asked = replace(asked, marks=asked.marks.among(names, where, taken))
+    ids = None
+    if row_names:
+        notes.append(_naming(row_names[0]))
+        ids = _ids(table.column(row_names[0]).to_pylist())
+        # Beside ids, the row names of pandas are neither ids nor features.
+        table = table.drop_columns([*{row_names[0], *(name for name in row_names if name.lower() in ROW_NAMES)}])
     if table.num_columns == 0:
         raise DataError(f"{where}: no column of features; give at least one beside labels and ids")
     raw = samples_of(table, where, asked)
@@ -67,7 +68,7 @@ def from_table(table: ArrowTable, label: str | None, asked: Asked, *, where: str
             f"columns called like labels stay features ({', '.join(like)}): leave out what tells the label, as by"
             f" {typed(like)}"
         )
-    return replace(raw, y=y, ids=names, groups=of, notes=(*notes, *raw.notes))
+    return replace(raw, y=y, ids=ids, groups=of, notes=(*notes, *raw.notes))
 
 
 def groups_in(table: ArrowTable, groups: str | None, label: str | None, where: str) -> RawLabels | None:
@@ -80,21 +81,13 @@ def groups_in(table: ArrowTable, groups: str | None, label: str | None, where: s
     return cells
 
 
-def _without_row_names(table: ArrowTable, asked: Asked) -> tuple[ArrowTable, list[str] | None, list[str]]:
-    """The table without the column that names its rows, these names, and a note; None where there is no such column."""
-    found = _row_names(table.column_names, asked)
-    if not found:
-        return table, None, []
-    name = found[0]
+def _ids(cells: Sequence[object]) -> list[str]:
+    """The names of rows; one without has its number, but not where that is the name of another one."""
     # As in a file of labels, blanks around a name are none of it.
-    cells = [None if value is None else spelt(value).strip() or None for value in table.column(name).to_pylist()]
-    taken = {*cells}
-    # A row without a name has its number, but not where that is the name of another one.
-    rows = (f"row {i}" if str(i) in taken else str(i) for i in range(len(cells)))
-    names = [row if cell is None else cell for cell, row in zip(cells, rows)]
-    # Beside ids, the row names of pandas are neither ids nor features.
-    unused = {name, *(row for row in found if row.lower() in ROW_NAMES)}
-    return table.drop_columns([*unused]), names, [_naming(name)]
+    names = [None if cell is None else spelt(cell).strip() or None for cell in cells]
+    taken = {*names}
+    rows = (f"row {i}" if str(i) in taken else str(i) for i in range(len(names)))
+    return [row if name is None else name for name, row in zip(names, rows)]
 
 
 def _row_names(names: Sequence[str], asked: Asked) -> list[str]:
