@@ -76,6 +76,9 @@ def test_ways_to_write_a_table(tmp_path, text, names, rows):
         ("sunny,hot,no\nrain,cool,yes\nrain,hot,no\n", None),
         ("vhigh,vhigh,2\nlow,vhigh,3\n", None),
         ("size,size m\nsize,1\n", ["size", "size m"]),
+        ("fraud,amount\nfraud,$12.50\nok,$9.99\n", ["fraud", "amount"]),
+        ("fraud,day\nfraud,31/01/2024\nok,01/02/2024\n", ["fraud", "day"]),
+        ("ok,31/01/2024\nok,01/02/2024\n", None),
     ],
 )
 def test_first_lines_that_are_names_and_those_that_are_samples(tmp_path, text, names):

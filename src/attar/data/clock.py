@@ -126,6 +126,11 @@ def is_written(text: str) -> bool:
     return _way([text], (*_WAYS, *_EITHER)) is not None and not re.match(_DATE, text)
 
 
+def form_of(text: str) -> str | None:
+    """The pattern of the date or time that a text has the form of, if any."""
+    return _way([text], _FORMS)
+
+
 def in_order(texts: Sequence[str], first: str) -> list[float] | None:
     """Dates like 01/02/2024 as seconds since 1970, where it is known what comes first; None of other texts.
 
@@ -197,9 +202,9 @@ def stray(found: Sequence[str]) -> Stray | None:
     >>> stray(["31/12/2024", "31/02/2024", "13/01/2024"]).cell, stray(["a", "b"])
     ('31/02/2024', None)
     """
-    if not any(_way([text], _FORMS) for text in found[:_SIGHTED]):
+    if not any(map(form_of, found[:_SIGHTED])):
         return None
-    forms = {text: form for text in found if (form := _way([text], _FORMS)) is not None}
+    forms = {text: form for text in found if (form := form_of(text)) is not None}
     if _LOOSE in forms.values():
         forms = {text: _LOOSE if re.match(_LOOSE, text) else form for text, form in forms.items()}
     counts = Counter(forms.values())

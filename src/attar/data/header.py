@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from attar.data.clock import form_of
 from attar.data.labels import MISSING
 from attar.data.marks import INVENTED
-from attar.data.written import is_number
+from attar.data.written import is_number, looks_like_a_number
 
 _YEARS = range(1000, 3000)
 _PLACES = 5  # as many numbers in order are where something was measured, such as wavelengths
@@ -41,11 +42,16 @@ def is_header(first: Sequence[str], below: Sequence[Sequence[str]], known: Colle
     columns = {i: {row[i] for row in below if i < len(row)} - set(MISSING) for i in words}
     if any(cells and all(map(is_number, cells)) for cells in columns.values()):
         return True
-    # A word that stands below too is what a sample has, and not what a column is called.
+    # A word that stands below too is what a sample has, and not what a column is called, but where others are so.
     if any(first[i] in cells for i, cells in columns.items()):
-        return False
+        return any(cells and not _is_value(first[i]) and all(map(_is_value, cells)) for i, cells in columns.items())
     in_order = sorted(set(numbers)) in (numbers, numbers[::-1])
     return all(number.is_integer() for number in numbers) or (in_order and len(numbers) >= _PLACES)
+
+
+def _is_value(cell: str) -> bool:
+    """Whether a cell has the form of a number in any dress, of a date or of a time."""
+    return looks_like_a_number(cell) or form_of(cell) is not None
 
 
 def _counts_from(cells: Sequence[str]) -> int | None:
