@@ -138,10 +138,10 @@ def in_order(texts: Sequence[str], first: str) -> list[float] | None:
     ([86400.0], None)
     """
     steps = rewriting(texts, first)
-    if not steps or not all(_exists(text, steps) for text in texts):
+    moments = [moment for text in texts if (moment := _moment(text, steps)) is not None]
+    if not steps or len(moments) < len(texts):
         return None
-    epoch = datetime.datetime(1970, 1, 1)
-    return [(datetime.datetime.fromisoformat(rewritten(text, steps)) - epoch).total_seconds() for text in texts]
+    return [(moment - datetime.datetime(1970, 1, 1)).total_seconds() for moment in moments]
 
 
 def rewritten(text: str, steps: Mapping[str, str]) -> str:
@@ -155,17 +155,13 @@ def rewritten(text: str, steps: Mapping[str, str]) -> str:
     return text
 
 
-def _exists(text: str, steps: Mapping[str, str]) -> bool:
-    """Whether a text of the form of a date or time is one: there is no 31/02/2024, and no 25:00."""
+def _moment(text: str, steps: Mapping[str, str]) -> datetime.datetime | None:
+    """What a text of the form of a date or time says; None where it is none: there is no 31/02/2024, and no 25:00."""
     text = rewritten(text, steps)
-    try:
-        if re.match(_TIME, text):
-            datetime.time.fromisoformat(re.sub(EARLY, TWO_DIGITS, text))
-        else:
-            datetime.datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+    with contextlib.suppress(ValueError):
+        day = "1970-01-01 " if re.match(_TIME, text) else ""
+        return datetime.datetime.fromisoformat(day + (re.sub(EARLY, TWO_DIGITS, text) if day else text))
+    return None
 
 
 class Stray(NamedTuple):
@@ -211,7 +207,7 @@ def stray(found: Sequence[str]) -> Stray | None:
     usual = max(counts, key=counts.__getitem__)
     alike = [text for text, form in forms.items() if form == usual]
     tried = _readings(usual, alike)
-    right = [text for text in alike if any(_exists(text, steps) for steps in tried)]
+    right = [text for text in alike if any(_moment(text, steps) for steps in tried)]
     if not right or len(right) == len(found):
         return None
     wrong = [text for text in found if text not in forms]
