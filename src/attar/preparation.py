@@ -135,12 +135,7 @@ def read_source(source: str, options: Options, *, centre: bool = False) -> Datas
 
 
 def read_prepared(source: str, options: Options) -> Dataset:
-    """What a source holds, as `prepared`.
-
-    Raises:
-        DataError: the source cannot be read.
-        LabelError: too few labels, or of one class only.
-    """
+    """What a source holds, as `prepared`; errors as of that and of `read_source`."""
     return prepared(read_source(source, options), options)
 
 

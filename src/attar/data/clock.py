@@ -35,9 +35,9 @@ _MONTHS = (
     *("jan(?:uary)?", "feb(?:ruary)?", "mar(?:ch)?", "apr(?:il)?", "may", "june?", "july?", "aug(?:ust)?"),
     *("sep(?:t(?:ember)?)?", "oct(?:ober)?", "nov(?:ember)?", "dec(?:ember)?"),
 )
-# What is left to do for 2024-12-31.
+# What is left to do for 2024-12-31, first where the month is in words.
+_NUMBERED = {f"(?i)-{month}-": f"-{i:02}-" for i, month in enumerate(_MONTHS, 1)}
 _TIDY = {
-    **{f"(?i)-{month}-": f"-{i:02}-" for i, month in enumerate(_MONTHS, 1)},
     r"^([0-6]\d)-": r"20\1-",
     r"^([7-9]\d)-": r"19\1-",
     r"^(\d{4})-(\d)-": r"\1-0\2-",
@@ -74,9 +74,14 @@ def rewriting(found: Sequence[str], known: str = "") -> dict[str, str]:
     if pattern is None:
         return {}
     if pattern in _WAYS:
-        return {pattern: _WAYS[pattern], **_TIDY}
+        return _steps(pattern, _WAYS[pattern])
     first = _first(pattern, found, known)
-    return {pattern: _DAY_FIRST if first == "day" else _MONTH_FIRST, **_TIDY} if first else {}
+    return _steps(pattern, _DAY_FIRST if first == "day" else _MONTH_FIRST) if first else {}
+
+
+def _steps(pattern: str, order: str) -> dict[str, str]:
+    """The patterns to replace in dates of one way, whose parts come in that order."""
+    return {pattern: order, **(_NUMBERED if _WORD in pattern else {}), **_TIDY}
 
 
 def _way(found: Sequence[str], among: Iterable[str]) -> str | None:
@@ -223,9 +228,9 @@ def stray(found: Sequence[str]) -> Stray | None:
 def _readings(form: str, alike: Sequence[str]) -> list[Mapping[str, str]]:
     """How texts of one form may be read; of days and months in the order that suits more of them, or in both."""
     if form not in _EITHER:
-        return [{form: _WAYS[form], **_TIDY} if form in _WAYS else {}]
+        return [_steps(form, _WAYS[form]) if form in _WAYS else {}]
     above = [sum(_parts(text)[i] > 12 for text in alike) for i in (0, 1)]
-    return [{form: order, **_TIDY} for order, n in zip((_DAY_FIRST, _MONTH_FIRST), above) if n == max(above)]
+    return [_steps(form, order) for order, n in zip((_DAY_FIRST, _MONTH_FIRST), above) if n == max(above)]
 
 
 def in_halves_of_a_day(found: Sequence[str]) -> bool:
