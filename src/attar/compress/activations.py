@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -125,17 +126,14 @@ def _inputs(
         if len(given) != 1 or not isinstance(given[0], Tensor) or not given[0].is_floating_point():
             several.add(layer)
         elif given[0].numel():
-            flat = given[0].detach().flatten()
-            some = (
-                flat[torch.randint(len(flat), (_REMEMBERED,), generator=generator)] if len(flat) > _REMEMBERED else flat
-            )
-            found.setdefault(layer, []).append(torch.cat([some, flat.aminmax().min[None], flat.aminmax().max[None]]))
+            every = some = given[0].detach().flatten()
+            if len(every) > _REMEMBERED:
+                some = every[torch.randint(len(every), (_REMEMBERED,), generator=generator)]
+            found.setdefault(layer, []).append(torch.cat([some, torch.stack(every.aminmax())]))
 
     some = torch.randperm(len(x), generator=generator)[:_SAMPLES].sort().values
-    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
-    try:
+    with ExitStack() as hooks:
+        for layer in layers:
+            hooks.enter_context(layer.register_forward_pre_hook(note))
         answers(model, rows(x, some))
-    finally:
-        for hook in hooks:
-            hook.remove()
     return {layer: torch.cat(parts) for layer, parts in found.items() if layer not in several}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, cast
 
 import torch
@@ -281,22 +283,16 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
 def _show(model: nn.Module, layers: Sequence[Site], x: Samples) -> None:
     """Let each layer see what reaches it of some of the samples."""
     lot = range(0)
-    handles = [
-        site.layer.register_forward_hook(
-            # The input may be given by name.
-            lambda _, xs, named, y, site=site: site.see((*xs, *named.values())[0], y, lot),
-            with_kwargs=True,
-        )
-        for site in layers
-    ]
-    try:
-        with evaluated(model):
-            for which in torch.split(torch.from_numpy(some(len(x), _SAMPLES, seed=0)), _LOT):
-                lot = range(lot.stop, lot.stop + len(which))
-                model(rows(x, which))
-    finally:
-        for handle in handles:
-            handle.remove()
+
+    def note(site: Site, _: nn.Module, given: tuple[Tensor, ...], named: dict[str, Tensor], said: Tensor) -> None:
+        site.see((*given, *named.values())[0], said, lot)  # the input may be given by name
+
+    with evaluated(model), ExitStack() as hooks:
+        for site in layers:
+            hooks.enter_context(site.layer.register_forward_hook(partial(note, site), with_kwargs=True))
+        for which in torch.split(torch.from_numpy(some(len(x), _SAMPLES, seed=0)), _LOT):
+            lot = range(lot.stop, lot.stop + len(which))
+            model(rows(x, which))
     for site in layers:
         for seen in site.moments:
             check_inputs(site.name or type(site.layer).__name__, seen.seen_covariance)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import torch
@@ -86,16 +86,11 @@ class Guides(nn.Module):
     def watched(self) -> Iterator[_Seen]:
         """What the layers say while this lasts."""
         seen: _Seen = ({}, {})
-        handles = [
-            network.get_submodule(name).register_forward_hook(partial(_keep, said, name))
-            for (network, names), said in zip(self._watched, seen)
-            for name in names
-        ]
-        try:
+        with ExitStack() as hooks:
+            for (network, names), said in zip(self._watched, seen):
+                for name in names:
+                    hooks.enter_context(network.get_submodule(name).register_forward_hook(partial(_keep, said, name)))
             yield seen
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def forward(self, seen: _Seen) -> Tensor:
         """The loss of a batch that both networks have seen."""

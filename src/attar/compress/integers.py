@@ -31,16 +31,8 @@ from attar.errors import ExportError
 # What may stand between two layers that hold weights and has an integer kernel, or only moves numbers. What comes
 # before the first (preprocessing) and after the last (softmax) stays float.
 _BETWEEN = (
-    "Relu",
-    "Clip",
-    "MaxPool",
-    "AveragePool",
-    "GlobalAveragePool",
-    "Add",
-    "Concat",
-    "Reshape",
-    "Transpose",
-    "Flatten",
+    *("Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool"),
+    *("Add", "Concat", "Reshape", "Transpose", "Flatten"),
 )
 # Samples that suffice for the mean of a channel.
 _CORRECTION = 128

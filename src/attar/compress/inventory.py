@@ -15,18 +15,9 @@ from attar.errors import ExportError
 
 # Operators of models that have been quantised already, in all ways that there are.
 _INTEGER = (
-    "QuantizeLinear",
-    "DequantizeLinear",
-    "DynamicQuantizeLinear",
-    "MatMulInteger",
-    "ConvInteger",
-    "QLinearConv",
-    "QLinearMatMul",
-    "DynamicQuantizeMatMul",
-    "MatMulIntegerToFloat",
-    "MatMulNBits",
-    "QGemm",
-    "QAttention",
+    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeMatMul"),
+    *("MatMulInteger", "MatMulIntegerToFloat", "MatMulNBits", "ConvInteger"),
+    *("QLinearConv", "QLinearMatMul", "QGemm", "QAttention"),
 )
 _OTHERS = {
     TensorProto.FLOAT16: "half precision (float16)",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from attar.compress.costs import evaluated
 from attar.compress.widths import axis_of, is_wall, keeps_apart, reads, writes
@@ -60,18 +59,13 @@ class Marks:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """All runs are within this."""
-        handles: list[RemovableHandle] = []
-        for layer in self.model.modules():
-            if writes(layer) or is_wall(layer):
-                handles.append(layer.register_forward_hook(self._written))
-            if reads(layer) or is_wall(layer):
-                handles.append(layer.register_forward_pre_hook(self._read, with_kwargs=True))
-        try:
-            with evaluated(self.model):
-                yield
-        finally:
-            for handle in handles:
-                handle.remove()
+        with evaluated(self.model), ExitStack() as hooks:
+            for layer in self.model.modules():
+                if writes(layer) or is_wall(layer):
+                    hooks.enter_context(layer.register_forward_hook(self._written))
+                if reads(layer) or is_wall(layer):
+                    hooks.enter_context(layer.register_forward_pre_hook(self._read, with_kwargs=True))
+            yield
 
     def _runs(self, layer: nn.Module, marks: list[Tensor]) -> dict[Reader, Tensor]:
         runs = [self._run(layer, mark) for mark in marks]

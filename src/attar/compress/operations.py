@@ -64,63 +64,27 @@ _OPERATIONS = frozenset(_NAMES.split())
 # Of Python, on sizes and on lists of results.
 _PLAIN: dict[str, Callable[..., Any]] = {
     "getitem": operator.getitem,
-    "int.add": operator.add,
-    "int.sub": operator.sub,
-    "int.mul": operator.mul,
-    "int.floordiv": operator.floordiv,
-    "int.mod": operator.mod,
-    "int.neg": operator.neg,
-    "int.min": min,
-    "int.max": max,
+    **{f"int.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv", "mod", "neg")},
+    **{"int.min": min, "int.max": max},
 }
 # What does nothing in evaluation mode, and what only checks.
-IDLE = frozenset(
-    {
-        "dropout",
-        "feature_dropout",
-        "alpha_dropout",
-        "feature_alpha_dropout",
-        "dropout_",
-        "lift_fresh_copy",
-        "alias",
-        "detach",
-        "detach_",
-    }
-)
-CHECKS = frozenset(
-    {
-        "_assert_tensor_metadata",
-        "sym_constrain_range_for_size",
-        "sym_constrain_range",
-        "_assert_scalar",
-        "_assert_async.msg",
-    }
-)
+_IDLE = "dropout feature_dropout alpha_dropout feature_alpha_dropout dropout_ lift_fresh_copy alias detach detach_"
+_CHECKS = "_assert_tensor_metadata sym_constrain_range_for_size sym_constrain_range _assert_scalar _assert_async.msg"
+IDLE, CHECKS = frozenset(_IDLE.split()), frozenset(_CHECKS.split())
 # By the functions that people call: torch.ops, when it is traced once more, takes a size for a constant.
-_SIZES: dict[str, Callable[..., Any]] = {
-    "sym_size.int": Tensor.size,
-    "sym_numel": Tensor.numel,
-    "view": Tensor.view,
-    "reshape": Tensor.reshape,
-    "expand": Tensor.expand,
-    "broadcast_to": Tensor.broadcast_to,
-    "repeat": Tensor.repeat,
-    "unflatten.int": Tensor.unflatten,
-    "zeros": torch.zeros,
-    "ones": torch.ones,
-    "full": torch.full,
-    "arange": torch.arange,
-    "arange.start": torch.arange,
-    "arange.start_step": torch.arange,
-    "new_zeros": Tensor.new_zeros,
-    "new_ones": Tensor.new_ones,
-    "new_full": Tensor.new_full,
+_OF_TENSORS = "view reshape expand broadcast_to repeat new_zeros new_ones new_full"
+_OF_TORCH = "zeros ones full arange arange.start arange.start_step"
+_CALLED: dict[str, Callable[..., Any]] = {
+    **_PLAIN,
+    **{"sym_size.int": Tensor.size, "sym_numel": Tensor.numel, "unflatten.int": Tensor.unflatten},
+    **{name: getattr(Tensor, name) for name in _OF_TENSORS.split()},
+    **{name: getattr(torch, name.partition(".")[0]) for name in _OF_TORCH.split()},
 }
 
 
 def known(name: str) -> bool:
     """Whether a program may hold an operation."""
-    return name in _OPERATIONS or name in _PLAIN or name in _SIZES
+    return name in _OPERATIONS or name in _CALLED
 
 
 @cache
@@ -131,8 +95,8 @@ def function(name: str) -> Callable[..., Any]:
         >>> function("add.Tensor")(torch.ones(2), 1)
         tensor([2., 2.])
     """
-    if name in _PLAIN or name in _SIZES:
-        return _PLAIN.get(name) or _SIZES[name]
+    if name in _CALLED:
+        return _CALLED[name]
     packet, _, overload = name.partition(".")
     found: Callable[..., Any] = getattr(getattr(torch.ops.aten, packet), overload or "default")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import torch
@@ -100,20 +101,14 @@ def sparse_where_faster(model: nn.Module, x: Samples) -> nn.Module:
         for layer in model.modules()
         if type(layer) is nn.Linear and layer.weight.dtype in _DTYPES and not bool(layer.weight.all())
     ]
-    handles = [
-        layer.register_forward_pre_hook(
-            # The input may be given by name.
-            lambda one, xs, named: reached.update({one: (*xs, *named.values())[0]}),
-            with_kwargs=True,
-        )
-        for layer in linear
-    ]
-    try:
-        with evaluated(model):
-            model(rows(x, torch.arange(len(x))))
-    finally:
-        for handle in handles:
-            handle.remove()
+
+    def note(layer: nn.Linear, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        reached[layer] = (*given, *named.values())[0]  # which may be given by name
+
+    with evaluated(model), ExitStack() as hooks:
+        for layer in linear:
+            hooks.enter_context(layer.register_forward_pre_hook(note, with_kwargs=True))
+        model(rows(x, torch.arange(len(x))))
     quicker: dict[nn.Module, nn.Module] = {}
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeGuard, cast
 
 import torch.nn.utils.parametrize as parametrize
@@ -52,7 +52,7 @@ def is_wall(layer: nn.Module) -> bool:
     if writes(layer) or keeps_apart(layer) or type(layer) is nn.PReLU:
         return False
     whole = parametrize.is_parametrized(layer) or not any(True for _ in layer.children())
-    return whole and any(True for _ in (*layer.parameters(), *layer.buffers()))
+    return whole and _has_tensors(layer)
 
 
 def depthwise(layer: Any) -> TypeGuard[_ConvNd]:
@@ -101,16 +101,15 @@ def following(model: nn.Module) -> Iterator[None]:
     def follow(layer: nn.Module, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
         cast(_NormBase, layer).num_features = (*given, *named.values())[0].shape[1]
 
-    handles = [
-        layer.register_forward_pre_hook(follow, with_kwargs=True)
-        for layer in model.modules()
-        if type(layer) in _NORMS and not any(True for _ in (*layer.parameters(), *layer.buffers()))
-    ]
-    try:
+    with ExitStack() as hooks:
+        for layer in model.modules():
+            if type(layer) in _NORMS and not _has_tensors(layer):
+                hooks.enter_context(layer.register_forward_pre_hook(follow, with_kwargs=True))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+def _has_tensors(layer: nn.Module) -> bool:
+    return any(True for _ in (*layer.parameters(), *layer.buffers()))
 
 
 def _mixes(layer: nn.Module) -> bool:
