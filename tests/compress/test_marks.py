@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from attar.compress.marks import Marks
 
@@ -51,3 +53,27 @@ def test_what_no_layer_writes_is_found_too() -> None:
         assert marks.reached_from(net)[net.first].all()
         assert not marks.reached_from(net)[net.last].any()
         assert marks.dependencies(net.last, 2)["output", 0].any(1).all()
+
+
+class Moments(NamedTuple):
+    mean: Tensor
+    scale: Tensor
+
+
+class Spread(nn.Module):
+    """A layer of its own that answers by names, and one that takes what it answers."""
+
+    def __init__(self, takes: bool = False) -> None:
+        super().__init__()
+        self.takes, self.weight = takes, nn.Parameter(torch.randn(4, 4))
+
+    def forward(self, x: Tensor | Moments) -> Tensor | Moments:
+        return x.mean @ self.weight if self.takes else Moments(x @ self.weight, x)
+
+
+def test_tensors_are_marked_within_tuples_with_names() -> None:
+    net = nn.Sequential(nn.Linear(3, 4), Spread(), Spread(takes=True), nn.Linear(4, 2)).eval()
+    marks = Marks(net, torch.randn(2, 3))
+    with marks.watched():
+        assert marks.reached_from(net[1])[f"wall {id(net[2])}", 4].all()
+        assert marks.reached_from(net[2])[net[3]].all()

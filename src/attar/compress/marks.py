@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from attar.compress.costs import evaluated
 from attar.compress.widths import axis_of, is_wall, keeps_apart, reads, writes
@@ -99,7 +100,7 @@ class Marks:
             self._seen[reader] = self._seen.get(reader, torch.zeros_like(marked)) | marked
         if keeps_apart(layer):
             return None
-        return tuple(_clean(value) for value in args), {name: _clean(value) for name, value in kwargs.items()}
+        return _clean((args, kwargs))
 
 
 def floats(value: Any) -> list[Tensor]:
@@ -111,12 +112,8 @@ def floats(value: Any) -> list[Tensor]:
 
 
 def _nan(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return torch.full_like(value, torch.nan) if value.is_floating_point() else value
-    return tuple(_nan(one) for one in value) if isinstance(value, tuple | list) else value
+    return tree_map_only(Tensor, lambda one: torch.full_like(one, torch.nan) if one.is_floating_point() else one, value)
 
 
 def _clean(value: Any) -> Any:
-    if isinstance(value, Tensor) and value.is_floating_point():
-        return torch.where(value.isnan(), torch.zeros_like(value), value)
-    return tuple(_clean(one) for one in value) if isinstance(value, tuple | list) else value
+    return tree_map_only(Tensor, lambda one: one.masked_fill(one.isnan(), 0), value)
