@@ -34,37 +34,35 @@ def test_without_a_component_a_network_says_what_it_says_when_nothing_reads_it(n
 
 def test_what_is_added_goes_together_and_what_is_concatenated_by_itself() -> None:
     net = nn.Sequential(nn.Conv2d(2, 4, 1), Residual(4, 4, 1), nn.Conv2d(4, 3, 1)).eval()
-    (inner, stream) = sorted(coupling(net, torch.randn(2, 2, 5, 5)).groups, key=lambda group: len(group[0].indices))
-    assert {axis for axis, _ in inner[0].indices} >= {"1.conv1.weight", "1.bn1.running_var", "1.conv2.weight"}
-    assert {axis for axis, _ in stream[0].indices} >= {"0.weight", "1.conv2.weight", "1.conv1.weight", "2.weight"}
-    assert all(set(map(len, component.indices.values())) == {1} for component in (*inner, *stream))
+    (inner, stream) = sorted(coupling(net, torch.randn(2, 2, 5, 5)).groups, key=lambda group: len(group[0]))
+    assert {axis for axis, _ in inner[0]} >= {"1.conv1.weight", "1.bn1.running_var", "1.conv2.weight"}
+    assert {axis for axis, _ in stream[0]} >= {"0.weight", "1.conv2.weight", "1.conv1.weight", "2.weight"}
+    assert all(set(map(len, component.values())) == {1} for component in (*inner, *stream))
 
 
 def test_numbers_of_a_flattening_and_of_groups() -> None:
     net, x = zoo("mnist")
-    group = next(group for group in coupling(net, x[:2]).groups if ("conv2.weight", 0) in group[0].indices)
-    assert [component.indices["fc1.weight", 1] for component in group] == [
-        tuple(range(16 * c, 16 * c + 16)) for c in range(16)
-    ]
+    group = next(group for group in coupling(net, x[:2]).groups if ("conv2.weight", 0) in group[0])
+    assert [component["fc1.weight", 1] for component in group] == [tuple(range(16 * c, 16 * c + 16)) for c in range(16)]
     net, x = zoo("branches")
-    found = {axis for group in coupling(net, x[:2]).groups for axis in group[0].indices}
+    found = {axis for group in coupling(net, x[:2]).groups for axis in group[0]}
     # Of twelve channels in three groups, the i-th of each group go together: and so two branches do.
-    (group,) = (group for group in coupling(net, x[:2]).groups if ("grouped.weight", 1) in group[0].indices)
+    (group,) = (group for group in coupling(net, x[:2]).groups if ("grouped.weight", 1) in group[0])
     assert len(group) == 4
-    assert group[1].indices["one.weight", 0] == (1, 5)
-    assert group[1].indices["other.weight", 0] == (1,)
-    assert group[1].indices["grouped.weight", 1] == (1,)
+    assert group[1]["one.weight", 0] == (1, 5)
+    assert group[1]["other.weight", 0] == (1,)
+    assert group[1]["grouped.weight", 1] == (1,)
     # Its output goes through the depthwise one, two filters a channel, beside the input, which stays.
-    (group,) = (group for group in coupling(net, x[:2]).groups if ("grouped.weight", 0) in group[0].indices)
-    assert group[1].indices["depthwise.weight", 0] == (2, 3, 10, 11, 18, 19)
-    assert group[1].indices["last.weight", 1] == (2, 3, 10, 11, 18, 19)
+    (group,) = (group for group in coupling(net, x[:2]).groups if ("grouped.weight", 0) in group[0])
+    assert group[1]["depthwise.weight", 0] == (2, 3, 10, 11, 18, 19)
+    assert group[1]["last.weight", 1] == (2, 3, 10, 11, 18, 19)
     assert ("last.weight", 0) not in found
 
 
 def test_inputs_outputs_and_the_width_of_a_layer_norm_stay() -> None:
     for name in ("mnist", "resnet", "recurrent", "encoder"):
         net, x = zoo(name)
-        axes = {axis for group in coupling(net, x[:2]).groups for axis in group[0].indices}
+        axes = {axis for group in coupling(net, x[:2]).groups for axis in group[0]}
         first, *_, last = (layer for layer in net.modules() if isinstance(layer, nn.Linear | nn.Conv2d))
         names = {id(tensor): key for key, tensor in net.named_parameters()}
         assert (names[id(first.weight)], 1) not in axes
@@ -75,17 +73,17 @@ def test_inputs_outputs_and_the_width_of_a_layer_norm_stay() -> None:
 
 def test_a_shared_weight_is_one() -> None:
     net, x = zoo("tied")
-    group = next(group for group in coupling(net, x[:2]).groups if ("b.weight", 0) in group[0].indices)
+    group = next(group for group in coupling(net, x[:2]).groups if ("b.weight", 0) in group[0])
     # a writes what b reads, b writes what c reads, and b and c are one.
-    assert group[3].indices["b.weight", 0] == group[3].indices["b.weight", 1] == group[3].indices["a.weight", 0] == (3,)
+    assert group[3]["b.weight", 0] == group[3]["b.weight", 1] == group[3]["a.weight", 0] == (3,)
 
 
 def test_heads_are_found_and_with_them_all_that_an_attention_mixes() -> None:
     net, x = zoo("attention")
-    group = next(group for group in coupling(net, x[:2]).groups if ("qkv.weight", 0) in group[0].indices)
+    group = next(group for group in coupling(net, x[:2]).groups if ("qkv.weight", 0) in group[0])
     assert len(group) == 4
-    assert group[1].indices["out.weight", 1] == (4, 5, 6, 7)
-    assert group[1].indices["qkv.weight", 0] == (4, 5, 6, 7, 20, 21, 22, 23, 36, 37, 38, 39)
+    assert group[1]["out.weight", 1] == (4, 5, 6, 7)
+    assert group[1]["qkv.weight", 0] == (4, 5, 6, 7, 20, 21, 22, 23, 36, 37, 38, 39)
 
 
 def test_hooks_and_modes_are_as_before() -> None:
@@ -113,7 +111,7 @@ class Begun(nn.Module):
 def test_the_first_state_of_a_recurrent_layer_keeps_its_width() -> None:
     torch.manual_seed(0)
     coupled = coupling(Begun(), torch.randn(2, 4, 3))
-    assert {axis for group in coupled.groups for one in group for axis in one.indices} == {
+    assert {axis for group in coupled.groups for one in group for axis in one} == {
         ("before.weight", 0),
         ("before.bias", 0),
         ("cells.weight_ih_l0", 1),

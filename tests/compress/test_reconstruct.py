@@ -48,13 +48,13 @@ def test_a_grouped_convolution_is_made_up_for_as_its_groups_alone() -> None:
     before, coupled = copy.deepcopy(net), coupling(net, x[:2])
     gone = coupled.groups[0][0]
     reconstruct(net, coupled, [gone], x)
-    assert not net[2].weight[:, gone.indices["2.weight", 1]].any()
+    assert not net[2].weight[:, gone["2.weight", 1]].any()
     for g, seen in enumerate(before[:2](x).chunk(3, 1)):
         alone = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 3, 3))
         alone[0].weight.data, alone[0].bias.data = torch.eye(4)[:, :, None, None], torch.zeros(4)
         alone[1].load_state_dict({name: value.chunk(3)[g] for name, value in before[2].state_dict().items()})
         its = coupling(alone, seen[:2])
-        (same,) = (one for one in its.groups[0] if one.indices["1.weight", 1] == gone.indices["2.weight", 1])
+        (same,) = (one for one in its.groups[0] if one["1.weight", 1] == gone["2.weight", 1])
         reconstruct(alone, its, [same], seen.detach())
         torch.testing.assert_close(alone(seen), net(x).chunk(3, 1)[g], rtol=1e-3, atol=1e-4)
 

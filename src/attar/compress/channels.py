@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from scipy.cluster.hierarchy import DisjointSet
 from torch import Tensor, nn
 
 from attar.compress.costs import evaluated
@@ -18,19 +19,10 @@ from attar.compress.widths import depthwise, is_wall, keeps_apart, read_width, r
 Axis = tuple[str, int]
 # An index on an axis. None stands for all that must stay.
 Node = tuple[str, int, int] | None
+# Indices that go together or not at all, by the axes of tensors.
+Component = dict[Axis, tuple[int, ...]]
 # Of a tensor, the layers, by name, each with the attribute that it has it by.
 Owners = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Component:
-    """Indices of tensors that go together or not at all.
-
-    Arguments:
-        indices: for each axis of a tensor.
-    """
-
-    indices: dict[Axis, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ def coupling(model: nn.Module, x: Tensor) -> Coupling:
     Example:
         >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(16, 2))
         >>> (group,) = coupling(net, torch.zeros(1, 1, 4, 4)).groups
-        >>> group[1].indices
+        >>> group[1]
         {('0.bias', 0): (1,), ('0.weight', 0): (1,), ('2.weight', 1): (4, 5, 6, 7)}
     """
     with evaluated(model):
@@ -91,11 +83,11 @@ def coupling(model: nn.Module, x: Tensor) -> Coupling:
 
 
 class _Union:
-    """Nodes that are one, as trees that lead to a root."""
+    """Nodes that are one."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        self.parents: dict[Node, Node] = {}
+        self.nodes = DisjointSet([None])
         self.names: dict[int, str] = {}
         owners: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for path, layer in model.named_modules():
@@ -139,33 +131,23 @@ class _Union:
                 self.join(None, *self.read(reader, j))
 
     def join(self, first: Node, *others: Node) -> None:
-        for other in others:
-            a, b = self._root(first), self._root(other)
-            if a != b:
-                # What must stay is always a root.
-                a, b = (b, a) if b is None else (a, b)
-                self.parents[b] = a
-
-    def _root(self, node: Node) -> Node:
-        while (parent := self.parents.get(node, node)) != node:
-            self.parents[node] = self.parents.get(parent, parent)
-            node = parent
-        return node
+        for node in (first, *others):
+            self.nodes.add(node)
+            self.nodes.merge(first, node)
 
     def result(self) -> Coupling:
-        components: dict[Node, dict[Axis, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for node in {*self.parents, *(self._root(node) for node in list(self.parents))}:
-            root = self._root(node)
-            if node is not None and root is not None:
-                components[root][node[:2]].append(node[2])
         groups: dict[tuple[Axis, ...], list[Component]] = defaultdict(list)
-        for found in components.values():
-            indices = {axis: tuple(sorted(found[axis])) for axis in sorted(found)}
-            groups[tuple(indices)].append(Component(indices))
+        for nodes in self.nodes.subsets():
+            # A channel by itself is read nowhere, and with None go those that must stay.
+            if len(nodes) > 1 and None not in nodes:
+                found: dict[Axis, list[int]] = defaultdict(list)
+                for name, axis, index in sorted(nodes):
+                    found[name, axis].append(index)
+                groups[tuple(found)].append({axis: tuple(indices) for axis, indices in found.items()})
         layers = [layer for layer in self.model.modules() if not keeps_apart(layer)]
         readers = frozenset(axis for layer in layers for axis in self.axes(layer, reads(layer)))
         ordered = (
-            tuple(sorted(group, key=lambda one: tuple(one.indices.values())))
+            tuple(sorted(group, key=lambda one: tuple(one.values())))
             for axes, group in sorted(groups.items())
             if len(group) > 1 and readers.intersection(axes)
         )

@@ -14,7 +14,7 @@ from attar.compress.widths import say_width
 
 def narrow(model: nn.Module, coupled: Coupling, components: Iterable[Component]) -> None:
     """Take the indices of some components out of all tensors of a network; what layers say of their widths follows."""
-    for name, axes in _by_tensor(components).items():
+    for name, axes in gone(components).items():
         owners = [(model.get_submodule(path), attribute) for path, attribute in coupled.owners[name]]
         tensor: Tensor = getattr(*owners[0])
         value = tensor.detach()
@@ -30,7 +30,7 @@ def narrow(model: nn.Module, coupled: Coupling, components: Iterable[Component])
 
 def silence(model: nn.Module, coupled: Coupling, components: Iterable[Component]) -> None:
     """Let the layers of a network read nothing from the channels of some components."""
-    for name, axes in _by_tensor(components).items():
+    for name, axes in gone(components).items():
         path, attribute = coupled.owners[name][0]
         tensor = getattr(model.get_submodule(path), attribute)
         for axis, indices in axes.items():
@@ -39,9 +39,10 @@ def silence(model: nn.Module, coupled: Coupling, components: Iterable[Component]
                     tensor.index_fill_(axis, torch.tensor(sorted(indices)), 0.0)
 
 
-def _by_tensor(components: Iterable[Component]) -> dict[str, dict[int, set[int]]]:
+def gone(components: Iterable[Component]) -> dict[str, dict[int, set[int]]]:
+    """The indices of some components, by the name of the tensor and its axis."""
     found: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
     for component in components:
-        for (name, axis), indices in component.indices.items():
+        for (name, axis), indices in component.items():
             found[name][axis].update(indices)
     return found

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from attar.compress.operations import function
 from attar.errors import CompressionError
@@ -126,24 +128,13 @@ def hold(program: Program, name: str, tensor: Tensor) -> None:
 
 def held(program: Program, name: str) -> Tensor:
     """The tensor of a name, as it is computed with."""
-    owner: Any = program
-    for part in name.split("."):
-        owner = getattr(owner, part)
-    tensor: Tensor = owner
+    tensor: Tensor = attrgetter(name)(program)
     return tensor
 
 
 def references(step: Step, kind: type) -> list[Any]:
     """What a step refers to, in the order of its arguments."""
-    found: list[Any] = []
-    waiting = [*step.arguments, *step.named.values()]
-    while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, kind):
-            found.append(one)
-        elif isinstance(one, list | tuple):
-            waiting[:0] = one
-    return found
+    return [one for one in tree_leaves((step.arguments, step.named)) if isinstance(one, kind)]
 
 
 def stored_names(program: Program) -> list[str]:

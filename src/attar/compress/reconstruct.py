@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import cast
 
@@ -14,6 +13,7 @@ from attar.compress.factors import sites
 from attar.compress.given import Samples
 from attar.compress.lowrank import divided
 from attar.compress.moments import Moments
+from attar.compress.narrow import gone
 
 # Of the mean variance, added to each: channels that say nearly the same are not told apart by the last digit.
 _RIDGE = 1e-3
@@ -36,16 +36,13 @@ def reconstruct(model: nn.Module, coupled: Coupling, components: Iterable[Compon
         components: those that go.
         x: samples `(n, *shape)`.
     """
-    gone: dict[str, set[int]] = defaultdict(set)
-    for component in components:
-        for (name, axis), indices in component.indices.items():
-            if (name, axis) in coupled.readers and axis == 1:
-                gone[name].update(indices)
-    found, _ = sites(model, x, gone.keys())
+    by_tensor = gone(components).items()
+    read = {name: sorted(axes[1]) for name, axes in by_tensor if 1 in axes and (name, 1) in coupled.readers}
+    found, _ = sites(model, x, read.keys())
     for site in found:
         layer = site.layer
         channels = torch.ones(site.weight.shape[1], dtype=torch.bool)
-        channels[sorted(gone[site.weight_name])] = False
+        channels[read[site.weight_name]] = False
         kept = channels.repeat_interleave(site.weight[0, 0].numel())
         parts = zip(site.moments, site.weight.flatten(1).chunk(len(site.moments)))
         new, lost = zip(*(_made_up(seen, weight, kept) for seen, weight in parts))

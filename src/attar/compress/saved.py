@@ -6,7 +6,6 @@ import copy
 import math
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -136,23 +135,15 @@ def as_program(module: nn.Module, example: Samples | None = None) -> Program:
             codes = place.original()
             place.replace(place.value)
             coded[id(place.value)] = codes, chain[-1]
-    program = traced(plain, few)
+    program, parameters = traced(plain, few), dict(plain.named_parameters(remove_duplicate=False))
     for name in stored_names(program):
-        tensor = _attribute(plain, name)
-        if id(tensor) in coded:
-            store(_place(program, name), *coded[id(tensor)])
+        if (kept := coded.get(id(parameters.get(name)))) is not None:
+            store(_place(program, name), *kept)
     return program
 
 
 def _numbers(kinds: list[listing.Kind]) -> int:
     return sum(math.prod(kind.shape) + kind.rows for kind in kinds)
-
-
-def _attribute(module: nn.Module, name: str) -> Any:
-    found: Any = module
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return found
 
 
 def _place(program: Program, name: str) -> Place:

@@ -139,7 +139,7 @@ class _Group:
         order = sorted(range(len(scores)), key=lambda i: scores[i])
         self.components = [components[i] for i in order] or list(components)
         self.scores = [scores[i] for i in order]
-        self.name = next(iter(components[0].indices))[0].rpartition(".")[0]
+        self.name = next(iter(components[0]))[0].rpartition(".")[0]
         self.gone = 0
         # A submodule and its attribute that says how many there are, such as the number of heads.
         self.counter: tuple[str, str] | None = None
@@ -147,7 +147,7 @@ class _Group:
     def block(self) -> int:
         """How many go next: to a multiple of eight, where many are left; 0: none."""
         left = len(self.components) - self.gone
-        single = min(len(indices) for indices in self.components[0].indices.values()) == 1
+        single = min(len(indices) for indices in self.components[0].values()) == 1
         step = 1 if not single or left <= 8 else 4 if left <= 16 else 8
         return 0 if left == 1 else left % step or step
 
@@ -221,14 +221,14 @@ class _Costs:
     def saved(self, component: Component, n: int) -> float:
         """What so many components like this one cost."""
         left: dict[str, float] = {}
-        for axis, indices in component.indices.items():
+        for axis, indices in component.items():
             left[axis[0]] = left.get(axis[0], 1.0) * (1 - n * len(indices) / self.width[axis])
         return sum(self.of[name] * (1 - share) for name, share in left.items())
 
     def take(self, component: Component, n: int) -> None:
         """Let them go."""
         self.total -= self.saved(component, n)
-        for axis, indices in component.indices.items():
+        for axis, indices in component.items():
             less = self.width[axis] - n * len(indices)
             self.of[axis[0]] *= less / self.width[axis]
             self.width[axis] = less
@@ -283,7 +283,7 @@ def _scores(
             for name, ((path, attribute), *_) in coupled.owners.items()
             if attribute == "weight" and isinstance(model.get_submodule(path), _BatchNorm)
         }
-        return [_sums(g, scales).tolist() if scales.keys() & g[0].indices.keys() else [] for g in coupled.groups]
+        return [_sums(g, scales).tolist() if scales.keys() & g[0].keys() else [] for g in coupled.groups]
     weights = {name: w.detach().square() for name, w in model.named_parameters() if w.ndim > 1}
     squares = {(name, axis): _along(w, axis) for name, w in weights.items() for axis in range(w.ndim)}
     found = [_sums(group, squares).sqrt() for group in coupled.groups]
@@ -299,7 +299,7 @@ def _sums(group: Sequence[Component], vectors: Mapping[Axis, Tensor]) -> Tensor:
 
     def one(component: Component) -> Tensor:
         # What reads them may have no effect.
-        parts = [vectors[a][list(i)].sum() for a, i in component.indices.items() if a in vectors]
+        parts = [vectors[a][list(i)].sum() for a, i in component.items() if a in vectors]
         return sum(parts, torch.zeros(()))
 
     return torch.stack([one(component) for component in group])

@@ -17,6 +17,7 @@ from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import ExportGraphSignature, OutputKind
 from torch.fx import Node
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+from torch.utils._pytree import tree_map_only
 
 from attar.compress.given import in_one_line
 from attar.compress.listing import DTYPES, FORMATS
@@ -247,17 +248,12 @@ def _needed(steps: list[Step], outputs: list[Result], example: Tensor) -> Listin
     order = [i for i in range(1, len(steps) + 1) if i in wanted]
     number = {0: 0, **{old: new for new, old in enumerate(order, start=1)}}
 
-    def renumbered(argument: Any) -> Any:
-        if isinstance(argument, Result):
-            return Result(number[argument.of])
-        return [renumbered(one) for one in argument] if isinstance(argument, list) else argument
+    def renumbered(given: Any) -> Any:
+        return tree_map_only(Result, lambda one: Result(number[one.of]), given)
 
-    def rebuilt(step: Step) -> Step:
-        named = {key: renumbered(one) for key, one in step.named.items()}
-        return Step(step.operation, tuple(renumbered(one) for one in step.arguments), named)
-
-    kept = tuple(rebuilt(steps[i - 1]) for i in order)
-    return Listing(kept, tuple(renumbered(one) for one in outputs), example)
+    kept = (steps[i - 1] for i in order)
+    renewed = tuple(Step(one.operation, *renumbered((one.arguments, one.named))) for one in kept)
+    return Listing(renewed, renumbered(tuple(outputs)), example)
 
 
 def _check_answers(module: nn.Module, program: Program, example: Tensor) -> None:
