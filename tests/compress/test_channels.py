@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from attar.compress.attention import split_heads
-from attar.compress.channels import coupling
+from attar.compress.channels import coupling, narrow, silence
 from attar.compress.costs import evaluated
-from attar.compress.narrow import narrow, silence
 from tests.compress.zoo import Residual, zoo
 
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from attar.compress.channels import coupling
-from attar.compress.narrow import silence
+from attar.compress.channels import coupling, silence
 from attar.compress.reconstruct import drop_biases, give_biases, reconstruct
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.compress.answers import answers
-from attar.compress.finite import check_inputs
+from attar.compress.checks import check_inputs
 from attar.compress.given import Samples, rows
 from attar.compress.grids import Clipping, Grid, fitted
 from attar.compress.parametrizations import Rounded

@@ -48,12 +48,18 @@ def macs_of_layers(model: nn.Module, x: Samples) -> dict[str, int]:
 
 @contextmanager
 def evaluated(model: nn.Module) -> Iterator[None]:
-    """Evaluation without gradients and without fused kernels: transformers call each of their layers one by one."""
+    """Evaluation without gradients and without fused kernels."""
+    with layer_by_layer(), evaluating(model), torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
+@contextmanager
+def layer_by_layer() -> Iterator[None]:
+    """Transformers call each of their layers, and not one operation for all, which nothing else knows."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with evaluating(model), torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-            yield
+        yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from attar._fingerprint import fingerprint
 from attar._settings import is_amount, is_positive
 from attar.compress.answers import answer, answers, are_logits, check_classes, check_gradient, variance_of
+from attar.compress.checks import as_seed, check_answers, check_training
 from attar.compress.features import Guides
-from attar.compress.finite import check_answers
 from attar.compress.given import (
     Samples,
     SampleSource,
@@ -29,7 +29,6 @@ from attar.compress.given import (
     rows,
     samples_for,
 )
-from attar.compress.settings import as_seed, check_training
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.devices import device_of
@@ -153,10 +152,11 @@ def distill(
         raise CompressionError("the student was made in torch.inference_mode(), and is not trained: make it outside")
     guides = _guides(student, teacher, features, x, seed) if features else None
     lesson = Lesson(teacher, x, y, temperature=temperature, alpha=alpha, view=view)
+    loss = partial(lesson.loss, student) if guides is None else partial(lesson.guided_loss, student, guides, beta)
     with nullcontext() if guides is None else guides.teaching_on(device_of(device)):
         return train(
             student if guides is None else nn.ModuleList([student, guides]),
-            partial(lesson.loss, student) if guides is None else partial(lesson.guided_loss, student, guides, beta),
+            loss,
             len(x),
             epochs=epochs,
             batch_size=batch_size,
@@ -227,34 +227,30 @@ class Lesson:
         self._variance = None if are_logits(self._asked) else variance_of(self._asked)
         self._x, self._view, self._temperature, self._alpha = x, view, temperature, alpha
 
-    def loss(self, student: nn.Module, batch: Tensor, generator: torch.Generator) -> Tensor:
-        """Of a batch of samples, by their numbers."""
-        labelled = self._drawn(generator)
-        said = answer(student, self._seen(batch, labelled, generator))
+    def loss(
+        self, student: nn.Module, batch: Tensor, generator: torch.Generator, beside: nn.Module | None = None
+    ) -> Tensor:
+        """Of a batch of samples, by their numbers; a network beside the student sees the same views."""
+        n, where = len(self._labelled), generator.device
+        drawn = torch.randint(max(n, 1), (min(_LABELLED, n),), generator=generator, device=where)
+        labelled = self._labelled[drawn.cpu()]
+        seen = rows(self._x, torch.cat([batch, labelled])).to(where)
+        if self._view is not None:
+            seen = self._view(seen, generator)
+        said = answer(student, seen)
+        if beside is not None:
+            with torch.no_grad(), evaluating(beside):
+                beside(seen)
         return self._error(student, said, batch, labelled)
 
     def guided_loss(
         self, student: nn.Module, guides: Guides, beta: float, batch: Tensor, generator: torch.Generator
     ) -> Tensor:
         """The same, and that of the features, times β."""
-        labelled = self._drawn(generator)
-        seen = self._seen(batch, labelled, generator)
         with guides.watched() as features:
-            said = answer(student, seen)
-            with torch.no_grad(), evaluating(guides.teacher):
-                guides.teacher(seen)
+            loss = self.loss(student, batch, generator, beside=guides.teacher)
         led: Tensor = beta * guides(features)
-        return self._error(student, said, batch, labelled) + led
-
-    def _drawn(self, generator: torch.Generator) -> Tensor:
-        """The numbers of the labelled samples that join a batch."""
-        n, where = len(self._labelled), generator.device
-        drawn = torch.randint(max(n, 1), (min(_LABELLED, n),), generator=generator, device=where)
-        return self._labelled[drawn.cpu()]
-
-    def _seen(self, batch: Tensor, labelled: Tensor, generator: torch.Generator) -> Tensor:
-        samples = rows(self._x, torch.cat([batch, labelled])).to(generator.device)
-        return samples if self._view is None else self._view(samples, generator)
+        return loss + led
 
     def _error(self, student: nn.Module, said: Tensor, batch: Tensor, labelled: Tensor) -> Tensor:
         """How far answers to a batch, and to the labelled samples after it, are from what is asked."""

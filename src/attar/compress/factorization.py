@@ -10,15 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from attar._settings import is_count, is_positive
+from attar.compress.checks import as_seed, check_choice, check_weights
 from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import distill
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
-from attar.compress.finite import check_weights
 from attar.compress.given import Samples, SampleSource, View, rows, samples_and_labels, with_example
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied, exchange, places
-from attar.compress.settings import as_seed, check_choice
 from attar.deploy.replace import replace
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from attar.compress import lowrank
+from attar.compress.checks import check_inputs
 from attar.compress.costs import evaluated
-from attar.compress.finite import check_inputs
 from attar.compress.given import Samples, rows
 from attar.compress.lowrank import Chain, Task
 from attar.compress.moments import Moments

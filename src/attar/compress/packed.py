@@ -87,8 +87,7 @@ def pack(source: str | Path, target: str | Path) -> None:
             f"{source}: has {len(rest)} bytes beside its weights in float32 and eight bits, and at most "
             f"{container.MOST_DESCRIPTION} are kept; turn other weights into float32"
         )
-    packer = zlib.compressobj(9, zlib.DEFLATED, container.RAW)
-    graph = packer.compress(rest) + packer.flush()
+    graph = zlib.compress(rest, 9, container.RAW)
     payload = graph + writer.data()
     container.allow(sum(math.prod(shape) for _, _, shape in listing), len(payload), str(source))
     container.write(target, json.dumps({"graph": len(graph), "tensors": listing}), payload)
@@ -138,8 +137,14 @@ def exported(program: Program, name: str) -> ModelProto:
     Raises:
         ExportError: as `unpack`.
     """
-    model = _exported(program, name)
-    _compared(program, model, name)
+    x, count = listed(program).example, len(listed(program).outputs)
+    outputs = ["y"] if count == 1 else [f"y{i}" for i in range(count)]
+    if x.numel() > container.MOST_NUMBERS:
+        raise ExportError(f"{name}: takes samples of {x.numel()} numbers; at most {container.MOST_NUMBERS} are tried")
+    inputs, axes = {"x": x.expand(2, *x.shape[1:]).contiguous()}, {one: {0: "n"} for one in ("x", *outputs)}
+    # Folded, integers would be stored as the floats that they stand for.
+    model = compact(traced(program, inputs, outputs, axes, name=f"{name}:", fold=False))
+    _compare(program, model, name)
     return model
 
 
@@ -210,17 +215,7 @@ def _decoded(reader: Reader, kind: int, shape: tuple[int, ...]) -> Any:
     return codec.decode(reader, shape).astype(_INTEGERS[kind])
 
 
-def _exported(program: Program, source: str) -> ModelProto:
-    x, count = listed(program).example, len(listed(program).outputs)
-    outputs = ["y"] if count == 1 else [f"y{i}" for i in range(count)]
-    if x.numel() > container.MOST_NUMBERS:
-        raise ExportError(f"{source}: takes samples of {x.numel()} numbers; at most {container.MOST_NUMBERS} are tried")
-    inputs, axes = {"x": x.expand(2, *x.shape[1:]).contiguous()}, {name: {0: "n"} for name in ("x", *outputs)}
-    # Folded, integers would be stored as the floats that they stand for.
-    return compact(traced(program, inputs, outputs, axes, name=f"{source}:", fold=False))
-
-
-def _compared(program: Program, model: ModelProto, source: str) -> None:
+def _compare(program: Program, model: ModelProto, source: str) -> None:
     generator = torch.Generator().manual_seed(0)
     example = listed(program).example
     batches = [_samples(example, n, generator) for n in _BATCHES]

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Literal, get_args
 from torch import Tensor, nn
 
 from attar._settings import is_amount, is_count
+from attar.compress.checks import as_seed, check_choice, check_weights
 from attar.compress.distillation import distill
-from attar.compress.finite import check_weights
 from attar.compress.given import Samples, SampleSource, View, samples_and_labels, with_example
 from attar.compress.importance import sensitivities
 from attar.compress.layers import with_layers
 from attar.compress.masks import Scope, Thinning
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied, copyable, places
-from attar.compress.settings import as_seed, check_choice
 from attar.compress.structure import Criterion, narrowed
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults

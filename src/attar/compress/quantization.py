@@ -15,15 +15,14 @@ from attar._settings import is_count
 from attar.compress import activations as inputs
 from attar.compress import codebooks
 from attar.compress.aciq import corrected
+from attar.compress.checks import as_seed, check_choice, check_weights
 from attar.compress.distillation import distill
-from attar.compress.finite import check_weights
 from attar.compress.given import SampleSource, View, rows, samples_and_labels, with_example
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
 from attar.compress.layers import with_layers
 from attar.compress.merging import merge_batch_norm
 from attar.compress.parametrizations import Coded, Rounded, codes_of, frozen, settle, store
 from attar.compress.places import Place, copied, places
-from attar.compress.settings import as_seed, check_choice
 from attar.deploy.folding import fold_batch_norm
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults

@@ -8,12 +8,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from attar.compress.channels import Component, Coupling
+from attar.compress.channels import Component, Coupling, gone
 from attar.compress.factors import sites
 from attar.compress.given import Samples
 from attar.compress.lowrank import divided
 from attar.compress.moments import Moments
-from attar.compress.narrow import gone
 
 # Of the mean variance, added to each: channels that say nearly the same are not told apart by the last digit.
 _RIDGE = 1e-3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from attar.compress import codec, container, fitting, floats, listing, marks
+from attar.compress.checks import check_answers
 from attar.compress.coder import Coder, Counter, Ints, Reader, Writer
 from attar.compress.costs import evaluated
-from attar.compress.finite import check_answers
 from attar.compress.given import Samples, rows, samples_for
 from attar.compress.parametrizations import Codebook, Coded, frozen, store
 from attar.compress.places import Place, places
@@ -55,22 +54,23 @@ def save(module: nn.Module, path: str | Path, example: Samples | None = None) ->
         ...     torch.equal(load(Path(folder, "net.attar"))(x), net(x))
         True
     """
-    program = as_program(module, example)
-    writer = Writer()
-    kinds = [_written(writer, program, name) for name in stored_names(program)]
-    description, payload = listing.text(program, kinds), writer.data()
-    # What `load` would refuse, such as a name, is not written.
-    listing.read(description, str(path))
-    container.allow(_numbers(kinds), len(description) + len(payload), str(path))
-    container.write(Path(path), description, payload)
+    container.write(Path(path), *_contents(module, example, str(path)))
 
 
 def size(module: nn.Module, example: Samples) -> int:
     """Bytes of the file that `save` writes of a network."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "model.attar")
-        save(module, file, example)
-        return file.stat().st_size
+    return len(container.packed(*_contents(module, example, type(module).__name__)))
+
+
+def _contents(module: nn.Module, example: Samples | None, name: str) -> tuple[str, bytes]:
+    """The description and the payload of the file of a network; the name is for messages."""
+    program, writer = as_program(module, example), Writer()
+    kinds = [_written(writer, program, one) for one in stored_names(program)]
+    description, payload = listing.text(program, kinds), writer.data()
+    # What `load` would refuse, such as a name, is not written.
+    listing.read(description, name)
+    container.allow(_numbers(kinds), len(description) + len(payload), name)
+    return description, payload
 
 
 def load(path: str | Path) -> Program:

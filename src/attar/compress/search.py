@@ -17,8 +17,8 @@ from attar._fingerprint import fingerprint
 from attar.compress.answers import answers, check_classes
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, as_budget, budget_second, milliseconds, readable
+from attar.compress.checks import as_seed, check_answers, check_two_epochs
 from attar.compress.distillation import distill
-from attar.compress.finite import check_answers
 from attar.compress.given import (
     Samples,
     SampleSource,
@@ -37,7 +37,6 @@ from attar.compress.places import copied, places
 from attar.compress.program import Program, listed
 from attar.compress.saved import as_program
 from attar.compress.sensitivity import Way, mix, sensitivities, written
-from attar.compress.settings import as_seed, check_two_epochs
 from attar.compress.shapes import WHOLE, shapes
 from attar.compress.squeezing import squeeze
 from attar.data.dataset import UNLABELLED

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.answers import answers, are_logits, variance_of
-from attar.compress.finite import check_answers
+from attar.compress.checks import check_answers
 from attar.compress.given import Samples, rows, samples_for
 from attar.compress.grids import Grid, fitted
 from attar.compress.masks import smallest
@@ -115,26 +115,23 @@ def mix(ways: Mapping[str, Sequence[Way]], size: float) -> dict[str, Way]:
         raise CompressionError(f"{size / 8:.0f} bytes are less than these tensors take in any way that was tried")
     while True:
         # Going along the lower convex hull of every tensor by its steepest edge is the same as lowering the price.
-        edges = [
-            ((chosen[name].loss - way.loss) / (way.size - chosen[name].size), name, way)
-            for name, some in ways.items()
-            for way in some
-            if chosen[name].size < way.size <= chosen[name].size + left and way.loss < chosen[name].loss
-        ]
-        same = [
+        better = [
             (name, way)
             for name, some in ways.items()
             for way in some
-            if way.size <= chosen[name].size and way.loss < chosen[name].loss
+            if way.size <= chosen[name].size + left and way.loss < chosen[name].loss
         ]
-        if same:
-            name, way = same[0]
-        elif edges:
-            _, name, way = max(edges, key=lambda edge: edge[0])
-        else:
+        if not better:
             return chosen
+        name, way = max(better, key=lambda one: _slope(chosen[one[0]], one[1]))
         left -= way.size - chosen[name].size
         chosen[name] = way
+
+
+def _slope(now: Way, way: Way) -> tuple[bool, float]:
+    """What a better way gains for a bit; one that is no larger comes before all others."""
+    more = way.size - now.size
+    return more <= 0, (now.loss - way.loss) / more if more > 0 else 0.0
 
 
 def written(model: nn.Module, chosen: Mapping[str, Way]) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from attar.training.progress import Progress
 
 WHOLE = "whole"
 # Shares of the multiply-accumulates that narrower and factorised networks keep, and the most that is worth a training.
-_CHANNELS, _RANKS, _WORTH = (0.5, 0.25, 0.12), (0.5,), 0.9
+_CHANNELS, _RANKS, _WORTH = (0.5, 0.25, 0.12), 0.5, 0.9
 _SCHEMES: tuple[tuple[Scheme, ...], ...] = (("channel", "tucker", "spatial"), ("spatial",))
 
 
@@ -34,13 +35,12 @@ def shapes(
         seed: of what is drawn.
         progress: where it is said what cannot be made.
     """
-    makers: dict[str, Callable[[], nn.Module]] = {WHOLE: lambda: model}
-    for kept in _CHANNELS:
-        makers[f"{kept:.0%} of the channels' work"] = lambda kept=kept: prune(  # type: ignore[misc]
-            model, 1 - kept, x=x, structure="channels", criterion="taylor", seed=seed
-        )
-    for kept in _RANKS:
-        makers[f"low rank, {kept:.0%} of the work"] = lambda kept=kept: _factorized(model, x, kept)  # type: ignore[misc]
+    narrow = partial(prune, model, x=x, structure="channels", criterion="taylor", seed=seed)
+    makers: dict[str, Callable[[], nn.Module]] = {
+        WHOLE: lambda: model,
+        **{f"{kept:.0%} of the channels' work": partial(narrow, 1 - kept) for kept in _CHANNELS},
+        f"low rank, {_RANKS:.0%} of the work": lambda: _factorized(model, x, _RANKS),
+    }
     whole, found = macs(model, x), {}
     for name, make in makers.items():
         try:

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from attar.compress.attention import split_heads
-from attar.compress.channels import Axis, Component, Coupling, coupling
+from attar.compress.channels import Axis, Component, Coupling, coupling, narrow, silence
 from attar.compress.costs import evaluated, macs, macs_of_layers
 from attar.compress.given import Samples, rows
 from attar.compress.importance import effects
 from attar.compress.marks import floats
 from attar.compress.masks import Scope
-from attar.compress.narrow import narrow, silence
 from attar.compress.places import copied
 from attar.compress.reconstruct import drop_biases, give_biases, reconstruct
 from attar.compress.widths import following, is_wall

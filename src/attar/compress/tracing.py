@@ -19,6 +19,7 @@ from torch.fx import Node
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils._pytree import tree_map_only
 
+from attar.compress.costs import layer_by_layer
 from attar.compress.given import in_one_line
 from attar.compress.listing import DTYPES, FORMATS
 from attar.compress.operations import CHECKS, IDLE, known, name_of
@@ -92,17 +93,15 @@ def _exported(module: nn.Module, x: Tensor) -> ExportedProgram:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without warnings, and without the shortcut of transformers, which is one operation that nothing else knows."""
-    logger, fast = logging.getLogger("torch"), torch.backends.mha.get_fastpath_enabled()
+    """Without warnings, and without the shortcut of transformers."""
+    logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.ERROR)
-    torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with warnings.catch_warnings():
+        with layer_by_layer(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
         logger.setLevel(level)
 
 
