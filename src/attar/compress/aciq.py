@@ -1,4 +1,9 @@
-"""ACIQ: where to clip numbers of a known distribution before they are rounded, and how to set their moments right."""
+"""ACIQ: where to clip numbers of a known distribution before they are rounded, and how to set their moments right.
+
+References:
+    Banner, Nahshan, Soudry, Post training 4-bit quantization of convolutional networks for rapid-deployment, 2019,
+    https://arxiv.org/abs/1810.05723
+"""
 
 from __future__ import annotations
 
@@ -14,13 +19,9 @@ _BETWEEN = (math.sqrt(2 / math.pi) + math.sqrt(0.5)) / 2
 
 
 def laplace_limit(levels: int) -> float:
-    """Where to clip a Laplace distribution of scale b, in units of b.
+    """Where to clip a Laplace distribution of scale b, in units of b (eqs. 3 to 7).
 
     α minimises 2 b² exp(−α / b) + α² / (3 L²): what is cut off, and what is rounded within −α … α. So α = b W(3 L²).
-
-    References:
-        Banner, Nahshan, Soudry, Post training 4-bit quantization of convolutional networks for rapid-deployment, 2019,
-        https://arxiv.org/abs/1810.05723, eqs. 3 to 7
 
     Arguments:
         levels: L, how many values there are.
@@ -35,11 +36,7 @@ def laplace_limit(levels: int) -> float:
 def normal_limit(levels: int) -> float:
     """Where to clip a normal distribution, in units of its standard deviation: the root a of
 
-    2 (φ(a) − a Φ(−a)) = a / (3 L²)
-
-    References:
-        Banner, Nahshan, Soudry, Post training 4-bit quantization of convolutional networks for rapid-deployment, 2019,
-        https://arxiv.org/abs/1810.05723, appendix
+    2 (φ(a) − a Φ(−a)) = a / (3 L²) (appendix)
 
     Arguments:
         levels: L, how many values there are.
@@ -77,11 +74,7 @@ def spread(rows: Tensor, centre: Tensor, levels: int) -> Tensor:
 def corrected(rows: Tensor, codes: Tensor, shift: bool = True) -> tuple[Tensor, Tensor]:
     """Step and code of zero with which codes have the mean and the norm of the numbers that they stand for.
 
-    w' = mean(w) + ξ (v − mean(v)),  ξ = ‖w − mean(w)‖ / ‖v − mean(v)‖,  v the decoded numbers of a row
-
-    References:
-        Banner, Nahshan, Soudry, Post training 4-bit quantization of convolutional networks for rapid-deployment, 2019,
-        https://arxiv.org/abs/1810.05723, section 3.1
+    w' = mean(w) + ξ (v − mean(v)),  ξ = ‖w − mean(w)‖ / ‖v − mean(v)‖,  v the decoded numbers of a row (section 3.1)
 
     Arguments:
         rows: w `(rows, k)`.

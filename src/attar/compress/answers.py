@@ -24,11 +24,7 @@ def answers(model: nn.Module, x: Samples) -> Tensor:
 
 
 def answer(model: nn.Module, batch: Tensor) -> Tensor:
-    """What a network says of a batch.
-
-    Raises:
-        CompressionError: as `answers`.
-    """
+    """What a network says of a batch; errors are those of `answers`."""
     said = model(batch)
     if not isinstance(said, Tensor) or not said.ndim or len(said) != len(batch):
         raise CompressionError(
@@ -80,30 +76,10 @@ def variance_of(told: Tensor) -> Tensor:
 
 
 def check_classes(codes: Tensor, answers: Tensor) -> None:
-    """Hold class codes to the classes that a network tells apart, where it tells any.
-
-    Arguments:
-        codes: whole numbers, -1 where unlabelled.
-        answers: of the network.
-
-    Raises:
-        CompressionError: there is a class that it does not know.
-    """
+    """Hold class codes, -1 where unlabelled, to the classes that a network of such answers tells apart, if any."""
     known = classes_of(answers)
     if known and len(codes) and int(codes.max()) >= known:
         raise CompressionError(
             f"y has a class {int(codes.max())}, and the network tells {known} apart: "
             f"give codes from 0 to {known - 1}, -1 where unlabelled"
-        )
-
-
-def check_gradient(model: nn.Module, said: Tensor) -> None:
-    """Hold a network to answers that can be followed back to its weights.
-
-    Raises:
-        CompressionError: they cannot.
-    """
-    if not said.requires_grad:
-        raise CompressionError(
-            f"{type(model).__name__} turns gradients off, as by torch.no_grad(): let it answer with a gradient"
         )

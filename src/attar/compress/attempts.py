@@ -158,10 +158,6 @@ class Attempts:
         """The network of an attempt."""
         return saved.load(self.folder / attempt.file)
 
-    def size(self, module: nn.Module) -> int:
-        """Bytes of a network's file."""
-        return saved.size(module, self.example)
-
     def latency(self, module: nn.Module) -> float | None:
         """Milliseconds of one sample in onnxruntime on one thread; None where the network has no ONNX form."""
         try:

@@ -30,8 +30,8 @@ class Heads(nn.Module):
         self.head, self.dropout = attention.head_dim, attention.dropout
         # `nn.TransformerEncoderLayer` asks for these two. Without a joint bias it leaves the work to `forward`.
         self.batch_first, self.in_proj_bias = attention.batch_first, None
-        parts = zip(attention.in_proj_weight.chunk(3), _thirds(attention.in_proj_bias))
-        self.query, self.key, self.value = (_linear(weight, bias) for weight, bias in parts)
+        biases = [None] * 3 if attention.in_proj_bias is None else attention.in_proj_bias.chunk(3)
+        self.query, self.key, self.value = map(_linear, attention.in_proj_weight.chunk(3), biases)
         self.out = _linear(attention.out_proj.weight, attention.out_proj.bias)
         self.train(attention.training)
 
@@ -118,10 +118,6 @@ def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
         if bias is not None:
             layer.bias.copy_(bias)
     return layer
-
-
-def _thirds(bias: Tensor | None) -> tuple[Tensor | None, ...]:
-    return (None, None, None) if bias is None else bias.chunk(3)
 
 
 def _added(mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -92,11 +92,7 @@ class Budget:
 
 
 def as_budget(given: object) -> Budget:
-    """A budget that may be given as text.
-
-    Raises:
-        BudgetError: it is something else.
-    """
+    """A budget that may be given as text; a `BudgetError` where it is something else."""
     if isinstance(given, Budget | str):
         return Budget.parse(given) if isinstance(given, str) else given
     told = " ".join(repr(given).split())[:60]
@@ -104,12 +100,9 @@ def as_budget(given: object) -> Budget:
 
 
 def budget_second(search: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Let a function say where its budget stands, where it is given by name and the samples in its place.
+    """Say in a `BudgetError` where a function's budget stands, where it is given by name and the samples in its place.
 
     Samples may be given as `x=` too, as the other functions of this room call what this one calls X.
-
-    Raises:
-        BudgetError: when it is called so.
     """
 
     @wraps(search)

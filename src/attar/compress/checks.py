@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from attar._settings import is_amount, is_count, is_positive
 from attar.compress.places import Place
 from attar.errors import CompressionError
+
+
+def check_network(model: nn.Module) -> None:
+    """Hold a network to layers that can be exchanged, which those of TorchScript cannot, and to numbers on the CPU."""
+    if isinstance(model, str | Path | dict):
+        instead = "module.load_state_dict(weights)" if isinstance(model, dict) else "attar.compress.load(file)"
+        raise CompressionError(f"a {type(model).__name__} is no network: give a torch.nn.Module, as after {instead}")
+    if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        raise CompressionError(
+            f"the network is a {type(model).__name__}, whose layers are fixed: give a torch.nn.Module"
+        )
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            raise CompressionError(f"{name} has no shape yet: call the network on some samples first")
+        if tensor.is_meta:
+            raise CompressionError(f"{name} is on the device meta and has no numbers: load them first")
+        if tensor.device.type != "cpu":
+            raise CompressionError(f"{name} is on the device {tensor.device}: give model.cpu(), and samples on the CPU")
+
+
+def check_single(model: nn.Module) -> None:
+    """Hold a network to single precision, in which files decode what they hold as integers."""
+    check_network(model)
+    other = next((p.dtype for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
+    if other is not None:
+        raise CompressionError(f"the network has weights of {other}: give model.float(), and samples of float32")
 
 
 def check_choice(name: str, value: object, words: Sequence[str]) -> None:
@@ -74,4 +103,12 @@ def check_answers(answers: Iterable[Tensor], of: str = "network") -> None:
         raise CompressionError(
             f"the {of} answers some samples with NaN or infinity: give samples without missing or infinite values, or "
             f"mend the {of}"
+        )
+
+
+def check_gradient(model: nn.Module, said: Tensor) -> None:
+    """Hold a network to answers that can be followed back to its weights."""
+    if not said.requires_grad:
+        raise CompressionError(
+            f"{type(model).__name__} turns gradients off, as by torch.no_grad(): let it answer with a gradient"
         )

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from attar._fingerprint import fingerprint
 from attar._settings import is_amount, is_positive
-from attar.compress.answers import answer, answers, are_logits, check_classes, check_gradient, variance_of
-from attar.compress.checks import as_seed, check_answers, check_training
+from attar.compress.answers import answer, answers, are_logits, check_classes, variance_of
+from attar.compress.checks import as_seed, check_answers, check_gradient, check_training
 from attar.compress.features import Guides
 from attar.compress.given import (
     Samples,
@@ -46,10 +46,7 @@ _LABELLED = 32
 def distillation_loss(
     student: Tensor, teacher: Tensor, labelled: Tensor, labels: Tensor, temperature: float, alpha: float
 ) -> Tensor:
-    """L = (1 − α) · mean ℓ(y, softmax(z_s)) + α T² · mean KL(softmax(z_t / T) ‖ softmax(z_s / T)).
-
-    References:
-        Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015, https://arxiv.org/abs/1503.02531
+    """L = (1 − α) · mean ℓ(y, softmax(z_s)) + α T² · mean KL(softmax(z_t / T) ‖ softmax(z_s / T)); see `distill`.
 
     Arguments:
         student: logits z_s of the samples that the teacher has seen `(n, n_classes)`.

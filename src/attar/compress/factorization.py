@@ -26,8 +26,6 @@ from attar.training.progress import Progress, Silent
 if TYPE_CHECKING:
     from attar.data.dataset import Ints
 
-_BATCH = 128
-
 
 @usual_defaults()
 @torch.random.fork_rng(devices=[])  # new layers draw weights, which are then replaced
@@ -113,7 +111,7 @@ def factorize(
         smaller, {site.layer: site.built(option, seen) for site, option in zip(found, chosen) if option.scheme}
     )
     if epochs and x is not None:
-        distill(smaller, model, x, y, epochs=epochs, batch_size=_BATCH, lr=lr, view=view, seed=seed, progress=progress)
+        distill(smaller, model, x, y, epochs=epochs, lr=lr, view=view, seed=seed, progress=progress)
     return with_example(smaller.eval(), x)
 
 

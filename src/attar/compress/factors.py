@@ -128,12 +128,7 @@ class Site:
         return self._option(self.task(weighted), scheme, ranks)
 
     def vbmf_ranks(self, scheme: Scheme) -> Ranks:
-        """The ranks that are no noise, by VBMF of the matrices that a scheme splits the weight as.
-
-        References:
-            Kim et al., Compression of Deep Convolutional Neural Networks for Fast and Low Power Mobile Applications,
-            2016, https://arxiv.org/abs/1511.06530
-        """
+        """The ranks that are no noise, by VBMF of the matrices that a scheme splits the weight as, as in `tucker`."""
         w = self.weight
         by_out, by_in = w.flatten(1), w.transpose(0, 1).flatten(1)
         matrices = {

@@ -89,11 +89,7 @@ def bits(codes: AnyInts) -> float:
 
 
 def fitted(codes: AnyInts) -> Model:
-    """The model that suits a tensor.
-
-    Raises:
-        CompressionError: a number is too large.
-    """
+    """The model that suits a tensor; errors are those of `encode`."""
     values = _flat(codes)
     key = codes.shape, hashlib.blake2b(values.tobytes(), digest_size=16).digest()
     model = _SEEN.pop(key, None) or _fitted(codes.shape, values)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler
 
+from attar.compress.checks import check_network
 from attar.data.dataset import UNLABELLED
 from attar.errors import CompressionError
 from attar.training.modes import evaluating
@@ -27,40 +26,6 @@ View = Callable[[Tensor, torch.Generator], Tensor]
 
 # Items of a data set that are read at once.
 _AT_ONCE = 256
-
-
-def check_network(model: nn.Module) -> None:
-    """Hold a network to layers that can be exchanged, with numbers that the CPU has.
-
-    Raises:
-        CompressionError: it is TorchScript or no network, or some of its tensors are elsewhere or not there yet.
-    """
-    if isinstance(model, str | Path | dict):
-        instead = "module.load_state_dict(weights)" if isinstance(model, dict) else "attar.compress.load(file)"
-        raise CompressionError(f"a {type(model).__name__} is no network: give a torch.nn.Module, as after {instead}")
-    if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
-        raise CompressionError(
-            f"the network is a {type(model).__name__}, whose layers are fixed: give a torch.nn.Module"
-        )
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if is_lazy(tensor):
-            raise CompressionError(f"{name} has no shape yet: call the network on some samples first")
-        if tensor.is_meta:
-            raise CompressionError(f"{name} is on the device meta and has no numbers: load them first")
-        if tensor.device.type != "cpu":
-            raise CompressionError(f"{name} is on the device {tensor.device}: give model.cpu(), and samples on the CPU")
-
-
-def check_single(model: nn.Module) -> None:
-    """Hold a network to single precision, in which files decode what they hold as integers.
-
-    Raises:
-        CompressionError: it has weights of another one.
-    """
-    check_network(model)
-    other = next((p.dtype for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
-    if other is not None:
-        raise CompressionError(f"the network has weights of {other}: give model.float(), and samples of float32")
 
 
 def gathered(
@@ -126,11 +91,7 @@ def in_one_line(error: Exception, most: int = 200) -> str:
 def samples_and_labels(
     model: nn.Module, x: SampleSource | None, y: Ints | Tensor | None
 ) -> tuple[Samples | None, Ints | Tensor | None]:
-    """`gathered`, and then `samples_for` a network that is checked; no samples stay none.
-
-    Raises:
-        CompressionError: as these do.
-    """
+    """`gathered`, and then `samples_for` a network that is checked; no samples stay none."""
     check_network(model)
     if x is None:
         return None, y

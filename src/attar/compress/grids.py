@@ -96,8 +96,6 @@ def fitted(rows: Tensor, grid: Grid, clipping: Clipping = "mse") -> Steps:
     References:
         Krishnamoorthi, Quantizing deep convolutional networks for efficient inference, 2018, section 2,
         https://arxiv.org/abs/1806.08342
-        Banner, Nahshan, Soudry, Post training 4-bit quantization of convolutional networks for rapid-deployment, 2019,
-        https://arxiv.org/abs/1810.05723
 
     Arguments:
         rows: finite numbers `(rows, k)`, k ≥ 1.

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attar.compress.answers import answer, are_logits, check_classes, check_gradient
-from attar.compress.checks import check_answers
+from attar.compress.answers import answer, are_logits, check_classes
+from attar.compress.checks import check_answers, check_gradient
 from attar.compress.given import Samples, class_codes, rows
 from attar.compress.places import copied, places
 from attar.data.dataset import UNLABELLED

@@ -132,11 +132,7 @@ def files_of(source: Path) -> list[Path]:
 
 
 def exported(program: Program, name: str) -> ModelProto:
-    """A network as an ONNX model, compared with it; the name is for messages.
-
-    Raises:
-        ExportError: as `unpack`.
-    """
+    """A network as an ONNX model, compared with it as by `unpack`; the name is for messages."""
     x, count = listed(program).example, len(listed(program).outputs)
     outputs = ["y"] if count == 1 else [f"y{i}" for i in range(count)]
     if x.numel() > container.MOST_NUMBERS:

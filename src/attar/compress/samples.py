@@ -68,11 +68,7 @@ def plainly(source: Path) -> Iterator[None]:
 
 
 def check_finite(weight: Array, source: str | Path) -> None:
-    """Hold the weight of a layer to numbers that can be rounded.
-
-    Raises:
-        ExportError: it has others.
-    """
+    """Hold the weight of a layer to numbers that can be rounded."""
     if not np.isfinite(weight).all():
         raise ExportError(f"{source}: some weights of a layer are NaN or infinite; train or export it again")
 

@@ -104,15 +104,7 @@ def opened(description: str, payload: bytes, name: str) -> Program:
 
 
 def as_program(module: nn.Module, example: Samples | None = None) -> Program:
-    """A network as the list of its operations, with its integers kept as such.
-
-    Arguments:
-        module: as in `save`.
-        example: as in `save`.
-
-    Raises:
-        CompressionError: as `save`.
-    """
+    """A network as the list of its operations, with its integers kept as such; arguments are those of `save`."""
     if isinstance(module, Program):
         return module
     if example is None:

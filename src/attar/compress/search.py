@@ -17,25 +17,16 @@ from attar._fingerprint import fingerprint
 from attar.compress.answers import answers, check_classes
 from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, as_budget, budget_second, milliseconds, readable
-from attar.compress.checks import as_seed, check_answers, check_two_epochs
+from attar.compress.checks import as_seed, check_answers, check_single, check_two_epochs
 from attar.compress.distillation import distill
-from attar.compress.given import (
-    Samples,
-    SampleSource,
-    View,
-    as_array,
-    check_single,
-    class_codes,
-    gathered,
-    rows,
-    samples_for,
-)
+from attar.compress.given import Samples, SampleSource, View, as_array, class_codes, gathered, rows, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.limits import Limits, quality_then_bytes
 from attar.compress.parametrizations import codes_of, frozen
 from attar.compress.places import copied, places
 from attar.compress.program import Program, listed
 from attar.compress.saved import as_program
+from attar.compress.saved import size as bytes_of
 from attar.compress.sensitivity import Way, mix, sensitivities, written
 from attar.compress.shapes import WHOLE, shapes
 from attar.compress.squeezing import squeeze
@@ -272,7 +263,7 @@ class _Search:
         while True:
             chosen = mix(ways, allowed)
             small = written(self.whole, chosen)
-            if (over := self.attempts.size(small) - size) <= 0:
+            if (over := bytes_of(small, self.attempts.example) - size) <= 0:
                 return small
             # To the next smaller mix at least: few bytes less may allow the same one.
             allowed = min(allowed - 8 * over, sum(way.size for way in chosen.values()) - 1)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from attar._settings import is_count
 from attar.compress import saved
-from attar.compress.checks import as_seed, check_training, check_two_epochs
+from attar.compress.checks import as_seed, check_single, check_training, check_two_epochs
 from attar.compress.distillation import Lesson, asked_of
 from attar.compress.gates import Gate, gated_places
-from attar.compress.given import SampleSource, View, check_single, gathered, rows, samples_for
+from attar.compress.given import SampleSource, View, gathered, rows, samples_for
 from attar.compress.grids import Grid
 from attar.compress.parametrizations import Coded, Masked, frozen, settle, store
 from attar.compress.places import Place, copied, places

@@ -55,22 +55,13 @@ def narrowed(
 
     References:
         Li et al., Pruning Filters for Efficient ConvNets, 2017, https://arxiv.org/abs/1608.08710
-        Molchanov et al., Importance Estimation for Neural Network Pruning, 2019, https://arxiv.org/abs/1906.10771
-        Liu et al., Learning Efficient Convolutional Networks through Network Slimming, 2017,
-        https://arxiv.org/abs/1708.06519
         Fang et al., DepGraph: Towards Any Structural Pruning, 2023, https://arxiv.org/abs/2301.12900
 
-    Arguments:
-        model: any network; it is not changed.
-        amount: share of the multiply-accumulates that is saved, at least 0 and below 1.
-        x: samples `(n, *shape)`.
-        y: class codes `(n,)`, -1 where unlabelled; for the criterion "taylor".
+    Arguments are those of `prune`, besides:
         scope: "layer": all groups lose the same share of their channels.
         criterion: "magnitude": √(sum of w² of all weights that go), over the mean of the group; "taylor": mean of
             (Σ g w)² over the weights that read the channels, the squared first-order change of the loss without them;
             "scale": |γ| of the batch normalisation.
-        seed: of the samples and labels that "taylor" draws.
-        progress: where it is said what is left as it is.
 
     Raises:
         CompressionError: there is nothing that could go.

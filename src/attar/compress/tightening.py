@@ -29,9 +29,6 @@ class Tightening(nn.Module):
 
     The number of the step is kept with the weights, so that a resumed training goes on as it would have.
 
-    References:
-        Zhu, Gupta, To Prune, or Not to Prune, 2017, https://arxiv.org/abs/1710.01878, eq. 1
-
     Arguments:
         student: with gates.
         gated: its places and their gates.
