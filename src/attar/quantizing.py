@@ -7,7 +7,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from onnx import ModelProto
@@ -16,6 +16,7 @@ from attar._files import at_home, write_whole
 from attar.calibrating import Correctness, Given, correctness, given
 from attar.compress import quantize_dynamic, quantize_linear, quantize_static
 from attar.compress.budget import Budget, milliseconds, readable
+from attar.compress.integers import Method
 from attar.compress.inventory import Inventory, inventory, numbers_inside
 from attar.compress.likeness import Likeness, likeness
 from attar.compress.packed import files_of, size_of
@@ -29,7 +30,6 @@ from attar.errors import BudgetError, CompressionError, DataError, LabelError, i
 from attar.foreign import check_runs
 from attar.training.progress import Progress, Silent, noted
 
-Method = Literal["minmax", "percentile", "entropy"]
 _BLOCK = 32
 # Samples to learn ranges from; numbers inside the layers that they may make in all, since onnxruntime keeps these; and
 # the samples that are taken whatever they make.

@@ -373,6 +373,23 @@ def test_samples_that_do_not_fill_what_is_taken_at_once(tmp_path: Path) -> None:
         quantize_static(file, tmp_path / "b.onnx", x)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"method": "max"}, "method='max': give one of minmax, percentile, entropy"),
+        ({"bytes": "5KB"}, "bytes='5KB': give a whole number"),
+        (
+            {"calibration": [np.zeros((4, 1, 8, 8), np.float32)] * 2},
+            r"a\.onnx: the samples come in 2 parts; give all as one",
+        ),
+    ],
+)
+def test_what_is_no_setting_is_said(given, message, tmp_path: Path) -> None:
+    file = network_of_others(tmp_path / "a.onnx")
+    with pytest.raises(ExportError, match=message):
+        quantize_static(file, tmp_path / "b.onnx", **{"calibration": np.zeros((4, 1, 8, 8), np.float32), **given})
+
+
 def test_what_onnxruntime_cannot_do_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from onnxruntime import quantization
 

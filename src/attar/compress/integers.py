@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from attar._settings import is_count
 from attar.compress.nibbles import INT32, WEIGHTED, dequantized, within
 from attar.compress.probes import channel_means, divergence, parts, run
 from attar.compress.samples import Samples, answered, at_once, fed, plainly, prepared, rows
@@ -37,6 +38,7 @@ _BETWEEN = (
 # Samples that suffice for the mean of a channel.
 _CORRECTION = 128
 _INT8 = 127
+Method = Literal["minmax", "percentile", "entropy"]
 # In place of infinity.
 _ENDLESS = 1e30
 
@@ -46,7 +48,7 @@ def quantize_static(
     target: str | Path,
     calibration: Samples,
     *,
-    method: Literal["minmax", "percentile", "entropy"] | None = None,
+    method: Method | None = None,
     bytes: int | None = None,
 ) -> None:
     """Write the model with weights in int8 and activations in uint8, as standard ONNX QDQ operators.
@@ -74,11 +76,12 @@ def quantize_static(
 
     Raises:
         ExportError: the model has no layer that could be quantised, there are no samples, or it takes more bytes; or
-            onnxruntime cannot quantise it.
+            onnxruntime cannot quantise it; or a setting is something else.
         ModelError: the source cannot be loaded, or the samples do not suit it.
     """
     source, target = Path(source), Path(target)
-    (given,) = fed(source, calibration)
+    given, *more = fed(source, calibration)
+    _check_settings(source, method, bytes, 1 + len(more))
     feed, expected = answered(source, given)
     size = at_once(source)
     batches = in_batches(feed, size)
@@ -102,6 +105,17 @@ def quantize_static(
             except ExportError as error:
                 raise ExportError(f"{source}: {error}") from None
     write(compacted(quantised), target, source)
+
+
+def _check_settings(source: Path, method: object, size: object, parts: int) -> None:
+    if method is not None and method not in get_args(Method):
+        raise ExportError(f"method={method!r}: give one of {', '.join(get_args(Method))}, or leave it away")
+    if size is not None and not is_count(size):
+        raise ExportError(f"bytes={size!r}: give a whole number")
+    if parts > 1:
+        raise ExportError(
+            f"{source}: the samples come in {parts} parts; give all as one array, or as one dict of arrays by names"
+        )
 
 
 def _chosen(model: ModelProto) -> list[str]:
