@@ -160,7 +160,7 @@ def test_a_checkpoint_of_another_lesson_is_refused(other, rows, tmp_path) -> Non
     given = {"teacher": told(y), "x": x, "alpha": 0.9}
     changed = {"teacher": -told(y), "x": x + 1, "alpha": 0.5}
     distill(student_of(), **given, epochs=1, checkpoint=tmp_path / "c")
-    distill(student_of(), **given, epochs=1, checkpoint=tmp_path / "c")
+    distill(student_of(), **given, epochs=1, checkpoint=str(tmp_path / "c"))
     with pytest.raises(RunError, match="other settings or samples"):
         distill(student_of(), **{**given, other: changed[other]}, epochs=1, checkpoint=tmp_path / "c")
 
@@ -201,6 +201,20 @@ def test_features_without_spread_are_in_units_of_their_own() -> None:
         wide(x[:1])
         f_s, f_t = thin[:3](x[:1]), nn.functional.adaptive_avg_pool2d(wide[:3](x[:1]), 3)
         torch.testing.assert_close(guides(seen), (f_s - f_t).square().mean())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"beta": "1"}, "beta='1': it must be a finite number"),
+        ({"beta": float("nan")}, "beta=nan: it must be a finite number"),
+        ({"features": ["1"]}, r"features=\['1'\]: give a dict"),
+    ],
+)
+def test_features_and_their_weight_are_told_where_they_are_none(given, message) -> None:
+    thin, wide, x = thin_and_wide()
+    with pytest.raises(CompressionError, match=message):
+        distill(thin, wide, x, epochs=1, **{"features": {"1": "1"}, **given})
 
 
 def test_features_lead_a_student_and_leave_no_trace() -> None:

@@ -195,8 +195,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name, after, tmp_path, monkey
     assert list(tmp_path.iterdir())
     torch.manual_seed(99)
     assert equal(state(run(tmp_path)), whole)
-    # And that of a finished run.
-    assert equal(state(run(tmp_path)), whole)
+    # And that of a finished run, of a folder by its name.
+    assert equal(state(run(str(tmp_path))), whole)
 
 
 @pytest.mark.parametrize("other", ["bytes", "bits", "temperature", "x", "y", "model", "teacher", "logits"])

@@ -92,7 +92,7 @@ def distill(
     weight_decay: float = 1e-3,
     seed: int = 0,
     device: str = "cpu",
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     progress: Progress | None = None,
 ) -> History:
     """Train a student on what a teacher says of all samples, labelled or not, and on the labels there are.
@@ -147,7 +147,7 @@ def distill(
     seed = as_seed(seed)
     if any(one.is_inference() for one in student.parameters()):
         raise CompressionError("the student was made in torch.inference_mode(), and is not trained: make it outside")
-    guides = _guides(student, teacher, features, x, seed) if features else None
+    guides = _guides(student, teacher, features, beta, x, seed) if features else None
     lesson = Lesson(teacher, x, y, temperature=temperature, alpha=alpha, view=view)
     loss = partial(lesson.loss, student) if guides is None else partial(lesson.guided_loss, student, guides, beta)
     with nullcontext() if guides is None else guides.teaching_on(device_of(device)):
@@ -161,7 +161,7 @@ def distill(
             weight_decay=weight_decay,
             seed=seed,
             device=device,
-            checkpoint=checkpoint,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
             progress=progress,
             name="distill",
             asked="" if checkpoint is None else asked_of(student, teacher, x, y, temperature, alpha, features, beta),
@@ -169,8 +169,14 @@ def distill(
 
 
 def _guides(
-    student: nn.Module, teacher: nn.Module | Tensor, features: Mapping[str, str], x: Samples, seed: int
+    student: nn.Module, teacher: nn.Module | Tensor, features: Mapping[str, str], beta: float, x: Samples, seed: int
 ) -> Guides:
+    if not isinstance(features, Mapping):
+        raise CompressionError(
+            f"features={features!r}: give a dict, from layers of the student to those of the teacher"
+        )
+    if not is_amount(beta):
+        raise CompressionError(f"beta={beta!r}: it must be a finite number from 0")
     if not isinstance(teacher, nn.Module):
         raise CompressionError("features are those of a network: give the teacher itself, not its logits")
     with seeded(seed):

@@ -55,7 +55,7 @@ def quantize(
     lr: float = 1e-3,
     batch_size: int = 128,
     seed: int = 0,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     progress: Progress | None = None,
 ) -> nn.Module:
     """Return the network with its weights as integers: w ≈ s · (q − z).

@@ -115,7 +115,7 @@ def compress(
     epochs: int = 12,
     view: View | None = None,
     seed: int = 0,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Compressed:
     """Find the mix of channels, ranks, zeros and bits whose file fits the budget at the least loss.

@@ -51,7 +51,7 @@ def squeeze(
     lr: float = 2e-3,
     weight_decay: float = 1e-2,
     seed: int = 0,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     progress: Progress | None = None,
 ) -> nn.Module:
     """Return a copy of a network whose file has at most so many bytes: few weights that are small integers.
@@ -134,7 +134,7 @@ def squeeze(
         lr=lr,
         weight_decay=weight_decay,
         seed=seed,
-        checkpoint=None if checkpoint is None else checkpoint / "masks.safetensors",
+        checkpoint=None if checkpoint is None else Path(checkpoint, "masks.safetensors"),
         name="mask",
     )
     curvatures = [_masked_and_rounded(place, gate, grid) for place, gate in gated]
@@ -146,7 +146,7 @@ def squeeze(
         lr=_CALMER * lr,
         weight_decay=0.0,
         seed=seed + 1,
-        checkpoint=None if checkpoint is None else checkpoint / "steps.safetensors",
+        checkpoint=None if checkpoint is None else Path(checkpoint, "steps.safetensors"),
         name="round",
     )
     return _fitting(student, curvatures, example, bytes, allowed)
