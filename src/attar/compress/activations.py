@@ -14,7 +14,7 @@ from attar.compress.checks import check_inputs
 from attar.compress.given import Samples, rows
 from attar.compress.grids import Clipping, Grid, fitted
 from attar.compress.parametrizations import Rounded
-from attar.compress.places import exchange
+from attar.compress.places import decodes, exchange
 from attar.errors import CompressionError
 
 # Layers that integer kernels exist for.
@@ -100,19 +100,9 @@ def round_inputs(
 
 
 def settled(model: nn.Module) -> nn.Module:
-    """Let trained rounding of inputs be fixed.
-
-    Arguments:
-        model: changed in place.
-
-    Returns:
-        The model.
-    """
-    instead: dict[nn.Module, nn.Module] = {}
-    for name, module in model.named_modules():
-        if isinstance(module, Rounded) and "parametrizations" not in name.split("."):
-            instead[module] = RoundedInput(module.steps()[0], module.low, module.high)
-    return exchange(model, instead)
+    """The model, changed in place, with what has been trained of the rounding of inputs fixed."""
+    trained = (one for name, one in model.named_modules() if isinstance(one, Rounded) and not decodes(name))
+    return exchange(model, {one: RoundedInput(one.steps()[0], one.low, one.high) for one in trained})
 
 
 def _inputs(

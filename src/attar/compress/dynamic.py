@@ -81,8 +81,6 @@ def quantize_dynamic(
         given, size = fed(source, calibration), at_once(source)
         feeds = [part for one in given for part in batches(one, size)]
     model = _as_products(prepared(source))
-    for i, node in enumerate(model.graph.node):
-        node.name = f"node{i}"
     constants = initializers(model)
     layers = [node for node in model.graph.node if _is_linear(node, constants)]
     if not layers:
@@ -133,9 +131,9 @@ def _as_products(model: ModelProto) -> ModelProto:
         turned = values.T if attribute(node, "transB", 0) else values
         model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(turned), f"{name}.weight"))
         outputs = [name] if bias else list(node.output)
-        nodes.append(helper.make_node("MatMul", [node.input[0], f"{name}.weight"], outputs))
+        nodes.append(helper.make_node("MatMul", [node.input[0], f"{name}.weight"], outputs, name=node.name))
         if bias:
-            nodes.append(helper.make_node("Add", [name, bias[0]], list(node.output)))
+            nodes.append(helper.make_node("Add", [name, bias[0]], list(node.output), name=f"{node.name}.bias"))
     set_nodes(model, nodes)
     return model
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -113,13 +112,9 @@ def fitted(rows: Tensor, grid: Grid, clipping: Clipping = "mse") -> Steps:
     below, above = exact.amin(1).clamp(max=0), exact.amax(1).clamp(min=0)
     if clipping == "mse":
         return _least_error(exact, below, above, grid, rows.dtype)
-    ranges: dict[str, Callable[[], tuple[Tensor, Tensor]]] = {
-        "minmax": lambda: (below, above),
-        "percentile": lambda: _percentiles(exact, grid),
-        "aciq": lambda: _expected(exact, grid),
-    }
-    low, high = ranges[clipping]()
-    zero = torch.zeros_like(below)
+    low, high, zero = below, above, torch.zeros_like(below)
+    if clipping != "minmax":
+        low, high = (_percentiles if clipping == "percentile" else _expected)(exact, grid)
     return _steps(low.clamp(below, zero), high.clamp(zero, above), grid, rows.dtype)
 
 

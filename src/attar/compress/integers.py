@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -39,6 +39,8 @@ _BETWEEN = (
 _CORRECTION = 128
 _INT8 = 127
 Method = Literal["minmax", "percentile", "entropy"]
+# As onnxruntime calls them.
+_METHODS = {"minmax": "MinMax", "percentile": "Percentile", "entropy": "Entropy"}
 # In place of infinity.
 _ENDLESS = 1e30
 
@@ -88,8 +90,6 @@ def quantize_static(
     few = some(rows(feed), max(_CORRECTION // size, 1) * size, seed=0)
     corrected = in_batches({name: array[few] for name, array in feed.items()}, size)
     model = prepared(source)
-    for i, node in enumerate(model.graph.node):
-        node.name = f"node{i}"
     chosen = _chosen(model)
     if not chosen:
         raise ExportError(f"{source}: has no convolution or linear layer in float32 that could be quantised")
@@ -108,8 +108,8 @@ def quantize_static(
 
 
 def _check_settings(source: Path, method: object, size: object, parts: int) -> None:
-    if method is not None and method not in get_args(Method):
-        raise ExportError(f"method={method!r}: give one of {', '.join(get_args(Method))}, or leave it away")
+    if method is not None and method not in _METHODS:
+        raise ExportError(f"method={method!r}: give one of {', '.join(_METHODS)}, or leave it away")
     if size is not None and not is_count(size):
         raise ExportError(f"bytes={size!r}: give a whole number")
     if parts > 1:
@@ -143,11 +143,6 @@ def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], few: l
     # Imported here: it takes half a second, and only this function needs it.
     from onnxruntime import quantization as ort
 
-    methods = {
-        "minmax": ort.CalibrationMethod.MinMax,
-        "percentile": ort.CalibrationMethod.Percentile,
-        "entropy": ort.CalibrationMethod.Entropy,
-    }
     types = sorted({node.op_type for node in model.graph.node if node.name in chosen})
     copy = ModelProto()  # what is passed is changed
     copy.CopyFrom(model)
@@ -167,7 +162,7 @@ def _quantised(model: ModelProto, chosen: list[str], batches: list[Feed], few: l
             reduce_range=True,
             activation_type=ort.QuantType.QUInt8,
             weight_type=ort.QuantType.QInt8,
-            calibrate_method=methods[method],
+            calibrate_method=ort.CalibrationMethod[_METHODS[method]],
             extra_options={"MatMulConstBOnly": True, "CalibPercentile": 99.99},
         )
         quantised = onnx.load(file)

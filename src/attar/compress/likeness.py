@@ -80,7 +80,7 @@ def likeness(before: Path, after: Path, feeds: Sequence[Feed]) -> Likeness:
         raise ExportError(f"{before}: answers with nothing that could be compared; keep the file as it is")
     first = next((output for output in compared if output.of_classes), None)
     worst = max(compared, key=lambda output: -1.0 if output.largest is None else output.largest)
-    told = next((pair for output in compared if (pair := output.rows) is not None), None)
+    before_rows, after_rows = next((pair for output in compared if (pair := output.rows)), (None, None))
     return Likeness(
         same=None if first is None else first.same / first.decided,
         n_answers=0 if first is None else first.decided,
@@ -88,8 +88,8 @@ def likeness(before: Path, after: Path, feeds: Sequence[Feed]) -> Likeness:
         cosine=min((output.cosine for output in compared if output.cosine is not None), default=None),
         largest=worst.largest,
         output=worst.name if len(compared) > 1 else None,
-        before=None if told is None else told[0],
-        after=None if told is None else told[1],
+        before=before_rows,
+        after=after_rows,
     )
 
 

@@ -227,9 +227,8 @@ class _Reading:
 
     def _shape(self, given: Any) -> tuple[int, ...]:
         shape = tuple(self._list(given))
-        if len(shape) > _AXES or not all(type(one) is int and 0 <= one < _LONGEST for one in shape):
-            self._refuse("has a shape that no tensor has")
-        if math.prod(max(one, 1) for one in shape) >= 1 << 62:
+        whole = len(shape) <= _AXES and all(type(one) is int and 0 <= one < _LONGEST for one in shape)
+        if not whole or math.prod(max(one, 1) for one in shape) >= 1 << 62:
             self._refuse("has a shape that no tensor has")
         return shape
 

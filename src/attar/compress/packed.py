@@ -22,7 +22,7 @@ from attar.compress.saved import opened
 from attar.compress.symbols import LARGEST
 from attar.compress.weights import finished, rounded
 from attar.deploy.branches import closed, in_order
-from attar.deploy.graph import check_valid, compact, smallest, write
+from attar.deploy.graph import check_valid, compact, set_nodes, smallest, write
 from attar.deploy.onnx import traced
 from attar.deploy.session import session_of
 from attar.errors import CompressionError, ExportError, first_line
@@ -161,9 +161,7 @@ def _judged(source: Path) -> ModelProto:
         if missing:
             raise FileNotFoundError(0, f"its weights are in a file beside it, {missing[0]}, which is not there")
         onnx.load_external_data_for_model(model, str(source.parent))
-        nodes = in_order(model.graph)
-        del model.graph.node[:]
-        model.graph.node.extend(nodes)
+        set_nodes(model, in_order(model.graph))
         onnx.checker.check_model(model)
         for tensor in model.graph.initializer:
             numpy_helper.to_array(tensor)

@@ -67,7 +67,9 @@ class Rounded(nn.Module):
         """The weights on the grid."""
         scale = (weight.numel() / len(self.step) * self.high) ** -0.5
         step = self.step.abs().clamp(min=_LEAST)
-        rows = self._in_rows(weight)
+        # As it is where that serves, for a reshaped one loses the order in memory that convolutions are fastest in.
+        in_rows = len(step) == 1 or len(step) == len(weight)
+        rows = weight if in_rows else weight.reshape(len(step), -1)
         shape = (-1, *[1] * (rows.ndim - 1)) if len(step) > 1 else ()
         zero = None if self.zero is None else self.zero.reshape(shape)
         on_grid: Tensor = _StraightThrough.apply(  # type: ignore[no-untyped-call]
@@ -84,10 +86,6 @@ class Rounded(nn.Module):
     def steps(self) -> Tensor:
         """The steps as they are used, fixed."""
         return self.step.detach().abs().clamp(min=_LEAST)
-
-    def _in_rows(self, weight: Tensor) -> Tensor:
-        # As it is where that serves, for a reshaped one loses the order in memory that convolutions are fastest in.
-        return weight if len(self.step) == 1 or len(self.step) == len(weight) else weight.reshape(len(self.step), -1)
 
 
 class _StraightThrough(torch.autograd.Function):

@@ -72,7 +72,7 @@ def places(model: nn.Module) -> list[Place]:
     """
     found: dict[int, tuple[str, list[tuple[nn.Module, str]]]] = {}
     for prefix, layer in model.named_modules():
-        if isinstance(layer, parametrize.ParametrizationList) or _decodes(prefix):
+        if isinstance(layer, parametrize.ParametrizationList) or decodes(prefix):
             continue
         own = dict(layer.named_parameters(recurse=False, remove_duplicate=False))
         if parametrize.is_parametrized(layer):
@@ -186,6 +186,6 @@ def _own_class(layer: nn.Module) -> None:
         layer.__class__ = type(old.__name__, old.__bases__, dict(old.__dict__))
 
 
-def _decodes(prefix: str) -> bool:
-    """Whether a module belongs to a parametrisation rather than to the network."""
-    return "parametrizations" in prefix.split(".")
+def decodes(path: str) -> bool:
+    """Whether a module of that name belongs to a parametrisation rather than to the network."""
+    return "parametrizations" in path.split(".")

@@ -41,7 +41,7 @@ def model_of(source: Path) -> ModelProto:
 
 
 def prepared(source: Path) -> ModelProto:
-    """A model to quantise: without names, its constants in one place, in an opset with scales for each channel.
+    """A model to quantise: its nodes numbered by name, its constants in one place, with scales for each channel.
 
     Raises:
         ExportError: it has functions of its own, or keeps constants sparse.
@@ -51,9 +51,12 @@ def prepared(source: Path) -> ModelProto:
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), _OPSET)
     with plainly(source):
         try:
-            return compacted(model if opset >= _OPSET else onnx.version_converter.convert_version(model, _OPSET))
+            model = compacted(model if opset >= _OPSET else onnx.version_converter.convert_version(model, _OPSET))
         except ExportError as error:
             raise ExportError(f"{source}: is not quantised: {error}") from error
+    for i, node in enumerate(model.graph.node):
+        node.name = f"node{i}"
+    return model
 
 
 @contextmanager

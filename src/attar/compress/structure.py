@@ -141,10 +141,6 @@ class _Group:
         step = 1 if not single or left <= 8 else 4 if left <= 16 else 8
         return 0 if left == 1 else left % step or step
 
-    def next_score(self) -> float:
-        """The importance of those that go next."""
-        return sum(self.scores[self.gone : self.gone + self.block()])
-
     def find_counter(self, model: nn.Module, coupled: Coupling, x: Tensor) -> bool:
         """Whether some can go; where a number of a submodule has to follow, `counter` says which."""
         self.gone = self.block()
@@ -241,7 +237,7 @@ def _choose(costs: _Costs, groups: Sequence[_Group], amount: float, scope: Scope
         if scope == "layer":
             return group.gone / len(group.components)
         n = group.block()
-        return group.next_score() / (costs.saved(group.components[0], n) if additive else n)
+        return sum(group.scores[group.gone : group.gone + n]) / (costs.saved(group.components[0], n) if additive else n)
 
     while costs.total > enough:
         able = [group for group in groups if group.block() and costs.saved(group.components[0], group.block()) > 0]
