@@ -90,44 +90,39 @@ def factorize(
     smaller = copied(with_layers(model)).eval()
     settle(smaller)
     check_weights(places(smaller))
-    found = _divisible(smaller, x, progress or Silent())
+    found = _divisible(smaller, x, weighted, progress or Silent())
     if isinstance(ranks, Mapping):
         _check_names(ranks, [site.name for site in found])
-    seen = weighted and x is not None
     if ranks is not None:
-        chosen = [_with_ranks(site, ranks, schemes, seen) for site in found]
+        chosen = [_with_ranks(site, ranks, schemes) for site in found]
     elif energy is not None:
-        chosen = [_cheapest(site.options(schemes, seen), 1 - energy, of) for site in found]
+        chosen = [_cheapest(site.options(schemes), 1 - energy, of) for site in found]
     else:
         assert share is not None
         assert x is not None
         total = macs(smaller, x) if of == "macs" else sum(p.numel() for p in smaller.parameters())
-        chosen = _within([site.options(schemes, seen) for site in found], share, total, of)
+        chosen = _within([site.options(schemes) for site in found], share, total, of)
     if all(option.scheme is None for option in chosen):
         raise CompressionError(
             f"{type(model).__name__} has no layer that becomes cheaper in this way: allow lower ranks"
         )
-    smaller = exchange(
-        smaller, {site.layer: site.built(option, seen) for site, option in zip(found, chosen) if option.scheme}
-    )
+    smaller = exchange(smaller, {site.layer: site.built(one) for site, one in zip(found, chosen) if one.scheme})
     if epochs and x is not None:
         distill(smaller, model, x, y, epochs=epochs, lr=lr, view=view, seed=seed, progress=progress)
     return with_example(smaller.eval(), x)
 
 
-def _with_ranks(
-    site: Site, ranks: Mapping[str, Ranks] | Literal["vbmf"], schemes: Sequence[Scheme], weighted: bool
-) -> Option:
+def _with_ranks(site: Site, ranks: Mapping[str, Ranks] | Literal["vbmf"], schemes: Sequence[Scheme]) -> Option:
     """The way that errs least."""
     as_is = site.as_is()
     if ranks == "vbmf":
-        tried = [site.option(scheme, site.vbmf_ranks(scheme), weighted) for scheme in schemes]
+        tried = [site.option(scheme, site.vbmf_ranks(scheme)) for scheme in schemes]
         tried = [one for one in tried if one.macs < as_is.macs]
     elif site.name in ranks:
         rank = ranks[site.name]
         # Two ranks are those of inputs and outputs, which one scheme has.
         suited: Sequence[Scheme] = ("tucker",) if isinstance(rank, tuple) else schemes
-        tried = [site.option(scheme, rank, weighted) for scheme in suited]
+        tried = [site.option(scheme, rank) for scheme in suited]
     else:
         tried = []
     return min(tried, key=lambda one: one.error, default=as_is)
@@ -165,9 +160,9 @@ def _within(options: Sequence[Sequence[Option]], share: float, total: int, of: s
     return at(high)
 
 
-def _divisible(model: nn.Module, x: Samples | None, progress: Progress) -> list[Site]:
+def _divisible(model: nn.Module, x: Samples | None, weighted: bool, progress: Progress) -> list[Site]:
     """The layers that can be split; why others cannot is reported."""
-    found, left = sites(model, x)
+    found, left = sites(model, x, weighted=weighted)
     reasons = dict.fromkeys(left, "its weight is shared, grouped or computed from others")
     if x is not None:
         fixed = _irreplaceable(model, found, rows(x, torch.arange(min(2, len(x)))))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal, cast
+from functools import cached_property, partial
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,12 @@ Ranks = int | tuple[int, ...]
 _SAMPLES, _LOT, _PATCHES = 2048, 128, 4096
 # Ranks that are tried, in parts of the largest.
 _PARTS = [i / 16 for i in range(1, 16)]
+_WAYS: dict[Scheme, Callable[..., Chain]] = {
+    "channel": lowrank.channel,
+    "tucker": lowrank.tucker,
+    "spatial": lowrank.spatial,
+    "canonical": lowrank.canonical,
+}
 # On which of the two axes each layer of a chain filters; before that, it works on places of the input.
 _FILTERS = {
     "channel": ((1, 1), (0, 0)),
@@ -66,10 +72,13 @@ class Site:
         name: in `named_modules`.
         weight_name: the name of its weight.
         layer: it is not changed.
+        weighted: whether errors are those of its answers to the data, and not of the weight.
     """
 
-    def __init__(self, name: str, weight_name: str, layer: nn.Linear | nn.Conv1d | nn.Conv2d) -> None:
-        self.name, self.weight_name, self.layer = name, weight_name, layer
+    def __init__(
+        self, name: str, weight_name: str, layer: nn.Linear | nn.Conv1d | nn.Conv2d, weighted: bool = False
+    ) -> None:
+        self.name, self.weight_name, self.layer, self.weighted = name, weight_name, layer, weighted
         shape = layer.weight.shape
         high_wide = shape[2:] if len(shape) == 4 else (1, *(shape[2:] or (1,)))
         self.weight = layer.weight.detach().double().reshape(*shape[:2], *high_wide)
@@ -108,24 +117,34 @@ class Site:
         for seen, part in zip(self.moments, patches[::step].chunk(len(self.moments), 1)):
             seen.take(part, of[::step])
 
-    def task(self, weighted: bool) -> Task:
+    @cached_property  # asked for when all is seen
+    def task(self) -> Task:
         """The weight, and the covariance of what reaches it."""
-        return Task(self.weight, self.seen.covariance if weighted and self.seen.rows else None)
+        return Task(self.weight, self.seen.covariance if self.weighted and self.seen.rows else None)
 
-    def options(self, schemes: Sequence[Scheme], weighted: bool) -> list[Option]:
+    def options(self, schemes: Sequence[Scheme]) -> list[Option]:
         """As it is, and all ways to split it that need fewer multiply-accumulates and weights."""
-        task, as_is = self.task(weighted), self.as_is()
-        found = [
-            self._option(task, scheme, ranks) for scheme in self._possible(schemes) for ranks in self._ranks(scheme)
-        ]
+        as_is = self.as_is()
+        found = [self.option(scheme, ranks) for scheme in self._possible(schemes) for ranks in self._ranks(scheme)]
         return [as_is, *(one for one in found if one.macs < as_is.macs and one.weights < as_is.weights)]
 
-    def option(self, scheme: Scheme, ranks: Ranks, weighted: bool) -> Option:
+    def option(self, scheme: Scheme, ranks: Ranks) -> Option:
         """One way to split it; where it has but one, that."""
         (scheme,) = self._possible((scheme,))
         if scheme == "channel" and isinstance(ranks, tuple):
             ranks = min(ranks)
-        return self._option(self.task(weighted), scheme, ranks)
+        chain = self._chain(scheme, ranks)
+        done_high = done_wide = False
+        cost = 0
+        for weight, (high, wide) in zip(chain.weights, _FILTERS[scheme]):
+            done_high, done_wide = done_high or bool(high), done_wide or bool(wide)
+            cost += (
+                weight.numel()
+                * (self.outside if done_high else self.inside)[0]
+                * (self.outside if done_wide else self.inside)[1]
+            )
+        weights = sum(w.numel() for w in chain.weights)
+        return Option(scheme, ranks, self.task.error(chain.composed), self._for_a_sample(cost), weights)
 
     def vbmf_ranks(self, scheme: Scheme) -> Ranks:
         """The ranks that are no noise, by VBMF of the matrices that a scheme splits the weight as, as in `tucker`."""
@@ -145,15 +164,15 @@ class Site:
         numbers = self.weight.numel()
         return Option(None, 0, 0.0, self._for_a_sample(numbers * math.prod(self.outside)), numbers)
 
-    def built(self, option: Option, weighted: bool) -> nn.Sequential:
+    def built(self, option: Option) -> nn.Sequential:
         """The layers in its place."""
         assert option.scheme is not None
-        chain = self._chain(self.task(weighted), option.scheme, option.ranks)
+        chain = self._chain(option.scheme, option.ranks)
         layers = [self._stage(w, *filters, option.scheme) for w, filters in zip(chain.weights, _FILTERS[option.scheme])]
         old = self.layer.bias
-        if weighted or old is not None:
+        if self.weighted or old is not None:
             # What is lost of the mean of the answers is constant.
-            lost = self.seen.mean_of(self.weight.flatten(1) - chain.composed) if weighted else torch.zeros(())
+            lost = self.seen.mean_of(self.weight.flatten(1) - chain.composed) if self.weighted else torch.zeros(())
             bias = lost + (0 if old is None else old.detach().double()) + torch.zeros(len(self.weight))
             layers[-1].bias = nn.Parameter(bias.to(self.layer.weight.dtype))
         return nn.Sequential(*layers).train(self.layer.training)
@@ -172,33 +191,13 @@ class Site:
         }
         return sorted({_rounded(part * most[scheme]) for part in _PARTS})
 
-    def _option(self, task: Task, scheme: Scheme, ranks: Ranks) -> Option:
-        chain = self._chain(task, scheme, ranks)
-        done_high = done_wide = False
-        cost = 0
-        for weight, (high, wide) in zip(chain.weights, _FILTERS[scheme]):
-            done_high, done_wide = done_high or bool(high), done_wide or bool(wide)
-            cost += (
-                weight.numel()
-                * (self.outside if done_high else self.inside)[0]
-                * (self.outside if done_wide else self.inside)[1]
-            )
-        weights = sum(w.numel() for w in chain.weights)
-        return Option(scheme, ranks, task.error(chain.composed), self._for_a_sample(cost), weights)
-
     def _for_a_sample(self, cost: int) -> int:
         """Multiply-accumulates for a sample in all calls of the layer, from those in one call."""
         return round(cost * self._places / (len(self._lot) * math.prod(self.outside)))
 
-    @staticmethod
-    def _chain(task: Task, scheme: Scheme, ranks: Ranks) -> Chain:
-        if scheme == "tucker":
-            out, n_in = ranks if isinstance(ranks, tuple) else (ranks, ranks)
-            return lowrank.tucker(task, out, n_in)
-        assert isinstance(ranks, int)
-        return {"channel": lowrank.channel, "spatial": lowrank.spatial, "canonical": lowrank.canonical}[scheme](
-            task, ranks
-        )
+    def _chain(self, scheme: Scheme, ranks: Ranks) -> Chain:
+        each = ranks if isinstance(ranks, tuple) else (ranks,) * (2 if scheme == "tucker" else 1)
+        return _WAYS[scheme](self.task, *each)
 
     def _strides(self) -> tuple[int, int]:
         stride = () if isinstance(self.layer, nn.Linear) else self.layer.stride
@@ -248,13 +247,16 @@ class Site:
         return new
 
 
-def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None = None) -> tuple[list[Site], list[str]]:
+def sites(
+    model: nn.Module, x: Samples | None, weights: Collection[str] | None = None, weighted: bool = True
+) -> tuple[list[Site], list[str]]:
     """The layers whose weight is theirs alone, each with the data that reach it; and the names of the others.
 
     Arguments:
         model: in evaluation mode for this.
         x: samples `(n, *shape)`; None: no data.
         weights: names of the weights of the layers that are wanted; None: all but those of grouped convolutions.
+        weighted: whether errors are those of answers to the data, where there are some.
 
     Raises:
         CompressionError: what reaches a layer is not finite.
@@ -267,7 +269,7 @@ def sites(model: nn.Module, x: Samples | None, weights: Collection[str] | None =
             continue
         whole = weights is not None or getattr(layer, "groups", 1) == 1
         if place is not None and len(place.owners) == 1 and type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d) and whole:
-            found.append(Site(name, place.name, cast(nn.Linear | nn.Conv1d | nn.Conv2d, layer)))
+            found.append(Site(name, place.name, cast(Any, layer), weighted and x is not None))
         elif isinstance(layer, nn.Linear | _ConvNd):
             left.append(name)
     if x is not None:
