@@ -38,6 +38,17 @@ def test_equals_torch(kind: str, n: int, request: pytest.FixtureRequest, samples
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+@pytest.mark.parametrize(("kernel", "holes"), [(3, 2), (4, 3), (4, 1)])
+def test_filters_with_holes_may_keep_the_length(kernel: int, holes: int, tmp_path: Path) -> None:
+    filters = nn.Conv1d(2, 4, kernel, dilation=holes, padding="same")
+    net = nn.Sequential(filters, nn.ReLU(), nn.AvgPool1d(12), nn.Flatten(), nn.Softmax(-1))
+    x = torch.randn(5, 2, 12)
+    export(net, x, tmp_path / "net.onnx", ModelMeta("series", (2, 12), tuple("abcd")))
+    (got,) = onnxruntime.InferenceSession(tmp_path / "net.onnx").run(None, {"x": x.numpy()})
+    np.testing.assert_allclose(got, net(x).detach().numpy(), atol=1e-6)
+
+
 PROGRAM = """
 import torch
 from pathlib import Path

@@ -201,7 +201,18 @@ def traced(
         # Each part of the exporter has exceptions of its own, and assertions.
         except Exception as error:
             raise ExportError(f"{name} has no ONNX form: {first_line(error)}; replace that operation") from error
-        return onnx.load(file)
+        return _with_pads(onnx.load(file))
+
+
+def _with_pads(model: ModelProto) -> ModelProto:
+    """Say in numbers how far filters with holes reach beyond the edge: of these, onnxruntime does not know "same"."""
+    for node in model.graph.node:
+        told = {one.name: one for one in node.attribute}
+        if "auto_pad" in told and told["auto_pad"].s == b"SAME_UPPER" and max(told["dilations"].ints) > 1:
+            wide = [step * (k - 1) for step, k in zip(told["dilations"].ints, told["kernel_shape"].ints)]
+            node.attribute.remove(told["auto_pad"])
+            node.attribute.append(helper.make_attribute("pads", [*(w // 2 for w in wide), *(w - w // 2 for w in wide)]))
+    return model
 
 
 @contextmanager
