@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from attar.compress.answers import answer, answers, are_logits, check_classes, v
 from attar.compress.checks import as_seed, check_answers, check_gradient, check_training
 from attar.compress.features import Guides
 from attar.compress.given import (
+    Labels,
     Samples,
     SampleSource,
     View,
@@ -34,10 +34,7 @@ from attar.errors import CompressionError
 from attar.training.devices import device_of
 from attar.training.loop import History, train
 from attar.training.modes import evaluating, seeded, usual_defaults
-
-if TYPE_CHECKING:
-    from attar.data.dataset import Ints
-    from attar.training.progress import Progress
+from attar.training.progress import Progress
 
 # Labelled samples that join each batch of unlabelled ones.
 _LABELLED = 32
@@ -79,7 +76,7 @@ def distill(
     student: nn.Module,
     teacher: nn.Module | Tensor,
     x: SampleSource,
-    y: Ints | Tensor | None = None,
+    y: Labels = None,
     *,
     epochs: int = 10,
     temperature: float = 2.0,
@@ -183,9 +180,7 @@ def _guides(
         return Guides(student, teacher, features, rows(x, torch.arange(min(len(x), 2))))
 
 
-def asked_of(
-    student: nn.Module, teacher: nn.Module | Tensor, x: Samples, y: Ints | Tensor | None, *settings: object
-) -> str:
+def asked_of(student: nn.Module, teacher: nn.Module | Tensor, x: Samples, y: Labels, *settings: object) -> str:
     """A fingerprint of teacher, samples, labels and settings, by which the checkpoint of another training is refused.
 
     Of logits, which may be computed again and differ by rounding, only the largest count.
@@ -207,7 +202,7 @@ class Lesson:
         self,
         teacher: nn.Module | Tensor,
         x: Samples,
-        y: Ints | Tensor | None,
+        y: Labels,
         *,
         temperature: float,
         alpha: float,

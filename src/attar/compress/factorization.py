@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from attar.compress.checks import as_seed, check_choice, check_weights
 from attar.compress.costs import evaluated, macs
 from attar.compress.distillation import distill
 from attar.compress.factors import Option, Ranks, Scheme, Site, sites
-from attar.compress.given import Samples, SampleSource, View, rows, samples_and_labels, with_example
+from attar.compress.given import Labels, Samples, SampleSource, View, rows, samples_and_labels, with_example
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
 from attar.compress.places import copied, exchange, places
@@ -22,9 +22,6 @@ from attar.deploy.replace import replace
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults
 from attar.training.progress import Progress, Silent
-
-if TYPE_CHECKING:
-    from attar.data.dataset import Ints
 
 
 @usual_defaults()
@@ -39,7 +36,7 @@ def factorize(
     of: Literal["macs", "weights"] = "macs",
     schemes: Sequence[Scheme] = ("channel", "tucker", "spatial"),
     weighted: bool = True,
-    y: Ints | Tensor | None = None,
+    y: Labels = None,
     epochs: int = 0,
     lr: float = 2e-3,
     view: View | None = None,

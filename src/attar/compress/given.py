@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,25 +12,22 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler
 
 from attar.compress.checks import check_network
-from attar.data.dataset import UNLABELLED
+from attar.data.dataset import UNLABELLED, Ints
 from attar.errors import CompressionError
 from attar.training.modes import evaluating
-
-if TYPE_CHECKING:
-    from attar.data.dataset import Ints
 
 Samples = Tensor | npt.NDArray[Any]
 # All that `gathered` makes samples of: those of a loader or a data set are of items x, or (x, class code).
 SampleSource = Samples | Dataset[Any] | DataLoader[Any]
+# Class codes `(n,)`, -1 where unlabelled; None: no labels.
+Labels = Ints | Tensor | None
 View = Callable[[Tensor, torch.Generator], Tensor]
 
 # Items of a data set that are read at once.
 _AT_ONCE = 256
 
 
-def gathered(
-    x: SampleSource, y: Ints | Tensor | None = None, teacher: nn.Module | Tensor | None = None
-) -> tuple[Samples, Ints | Tensor | None]:
+def gathered(x: SampleSource, y: Labels = None, teacher: nn.Module | Tensor | None = None) -> tuple[Samples, Labels]:
     """Samples and labels as arrays: those of a data set or a loader read once, in its order; others as they are.
 
     Arguments:
@@ -88,9 +85,7 @@ def in_one_line(error: Exception, most: int = 200) -> str:
     return " ".join(str(error).split())[:most]
 
 
-def samples_and_labels(
-    model: nn.Module, x: SampleSource | None, y: Ints | Tensor | None
-) -> tuple[Samples | None, Ints | Tensor | None]:
+def samples_and_labels(model: nn.Module, x: SampleSource | None, y: Labels) -> tuple[Samples | None, Labels]:
     """`gathered`, and then `samples_for` a network that is checked; no samples stay none."""
     check_network(model)
     if x is None:
@@ -188,7 +183,7 @@ def _try(model: nn.Module, x: Samples, view: View | None) -> None:
             ) from error
 
 
-def class_codes(y: Ints | Tensor | None, n: int) -> Tensor:
+def class_codes(y: Labels, n: int) -> Tensor:
     """Class codes `(n,)` of so many samples, -1 where unlabelled, as all are where there are none.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -11,18 +10,15 @@ from torch import Tensor, nn
 
 from attar.compress.answers import answer, are_logits, check_classes
 from attar.compress.checks import check_answers, check_gradient
-from attar.compress.given import Samples, class_codes, rows
+from attar.compress.given import Labels, Samples, class_codes, rows
 from attar.compress.places import copied, places
 from attar.data.dataset import UNLABELLED
-
-if TYPE_CHECKING:
-    from attar.data.dataset import Ints
 
 # Gradients of so many batches of so many samples.
 _BATCHES, _SIZE = 64, 16
 
 
-def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: int = 0) -> Iterator[dict[str, Tensor]]:
+def effects(model: nn.Module, x: Samples, y: Labels = None, seed: int = 0) -> Iterator[dict[str, Tensor]]:
     """The first-order change of the loss, g ⊙ w, on some batches of samples.
 
     The loss is the cross-entropy. Where a sample has no label, one is drawn from the probabilities that the network
@@ -64,7 +60,7 @@ def effects(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: 
         yield {name: g * w.detach() for (name, w), g in zip(trained.items(), found) if g is not None}
 
 
-def sensitivities(model: nn.Module, x: Samples, y: Ints | Tensor | None = None, seed: int = 0) -> dict[str, Tensor]:
+def sensitivities(model: nn.Module, x: Samples, y: Labels = None, seed: int = 0) -> dict[str, Tensor]:
     """The sum of (g ⊙ w)² over batches, by the name of its place: the importance of each weight by itself."""
     found: dict[str, Tensor] = {}
     for effect in effects(model, x, y, seed):

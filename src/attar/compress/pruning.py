@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-from torch import Tensor, nn
+from torch import nn
 
 from attar._settings import is_amount, is_count
 from attar.compress.checks import as_seed, check_choice, check_weights
 from attar.compress.distillation import distill
-from attar.compress.given import Samples, SampleSource, View, samples_and_labels, with_example
+from attar.compress.given import Labels, Samples, SampleSource, View, samples_and_labels, with_example
 from attar.compress.importance import sensitivities
 from attar.compress.layers import with_layers
 from attar.compress.masks import Scope, Thinning
@@ -18,10 +18,7 @@ from attar.compress.places import copied, copyable, places
 from attar.compress.structure import Criterion, narrowed
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults
-
-if TYPE_CHECKING:
-    from attar.data.dataset import Ints
-    from attar.training.progress import Progress
+from attar.training.progress import Progress
 
 _BATCH = 128
 
@@ -32,7 +29,7 @@ def prune(
     amount: float | None = None,
     *,
     x: SampleSource | None = None,
-    y: Ints | Tensor | None = None,
+    y: Labels = None,
     threshold: float | None = None,
     structure: Literal["channels"] | tuple[int, int] | None = None,
     scope: Scope = "global",

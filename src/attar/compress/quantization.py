@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from attar.compress import codebooks
 from attar.compress.aciq import corrected
 from attar.compress.checks import as_seed, check_choice, check_weights
 from attar.compress.distillation import distill
-from attar.compress.given import SampleSource, View, rows, samples_and_labels, with_example
+from attar.compress.given import Labels, SampleSource, View, rows, samples_and_labels, with_example
 from attar.compress.grids import CLIPPINGS, Clipping, Grid, Steps, fitted
 from attar.compress.layers import with_layers
 from attar.compress.merging import merge_batch_norm
@@ -26,10 +26,7 @@ from attar.compress.places import Place, copied, places
 from attar.deploy.folding import fold_batch_norm
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults
-
-if TYPE_CHECKING:
-    from attar.data.dataset import Ints
-    from attar.training.progress import Progress
+from attar.training.progress import Progress
 
 Granularity = Literal["channel", "tensor"] | int
 # Fewer weights than this are not given a step of their own.
@@ -50,7 +47,7 @@ def quantize(
     codebook: bool = False,
     activations: int | None = None,
     epochs: int = 0,
-    y: Ints | Tensor | None = None,
+    y: Labels = None,
     view: View | None = None,
     lr: float = 1e-3,
     batch_size: int = 128,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from attar.compress.attempts import Attempt, Attempts, Judge
 from attar.compress.budget import Budget, as_budget, budget_second, milliseconds, readable
 from attar.compress.checks import as_seed, check_answers, check_single, check_two_epochs
 from attar.compress.distillation import distill
-from attar.compress.given import Samples, SampleSource, View, as_array, class_codes, gathered, rows, samples_for
+from attar.compress.given import Labels, Samples, SampleSource, View, as_array, class_codes, gathered, rows, samples_for
 from attar.compress.layers import with_layers
 from attar.compress.limits import Limits, quality_then_bytes
 from attar.compress.parametrizations import codes_of, frozen
@@ -36,9 +36,6 @@ from attar.deploy.folding import fold_batch_norm
 from attar.errors import BudgetError, CompressionError, TrainingError
 from attar.training.modes import usual_defaults
 from attar.training.progress import Progress, Silent
-
-if TYPE_CHECKING:
-    from attar.data.dataset import Ints
 
 # Sizes without training that are tried, as shares of the network in floating point: for the front, and for a budget
 # that is met without training.
@@ -110,7 +107,7 @@ def compress(
     model: nn.Module,
     budget: Budget | str,
     X: SampleSource,
-    y: Ints | Tensor | None = None,
+    y: Labels = None,
     *,
     epochs: int = 12,
     view: View | None = None,
@@ -176,7 +173,7 @@ class _Search:
         model: nn.Module,
         budget: Budget,
         x: Samples,
-        y: Ints | Tensor | None,
+        y: Labels,
         epochs: int,
         view: View | None,
         seed: int,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +14,6 @@ from attar.compress.costs import evaluated
 from attar.compress.given import Samples, rows, samples_for
 from attar.compress.parametrizations import frozen
 from attar.compress.places import exchange
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # Each way is timed in turns, so often. Sparse is taken where it needs no more than this part of the time.
 _TURNS = 15

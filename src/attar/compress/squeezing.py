@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from attar.compress import saved
 from attar.compress.checks import as_seed, check_single, check_training, check_two_epochs
 from attar.compress.distillation import Lesson, asked_of
 from attar.compress.gates import Gate, gated_places
-from attar.compress.given import SampleSource, View, gathered, rows, samples_for
+from attar.compress.given import Labels, SampleSource, View, gathered, rows, samples_for
 from attar.compress.grids import Grid
 from attar.compress.parametrizations import Coded, Masked, frozen, settle, store
 from attar.compress.places import Place, copied, places
@@ -23,10 +22,7 @@ from attar.compress.trimming import Trimming, roundings, trimmed
 from attar.errors import CompressionError
 from attar.training.loop import train
 from attar.training.modes import usual_defaults
-
-if TYPE_CHECKING:
-    from attar.data.dataset import Ints
-    from attar.training.progress import Progress
+from attar.training.progress import Progress
 
 # Share of the epochs for weights that are masked but not rounded yet, and of the learning rate for those that are.
 _FIRST, _CALMER = 2 / 3, 0.5
@@ -38,7 +34,7 @@ _TRIES = 8
 def squeeze(
     model: nn.Module,
     x: SampleSource,
-    y: Ints | Tensor | None = None,
+    y: Labels = None,
     *,
     bytes: int,
     bits: int = 3,

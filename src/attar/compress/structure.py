@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from attar.compress.attention import split_heads
 from attar.compress.channels import Axis, Component, Coupling, coupling, narrow, silence
 from attar.compress.costs import evaluated, macs, macs_of_layers
-from attar.compress.given import Samples, rows
+from attar.compress.given import Labels, Samples, rows
 from attar.compress.importance import effects
 from attar.compress.marks import floats
 from attar.compress.masks import Scope
@@ -21,9 +21,6 @@ from attar.compress.reconstruct import drop_biases, give_biases, reconstruct
 from attar.compress.widths import following, is_wall
 from attar.errors import CompressionError
 from attar.training.progress import Progress, Silent
-
-if TYPE_CHECKING:
-    from attar.data.dataset import Ints
 
 Criterion = Literal["magnitude", "taylor", "scale"]
 # Samples that a narrowed network is compared on, and by how much its answers may differ, for sums in another order.
@@ -38,7 +35,7 @@ def narrowed(
     model: nn.Module,
     amount: float,
     x: Samples,
-    y: Ints | Tensor | None = None,
+    y: Labels = None,
     *,
     scope: Scope = "global",
     criterion: Criterion = "magnitude",
@@ -253,7 +250,7 @@ def _choose(costs: _Costs, groups: Sequence[_Group], amount: float, scope: Scope
 
 
 def _scores(
-    model: nn.Module, coupled: Coupling, x: Samples, y: Ints | Tensor | None, criterion: Criterion, seed: int
+    model: nn.Module, coupled: Coupling, x: Samples, y: Labels, criterion: Criterion, seed: int
 ) -> list[list[float]]:
     """The importance of each component of each group; empty where the criterion does not apply."""
     if criterion == "taylor":
