@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attar.compress.costs import evaluated
 from attar.compress.marks import floats
+from attar.compress.places import replaceable
 from attar.deploy.replace import replace
 
 
@@ -76,32 +75,20 @@ def split_heads(model: nn.Module, x: Tensor | None = None) -> None:
         x: samples, by which an attention stays whose weights the network reads, or which sees a sample by itself.
     """
     found = [layer for layer in model.modules() if type(layer) is nn.MultiheadAttention and _plain(layer)]
-    heads: dict[nn.Module, Heads] = {attention: Heads(attention) for attention in found if attention is not model}
-
-    def put(some: Collection[nn.Module]) -> None:
-        replace(model, {new: old for old, new in heads.items() if old not in some})
-        replace(model, {old: heads[old] for old in some})
-
+    heads: dict[nn.Module, nn.Module] = {attention: Heads(attention) for attention in found if attention is not model}
     for parent in model.modules():
         if isinstance(parent, nn.TransformerEncoder):
             parent.use_nested_tensor = False
-    if x is None or not heads:
-        put(heads)
-        return
-    with evaluated(model):
-        expected = floats(model(x))
+    if x is not None and heads:
+        with evaluated(model):
+            expected = floats(model(x))
 
-        def alike(some: Collection[nn.Module]) -> bool:
-            put(some)
-            try:
+            def alike() -> bool:
                 pairs = zip(floats(model(x)), expected, strict=True)
                 return all(torch.allclose(a, b, rtol=1e-3, atol=1e-4, equal_nan=True) for a, b in pairs)
-            # Whatever a network does with what is no weight of an attention has an exception of its own.
-            except Exception:
-                return False
 
-        stands = heads if alike(heads) else [one for one in heads if alike([one])]
-    put(stands)
+            heads = replaceable(model, heads, alike)
+    replace(model, heads)
 
 
 def _plain(attention: nn.MultiheadAttention) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from attar._settings import is_count, is_positive
 from attar.compress.checks import as_seed, check_choice, check_weights
@@ -17,8 +17,7 @@ from attar.compress.factors import Option, Ranks, Scheme, Site, sites
 from attar.compress.given import Labels, Samples, SampleSource, View, rows, samples_and_labels, with_example
 from attar.compress.layers import with_layers
 from attar.compress.parametrizations import settle
-from attar.compress.places import copied, exchange, places
-from attar.deploy.replace import replace
+from attar.compress.places import copied, exchange, places, replaceable
 from attar.errors import CompressionError
 from attar.training.modes import usual_defaults
 from attar.training.progress import Progress, Silent
@@ -162,32 +161,20 @@ def _divisible(model: nn.Module, x: Samples | None, weighted: bool, progress: Pr
     found, left = sites(model, x, weighted=weighted)
     reasons = dict.fromkeys(left, "its weight is shared, grouped or computed from others")
     if x is not None:
-        fixed = _irreplaceable(model, found, rows(x, torch.arange(min(2, len(x)))))
-        found = [site for site in found if site not in fixed]
-        reasons |= {site.name: "the network reads its weight or its settings" for site in fixed}
+        few = rows(x, torch.arange(min(2, len(x))))
+
+        def runs() -> bool:
+            with evaluated(model):
+                model(few)
+            return True
+
+        able = replaceable(model, {site.layer: nn.Sequential(site.layer) for site in found}, runs)
+        fixed = [site.name for site in found if site.layer not in able]
+        found = [site for site in found if site.layer in able]
+        reasons |= dict.fromkeys(fixed, "the network reads its weight or its settings")
     for name, reason in reasons.items():
         progress.say(f"{name}: left as it is, since {reason}")
     return found
-
-
-def _irreplaceable(model: nn.Module, found: Sequence[Site], x: Tensor) -> list[Site]:
-    """The layers that no others can stand for, since the network itself reads their weight or their settings."""
-
-    def fails(some: Sequence[Site]) -> bool:
-        wrapped: dict[nn.Module, nn.Module] = {site.layer: nn.Sequential(site.layer) for site in some}
-        # Not by `exchange`, which leaves marks in transformers.
-        replace(model, wrapped)
-        try:
-            with evaluated(model):
-                model(x)
-        # Whatever a network does with what is no such layer has an exception of its own.
-        except Exception:
-            return True
-        finally:
-            replace(model, {new: old for old, new in wrapped.items()})
-        return False
-
-    return [site for site in found if fails([site])] if fails(found) else []
 
 
 def _check_settings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -102,6 +102,31 @@ def exchange(model: nn.Module, instead: Mapping[nn.Module, nn.Module]) -> nn.Mod
             parent.use_nested_tensor = False
     replace(model, instead)
     return instead.get(model, model)
+
+
+def replaceable(
+    model: nn.Module, instead: Mapping[nn.Module, nn.Module], holds: Callable[[], bool]
+) -> dict[nn.Module, nn.Module]:
+    """Those of the layers that others can stand for, all at once or each by itself; the network stays as it is.
+
+    Arguments:
+        model: of the layers.
+        instead: what is to stand for which layer.
+        holds: whether the network is right as it is then; whatever it raises says no.
+    """
+
+    def stand(some: Collection[nn.Module]) -> bool:
+        # Not by `exchange`, which leaves marks in transformers.
+        replace(model, {old: instead[old] for old in some})
+        try:
+            return holds()
+        # Whatever a network does with what is no such layer has an exception of its own.
+        except Exception:
+            return False
+        finally:
+            replace(model, {instead[old]: old for old in some})
+
+    return dict(instead) if stand(instead) else {old: new for old, new in instead.items() if stand([old])}
 
 
 def copyable(model: nn.Module) -> nn.Module:
