@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,34 +72,27 @@ def mean_of(value: float) -> int:
 
 def described(coder: Coder, shape: tuple[int, ...], given: Model | None) -> Model:
     """Write, count or read a model, of a tensor of that shape; given where it is not read."""
-
-    def one(most: int, of: Callable[[Model], int]) -> int:
-        """A number of the model, at most so large."""
-        return number(coder, most, None if given is None else int(of(given)))
-
-    def several(n: int, most: int, of: Callable[[Model], Sequence[int]]) -> tuple[int, ...]:
-        return tuple(number(coder, most, None if given is None else of(given)[i]) for i in range(n))
-
-    offset = 0
-    if one(1, lambda model: model.offset != 0):
-        sign = one(1, lambda model: model.offset < 0)
-        width = one(31, lambda model: abs(model.offset).bit_length())
-        offset = one((1 << width) - 1, lambda model: abs(model.offset)) * (-1 if sign else 1)
     layout = matrix(shape)
-    symbols = one(SYMBOLS - 1, lambda model: model.symbols - 1) + 1
+    # One who reads takes no notice of what he is told.
+    told = Model(layout, 0, 1) if given is None else given
+    offset = 0
+    if number(coder, 1, told.offset != 0):
+        sign = number(coder, 1, told.offset < 0)
+        width = number(coder, 31, abs(told.offset).bit_length())
+        offset = number(coder, (1 << width) - 1, abs(told.offset)) * (-1 if sign else 1)
+    symbols = number(coder, SYMBOLS - 1, told.symbols - 1) + 1
     if symbols == 1:
         return Model(layout, offset, 1)
-    signed = bool(one(1, lambda model: model.signed))
-    mean = one(_OCTAVES * _STEPS - 1, lambda model: model.mean)
-    zeros = one(ODDS - 1, lambda model: model.zeros)
-    if layout.sizes and one(1, lambda model: model.layout != matrix(shape)):
-        height = one(WIDEST, lambda model: model.layout.height)
-        width = one(WIDEST, lambda model: model.layout.width)
+    signed = bool(number(coder, 1, told.signed))
+    mean = number(coder, _OCTAVES * _STEPS - 1, told.mean)
+    zeros = number(coder, ODDS - 1, told.zeros)
+    if layout.sizes and number(coder, 1, told.layout != layout):
+        height, width = (number(coder, WIDEST, length) for length in (told.layout.height, told.layout.width))
         if not height or not width or layout.columns % (height * width):
             raise CompressionError("the coded numbers are damaged")
         layout = Layout(layout.rows, layout.columns, height, width)
-    n = layout.divisions
-    weights = several(n, WEIGHTS - 1, lambda model: model.weights)
-    above = several(n if signed else 0, SIGN_WEIGHTS - 1, lambda model: [w - SIGN_LEAST for w in model.sign_weights])
-    sign_weights = tuple(SIGN_LEAST + w for w in above)
+    nothing = (0,) * layout.divisions
+    weights = tuple(number(coder, WEIGHTS - 1, w) for w in told.weights or nothing)
+    of_signs = told.sign_weights or nothing if signed else ()
+    sign_weights = tuple(SIGN_LEAST + number(coder, SIGN_WEIGHTS - 1, w - SIGN_LEAST) for w in of_signs)
     return Model(layout, offset, symbols, signed, mean, zeros, weights, sign_weights)
