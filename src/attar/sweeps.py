@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,7 @@ class Labelled:
     codes: Ints
     seed: int
     together: Ints | None = None
+    _seen: dict[str, Doubles] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def _features(self) -> nn.Module:
@@ -85,10 +86,6 @@ class Labelled:
         preprocess = self.kind.preprocess().eval()
         shaped = len(self.kind.shape) > 1
         return preprocess if shaped else nn.Sequential(preprocess, self.kind.flat()).eval()
-
-    @cached_property
-    def _seen(self) -> dict[str, Doubles]:
-        return {}
 
     def seen(self, view: str, x: Floats | None = None) -> Doubles:
         """Samples as "features" of a linear model or "inputs" of a network; the labelled ones where none are given."""
