@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from pathlib import Path
 
@@ -119,7 +118,7 @@ def as_program(module: nn.Module, example: Samples | None = None) -> Program:
         # A network may take what is missing, and then answers with numbers.
         with evaluated(module):
             check_answers(marks.floats(module(few)))
-    plain = copy.deepcopy(frozen(module))
+    plain = frozen(module)
     coded: dict[int, tuple[Tensor, Coded | Codebook]] = {}
     for place in places(plain):
         chain = place.chain()
