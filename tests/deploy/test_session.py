@@ -213,7 +213,7 @@ def test_categories_that_are_numbers_and_dates(tmp_path: Path) -> None:
             pa.table({"age": [[1]], "color": ["red"], "height": [2], "shade": ["red"], "size": ["S"]}),
             "'age' holds list",
         ),
-        (np.array([[1, "red", "tall", "red", "S"]], dtype=object), "'height', row 0: 'tall'"),
+        (np.array([[1, "red", "tall", "red", "S"]], dtype=object), "'height', row 0 is 'tall'"),
         (np.array([[1, "red", 1, "red"]], dtype=object), r"\(n, 5\)"),
         (np.zeros((2, 4)), r"\(n, 5\)"),
         (np.zeros(5), r"\(n, 5\)"),

@@ -11,7 +11,7 @@ from itertools import product
 from typing import NamedTuple
 
 from attar.data.dataset import ArrowColumn
-from attar.data.written import are_but_for_errors, different, is_text
+from attar.data.written import are_but_for_errors, different, is_number, is_text
 
 _HOUR = r"( \d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,6})?)?)?$"  # 23:59:59,5, or nothing
 _DAY_FIRST, _MONTH_FIRST = r"\3-\2-\1\4", r"\3-\1-\2\4"
@@ -52,7 +52,8 @@ _FORMS = (*(way for way in _WAYS if way != _LOOSE), *_EITHER, _DATE, _TIME, _LOO
 MOSTLY = 0.5
 _SIGHTED = 20  # cells that show whether a column may hold dates at all
 _HALF_A_DAY = re.compile(r"(^|.* )\d{1,2}:\d{2}(:\d{2})? ?[AaPp]\.?[Mm]\.?")  # 1:30 PM
-EARLY, TWO_DIGITS = r"^(\d):", r"0\1:"  # 9:05, and how it is read
+_EARLY, _TWO_DIGITS = r"^(\d):", r"0\1:"  # 9:05, and how it is read
+_EPOCH = datetime.date(1970, 1, 1)
 
 
 def rewriting(found: Sequence[str], known: str = "") -> dict[str, str]:
@@ -122,31 +123,9 @@ def first_of(found: Sequence[str]) -> str:
     return _first(pattern, found)
 
 
-def is_written(text: str) -> bool:
-    """Whether a text has the form of a date as people write it, but for 2024-12-31.
-
-    >>> is_written("31.12.24"), is_written("2024-12-31"), is_written("soon")
-    (True, False, False)
-    """
-    return _way([text], (*_WAYS, *_EITHER)) is not None and not re.match(_DATE, text)
-
-
 def form_of(text: str) -> str | None:
     """The pattern of the date or time that a text has the form of, if any."""
     return _way([text], _FORMS)
-
-
-def in_order(texts: Sequence[str], first: str) -> list[float] | None:
-    """Dates like 01/02/2024 as seconds since 1970, where it is known what comes first; None of other texts.
-
-    >>> in_order(["02/01/1970"], "day"), in_order(["02/01/1970", "soon"], "day")
-    ([86400.0], None)
-    """
-    steps = rewriting(texts, first)
-    moments = [moment for text in texts if (moment := _moment(text, steps)) is not None]
-    if not steps or len(moments) < len(texts):
-        return None
-    return [(moment - datetime.datetime(1970, 1, 1)).total_seconds() for moment in moments]
 
 
 def rewritten(text: str, steps: Mapping[str, str]) -> str:
@@ -165,8 +144,68 @@ def _moment(text: str, steps: Mapping[str, str]) -> datetime.datetime | None:
     text = rewritten(text, steps)
     with contextlib.suppress(ValueError):
         day = "1970-01-01 " if re.match(_TIME, text) else ""
-        return datetime.datetime.fromisoformat(day + (re.sub(EARLY, TWO_DIGITS, text) if day else text))
+        return datetime.datetime.fromisoformat(day + (re.sub(_EARLY, _TWO_DIGITS, text) if day else text))
     return None
+
+
+class Moment(NamedTuple):
+    """What a text of the form of a date or a time says.
+
+    Arguments:
+        noun: "date" or "time".
+        seconds: as of `seconds`; None where there is no such day or time, or it is `doubtful`.
+        doubtful: whether the day or the month may come first.
+    """
+
+    noun: str
+    seconds: float | None
+    doubtful: bool
+
+
+def moments(found: Iterable[str], known: str = "") -> dict[str, Moment]:
+    """Of texts those that have the form of a date or time, each read as others of its own form are.
+
+    Arguments:
+        found: the cells of a column.
+        known: as of `rewriting`.
+
+    >>> [moment.seconds for moment in moments(["02/01/1970", "1970-01-02", "13/01/1970", "0:05", "soon"]).values()]
+    [86400.0, 1036800.0, 86400.0, 300.0]
+    """
+    forms = dict[str, list[str]]()
+    for text in dict.fromkeys(found):
+        # Python reads more than has a form here, as 2024-W01-1.
+        form = form_of(text) or (_DATE if not is_number(text) and _moment(text, {}) else None)
+        if form is not None:
+            forms.setdefault(form, []).append(text)
+    result = dict[str, Moment]()
+    for form, alike in forms.items():
+        steps = {} if form in (_DATE, _TIME) else rewriting(alike, known)
+        noun, doubtful = "time" if form == _TIME else "date", form in _EITHER and not steps
+        for text in alike:
+            moment = _moment(text, steps)
+            result[text] = Moment(noun, None if moment is None else seconds(moment), doubtful)
+    return result
+
+
+def seconds(value: object) -> float:
+    """A date of Python's as seconds since 1970, UTC where it has no zone, and a time of day or a span as seconds.
+
+    Raises:
+        TypeError: it is none of these.
+
+    >>> seconds(datetime.date(1970, 1, 2)), seconds(datetime.time(0, 1)), seconds(datetime.timedelta(hours=1))
+    (86400.0, 60.0, 3600.0)
+    """
+    if isinstance(value, datetime.time):
+        value = datetime.datetime.combine(_EPOCH, value.replace(tzinfo=None))
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime.datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).timestamp()
+    if isinstance(value, datetime.date):
+        return (value - _EPOCH).total_seconds()
+    raise TypeError(f"{value!r:.40} is no date and no time")
 
 
 class Stray(NamedTuple):
@@ -296,6 +335,6 @@ def dated(column: ArrowColumn) -> ArrowColumn:
     if all_are(_TIME):
         with contextlib.suppress(pa.ArrowInvalid):
             # Arrow reads no time of day from a text, but that of a day.
-            padded = pc.replace_substring_regex(column, EARLY, TWO_DIGITS)
+            padded = pc.replace_substring_regex(column, _EARLY, _TWO_DIGITS)
             return pc.binary_join_element_wise("1970-01-01", padded, " ").cast(pa.timestamp("us")).cast(pa.time64("us"))
     return column

@@ -8,15 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from attar.data.arrays import build_to_predict
-from attar.data.clock import in_doubt, in_order, stray
+from attar.data.clock import in_doubt, moments
 from attar.data.dataset import CODED, Array, Column, Dataset, Doubles, Floats, Form, on_column
 from attar.data.dress import written_otherwise
 from attar.data.images import stack
 from attar.data.nodes import Nodes
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
-from attar.data.tables import can_be_a_number, recode
-from attar.data.written import Odd, is_number, looks_like_a_number, meant
+from attar.data.tables import recode
+from attar.data.trained import as_trained, says_nothing
+from attar.data.written import Odd, is_number
 from attar.errors import DataError, inflected, listed
 
 # How much wider than those of the model, or higher, an array of images is at most that could be series as well.
@@ -200,46 +201,24 @@ def _numbers(codes: Doubles, categories: Sequence[str], column: Column, where: s
     Raises:
         DataError: some are none, or not written alike.
     """
-    # Blanks alone were missing in training.
-    rows = [row for row in np.flatnonzero(~np.isnan(codes)).tolist() if categories[int(codes[row])].strip()]
+    rows = [row for row in np.flatnonzero(~np.isnan(codes)).tolist() if not says_nothing(categories[int(codes[row])])]
     texts = [categories[int(codes[row])] for row in rows]
     values, name = np.full(len(codes), np.nan), column.name
     if not texts:
         return values, []
-    dates = in_order(texts, column.first)
-    if dates is not None:
-        values[rows] = dates
+    found = as_trained(texts, column)
+    if isinstance(found, Odd):
+        raise DataError(f"{where}: row {rows[texts.index(found.cell)]}, column '{name}' is '{found.cell}' {found.why}")
+    values[rows] = [found[text] for text in texts]
+    moment = moments(texts[:1]).get(texts[0])
+    if moment is None:
+        return values, [f"column '{name}' is read as numbers: its cells are written like {_examples(found)}"]
+    if in_doubt(texts):
         return values, [
             f"column '{name}' holds dates like '{texts[0]}': the {column.first} comes first, as in training"
-            if column.first
-            else f"column '{name}' holds dates: taken as seconds since 1970"
         ]
-    odd = stray(list(dict.fromkeys(texts)))
-    if odd is None and in_doubt(texts):
-        raise DataError(
-            f"{where}: column '{name}' holds dates of which the day or the month may come first, like '{texts[0]}';"
-            " write them as 2024-12-31"
-        )
-    # A cell that is no date, or written otherwise, where the others are dates.
-    like_dates = odd and Odd(odd.cell, f"where the model needs a {odd.noun} like '{odd.like}'; {odd.mend}")
-    numbers = like_dates or _meant(texts, column)
-    if isinstance(numbers, Odd):
-        row = rows[texts.index(numbers.cell)]
-        raise DataError(f"{where}: row {row}, column '{name}' is '{numbers.cell}' {numbers.why}")
-    values[rows] = [numbers[text] for text in texts]
-    return values, [f"column '{name}' is read as numbers: its cells are written like {_examples(numbers)}"]
-
-
-def _meant(texts: Sequence[str], column: Column) -> dict[str, float] | Odd:
-    """As `meant`; where a cell is odd, one that cannot be a number however it is written is named before others."""
-    found = meant(texts, column)
-    if not isinstance(found, Odd):
-        return found
-    strange = (text for text in texts if not (looks_like_a_number(text) or can_be_a_number(text)))
-    cell = next(strange, found.cell)
-    if column.first and cell == found.cell:
-        return Odd(cell, "where the model needs a date; mend it, or leave it empty")
-    return Odd(cell, found.why)
+    since = " since 1970" if moment.noun == "date" else ""
+    return values, [f"column '{name}' holds {moment.noun}s: taken as seconds{since}"]
 
 
 def _examples(numbers: Mapping[str, float]) -> str:

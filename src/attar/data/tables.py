@@ -181,17 +181,6 @@ def _codes(
     return values, categories, notes
 
 
-def can_be_a_number(text: str) -> bool:
-    """Whether a text alone could be a cell of a column that is read as numbers: a number, a date or a time of day.
-
-    >>> can_be_a_number("1.5"), can_be_a_number("2024-12-31"), can_be_a_number("2024-13-31")
-    (True, True, False)
-    """
-    import pyarrow as pa
-
-    return is_number(text) or not pa.types.is_string(dated(pa.chunked_array([[text]])).type)
-
-
 def _mixed(found: list[str], codes: Doubles, name: str, where: str, ways: str) -> list[str]:
     """Tell a typing error in a column of numbers from a column of categories, some of which look like numbers.
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.clock import in_doubt, is_written, rewriting
+from attar.data.clock import seconds
 from attar.data.dataset import Array, Column, Doubles, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
 from attar.data.held import Rows, cells, framed, names, spelling
@@ -16,8 +16,8 @@ from attar.data.images import CHANNELS, resize
 from attar.data.nodes import neighbourhood
 from attar.data.texts import TEXT_NAMES
 from attar.data.tokens import Tokenizer
-from attar.data.written import Odd, looks_like_a_number, meant
-from attar.deploy.dates import seconds
+from attar.data.trained import as_trained
+from attar.data.written import Odd
 from attar.errors import DataError, ModelError
 
 Feed: TypeAlias = Mapping[str, Array]
@@ -272,49 +272,31 @@ def _number_column(values: _Any, column: Column) -> Floats:
 
 
 def _written_values(values: _Any, column: Column) -> Doubles:
-    """The numbers of cells that may be texts: numbers or dates as people write them."""
-    # How a number or a date is written is seen in all cells, as in training.
-    texts = [value for value in values if isinstance(value, str) and value.strip().lower() not in ("", "nan")]
-    found = meant(texts, column)
-    if isinstance(found, Odd) and column.signs:
-        raise _odd(found, values, column)
-    dates = [text for text in texts if is_written(text)] if isinstance(found, Odd) else []
-    order = rewriting(dates, column.first)
-    # Some with a day above 12 in either place: nothing tells which the others have.
-    clash = not order and in_doubt(dates, column.first)
-    numbers: Mapping[str, float] = {} if isinstance(found, Odd) else found
+    """The numbers of cells some of which are no numbers: texts, dates or times."""
+    found = as_trained([value for value in values if isinstance(value, str)], column)
+    if isinstance(found, Odd):
+        row = next(i for i, value in enumerate(values) if isinstance(value, str) and value == found.cell)
+        raise ModelError(f"column {column.name!r}, row {row} is '{found.cell:.40}' {found.why}")
     result = np.empty(len(values))
     for row, value in enumerate(values):
         try:
-            if clash and isinstance(value, str) and is_written(value):
-                raise ValueError(value)
-            none = is_missing(value) or (isinstance(value, str) and not value.strip())
-            result[row] = np.nan if none else _number(numbers.get(value, value), order, column.first)
+            result[row] = found[value] if isinstance(value, str) else _number(value)
         except (TypeError, ValueError):
-            if isinstance(found, Odd) and isinstance(value, str) and looks_like_a_number(value):
-                # Of cells that are numbers, in this dress or that, the fewer are wrong, and not the first.
-                raise _odd(found, values, column) from None
-            doubtful = isinstance(value, str) and is_written(value) and (clash or in_doubt([value], column.first))
-            if doubtful:
-                wrong = "may have the day or the month first: write it as 2024-12-31"
-            else:
-                wrong = f"is not a {'date' if dates or column.first else 'number'}, as it was in training: mend it"
-            raise ModelError(f"column {column.name!r}, row {row}: {value!r:.40} {wrong}") from None
+            raise ModelError(
+                f"column {column.name!r}, row {row} is {value!r:.40} where the model needs a number; mend it"
+            ) from None
     return result
 
 
-def _odd(found: Odd, values: _Any, column: Column) -> ModelError:
-    row = next(i for i, value in enumerate(values) if isinstance(value, str) and value == found.cell)
-    return ModelError(f"column {column.name!r}, row {row} is {found.cell!r:.40} {found.why}")
-
-
-def _number(value: Any, order: Mapping[str, str], first: str) -> float:
+def _number(value: Any) -> float:
+    if is_missing(value):
+        return np.nan
     try:
         return float(value)
     except OverflowError:  # of a whole number of Python's, and refused as infinite
         return np.inf
     except (TypeError, ValueError):
-        return seconds(value, order, first)
+        return seconds(value)
 
 
 def _strings(values: _Any, column: Column) -> _Any:

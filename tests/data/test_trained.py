@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+import csv
+import datetime
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +11,14 @@ import torch
 from torch import nn
 
 from attar.data.arrays import from_arrays
-from attar.data.dataset import Column
-from attar.deploy.dates import seconds
+from attar.data.clock import seconds
+from attar.data.dataset import Column, Form
+from attar.data.sources import read_for_prediction
 from attar.deploy.feed import table
 from attar.deploy.meta import ModelMeta
 from attar.deploy.onnx import export
 from attar.deploy.session import load
-from attar.errors import ModelError
+from attar.errors import DataError, ModelError
 
 DAYS = pd.Series(pd.to_datetime(["1970-01-02 12:00", None, "1999-12-31 00:00"]))
 
@@ -67,10 +72,10 @@ def test_dates_and_times_are_those_of_training(unchanged: Path, column: pd.Serie
 
 def test_what_is_no_date_is_refused(unchanged: Path) -> None:
     for cell in ("soon", "31.13.1999", "01/02/1999", "31/12/24", "24:05", object()):
-        with pytest.raises(ModelError, match=r"'at', row 0: .* (is not a (number|date)|may have the day)"):
+        with pytest.raises(ModelError, match=r"'at', row 0 is .* where the (model needs a (number|date|time)|day or)"):
             load(unchanged).predict_proba(pd.DataFrame({"at": [cell], "n": [1]}))
-        with pytest.raises(ValueError, match=r"(day|month|isoformat|no date|hour)"):
-            seconds(cell)
+    with pytest.raises(TypeError, match="no date and no time"):
+        seconds("1970-01-01")
 
 
 def test_how_numbers_and_dates_are_written_is_seen_in_the_whole_column(tmp_path) -> None:
@@ -82,7 +87,7 @@ def test_how_numbers_and_dates_are_written_is_seen_in_the_whole_column(tmp_path)
     np.testing.assert_array_equal(fed, learnt.x)
     assert fed[:, 0].tolist()[::2] == pytest.approx([1153.8, 2.5])
     np.testing.assert_array_equal(table(frame[:1], learnt.columns, 2)["x"], learnt.x[:1])
-    with pytest.raises(ModelError, match="'day', row 0: '01/02/2024' may have the day or the month first"):
+    with pytest.raises(ModelError, match="'day', row 0 is '01/02/2024' where the day or the month may come first"):
         table(frame[:1], (Column("cost"), Column("day")), 2)
 
 
@@ -110,11 +115,11 @@ def test_a_date_alone_has_the_order_of_training() -> None:
     assert fed(["02/01/1970", "1970-01-02"]) == [86400, 86400]
     assert fed(["01/13/1970"]) == [12 * 86400]
     for first in ("", "day"):
-        with pytest.raises(ModelError, match="row 1: '02/01/1970' may have the day or the month first"):
+        with pytest.raises(ModelError, match="row 1 is '02/01/1970' where the day or the month may come first"):
             fed(["", "02/01/1970", "31/12/1970", "12/31/1970"], first)
-        with pytest.raises(ModelError, match="row 2: 'soon' is not a date"):
+        with pytest.raises(ModelError, match="row 2 is 'soon' where the model needs a date like '05/05/1970'"):
             fed(["05/05/1970", "31/12/1970", "soon"], first)
-    with pytest.raises(ModelError, match="row 0: 'soon' is not a date"):
+    with pytest.raises(ModelError, match="row 0 is 'soon' where the model needs a date; mend it"):
         fed(["soon"])
 
 
@@ -128,3 +133,53 @@ def test_learnt_in_one_order_a_model_reads_one_row_in_it(tmp_path) -> None:
     assert model.columns == learnt.columns
     answer = model.predict_proba(pd.DataFrame({"at": ["10/02/2023"], "n": [2.0]}))
     np.testing.assert_array_equal(answer[0], learnt.x[1])
+
+
+@pytest.mark.parametrize(
+    ("cells", "column", "says"),
+    [
+        (["1.5 kg", "", "2"], Column("at"), [1.5, None, 2]),
+        (["02/01/1970", "1970-01-03", "3.1.1970", "13/01/1970"], Column("at", first="month"), [1, 2, 2, 12]),
+        (["1970-01-02", "01/03/1970"], Column("at", first="month"), [1, 2]),
+        (["1970-01-02", "0:30"], Column("at"), "row 1.*'0:30' where the model needs a date like '1970-01-02'; mend"),
+        (["0:30", "5", "1:30"], Column("at"), "row 1.*'5' where the model needs a time like '0:30'; mend"),
+        (["1", "2", "1970-01-02"], Column("at"), "row 2.*'1970-01-02' where the model needs a number; mend"),
+        (["1", "2", "1970-01-02"], Column("at", first="day"), "row 0.*'1' where the model needs a date like"),
+        (["1970-01-02"], Column("at", signs=",."), "row 0.*'1970-01-02' where the model needs a number; mend"),
+        (["1_000", "2"], Column("at"), "row 0.*'1_000' where the model needs a number; mend"),
+        (["31/12/1970", "12/31/1970"], Column("at", first="day"), "row 0.*'31/12/1970' where the day or the month"),
+        (
+            ["soon", "31/02/1970", "02/01/1970"],
+            Column("at"),
+            "row 0.*'soon' where the model needs a date like '02/01/",
+        ),
+    ],
+)
+def test_a_file_its_rows_and_a_frame_are_read_alike(
+    tmp_path: Path, cells: list[str], column: Column, says: str | list[float | None]
+) -> None:
+    path, columns = tmp_path / "t.csv", (column, Column("n"))
+    pd.DataFrame({"at": cells, "n": 1}).to_csv(path, index=False)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    frame = pd.DataFrame(rows)
+    readers = (
+        lambda: read_for_prediction(str(path), Form("table", (2,), columns)).x,
+        lambda: table(rows, columns, 2)["x"],
+        lambda: table(frame, columns, 2)["x"],
+        lambda: table(frame.to_numpy(), columns, 2)["x"],
+    )
+    for reader in readers:
+        if isinstance(says, str):
+            with pytest.raises((DataError, ModelError), match=says):
+                reader()
+        else:
+            days = 86400 if column.first else 1
+            wanted = [np.nan if value is None else value * days for value in says]
+            np.testing.assert_array_equal(reader()[:, 0], np.array(wanted, dtype=np.float32))
+
+
+def test_a_time_of_day_with_a_zone_is_that_of_its_clock_as_in_training() -> None:
+    five = datetime.time(0, 5, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+    frame = pd.DataFrame({"at": [five], "n": [1.0]})
+    assert from_arrays(frame, kind="table").x[0, 0] == table(frame, (Column("at"), Column("n")), 2)["x"][0, 0] == 300
