@@ -11,12 +11,15 @@ from attar.data.clock import moments
 from attar.data.dataset import Column
 from attar.data.written import Odd, looks_like_a_number, meant
 
+# As in a file all of whose cells are such, which is read as numbers.
+_TRUTHS = {**dict.fromkeys(("True", "TRUE", "true", "1"), 1.0), **dict.fromkeys(("False", "FALSE", "false", "0"), 0.0)}
+
 
 def as_trained(texts: Sequence[str], column: Column) -> dict[str, float] | Odd:
     """The number of each text of a column, or the one that is odd among them.
 
-    They may be numbers as people write them, dates (as seconds since 1970, UTC where they have no zone) or times of day
-    (as seconds), all of them the same.
+    They may be numbers as people write them, dates (as seconds since 1970, UTC where they have no zone), times of day
+    (as seconds) or true and false, all of them the same.
 
     Arguments:
         texts: the cells of all rows, as how numbers and dates are written is seen in all; those that say nothing are
@@ -32,7 +35,7 @@ def as_trained(texts: Sequence[str], column: Column) -> dict[str, float] | Odd:
     there = [text for text in texts if text not in missing]
     found = meant(there, column)
     if isinstance(found, Odd) and not column.signs:
-        found = _dated(there, column.first, found)
+        found = _truths(there, column) or _dated(there, column.first, found)
     return found if isinstance(found, Odd) else found | missing
 
 
@@ -43,6 +46,12 @@ def says_nothing(text: str) -> bool:
     (True, True, False)
     """
     return text.strip().lower() in ("", "nan")
+
+
+def _truths(texts: Sequence[str], column: Column) -> dict[str, float] | None:
+    """The numbers of true and false, where nothing else is among the texts."""
+    plain = not (column.unit or column.first)
+    return {text: _TRUTHS[text] for text in texts} if plain and all(text in _TRUTHS for text in texts) else None
 
 
 def _dated(texts: Sequence[str], first: str, odd: Odd) -> dict[str, float] | Odd:
