@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,11 +11,8 @@ import torch
 from scipy import sparse
 from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
 
-from attar.data.arrays import as_raw, from_arrays
-from attar.data.dataset import Form
-from attar.data.held import cells, framed, names, plain, spelling
-from attar.data.sources import read, read_for_prediction
-from attar.deploy import feed
+from attar.data.arrays import from_arrays
+from attar.data.held import cells, framed, names, plain
 from attar.errors import DataError
 from attar.learner import Learner
 from attar.represent.pca import PCA
@@ -90,23 +86,6 @@ def test_cells_of_arrow_are_numbers_where_they_can() -> None:
         cells(pa.table({"e": [[1], [2]]}), 0, category=False)
 
 
-def test_categories_are_spelt_as_a_prediction_spells_them() -> None:
-    frame = pd.DataFrame(
-        {
-            "cut": pd.cut(pd.Series([1.0, 2.0, 3.0]), [0, 1.5, 4]),
-            "day": pd.Categorical(pd.to_datetime(["2020-01-01", None, "2021-01-01"])),
-            "half": pd.Categorical([0.5, 1.0, 0.5]),
-        }
-    )
-    raw = as_raw(frame)
-    assert [column.categories for column in raw.columns] == [
-        ("(0.0, 1.5]", "(1.5, 4.0]"),
-        ("2020-01-01 00:00:00", "2021-01-01 00:00:00"),
-        ("0.5", "1"),
-    ]
-    assert isinstance(frame["cut"].cat.categories[0], pd.Interval)
-
-
 def test_what_hands_out_samples_one_by_one_is_refused_by_its_type() -> None:
     x = torch.randn(12, 3)
     pairs = TensorDataset(x, torch.arange(12) % 2)
@@ -119,32 +98,3 @@ def test_what_hands_out_samples_one_by_one_is_refused_by_its_type() -> None:
                 learn(given)
     assert torch.equal(torch.stack([x for x, *_ in pairs]), x)
     assert torch.equal(torch.cat([x for x, *_ in DataLoader(pairs)]), x)
-
-
-@pytest.mark.parametrize(
-    ("cells", "rows"),
-    [
-        (["true", "false", "maybe"], [[0, 1], [2]]),
-        (["1.0", "3.50", "x"], [[0, 1], [0, 2]]),
-        (["01067", "10115", "K5"], [[0, 1], [1]]),
-        ([" a", "b ", "c"], [[0, 1], [2]]),
-    ],
-)
-def test_categories_of_a_few_rows_are_those_of_training(
-    tmp_path: Path, cells: list[str], rows: list[list[int]]
-) -> None:
-    path = tmp_path / "t.csv"
-    pd.DataFrame({"a": cells * 4, "b": range(12)}).to_csv(path, index=False)
-    columns = read(str(path), kind="table").columns
-    for some in rows:
-        pd.DataFrame({"a": cells, "b": 1}).iloc[some].to_csv(path, index=False)
-        frame = pd.read_csv(path)
-        expected = [cells[row].strip() for row in some]
-        assert feed.table(frame, columns, 2)["categories"][:, 0].tolist() == expected
-        found = read_for_prediction(str(path), Form("table", (2,), columns=columns))
-        assert [columns[0].categories[int(code)] for code in found.x[:, 0]] == expected
-
-
-def test_of_categories_that_are_the_same_number_none_is_guessed() -> None:
-    spelt_as = spelling(["1.0", "01", " ", "x_1"])
-    assert [spelt_as(cell) for cell in (1, 1.0, "1", "", "y", 2)] == ["1", "1", "1", "", "y", "2"]

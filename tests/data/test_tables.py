@@ -10,7 +10,7 @@ import pytest
 
 from attar.data.asked import ASKED, Asked
 from attar.data.columns import samples_of
-from attar.data.tables import doubles, from_arrow, recode
+from attar.data.tables import doubles, from_arrow
 from attar.data.written import holds_a_typing_error
 from attar.errors import DataError
 
@@ -176,21 +176,6 @@ def test_categories_do_not_depend_on_the_order_of_rows():
     other = from_arrow(pa.table({"a": texts[::-1]}), where="f")
     assert one[1] == other[1]
     assert np.array_equal(one[0][::-1], other[0], equal_nan=True)
-
-
-def test_recode_of_numbers_by_their_text():
-    codes, unseen = recode(np.array([3.0, 1.5, np.nan, 9.0]), (), ("1.5", "3"))
-    assert np.array_equal(codes, [1, 0, np.nan, np.nan], equal_nan=True)
-    assert unseen == 1
-    codes, unseen = recode(np.array([np.inf, 3.0]), (), ("3",))
-    assert np.array_equal(codes, [np.nan, 0], equal_nan=True)
-    assert unseen == 1
-    codes, unseen = recode(np.array([0.0, 1.0]), ("red", " blue"), ("blue", "red "))
-    assert codes.tolist() == [1, 0]
-    assert unseen == 0
-    codes, unseen = recode(np.array([np.nan]), ("a",), ())
-    assert np.isnan(codes).all()
-    assert unseen == 0
 
 
 @pytest.mark.parametrize(

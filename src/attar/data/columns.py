@@ -10,10 +10,10 @@ import numpy as np
 
 from attar.data.asked import Asked
 from attar.data.dataset import ArrowTable, Column
-from attar.data.held import spelt
 from attar.data.labels import words_for_none
 from attar.data.marks import named_column, typed
 from attar.data.raw import Raw, RawLabels
+from attar.data.spelling import spelt
 from attar.data.tables import each_once, from_arrow
 from attar.data.texts import SPLIT, beside, categories_alone, test_part, text_column, without_names
 from attar.data.written import is_text, read_written, readings

@@ -15,7 +15,7 @@ from attar.data.images import stack
 from attar.data.nodes import Nodes
 from attar.data.rates import at_one_rate
 from attar.data.raw import Raw
-from attar.data.tables import recode
+from attar.data.spelling import recode
 from attar.data.trained import as_trained, says_nothing
 from attar.data.written import Odd, is_number
 from attar.errors import DataError, inflected, listed

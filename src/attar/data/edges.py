@@ -10,7 +10,7 @@ import numpy as np
 from attar.data.columns import ROW_NAMES
 from attar.data.dataset import ArrowTable, Ints
 from attar.data.delimited import layout, read_delimited
-from attar.data.held import spelt
+from attar.data.spelling import spelt
 from attar.data.tables import DELIMITED, read_parquet
 from attar.data.written import is_text
 from attar.errors import DataError

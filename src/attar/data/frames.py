@@ -10,9 +10,9 @@ import numpy as np
 from attar.data.asked import Asked
 from attar.data.columns import samples_of
 from attar.data.dataset import Column, is_missing
-from attar.data.held import spelt
 from attar.data.marks import NO_MARKS, Marks, as_texts
 from attar.data.raw import Raw, RawLabels
+from attar.data.spelling import spelt
 from attar.data.tables import each_once
 from attar.data.texts import are_texts, refuse_names
 from attar.errors import DataError, first_line

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from attar.data.dataset import ArrowColumn, ArrowTable, is_missing
-from attar.data.held import is_exact, spelt, trimmed, valued
+from attar.data.spelling import is_exact, spelt, trimmed, valued
 from attar.errors import DataError, LabelError, inflected, listed
 
 # So many names are all shown where one is sought among them; of columns to ignore, so many are typed out.
@@ -263,7 +263,7 @@ def _as_categories(column: ArrowColumn, name: str, where: str) -> tuple[ArrowCol
 def _alike(cells: Iterable[str | None]) -> dict[str, str]:
     """For each different cell that which is written most often of the same number; itself where not all are numbers.
 
-    So are new cells told apart, by `attar.data.held.spelling`.
+    So are new cells told apart, by `attar.data.spelling.spelling`.
 
     >>> _alike(["01067", "1067", "01067"]), _alike(["01", "1", "A1"])
     ({'01067': '01067', '1067': '01067'}, {'01': '01', '1': '1', 'A1': 'A1'})

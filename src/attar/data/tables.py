@@ -11,9 +11,9 @@ import numpy as np
 from attar.data.clock import MOSTLY, dated, first_of, in_doubt, in_halves_of_a_day, stray
 from attar.data.dataset import CODED, DATED, ArrowColumn, ArrowTable, Column, Doubles, Note
 from attar.data.dress import kept
-from attar.data.held import spelling, spelt
 from attar.data.labels import sort_names
 from attar.data.marks import leaving_out, moments_as_texts, typed
+from attar.data.spelling import spelt
 from attar.data.written import are_meant, different, holds_a_typing_error, in_the_way, is_number, is_text
 from attar.errors import DataError, first_line
 
@@ -244,28 +244,3 @@ def _almost_dates(found: list[str], codes: Doubles, name: str, where: str, ways:
     mend = f"write all {odd.noun}s alike" if odd.otherwise else "mend what is no " + odd.noun + ", or leave it empty"
     mixture = f"column '{name}' holds {odd.noun}s like '{odd.like}', and '{odd.cell}' (row {row})"
     return [f"{mixture}: taken as categories; {mend}"]
-
-
-def recode(values: Doubles, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[Doubles, int]:
-    """Express a column's codes in the categories of another table.
-
-    Arguments:
-        values: codes in `found` `(n,)`; plain numbers where `found` is empty.
-        found: categories of this table.
-        wanted: categories that the model knows.
-
-    Returns:
-        Codes in `wanted`, NaN where the category is not among them; how many of those there are.
-
-    >>> recode(np.array([0.0, 1.0, np.nan]), ("blue", "red"), ("red", "white"))
-    (array([nan,  0., nan]), 1)
-    """
-    numbers = np.unique(values[~np.isnan(values)])
-    cells = found or numbers.tolist()
-    codes = values if found else np.searchsorted(numbers, values).astype(np.float64)
-    place = {text: float(i) for i, text in enumerate(wanted)}
-    spelt_as = spelling(wanted)
-    table = np.array([*(place.get(spelt_as(cell), np.nan) for cell in cells), np.nan])
-    known = ~np.isnan(values)
-    result = table[np.where(known, codes, len(cells)).astype(np.int64)]
-    return result, int((known & np.isnan(result)).sum())

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from attar.data.clock import seconds
 from attar.data.dataset import Array, Column, Doubles, Floats, Ints, is_missing
 from attar.data.graphs import as_nodes, is_graph
-from attar.data.held import Rows, cells, framed, names, spelling
+from attar.data.held import Rows, cells, framed, names
 from attar.data.images import CHANNELS, resize
 from attar.data.nodes import neighbourhood
+from attar.data.spelling import spelling
 from attar.data.texts import TEXT_NAMES
 from attar.data.tokens import Tokenizer
 from attar.data.trained import as_trained
