@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -242,16 +242,9 @@ def stray(found: Sequence[str]) -> Stray | None:
     >>> stray(["31/12/2024", "31/02/2024", "13/01/2024"]).cell, stray(["a", "b"])
     ('31/02/2024', None)
     """
-    if not any(map(form_of, found[:_SIGHTED])):
-        return None
-    forms = {text: form for text in found if (form := form_of(text)) is not None}
-    if _LOOSE in forms.values():
-        forms = {text: _LOOSE if re.match(_LOOSE, text) else form for text, form in forms.items()}
-    counts = Counter(forms.values())
-    usual = max(counts, key=counts.__getitem__)
+    forms, usual = _forms(found)
     alike = [text for text, form in forms.items() if form == usual]
-    tried = _readings(usual, alike)
-    right = [text for text in alike if any(_moment(text, steps) for steps in tried)]
+    right = [*_right(usual, alike)]
     if not right or len(right) == len(found):
         return None
     wrong = [text for text in found if text not in forms]
@@ -262,6 +255,23 @@ def stray(found: Sequence[str]) -> Stray | None:
     # 25:23 may be how a match ended.
     sure = are_but_for_errors(len(right), len(found)) and (usual != _TIME or cell not in forms)
     return Stray(cell, right[0], "time" if usual == _TIME else "date", otherwise, len(forms) / len(found), sure)
+
+
+def _forms(found: Sequence[str]) -> tuple[dict[str, str], str]:
+    """The form of each text that has that of a date or time, and the one that most have; none where few may."""
+    if not any(map(form_of, found[:_SIGHTED])):
+        return {}, ""
+    forms = {text: form for text in found if (form := form_of(text)) is not None}
+    if _LOOSE in forms.values():
+        forms = {text: _LOOSE if re.match(_LOOSE, text) else form for text, form in forms.items()}
+    counts = Counter(forms.values())
+    return forms, max(counts, key=counts.__getitem__)
+
+
+def _right(form: str, alike: Sequence[str]) -> Iterator[str]:
+    """Of texts of one form those that are dates or times: 31/02/2024 is none."""
+    tried = _readings(form, alike) if alike else []
+    return (text for text in alike if any(_moment(text, steps) for steps in tried))
 
 
 def _readings(form: str, alike: Sequence[str]) -> list[Mapping[str, str]]:
@@ -303,8 +313,10 @@ def is_clock(column: ArrowColumn) -> bool:
     if pa.types.is_temporal(dated(column.cast(pa.string())).type):
         return True
     found = different(column)
-    odd = stray(found)
-    return in_doubt(found) or in_halves_of_a_day(found) or (odd is not None and odd.share > MOSTLY)
+    if in_doubt(found) or in_halves_of_a_day(found):
+        return True
+    forms, usual = _forms(found)
+    return len(forms) > MOSTLY * len(found) and any(_right(usual, [t for t, form in forms.items() if form == usual]))
 
 
 def dated(column: ArrowColumn) -> ArrowColumn:
