@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,9 +50,7 @@ def from_arrow(
     for j, name in enumerate(names):
         cells = table.column(j)
         read, first = _read(cells, name in text)
-        left = leaving_out([name]) if open else ""
-        ways = f"; if these are names, say so by {typed([name], '--category')}{left}" if left else ""
-        values[:, j], categories, note = _column(read, name, where, name in text, ways)
+        values[:, j], categories, note = _column(read, _Place(name, where, open), name in text)
         signs, unit = kept(table.schema.field(j))
         columns.append(Column(name, categories, first=first, signs=signs, unit=unit))
         notes += [Note(said, name, CODED if categories else DATED) for said in note]
@@ -96,13 +95,31 @@ def _read(column: ArrowColumn, text: bool) -> tuple[ArrowColumn, str]:
     return read, first_of(different(column)) if pa.types.is_timestamp(read.type) else ""
 
 
-def _column(
-    column: ArrowColumn, name: str, where: str, text: bool, ways: str
-) -> tuple[Doubles, tuple[str, ...], list[str]]:
+class _Place(NamedTuple):
+    """A column in errors.
+
+    Arguments:
+        name: of the column.
+        where: the file or argument that it is of.
+        open: whether a person can still mark columns.
+    """
+
+    name: str
+    where: str
+    open: bool
+
+    def refused(self, row: int, said: str) -> DataError:
+        """The error on the cell of a row, with what a person may do but mend it."""
+        left = leaving_out([self.name]) if self.open else ""
+        ways = f"; if these are names, say so by {typed([self.name], '--category')}{left}" if left else ""
+        return DataError(f"{self.where}: row {row}, column '{self.name}' {said}{ways}")
+
+
+def _column(column: ArrowColumn, place: _Place, text: bool) -> tuple[Doubles, tuple[str, ...], list[str]]:
     import pyarrow as pa
 
     is_type = pa.types
-    kind = column.type
+    kind, name = column.type, place.name
     if is_type.is_null(kind):
         return np.full(len(column), np.nan), (), []
     if is_type.is_boolean(kind):
@@ -119,8 +136,10 @@ def _column(
         return doubles(whole.cast(pa.int64())) / 1e6, (), [f"column '{name}' holds times: taken as seconds"]
     if not (is_type.is_string(kind) or is_type.is_dictionary(kind)):
         # A type that is nested may name a field for each row.
-        raise DataError(f"{where}: column '{name}' holds {kind!s:.60}; give numbers, texts or dates, one per cell")
-    return _codes(column, name, where, text, ways)
+        raise DataError(
+            f"{place.where}: column '{name}' holds {kind!s:.60}; give numbers, texts or dates, one per cell"
+        )
+    return _codes(column, place, text)
 
 
 def _as_text(column: ArrowColumn) -> ArrowColumn:
@@ -152,11 +171,10 @@ def doubles(column: ArrowColumn) -> Doubles:
     return values
 
 
-def _codes(
-    column: ArrowColumn, name: str, where: str, text: bool, ways: str
-) -> tuple[Doubles, tuple[str, ...], list[str]]:
+def _codes(column: ArrowColumn, place: _Place, text: bool) -> tuple[Doubles, tuple[str, ...], list[str]]:
     import pyarrow as pa
 
+    name = place.name
     given = pa.types.is_dictionary(column.type)
     array = column.unify_dictionaries().combine_chunks() if given else column.combine_chunks().dictionary_encode()
     found = [spelt(cell) for cell in array.dictionary.to_pylist()]
@@ -166,11 +184,11 @@ def _codes(
         blank = found.index("")
         codes = np.where(codes == blank, np.nan, codes - (codes > blank))
         del found[blank]
-    notes = [] if given or text else _mixed(found, codes, name, where, ways)
+    notes = [] if given or text else _mixed(found, codes, place)
     # A categorical of pandas has an order of its own; texts are put into one that does not depend on the rows.
     categories = tuple(found) if given else sort_names(found)
-    place = {text: float(i) for i, text in enumerate(categories)}
-    table = np.array([*(place[text] for text in found), np.nan])
+    code = {text: float(i) for i, text in enumerate(categories)}
+    table = np.array([*(code[text] for text in found), np.nan])
     values = table[np.where(np.isnan(codes), len(found), codes).astype(np.int64)]
     # A column that a model has cannot be left out any more.
     if not text and not notes and len(categories) > _MANY and 2 * len(categories) > len(values):
@@ -181,20 +199,19 @@ def _codes(
     return values, categories, notes
 
 
-def _mixed(found: list[str], codes: Doubles, name: str, where: str, ways: str) -> list[str]:
+def _mixed(found: list[str], codes: Doubles, place: _Place) -> list[str]:
     """Tell a typing error in a column of numbers from a column of categories, some of which look like numbers.
 
     Arguments:
         found: the different cells.
         codes: which each row has, NaN where none.
-        name: of the column.
-        where: the file or argument that an error names.
-        ways: the end of an error, on what a person may do but mend the cell.
+        place: of the column.
     """
+    name = place.name
     numbers = sum(map(is_number, found))
     if numbers == len(found):
         return []
-    said = _almost_dates(found, codes, name, where, ways)
+    said = _almost_dates(found, codes, place)
     if said:
         return said
     if in_doubt(found):
@@ -207,10 +224,7 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str, ways: str) -
     row = int(np.argmax(codes == first))
     rows = dict(zip(found, np.bincount(codes[~np.isnan(codes)].astype(np.int64), minlength=len(found)).tolist()))
     if holds_a_typing_error(found) and not are_meant(rows, others):
-        raise DataError(
-            f"{where}: row {row}, column '{name}' is '{found[first]}' where a number is expected;"
-            f" mend it, or leave it empty{ways}"
-        )
+        raise place.refused(row, f"is '{found[first]}' where a number is expected; mend it, or leave it empty")
     why = in_the_way(found)
     if why is not None:
         empty = ", and leave empty what is none" if why.endswith(" is none") else ""
@@ -226,21 +240,18 @@ def _mixed(found: list[str], codes: Doubles, name: str, where: str, ways: str) -
     return [mixed] if 2 * numbers >= len(found) else []
 
 
-def _almost_dates(found: list[str], codes: Doubles, name: str, where: str, ways: str) -> list[str]:
+def _almost_dates(found: list[str], codes: Doubles, place: _Place) -> list[str]:
     """Tell a typing error in a column of dates from one that is not meant to hold dates; what is unclear is noted."""
     if in_halves_of_a_day(found):
-        return [f"column '{name}' holds times like '{found[0]}': taken as categories; write them as 13:30"]
+        return [f"column '{place.name}' holds times like '{found[0]}': taken as categories; write them as 13:30"]
     odd = stray(found)
     if odd is None:
         return []
     row = int(np.argmax(codes == found.index(odd.cell)))
     if odd.sure:
-        raise DataError(
-            f"{where}: row {row}, column '{name}' is '{odd.cell}' where a {odd.noun} like '{odd.like}' is expected;"
-            f" {odd.mend}{ways}"
-        )
+        raise place.refused(row, f"is '{odd.cell}' where a {odd.noun} like '{odd.like}' is expected; {odd.mend}")
     if odd.share <= MOSTLY:
         return []
     mend = f"write all {odd.noun}s alike" if odd.otherwise else "mend what is no " + odd.noun + ", or leave it empty"
-    mixture = f"column '{name}' holds {odd.noun}s like '{odd.like}', and '{odd.cell}' (row {row})"
+    mixture = f"column '{place.name}' holds {odd.noun}s like '{odd.like}', and '{odd.cell}' (row {row})"
     return [f"{mixture}: taken as categories; {mend}"]
