@@ -192,7 +192,8 @@ def test_groups_colour_the_map(tmp_path):
     (group,) = [colour for colour in facts.colours if colour.name == "group"]
     assert group.classes == ("p", "q")
     np.testing.assert_array_equal(group.values, [1, 0, np.nan] * 20)
-    assert not any("judged together" in note for note in facts.notes)
+    assert "20 of 60 samples are of no group" in facts.notes
+    assert not any("judged" in note for note in facts.notes)
 
 
 def test_nodes_of_a_graph_are_refused(tmp_path):

@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from attar import kinds
 from attar.data.arrays import from_arrays
-from attar.data.dataset import Dataset
+from attar.data.dataset import Dataset, unjudged
 from attar.data.marks import Marks
 from attar.data.split import some
 from attar.errors import DataError, LabelError
@@ -154,7 +154,7 @@ def _read(source: Any, options: Options) -> tuple[str, Dataset]:
         raise DataError(f"{where}: nodes of a graph cannot be explored; give their features alone, as a table")
     if len(dataset) < 2:
         raise DataError(f"{where}: one sample cannot be compared with others; give at least two")
-    return where, dataset
+    return where, replace(dataset, notes=unjudged(dataset.notes))
 
 
 def _fewer(dataset: Dataset, seed: int) -> Dataset:

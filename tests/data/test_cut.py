@@ -11,7 +11,7 @@ import pytest
 
 from attar.data.arrays import build, from_arrays, with_groups
 from attar.data.cut import Cut, of_recordings, rows_as_recordings, windows_of
-from attar.data.dataset import Column, Form
+from attar.data.dataset import Column, Form, unjudged
 from attar.data.raw import Raw
 from attar.data.sources import read, read_for_evaluation, read_for_prediction
 from attar.deploy.predictions import write_predictions
@@ -61,8 +61,9 @@ def test_windows_are_those_of_a_loop() -> None:
     assert found.test.tolist() == np.flatnonzero(of == 3).tolist()
     assert found.stride == 3
     assert found.notes[-1].endswith("4 steps, one every 3: those of one recording are judged together")
-    one = windows_of(from_arrays(recordings[2:3]), Cut(2, 1), judged=False)
-    assert one.notes[-1] == "1 recording is cut into 1 window of 2 steps, one every 1"
+    assert not any("judged" in note for note in unjudged(found.notes))
+    one = windows_of(from_arrays(recordings[2:3]), Cut(2, 1))
+    assert unjudged(one.notes)[-1] == "1 recording is cut into 1 window of 2 steps, one every 1"
     assert not any("padded" in note for note in found.notes)
 
 

@@ -13,7 +13,7 @@ from attar.data.asked import Asked
 from attar.data.axes import with_axes
 from attar.data.checks import Places
 from attar.data.copies import copied, copies, duplicates
-from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Windows
+from attar.data.dataset import Array, Column, Dataset, Floats, Ints, Judging, Windows
 from attar.data.files import table_of
 from attar.data.frames import from_frame, is_frame
 from attar.data.groups import joined, numbered, seen_in_training
@@ -188,7 +188,6 @@ class _Samples(Places):
         columns: tuple[Column, ...],
         notes: Sequence[str],
         *,
-        judged: bool = True,
         windows: Windows | None = None,
         copied: Ints | None = None,
     ) -> Dataset:
@@ -218,7 +217,7 @@ class _Samples(Places):
             rate=raw.rate,
             ignored=raw.ignored,
         )
-        return dataset if raw.groups is None else with_groups(dataset, raw.groups, self.where, judged=judged)
+        return dataset if raw.groups is None else with_groups(dataset, raw.groups, self.where)
 
 
 def _texts(raw: Raw, n: int, where: str) -> Array:
@@ -245,7 +244,7 @@ def build(raw: Raw, *, where: str, kind: str | None = None, centre: bool = False
         where: the file or argument that an error names.
         kind: overrides the guess.
         centre: True where samples are only looked at, and no model is made: columns of a table that float32 would blur
-            are brought near zero, and no note says what is judged together.
+            are brought near zero.
 
     Raises:
         DataError, LabelError: as `from_arrays`.
@@ -254,11 +253,11 @@ def build(raw: Raw, *, where: str, kind: str | None = None, centre: bool = False
     if samples.kind == "text":
         tokens, columns, notes = samples.tokens()
         notes += duplicates(copies(tokens), raw.test)
-        return samples.dataset(tokens, columns, notes, judged=not centre)
+        return samples.dataset(tokens, columns, notes)
     if isinstance(samples.x, Nodes):
         links = samples.x.links
         notes = [] if links is None else [*links.notes, *checks.features(links.features, where)]
-        return samples.dataset(samples.x, samples.columns, notes, judged=not centre)
+        return samples.dataset(samples.x, samples.columns, notes)
     return _of_numbers(samples, centre)
 
 
@@ -292,12 +291,12 @@ def _of_numbers(samples: _Samples, centre: bool) -> Dataset:
     first = copies(exact)
     together = copied(exact, first)
     notes += [*found, *checks.missing(values, kind)]
-    notes += duplicates(first, test, together=together is not None and not centre)
+    notes += duplicates(first, test, together=together is not None)
     windows = None
     if kind == "series":
-        windows, found = told(values, first, test, judged=not centre)
+        windows, found = told(values, first, test)
         notes += found
-    return samples.dataset(values, columns, notes, judged=not centre, windows=windows, copied=together)
+    return samples.dataset(values, columns, notes, windows=windows, copied=together)
 
 
 def _only_in_test(y: Ints, classes: Sequence[str], test: Ints | None) -> list[str]:
@@ -315,11 +314,8 @@ def with_labels(dataset: Dataset, labels: RawLabels, where: str) -> Dataset:
     return replace(dataset, y=y, classes=classes, notes=(*dataset.notes, *_only_in_test(y, classes, dataset.test)))
 
 
-def with_groups(dataset: Dataset, groups: RawLabels, where: str, *, judged: bool = True) -> Dataset:
-    """Say which samples of a dataset belong together; arguments and errors as `groups.numbered`.
-
-    Where nothing is `judged`, as samples are looked at alone, no note speaks of it.
-    """
+def with_groups(dataset: Dataset, groups: RawLabels, where: str) -> Dataset:
+    """Say which samples of a dataset belong together; arguments and errors as `groups.numbered`."""
     given, names, notes = numbered(groups, len(dataset), where)
     if dataset.groups is not None and not dataset.grouped:
         # Copies that lie in several groups make one of them.
@@ -334,7 +330,7 @@ def with_groups(dataset: Dataset, groups: RawLabels, where: str, *, judged: bool
         given, names = merged, tuple(names[given[i]] for i in first)
     of = inflected(len(names), "group", "groups")
     notes = [
-        f"the samples are of {len(names):,} {of}" + ": those of one are judged together" * judged,
+        Judging(f"the samples are of {len(names):,} {of}", ": those of one are judged together"),
         *notes,
         *seen_in_training(given, dataset.test, "of groups"),
     ]

@@ -70,7 +70,7 @@ class FilesBeside:
             return self, FilesBeside(None, None)
         return replace(self, labels=None), replace(self, groups=None)
 
-    def applied(self, dataset: Dataset, skipped: tuple[str, ...], *, judged: bool = True) -> Dataset:
+    def applied(self, dataset: Dataset, skipped: tuple[str, ...]) -> Dataset:
         """The dataset with the labels and groups of the files, which may name what was skipped too."""
         n, ids = len(dataset), [*dataset.ids.tolist(), *skipped]
         if self.labels is not None:
@@ -82,11 +82,11 @@ class FilesBeside:
                 dataset = replace(dataset, notes=(*dataset.notes, f"{lost} {are} that cannot be read"))
             dataset = with_labels(dataset, y[:n], str(path))
             if not dataset.grouped:
-                dataset = _with_groups_beside(dataset, labels.beside, ids, path, judged=judged)
+                dataset = _with_groups_beside(dataset, labels.beside, ids, path)
         if self.groups is not None:
             path, groups = self.groups
             given = match_labels(groups.of, ids, path, "group")[:n]
-            dataset = with_groups(dataset, given, str(path), judged=judged)
+            dataset = with_groups(dataset, given, str(path))
         return dataset
 
 
@@ -95,8 +95,6 @@ def _with_groups_beside(
     beside: Mapping[str, Mapping[str, str | None]],
     ids: Sequence[str],
     path: Path,
-    *,
-    judged: bool,
 ) -> Dataset:
     """The dataset in the groups of the file of labels, where these are several, and some of several samples.
 
@@ -114,4 +112,4 @@ def _with_groups_beside(
         f"column '{name}' of {path.name} is taken for the groups{others}: leave it out of the file where samples of"
         " one do not belong together"
     )
-    return with_groups(replace(dataset, notes=(*dataset.notes, note)), found[name], str(path), judged=judged)
+    return with_groups(replace(dataset, notes=(*dataset.notes, note)), found[name], str(path))

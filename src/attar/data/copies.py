@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attar.data.dataset import Floats, Ints
+from attar.data.dataset import Floats, Ints, Judging
 from attar.errors import inflected
 
 # Copies and columns that are looked at for chance, and in how many columns those differ that are nearly copies.
@@ -87,7 +87,7 @@ def duplicates(first: Ints, test: Ints | None = None, *, together: bool = False)
     again = len(known) - len(np.unique(known))
     are = inflected(again, "is an exact copy", "are exact copies")
     so = ": copies are judged together" if together else ""
-    notes = [f"{again} of {len(known)} samples {are} of another one{so}"] if again else []
+    notes: list[str] = [Judging(f"{again} of {len(known)} samples {are} of another one", so)] if again else []
     if test is not None:
         seen = int(np.isin(first[test], known).sum())
         occur = inflected(seen, "occurs", "occur")

@@ -18,6 +18,7 @@ from attar.data.dataset import (
     Doubles,
     Floats,
     Ints,
+    Judging,
     Windows,
     is_missing,
     on_column,
@@ -86,9 +87,7 @@ class Steps:
     codes: tuple[Ints, ...]
 
 
-def windows_of(
-    dataset: Dataset, cut: Cut, labels: Steps | None = None, breaks: Sequence[Ints] = (), *, judged: bool = True
-) -> Dataset:
+def windows_of(dataset: Dataset, cut: Cut, labels: Steps | None = None, breaks: Sequence[Ints] = ()) -> Dataset:
     """Each recording in windows, which have its label, group and part.
 
     Arguments:
@@ -96,7 +95,6 @@ def windows_of(
         cut: how.
         labels: where the steps have their own. A window whose labelled steps have one has that, and another one none.
         breaks: steps of each recording that no window lies across, unless most stretches between them are shorter.
-        judged: whether they are learnt from or judged, and not predicted alone.
 
     Raises:
         DataError: samples of another kind.
@@ -120,11 +118,13 @@ def windows_of(
     for window, (i, start, end) in zip(x, places):
         window[:, : end - start] = dataset.x[i, :, start:end]
     are, windows = inflected(len(dataset), "recording is", "recordings are"), inflected(len(of), "window", "windows")
-    notes = [
-        f"{len(dataset):,} {are} cut into {len(of):,} {windows} of {cut.steps:,} steps, one every {cut.stride:,}"
-        + ": those of one recording are judged together" * judged
+    notes: list[str] = [
+        Judging(
+            f"{len(dataset):,} {are} cut into {len(of):,} {windows} of {cut.steps:,} steps, one every {cut.stride:,}",
+            ": those of one recording are judged together",
+        ),
+        *said,
     ]
-    notes += said
     y, classes = dataset.y[of], dataset.classes
     if labels is not None:
         y, classes, said = _labels_of(places, labels)
@@ -140,7 +140,7 @@ def windows_of(
         classes=classes,
         ids=np.array([f"{dataset.ids[i]}@{start}" for i, start, _ in places]),
         test=dataset.tested(of),
-        notes=(*(note.removesuffix(PADDED) for note in dataset.notes), *notes),
+        notes=(*(note.removesuffix(PADDED) if note.endswith(PADDED) else note for note in dataset.notes), *notes),
         windows=Windows(of, stretches(of, begin)),
         groups=dataset.belonging(of)[0],
         stride=cut.stride,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Number
 from typing import Any, TypeAlias
@@ -48,6 +48,27 @@ class Note(str):
         note = super().__new__(cls, text)
         note.column, note.about = column, about
         return note
+
+
+class Judging(str):
+    """A note that ends with what is judged together; `alone` is the note on samples that are only looked at."""
+
+    alone: str
+
+    def __new__(cls, text: str, end: str = "") -> Judging:
+        """Make one; the end has a default, so that it can be copied."""
+        note = super().__new__(cls, text + end)
+        note.alone = text
+        return note
+
+
+def unjudged(notes: Iterable[str]) -> tuple[str, ...]:
+    """Notes on samples that nothing is learnt from, and that are not judged.
+
+    >>> unjudged([Judging("the samples are of 2 groups", ": those of one are judged together")])
+    ('the samples are of 2 groups',)
+    """
+    return tuple(note.alone if isinstance(note, Judging) else note for note in notes)
 
 
 def on_column(note: str, about: str = "") -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attar.data.dataset import UNLABELLED, Ints, Windows, is_missing
+from attar.data.dataset import UNLABELLED, Ints, Judging, Windows, is_missing
 from attar.data.held import plain
 from attar.data.labels import MISSING, as_text, whole
 from attar.data.raw import RawLabels
@@ -45,9 +45,9 @@ def numbered(groups: RawLabels, n: int, where: str) -> tuple[Ints, tuple[str, ..
     number: dict[str | int, int] = {}
     result = np.array([number.setdefault(i if name is None else name, len(number)) for i, name in enumerate(names)])
     alone = names.count(None)
-    are = inflected(alone, "is of no group: it", "are of no group: each")
-    notes = [f"{alone:,} of {n:,} samples {are} is judged by itself"] if alone else []
-    return result, tuple(name if isinstance(name, str) else "" for name in number), notes
+    are, each = inflected(alone, "is", "are"), inflected(alone, "it", "each")
+    note = Judging(f"{alone:,} of {n:,} samples {are} of no group", f": {each} is judged by itself")
+    return result, tuple(name if isinstance(name, str) else "" for name in number), [note] if alone else []
 
 
 def levels(groups: Ints | None, windows: Windows | None) -> tuple[Ints, ...]:

@@ -17,7 +17,7 @@ from attar.data.beside import FilesBeside
 from attar.data.columns import samples_of
 from attar.data.conform import conform
 from attar.data.cut import Cut, Steps, grouped_by, rows_as_recordings, windows_of
-from attar.data.dataset import Dataset, Form, Ints
+from attar.data.dataset import Dataset, Form, Ints, unjudged
 from attar.data.dress import is_dressed
 from attar.data.files import read_file
 from attar.data.folders import PATIENTS, read_folder
@@ -72,11 +72,11 @@ def read(
     alone, steps = _in_time(beside.replacing(raw), source, cut)
     found = _shrunk(build(alone, where=source, kind=kind, centre=centre), side)
     if cut is None:
-        return beside.applied(found, raw.skipped, judged=not centre)
+        return beside.applied(found, raw.skipped)
     whole, windows = beside.split(found.ids.tolist())
-    dataset = whole.applied(found, raw.skipped, judged=not centre)
-    dataset = windows_of(dataset, cut, None if beside.labels else steps, alone.breaks, judged=not centre)
-    dataset = windows.applied(replace(dataset, by=None if steps is None else group_column), (), judged=not centre)
+    dataset = whole.applied(found, raw.skipped)
+    dataset = windows_of(dataset, cut, None if beside.labels else steps, alone.breaks)
+    dataset = windows.applied(replace(dataset, by=None if steps is None else group_column), ())
     if beside.labels is None and steps is not None and len(dataset.classes) < 2 <= len(steps.classes):
         raise LabelError(f"{source}: labels of {len(steps.classes)} classes, and {dataset.notes[-1]}")
     return dataset
@@ -134,7 +134,9 @@ def read_for_prediction(source: str, form: Form, *, strict: bool = False) -> Dat
     raw = replace(raw, y=None, groups=None, test=None, notes=notes)
     dataset, _, breaks = _conformed(raw, source, form, without_groups=True)
     cut = _cut(form)
-    return dataset if cut is None else windows_of(dataset, cut, breaks=breaks, judged=False)
+    if cut is not None:
+        dataset = windows_of(dataset, cut, breaks=breaks)
+    return replace(dataset, notes=unjudged(dataset.notes))
 
 
 def read_for_evaluation(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from attar.data.dataset import UNLABELLED, Array, Floats, Ints, Windows
+from attar.data.dataset import UNLABELLED, Array, Floats, Ints, Judging, Windows
 from attar.data.groups import seen_in_training
 
 # Steps that are hashed together; a window shares as many or this part of its own with the next.
@@ -68,14 +68,13 @@ def recordings(x: Array) -> tuple[Windows, int] | None:
     return Windows(number, stretches(number, _places(number, before, after, shift))), stride
 
 
-def told(x: Floats, first: Ints, test: Ints | None = None, *, judged: bool = True) -> tuple[Windows | None, list[str]]:
+def told(x: Floats, first: Ints, test: Ints | None = None) -> tuple[Windows | None, list[str]]:
     """Which of the samples were cut from `recordings`, if any, and what a person should know of it.
 
     Arguments:
         x: series `(n, channels, steps)`.
         first: of `attar.data.copies.copies`.
         test: indices of the samples set aside.
-        judged: whether they are learnt from or judged, and not looked at alone.
     """
     # A copy follows the same windows as the one that it is of, which would hide that they do.
     unique, place = np.unique(first, return_inverse=True)
@@ -83,10 +82,10 @@ def told(x: Floats, first: Ints, test: Ints | None = None, *, judged: bool = Tru
     if cut is None:
         return None, []
     windows, stride = cut[0][place], cut[1]
-    return windows, overlaps(windows.recordings, stride, x.shape[2], test, judged=judged)
+    return windows, overlaps(windows.recordings, stride, x.shape[2], test)
 
 
-def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None, *, judged: bool = True) -> list[str]:
+def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None) -> list[str]:
     """What a person should know of windows that overlap.
 
     >>> overlaps(np.array([0, 0, 1, 1]), 16, 64, test=np.array([3]))[1]
@@ -94,8 +93,10 @@ def overlaps(together: Ints, stride: int, steps: int, test: Ints | None = None, 
     """
     n, many, part = len(together), len(np.unique(together)), 100 * (1 - stride / steps)
     return [
-        f"the samples are {n:,} windows of {many:,} recordings, for they overlap by {part:.0f} %"
-        + ": those of one recording are judged together" * judged,
+        Judging(
+            f"the samples are {n:,} windows of {many:,} recordings, for they overlap by {part:.0f} %",
+            ": those of one recording are judged together",
+        ),
         *seen_in_training(together, test, "cut from recordings"),
     ]
 
