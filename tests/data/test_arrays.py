@@ -261,6 +261,7 @@ def test_rows_as_json_has_them_are_a_frame():
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called 'a'"),
         (pd.DataFrame({"a": [1, 2, "x"]}), "row 2, column 'a' is 'x' among numbers"),
         (pd.DataFrame({"b": ["u", np.nan, "v"], "a": [np.nan, 2, "x"]}), "row 2, column 'a' is 'x' among numbers"),
+        (pd.DataFrame({"a": [1, 10**25]}), "row 1, column 'a' is a whole number of more than 64 bits; make it a float"),
         (pd.DataFrame({"a": [[1], [2]]}), "column 'a' holds list"),
         (pd.DataFrame({"a": [1.0, np.inf]}), "row 1, column 'a' is infinite"),
         (pd.DataFrame({"a": [None, None], "b": [np.nan, np.nan]}), "column 'a', column 'b' have no value"),

@@ -42,10 +42,10 @@ def from_frame(x: Any, y: RawLabels | None, ids: list[str] | None, kind: str | N
         x, marks = _arranged(x, marks)
     try:
         table = pa.Table.from_pandas(x, preserve_index=False) if _is_of_pandas(x) else pa.table(x)
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         try:
             cells = pa.chunked_array(x).to_pylist()
-        except (pa.ArrowException, ValueError, TypeError):
+        except (pa.ArrowException, ValueError, TypeError, OverflowError):
             raise DataError(f"x: {_complaint(x, error)}") from None
         marks.refuse("x", "one column alone is given")
         return _from_column(x, cells, y, ids, kind)
@@ -90,4 +90,7 @@ def _complaint(x: Any, error: Exception) -> str:
                 f"row {texts[0]}, column '{name}' is '{cells[texts[0]]}' among numbers; make the column all numbers or"
                 " all text"
             )
+        large = next((i for i, cell in cells.items() if isinstance(cell, int) and abs(cell) >= 2**63), None)
+        if large is not None:
+            return f"row {large}, column '{name}' is a whole number of more than 64 bits; make it a float, or a text"
     return f"not a table of numbers, texts and dates ({first_line(error)}); convert its columns"
