@@ -92,7 +92,7 @@ class KMeansConvolutions(RandomConvolutions):
         >>> import numpy as np
         >>> recordings = np.random.default_rng(0).standard_normal((20, 3, 100)).astype(np.float32)
         >>> KMeansConvolutions(16, random_state=0).fit_transform(recordings).shape
-        (20, 256)
+        (20, 301)
     """
 
     def _filters(self) -> type[_Filters]:

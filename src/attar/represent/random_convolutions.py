@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from attar._settings import check_counts
 from attar.errors import DataError
 from attar.kinds import kind_of
+from attar.represent._channels import STILL, Correlations, Levels
 from attar.represent._parts import FloatArray
 from attar.represent.base import Representation
 from attar.training.memory import kept_memory
@@ -43,6 +44,8 @@ _GRID = 128
 # What is added to the answers of a group, one after the other, and to thresholds: samples that are whole numbers have
 # answers that are equal, and rounding must not decide which is the larger. Far above rounding, far below what matters.
 _APART, _OFF = 1e-5, 4e-5
+# Variance that correlations, and levels, of several channels have together, as a share of that of all convolutions.
+_SHARE = 1 / 8
 # Weights of a filter, whichever its shape, and the standard deviation of what is added to them.
 _TAPS, _NOISE = 9, 0.5
 
@@ -58,8 +61,13 @@ class RandomConvolutions(Representation):
         √ of the mean over all places of max(a, 0) where the filter answers strongest in its group of eight, else 0,
 
     per cell of a grid for images, each standardised. Of more than 8,192 places it looks at every second, third, … along
-    each axis. The first is the family of ROCKET and MiniRocket, the second the competition of Hydra. Everything is a
-    convolution, a comparison or a mean, so it exports to ONNX.
+    each axis. The first is the family of ROCKET and MiniRocket, the second the competition of Hydra.
+
+    Filters see sums of channels and no heights. Of series of several channels it therefore also keeps the correlations
+    of all channels with each other, at lags of 0, 1, 2, 4 and 8 steps, and the mean and the logarithm of the deviation
+    of each; these two parts each have an eighth of the variance of all convolutions together.
+
+    Everything is a convolution, a comparison, a product or a mean, so it exports to ONNX.
 
     References:
         Dempster, Petitjean, Webb, ROCKET, 2020, https://arxiv.org/abs/1910.13051
@@ -82,7 +90,7 @@ class RandomConvolutions(Representation):
     Example:
         >>> recordings = np.random.default_rng(0).standard_normal((20, 3, 100)).astype(np.float32)
         >>> RandomConvolutions(16, random_state=0).fit_transform(recordings).shape
-        (20, 256)
+        (20, 301)
     """
 
     def __init__(
@@ -150,19 +158,28 @@ class _Bank(nn.Module):
             for difference in ((False, True) if dims == 1 and x.shape[2] > 1 else (False,))
             for dilation in _dilations([s - difference for s in x.shape[2:]])
         ]
-        self.filters = nn.ModuleList(filters)
-        dim = sum(f(x[:1]).shape[1] for f in filters)
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("std", torch.ones(dim))
+        convolved = sum(f(x[:1]).shape[1] for f in filters)
+        several = dims == 1 and x.shape[1] > 1
+        between = [Correlations(x.shape[1], x.shape[2], convolved), Levels()] if several else []
+        self.filters, self.between = nn.ModuleList(filters), nn.ModuleList(between)
+        self.sizes = [convolved, *(part(x[:1]).shape[1] for part in between)]
+        self.register_buffer("mean", torch.zeros(sum(self.sizes)))
+        self.register_buffer("std", torch.ones(sum(self.sizes)))
 
     def standardise(self, features: Tensor) -> None:
         """Take mean and deviation from these features."""
         self.mean.copy_(features.mean(0))
+        convolutions, *between = features.split(self.sizes, dim=1)
         # What hardly varies is mostly chance; it is not blown up to the size of the rest.
-        self.std.copy_(features.std(0, correction=0) + 1e-4 * max(features.std(correction=0).item(), 1e-3))
+        least = 1e-4 * max(convolutions.std(correction=0).item(), 1e-3)
+        spread = [convolutions.std(0, correction=0) + least]
+        for part in between:
+            wider = (_SHARE * convolutions.shape[1] / max(1, part.shape[1])) ** 0.5
+            spread.append((part.std(0, correction=0) + STILL) / wider)
+        self.std.copy_(torch.cat(spread))
 
     def forward(self, x: Tensor) -> Tensor:
-        return (torch.cat([f(x) for f in self.filters], dim=1) - self.mean) / self.std
+        return (torch.cat([part(x) for part in (*self.filters, *self.between)], dim=1) - self.mean) / self.std
 
 
 class _Filters(nn.Module):
