@@ -75,20 +75,20 @@ def _measured(method: str, source: str, asked: argparse.Namespace) -> tuple[floa
     dataset = prepared(read(data(source)), Options(labels_per_class=asked.labels, seed=asked.seed))
     assert dataset.test is not None
     trained = np.setdiff1d(np.arange(len(dataset)), dataset.test)
-    of = {"MiniRocket + ridge": _minirocket, "Hydra + ridge": _hydra, "TS2Vec": _ts2vec(asked.path)}[method]
+    of = {"MiniRocket + ridge": minirocket, "Hydra + ridge": hydra, "TS2Vec": _ts2vec(asked.path)}[method]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         answers = of(dataset.x[trained], dataset.y[trained], dataset.x[dataset.test])
     return float((answers == dataset.y[dataset.test]).mean()), ""
 
 
-def _minirocket(x: Array, y: Codes, x_test: Array) -> Codes:
+def minirocket(x: Array, y: Codes, x_test: Array) -> Codes:
     from aeon.transformations.collection.convolution_based import MiniRocket
 
     return _ridge(MiniRocket(random_state=0, n_jobs=1), x, y, x_test)
 
 
-def _hydra(x: Array, y: Codes, x_test: Array) -> Codes:
+def hydra(x: Array, y: Codes, x_test: Array) -> Codes:
     from aeon.transformations.collection.convolution_based import HydraTransformer
 
     return _ridge(HydraTransformer(random_state=0, n_jobs=1), x, y, x_test, root=True)
