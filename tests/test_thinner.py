@@ -27,7 +27,7 @@ def convolved(series):
 
 def test_the_most_filters_that_fit(convolved, tmp_path) -> None:
     job, linear = convolved
-    budget = Budget(bytes=8800)
+    budget = Budget(bytes=8500)
     filters = filters_within(job, budget, tmp_path)
     assert not list(tmp_path.iterdir())
     for more, fits in ((0, True), (8, False)):

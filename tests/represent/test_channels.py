@@ -27,7 +27,7 @@ def test_correlations_equal_a_naive_loop(channels, steps, lags) -> None:
         away = [values - values.mean() for values in sample]
         spread = [np.sqrt((values**2).mean() + STILL**2) for values in away]
         expected = [
-            sum(away[i][t] * away[j][t + lag] for t in range(steps - lag)) / (steps - lag) / spread[i] / spread[j]
+            sum(away[i][t] * away[j][t + lag] for t in range(steps - lag)) / steps / spread[i] / spread[j]
             for lag in [0, *lags]
             for i, j in (
                 itertools.product(range(channels), repeat=2) if lag else itertools.combinations(range(channels), 2)

@@ -158,7 +158,7 @@ class _Bank(nn.Module):
             for difference in ((False, True) if dims == 1 and x.shape[2] > 1 else (False,))
             for dilation in _dilations([s - difference for s in x.shape[2:]])
         ]
-        convolved = sum(f(x[:1]).shape[1] for f in filters)
+        convolved = sum(f(x[:1]).numel() for f in filters)
         several = dims == 1 and x.shape[1] > 1
         between = [Correlations(x.shape[1], x.shape[2], convolved), Levels()] if several else []
         self.filters, self.between = nn.ModuleList(filters), nn.ModuleList(between)
@@ -179,7 +179,8 @@ class _Bank(nn.Module):
         self.std.copy_(torch.cat(spread))
 
     def forward(self, x: Tensor) -> Tensor:
-        return (torch.cat([part(x) for part in (*self.filters, *self.between)], dim=1) - self.mean) / self.std
+        convolved = torch.cat([f(x) for f in self.filters], dim=1).flatten(1)
+        return (torch.cat([convolved, *(part(x) for part in self.between)], dim=1) - self.mean) / self.std
 
 
 class _Filters(nn.Module):
@@ -215,6 +216,8 @@ class _Filters(nn.Module):
         size = [-(-s // self.stride) for s in size]
         # Transposed: a product with so few columns is much faster the other way round in memory.
         self.register_buffer("cells", _cells(size, _CELLS[dims]).T.contiguous())
+        # Plain numbers: asked of a tensor, they would be computed anew in every ONNX file.
+        self.size = n, prod(size)
         at = torch.rand(n, n_thresholds, generator=generator)
         self.register_buffer("thresholds", _quantiles(self._some_answers(x[:_REFERENCE]), at) + _OFF)
 
@@ -243,7 +246,7 @@ class _Filters(nn.Module):
         convolve = F.conv1d if x.ndim == 3 else F.conv2d
         groups = sums.shape[1]
         answers = convolve(sums, self.weight, self.bias, self.stride, padding, self.dilation, groups)
-        return answers.flatten(2)
+        return answers if x.ndim == 3 else answers.reshape(-1, *self.size)
 
     def _some_answers(self, x: Tensor) -> Tensor:
         """Every k-th of all answers, `(kernels, answers)`, made for a few samples at a time."""
@@ -257,14 +260,16 @@ class _Filters(nn.Module):
         return torch.cat(kept, dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features `(n, kernels · (n_thresholds + 1), cells)`."""
         a = self._convolve(x)
+        thresholds = [self.thresholds[:, i : i + 1] for i in range(self.thresholds.shape[1])]
         # The mean of the sign is twice the share above, less one: the same after standardising, in fewer passes.
-        above = [_MeanSign.apply(a - b.unsqueeze(1), self.cells).flatten(1) for b in self.thresholds.T]  # type: ignore[no-untyped-call]
-        rivals = torch.unflatten(a, 1, (self.groups, _GROUP))
+        above = [_MeanSign.apply(a - b, self.cells) for b in thresholds]  # type: ignore[no-untyped-call]
+        rivals = a.reshape(-1, self.groups, _GROUP, self.size[1])
         # 1 for the strongest and 0 for all others, by arithmetic: comparing and selecting take twice as long.
         strongest = _IsZero.apply(rivals - rivals.amax(2, keepdim=True))  # type: ignore[no-untyped-call]
         wins = strongest * rivals.clamp_min(0.0)
-        strength = _pool(wins.flatten(1, 2), self.cells).sqrt().flatten(1)
+        strength = _pool(wins.reshape(-1, *self.size), self.cells).sqrt()
         return torch.cat([*above, strength], dim=1)
 
 
