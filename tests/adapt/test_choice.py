@@ -50,8 +50,18 @@ def test_one_standard_error_equals_its_definition() -> None:
 
 
 def test_one_sample() -> None:
-    assert one_standard_error(np.array([[0.0], [1.0]]), [0, 1]) == 1
-    assert choose(np.array([[0.0], [1.0]]), [0, 1], seed=0).index == 1
+    assert one_standard_error(np.array([[0.0], [1.0]]), [0, 1]) == 0
+    assert choose(np.array([[0.0], [1.0]]), [0, 1], seed=0).index == 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_one_group_alone_decides_nothing_whatever_its_size(size) -> None:
+    place = np.repeat(np.arange(5), [size, 1, 4, 4, 7])
+    right = np.ones((2, len(place)))
+    right[0, np.flatnonzero(place == 0)[0]] = 2 / 3
+    assert one_standard_error(right, [0, 1], place) == 0
+    right[0, place == 1] = 0  # another one agrees
+    assert one_standard_error(right, [0, 1], place) == 1
 
 
 def test_the_best_of_many_coins_is_a_coin() -> None:

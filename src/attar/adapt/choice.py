@@ -26,7 +26,12 @@ def one_standard_error(
     """The simplest candidate that is not worse than the best by more than one standard error of their difference.
 
     The difference is taken sample by sample: candidates are right and wrong on much the same samples, so it is known
-    better than either accuracy.
+    better than either accuracy. Its standard error is what it would have were both equally good,
+
+        SE² = Σ_g (Σ_{i ∈ g} (a_i − b_i))² / n²
+
+    over groups g, which each might have favoured the other as well: so that one group alone decides nothing, however
+    many samples it has. Of groups of equal size it makes the same choice as the usual SE around the mean difference.
 
     References:
         Breiman et al., Classification and Regression Trees, 1984, section 3.4.3 (the one-standard-error rule)
@@ -70,18 +75,17 @@ def within_one_standard_error(
 def _close(sums: Doubles, sizes: Sizes, order: Sequence[int], times: Doubles | None = None) -> tuple[Indices, Doubles]:
     """The candidates that are close to the best, and the accuracy of each, where groups were drawn so many times each.
 
-    As `mean_of` and `error_of` have it of the groups themselves, again and again, which would be copied for it.
+    As `mean_of` has it of the groups themselves, again and again, which would be copied for it.
     """
-    m = len(sizes)
-    w = np.ones(m) if times is None else times
+    w = np.ones(len(sizes)) if times is None else times
     n, totals = w @ sizes, w @ sums
     there, each = n > 0, 1 / np.maximum(n, 1)
     accuracy: Doubles = (totals * each)[:, there].mean(1)
     # Of equals, whatever rounding makes of them, the simplest.
     best = int(max(range(len(sums)), key=lambda i: (round(float(accuracy[i]), _DIGITS), -order[i])))
     a = sums @ each
-    apart = (a[best] - a - (totals[best] - totals) * each**2 @ sizes.T) / max(1, np.count_nonzero(there))
-    error = np.sqrt(m / max(m - 1, 1) * (apart**2 @ w))
+    apart = (a[best] - a) / max(1, np.count_nonzero(there))
+    error = np.sqrt(apart**2 @ w)
     return np.flatnonzero(accuracy[best] - accuracy <= error + _TIE), accuracy
 
 
