@@ -39,6 +39,20 @@ def constants(model, dtype):
     return [a for a in arrays if a.dtype == dtype]
 
 
+@pytest.mark.parametrize(("n", "size"), [(97, 49), (1146, 64), (127, 64)])
+def test_rows_without_a_divisor_get_zeros_behind_them(n, size, tmp_path) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(n, 3)
+    meta = ModelMeta("table", (n,), ("a", "b", "c"))
+    model, before, after = written(layer, tmp_path, meta)
+    (codes,) = constants(model, np.int8)
+    assert codes.shape == (3 * -(-n // size), size)
+    padded = np.pad(layer.weight.detach().double().numpy(), ((0, 0), (0, -n % size))).reshape(-1, size)
+    scale = np.abs(padded).max(1, keepdims=True) / 127
+    np.testing.assert_array_equal(codes, np.rint(padded / scale))
+    np.testing.assert_allclose(after, before, atol=0.02)
+
+
 def test_codes_equal_rounding_by_hand(tmp_path) -> None:
     torch.manual_seed(0)
     layer = nn.Linear(120, 2)

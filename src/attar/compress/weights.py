@@ -41,12 +41,12 @@ def quantize_weights(source: Path, target: Path) -> None:
     """Write the model with the weights of its layers as int8, which a runtime turns into floats when it loads the file.
 
     w ≈ s · q, q in −127 … 127, s = max |w| / 127 over the weights of one filter, in a linear or recurrent layer over
-    neighbours along the last axis of its matrix: the largest divisor of the axis from 16 to 64 of them, or all where it
-    has none; one s for the whole tensor, and no error, where all weights are multiples of a power of two that eight
-    bits hold. Tables whose rows are looked up, such as token vectors, are as matrices of linear layers. A
-    standardisation (x − m) / d before a linear layer becomes part of it, so that neither m nor d is stored, unless
-    deviations differ so much that scales would suit few of its weights. The file needs a quarter of the bytes; the
-    speed is that of the original.
+    neighbours along the last axis of its matrix: the largest divisor of the axis from 16 to 64 of them, or where it has
+    none about as many, with zeros for what is missing at its end; one s for the whole tensor, and no error, where all
+    weights are multiples of a power of two that eight bits hold. Tables whose rows are looked up, such as token
+    vectors, are as matrices of linear layers. A standardisation (x − m) / d before a linear layer becomes part of it,
+    so that neither m nor d is stored, unless deviations differ so much that scales would suit few of its weights. The
+    file needs a quarter of the bytes; the speed is that of the original.
 
     References:
         Gholami et al., A Survey of Quantization Methods for Efficient Neural Network Inference, 2021, section III,
@@ -137,29 +137,46 @@ def _decoded(model: ModelProto, tensor: onnx.TensorProto, values: Floats, *, of_
     name = tensor.name
     half = values.dtype == np.float16
     codes, scale = _codes(values.astype(np.float32), of_rows)
-    stored = {f"{name}.codes": codes, f"{name}.scale": scale, f"{name}.shape": np.array(values.shape)}
-    model.graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in stored.items())
-    model.graph.initializer.remove(tensor)
-    # A cast and a product rather than DequantizeLinear: these a runtime computes once, when it loads the file.
+    n = values.shape[-1]
+    width = codes.size // (values.size // n)
+    stored = {f"{name}.codes": codes, f"{name}.scale": scale, f"{name}.shape": np.array([*values.shape[:-1], width])}
     shaped = f"{name}.whole" if half else name
+    rows = f"{name}.rows" if width > n else shaped
+    # A cast and a product rather than DequantizeLinear: these a runtime computes once, when it loads the file.
     nodes = [
         helper.make_node("Cast", [f"{name}.codes"], [f"{name}.float"], to=onnx.TensorProto.FLOAT),
         helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [f"{name}.scaled"]),
-        helper.make_node("Reshape", [f"{name}.scaled", f"{name}.shape"], [shaped]),
+        helper.make_node("Reshape", [f"{name}.scaled", f"{name}.shape"], [rows]),
     ]
+    if width > n:
+        cut = {"start": 0, "end": n, "axis": values.ndim - 1}
+        stored |= {f"{name}.{part}": np.array([value]) for part, value in cut.items()}
+        nodes.append(helper.make_node("Slice", [rows, *(f"{name}.{part}" for part in cut)], [shaped]))
+    model.graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in stored.items())
+    model.graph.initializer.remove(tensor)
     # Few runtimes multiply numbers of half precision.
     return [*nodes, helper.make_node("Cast", [shaped], [name], to=onnx.TensorProto.FLOAT16)] if half else nodes
 
 
 def _codes(values: Floats, of_rows: bool) -> tuple[npt.NDArray[np.int8], Floats]:
-    """Codes `(groups, numbers)`, and the scale of each group or of all."""
+    """Codes `(groups, numbers)`, and the scale of each group or of all; rows may have zeros behind them."""
     exact = _exact_unit(values)
     # Neighbours along the last axis, whichever of both a linear layer's outputs are on.
-    linear = of_rows or values.ndim <= 2
-    grouped = values.reshape(-1, _divisor(values.shape[-1]) if linear else values[0].size)
+    if of_rows or values.ndim <= 2:
+        n = values.shape[-1]
+        size = _size_of_group(n)
+        grouped = np.pad(values.reshape(-1, n), ((0, 0), (0, -n % size))).reshape(-1, size)
+    else:
+        grouped = values.reshape(len(values), -1)
     scale = np.abs(grouped).max(1, keepdims=True) / np.float32(_STEPS) if exact is None else np.float32(exact)
     scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
     return np.rint(grouped / scale).astype(np.int8), scale
+
+
+def _values(codes: npt.NDArray[np.int8], scale: Floats, shape: tuple[int, ...]) -> Floats:
+    """What codes stand for, without the zeros behind rows."""
+    rows: Floats = (codes * scale).reshape(*shape[:-1], -1)[..., : shape[-1]]
+    return rows
 
 
 def _exact_unit(values: Floats) -> float | None:
@@ -177,10 +194,17 @@ def _exact_unit(values: Floats) -> float | None:
     return float(2.0 ** -next(one for one in exponents if exact(one)))
 
 
-def _divisor(n: int) -> int:
-    """The largest divisor of n up to the size of a group; n where there is none worth it."""
+def _size_of_group(n: int) -> int:
+    """The largest divisor of a row up to 64; where that is not worth a scale, what takes the fewest bytes with zeros.
+
+    >>> [_size_of_group(n) for n in (7, 61, 120, 97, 1146)]
+    [7, 61, 60, 49, 64]
+    """
     largest = next(size for size in range(min(n, _GROUP), 0, -1) if n % size == 0)
-    return largest if largest >= _GROUP // 4 else n
+    least = _GROUP // 4
+    if largest >= min(n, least):
+        return largest
+    return min(range(least, _GROUP + 1), key=lambda size: -(-n // size) * (size + 4))
 
 
 def _fold_standardisation(model: ModelProto) -> None:
@@ -215,8 +239,7 @@ class _Standardised:
             return None
         exact = decoded = (self.weight / d).astype(np.float32)
         if exact.size >= _LEAST:
-            codes, scale = _codes(exact, of_rows=False)
-            decoded = (codes * scale).reshape(exact.shape)
+            decoded = _values(*_codes(exact, of_rows=False), exact.shape)
         # What rounding loses is told by inputs as wide as they are, and around their mean: the bias takes the rest.
         lost, most = np.linalg.norm((decoded - exact) * d), _MOST_LOST * np.linalg.norm(self.weight.astype(np.float64))
         # What is not finite compares as False.
