@@ -41,7 +41,7 @@ def test_scikit_learn_checks(estimator, check) -> None:
 @pytest.mark.parametrize(("n", "d"), [(12, 40), (12, 12), (40, 6), (3, 1)])
 def test_ridge_leave_one_out_equals_refitting(n, d) -> None:
     z, y = centred(n, d)
-    (penalty, w), b, held_out = room._ridge(z, y, 3)
+    penalty, w, b, held_out = room._ridge(z, y, 3)
     targets = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
     absolute = penalty * (z * z).sum() / n
     for i in range(n):
@@ -62,7 +62,7 @@ def scaled_error(scores, targets) -> float:
 @pytest.mark.parametrize(("n", "d"), [(12, 40), (40, 6)])
 def test_ridge_takes_the_penalty_of_least_error_at_the_best_scale(n, d) -> None:
     z, y = centred(n, d)
-    (penalty, _), _, held_out = room._ridge(z, y, 3)
+    penalty, _, _, held_out = room._ridge(z, y, 3)
     targets = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
     errors = []
     for candidate in room._PENALTIES:

@@ -75,8 +75,8 @@ def estimated_accuracy(
         raise LabelError("y has labels of fewer than two classes; label samples of at least two")
     if is_regressor(estimator):
         raise DataError(f"{type(estimator).__name__} answers with numbers: give a classifier")
-    together = None if groups is None else numbered(plain(groups), n, "groups")[0]
     known = np.flatnonzero(encoded != UNLABELLED)
+    together = None if groups is None else numbered(plain(groups), n, "groups")[0][known]
     codes, some = encoded[known], _safe_indexing(X, known)
 
     def answer(parts: list[Indices]) -> list[Doubles]:
@@ -85,7 +85,6 @@ def estimated_accuracy(
         wrong = (codes + 1) % len(classes)
         return [np.eye(len(classes))[np.where(np.isin(one, codes), one, wrong).astype(int)] for one in said]
 
-    together = None if together is None else together[known]
     held_out = cross_validate(answer, codes, folds=folds, repeats=repeats, seed=random_state, together=together)
     return estimate(correctness(held_out, codes), together, classes=codes if balanced else None)
 

@@ -17,13 +17,13 @@ _BOOTSTRAPS = 400
 _TIE, _DIGITS = 1e-9, 12
 
 
-def one_standard_error(
+def within_one_standard_error(
     right: Doubles,
     order: Sequence[int],
     together: npt.NDArray[np.integer] | None = None,
     classes: npt.NDArray[np.integer] | None = None,
-) -> int:
-    """The simplest candidate that is not worse than the best by more than one standard error of their difference.
+) -> Indices:
+    """The candidates that are not worse than the best by more than one standard error of their difference.
 
     The difference is taken sample by sample: candidates are right and wrong on much the same samples, so it is known
     better than either accuracy. Its standard error is what it would have were both equally good,
@@ -38,36 +38,16 @@ def one_standard_error(
 
     Arguments:
         right: how often each candidate was right on each sample `(candidates, n)`, in [0, 1].
-        order: rank of each candidate by simplicity, the simplest first; among equals the more accurate is taken.
-        together: the group of each sample `(n,)`, and
-        classes: its class where each class counts the same, as of `standard_error`.
-
-    Returns:
-        Index of the candidate.
-
-    Example:
-        >>> one_standard_error(np.array([[1, 1, 0, 1.0], [1, 1, 1, 1.0]]), order=[0, 1])
-        0
-    """
-    return _simplest(*sums_of(right, together, classes), order)[0]
-
-
-def within_one_standard_error(
-    right: Doubles,
-    order: Sequence[int],
-    together: npt.NDArray[np.integer] | None = None,
-    classes: npt.NDArray[np.integer] | None = None,
-) -> Indices:
-    """The candidates that are not worse than the best by more than one standard error of their difference.
-
-    Arguments:
-        right: how often each candidate was right on each sample `(candidates, n)`, in [0, 1].
         order: rank of each candidate by simplicity; the simplest of equals is the best.
         together: the group of each sample `(n,)`, and
         classes: its class where each class counts the same, as of `standard_error`.
 
     Returns:
         Their indices, ascending.
+
+    Example:
+        >>> within_one_standard_error(np.array([[1, 1, 0, 1.0], [1, 1, 1, 1.0], [0, 0, 0, 0.0]]), order=[0, 1, 2])
+        array([0, 1])
     """
     return _close(*sums_of(right, together, classes), order)[0]
 
@@ -119,7 +99,7 @@ def choose(
     together: npt.NDArray[np.integer] | None = None,
     classes: npt.NDArray[np.integer] | None = None,
 ) -> Choice:
-    """Choose by one standard error, and correct the accuracy of what is chosen for having been chosen.
+    """The simplest candidate `within_one_standard_error`, its accuracy corrected for having been chosen.
 
     The labelled samples, or their groups, are drawn anew with replacement, and on each draw a candidate is chosen: by
     how much more it is right on the samples that chose it than on all, in the mean, is the optimism of choosing. It is
@@ -133,7 +113,7 @@ def choose(
 
     Arguments:
         right: of each candidate and sample `(candidates, n)`, NaN where a sample was never held out.
-        order: rank of each candidate by simplicity.
+        order: rank of each candidate by simplicity; among equals the more accurate is taken.
         seed: of the bootstrap.
         together: the group of each sample `(n,)`; None: none belong together.
         classes: the class of each sample `(n,)`, where each class counts the same.

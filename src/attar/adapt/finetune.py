@@ -104,13 +104,7 @@ def train_from_scratch(
         y: class codes `(n,)`.
         dim: length of the representation.
         width: of the encoder.
-        steps: of the optimiser.
-        lr: highest learning rate.
-        weight_decay: of AdamW.
-        strength: of the views; None: what suits the kind.
-        seed: of weights, batches and views.
-        device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
-        progress: where steps are reported.
+        steps, lr, weight_decay, strength, seed, device, progress: as of `fine_tune`; the seed is that of weights too.
 
     Returns:
         Normalised samples to logits, in evaluation mode.

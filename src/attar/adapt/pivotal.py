@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array, check_random_state
 
 from attar._settings import is_count
-from attar.data.dataset import Doubles, Ints
+from attar.data.dataset import Ints
 from attar.errors import DataError
 
 # Neighbours that are looked up at once: the nearest of them that is not decided yet is the one that counts.
@@ -65,7 +65,8 @@ def well_spread(points: npt.ArrayLike, n: int, random_state: int | np.random.Ran
             j = next((other for other in near[i] if not decided[other]), None)
             if j is not None:
                 p[left[i]], p[left[j]] = _duel(p[left[i]], p[left[j]], rng)
-                decided[[i, j]] = _settled(p[left[[i, j]]])
+                now = p[left[[i, j]]]
+                decided[[i, j]] = (now < 1e-9) | (now > 1 - 1e-9)
         left = left[~decided]
     # All probabilities sum to n, so what is left is 0 or 1 up to rounding.
     return np.flatnonzero(p > 0.5)
@@ -76,8 +77,3 @@ def _duel(a: float, b: float, rng: np.random.RandomState) -> tuple[float, float]
     if both < 1:
         return (0.0, both) if rng.random_sample() * both < b else (both, 0.0)
     return (1.0, both - 1) if rng.random_sample() * (2 - both) < 1 - b else (both - 1, 1.0)
-
-
-def _settled(p: Doubles) -> npt.NDArray[np.bool_]:
-    settled: npt.NDArray[np.bool_] = (p < 1e-9) | (p > 1 - 1e-9)
-    return settled

@@ -108,8 +108,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         small = z.shape[1] <= 4 * len(z) and z.size <= _LOGISTIC
         self.loss_ = self.loss if self.loss != "auto" else ("logistic" if small else "squared")
         if self.loss_ == "squared":
-            weights, offset, held_out = _ridge(z, codes, len(self.classes_))
-            self.penalty_, w = weights
+            self.penalty_, w, offset, held_out = _ridge(z, codes, len(self.classes_))
         elif self.loss_ == "logistic":
             # One unit for all columns: in a representation the narrow ones are narrow for a reason.
             spread = float(np.sqrt(z.var(0).sum() / max(seen.sum(), 1)))
@@ -178,8 +177,8 @@ def left_out(targets: Doubles, fitted: Doubles, leverage: Doubles) -> Doubles:
     return scores
 
 
-def _ridge(z: Doubles, codes: npt.NDArray[np.intp], n_classes: int) -> tuple[tuple[float, Doubles], Doubles, Doubles]:
-    """Ridge regression: (penalty, W), b, and the leave-one-out scores `(n, n_classes)`.
+def _ridge(z: Doubles, codes: npt.NDArray[np.intp], n_classes: int) -> tuple[float, Doubles, Doubles, Doubles]:
+    """Ridge regression: penalty, W, b, and the leave-one-out scores `(n, n_classes)`.
 
     With Z = U diag(√s) Vᵀ and the intercept as the mean of the targets, H = 1/n + U diag(s / (s + λ)) Uᵀ in `left_out`.
     """
@@ -196,8 +195,8 @@ def _ridge(z: Doubles, codes: npt.NDArray[np.intp], n_classes: int) -> tuple[tup
     # Any unit will do where all samples are the same.
     unit = values.sum() / n or 1.0
     rotated = vectors.T @ (targets - mean)
-    best: tuple[float, float, Doubles] | None = None
-    for penalty in _PENALTIES[::-1]:
+    lowest, best, held_out = np.inf, 0.0, targets
+    for penalty in _PENALTIES[::-1].tolist():
         shrink = values / (values + penalty * unit)
         fitted = mean + vectors @ (shrink[:, None] * rotated)
         leverage = 1 / n + np.einsum("ij,j,ij->i", vectors, shrink, vectors)
@@ -205,12 +204,10 @@ def _ridge(z: Doubles, codes: npt.NDArray[np.intp], n_classes: int) -> tuple[tup
         # The scale is chosen afterwards: a strong penalty is not to blame for short scores.
         scale = max(float((targets * scores).sum()), 0.0) / max(float((scores * scores).sum()), np.finfo(float).tiny)
         error = float(np.mean((targets - scale * scores) ** 2))
-        if best is None or error < best[0] * (1 - _TIE):
-            best = error, float(penalty), scores
-    assert best is not None
-    _, penalty, held_out = best
-    dual = vectors @ (rotated / (values + penalty * unit)[:, None])
-    return (penalty, dual.T @ z), mean, held_out
+        if error < lowest * (1 - _TIE):
+            lowest, best, held_out = error, penalty, scores
+    dual = vectors @ (rotated / (values + best * unit)[:, None])
+    return best, dual.T @ z, mean, held_out
 
 
 def _logistic(

@@ -132,7 +132,7 @@ def _ridge(points: Doubles, answers: npt.NDArray[np.intp], n_classes: int) -> tu
     values = squares.sum(0)
     unit = float(values.sum()) / len(points) or 1.0
     aligned = points.T @ (targets - offset)
-    best: tuple[float, Doubles, Doubles, Doubles] | None = None
+    lowest, best = np.inf, (aligned, offset, targets, targets)
     for penalty in _PENALTIES[::-1]:
         shrink = 1 / (values + penalty * unit)
         w = shrink[:, None] * aligned
@@ -140,7 +140,6 @@ def _ridge(points: Doubles, answers: npt.NDArray[np.intp], n_classes: int) -> tu
         leverage = 1 / len(points) + squares @ shrink
         held_out = left_out(targets, fitted, leverage)
         error = float(np.mean((targets - held_out) ** 2))
-        if best is None or error < best[0]:
-            best = error, w, fitted, held_out
-    assert best is not None
-    return best[1], offset, best[2], best[3]
+        if error < lowest:
+            lowest, best = error, (w, offset, fitted, held_out)
+    return best
