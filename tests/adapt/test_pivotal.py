@@ -72,3 +72,8 @@ def test_what_is_not_finite_is_refused() -> None:
         well_spread([[np.nan], [1.0]], 1)
     with pytest.raises(ValueError, match="0 sample"):
         well_spread(np.zeros((0, 2)), 1)
+
+
+def test_what_is_masked_is_not_drawn_by() -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        well_spread(np.ma.masked_greater(np.arange(20.0)[:, None], 15), 3)

@@ -8,7 +8,7 @@ from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from attar.adapt import calibration
+from attar.adapt import LabelPropagation, SelfTrainedProbe, calibration
 from attar.adapt import probe as room
 from attar.adapt.probe import LinearProbe
 from attar.errors import LabelError
@@ -36,6 +36,27 @@ def refit(z, targets, penalty):
 @parametrize_with_checks([LinearProbe(), LinearProbe(loss="squared"), LinearProbe(loss="logistic")])
 def test_scikit_learn_checks(estimator, check) -> None:
     check(estimator)
+
+
+@pytest.mark.parametrize("head", [LinearProbe(), SelfTrainedProbe(), LabelPropagation()])
+def test_what_is_masked_is_missing_and_tensors_with_gradients_are_samples(head) -> None:
+    z, y = blobs()
+    expected = head.fit(z, y).predict_proba(z)
+    given = torch.tensor(z, requires_grad=True)
+    np.testing.assert_array_equal(head.fit(given, torch.tensor(y)).predict_proba(given), expected)
+    masked = np.ma.masked_equal(z, z[3, 2])
+    for refused in (lambda: head.predict_proba(masked), lambda: head.fit(masked, y)):
+        with pytest.raises(ValueError, match="NaN"):
+            refused()
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("power", [-1000, -600, 600, 1000])
+def test_units_whose_squares_are_no_numbers_change_nothing(loss, power) -> None:
+    z, y = blobs()
+    expected = LinearProbe(loss).fit(z, y).predict_proba(z)
+    z = np.ldexp(z, power)
+    np.testing.assert_array_equal(LinearProbe(loss).fit(z, y).predict_proba(z), expected)
 
 
 @pytest.mark.parametrize(("n", "d"), [(12, 40), (12, 12), (40, 6), (3, 1)])

@@ -9,6 +9,7 @@ from sklearn.utils import check_array, check_random_state
 
 from attar._settings import is_count
 from attar.data.dataset import Ints
+from attar.data.held import plain
 from attar.errors import DataError
 
 # Neighbours that are looked up at once: the nearest of them that is not decided yet is the one that counts.
@@ -49,7 +50,7 @@ def well_spread(points: npt.ArrayLike, n: int, random_state: int | np.random.Ran
         >>> len(drawn), bool(np.diff(drawn).min() > 20)
         (10, True)
     """
-    z = check_array(points, dtype=[np.float64, np.float32])
+    z = check_array(plain(points), dtype=[np.float64, np.float32])
     if not is_count(n) or n > len(z):
         raise DataError(f"n is {n!r}: give how many of {len(z):,} samples to draw, a whole number from 1")
     rng = check_random_state(random_state)

@@ -17,6 +17,7 @@ from attar._fitted import unchanged_on_failure
 from attar.adapt.calibration import temperature
 from attar.adapt.folds import stratified_folds
 from attar.data.dataset import Doubles
+from attar.data.held import plain
 from attar.errors import LabelError
 from attar.training.modes import usual_defaults
 
@@ -93,7 +94,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> None:
-        z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        z, labels = validate_data(self, plain(X), plain(y), dtype=[np.float64, np.float32])
         noise, z = _NOISE[z.dtype.type], z.astype(np.float64)
         with warnings.catch_warnings():  # on many classes of few samples: whoever gave them knows
             warnings.simplefilter("ignore", UserWarning)
@@ -103,7 +104,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise LabelError(f"y holds one class only ({self.classes_[0]!r}); label samples of at least two classes")
         centre = z.mean(0)
         z -= centre
-        seen = z.std(0) > noise * np.abs(centre)
+        # In units of a power of two, which moves no digit, squares are neither infinite nor zero.
+        power = -int(np.frexp(np.abs(z).max())[1])
+        z = np.ldexp(z, power)
+        seen = z.std(0) > noise * np.ldexp(np.abs(centre), power)
         z[:, ~seen] = 0.0
         small = z.shape[1] <= 4 * len(z) and z.size <= _LOGISTIC
         self.loss_ = self.loss if self.loss != "auto" else ("logistic" if small else "squared")
@@ -120,7 +124,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             raise LabelError(f"loss is {self.loss!r}; use 'auto', 'squared' or 'logistic'")
         t = temperature(held_out, codes)
-        self.coef_ = np.where(seen, t * w, 0.0)
+        self.coef_ = np.where(seen, np.ldexp(t * w, power), 0.0)
         self.intercept_ = t * offset - self.coef_ @ centre
 
     def decision_function(self, X: npt.ArrayLike) -> Doubles:
@@ -154,7 +158,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _scores(self, X: npt.ArrayLike) -> Doubles:
         check_is_fitted(self)
-        z = validate_data(self, X, dtype=np.float64, reset=False)
+        z = validate_data(self, plain(X), dtype=np.float64, reset=False)
         scores: Doubles = z @ self.coef_.T + self.intercept_
         return scores
 

@@ -20,6 +20,7 @@ from attar.adapt.labels import known_classes
 from attar.adapt.prior import frequencies
 from attar.adapt.validate import Indices, cross_validate
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
+from attar.data.held import plain
 from attar.errors import DataError
 from attar.training.modes import usual_defaults
 
@@ -246,7 +247,7 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not is_positive(self.alpha) or self.alpha >= 1:
             raise DataError(f"LabelPropagation needs alpha to be between 0 and 1; got alpha={self.alpha!r}")
         with unchanged_on_failure(self):
-            z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
+            z, labels = validate_data(self, plain(X), plain(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
             frame = Frame.learn(z)
             return self.fit_graph(frame, neighbour_graph(frame.place(z), self.n_neighbors), labels)
 
@@ -296,7 +297,8 @@ class LabelPropagation(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: npt.ArrayLike) -> Doubles:
         """Probability of each class `(n, n_classes)` for any samples, seen or not."""
         check_is_fitted(self)
-        return self.answer(self.frame_.place(validate_data(self, X, dtype=[np.float64, np.float32], reset=False)))
+        z = validate_data(self, plain(X), dtype=[np.float64, np.float32], reset=False)
+        return self.answer(self.frame_.place(z))
 
     def answer(self, points: Floats) -> Doubles:
         """Probability of each class for samples that are placed in the frame already `(n, k)`."""

@@ -17,6 +17,7 @@ from attar.adapt.labels import known_classes
 from attar.adapt.probe import LinearProbe, left_out, one_against_others
 from attar.adapt.propagate import Frame
 from attar.data.dataset import UNLABELLED, Doubles, Floats
+from attar.data.held import plain
 
 # Ridge penalties, in units of the mean squared length of a centred sample.
 _PENALTIES = np.logspace(-5, 1, 13)
@@ -102,7 +103,7 @@ class SelfTrainedProbe(LinearProbe):
         """
         check_counts(self, "rounds")
         with unchanged_on_failure(self):
-            z, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
+            z, labels = validate_data(self, plain(X), plain(y), dtype=[np.float64, np.float32])
             return self.fit_pool(Pool.learn(z), labels)
 
     def fit_pool(self, pool: Pool, y: npt.NDArray[np.integer]) -> Self:
