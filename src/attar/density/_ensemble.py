@@ -90,28 +90,12 @@ class Narrowing:
 
 
 @dataclass(frozen=True)
-class Normalised:
-    """Each column through its own normal scores."""
-
-    columns: tuple[NormalScores, ...]
-
-    @classmethod
-    def learn(cls, x: AnyFloats) -> Self:
-        """From samples `(n, d)`."""
-        return cls(tuple(NormalScores.learn(column) for column in x.T))
-
-    def __call__(self, x: AnyFloats) -> AnyFloats:
-        """`(n, d)`."""
-        return np.column_stack([scores(column) for scores, column in zip(self.columns, x.T, strict=True)])
-
-
-@dataclass(frozen=True)
 class Views:
     """The same samples thrice: standardised columns, few columns, and these by ranks."""
 
     scaling: Scaling
     narrowing: Narrowing | None
-    normalised: Normalised
+    ranks: tuple[NormalScores, ...]
 
     @classmethod
     def learn(cls, x: AnyFloats) -> Self:
@@ -119,13 +103,14 @@ class Views:
         scaling = Scaling.learn(x)
         z = scaling(x)
         narrowing = Narrowing.learn(z) if z.shape[1] > WIDEST else None
-        return cls(scaling, narrowing, Normalised.learn(narrowing(z) if narrowing else z))
+        return cls(scaling, narrowing, tuple(map(NormalScores.learn, (narrowing(z) if narrowing else z).T)))
 
     def __call__(self, x: AnyFloats) -> dict[str, AnyFloats]:
         """Each `(n, ...)`, by name."""
         wide = self.scaling(x)
         narrow = self.narrowing(wide) if self.narrowing else wide
-        return {"wide": wide, "narrow": narrow, "ranks": self.normalised(narrow)}
+        ranks = np.column_stack([scores(column) for scores, column in zip(self.ranks, narrow.T, strict=True)])
+        return {"wide": wide, "narrow": narrow, "ranks": ranks}
 
 
 @dataclass(frozen=True)

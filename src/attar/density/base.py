@@ -142,11 +142,6 @@ class Density(DensityMixin, BaseEstimator, ABC):  # type: ignore[misc]
             u: Doubles = np.clip((x - self.center_) / self.scale_, -_FAR, _FAR)
         return u
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = False
-        return tags
-
 
 def _location(x: Doubles, one_scale: bool) -> tuple[Doubles, Doubles]:
     """Mean and scale of each column, or the scale of all of them."""

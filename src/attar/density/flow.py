@@ -90,7 +90,8 @@ class Flow(Density):
 
         from attar.training.loop import train
 
-        self._check_parameters()
+        check_counts(self, "transforms", "width", "steps", "batch_size")
+        check_positive(self, "lr")
         random = check_random_state(self.random_state)
         seed = int(random.randint(2**31 - 1))
         self._factor, self._log_det = factor(u.T @ u / len(u))
@@ -148,10 +149,6 @@ class Flow(Density):
             x: Doubles = torch.cat([flow.transform.inv(part) for part in parts]).numpy()
         drawn: Doubles = x @ self._factor.T
         return drawn
-
-    def _check_parameters(self) -> None:
-        check_counts(self, "transforms", "width", "steps", "batch_size")
-        check_positive(self, "lr")
 
 
 class _Judge:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from copy import copy
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +13,9 @@ from sklearn.utils import check_random_state
 
 from attar.data.dataset import Doubles
 from attar.data.held import plain
-from attar.density.base import RandomState
+from attar.density.base import AnyFloats, RandomState
+from attar.density.mixture import drawn
 from attar.errors import DataError
-
-FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 # Segments of a path along the density, the sine waves that bend it, and draws from the density that it may pass by.
 _SEGMENTS = 32
@@ -31,10 +29,10 @@ _STEP = 1e-4
 class Representation(Protocol):
     """x → z and back, as `attar.represent.PCA` and `Autoencoder` are."""
 
-    def transform(self, X: Any) -> FloatArray:
+    def transform(self, X: Any) -> AnyFloats:
         """Samples to representations `(n, d)`."""
 
-    def inverse_transform(self, Z: Any) -> FloatArray:
+    def inverse_transform(self, Z: Any) -> AnyFloats:
         """Representations `(n, d)` to samples."""
 
 
@@ -50,7 +48,7 @@ class Drawable(Protocol):
 
 def sample(
     representation: Representation, density: Drawable, n_samples: int = 1, random_state: RandomState = None
-) -> FloatArray:
+) -> AnyFloats:
     """Draw new samples: x = g(z), z ~ p(z).
 
     Arguments:
@@ -83,7 +81,7 @@ def interpolate(
     x_other: npt.ArrayLike,
     alpha: npt.ArrayLike = 0.5,
     density: Drawable | None = None,
-) -> FloatArray:
+) -> AnyFloats:
     r"""Samples between pairs of others, on a straight path between their representations or along a density.
 
     .. math:: x_\alpha = g((1 - \alpha) f(x) + \alpha f(x'))
@@ -147,12 +145,10 @@ def interpolate(
 
 
 def _drawn(density: Drawable, n: int, random_state: RandomState) -> Doubles:
-    """Rows of a density. Mixtures of scikit-learn are seeded by a setting, and tell the component of each row too."""
-    if not isinstance(density, GaussianMixture | BayesianGaussianMixture):
-        return density.sample(n, random_state)
-    random = check_random_state(random_state)
-    rows: Doubles = copy(density).set_params(random_state=random).sample(n)[0][random.permutation(n)]
-    return rows
+    """Rows of a density."""
+    if isinstance(density, GaussianMixture | BayesianGaussianMixture):
+        return drawn(density, n, check_random_state(random_state))
+    return density.sample(n, random_state)
 
 
 def _is_alone(representation: Representation, x: Any) -> bool:

@@ -8,7 +8,7 @@ from copy import copy
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.utils import check_random_state
 
 from attar._settings import check_counts
@@ -101,7 +101,9 @@ class Mixture(Density):
 
         def best_with(k: int) -> int:
             models[k] = model = _fitted(u, k, kind, seed)
-            tried[k] = self._bic(model, u) if _bounded(model, *u.shape) else np.inf
+            # In raw units.
+            bic = float(model.bic(u)) + 2 * len(u) * float(np.log(self.scale_).sum())
+            tried[k] = bic if _bounded(model, *u.shape) else np.inf
             best = min(tried, key=lambda one: (tried[one], one))
             for other in models.keys() - {best}:
                 del models[other]
@@ -120,18 +122,12 @@ class Mixture(Density):
             step //= 2
         return models[best]
 
-    def _bic(self, model: GaussianMixture, u: Doubles) -> float:
-        return float(model.bic(u)) + 2 * len(u) * float(np.log(self.scale_).sum())
-
     def _score(self, u: Doubles) -> Doubles:
         log_p: Doubles = self._model.score_samples(u)
         return log_p
 
     def _sample(self, n: int, random: np.random.RandomState) -> Doubles:
-        # Of a copy: what is fitted stays as it is, for whoever samples beside.
-        drawn: Doubles = copy(self._model).set_params(random_state=random).sample(n)[0]
-        # scikit-learn returns them component by component.
-        return drawn[random.permutation(n)]
+        return drawn(self._model, n, random)
 
     def _check_parameters(self, n: int) -> None:
         check_counts(self, "max_components")
@@ -142,6 +138,13 @@ class Mixture(Density):
         if self.covariance not in (*COVARIANCES, "bic"):
             names = ", ".join((*COVARIANCES, "bic"))
             raise DataError(f"Mixture needs covariance to be one of {names}; got covariance={self.covariance!r}")
+
+
+def drawn(model: GaussianMixture | BayesianGaussianMixture, n: int, random: np.random.RandomState) -> Doubles:
+    """Samples of a mixture of scikit-learn, which is seeded by a setting, and returns them component by component."""
+    # Of a copy: what is fitted stays as it is, for whoever samples beside.
+    rows: Doubles = copy(model).set_params(random_state=random).sample(n)[0]
+    return rows[random.permutation(n)]
 
 
 def _bounded(model: GaussianMixture, n: int, d: int) -> bool:

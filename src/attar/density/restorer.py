@@ -144,13 +144,13 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         x = self._checked(X, reset=False)
         if not is_amount(sigma):
             raise DataError(f"denoise needs sigma to be a finite number from 0; got sigma={sigma!r}")
-        level = float((self.kind_.noise_level(float(sigma)) * self.varies_).max())
-        if level > self.noise * (1 + 1e-6):
+        level = self.kind_.noise_level(float(sigma)) * self.varies_
+        if (most := float(level.max())) > self.noise * (1 + 1e-6):
             raise DataError(
-                f"sigma={sigma:g} is {level:.3g} standard deviations of the samples, and noise={self.noise:g} was "
-                f"learnt; fit a Restorer with noise={level:.2g}"
+                f"sigma={sigma:g} is {most:.3g} standard deviations of the samples, and noise={self.noise:g} was "
+                f"learnt; fit a Restorer with noise={most:.2g}"
             )
-        return self._restored(x, self._observed, self.kind_.noise_level(float(sigma)) * self.varies_, "noise")
+        return self._restored(x, self._observed, level, "noise")
 
     @usual_defaults()
     def inpaint(self, X: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> Floats:
