@@ -13,7 +13,6 @@ import numpy as np
 from attar._files import write_whole
 from attar.data.dataset import Doubles
 from attar.errors import DataError
-from attar.risk._arrow import KEY, as_arrow, json_of
 from attar.risk._extremes import CLEAR, extremes, near
 from attar.risk._words import number, place
 
@@ -29,6 +28,8 @@ OF_LABELS = ("samples", "label noise")
 """Axes of the data and not of the model: nothing on them is a setting."""
 NO_CAPACITY = ("λ", *OF_LABELS)
 """Axes along which a model does not grow: there is no threshold to be passed."""
+# Of the metadata of a table: the curve as JSON.
+_KEY = "attar.curve"
 _ARRAYS = (
     "axis",
     "train_risk",
@@ -228,7 +229,9 @@ class Curve:
             if isinstance(value, Curve):
                 held[field.name] = value._as_dict()
             elif isinstance(value, np.ndarray):
-                held[field.name] = _finite(value)
+                known = value.astype(object)
+                known[~np.isfinite(value)] = None
+                held[field.name] = known.tolist()
             elif value is not None:
                 held[field.name] = value
         return held
@@ -268,7 +271,16 @@ class Curve:
                     columns[prefix + name] = value
                 elif value is not None:
                     columns |= {f"{prefix}{name}_{end}": value[:, i] for i, end in enumerate(("low", "high"))}
-        return pa.table(columns, metadata={KEY: self.to_json()})
+        return pa.table(columns, metadata={_KEY: self.to_json()})
+
+    def _arrow_file(self) -> bytes:
+        import pyarrow as pa
+
+        table, sink = self.to_arrow(), pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        written: bytes = sink.getvalue().to_pybytes()
+        return written
 
     def save(self, path: str | Path) -> None:
         """Write a file, whole or not at all: `.json`, `.arrow` (Feather) or a picture, `.svg`.
@@ -276,11 +288,8 @@ class Curve:
         Raises:
             DataError: another ending.
         """
-        ways: dict[str, Callable[[], bytes | str]] = {
-            ".json": self.to_json,
-            ".svg": self.svg,
-            ".arrow": lambda: as_arrow(self.to_arrow()),
-        }
+        ways: dict[str, Callable[[], bytes | str]]
+        ways = {".json": self.to_json, ".svg": self.svg, ".arrow": self._arrow_file}
         path = Path(path)
         if path.suffix not in ways:
             raise DataError(f"{path} ends in {path.suffix or 'nothing'}: a curve is written as .json, .arrow or .svg")
@@ -294,10 +303,11 @@ class Curve:
             DataError: the file holds something else.
         """
         try:
-            return cls.from_json(json_of(Path(path)))
-        except DataError as error:
+            if Path(path).suffix != ".arrow":
+                return cls.from_json(Path(path).read_text("utf-8"))
+            import pyarrow as pa
+
+            with pa.ipc.open_file(path) as reader:
+                return cls.from_json((reader.schema.metadata or {})[_KEY.encode()].decode())
+        except (ValueError, KeyError) as error:  # no text, no file of Arrow, or one of something else
             raise DataError(f"{path} holds no curve that attar wrote: {error}") from None
-
-
-def _finite(values: Doubles) -> list[Any]:
-    return [_finite(v) if v.ndim else (float(v) if np.isfinite(v) else None) for v in values]
