@@ -154,16 +154,13 @@ def advise(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -
     if not len(places):
         raise DataError(f"the default of {default:g} is not on the axis: give it among the values")
     start = int(places[0])
-    risks = [np.stack([curve.test_risk for curve in folds]) for folds in curves]
+    risks = risks_of(curves)
     chosen = [_by_others(risk) for risk in risks]
     sure = gained([_relative(risk, at, start) for risk, at in zip(risks, chosen)], chosen, start, share).chance
     gain = replace(gained(risks, chosen, start, share), chance=sure)
     best = int(np.argmin(np.concatenate(risks).mean(0)))
-    wrong = [[curve.zero_one for curve in folds] for folds in curves]
-    errors = None
-    if all(curve is not None for folds in wrong for curve in folds):
-        shares = [np.stack([curve.test_risk for curve in folds if curve is not None]) for folds in wrong]
-        errors = gained(shares, chosen, start, share)
+    wrong = zero_ones(curves)
+    errors = gained(risks_of(wrong), chosen, start, share) if wrong else None
     # A loss may fall by confidence alone, or from one that a few samples had blown up.
     if gain.chance < _SURE or best == start or (errors is not None and errors.mean <= 0):
         return Advice(curves[0][0].over, default, default, Gain(0.0, (0.0, 0.0), 0.0))
@@ -192,7 +189,7 @@ def mean_of(curves: Sequence[Sequence[Curve]]) -> Curve:
     if not flat or any(not np.array_equal(curve.axis, flat[0].axis) for curve in flat):
         raise DataError("give curves over the same axis")
     thresholds = [curve.threshold for curve in flat if curve.threshold is not None]
-    inner = [[curve.zero_one] for curve in flat if curve.zero_one is not None]
+    wrong = zero_ones([flat])
     norms = [curve.norm for curve in flat if curve.norm is not None]
     return curve_of_draws(
         flat[0].axis,
@@ -202,8 +199,19 @@ def mean_of(curves: Sequence[Sequence[Curve]]) -> Curve:
         loss=flat[0].loss,
         norm=np.mean(norms, axis=0) if len(norms) == len(flat) else None,
         threshold=float(np.median(thresholds)) if len(thresholds) == len(flat) else None,
-        zero_one=mean_of(inner) if len(inner) == len(flat) else None,
+        zero_one=mean_of(wrong) if wrong else None,
     )
+
+
+def zero_ones(curves: Sequence[Sequence[Curve]]) -> list[list[Curve]]:
+    """The same folds judged by the share of wrong answers; none where they are not all of classes."""
+    wrong = [[curve.zero_one for curve in folds if curve.zero_one is not None] for folds in curves]
+    return wrong if sum(map(len, wrong)) == sum(map(len, curves)) else []
+
+
+def risks_of(curves: Sequence[Sequence[Curve]]) -> list[Doubles]:
+    """The test risks of each round `(folds, places)`."""
+    return [np.stack([curve.test_risk for curve in folds]) for folds in curves]
 
 
 def _by_others(risk: Doubles) -> npt.NDArray[np.intp]:

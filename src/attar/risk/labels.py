@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from attar.risk.advice import Advice, Gain, gained, mean_of
+from attar.risk.advice import Advice, Gain, gained, risks_of, zero_ones
 from attar.risk.curve import Curve
 
 
@@ -24,12 +24,12 @@ def more_labels(curves: Sequence[Sequence[Curve]], default: float, *, share: flo
         default: how many there are.
         share: as in `attar.risk.advice.advise`.
     """
-    mean = mean_of(curves)
-    half = int(np.argmin(np.abs(mean.axis - mean.axis[-1] / 2)))
-    doublings = float(np.log2(mean.axis[-1] / mean.axis[half])) or 1.0
+    axis, wrong = curves[0][0].axis, zero_ones(curves)
+    half = int(np.argmin(np.abs(axis - axis[-1] / 2)))
+    doublings = float(np.log2(axis[-1] / axis[half])) or 1.0
 
-    def gain(pick: Callable[[Curve], Curve]) -> Gain | None:
-        risks = [np.stack([pick(c).test_risk[[half, -1]] for c in folds]) for folds in curves]
+    def gain(of: Sequence[Sequence[Curve]]) -> Gain | None:
+        risks = [risk[:, [half, -1]] for risk in risks_of(of)]
         before, now = np.concatenate(risks).mean(0)
         if not 0 < now < before:
             return None
@@ -38,11 +38,10 @@ def more_labels(curves: Sequence[Sequence[Curve]], default: float, *, share: flo
         low, high = (ratio * end for end in fallen.interval)
         return Gain(ratio * fallen.mean, (low, high), fallen.chance)
 
-    of_loss, none = gain(lambda c: c), Gain(0.0, (0.0, 0.0), 0.0)
+    of_loss, none = gain(curves), Gain(0.0, (0.0, 0.0), 0.0)
     if of_loss is None:
         return Advice("samples", default, default, none)
-    errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c) or none
-    return Advice("samples", default, 2 * default, of_loss, errors)
+    return Advice("samples", default, 2 * default, of_loss, gain(wrong) or none if wrong else None)
 
 
 def wrong_labels(curves: Sequence[Sequence[Curve]], default: float, *, share: float) -> Advice:
@@ -54,10 +53,10 @@ def wrong_labels(curves: Sequence[Sequence[Curve]], default: float, *, share: fl
         share: as in `attar.risk.advice.advise`.
     """
 
-    def gain(pick: Callable[[Curve], Curve]) -> Gain:
-        risks = [np.stack([pick(c).test_risk for c in folds]) for folds in curves]
+    def gain(of: Sequence[Sequence[Curve]]) -> Gain:
+        risks = risks_of(of)
         return gained(risks, [np.full(len(risk), 1) for risk in risks], 0, share)
 
-    mean = mean_of(curves)
-    errors = None if mean.zero_one is None else gain(lambda c: c.zero_one or c)
-    return Advice("label noise", default, float(mean.axis[1]), gain(lambda c: c), errors)
+    wrong = zero_ones(curves)
+    setting = float(curves[0][0].axis[1])
+    return Advice("label noise", default, setting, gain(curves), gain(wrong) if wrong else None)
