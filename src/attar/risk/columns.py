@@ -1,4 +1,9 @@
-"""Least squares on given columns, such as a representation: over how many, over λ, over samples, over label noise."""
+"""Least squares on given columns, such as a representation: over how many, over λ, over samples, over label noise.
+
+All are curves of training samples Z `(n, p_max)` with targets y, `(n,)` classes or numbers or `(n, m)` numbers, and of
+test samples likewise; of classes they have `zero_one`. They raise `DataError` as `Task.of` does, and where what is
+varied is out of range.
+"""
 
 from __future__ import annotations
 
@@ -33,18 +38,11 @@ def columns_curve(
 ) -> Curve:
     """Risk of the least-squares fit of least norm, with a constant, on the first p columns in a random order.
 
+    With the constant the threshold is p = n − 1.
+
     Arguments:
-        Z: training samples `(n, p_max)`.
-        y: `(n,)` classes or numbers, or `(n, m)` numbers.
-        Z_test, y_test: likewise.
         sizes: numbers p, from 1 to p_max.
         random_state: seed of the order.
-
-    Returns:
-        A curve over "features", with `zero_one` for classes. With the constant the threshold is p = n − 1.
-
-    Raises:
-        DataError: as `Task.of`, or sizes out of range.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -87,13 +85,7 @@ def components_curve(
     """Risk of ridge regression with a constant on the first p columns, λ by leaving one out.
 
     Arguments:
-        Z, y, Z_test, y_test, sizes: as in `columns_curve`; the columns as ordered, of most variance first.
-
-    Returns:
-        A curve over "features", with `zero_one` for classes.
-
-    Raises:
-        DataError: as `Task.of`, or sizes out of range.
+        sizes: as in `columns_curve`; the columns as ordered, of most variance first.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -119,14 +111,7 @@ def penalty_curve(
     """Risk of ridge regression with a constant on all columns, over λ.
 
     Arguments:
-        Z, y, Z_test, y_test: as in `columns_curve`.
         penalties: λ > 0, in units of the mean squared length of a centred training sample.
-
-    Returns:
-        A curve over "λ", with `zero_one` for classes.
-
-    Raises:
-        DataError: as `Task.of`, or a penalty that is not positive.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -156,15 +141,8 @@ def samples_curve(
     """Risk of ridge regression over the number of training samples, drawn in a random order; λ by leaving one out.
 
     Arguments:
-        Z, y, Z_test, y_test: as in `columns_curve`.
         sizes: numbers of samples, from 2 to n.
         random_state: seed of the order.
-
-    Returns:
-        A curve over "samples", with `zero_one` for classes.
-
-    Raises:
-        DataError: as `Task.of`, or sizes out of range.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -191,18 +169,11 @@ def noise_curve(
     *,
     random_state: int = 0,
 ) -> Curve:
-    """Risk of ridge regression over the share of training labels that are wrong; λ by leaving one out.
+    """Risk of ridge regression over the share of training labels, of classes, that are wrong; λ by leaving one out.
 
     Arguments:
-        Z, y, Z_test, y_test: as in `columns_curve`; y are classes.
         shares: 0 to 1. Those wrong with a smaller share are wrong with a larger one too.
         random_state: seed of which.
-
-    Returns:
-        A curve over "label noise", with `zero_one`.
-
-    Raises:
-        DataError: as `Task.of` and `Task.with_noise`.
 
     Example:
         >>> rng = np.random.default_rng(0)

@@ -43,22 +43,11 @@ def epoch_curve(
         https://arxiv.org/abs/2007.10099 (why: parts of a network that learn at different speeds)
 
     Arguments:
-        X: training samples `(n, *shape)`; of images `(n, c, h, w)` and series `(n, c, t)` for "conv".
-        y: `(n,)` classes or numbers, or `(n, m)` numbers.
-        X_test: `(n_test, *shape)`.
-        y_test: like `y`.
-        net: "mlp" or "conv"; this and what is not described here is as in `network_curve`.
-        width: units of a layer, or channels of the first.
-        depth: hidden layers.
+        X, y, X_test, y_test: as in `network_curve`, like all that is not described here.
+        net: "mlp" or "conv".
         epochs: how long to train.
-        batch_size: samples of a step.
-        lr: learning rate.
-        label_noise: share of training samples given another class.
         seeds: networks that the risks are means over.
         points: how often the risks are measured at most, at equal ratios.
-        random_state: of all that is random.
-        on_step: is told how many steps of all are done, now and then.
-        **recipe: loss, optimizer, momentum, weight_decay, schedule.
 
     Returns:
         A curve over epochs, parts of an epoch included.
