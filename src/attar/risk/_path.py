@@ -105,6 +105,8 @@ class Path:
         self._r, self._lengths = np.zeros((most, most)), np.zeros(most)
         self._rounding = _ROUNDING * max(X.shape) ** 0.5
         self._largest = 0.0
+        # The p at which the columns first span all samples; None: they do not, or not yet.
+        self.threshold: float | None = None
 
     @property
     def _parts(self) -> tuple[Doubles, Doubles, Doubles]:
@@ -191,6 +193,7 @@ class Path:
         u[:, r:], v[:], a[r:] = test, solution, columns.T
         self._largest = max(self._largest, float(inverse[-1]) ** 0.5)
         if self._rank == len(self._x):
+            self.threshold = float(p + k)
             # From here on every column lies within: in the coordinates of the samples themselves, Q is the identity.
             a[:] = self._q @ a
             self._q[:] = np.eye(self._rank)

@@ -176,11 +176,9 @@ def _walked(columns: Columns, test_columns: Columns, y: Doubles, sizes: Sequence
     n, m = y.shape
     x, t = columns(0, sizes[-1]), test_columns(0, sizes[-1])
     answers = np.empty((len(sizes), n + len(t), m))
-    norm, threshold = np.empty((len(sizes), m)), None
-    for step in Path(x, y, np.concatenate([x, t])).steps():
-        if threshold is None and step.rank[-1] == n:
-            threshold = float(step.first + int(np.argmax(step.rank == n)))
+    norm, path = np.empty((len(sizes), m)), Path(x, y, np.concatenate([x, t]))
+    for step in path.steps():
         for p, predictions in step.predictions(np.asarray(sizes)):
             answers[sizes.index(p)] = predictions
             norm[sizes.index(p)] = np.sqrt(step.norm[p - step.first])
-    return Fits(answers[:, :n], answers[:, n:], norm, threshold)
+    return Fits(answers[:, :n], answers[:, n:], norm, path.threshold)

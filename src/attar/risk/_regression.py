@@ -35,11 +35,16 @@ def numbers(name: str, value: npt.ArrayLike | None) -> Doubles:
         DataError: otherwise, naming the argument and the row.
     """
     array = real(name, value).astype(np.float64, copy=False)
+    hold_finite(name, array)
+    return array
+
+
+def hold_finite(name: str, array: npt.NDArray[np.floating[Any]]) -> None:
+    """Refuse a value that is missing or infinite, by its row."""
     finite = np.isfinite(array).all(tuple(range(1, array.ndim)))
     if not np.all(finite):
         row = int(np.argmin(finite))
         raise DataError(f"{name} has a missing or infinite value in row {row}: fill it or leave the row out")
-    return array
 
 
 def checked(

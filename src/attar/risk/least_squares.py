@@ -79,10 +79,8 @@ def least_squares_path(
     train, test, norm = (np.empty((k, m)) for _ in range(3))
     condition, variance, fitted, length = (np.empty(k) for _ in range(4))
     frobenius = np.cumsum(np.einsum("ij,ij->j", x, x))
-    threshold: float | None = None
-    for step in Path(x, columns, t).steps():
-        if threshold is None and step.rank[-1] == n:
-            threshold = float(step.first + int(np.argmax(step.rank == n)))
+    path = Path(x, columns, t)
+    for step in path.steps():
         for p, predictions in step.predictions(asked):
             i, place = p - step.first, int(np.searchsorted(asked, p))
             train[place] = step.residual[i, :m] / n
@@ -99,7 +97,7 @@ def least_squares_path(
         # What noise adds to the mean of the squares is a sum.
         norm=norm.mean(1) if noise is None else np.sqrt(np.square(norm).mean(1)),
         condition=condition,
-        threshold=threshold,
+        threshold=path.threshold,
     )
     return curve if noise is None else _with_noise(curve, noise, variance, 1 - fitted, length)
 

@@ -103,12 +103,15 @@ def draw(
     """
     legend, rows = _legend(lines, width - _RIGHT)
     top = _TOP + _ROW * (rows - 1)
+    bands = [line.band for line in lines if line.band is not None]
+    # Shares of wrong answers are seen best as they are.
+    judged = lines[0].values if "zero-one" not in measure else np.zeros(0)
     frame = _Frame(
         width,
         height,
         top,
         horizontal_scale(axis, _LEFT + 8, width - _RIGHT - 8),
-        _vertical_scale(lines, measure, height - _BOTTOM, top + 8),
+        vertical_scale([line.values for line in lines], bands, judged, height - _BOTTOM, top + 8),
     )
     parts = [
         f'<rect width="{width}" height="{height}" style="fill:var(--page,#fff)"/>',
@@ -121,10 +124,12 @@ def draw(
         *(_stroke(line.look, frame.places(axis, line.values)) for line in reversed(lines)),
         _ring(frame, axis, lines[0].values, best, over) if best else "",
     ]
+    # For this picture alone: in a page the style would be everyone's.
+    style = "".join(f".risk {rule}}}" for rule in _STYLE.split("}") if rule)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="risk" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img" aria-label="{html.escape(said)}" style="max-width:100%;height:auto">'
-        f"<style>{''.join(_scoped())}</style>{''.join(parts)}{legend}</svg>"
+        f"<style>{style}</style>{''.join(parts)}{legend}</svg>"
     )
 
 
@@ -153,13 +158,6 @@ class _Frame:
         known = ~np.isnan(values)
         heights = np.where(np.isfinite(values), values, self.vertical.high)[known]
         return [*zip(self.horizontal.at(axis[known]), self.vertical.at(heights))]
-
-
-def _vertical_scale(lines: Sequence[Line], measure: str, start: float, end: float) -> Scale:
-    # Shares of wrong answers are seen best as they are.
-    judged = lines[0].values if "zero-one" not in measure else np.zeros(0)
-    bands = [line.band for line in lines if line.band is not None]
-    return vertical_scale([line.values for line in lines], bands, judged, start, end)
 
 
 def _marks(frame: _Frame, marks: Sequence[tuple[str, float]]) -> Iterator[str]:
@@ -204,11 +202,6 @@ def _ring(frame: _Frame, axis: Doubles, values: Doubles, name: str, over: str) -
         f'<circle cx="{frame.horizontal.at(axis)[i]}" cy="{frame.vertical.at(values[i])}" r="5"><title>'
         f"{html.escape(name)}: {number(values[i])} at {html.escape(place(axis[i], over))}</title></circle>"
     )
-
-
-def _scoped() -> list[str]:
-    """The style, for this picture alone: in a page it would be everyone's."""
-    return [f".risk {rule}}}" for rule in _STYLE.split("}") if rule]
 
 
 def _points(places: list[tuple[float, float]]) -> str:

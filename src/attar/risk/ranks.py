@@ -11,8 +11,6 @@ from attar._settings import check_count
 from attar.errors import DataError
 from attar.risk._regression import numbers
 
-# b of the theorem, in the choice of k*: not below 1.
-_B = 1.0
 # Of the noise, what may be added where overfitting still counts as benign.
 _BENIGN = 0.1
 
@@ -105,7 +103,7 @@ def effective_ranks(
     values = values / values[:1]
     sums = np.cumsum(values[::-1])[::-1]
     squares = np.cumsum(values[::-1] ** 2)[::-1]
-    long_enough = np.flatnonzero(sums / values >= _B * n)
+    long_enough = np.flatnonzero(sums / values >= n)
     if not len(long_enough):
         return EffectiveRanks(n, None, np.nan, np.nan)
     k = int(long_enough[0])

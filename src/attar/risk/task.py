@@ -15,7 +15,7 @@ from attar._settings import check_count
 from attar.data.dataset import Doubles
 from attar.data.held import plain
 from attar.errors import DataError
-from attar.risk._regression import real
+from attar.risk._regression import hold_finite, real
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,5 @@ def _finite(name: str, values: npt.ArrayLike, axes: int) -> npt.NDArray[Any]:
     array = real(name, values)
     if array.ndim < axes or not array.size:
         raise DataError(f"{name} has shape {array.shape}: give at least one row and one column")
-    finite = np.isfinite(array.reshape(len(array), -1)).all(1)
-    if not finite.all():
-        raise DataError(f"{name} has a missing or infinite value in row {int(np.argmin(finite))}: fill it or leave it")
+    hold_finite(name, array)
     return array
