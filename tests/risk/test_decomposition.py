@@ -235,6 +235,18 @@ def test_a_column_of_targets_is_as_good_as_a_row_of_them() -> None:
     assert decompose(model, x, y[:, None], x, y[:, None], draws=2) == decompose(model, x, y, x, y, draws=2)
 
 
+def test_answers_may_be_a_column() -> None:
+    class Column(LogisticRegression):  # type: ignore[misc]
+        def predict(self, X: Any) -> Any:
+            return super().predict(X)[:, None]
+
+    x, y = line(np.random.default_rng(0), 20)
+    one, other = (
+        decompose(model, x, y > 0, x, y > 0, loss="zero-one", draws=3) for model in (LogisticRegression(), Column())
+    )
+    assert one == other
+
+
 def test_bad_input_is_named() -> None:
     x, y = line(np.random.default_rng(0), 10)
     classes = (y > 0).astype(int)
@@ -247,6 +259,7 @@ def test_bad_input_is_named() -> None:
         (DummyRegressor(), y, {"loss": "zero-one"}, "for classes"),
         (DummyRegressor(), y, {"noise": -1.0}, "at least 0"),
         (DummyRegressor(), y, {"noise": np.nan}, "at least 0"),
+        (DummyRegressor(), y, {"noise": "0.1"}, "at least 0"),
         (DummyRegressor(), y, {"sampling": "jackknife"}, "'bootstrap' or 'disjoint'"),
         (DummyRegressor(), y, {"sampling": "disjoint"}, "too few for 20"),
         (DummyRegressor(), y, {"f_test": y[:4]}, r"f_test has shape \(4, 1\)"),

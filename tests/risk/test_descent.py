@@ -62,6 +62,7 @@ def test_it_arrives_at_the_least_norm_or_at_the_projection_of_its_start(from_zer
     [
         ({"rate": 2.0}, "converges between"),
         ({"rate": 0.0}, "converges between"),
+        ({"rate": "fast"}, "rate is fast: descent converges between"),
         ({"steps": [1.5]}, "whole numbers"),
         ({"steps": [-1]}, "whole numbers"),
         ({"start": np.ones(3)}, "one number for each of the 2"),

@@ -46,6 +46,7 @@ def test_less_than_an_epoch_and_one_point_have_a_curve() -> None:
         ({"points": 0}, "points is 0"),
         ({"points": 2.5}, "points is 2.5"),
         ({"epochs": np.inf}, "epochs is inf"),
+        ({"epochs": "ten"}, "epochs is ten"),
         ({"width": 0}, "width is 0"),
     ],
 )

@@ -106,6 +106,7 @@ def test_bad_input_is_named() -> None:
         ({"model": "boosting", "leaves": [2, 4]}, "give one number"),
         ({"model": "boosting", "leaves": 1}, "at least 2"),
         ({"model": "boosting", "learning_rate": 0.0}, "above 0"),
+        ({"model": "boosting", "learning_rate": None}, "learning_rate is None"),
         ({"model": "boosting", "draws": 0}, "draws is 0"),
         ({"model": "boosting", "draws": 2.5}, "draws is 2.5: give a whole number from 1"),
         ({"model": "boosting", "trees": [0]}, "whole numbers"),

@@ -109,6 +109,7 @@ def test_bad_input_is_named() -> None:
     for change, words in (
         ({"leaves": [0]}, "leaves must be whole numbers"),
         ({"trees": [1.5]}, "trees must be whole numbers"),
+        ({"trees": [None, 2]}, "trees must be whole numbers"),
         ({"trees": []}, "trees must be whole numbers"),
         ({"draws": 0}, "draws is 0"),
         ({"draws": 2.5}, "draws is 2.5: give a whole number from 1"),

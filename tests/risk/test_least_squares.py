@@ -204,6 +204,7 @@ def good() -> dict[str, Any]:
         ({"sizes": [1.5]}, "from 1 to 4"),
         ({"noise": -1.0}, "noise is -1"),
         ({"noise": np.nan}, "noise is nan"),
+        ({"noise": "0.1"}, "noise is 0.1"),
     ],
 )
 def test_bad_input_is_named(changed: dict[str, Any], message: str) -> None:

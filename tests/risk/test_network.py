@@ -99,6 +99,8 @@ def test_little_to_learn_from_has_a_curve(x: np.ndarray[Any, Any], y: list[Any])
         ({"over": "learning rate", "values": [-0.1]}, "learning rate is -0.1"),
         ({"over": "label noise", "values": [1.5]}, "label noise is 1.5"),
         ({"epochs": 0}, "epochs is 0"),
+        ({"lr": "fast"}, "learning rate is fast"),
+        ({"momentum": None}, "momentum is None"),
         ({"seeds": 0}, "seeds is 0"),
         ({"seeds": 2.5}, "seeds is 2.5"),
         ({"over": "batch size", "width": None}, "width is None"),

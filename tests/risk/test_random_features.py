@@ -175,6 +175,7 @@ def test_bad_input_is_named() -> None:
         ({"features": "sigmoid"}, "give 'fourier' or 'relu'"),
         ({"scale": 0.0}, "positive"),
         ({"scale": np.nan}, "positive"),
+        ({"scale": "median"}, "positive"),
         ({"draws": 0}, "draws is 0"),
         ({"draws": 2.5}, "draws is 2.5: give a whole number from 1"),
         ({"sizes": [0, 3]}, "whole numbers"),

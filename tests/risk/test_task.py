@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,8 +99,8 @@ def test_tensors_with_gradients_are_samples_and_targets() -> None:
     assert Task.of(x, x[:, 0], x, x[:, 0]).y.tolist() == X[:, :1].tolist()
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.1, np.nan])
-def test_a_share_out_of_range_is_refused(share: float) -> None:
+@pytest.mark.parametrize("share", [-0.1, 1.1, np.nan, None])
+def test_a_share_out_of_range_is_refused(share: Any) -> None:
     with pytest.raises(DataError, match="label noise is"):
         Task.of(X, [0, 1, 1], X, [0, 1, 1]).with_noise(share, np.random.default_rng(0))
     with pytest.raises(DataError, match="holds numbers"):

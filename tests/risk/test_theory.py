@@ -112,6 +112,7 @@ def test_weak_features_are_so_many_of_all(size: float) -> None:
         ({"ratio": np.nan}, "ratio is nan"),
         ({"ratio": 1.0}, "infinite"),
         ({"ratio": 2.0, "noise": -1.0}, "noise is -1"),
+        ({"ratio": 2.0, "noise": None}, "noise is None"),
         ({"ratio": 2.0, "eigenvalues": []}, "eigenvalues must"),
         ({"ratio": 2.0, "eigenvalues": [0.0]}, "eigenvalues must"),
         ({"ratio": 2.0, "eigenvalues": [1.0, -1.0]}, "eigenvalues must"),

@@ -92,10 +92,10 @@ def ascending(values: npt.ArrayLike, refusal: str, least: int = 1, most: float =
     Raises:
         DataError: there are none, or other values among them; `refusal` is what it says.
     """
-    distinct = np.unique(np.asarray(values))
-    if not len(distinct) or not np.issubdtype(distinct.dtype, np.integer) or distinct[0] < least or distinct[-1] > most:
+    array = np.asarray(values)
+    if not array.size or array.dtype.kind not in "iu" or array.min() < least or array.max() > most:
         raise DataError(refusal)
-    return distinct.astype(np.intp)
+    return np.unique(array).astype(np.intp)
 
 
 def thin_svd(x: Doubles) -> tuple[Doubles, Doubles, Doubles]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attar._settings import check_count, is_count
+from attar._settings import check_count, is_count, is_positive
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import measured_curve
@@ -59,7 +59,7 @@ def steps_of(setting: Setting, n: int, epochs: float) -> int:
     Raises:
         DataError: not a positive number of epochs, or a setting out of its range.
     """
-    if not 0 < epochs < math.inf:
+    if not is_positive(epochs):
         raise DataError(f"epochs is {epochs}: give a positive number")
     for name, value, highest in (
         ("width", setting.width, math.inf),
@@ -69,8 +69,8 @@ def steps_of(setting: Setting, n: int, epochs: float) -> int:
         if not is_count(value) or value > highest:
             most = "" if highest == math.inf else f" to {n}, the rows of X"
             raise DataError(f"{name} is {value}: give a whole number from 1{most}")
-    if not 0 < setting.lr < math.inf:
-        raise DataError(f"learning rate is {setting.lr:g}: give a positive number")
+    if not is_positive(setting.lr):
+        raise DataError(f"learning rate is {setting.lr}: give a positive number")
     return max(1, round(epochs * n / min(setting.batch_size, n)))
 
 

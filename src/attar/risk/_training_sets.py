@@ -119,7 +119,7 @@ def fitted(
         if classes is None:
             return np.asarray(answers, dtype=np.float64).reshape(len(samples), -1)
         if method == "predict":
-            return one_hot(classes, answers)
+            return one_hot(classes, np.ravel(answers))  # some, as of CatBoost, answer with a column
         probabilities = np.zeros((len(samples), len(classes)))
         probabilities[:, np.searchsorted(classes, estimator.classes_)] = answers
         return probabilities

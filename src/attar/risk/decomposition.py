@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from attar._settings import check_count
+from attar._settings import check_count, is_amount
 from attar.errors import DataError
 from attar.risk._parts import LOSSES, Parts
 from attar.risk._training_sets import Draw, fitted, known_truth, training_sets
@@ -130,7 +130,7 @@ def decompose(
         raise DataError(f"{loss} loss is for classes, and y holds numbers: use loss='squared'")
     if loss != "squared" and targets.shape[1] > 1:
         raise DataError(f"several targets of a sample tell the noise of squared error alone: of {loss} give f_test")
-    if noise is not None and (loss == "zero-one" or not 0 <= noise < np.inf):
+    if noise is not None and (loss == "zero-one" or not is_amount(noise)):
         raise DataError(f"noise is {noise}: give a number of at least 0, and none for zero-one loss, but f_test")
     answers, losses = [], []
     for train, labels in sets:

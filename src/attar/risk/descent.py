@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from attar._settings import is_positive
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import curve_of_draws
@@ -62,8 +63,8 @@ def gradient_descent_path(
     u, s, vt = thin_svd(x)
     largest = float(s[0] ** 2) if len(s) else 1.0
     eta = 1 / largest if rate is None else rate
-    if not 0 < eta < 2 / largest:
-        raise DataError(f"rate is {eta:g}: descent converges between 0 and {2 / largest:g}, twice 1/s²")
+    if not is_positive(eta) or eta >= 2 / largest:
+        raise DataError(f"rate is {eta}: descent converges between 0 and {2 / largest:g}, twice 1/s²")
     # Of directions that go beyond where they arrive, and back, a fast one may be the slowest to arrive.
     asked = _steps(steps, float(min(eta * s[-1] ** 2, 2 - eta * largest)) if len(s) else 1.0)
     rest = targets - (x @ beta)[:, None]

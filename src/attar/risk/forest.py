@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.tree import DecisionTreeRegressor
 
+from attar._settings import is_positive
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
 from attar.risk.curve import Curve
@@ -120,7 +121,7 @@ def _boosting(
     leaf, tree = counts("leaves", leaves, np.array([_LEAVES])), counts("trees", trees, spread(_MOST, _TREES))
     if len(leaf) > 1 or leaf[0] < 2:
         raise DataError("boosted trees all have the same number of leaves, at least 2: give one number")
-    if not 0 < learning_rate <= 1:
+    if not is_positive(learning_rate) or learning_rate > 1:
         raise DataError(f"learning_rate is {learning_rate}: give a number above 0, at most 1")
     noisy_tasks = noisy_draws(task, label_noise, draws, random_state)
     x, t = flat(task.x), flat(task.x_test)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from attar._settings import is_amount
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import curve_of_draws
@@ -71,7 +72,7 @@ def least_squares_path(
     """
     x, targets, t, expected = checked(X, y, X_test, y_test)
     asked = sizes_of(sizes, x.shape[1])
-    if noise is not None and not 0 <= noise < np.inf:
+    if noise is not None and not is_amount(noise):
         raise DataError(f"noise is {noise}: give a variance, zero or more")
     n, k, m = len(x), len(asked), targets.shape[1]
     # With the identity as further targets, the predictions are T X⁺ itself.

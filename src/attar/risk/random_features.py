@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
+from attar._settings import is_positive
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 from attar.risk._measured import losses, measured_curve
@@ -96,7 +97,7 @@ def feature_curve(
     if features not in ("fourier", "relu"):
         raise DataError(f"features is {features!r}: give 'fourier' or 'relu'")
     noisy_tasks = noisy_draws(task, label_noise, draws, random_state)
-    if scale is not None and not 0 < scale < np.inf:
+    if scale is not None and not is_positive(scale):
         raise DataError(f"scale is {scale}: give a positive number")
     distinct = _Distinct.of(task.x)
     asked = _sizes(sizes, len(distinct.samples))

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from attar._settings import check_count
+from attar._settings import check_count, is_amount
 from attar.data.dataset import Doubles
 from attar.data.held import plain
 from attar.errors import DataError
@@ -83,7 +83,7 @@ class Task:
         Raises:
             DataError: a share outside 0 to 1, or targets that are numbers.
         """
-        if not 0 <= share <= 1:
+        if not is_amount(share) or share > 1:
             raise DataError(f"label noise is {share}: give a share from 0 to 1")
         if not share:
             return self

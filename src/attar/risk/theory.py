@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 
-from attar._settings import is_count
+from attar._settings import is_amount, is_count, is_positive
 from attar.data.dataset import Doubles
 from attar.errors import DataError
 
@@ -188,7 +188,7 @@ def weak_features_risk(size: int, n: int, p_max: int, *, signal: float = 1.0, no
 
 def _positive(*, strictly: bool = False, **numbers: float) -> None:
     for name, value in numbers.items():
-        if not np.isfinite(value) or value < 0 or (strictly and value == 0):
+        if not (is_positive(value) if strictly else is_amount(value)):
             raise DataError(f"{name} is {value}: give a number {'above zero' if strictly else 'of zero or more'}")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from attar._settings import is_amount
 from attar.errors import DataError, TrainingError
 from attar.risk.stacked import Stack
 
@@ -64,7 +65,7 @@ class Recipe:
         ):
             if getattr(self, name) not in known:
                 raise DataError(f"{name} is {getattr(self, name)!r}: give one of {', '.join(known)}")
-        if not 0 <= self.momentum < 1 or not 0 <= self.weight_decay < math.inf:
+        if not (is_amount(self.momentum) and self.momentum < 1 and is_amount(self.weight_decay)):
             raise DataError(
                 f"momentum is {self.momentum} and weight_decay {self.weight_decay}: "
                 "give one from 0 to below 1, and one that is not negative"
