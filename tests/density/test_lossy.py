@@ -130,6 +130,12 @@ def test_bad_samples_are_named(x, message):
         LossyCoder().fit(x)
 
 
+def test_complex_samples_do_not_lose_half_of_what_they_are(digits):
+    for refuses in (LossyCoder().fit, lambda x: LossyCoder().fit(digits[0]).encode(x, 1.0)):
+        with pytest.raises(ValueError, match="Complex data not supported"):
+            refuses(digits[1] * 1j)
+
+
 def test_a_fit_that_fails_changes_nothing(digits):
     train, test = digits
     coder = LossyCoder().fit(train)

@@ -10,7 +10,7 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from attar._fitted import unchanged_on_failure
 from attar._settings import is_positive
@@ -87,7 +87,7 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
                 representation that cannot be undone.
         """
         del y
-        x = np.asarray(plain(X), dtype=np.float64)
+        x = _numbers(X)
         if x.ndim < 2 or len(x) < 2 or not x.size:
             raise DataError(f"LossyCoder learns from two samples or more, (n, *shape); got shape {x.shape}")
         with unchanged_on_failure(self):
@@ -128,7 +128,7 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if not is_positive(error):
             raise DataError(f"error is {error}: give how far a decoded value may be off, above zero")
-        x = self._checked(np.asarray(plain(X), dtype=np.float64))
+        x = self._checked(_numbers(X))
         step = float(np.sqrt(12)) * error
         latent = self._coded(self._latent(x))
         along = (x - self._guess(latent) - self.mean_) @ self.axes_
@@ -242,3 +242,10 @@ class LossyCoder(BaseEstimator):  # type: ignore[misc]
         """Of all that encoder and decoder must share."""
         shared = (self.latent_steps_, self.latent_means_, self.latent_scales_, self.mean_, self.axes_, self.scales_)
         return zlib.crc32(b"".join(np.ascontiguousarray(part).tobytes() for part in shared))
+
+
+def _numbers(X: npt.ArrayLike) -> Doubles:
+    """Samples of any shape as float64, none of them complex."""
+    anything = {"allow_nd": True, "ensure_2d": False, "ensure_min_samples": 0, "ensure_min_features": 0}
+    x: Doubles = check_array(plain(X), dtype=np.float64, ensure_all_finite=False, input_name="X", **anything)
+    return x
