@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import AsJson, Quiet, Seed, shown, tell, typed
+from attar.cli import options as ask
+from attar.cli.options import shown, tell, typed
 
 
 def compress(
@@ -30,12 +31,12 @@ def compress(
     epochs: Annotated[
         int, typer.Option(min=2, metavar="N", help="Passes over the samples in training; an .onnx file is not trained.")
     ] = 12,
-    seed: Seed = 0,
+    seed: ask.Seed = 0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder; runs/NAME-compressed where not given.")
     ] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    as_json: ask.AsJson = False,
+    quiet: ask.Quiet = False,
 ) -> None:
     """Make a model smaller, to fit a budget.
 

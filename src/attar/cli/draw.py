@@ -8,42 +8,28 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import (
-    Category,
-    GroupColumn,
-    Ignore,
-    Kind,
-    LabelColumn,
-    Labels,
-    Quiet,
-    Seed,
-    Side,
-    Source,
-    Strict,
-    Stride,
-    Window,
-    tell,
-)
+from attar.cli import options as ask
+from attar.cli.options import tell
 
 
 def draw(
-    source: Source,
+    source: ask.Source,
     n: Annotated[int, typer.Option("--number", "-n", min=1, metavar="N", help="How many samples to draw.")] = 50,
     out: Annotated[Path, typer.Option("--out", "-o", help="File of labels to write, and to fill in.")] = Path(
         "labels.csv"
     ),
-    labels: Labels = None,
-    label_column: LabelColumn = None,
-    ignore: Ignore = None,
-    category: Category = None,
-    seed: Seed = 0,
-    kind: Kind = None,
-    quiet: Quiet = False,
-    side: Side = None,
-    window: Window = None,
-    stride: Stride = None,
-    group_column: GroupColumn = None,
-    strict: Strict = False,
+    labels: ask.Labels = None,
+    label_column: ask.LabelColumn = None,
+    ignore: ask.Ignore = None,
+    category: ask.Category = None,
+    seed: ask.Seed = 0,
+    kind: ask.Kind = None,
+    quiet: ask.Quiet = False,
+    side: ask.Side = None,
+    window: ask.Window = None,
+    stride: ask.Stride = None,
+    group_column: ask.GroupColumn = None,
+    strict: ask.Strict = False,
 ) -> None:
     """Draw which samples to label, spread over all of them.
 

@@ -8,20 +8,21 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import AsJson, GroupColumn, Groups, LabelColumn, Labels, PerRecording, Quiet, Strict, shown, tell
+from attar.cli import options as ask
+from attar.cli.options import shown, tell
 
 
 def evaluate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.onnx that `attar fit` wrote.")],
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="Samples with labels, as for `attar fit`.")],
-    labels: Labels = None,
-    label_column: LabelColumn = None,
-    groups: Groups = None,
-    group_column: GroupColumn = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    per_recording: PerRecording = False,
-    strict: Strict = False,
+    labels: ask.Labels = None,
+    label_column: ask.LabelColumn = None,
+    groups: ask.Groups = None,
+    group_column: ask.GroupColumn = None,
+    as_json: ask.AsJson = False,
+    quiet: ask.Quiet = False,
+    per_recording: ask.PerRecording = False,
+    strict: ask.Strict = False,
 ) -> None:
     """Say how often a model is right on samples with labels."""
     from attar.evaluation import evaluate

@@ -7,28 +7,12 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import (
-    Category,
-    GroupColumn,
-    Groups,
-    Ignore,
-    LabelColumn,
-    Quiet,
-    Seed,
-    Side,
-    Source,
-    Strict,
-    Stride,
-    Window,
-    seconds_of,
-    shown,
-    tell,
-    typed,
-)
+from attar.cli import options as ask
+from attar.cli.options import seconds_of, shown, tell, typed
 
 
 def explore(
-    source: Source,
+    source: ask.Source,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder; runs/NAME-explored where not given.")
     ] = None,
@@ -36,20 +20,20 @@ def explore(
         str | None, typer.Option(help="image, series, table or text, where the guess would be wrong.")
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="File of id (or file name) and label, to colour by.")] = None,
-    label_column: LabelColumn = None,
-    groups: Groups = None,
-    group_column: GroupColumn = None,
-    ignore: Ignore = None,
-    category: Category = None,
+    label_column: ask.LabelColumn = None,
+    groups: ask.Groups = None,
+    group_column: ask.GroupColumn = None,
+    ignore: ask.Ignore = None,
+    category: ask.Category = None,
     time: Annotated[
         str | None, typer.Option(help="Train the autoencoder for this time: 30s, 5m; half a minute to two without it.")
     ] = None,
-    seed: Seed = 0,
-    quiet: Quiet = False,
-    side: Side = None,
-    window: Window = None,
-    stride: Stride = None,
-    strict: Strict = False,
+    seed: ask.Seed = 0,
+    quiet: ask.Quiet = False,
+    side: ask.Side = None,
+    window: ask.Window = None,
+    stride: ask.Stride = None,
+    strict: ask.Strict = False,
 ) -> None:
     """Write one page that shows what samples look like.
 

@@ -8,52 +8,29 @@ from typing import Annotated, Any
 
 import typer
 
-from attar.cli.options import (
-    AsJson,
-    Category,
-    GroupColumn,
-    Groups,
-    Holdout,
-    Ignore,
-    Kind,
-    LabelColumn,
-    LabelFraction,
-    Labels,
-    LabelsPerClass,
-    Quiet,
-    Seed,
-    Side,
-    Source,
-    Strict,
-    Stride,
-    Window,
-    names_of,
-    seconds_of,
-    shown,
-    tell,
-    typed,
-)
+from attar.cli import options as ask
+from attar.cli.options import names_of, seconds_of, shown, tell, typed
 
 
 def fit(
-    source: Source,
-    labels: Labels = None,
-    label_column: LabelColumn = None,
-    groups: Groups = None,
-    group_column: GroupColumn = None,
-    ignore: Ignore = None,
-    category: Category = None,
-    labels_per_class: LabelsPerClass = None,
-    label_fraction: LabelFraction = None,
-    holdout: Holdout = None,
+    source: ask.Source,
+    labels: ask.Labels = None,
+    label_column: ask.LabelColumn = None,
+    groups: ask.Groups = None,
+    group_column: ask.GroupColumn = None,
+    ignore: ask.Ignore = None,
+    category: ask.Category = None,
+    labels_per_class: ask.LabelsPerClass = None,
+    label_fraction: ask.LabelFraction = None,
+    holdout: ask.Holdout = None,
     budget: Annotated[str | None, typer.Option(help="What the model may cost: 50KB, 0.5ms or 50KB,0.5ms.")] = None,
     time: Annotated[str | None, typer.Option(help="Fit the schedule to this time: 90s, 10m, 1h.")] = None,
     balanced: Annotated[
         bool, typer.Option("--balanced", help="Let each class count the same, however rare, rather than each sample.")
     ] = False,
-    seed: Seed = 0,
+    seed: ask.Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; runs/NAME where not given.")] = None,
-    kind: Kind = None,
+    kind: ask.Kind = None,
     pretexts: Annotated[
         str | None,
         typer.Option(
@@ -73,12 +50,12 @@ def fit(
     device: Annotated[
         str, typer.Option(help="Train networks on cpu, cuda or cuda:1 (a GPU), or auto, a GPU where there is one.")
     ] = "cpu",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    side: Side = None,
-    window: Window = None,
-    stride: Stride = None,
-    strict: Strict = False,
+    as_json: ask.AsJson = False,
+    quiet: ask.Quiet = False,
+    side: ask.Side = None,
+    window: ask.Window = None,
+    stride: ask.Stride = None,
+    strict: ask.Strict = False,
 ) -> None:
     """Turn unlabelled data and a few labels into a small model.
 

@@ -33,16 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(draw)
-app.command()(fit)
-app.command()(explore)
-app.command()(compress)
-app.command()(unpack)
-app.command()(quantize)
-app.command()(risk)
-app.command()(predict)
-app.command()(evaluate)
-app.command()(report)
+for command in (draw, fit, explore, compress, unpack, quantize, risk, predict, evaluate, report):
+    app.command()(command)
 
 
 @app.callback(invoke_without_command=True)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import PerRecording, Quiet, Strict, shown, tell
+from attar.cli import options as ask
+from attar.cli.options import shown, tell
 
 
 def predict(
@@ -27,9 +28,9 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the probability of every class too, a column each.")
     ] = False,
-    per_recording: PerRecording = False,
-    strict: Strict = False,
-    quiet: Quiet = False,
+    per_recording: ask.PerRecording = False,
+    strict: ask.Strict = False,
+    quiet: ask.Quiet = False,
 ) -> None:
     """Write a label and its probability for each sample."""
     from attar.deploy.predictions import STDOUT, write_predictions

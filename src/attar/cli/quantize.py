@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from attar.cli.options import AsJson, LabelColumn, Labels, Quiet, Seed, shown, tell
+from attar.cli import options as ask
+from attar.cli.options import shown, tell
 
 
 def quantize(
@@ -20,8 +21,8 @@ def quantize(
             "inputs an .npz file with an array for each, by their names, and labels y where you have some."
         ),
     ] = None,
-    labels: Labels = None,
-    label_column: LabelColumn = None,
+    labels: ask.Labels = None,
+    label_column: ask.LabelColumn = None,
     bits: Annotated[int, typer.Option(metavar="8|4", help="8, or 4 for the weights of large linear layers alone.")] = 8,
     dynamic: Annotated[
         bool | None,
@@ -43,12 +44,12 @@ def quantize(
         int | None,
         typer.Option(metavar="N", help="Weights that share a step in 4 bits: 16, 32, 64, 128 or 256; 32 without it."),
     ] = None,
-    seed: Seed = 0,
+    seed: ask.Seed = 0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The file to write; MODEL-int8.onnx where not given.")
     ] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    as_json: ask.AsJson = False,
+    quiet: ask.Quiet = False,
 ) -> None:
     """Make an ONNX file that computes in integers, for less time.
 

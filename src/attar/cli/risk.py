@@ -8,34 +8,12 @@ from typing import Annotated
 
 import typer
 
-from attar.cli.options import (
-    AsJson,
-    Category,
-    GroupColumn,
-    Groups,
-    Holdout,
-    Ignore,
-    Kind,
-    LabelColumn,
-    LabelFraction,
-    Labels,
-    LabelsPerClass,
-    Quiet,
-    Seed,
-    Side,
-    Source,
-    Strict,
-    Stride,
-    Window,
-    names_of,
-    shown,
-    tell,
-    typed,
-)
+from attar.cli import options as ask
+from attar.cli.options import names_of, shown, tell, typed
 
 
 def risk(
-    source: Source,
+    source: ask.Source,
     over: Annotated[
         str | None,
         typer.Option(
@@ -43,24 +21,24 @@ def risk(
             "commas; without it all but label-noise."
         ),
     ] = None,
-    labels: Labels = None,
-    label_column: LabelColumn = None,
-    groups: Groups = None,
-    group_column: GroupColumn = None,
-    ignore: Ignore = None,
-    category: Category = None,
-    labels_per_class: LabelsPerClass = None,
-    label_fraction: LabelFraction = None,
-    holdout: Holdout = None,
-    seed: Seed = 0,
+    labels: ask.Labels = None,
+    label_column: ask.LabelColumn = None,
+    groups: ask.Groups = None,
+    group_column: ask.GroupColumn = None,
+    ignore: ask.Ignore = None,
+    category: ask.Category = None,
+    labels_per_class: ask.LabelsPerClass = None,
+    label_fraction: ask.LabelFraction = None,
+    holdout: ask.Holdout = None,
+    seed: ask.Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; runs/NAME-risk where not given.")] = None,
-    kind: Kind = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    side: Side = None,
-    window: Window = None,
-    stride: Stride = None,
-    strict: Strict = False,
+    kind: ask.Kind = None,
+    as_json: ask.AsJson = False,
+    quiet: ask.Quiet = False,
+    side: ask.Side = None,
+    window: ask.Window = None,
+    stride: ask.Stride = None,
+    strict: ask.Strict = False,
 ) -> None:
     """Say whether models are too small or too large, by risk curves.
 
