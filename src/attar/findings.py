@@ -160,7 +160,7 @@ def findings(
         interval=choice.interval,
         test_accuracy=judged.accuracy,
         test_interval=judged.interval,
-        leaderboard=tuple(sorted(rows, key=_by_accuracy)),
+        leaderboard=tuple(sorted(rows, key=lambda row: -row.accuracy)),
         confusion=judged.confusion,
         confusion_of=judged.confusion_of,
         groups=judged.groups,
@@ -237,10 +237,6 @@ def _row(candidate: Candidate, estimated: tuple[float, Interval], chosen: bool) 
         chosen=chosen,
         seconds=candidate.seconds,
     )
-
-
-def _by_accuracy(row: Row) -> float:
-    return -(row.accuracy or 0.0)
 
 
 def _accuracy(candidate: Candidate, x: object, y: Ints, classes: Ints | None) -> float:

@@ -25,9 +25,8 @@ def test_slower_is_called_not_faster(wide):
     assert "not smaller" in sentence((_step(100, 1.0), _step(100, 0.1)))
 
 
-def test_the_check_after_the_export_is_said_where_there_was_one(digits, wide):
+def test_the_check_after_the_export_is_said(digits):
     assert "largest difference in probability between the shipped model and its file is 0.0041" in compression(digits)
-    assert "largest difference" not in compression(wide)
 
 
 def test_accuracy_is_that_on_the_test_part_or_unknown(digits, wide):
@@ -41,7 +40,6 @@ def test_where_each_class_counts_the_same_agreement_is_a_mean_over_them(digits):
     assert f"{same}, in the mean over the classes.</p>" in compression(digits.model_copy(update={"balanced": True}))
 
 
-def test_no_step_one_step_and_zeros_are_drawn(digits):
-    assert "nothing was compressed" in compression(digits.model_copy(update={"compression": ()}))
+def test_one_step_and_zeros_are_drawn(digits):
     assert "nothing needed" in compression(digits.model_copy(update={"compression": (_step(100, 1.0),)}))
     assert "nan" not in compression(digits.model_copy(update={"compression": (_step(0, 0.0), _step(0, 0.0))}))

@@ -1,6 +1,5 @@
 import base64
 import json
-import math
 import re
 import zlib
 
@@ -35,21 +34,6 @@ def test_both_axes_have_one_scale(digits):
     assert max(data["x"]) / max(data["y"]) == pytest.approx(ratio, rel=1e-3)
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_samples_without_a_place_are_left_out(digits, bad):
-    assert len(payload(latent(_changed(digits, x=bad)))["x"]) == 19
-
-
-def test_an_unknown_probability_is_null(digits):
-    assert payload(latent(_changed(digits, probability=math.nan)))["probability"][0] is None
-
-
-def test_a_class_that_is_not_listed_is_added(digits):
-    data = payload(latent(_changed(digits, predicted="new")))
-    assert data["classes"][-1] == "new"
-    assert data["class"][0] == 10
-
-
 @pytest.mark.parametrize(
     ("drawn", "sent"),
     [
@@ -63,10 +47,6 @@ def test_a_class_that_is_not_listed_is_added(digits):
 )
 def test_thumbnails_are_images_or_nothing(digits, drawn, sent):
     assert payload(latent(_changed(digits, thumbnail=drawn)))["thumbnail"][0] == sent
-
-
-def test_no_sample_is_said(digits):
-    assert "No sample" in latent(digits.model_copy(update={"latent": ()}))
 
 
 def test_samples_on_one_spot_are_placed(digits):

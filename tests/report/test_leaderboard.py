@@ -8,11 +8,8 @@ def _names(fragment: str) -> list[str]:
     return re.findall(r'class="name" role="cell"><bdi>(.*?)</bdi>', fragment)
 
 
-def test_rows_are_sorted_by_accuracy_and_skipped_ones_come_last_with_their_reason(digits):
-    drawn = leaderboard(digits)
-    expected = sorted((r for r in digits.leaderboard if r.accuracy is not None), key=lambda r: -r.accuracy)
-    assert _names(drawn) == [r.name for r in expected] + ["gradient boosting"]
-    assert "Skipped: needs a table, this is image" in drawn
+def test_rows_stand_in_the_order_of_the_facts(digits):
+    assert _names(leaderboard(digits)) == [r.name for r in digits.leaderboard]
 
 
 def test_each_dot_lies_within_its_whisker(digits):
@@ -34,13 +31,8 @@ def test_a_choice_that_is_not_the_best_is_explained(wide, digits):
     assert "within one standard error" not in leaderboard(digits)
 
 
-def test_without_candidates_it_says_so(digits):
-    assert "No candidate" in leaderboard(digits.model_copy(update={"leaderboard": ()}))
-
-
-def test_only_skipped_candidates_and_missing_numbers_are_drawn(digits):
-    rows = (row("a", None), row("b", 1.0), row("c", 0.0))
+def test_candidates_at_both_ends_are_drawn(digits):
+    rows = (row("a", 1.0), row("b", 0.0, chosen=True))
     drawn = leaderboard(digits.model_copy(update={"leaderboard": rows}))
-    assert _names(drawn) == ["b", "c", "a"]
-    assert "no reason was recorded" in drawn
-    assert leaderboard(digits.model_copy(update={"leaderboard": rows[:1]})).count('role="row"') == 2
+    assert _names(drawn) == ["a", "b"]
+    assert drawn.count('role="row"') == 3

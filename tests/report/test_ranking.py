@@ -8,7 +8,7 @@ def test_each_candidate_has_a_line_in_the_order_given_with_its_columns_below_eac
     place = lines[0].index("accuracy")
     for line, row in zip(lines[1:], digits.leaderboard):
         assert line[:place].rstrip() == row.name
-        assert line[place:].startswith("–" if row.accuracy is None else f"{100 * row.accuracy:.1f}")
+        assert line[place:].startswith(f"{100 * row.accuracy:.1f}")
     (chosen,) = [row.name for row in digits.leaderboard if row.chosen]
     assert [line[:place].rstrip() for line in lines if "chosen" in line[place:]] == [chosen]
 

@@ -74,7 +74,6 @@ def test_sizes_count_1024_bytes_to_a_kilobyte(value, written):
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
 def test_numbers_that_are_not_there_are_a_dash(value):
     assert words.percent(value) == words.milliseconds(value) == "–"
-    assert words.interval(None if value is None else (value, 0.5)) == "–"
 
 
 def test_prose_binds_units_and_nothing_else():

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from attar.report.facts import Facts, Step
-from attar.report.words import NONE, milliseconds, percent, plural, prose, size, text, times
+from attar.report.words import milliseconds, percent, plural, prose, size, text, times
 
 
 def compression(facts: Facts) -> str:
-    """Draw each stage with bars for bytes and latency on a common scale.
-
-    Arguments:
-        facts: of the run; `compression` from the model before to the shipped one.
-
-    Returns:
-        an HTML fragment.
-    """
+    """Draw each stage with bars for bytes and latency on a common scale, as an HTML fragment."""
     steps = facts.compression
-    if not steps:
-        return '<p class="muted">The chosen candidate is shipped as it is: nothing was compressed.</p>'
     most = max(step.bytes for step in steps) or 1
     slowest = max(step.latency_ms for step in steps) or 1.0
     mean = ", in the mean over the classes" if facts.balanced else ""
     rows = "".join(_row(step, step.bytes / most, step.latency_ms / slowest, facts.measure) for step in steps)
     return (
-        f"<p>{sentence(steps)}{_checked(facts)}</p>"
+        f"<p>{sentence(steps)} Checked after the export: the largest difference in probability between the shipped "
+        f"model and its file is {facts.largest_difference:.2g}.</p>"
         '<div class="board compression" role="table" aria-label="Compression, before and after">'
         '<div class="row head" role="row"><span role="columnheader">Model</span><span role="columnheader">Size</span>'
         '<span role="columnheader">Latency per sample</span>'
@@ -62,23 +54,13 @@ def _judged(facts: Facts) -> str:
     return f"{share}, in the mean over the classes" if facts.balanced else share
 
 
-def _checked(facts: Facts) -> str:
-    if facts.largest_difference is None:
-        return ""
-    return (
-        " Checked after the export: the largest difference in probability between the shipped model and its file is "
-        f"{facts.largest_difference:.2g}."
-    )
-
-
 def _row(step: Step, of_bytes: float, of_latency: float, measure: str) -> str:
     note = f'<span class="note">{prose(step.note)}</span>' if step.note else ""
     return (
         f'<div class="row" role="row"><span class="name" role="cell"><bdi>{text(step.name)}</bdi>{note}</span>'
         f"{_bar(size(step.bytes), of_bytes)}{_bar(milliseconds(step.latency_ms), of_latency)}"
         f'<span class="number" role="cell" data-label="{measure}">{percent(step.accuracy)}</span>'
-        '<span class="number" role="cell" data-label="agreement">'
-        f"{NONE if step.agreement is None else percent(step.agreement)}</span></div>"
+        f'<span class="number" role="cell" data-label="agreement">{percent(step.agreement)}</span></div>'
     )
 
 

@@ -33,11 +33,7 @@ class _Layout:
 def confusion(facts: Facts) -> str:
     """Draw counts on a heat map whose colour is the share of the true class, beside the most frequent confusions.
 
-    Arguments:
-        facts: of the run; `confusion` counts answers as [true][predicted].
-
-    Returns:
-        an HTML fragment; above 60 classes, the list of confusions alone.
+    An HTML fragment; above 60 classes, the list of confusions alone.
     """
     total = sum(map(sum, facts.confusion))
     if total == 0:

@@ -10,14 +10,7 @@ from attar.report.words import count, interval, percent, plural, points
 
 
 def curve(facts: Facts) -> str:
-    """Draw estimated accuracy against the number of labels, with a 90 % band.
-
-    Arguments:
-        facts: of the run; `curve` in any order.
-
-    Returns:
-        an HTML fragment.
-    """
+    """Draw estimated accuracy against the number of labels, with a 90 % band, as an HTML fragment."""
     line = sorted(facts.curve, key=lambda p: p.labels)
     if len(line) < 2:
         return f"<p>{sentence(line, facts.measure)}</p>"

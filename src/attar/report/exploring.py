@@ -16,12 +16,6 @@ def render_explored(explored: Explored) -> str:
     """Render an exploration as one HTML page that needs nothing else.
 
     Every string is escaped, and a content security policy allows this page's own scripts alone.
-
-    Arguments:
-        explored: what was found out.
-
-    Returns:
-        the page, to be written as UTF-8.
     """
     sections = [
         ("map", "Map", places(explored)),

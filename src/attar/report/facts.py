@@ -14,30 +14,28 @@ class _Fact(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Row(_Fact):
+class Row(_Fact, extra="ignore"):  # runs of earlier versions have a note, which was always empty
     """One candidate of the leaderboard.
 
     Arguments:
         name: representation and head, as in "simclr + propagation".
         accuracy: estimated by repeated cross-validation on the labelled samples, 0 to 1.
         interval: 90 %, of this candidate alone.
-        bytes: of its exported file, None where it was not exported.
+        bytes: of its exported file.
         latency_ms: per sample in onnxruntime on one thread.
         baseline: True for the candidates that learn nothing from the unlabelled samples.
         chosen: True for the one that went on.
         seconds: spent on fitting and validating it.
-        note: why it was skipped or stopped, else empty.
     """
 
     name: str
-    accuracy: float | None
-    interval: tuple[float, float] | None
-    bytes: int | None
-    latency_ms: float | None
+    accuracy: float
+    interval: tuple[float, float]
+    bytes: int
+    latency_ms: float
     baseline: bool
     chosen: bool
     seconds: float
-    note: str = ""
 
 
 class Step(_Fact):
@@ -121,7 +119,7 @@ class Facts(_Fact):
     interval: tuple[float, float]
     test_accuracy: float | None
     test_interval: tuple[float, float] | None
-    leaderboard: tuple[Row, ...]
+    leaderboard: tuple[Row, ...]  # the most accurate first; one of them is the chosen one
     confusion: tuple[tuple[int, ...], ...]  # [true][predicted], in the order of `classes`; empty where there is none
     confusion_of: str  # "test split" where there is one, or "cross-validation on the labelled samples" and how often
     groups: tuple[Group, ...] = ()  # the least accurate first
@@ -130,9 +128,9 @@ class Facts(_Fact):
     risk: dict[str, Any] = {}
     latent: tuple[LatentPoint, ...]
     latent_of: str  # which representation the map shows
-    compression: tuple[Step, ...]
+    compression: tuple[Step, ...]  # from the chosen candidate to the shipped file, which may be one
     budget: str | None
-    largest_difference: float | None  # in probability, of the file from the model it was made from
+    largest_difference: float  # in probability, of the file from the model it was made from
     model_path: str
     model_bytes: int
     model_latency_ms: float
@@ -140,6 +138,11 @@ class Facts(_Fact):
     settings: dict[str, str | int | float | bool | None]
     versions: dict[str, str]
     command: str  # what repeats the run
+
+    @property
+    def chosen(self) -> Row:
+        """The candidate that went on."""
+        return next(row for row in self.leaderboard if row.chosen)
 
     @property
     def measure(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import zlib
 from collections import Counter
 
@@ -16,18 +15,8 @@ _GRID = 10_000  # coordinates are sent as whole numbers of this grid, finer than
 
 
 def latent(facts: Facts) -> str:
-    """Prepare the map: a canvas, a legend that switches classes, and the samples as data for latent.js.
-
-    Arguments:
-        facts: of the run; points without finite coordinates are left out.
-
-    Returns:
-        an HTML fragment.
-    """
-    shown = [p for p in facts.latent if math.isfinite(p.x) and math.isfinite(p.y)]
-    if not shown:
-        return '<p class="muted">No sample was placed on a map.</p>'
-    classes = list(dict.fromkeys((*facts.classes, *(p.predicted for p in shown))))
+    """A canvas, a legend that switches classes, and the samples as data for latent.js, as an HTML fragment."""
+    shown, classes = facts.latent, facts.classes
     labelled = sum(p.label is not None for p in shown)
     size = f"{plural(len(shown), 'sample')} in {plural(len(classes), 'class')}"
     return (
@@ -46,7 +35,7 @@ def latent(facts: Facts) -> str:
     )
 
 
-def _legend(classes: list[str], shown: list[LatentPoint]) -> str:
+def _legend(classes: tuple[str, ...], shown: tuple[LatentPoint, ...]) -> str:
     predicted = Counter(p.predicted for p in shown)
     entries = "".join(
         f'<button type="button" aria-pressed="true" data-class="{i}">{symbol(i)}<bdi title="{text(name)}">'
@@ -59,7 +48,7 @@ def _legend(classes: list[str], shown: list[LatentPoint]) -> str:
     )
 
 
-def _payload(classes: list[str], shown: list[LatentPoint]) -> str:
+def _payload(classes: tuple[str, ...], shown: tuple[LatentPoint, ...]) -> str:
     """Write the samples as columns of JSON, deflated: thumbnails repeat themselves, and base64 cannot end a script."""
     index = {name: i for i, name in enumerate(classes)}
     left, low = min(p.x for p in shown), min(p.y for p in shown)
@@ -73,7 +62,7 @@ def _payload(classes: list[str], shown: list[LatentPoint]) -> str:
         "x": [round(_GRID * (p.x - left) / span) for p in shown],
         "y": [round(_GRID * (p.y - low) / span) for p in shown],
         "class": [index[p.predicted] for p in shown],
-        "probability": [round(p.probability, 3) if math.isfinite(p.probability) else None for p in shown],
+        "probability": [round(p.probability, 3) for p in shown],
         "label": [None if p.label is None else clean(p.label) for p in shown],
         "id": [clean(p.id) for p in shown],
         "thumbnail": [_image(p.thumbnail) for p in shown],

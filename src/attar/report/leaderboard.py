@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from attar.report.facts import Facts, Row
 from attar.report.style import Axis, axis_of_shares
-from attar.report.words import NONE, duration, interval, milliseconds, percent, plural, prose, size, text
+from attar.report.words import duration, interval, milliseconds, percent, plural, size, text
 
 
 def leaderboard(facts: Facts) -> str:
-    """Draw dot and whisker of each candidate, most accurate first, skipped ones last.
-
-    Arguments:
-        facts: of the run.
-
-    Returns:
-        an HTML fragment.
-    """
-    ran = sorted((r for r in facts.leaderboard if r.accuracy is not None), key=lambda r: -(r.accuracy or 0.0))
-    skipped = [r for r in facts.leaderboard if r.accuracy is None]
-    if not ran and not skipped:
-        return '<p class="muted">No candidate was recorded.</p>'
-    axis = axis_of_shares([v for r in ran for v in (r.accuracy, *(r.interval or ())) if v is not None])
-    chosen = next((r.accuracy for r in ran if r.chosen), None)
-    rows = "".join(_row(row, axis, chosen) for row in ran) + "".join(map(_skipped, skipped))
+    """Draw dot and whisker of each candidate, most accurate first, as an HTML fragment."""
+    tried, chosen = facts.leaderboard, facts.chosen
+    axis = axis_of_shares([v for r in tried for v in (r.accuracy, *r.interval)])
+    rows = "".join(_row(row, axis, chosen.accuracy) for row in tried)
     return (
-        f'<div class="board leaderboard" role="table" aria-label="Leaderboard, {plural(len(ran), "candidate")}, '
-        f'most accurate first">{_head(axis, facts.measure)}{rows}</div>{_key(ran, facts)}'
+        f'<div class="board leaderboard" role="table" aria-label="Leaderboard, {plural(len(tried), "candidate")}, '
+        f'most accurate first">{_head(axis, facts.measure)}{rows}</div>{_key(facts)}'
     )
 
 
@@ -42,54 +31,38 @@ def _head(axis: Axis, measure: str) -> str:
     )
 
 
-def _row(row: Row, axis: Axis, chosen: float | None) -> str:
-    accuracy = row.accuracy or 0.0
-    low, high = row.interval or (accuracy, accuracy)
+def _row(row: Row, axis: Axis, chosen: float) -> str:
+    low, high = row.interval
     kind = "chosen" if row.chosen else "baseline" if row.baseline else "candidate"
     grid = "".join(f'<line class="grid" x1="{axis.at(t)}%" x2="{axis.at(t)}%" y1="0" y2="100%"/>' for t in axis.ticks)
-    if chosen is not None:
-        grid += f'<line class="reference" x1="{axis.at(chosen)}%" x2="{axis.at(chosen)}%" y1="0" y2="100%"/>'
-    note = f'<span class="note">{prose(row.note)}</span>' if row.note else ""
-    within = f" <small>({interval(row.interval)})</small>" if row.interval else ""
+    grid += f'<line class="reference" x1="{axis.at(chosen)}%" x2="{axis.at(chosen)}%" y1="0" y2="100%"/>'
+    tags = '<span class="tag strong">chosen</span>' if row.chosen else ""
+    tags += '<span class="tag">baseline</span>' if row.baseline else ""
     return (
-        f'<div class="row {kind}" role="row"><span class="name" role="cell">{_name(row)}{note}</span>'
+        f'<div class="row {kind}" role="row"><span class="name" role="cell"><bdi>{text(row.name)}</bdi>{tags}</span>'
         f'<span class="plot" role="cell"><svg aria-hidden="true" width="100%" height="100%">{grid}'
         f'<line class="whisker" x1="{axis.at(low)}%" x2="{axis.at(high)}%" y1="50%" y2="50%"/>'
-        f'<circle class="dot" cx="{axis.at(accuracy)}%" cy="50%" r="5"/></svg></span>'
-        f'<span class="number accuracy" role="cell"><b>{100 * accuracy:.1f}</b>{within}</span>'
+        f'<circle class="dot" cx="{axis.at(row.accuracy)}%" cy="50%" r="5"/></svg></span>'
+        f'<span class="number accuracy" role="cell"><b>{100 * row.accuracy:.1f}</b> '
+        f"<small>({interval(row.interval)})</small></span>"
         f'<span class="number" role="cell" data-label="size">{size(row.bytes)}</span>'
         f'<span class="number" role="cell" data-label="latency">{milliseconds(row.latency_ms)}</span>'
         f'<span class="number" role="cell" data-label="fitted in">{duration(row.seconds)}</span></div>'
     )
 
 
-def _skipped(row: Row) -> str:
-    reason = prose(row.note) if row.note else "no reason was recorded"
-    return (
-        f'<div class="row skipped" role="row"><span class="name" role="cell">{_name(row)}</span>'
-        f'<span class="reason" role="cell">Skipped: {reason}</span>'
-        f'<span class="unseen" role="cell">accuracy {NONE}</span></div>'
+def _key(facts: Facts) -> str:
+    chosen = percent(facts.chosen.accuracy)
+    sentence = (
+        f"Dot: {facts.measure} in repeated cross-validation. Bar: 90\u00a0% interval of that candidate alone. "
+        f"Dashed line: the chosen candidate ({chosen})."
     )
-
-
-def _name(row: Row) -> str:
-    tags = '<span class="tag strong">chosen</span>' if row.chosen else ""
-    tags += '<span class="tag">baseline</span>' if row.baseline else ""
-    return f"<bdi>{text(row.name)}</bdi>{tags}"
-
-
-def _key(ran: list[Row], facts: Facts) -> str:
-    best = max((r.accuracy or 0.0 for r in ran), default=0.0)
-    chosen = next((r for r in ran if r.chosen), None)
-    sentence = f"Dot: {facts.measure} in repeated cross-validation. Bar: 90\u00a0% interval of that candidate alone."
-    if chosen is not None:
-        sentence += f" Dashed line: the chosen candidate ({percent(chosen.accuracy)})."
-        if (chosen.accuracy or 0.0) < best:
-            sentence += (
-                " It is not the highest: what usually serves, or is simplest, is taken within one standard error of it."
-            )
-        if percent(chosen.accuracy) != percent(facts.accuracy):
-            sentence += f" The estimate at the top ({percent(facts.accuracy)}) is corrected for having been chosen."
+    if facts.chosen.accuracy < max(row.accuracy for row in facts.leaderboard):
+        sentence += (
+            " It is not the highest: what usually serves, or is simplest, is taken within one standard error of it."
+        )
+    if chosen != percent(facts.accuracy):
+        sentence += f" The estimate at the top ({percent(facts.accuracy)}) is corrected for having been chosen."
     if facts.balanced:
         sentence += " Balanced accuracy is the mean of the accuracies on the samples of each class."
     return (

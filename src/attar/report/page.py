@@ -20,15 +20,7 @@ def render(facts: Facts) -> str:
     """Render the facts of a run as one HTML page that needs nothing else.
 
     Every string of the facts is escaped, and a content security policy allows this page's own script alone.
-
-    Arguments:
-        facts: of the run.
-
-    Returns:
-        the page, to be written as UTF-8.
     """
-    chosen = next((row.name for row in facts.leaderboard if row.chosen), None)
-    named = f": <bdi>{text(chosen)}</bdi>" if chosen else ""
     sections = [
         ("leaderboard", "Leaderboard", leaderboard(facts)),
         ("confusion", "Confusion matrix", confusion(facts)),
@@ -45,7 +37,8 @@ def render(facts: Facts) -> str:
         links={"curve": "Learning curve", "risk": "Risk curves", "compression": "Compression"},
         what=" · ".join((text(facts.source), text(facts.kind), plural(facts.n, "sample"))),
         figures=_figures(facts),
-        lead=f'<section aria-labelledby="why"><h2 id="why" class="small">Why this candidate{named}</h2>'
+        lead=f'<section aria-labelledby="why"><h2 id="why" class="small">Why this candidate: '
+        f"<bdi>{text(facts.chosen.name)}</bdi></h2>"
         f"<p>{prose(facts.why)}</p></section>\n",
         made="model",
         wrote=f" and wrote <code>{text(facts.model_path)}</code>",
@@ -68,7 +61,7 @@ def _risk(facts: Facts) -> str:
 
 def _figures(facts: Facts) -> str:
     budget = f"budget {text(facts.budget)}" if facts.budget else "no budget was set"
-    other = otherwise(facts.compression[-1], facts.test_accuracy) if facts.compression else 0.0
+    other = otherwise(facts.compression[-1], facts.test_accuracy)
     # What the file says otherwise may all be wrong.
     lowest = max(0.0, facts.accuracy - other)
     value = f"{interval((lowest, facts.accuracy))}\u00a0%" if other else percent(facts.accuracy)
@@ -85,32 +78,30 @@ def _figures(facts: Facts) -> str:
             _gauge(facts.accuracy, facts.interval),
         )
     ]
-    if facts.test_accuracy is not None:
-        within = f"90\u00a0% interval {interval(facts.test_interval)}, " if facts.test_interval else ""
+    if facts.test_accuracy is not None and facts.test_interval is not None:
         cards.append(
             card(
                 f"{facts.measure.capitalize()}, test split",
                 percent(facts.test_accuracy),
-                f"{within}{plural(facts.n_test, 'sample')}, looked at once",
+                f"90\u00a0% interval {interval(facts.test_interval)}, {plural(facts.n_test, 'sample')}, looked at once",
                 _gauge(facts.test_accuracy, facts.test_interval),
             )
         )
-    share = facts.n_labelled / facts.n if facts.n else None
     cards += [
         card("Size", size(facts.model_bytes), budget),
         card("Latency", milliseconds(facts.model_latency_ms), "per sample, one thread"),
         card(
             "Labels used",
             count(facts.n_labelled),
-            f"of {plural(facts.n, 'sample')} ({percent(share)}), {plural(len(facts.classes), 'class')}",
+            f"of {plural(facts.n, 'sample')} ({percent(facts.n_labelled / facts.n)}), "
+            f"{plural(len(facts.classes), 'class')}",
         ),
     ]
     return "".join(cards)
 
 
-def _gauge(value: float, within: tuple[float, float] | None) -> str:
-    axis = Axis(0.0, 1.0, ())
-    low, high = within or (value, value)
+def _gauge(value: float, within: tuple[float, float]) -> str:
+    axis, (low, high) = Axis(0.0, 1.0, ()), within
     return (
         '<svg class="gauge" aria-hidden="true" width="100%" height="14">'
         '<line class="grid" x1="0" x2="100%" y1="7" y2="7"/>'

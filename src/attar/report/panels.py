@@ -11,27 +11,12 @@ from attar.report.words import prose, text
 
 
 def panel(panel: Panel) -> str:
-    """Lines of samples beneath a sentence.
-
-    Arguments:
-        panel: a section of the page.
-
-    Returns:
-        an HTML fragment.
-    """
+    """Lines of samples beneath a sentence, as an HTML fragment."""
     return f"<p>{prose(panel.said)}</p>" + "".join(_line(line, panel.aligned) for line in panel.lines)
 
 
 def quality(findings: Sequence[Finding], drawn: Mapping[int, Shown]) -> str:
-    """Each thing that was looked for, what was found, and the samples that show it.
-
-    Arguments:
-        findings: of `attar.data.quality`.
-        drawn: samples by index.
-
-    Returns:
-        an HTML fragment.
-    """
+    """Each thing that was looked for, what was found, and the samples, by index, that show it, as an HTML fragment."""
     return f'<ul class="checks">{"".join(_finding(finding, drawn) for finding in findings)}</ul>'
 
 

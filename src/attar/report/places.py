@@ -22,14 +22,7 @@ _LONGEST = 80
 
 
 def places(explored: Explored) -> str:
-    """Prepare the map: a canvas, what it can be coloured by, and the samples as data for explore.js.
-
-    Arguments:
-        explored: of the run.
-
-    Returns:
-        an HTML fragment.
-    """
+    """A canvas, what it can be coloured by, and the samples as data for explore.js, as an HTML fragment."""
     layouts = "".join(
         f'<button type="button" data-layout="{i}" aria-pressed="{str(i == 0).lower()}">{text(name)}</button>'
         for i, name in enumerate(explored.layouts)

@@ -56,14 +56,7 @@ class Risks:
 
 
 def render_risks(risks: Risks) -> str:
-    """Render risk curves as one HTML page that needs nothing else.
-
-    Arguments:
-        risks: what was found.
-
-    Returns:
-        the page, to be written as UTF-8.
-    """
+    """Render risk curves as one HTML page that needs nothing else."""
     sections = [(f"over-{i}", title(one), section(one)) for i, one in enumerate(risks.sweeps)]
     # Wrong labels are no setting, and so have no row.
     listed = any(one.curve.over != "label noise" for one in risks.sweeps)

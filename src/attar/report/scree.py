@@ -14,14 +14,7 @@ _DRAWN = 48
 
 
 def scree(spectrum: Spectrum) -> str:
-    """Draw the share of the variance of each principal component, and of all up to it.
-
-    Arguments:
-        spectrum: of the samples.
-
-    Returns:
-        an HTML fragment.
-    """
+    """Draw the share of the variance of each principal component, and of all up to it, as an HTML fragment."""
     shares = spectrum.shares[:_DRAWN]
     if not any(shares):
         return '<p class="muted">All samples are the same: there is no direction in which they differ.</p>'

@@ -69,14 +69,7 @@ class Shrunk:
 
 
 def render_shrunk(shrunk: Shrunk) -> str:
-    """Render a compression as one HTML page that needs nothing else.
-
-    Arguments:
-        shrunk: what was found.
-
-    Returns:
-        the page, to be written as UTF-8.
-    """
+    """Render a compression as one HTML page that needs nothing else."""
     sections = [
         ("front", "Size and " + shrunk.judged, front(shrunk)),
         ("attempts", "What was tried", _attempts(shrunk)),
@@ -147,13 +140,7 @@ def _figures(shrunk: Shrunk) -> str:
     if chosen.quality is not None:
         # What agrees is compared with what was before, which agrees with itself.
         before = "" if dense.quality is None or shrunk.judged == "agreement" else f"before {percent(dense.quality)}; "
-        cards.append(
-            card(
-                shrunk.judged.capitalize(),
-                percent(chosen.quality),
-                f"{before}{_judges(shrunk)}",
-            )
-        )
+        cards.append(card(shrunk.judged.capitalize(), percent(chosen.quality), f"{before}{_judges(shrunk)}"))
     if chosen.latency_ms is not None:
         before = "" if dense.latency_ms is None else f"before {milliseconds(dense.latency_ms)}; "
         cards.append(card("Latency", milliseconds(chosen.latency_ms), f"{before}per sample, one thread"))

@@ -132,14 +132,12 @@ def percent(share: float | None) -> str:
     return NONE if share is None or not math.isfinite(share) else f"{100 * share:.1f}{NBSP}%"
 
 
-def interval(pair: tuple[float, float] | None) -> str:
+def interval(pair: tuple[float, float]) -> str:
     """Write an interval of shares, without the percent sign of the value that it follows.
 
     >>> interval((0.881, 0.9496))
     '88.1–95.0'
     """
-    if pair is None or not all(map(math.isfinite, pair)):
-        return NONE
     return f"{100 * pair[0]:.1f}–{100 * pair[1]:.1f}"
 
 
@@ -153,13 +151,13 @@ def points(difference: float) -> str:
     return f"{'+' if rounded > 0 else '−' if rounded < 0 else ''}{abs(rounded):.1f}{NBSP}points"
 
 
-def size(n_bytes: int | None) -> str:
+def size(n_bytes: int) -> str:
     """Write bytes as KB of 1024 bytes, or as MB of 1024 KB.
 
-    >>> size(98_304), size(1_500_000), size(812), size(None)
-    ('96.0\xa0KB', '1.4\xa0MB', '812\xa0B', '–')
+    >>> size(98_304), size(1_500_000), size(812)
+    ('96.0\xa0KB', '1.4\xa0MB', '812\xa0B')
     """
-    return NONE if n_bytes is None else prose(budget.readable(n_bytes))
+    return prose(budget.readable(n_bytes))
 
 
 def milliseconds(value: float | None) -> str:
