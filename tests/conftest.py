@@ -51,7 +51,7 @@ class Finished:
         from attar.run import Run
 
         job, _ = _job(self.dataset, tiny_plan(), 0, None)
-        return job, Run(self.folder, {"settings": {}}, {})
+        return job, Run(self.folder, {"source": "here", "settings": {}}, {})
 
 
 class Lines:
@@ -91,8 +91,8 @@ def finish_in(folder: Path, dataset: Any, budget: str | None = None) -> Finished
     from attar.run import Run
 
     allowed, progress = Budget.parse(budget) if budget else Budget(), Lines()
-    with Run(folder, {"settings": {}}, {"attar": "0"}) as run, on_threads(1):
-        outcome = run_job(dataset, tiny_plan(), allowed, run, progress, seed=0, source="here", command="attar fit here")
+    with Run(folder, {"source": "here", "settings": {}}, {"attar": "0"}) as run, on_threads(1):
+        outcome = run_job(dataset, tiny_plan(), allowed, run, progress, seed=0, command="attar fit here")
     return Finished(dataset, allowed, outcome, folder, tuple(progress.said))
 
 

@@ -317,7 +317,7 @@ def test_what_cannot_be_exported_is_left_out_and_nothing_left_is_an_error(plan, 
         Run(tmp_path / "run", {}, {}) as run,
         pytest.raises(ExportError, match="nothing that was tried could be") as told,
     ):
-        run_job(dataset, plan, Budget(), run, Silent(), seed=0, source="x", command="")
+        run_job(dataset, plan, Budget(), run, Silent(), seed=0, command="")
     # Of the file that lay in a folder of the run, a person knows nothing.
     assert "is left out: differs from its original by" in str(told.value)
     assert str(tmp_path) not in str(told.value)

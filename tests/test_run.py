@@ -111,21 +111,27 @@ def test_a_corrupt_file_of_a_stage_is_a_run_error(tmp_path, damage) -> None:
 
 
 def test_what_earlier_sittings_took_is_counted_once(tmp_path, monkeypatch) -> None:
-    now = iter([10.0, 13.0, 20.0, 24.0])
-    monkeypatch.setattr("attar.run.time.perf_counter", lambda: next(now))
+    now = [10.0]
+    monkeypatch.setattr("attar.run.time.perf_counter", lambda: now[0])
+
+    def after(seconds: float) -> Result:
+        now[0] += seconds
+        return Result()
+
     with opened(tmp_path / "r") as run:
         for _ in range(2):
-            run.stage("one", lambda _: Result())
-        assert run.earlier == 0
+            run.stage("one", lambda _: after(3))
+        assert run.seconds == 3
     with opened(tmp_path / "r") as run:
         for _ in range(2):
-            run.stage("one", lambda _: Result())
-            run.stage("two", lambda _: Result())
-        assert run.earlier == 3
+            run.stage("one", lambda _: pytest.fail("computed twice"))
+            run.stage("two", lambda _: after(4))
+        assert run.seconds == 7
     with opened(tmp_path / "r") as run:
         for name in ("one", "two"):
-            run.stage(name, lambda _: Result())
-        assert run.earlier == 7
+            run.stage(name, lambda _: pytest.fail("computed twice"))
+        now[0] += 1
+        assert run.seconds == 8
 
 
 def test_a_run_goes_on_with_its_own_versions(tmp_path) -> None:

@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from attar.adapt.intervals import error_of, estimate, mean_of, sums_of
-from attar.adapt.validate import LearningPoint, correctness
+from attar.adapt.validate import correctness
 from attar.data.dataset import Doubles, Floats, Ints
 from attar.errors import ExportError, TrainingError, inflected
+from attar.report.facts import CurvePoint
 from attar.represent import (
     BYOL,
     CCASSG,
@@ -155,7 +156,7 @@ def _rank(stage: str, place: int, of_head: int, usual: Sequence[str]) -> int:
     return _RANKS * place + of_head
 
 
-def learning(job: Job, run: Run, candidate: Candidate) -> tuple[LearningPoint, ...]:
+def learning(job: Job, run: Run, candidate: Candidate) -> tuple[CurvePoint, ...]:
     """How the accuracy of a candidate grows with the number of labels.
 
     Arguments:
@@ -171,7 +172,7 @@ def learning(job: Job, run: Run, candidate: Candidate) -> tuple[LearningPoint, .
                 _stages(job, run, Ahead())[candidate.path.parent.name](Path(folder))
         return Result(facts={"points": [asdict(point) for point in job.curves[candidate.name]()]})
 
-    return tuple(LearningPoint(**point) for point in run.stage("learning-curve", draw).facts["points"])
+    return tuple(CurvePoint(**point) for point in run.stage("learning-curve", draw).facts["points"])
 
 
 @dataclass

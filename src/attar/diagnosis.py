@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -72,7 +71,7 @@ def diagnose(
     Raises:
         AttarError: what a person can mend.
     """
-    started, progress, options = time.perf_counter(), progress or Silent(), options or Options()
+    progress, options = progress or Silent(), options or Options()
     unknown = [name for name in over if name not in OVER]
     if unknown or not over:
         raise DataError(f"cannot vary {', '.join(unknown) or 'nothing'}: give some of {', '.join(OVER)}")
@@ -99,7 +98,7 @@ def diagnose(
             settings=settings,
             versions=run.versions,
             command=command or shlex.join(sys.argv),
-            seconds=run.earlier + time.perf_counter() - started,
+            seconds=run.seconds,
         )
         for one in shown:
             for ending in ("json", "arrow", "svg"):

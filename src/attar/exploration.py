@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,10 +128,9 @@ def explore(
             from attar.scenes import explored
             from attar.survey import survey
 
-            started = time.perf_counter()
             found = survey(dataset, plan["epochs"], plan["precision"], seed, run, progress)
             command = command or shlex.join(sys.argv)
-            facts = explored(dataset, found, n, run, progress, where, command, started, {**settings, **plan})
+            facts = explored(dataset, found, n, run, progress, command, {**settings, **plan})
         return Exploration(write_explored(run.folder, facts), facts)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from attar.adapt.choice import Choice
 from attar.adapt.intervals import Interval, estimate, share, sums_of
-from attar.adapt.validate import LearningPoint, correctness
+from attar.adapt.validate import correctness
 from attar.candidates import Candidate
 from attar.committee import predicted
 from attar.compress.budget import Budget, milliseconds, readable
@@ -89,7 +88,7 @@ class Decided:
 
     decision: Decision
     left_out: list[str]
-    curve: tuple[LearningPoint, ...]
+    curve: tuple[CurvePoint, ...]
     shipped: Shipped
     model: Path
 
@@ -126,9 +125,7 @@ def findings(
     budget: Budget,
     *,
     risk: dict[str, Any],
-    source: str,
     command: str,
-    started: float,
 ) -> Facts:
     """Put together what the report shows; here, and only here, the test part is looked at."""
     decision, classes, model = decided.decision, job.meta.classes, load(decided.model)
@@ -140,10 +137,22 @@ def findings(
     n_test = 0 if judged.accuracy is None else len(judged.codes)
     shipped = judged.steps[-1]
     estimates = [_estimated(r, job) for r in right]
-    rows = [_row(c, e, c is chosen) for c, e in zip(tried, estimates)]
+    rows = [
+        Row(
+            name=one.name,
+            accuracy=accuracy,
+            interval=interval,
+            bytes=one.bytes,
+            latency_ms=one.latency_ms,
+            baseline=one.baseline,
+            chosen=one is chosen,
+            seconds=one.seconds,
+        )
+        for one, (accuracy, interval) in zip(tried, estimates)
+    ]
     return Facts(
         run=run.folder.name,
-        source=source,
+        source=run.asked["source"],
         kind=job.kind.name,
         n=len(dataset),
         n_labelled=len(job.codes),
@@ -174,7 +183,7 @@ def findings(
         model_path=decided.model.name,
         model_bytes=shipped.bytes,
         model_latency_ms=shipped.latency_ms,
-        seconds=run.earlier + time.perf_counter() - started,
+        seconds=run.seconds,
         settings={
             key: ", ".join(value) if isinstance(value, list | tuple) else value
             for key, value in (run.asked["settings"] | job.plan.model_dump(exclude_none=True)).items()
@@ -225,20 +234,6 @@ def _estimated(right: Doubles, job: Job) -> tuple[float, Interval]:
     return estimate(right, job.together, classes=job.counted)
 
 
-def _row(candidate: Candidate, estimated: tuple[float, Interval], chosen: bool) -> Row:
-    accuracy, interval = estimated
-    return Row(
-        name=candidate.name,
-        accuracy=accuracy,
-        interval=interval,
-        bytes=candidate.bytes,
-        latency_ms=candidate.latency_ms,
-        baseline=candidate.baseline,
-        chosen=chosen,
-        seconds=candidate.seconds,
-    )
-
-
 def _accuracy(candidate: Candidate, x: object, y: Ints, classes: Ints | None) -> float:
     return share(predicted(candidate, x).argmax(1) == y, classes)
 
@@ -279,12 +274,11 @@ def _by_group(right: Doubles, groups: Ints, names: tuple[str, ...], classes: Int
     return tuple(sorted(found, key=lambda group: (group.accuracy, -group.n, group.name)))
 
 
-def _curve(drawn: tuple[LearningPoint, ...], right: Doubles, job: Job) -> tuple[CurvePoint, ...]:
+def _curve(drawn: tuple[CurvePoint, ...], right: Doubles, job: Job) -> tuple[CurvePoint, ...]:
     """The learning curve, with cross-validation on all labels as its last point."""
     accuracy, (low, high) = _estimated(right, job)
-    points = [CurvePoint(labels=p.labels, accuracy=p.accuracy, low=p.low, high=p.high) for p in drawn]
-    folds = [p for p in points if p.labels < len(right)]
-    return (*folds, CurvePoint(labels=len(right), accuracy=accuracy, low=low, high=high))
+    last = CurvePoint(labels=len(right), accuracy=accuracy, low=low, high=high)
+    return (*(point for point in drawn if point.labels < len(right)), last)
 
 
 def _latent(job: Job, chosen: Candidate, said: Floats, dataset: Dataset) -> tuple[LatentPoint, ...]:

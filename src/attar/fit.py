@@ -140,7 +140,6 @@ def fit_dataset(
                 seed=options.seed,
                 balanced=options.balanced,
                 backbone=backbone,
-                source=source,
                 command=command,
             )
 

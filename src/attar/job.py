@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +63,6 @@ def run_job(
     seed: int,
     balanced: bool = False,
     backbone: nn.Module | None = None,
-    source: str,
     command: str,
 ) -> Outcome:
     """Represent, adapt, choose, compress, export, check, test once, and write it all down.
@@ -78,14 +76,12 @@ def run_job(
         seed: of everything random.
         balanced: whether each class counts the same, or each sample.
         backbone: a network of others that is tried too.
-        source: what the samples are called.
         command: what repeats the run.
 
     Raises:
         BudgetError: nothing that was tried fits the budget.
         ExportError: nothing that was tried could be exported.
     """
-    started = time.perf_counter()
     job, test = _job(dataset, plan, seed, progress, balanced, backbone)
     student = None if budget == Budget() else largest_student(job, budget, run)
     left_out: list[str] = []
@@ -108,17 +104,14 @@ def run_job(
     curve = learning(job, run, decision.lead)
     decided = Decided(decision, left_out, curve, shipped, model)
     risk = run.stage("risk", lambda _: Result(facts=standing(job, chosen))).facts
-    facts = run.stage(
-        "facts",
-        lambda _: Result(
-            facts=findings(
-                job, test, decided, dataset, run, budget, risk=risk, source=source, command=command, started=started
-            ).model_dump(mode="json")
-        ),
-    ).facts
-    outcome = Outcome(kept(Facts, facts), model)
-    write_report(run.folder, outcome.facts)
-    return outcome
+
+    def found(_: Path) -> Result:
+        facts = findings(job, test, decided, dataset, run, budget, risk=risk, command=command)
+        return Result(facts=facts.model_dump(mode="json"))
+
+    facts = kept(Facts, run.stage("facts", found).facts)
+    write_report(run.folder, facts)
+    return Outcome(facts, model)
 
 
 def _tried(

@@ -52,7 +52,7 @@ class Run:
         versions: of what the run is made with; a run that goes on keeps those it was begun with.
 
     Attributes:
-        earlier: seconds that those stages took that were found finished.
+        seconds: since it was opened, and those that the stages took that were found finished.
 
     Raises:
         RunError: the folder holds something else, is corrupt, belongs to another command, or is in use.
@@ -61,7 +61,7 @@ class Run:
     def __init__(self, folder: Path, asked: Json, versions: dict[str, str]) -> None:
         self.folder = folder
         self.asked = json.loads(json.dumps(asked))
-        self.earlier, self._met = 0.0, set[str]()
+        self._since, self._met = time.perf_counter(), set[str]()
         if not folder.exists():
             if folder.suffix.lower() in _OF_FILES:
                 raise RunError(
@@ -84,6 +84,11 @@ class Run:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken."""
+        return time.perf_counter() - self._since
 
     def _begun(self) -> Json:
         """What `run.json` says, where it was written by this very command."""
@@ -129,7 +134,7 @@ class Run:
         (folder / CHECKPOINT).unlink(missing_ok=True)
         if name not in self._met:
             self._met.add(name)
-            self.earlier += seconds
+            self._since -= seconds
         there = _files_of(folder)
         for left, hashed in files.items():
             if there.get(left) != hashed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,9 +30,7 @@ def explored(
     n: int,
     run: Run,
     progress: Progress,
-    source: str,
     command: str,
-    started: float,
     settings: dict[str, Any],
 ) -> Explored:
     """Put together what the page shows.
@@ -44,9 +41,7 @@ def explored(
         n: how many samples the source has.
         run: to keep pictures in, and what the page says of it.
         progress: where to report.
-        source: what the samples are called.
         command: what repeats the run.
-        started: when, on `time.perf_counter`.
         settings: that were asked for or decided.
     """
     order = _along_map(found.places)
@@ -66,7 +61,7 @@ def explored(
     pairs = {i for finding in found.findings for pair in finding.pairs for i in pair}
     return Explored(
         run=run.folder.name,
-        source=source,
+        source=run.asked["source"],
         kind=dataset.kind,
         n=n,
         shape=tuple(dataset.x.shape[1:]),
@@ -83,7 +78,7 @@ def explored(
         drawn={i: _shown(dataset, found, i) for i in sorted(pairs)},
         spectrum=found.spectrum,
         panels=tuple(_panels(dataset, found)),
-        seconds=run.earlier + time.perf_counter() - started,
+        seconds=run.seconds,
         settings=settings,
         versions=run.versions,
         command=command,
