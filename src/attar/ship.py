@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ _SAME, _COMPARED, _AT_MOST = 0.99, 2048, 5
 _EXPORTED = 1e-3
 # What a student of random convolutions must share with its teacher; with less, a network is trained.
 _CONVOLUTIONS, _IMITATES = "random-convolutions", 0.97
+# What a stage leaves that found no file to ship.
+_NONE = Result(facts={"step": None})
 # Probabilities below this count as this in logarithms; and how strong the views are that a student learns from.
 _TINY, _STRENGTH = 1e-6, 0.5
 
@@ -71,63 +74,47 @@ class Shipped:
 
 
 def as_it_is(job: Job, candidate: Candidate, budget: Budget, run: Run) -> Shipped | None:
-    """The candidate's own file where it fits the budget, else with eight bits a weight; None where neither does.
-
-    Arguments:
-        job: the data.
-        candidate: one that was tried.
-        budget: what the file may cost.
-        run: where the stages are kept.
-    """
-    own = _original(candidate)
+    """The candidate's own file where it fits the budget, else with eight bits a weight; None where neither does."""
     if budget.allows(candidate.bytes, candidate.latency_ms):
-        return Shipped(candidate.path, (own,), candidate.difference)
+        return Shipped(candidate.path, (_original(candidate),), candidate.difference)
     if budget.bytes is None or not budget.allows(candidate.bytes // _AT_MOST, candidate.latency_ms):
         return None
     stage = f"{candidate.path.parent.name}-{candidate.path.stem}-int8"
-    result = run.stage(stage, lambda folder: _in_eight_bits(job, candidate, budget, folder))
-    if result.facts["step"] is None:
+    small = _made_of(candidate, run, stage, lambda folder: _in_eight_bits(job, candidate, budget, folder))
+    if small is None:
         return None
-    step = kept(Step, result.facts["step"])
-    if not budget.allows(step.bytes, step.latency_ms) or (step.agreement or 0.0) < _SAME:
-        return None
-    return Shipped(run.folder / "stages" / stage / result.facts["file"], (own, step), result.facts["difference"])
+    step = small.steps[-1]
+    return small if budget.allows(step.bytes, step.latency_ms) and (step.agreement or 0.0) >= _SAME else None
 
 
 def distilled(job: Job, chosen: Candidate, student: Student, budget: Budget, run: Run) -> Shipped:
-    """A student of the chosen candidate: a network, or fewer random convolutions where these are usual.
-
-    Arguments:
-        job: the data.
-        chosen: the candidate, or a committee of several.
-        student: that learns from it.
-        budget: what the file may cost.
-        run: where the stages are kept.
+    """A student of the chosen candidate or committee: a network, or fewer random convolutions where these are usual.
 
     Raises:
         BudgetError: the student trained is larger than its untrained copy.
         ExportError: a file differs from its original by more than the tolerance.
     """
     if _CONVOLUTIONS in job.kind.usual:
-        fewer = run.stage("fewer-filters", lambda folder: _fewer_filters(job, chosen, budget, folder))
-        if fewer.facts["step"] is not None:
-            step = kept(Step, fewer.facts["step"])
-            path = run.folder / "stages" / "fewer-filters" / fewer.facts["file"]
-            return Shipped(path, (_original(chosen), step), float(fewer.facts["difference"]))
-    result = run.stage("student", lambda folder: _student(job, chosen, student, budget, folder))
-    steps = (_original(chosen), *(kept(Step, step) for step in result.facts["steps"]))
-    return Shipped(run.folder / "stages" / "student" / result.facts["file"], steps, float(result.facts["difference"]))
+        fewer = _made_of(chosen, run, "fewer-filters", lambda folder: _fewer_filters(job, chosen, budget, folder))
+        if fewer is not None:
+            return fewer
+    trained = _made_of(chosen, run, "student", lambda folder: _student(job, chosen, student, budget, folder))
+    assert trained is not None
+    return trained
 
 
 def _original(candidate: Candidate) -> Step:
-    return Step(
-        name="original",
-        bytes=candidate.bytes,
-        latency_ms=candidate.latency_ms,
-        agreement=None,
-        accuracy=None,
-        note=candidate.name,
-    )
+    return Step(name="original", bytes=candidate.bytes, latency_ms=candidate.latency_ms, note=candidate.name)
+
+
+def _made_of(candidate: Candidate, run: Run, stage: str, make: Callable[[Path], Result]) -> Shipped | None:
+    """The file that a stage makes of a candidate; None where it finds that there is none."""
+    facts = run.stage(stage, make).facts
+    steps = facts["steps"] if "steps" in facts else [facts["step"]]
+    if None in steps:
+        return None
+    path = run.folder / "stages" / stage / facts["file"]
+    return Shipped(path, (_original(candidate), *(kept(Step, step) for step in steps)), float(facts["difference"]))
 
 
 def _in_eight_bits(job: Job, candidate: Candidate, budget: Budget, folder: Path) -> Result:
@@ -136,22 +123,14 @@ def _in_eight_bits(job: Job, candidate: Candidate, budget: Budget, folder: Path)
     try:
         quantize_weights(candidate.path, file)
     except ExportError:  # trees have no weights
-        return Result(facts={"step": None})
+        return _NONE
     if not budget.allows(file.stat().st_size, 0.0):
-        return Result(facts={"step": None})
+        return _NONE
     drawn = some(len(job.x), _COMPARED, job.seed)
     # As a user has them: a candidate may see samples in terms of its own.
     said, expected = load(file).predict_proba(job.kind.given(job.x[drawn])), candidate.everything[drawn]
-    measured = measure(file, job.kind.given(job.x[:1]))
-    step = Step(
-        name="int8 weights",
-        bytes=measured.bytes,
-        latency_ms=measured.latency_ms,
-        agreement=_agreement(job, said, expected),
-        accuracy=None,
-    )
-    difference = float(np.abs(said - expected).max())
-    return Result(facts={"step": step.model_dump(mode="json"), "file": file.name, "difference": difference})
+    step = _step("int8 weights", file, job, said, expected)
+    return Result(facts={"step": step, "file": file.name, "difference": float(np.abs(said - expected).max())})
 
 
 def _fewer_filters(job: Job, teacher: Candidate, budget: Budget, folder: Path) -> Result:
@@ -159,16 +138,16 @@ def _fewer_filters(job: Job, teacher: Candidate, budget: Budget, folder: Path) -
     by_sample = teacher.points_of == BY_SAMPLE
     filters = filters_within(job, budget, folder, by_sample)
     if filters is None:
-        return Result(facts={"step": None})
+        return _NONE
     module, file = thinner(job, teacher.everything, filters, by_sample), folder / "int8-weights.onnx"
     write(job, module, file)
     with torch.inference_mode():
         expected = torch.softmax(module(torch.tensor(job.x[:_CHECKED])), dim=1).numpy()
     said = load(file).predict_proba(job.x)
     note = f"random convolutions, {filters} of each dilation, int8 weights"
-    step = _step("fewer filters", file, said, job, teacher, note)
+    step = _step("fewer filters", file, job, said, teacher.everything, note)
     if not budget.allows(file.stat().st_size, 0.0) or step["agreement"] < _IMITATES:
-        return Result(facts={"step": None})
+        return _NONE
     difference = float(np.abs(said[:_CHECKED] - expected).max())
     return Result(facts={"step": step, "file": file.name, "difference": difference})
 
@@ -198,10 +177,9 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
     with torch.inference_mode():
         difference = check(floats, few, whole(torch.tensor(few)).numpy(), _EXPORTED)
     of_float = load(floats).predict_proba(job.x)
-    note = f"{rung.name}, {rung.parameters:,} parameters"
+    step = _step("distilled", floats, job, of_float, teacher.everything, f"{rung.name}, {rung.parameters:,} parameters")
     if not job.kind.integers:
         _hold(budget, floats)
-        step = _step("distilled", floats, of_float, job, teacher, note)
         return Result(facts={"steps": [step], "file": floats.name, "difference": difference})
     quantize_static(floats, integers, job.x[some(len(job.x), _CALIBRATION, job.seed)])
     of_integers = load(integers).predict_proba(job.x)
@@ -212,13 +190,9 @@ def _student(job: Job, teacher: Candidate, rung: Student, budget: Budget, folder
             f"(tolerance {1 - _AGREEMENT:.0%}); allow a larger budget"
         )
     _hold(budget, integers)
-    steps = [
-        _step("distilled", floats, of_float, job, teacher, note),
-        _step("int8", integers, of_integers, job, teacher),
-    ]
-    return Result(
-        facts={"steps": steps, "file": integers.name, "difference": float(np.abs(of_float - of_integers).max())}
-    )
+    steps = [step, _step("int8", integers, job, of_integers, teacher.everything)]
+    difference = float(np.abs(of_float - of_integers).max())
+    return Result(facts={"steps": steps, "file": integers.name, "difference": difference})
 
 
 def _hold(budget: Budget, path: Path) -> None:
@@ -230,16 +204,12 @@ def _hold(budget: Budget, path: Path) -> None:
         )
 
 
-def _step(name: str, path: Path, said: Floats, job: Job, teacher: Candidate, note: str = "") -> dict[str, Any]:
-    measured = measure(path, job.x)
-    return Step(
-        name=name,
-        bytes=measured.bytes,
-        latency_ms=measured.latency_ms,
-        agreement=_agreement(job, said, teacher.everything),
-        accuracy=None,
-        note=note,
-    ).model_dump(mode="json")
+def _step(name: str, path: Path, job: Job, said: Floats, told: Doubles, note: str = "") -> dict[str, Any]:
+    """A file, measured, and how often it gives the class of what it was made from."""
+    cost = measure(path, job.kind.given(job.x[:1]))
+    agreement = _agreement(job, said, told)
+    step = Step(name=name, bytes=cost.bytes, latency_ms=cost.latency_ms, agreement=agreement, note=note)
+    return step.model_dump(mode="json")
 
 
 def _agreement(job: Job, said: Floats, told: Doubles) -> float:

@@ -46,8 +46,8 @@ class Step(_Fact):
     latency_ms: float
     # Share of training samples given the same class as by the uncompressed choice; the mean over its classes where each
     # counts the same.
-    agreement: float | None
-    accuracy: float | None  # on the test split, None where there is none
+    agreement: float | None = None
+    accuracy: float | None = None  # on the test split, None where there is none
     note: str = ""
 
 
