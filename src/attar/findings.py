@@ -304,9 +304,7 @@ def _plane(points: Floats, seed: int) -> Doubles:
 
     n = len(points)
     if n < _FEW or points.shape[1] < 3 or not np.ptp(points, axis=0).any():
-        plane = np.zeros((n, 2))
-        plane[:, : min(2, points.shape[1])] = points[:, :2]
-        return plane
+        return np.pad(points[:, :2].astype(np.float64), ((0, 0), (0, max(0, 2 - points.shape[1]))))
     reduced = PCA(min(50, *points.shape), random_state=seed).fit_transform(points)
     embedded: Doubles = TSNE(
         init="pca", perplexity=min(30, (n - 1) / 3), random_state=seed, max_iter=500

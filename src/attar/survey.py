@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from attar import kinds
 from attar.data.copies import copies
@@ -130,13 +130,11 @@ def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, p
     shown, ends = _chosen(clusters["cluster"], unique, seed)
     parts = _Parts(kind, x, v, unique, position, shown, ends, seed)
     latents = _latents(parts, epochs, precision, run, progress)
-    plane = np.zeros((len(x), 2), dtype=np.float32)
-    plane[:, : min(2, z.shape[1])] = z[:, :2]
     return Survey(
         kind,
         spectrum,
         found,
-        plane,
+        _plane(z),
         places[position],
         density,
         odd["normality"],
@@ -184,9 +182,13 @@ def _neighbours(z: Floats, progress: Progress) -> Result:
     return Result({"distance": distance, "index": index})
 
 
+def _plane(z: Floats) -> Floats:
+    """The first two components `(n, 2)`; 0 for one that there is not."""
+    return np.pad(z[:, :2], ((0, 0), (0, max(0, 2 - z.shape[1]))))
+
+
 def _map(z: Floats, distance: Floats, index: Ints, seed: int, progress: Progress) -> Result:
-    start = np.zeros((len(z), 2), dtype=np.float32)
-    start[:, : min(2, z.shape[1])] = z[:, :2]
+    start = _plane(z)
     if len(z) < _FEW:
         return Result({"places": start})
     epochs = int(np.clip(_MAPPED // len(z), *_EPOCHS))
@@ -248,16 +250,12 @@ def _clusters(z: Floats, seed: int) -> Result:
 def _chosen(cluster: Ints, unique: Ints, seed: int) -> tuple[Ints, Ints]:
     """Samples to rebuild, and pairs of different clusters to go between."""
     order = np.random.default_rng(seed + 1).permutation(unique)
+    members = [order[cluster[order] == g] for g in np.unique(cluster[order])]
     # One of each cluster in turn, so that all of them are seen.
-    turn = np.concatenate([np.arange(len(members)) for members in _by_cluster(cluster[order])])
-    place = np.concatenate(_by_cluster(cluster[order]))
-    shown = order[place[np.argsort(turn, kind="stable")]][:REBUILT]
+    in_turn = (i for turn in zip_longest(*members) for i in turn if i is not None)
+    shown = np.array(list(islice(in_turn, REBUILT)))
     pairs = min(PAIRS, len(shown) // 2)
     return shown, np.stack([shown[0 : 2 * pairs : 2], shown[1 : 2 * pairs : 2]])
-
-
-def _by_cluster(cluster: Ints) -> list[npt.NDArray[np.int64]]:
-    return [np.flatnonzero(cluster == g) for g in np.unique(cluster)]
 
 
 @dataclass(frozen=True)
