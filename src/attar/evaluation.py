@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 from attar.adapt.intervals import Interval, estimate
 from attar.data.copies import copied, copies, duplicates
@@ -245,6 +246,4 @@ def area_under_roc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float | N
     n, hits = len(positive), int(positive.sum())
     if hits in (0, n):
         return None
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (counts.cumsum() - (counts - 1) / 2)[place]  # those of equal scores are their mean
-    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * (n - hits)))
+    return float((rankdata(scores)[positive].sum() - hits * (hits + 1) / 2) / (hits * (n - hits)))
