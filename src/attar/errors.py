@@ -1,17 +1,4 @@
-"""Everything that attar raises on purpose.
-
-    AttarError                 what a person can mend; the command line prints it and exits with 2
-    ├── DataError              the samples: unreadable, empty, of the wrong shape, all missing
-    │   └── LabelError         the labels: unknown ids, one class, too few
-    ├── BudgetError            nothing that was tried fits the budget
-    ├── ModelError             a model file that attar did not write, or that does not suit the samples
-    ├── RunError               a run folder that is corrupt, or belongs to another command
-    ├── ExportError            an exported model that differs from its original
-    ├── CompressionError       a network, or a part of it, that cannot be compressed in the way asked for
-    ├── TrainingError          a training whose loss became NaN or infinite
-    └── MissingExtraError      a feature whose optional dependency is not installed
-
-And one warning, `CollapseWarning`: a representation that was learnt, and that is of no use.
+"""Everything that attar raises on purpose, and its one warning.
 
 Each message is one line: what was wrong, where (file, row, column or argument), and what to do.
 """
@@ -25,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class AttarError(Exception):
-    """Base of every error that attar raises on purpose."""
+    """Base of all: what a person can mend. The command line prints it and exits with 2."""
 
 
 class DataError(AttarError, ValueError):
-    """The samples cannot be used."""
+    """The samples cannot be used: unreadable, empty, of the wrong shape, all missing."""
 
 
 class LabelError(DataError):
-    """The labels cannot be used."""
+    """The labels cannot be used: unknown ids, one class, too few."""
 
 
 class BudgetError(AttarError, ValueError):
