@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +24,7 @@ from attar.data.arrays import from_arrays
 from attar.deploy.session import load
 from attar.errors import ExportError
 from attar.job import _job, run_job
+from attar.report.facts import CurvePoint
 from attar.run import Run
 from attar.training.progress import Silent
 from attar.trials import base
@@ -221,7 +222,7 @@ def test_a_learning_curve_is_drawn_of_what_is_asked_for_alone(images, tmp_path, 
         found = {c.name: c for c in candidates(job, run)}
         assert job.curves.keys() == found.keys()
         assert not drawn
-        here = tuple(job.curves["simclr + linear"]())
+        here = tuple(CurvePoint(**asdict(point)) for point in job.curves["simclr + linear"]())
         assert here[0].labels < len(job.codes)
         # Another process reads back what was tried, and fits it anew.
         other = replace(job, curves={})

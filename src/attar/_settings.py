@@ -26,39 +26,23 @@ def is_amount(value: Any) -> bool:
 
 
 def check_count(name: str, value: Any, least: int = 1) -> None:
-    """Hold an argument to a whole number, not below `least`.
-
-    Raises:
-        DataError: it is something else.
-    """
+    """Hold an argument to a whole number, not below `least`; else a DataError."""
     if not is_count(value, least):
         raise DataError(f"{name} is {value!r}: give a whole number from {least}")
 
 
 def check_counts(estimator: object, *names: str, least: int = 1) -> None:
-    """Hold settings of an estimator to whole numbers, none below `least`.
-
-    Raises:
-        DataError: one is something else.
-    """
+    """Hold settings of an estimator to whole numbers, none below `least`; else a DataError."""
     _check(estimator, names, lambda value: is_count(value, least), f"a whole number from {least}")
 
 
 def check_positive(estimator: object, *names: str) -> None:
-    """Hold settings of an estimator to finite numbers above 0.
-
-    Raises:
-        DataError: one is something else.
-    """
+    """Hold settings of an estimator to finite numbers above 0; else a DataError."""
     _check(estimator, names, is_positive, "a finite number above 0")
 
 
 def check_amounts(estimator: object, *names: str) -> None:
-    """Hold settings of an estimator to finite numbers from 0.
-
-    Raises:
-        DataError: one is something else.
-    """
+    """Hold settings of an estimator to finite numbers from 0; else a DataError."""
     _check(estimator, names, is_amount, "a finite number from 0")
 
 

@@ -101,10 +101,7 @@ class Candidate:
 def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[Candidate]:
     """Try all that suit the kind of data, the simplest first; what is finished is read back from the run.
 
-    Arguments:
-        job: the data.
-        run: where the stages are kept.
-        notes: gets a sentence for each candidate that is left out, and why.
+    `notes` gets a sentence for each candidate that is left out, and why.
     """
     notes = [] if notes is None else notes
     names = _without_time(job)
@@ -157,13 +154,7 @@ def _rank(stage: str, place: int, of_head: int, usual: Sequence[str]) -> int:
 
 
 def learning(job: Job, run: Run, candidate: Candidate) -> tuple[CurvePoint, ...]:
-    """How the accuracy of a candidate grows with the number of labels.
-
-    Arguments:
-        job: the data.
-        run: where the stages are kept.
-        candidate: one of `candidates`, with a file of its own.
-    """
+    """How the accuracy of one of the `candidates` grows with the number of labels."""
 
     def draw(_: Path) -> Result:
         if candidate.name not in job.curves:

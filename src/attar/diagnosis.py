@@ -91,7 +91,7 @@ def diagnose(
             kind=dataset.kind,
             n=len(dataset),
             n_labelled=len(_labels(dataset)),
-            n_test=0 if dataset.test is None else len(_tested(dataset.test, dataset)),
+            n_test=len(_tested(dataset)),
             sweeps=tuple(shown),
             best=best_of([one.advice for one in shown]),
             notes=dataset.notes,
@@ -133,13 +133,13 @@ def _risks_of(curve: Curve) -> dict[str, float]:
 
 
 def _labels(dataset: Dataset) -> Ints:
-    y = dataset.y[dataset.trained]
-    known: Ints = y[y != UNLABELLED]
-    return known
+    labels: Ints = dataset.y[np.intersect1d(dataset.trained, dataset.labelled)]
+    return labels
 
 
-def _tested(test: Ints, dataset: Dataset) -> Ints:
+def _tested(dataset: Dataset) -> Ints:
     """The samples of the test part that have a label: of others no answer is right or wrong."""
+    test = np.empty(0, np.int64) if dataset.test is None else dataset.test
     tested: Ints = test[dataset.y[test] != UNLABELLED]
     return tested
 
@@ -155,8 +155,8 @@ def _measured(dataset: Dataset, over: Sequence[str], seed: int, run: Run, progre
     kind = kinds.of(dataset.kind).learn(x, dataset.columns)
     data = Labelled(kind, x, labelled, y[labelled], seed, _together(dataset))
     # A class that training has not seen is one that no answer can hit; it keeps its code.
-    tested = None if dataset.test is None else _tested(dataset.test, dataset)
-    test = None if tested is None else (dataset.x[tested], dataset.y[tested])
+    tested = _tested(dataset)
+    test = (dataset.x[tested], dataset.y[tested]) if len(tested) else None
 
     def measure(name: str, _: Path) -> Result:
         found = sweep(data, name, progress, test)

@@ -99,12 +99,9 @@ class _Judged:
 
     Arguments:
         codes: classes of the samples.
-        confusion: as of `Facts`, and
-        confusion_of: likewise, and
-        groups: likewise.
+        confusion, confusion_of, groups: as of `Facts`.
         steps: to the shipped file, with the accuracies that are known.
-        accuracy: on the test part; None where there is none.
-        interval: likewise.
+        accuracy, interval: on the test part; None where there is none.
     """
 
     codes: Ints

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from attar.represent import PCA, Autoencoder, Raw, TfIdf
 from attar.run import CHECKPOINT, Result, Run
@@ -110,18 +111,14 @@ def autoencoder(
 
     def train(folder: Any) -> Result:
         model._fit(x, kind, folder / CHECKPOINT, progress)
-        weights = {f"encoder.{key}": value.numpy() for key, value in model.encoder_.state_dict().items()}
-        weights |= {f"decoder.{key}": value.numpy() for key, value in model.decoder_.state_dict().items()}
-        return Result(weights)
+        both = nn.ModuleDict({"encoder": model.encoder_, "decoder": model.decoder_})
+        return Result({key: value.numpy() for key, value in both.state_dict().items()})
 
     weights = run.stage("autoencoder", train).arrays
     with torch.random.fork_rng(devices=[]):
-        networks = dict(zip(("encoder", "decoder"), kind.autoencoder(dim, _WIDTH), strict=True))
-    for name, network in networks.items():
-        network.load_state_dict(
-            {key.partition(".")[2]: torch.tensor(value) for key, value in weights.items() if key.startswith(name)}
-        )
-        network.eval()
+        networks = nn.ModuleDict(dict(zip(("encoder", "decoder"), kind.autoencoder(dim, _WIDTH), strict=True)))
+    networks.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})
+    networks.eval()
     model.kind_, model.shape_, model.dim_ = kind, kind.shape, dim
     model.encoder_, model.decoder_ = networks["encoder"], networks["decoder"]
     model.n_features_in_ = int(np.prod(kind.shape))

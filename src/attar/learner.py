@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from attar._files import write_whole
-from attar._settings import is_count, is_positive
+from attar._settings import check_count, is_positive
 from attar.errors import DataError, LabelError
 
 if TYPE_CHECKING:
@@ -159,22 +159,27 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from attar.data.marks import Marks
         from attar.preparation import Options
 
-        seed, epochs, seconds = self._numbers()
+        seed = int(check_random_state(None).randint(2**31 - 1)) if self.random_state is None else self.random_state
+        check_count("random_state", seed, 0)
+        check_count("backbone_epochs", self.backbone_epochs, 0)
+        if self.time is not None and not is_positive(self.time):
+            raise DataError(f"time must be a number of seconds above 0, or None; got {self.time!r}")
         if not isinstance(self.pretexts, tuple | list | None):
             raise DataError(f"pretexts must be a tuple of names; give {_tuple_of(self.pretexts)}")
         if self.balanced not in (True, False):  # any text would be true
             raise DataError(f"balanced is {self.balanced!r}: give True or False")
         marks = Marks.of(self.ignore, self.category)
         return Options(
-            seed=seed,
-            seconds=seconds,
+            # Numbers of numpy too become those of JSON.
+            seed=int(seed),
+            seconds=None if self.time is None else float(self.time),
             budget=self.budget,
             kind=self.kind,
             ignore=marks.ignore,
             category=marks.category,
             pretexts=self.pretexts,
             backbone=self.backbone if isinstance(self.backbone, str) else None,
-            backbone_epochs=epochs,
+            backbone_epochs=int(self.backbone_epochs),
             device=str(self.device),
             balanced=bool(self.balanced),
         )
@@ -198,20 +203,6 @@ class Learner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.__dict__.pop("feature_names_in_", None)
         if called and all(isinstance(name, str) for name in called):
             self.feature_names_in_ = np.array(called, dtype=object)
-
-    def _numbers(self) -> tuple[int, int, float | None]:
-        """Seed, epochs and seconds, also where they are numbers of numpy."""
-        seed: Any = self.random_state
-        epochs: Any = self.backbone_epochs
-        seconds: Any = self.time
-        if seed is None:
-            seed = int(check_random_state(None).randint(2**31 - 1))
-        for name, count in (("random_state", seed), ("backbone_epochs", epochs)):
-            if not is_count(count, 0):
-                raise DataError(f"{name} must be a whole number from 0 on; got {count!r}")
-        if seconds is not None and not is_positive(seconds):
-            raise DataError(f"time must be a number of seconds above 0, or None; got {seconds!r}")
-        return int(seed), int(epochs), None if seconds is None else float(seconds)
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
         """Probability of each class.
@@ -360,11 +351,6 @@ def _hold_labels(y: Any) -> None:
         raise LabelError("y holds bytes, which are no labels to give back: decode them, as by np.char.decode(y)")
 
 
-def _typed(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Labels without gaps in the type that they would have had without gaps."""
-    return np.array(labels.tolist()) if labels.dtype == object else labels
-
-
 def _as_given(classes: tuple[str, ...], dataset: Dataset, y: Any) -> npt.NDArray[Any]:
     """Labels as they came, one of each class, where a file has their names."""
     codes = [dataset.classes.index(name) for name in classes]
@@ -373,4 +359,5 @@ def _as_given(classes: tuple[str, ...], dataset: Dataset, y: Any) -> npt.NDArray
     kind = getattr(getattr(kind, "categories", None), "dtype", kind)
     if getattr(kind, "kind", "") in ("i", "u"):  # floats beside gaps that are masked, or of pandas' nullable integers
         return labels.astype(kind if isinstance(kind, np.dtype) else np.int64)
-    return _typed(labels)
+    # In the type that they would have had without gaps.
+    return np.array(labels.tolist()) if labels.dtype == object else labels

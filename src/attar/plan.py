@@ -213,11 +213,6 @@ def faster_precision(kind: Kind, x: Floats, device: str = "cpu") -> str:
 
     On Fashion-MNIST, SimCLR in "bf16-mixed" learnt as good a representation (58.6 against 57.5 % under a linear head
     with 10 labels per class after 3 epochs of 6 144 images).
-
-    Arguments:
-        kind: of the samples.
-        x: raw samples `(n, *shape)`.
-        device: that is trained on.
     """
     if x.size < _SMALL:
         return "32-true"
@@ -225,7 +220,7 @@ def faster_precision(kind: Kind, x: Floats, device: str = "cpu") -> str:
     return "bf16-mixed" if short < _CLEARLY * usual else "32-true"
 
 
-def _seconds_per_sample(kind: Kind, x: Floats, precision: str = "32-true", device: str = "cpu") -> float:
+def _seconds_per_sample(kind: Kind, x: Floats, precision: str, device: str) -> float:
     """Time of one view, forward and backward pass through the default encoder and optimiser step, per sample."""
     import torch
 

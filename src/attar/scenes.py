@@ -33,17 +33,7 @@ def explored(
     command: str,
     settings: dict[str, Any],
 ) -> Explored:
-    """Put together what the page shows.
-
-    Arguments:
-        dataset: the samples that were looked at.
-        found: out about them.
-        n: how many samples the source has.
-        run: to keep pictures in, and what the page says of it.
-        progress: where to report.
-        command: what repeats the run.
-        settings: that were asked for or decided.
-    """
+    """Put together what the page shows of the samples that were looked at, of the n that the source has."""
     order = _along_map(found.places)
 
     def pictures(_: Any) -> Result:

@@ -11,7 +11,7 @@ from torch import nn
 from attar.adapt.finetune import train_from_scratch
 from attar.adapt.validate import correctness
 from attar.candidates import Candidate
-from attar.data.dataset import Floats, Ints
+from attar.data.dataset import Ints
 from attar.errors import LabelError
 from attar.report.swept import Shown
 from attar.risk._measured import losses, measured_curve
@@ -45,9 +45,7 @@ _FITTED = 0.995
 def standing(job: Job, chosen: Candidate) -> dict[str, Any]:
     """The regime of the chosen model, and risk curves of the head on its representation, as JSON values.
 
-    Arguments:
-        job: the data.
-        chosen: the candidate; of a committee the first member is looked at.
+    Of a committee the first member is looked at.
     """
     member = chosen.members[0] if chosen.members else chosen
     sweeps, without = _sweeps(job, member)
@@ -78,7 +76,8 @@ def _sweeps(job: Job, member: Candidate) -> tuple[list[Shown], str]:
         return ([_over_steps(job)], "") if _can_be_split(job.codes, job.seed, job.together) else ([], _FEW_LABELS)
     if member.components is None or member.components_of is None:
         return [], _NO_HEAD
-    z = _without_rounding(member.components)
+    spread = np.linalg.norm(member.components, axis=0)
+    z = member.components[:, spread > _ROUNDING * spread.max(initial=0.0)]
     if z.shape[1] < 2:
         return [], _ONE_NUMBER
     codes = job.codes[member.components_of]
@@ -100,11 +99,6 @@ def _sweeps(job: Job, member: Candidate) -> tuple[list[Shown], str]:
         found = cross_validated(axis, over, z.astype(np.float64), codes, job.seed, job.progress, together)
         shown.append(Shown(found.curve, found.advice))
     return shown, ""
-
-
-def _without_rounding(components: Floats) -> Floats:
-    spread = np.linalg.norm(components, axis=0)
-    return components[:, spread > _ROUNDING * spread.max(initial=0.0)]
 
 
 def _possible(shown: Shown, wrong: float) -> bool:

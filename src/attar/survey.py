@@ -101,11 +101,9 @@ def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, p
 
     Arguments:
         dataset: two samples or more, all of them looked at alike.
-        epochs: of the autoencoder; 0: none.
-        precision: of its training.
+        epochs, precision: of the autoencoder; 0: none.
         seed: of everything random.
-        run: to keep stages in.
-        progress: where to report.
+        run, progress: to keep stages in, and to report to.
     """
     x, kind = dataset.x, kinds.of(dataset.kind).learn(dataset.x, dataset.columns)
     first = copies(x)

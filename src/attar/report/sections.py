@@ -76,7 +76,8 @@ def sectioned(
     script = "".join(resource(f"{name}.js") for name in scripts)
     called = {name: title for name, title, _ in sections} | dict(links or {})
     return Template(resource("frame.html")).substitute(
-        digest=_digest(script),
+        # By which a content security policy knows it.
+        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         style="".join(resource(f"{name}.css") for name in styles),
         script=script,
         kind=text(kind) if kind else "",
@@ -126,11 +127,6 @@ def about_data(pairs: dict[str, str], notes: Sequence[str], on: str = "") -> str
     """What the samples are, and what was noted on them, or on something that was done with them."""
     listed = noted(notes, f"Nothing unusual was found{on}.")
     return f'<div class="columns"><div>{described(pairs)}</div><div><h3>Notes{on}</h3>{listed}</div></div>'
-
-
-def _digest(script: str) -> str:
-    """The SHA-256 of a script in base64, by which a content security policy knows it."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _setting(value: str | int | float | bool | None) -> str:

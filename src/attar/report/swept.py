@@ -100,12 +100,10 @@ class Shown:
 def section(shown: Shown, *, of_head: bool = False) -> str:
     """One sweep as HTML: what is varied, the curve by both losses, what it shows and what to do.
 
-    Arguments:
-        shown: the sweep.
-        of_head: whether it is of the head of a chosen model, of which `standing` says itself where it stands.
+    Where a chosen model stands `of_head`, `standing` says itself.
     """
     curve = shown.curve
-    about = _ABOUT.get(curve.over, ("", ""))[1]
+    about = _ABOUT[curve.over][1]
     about = _OF_HEAD.get(curve.over, about) if of_head else about
     pictures = [curve] if curve.zero_one is None else [curve, replace(curve.zero_one, threshold=curve.threshold)]
     drawn = "".join(f"<figure>{one.svg(480, 310)}</figure>" for one in pictures)
@@ -121,12 +119,7 @@ def section(shown: Shown, *, of_head: bool = False) -> str:
 
 
 def regime(curve: Curve, place: float) -> str:
-    """Where a model stands: before the interpolation threshold or beyond it; empty where the axis is none of capacity.
-
-    Arguments:
-        curve: over a capacity.
-        place: of the model on its axis.
-    """
+    """Where a model stands at a place: before the interpolation threshold or beyond it; empty off axes of capacity."""
     if curve.over in NO_CAPACITY:
         return ""
     judged = curve if curve.zero_one is None else curve.zero_one
@@ -154,15 +147,11 @@ def _looked(test: tuple[Curve, Curve], advice: Advice) -> str:
 
 def title(shown: Shown) -> str:
     """What a sweep is called."""
-    return _ABOUT.get(shown.curve.over, (f"Over {shown.curve.over}", ""))[0]
+    return _ABOUT[shown.curve.over][0]
 
 
 def standing(risk: Mapping[str, Any]) -> str:
-    """Where the chosen model of a run stands, and what its risk curves advise, as HTML.
-
-    Arguments:
-        risk: of the facts of a run.
-    """
+    """Where the chosen model of a run stands, and what its risk curves advise, as HTML, from the risk of its facts."""
     sweeps = [Shown.from_json(one) for one in risk["sweeps"]]
     if not sweeps:
         return f"<p>{prose(risk['regime'])}</p><p>{prose(risk.get('without', ''))}</p>"

@@ -104,6 +104,11 @@ class Job:
         """Classes of the labelled samples, where each counts the same; None: each sample does."""
         return self.codes if self.balanced else None
 
+    def validated(self, answer: Answer, repeats: int) -> Doubles:
+        """What a candidate says of each labelled sample where it has not seen its label, as `cross_validate`."""
+        folds, seed = self.plan.folds, self.seed
+        return cross_validate(answer, self.codes, folds=folds, repeats=repeats, seed=seed, together=self.together)
+
     def even(self, answer: Answer) -> Answer:
         """A candidate's answers; where each class counts the same, as if all classes were equally frequent."""
         if not self.balanced:
@@ -206,7 +211,9 @@ def finished(
             # is no model to ship, and no reason to stop.
             reasons[candidate.name] = str(error).removeprefix(f"{file}: ")
             continue
-        arrays[f"{i}.held_out"], arrays[f"{i}.everything"] = _held_out(job, candidate), candidate.everything
+        repeats = job.plan.network_repeats if candidate.network else job.plan.repeats
+        arrays[f"{i}.held_out"] = job.validated(candidate.answer, repeats)
+        arrays[f"{i}.everything"] = candidate.everything
         # Drawn of the chosen one alone, for it takes more trainings than validation does.
         job.curves[candidate.name] = partial(_learning_curve, job, candidate)
         measured = measure(file, job.x)
@@ -244,14 +251,6 @@ def _exported(job: Job, candidate: Fitted, file: Path) -> float:
     checked = job.labelled[:_CHECKED]
     candidate.write(file)
     return check(file, job.x[checked], candidate.everything[checked], TOLERANCE)
-
-
-def _held_out(job: Job, candidate: Fitted) -> Doubles:
-    plan = job.plan
-    repeats = plan.network_repeats if candidate.network else plan.repeats
-    return cross_validate(
-        candidate.answer, job.codes, folds=plan.folds, repeats=repeats, seed=job.seed, together=job.together
-    )
 
 
 def _learning_curve(job: Job, candidate: Fitted) -> list[LearningPoint]:

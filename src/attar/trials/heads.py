@@ -20,7 +20,7 @@ from attar.adapt.prior import frequencies
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import Frame, LabelPropagation, neighbour_graph, propagated
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
-from attar.adapt.validate import Answer, Indices, correctness, cross_validate
+from attar.adapt.validate import Answer, Indices, correctness
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
 from attar.run import Result
 from attar.trials.base import Fitted, Job, apply, finished, writer
@@ -193,9 +193,7 @@ def _propagated(samples: _Represented, placed: Floats) -> tuple[Fitted, nn.Modul
         labels, masses = [_taught_by(job, part) for part in parts], [_mass(job, part) for part in parts]
         return [p[job.labelled] for p in propagated(graph.weights, labels, masses, head.alpha)]
 
-    (held_out,) = cross_validate(
-        unsharpened, codes, folds=job.plan.folds, repeats=1, seed=job.seed, together=job.together
-    )
+    (held_out,) = job.validated(unsharpened, 1)
 
     def answer(parts: list[Indices]) -> list[Doubles]:
         return [sharpened(p, sharpness(held_out[part], codes[part])) for p, part in zip(unsharpened(parts), parts)]
@@ -262,7 +260,4 @@ def probed(job: Job, module: nn.Module) -> Doubles:
     def answer(parts: list[Indices]) -> list[Doubles]:
         return [LinearProbe(random_state=job.seed).fit(z[part], codes[part]).predict_proba(z) for part in parts]
 
-    held_out = cross_validate(
-        job.even(answer), codes, folds=job.plan.folds, repeats=job.plan.repeats, seed=job.seed, together=job.together
-    )
-    return correctness(held_out, codes)
+    return correctness(job.validated(job.even(answer), job.plan.repeats), codes)
