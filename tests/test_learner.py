@@ -285,7 +285,7 @@ def test_no_labels_at_all_are_refused_before_anything_is_learnt(X, monkeypatch) 
     ],
 )
 def test_a_seed_a_time_and_epochs_are_numbers(learner) -> None:
-    with pytest.raises(DataError, match="must be a number of seconds|give a whole number from 0"):
+    with pytest.raises(DataError, match=r"must be a number of seconds|give a whole number from 0"):
         learner.fit(*rhythms())
 
 

@@ -95,7 +95,7 @@ def test_what_a_step_on_nodes_costs_is_shared_by_those_that_are_asked_about(monk
     monkeypatch.setattr(graph, "_BATCH", 8)
     monkeypatch.setattr("attar.plan.time.perf_counter", partial(next, count()))
     nodes = links(rows(40), np.zeros((2, 0))).all()
-    assert _seconds_per_sample(Graph.learn(nodes), nodes) == 1 / 8
+    assert _seconds_per_sample(Graph.learn(nodes), nodes, "32-true", "cpu") == 1 / 8
 
 
 def test_a_step_on_few_nodes_takes_as_long_as_on_all(monkeypatch) -> None:

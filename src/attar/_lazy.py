@@ -9,12 +9,7 @@ from typing import Any
 
 
 def attach(package: str, names: dict[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """What a package assigns to `__getattr__`, `__dir__` and `__all__`.
-
-    Arguments:
-        package: `__name__` of the package.
-        names: public name to the submodule that defines it.
-    """
+    """What a package assigns to `__getattr__`, `__dir__` and `__all__`, by the submodule that defines each name."""
 
     def get(name: str) -> Any:
         if name not in names:

@@ -29,10 +29,6 @@ def folded(text: str, width: int) -> str:
 
     A terminal would break it within words; a word that is wider than all of it, as a path may be, is left to that.
 
-    Arguments:
-        text: lines.
-        width: of the terminal, in columns.
-
     >>> print(folded("note        the same in every image", 26))
     note        the same in
                 every image

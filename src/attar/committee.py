@@ -48,9 +48,7 @@ def committee(members: Sequence[Candidate], lead: Candidate) -> Candidate:
 def predicted(candidate: Candidate, x: object) -> Floats:
     """Class probabilities `(n, n_classes)` by the file of a candidate; of a committee, the mean over its members.
 
-    Arguments:
-        candidate: with a file of its own, or with members that have one each.
-        x: samples as `Kind.given` returns them.
+    Samples are as `Kind.given` returns them.
     """
     said: Floats = np.mean([load(one.path).predict_proba(x) for one in candidate.members or (candidate,)], axis=0)
     return said

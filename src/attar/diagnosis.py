@@ -37,12 +37,7 @@ _OPTIONS = (*READING, "labels_per_class", "label_fraction", "holdout", "seed")
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What finished risk curves leave.
-
-    Arguments:
-        page: to open.
-        facts: what it shows.
-    """
+    """What finished risk curves leave: a page to open, and what it shows."""
 
     page: Path
     facts: Risks

@@ -33,12 +33,7 @@ SECONDS, PER_VALUE = (30.0, 120.0), 2.5e-6
 
 @dataclass(frozen=True)
 class Exploration:
-    """What a finished exploration leaves.
-
-    Arguments:
-        page: the file to open.
-        facts: everything that it shows.
-    """
+    """What a finished exploration leaves: a page to open, and everything that it shows."""
 
     page: Path
     facts: Explored
@@ -118,7 +113,8 @@ def explore(
     progress.say(f"{dataset.kind} · {n:,} samples of {' × '.join(map(str, dataset.x.shape[1:]))}")
     for note in dataset.notes:
         progress.say(noted(note))
-    dataset = _fewer(dataset, seed)
+    if n > MOST:  # no neighbours can be found among more
+        dataset = dataset.part(some(n, MOST, seed), f"{MOST:,} of {n:,} samples, drawn at random, are looked at")
     settings = options.settings(*READING, "seconds", "seed")
     asked = {"source": where, "settings": {"explore": True, **settings}, "data": fingerprint_of(dataset)}
     folder = free_folder(default_folder(where, "-explored"), asked) if out is None else Path(out)
@@ -153,14 +149,6 @@ def _read(source: Any, options: Options) -> tuple[str, Dataset]:
     if len(dataset) < 2:
         raise DataError(f"{where}: one sample cannot be compared with others; give at least two")
     return where, replace(dataset, notes=unjudged(dataset.notes))
-
-
-def _fewer(dataset: Dataset, seed: int) -> Dataset:
-    """The dataset, or so many of its samples as neighbours can be found among."""
-    n = len(dataset)
-    if n <= MOST:
-        return dataset
-    return dataset.part(some(n, MOST, seed), f"{MOST:,} of {n:,} samples, drawn at random, are looked at")
 
 
 def _plan(dataset: Dataset, seconds: float | None) -> dict[str, Any]:

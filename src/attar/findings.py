@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -204,13 +203,16 @@ def _on_test_part(job: Job, test: TestPart, decided: Decided, dataset: Dataset, 
     answers = model.predict_proba(given).argmax(1)
     right = (answers == test.y).astype(np.float64)
     accuracy, interval = estimate(right, test.together, classes=classes)
-    original = partial(_accuracy, decided.decision.chosen, given, test.y, classes)
     return _Judged(
         codes=test.y,
         confusion=_confusion(test.y, answers, len(job.meta.classes)),
         confusion_of="test split",
         groups=() if test.groups is None else _by_group(right, test.groups, dataset.group_names, classes),
-        steps=_tested(decided.shipped.steps, original, accuracy),
+        steps=_tested(
+            decided.shipped.steps,
+            lambda: share(predicted(decided.decision.chosen, given).argmax(1) == test.y, classes),
+            accuracy,
+        ),
         accuracy=accuracy,
         interval=interval,
     )
@@ -229,10 +231,6 @@ def line_of_step(step: Step) -> str:
 
 def _estimated(right: Doubles, job: Job) -> tuple[float, Interval]:
     return estimate(right, job.together, classes=job.counted)
-
-
-def _accuracy(candidate: Candidate, x: object, y: Ints, classes: Ints | None) -> float:
-    return share(predicted(candidate, x).argmax(1) == y, classes)
 
 
 def _tested(steps: tuple[Step, ...], original: Callable[[], float], shipped: float) -> tuple[Step, ...]:

@@ -51,13 +51,8 @@ _UNITS = {"image": "images", "series": "recordings", "table": "rows", "text": "t
 def fit_source(source: str, options: Options, progress: Progress | None = None, command: str | None = None) -> Outcome:
     """Read, hold out, represent, adapt, choose, compress, export and report.
 
-    Nothing is written before the samples, the labels and the budget have been found good.
-
-    Arguments:
-        source: a built-in name, `hf:owner/name`, a file or a folder.
-        options: everything else.
-        progress: where to report.
-        command: what the person typed, for the report.
+    The source is a built-in name, `hf:owner/name`, a file or a folder. Nothing is written before the samples, the
+    labels and the budget have been found good.
 
     Raises:
         AttarError: what a person can mend.
@@ -95,14 +90,11 @@ def fit_dataset(
 
     Arguments:
         dataset: samples with the labels that may be used.
-        options: seed and time.
-        budget: parsed.
-        progress: where to report.
-        folder: of the run.
+        options: all but what was read, and the budget, which is parsed.
         source: what the samples are called.
         command: what repeats the run.
-        backbone: a network of others that is tried too, from raw samples `(n, *shape)` to `(n, d)`.
         take_next: where the folder belongs to another command, take one of a similar name.
+        backbone: a network of others that is tried too, from raw samples `(n, *shape)` to `(n, d)`.
     """
     began = time.perf_counter()
     if options.device != "cpu":

@@ -42,12 +42,7 @@ _SHOWN = 1000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished job leaves.
-
-    Arguments:
-        facts: everything that the report shows.
-        model: the file that is shipped.
-    """
+    """What a finished job leaves: everything that the report shows, and the file that is shipped."""
 
     facts: Facts
     model: Path
@@ -69,10 +64,8 @@ def run_job(
 
     Arguments:
         dataset: samples, the labels that may be used, and the test part if there is one (with its labels).
-        plan: how long each part is trained.
-        budget: what the shipped file may cost.
-        run: the folder to work in.
-        progress: where to report.
+        plan, budget: how long each part is trained, and what the shipped file may cost.
+        run, progress: the folder to work in, and where to report.
         seed: of everything random.
         balanced: whether each class counts the same, or each sample.
         backbone: a network of others that is tried too.

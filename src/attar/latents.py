@@ -57,7 +57,10 @@ class Components:
 
     def inverse_transform(self, Z: Any) -> Floats:
         """Back to raw samples `(n, *shape)`."""
-        return unflattened(self.kind, np.asarray(Z, dtype=np.float32) @ self.basis + self.mean)
+        v = np.asarray(Z, dtype=np.float32) @ self.basis + self.mean
+        with torch.inference_mode():
+            shape = self.kind.preprocess()(torch.zeros(1, *self.kind.shape)).shape[1:]
+            return np.asarray(self.kind.restore(torch.tensor(v).reshape(-1, *shape)).numpy(), dtype=np.float32)
 
 
 def flat(kind: Kind, x: Floats, seed: int = 0) -> Floats:
@@ -66,13 +69,6 @@ def flat(kind: Kind, x: Floats, seed: int = 0) -> Floats:
         raw = Raw(kind=kind).fit(x[:1])
         return apply(raw.module_, x, kind.batch(512))
     return np.asarray(TfIdf(_TOPICS, kind=kind, random_state=seed).fit_transform(x), dtype=np.float32)
-
-
-def unflattened(kind: Kind, v: Floats) -> Floats:
-    """Flat normalised samples `(n, d)` to raw ones."""
-    with torch.inference_mode():
-        shape = kind.preprocess()(torch.zeros(1, *kind.shape)).shape[1:]
-        return np.asarray(kind.restore(torch.tensor(v).reshape(-1, *shape)).numpy(), dtype=np.float32)
 
 
 def epochs_for(kind: Kind, x: Floats, seconds: float) -> int:

@@ -24,15 +24,7 @@ def percent(share: float) -> str:
 
 
 def verdict(choice: Choice, test_accuracy: float | None, n_test: int, shipped: Step, balanced: bool) -> str:
-    """What the model is, what it takes, and how often it is right.
-
-    Arguments:
-        choice: what its labels promise.
-        test_accuracy: on the test part; None where there is none.
-        n_test: samples of that.
-        shipped: the file.
-        balanced: whether each class counts the same.
-    """
+    """What the model is, what it takes, and how often it is right, on the test part too where there is one."""
     size = f"{readable(shipped.bytes)}, {milliseconds(shipped.latency_ms)} per sample"
     low, high = (100 * limit for limit in choice.interval)
     promised = f"{percent(choice.accuracy)} (90 % interval {low:.0f} to {high:.0f})"
@@ -83,14 +75,7 @@ def without_looking(
 
 
 def why(tried: list[Candidate], accuracy: list[float], choice: Choice, balanced: bool) -> str:
-    """Why this candidate, beside the best one and the best baseline.
-
-    Arguments:
-        tried: all candidates.
-        accuracy: of each, cross-validated.
-        choice: one of them.
-        balanced: whether each class counts the same.
-    """
+    """Why this candidate, beside the best one and the best baseline, by the cross-validated accuracy of each."""
     best = int(np.argmax(accuracy))
     chosen = tried[choice.index]
     baselines = [a for c, a in zip(tried, accuracy) if c.baseline]

@@ -24,13 +24,7 @@ SHAPES = (
 
 @dataclass(frozen=True)
 class Axis:
-    """A linear axis with round ticks.
-
-    Arguments:
-        low: value at 0 % of the box.
-        high: value at 100 % of the box.
-        ticks: values to mark, ascending.
-    """
+    """A linear axis: the values at 0 and at 100 % of its box, and those to mark, ascending."""
 
     low: float
     high: float
@@ -65,9 +59,6 @@ def grid(axis: Axis, unit: str = "") -> str:
 
 def axis_of_shares(shares: list[float]) -> Axis:
     """Choose an axis of percentages that holds all shares and stays within 0 to 100 %.
-
-    Arguments:
-        shares: 0 to 1, in any order; may be empty.
 
     >>> axis_of_shares([0.643, 0.92]).ticks
     (0.6, 0.7, 0.8, 0.9, 1.0)

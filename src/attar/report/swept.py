@@ -103,7 +103,7 @@ def section(shown: Shown, *, of_head: bool = False) -> str:
     Where a chosen model stands `of_head`, `standing` says itself.
     """
     curve = shown.curve
-    about = _ABOUT[curve.over][1]
+    about = _ABOUT.get(curve.over, ("", ""))[1]
     about = _OF_HEAD.get(curve.over, about) if of_head else about
     pictures = [curve] if curve.zero_one is None else [curve, replace(curve.zero_one, threshold=curve.threshold)]
     drawn = "".join(f"<figure>{one.svg(480, 310)}</figure>" for one in pictures)
@@ -147,7 +147,7 @@ def _looked(test: tuple[Curve, Curve], advice: Advice) -> str:
 
 def title(shown: Shown) -> str:
     """What a sweep is called."""
-    return _ABOUT[shown.curve.over][0]
+    return _ABOUT.get(shown.curve.over, (f"Over {shown.curve.over}", ""))[0]
 
 
 def standing(risk: Mapping[str, Any]) -> str:

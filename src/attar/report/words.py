@@ -88,11 +88,7 @@ def _em(char: str) -> float:
 
 @lru_cache(maxsize=4096)
 def shorten(value: str, room: float) -> str:
-    """Cut a string with an ellipsis in its middle, where ends tell more than the middle does.
-
-    Arguments:
-        value: any string.
-        room: in units of the font size.
+    """Cut a string with an ellipsis in its middle, where ends tell more; `room` is in units of the font size.
 
     >>> shorten("walking upstairs with a load", 9.0)
     'walking… a load'

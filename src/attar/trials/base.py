@@ -200,12 +200,14 @@ def finished(
         arrays["components"], arrays["components_of"] = _components(z[drawn]), drawn
     facts: list[dict[str, Any]] = []
     reasons = dict(left_out or {})
+    checked = job.labelled[:_CHECKED]
     fitting = (time.perf_counter() - start) / len(fitted)
     for candidate in (each.even(job) for each in fitted):
         i, began = len(facts), time.perf_counter()
         file = folder / f"{i}.onnx"
         try:
-            difference = _exported(job, candidate, file)
+            candidate.write(file)
+            difference = check(file, job.x[checked], candidate.everything[checked], TOLERANCE)
         except ExportError as error:
             # Where most samples are alike, a look-up hangs on rounding; a network of others may have no ONNX form. That
             # is no model to ship, and no reason to stop.
@@ -244,13 +246,6 @@ def notes_on(left_out: Mapping[str, str]) -> list[str]:
     for name, reason in left_out.items():
         names.setdefault(reason, []).append(name)
     return [f"{', '.join(of)} {inflected(len(of), 'is', 'are')} left out: {reason}" for reason, of in names.items()]
-
-
-def _exported(job: Job, candidate: Fitted, file: Path) -> float:
-    """Write the file of a candidate; the largest difference in probability between the two."""
-    checked = job.labelled[:_CHECKED]
-    candidate.write(file)
-    return check(file, job.x[checked], candidate.everything[checked], TOLERANCE)
 
 
 def _learning_curve(job: Job, candidate: Fitted) -> list[LearningPoint]:
