@@ -57,45 +57,28 @@ _FIRST_LOOK, _MAY_GAIN, _CHANCE = 0.25, 0.05, 2.0
 
 @dataclass(frozen=True)
 class Candidate:
-    """One representation and head, as it came out.
+    """One representation and head, as it came out."""
 
-    Arguments:
-        name: as in "simclr + propagation".
-        baseline: True where nothing is learnt from the unlabelled samples by training on them.
-        rank: the lowest is taken of those that are equally good. What is usual for the kind comes first, then what is
-            simpler: by representation, and a linear head before one that looks samples up. Of two linear heads the one
-            that learns from all samples comes first where these are many, as it depends less on which have a label.
-        held_out: cross-validated probabilities of the labelled samples `(repeats, n_labelled, n_classes)`.
-        everything: probabilities of all training samples `(n, n_classes)`.
-        path: its exported file.
-        bytes: of that file.
-        latency_ms: of that file.
-        difference: largest one in probability between candidate and file.
-        seconds: for fitting and validating it, and its part of the training of its representation.
-        points: representation of the samples shown.
-        points_of: name of that representation.
-        members: of a committee.
-        components: of the representation, at some of the labelled samples `(k, up to k)`; None where there is none.
-        components_of: places of those among the labelled samples `(k,)`.
-        penalty: of a linear head on it by ridge regression.
-    """
-
-    name: str
-    baseline: bool
+    name: str  # as in "simclr + propagation"
+    baseline: bool  # True where nothing is learnt from the unlabelled samples by training on them
+    # The lowest is taken of those that are equally good. What is usual for the kind comes first, then what is simpler:
+    # by representation, and a linear head before one that looks samples up. Of two linear heads the one that learns
+    # from all samples comes first where these are many, as it depends less on which have a label.
     rank: int
-    held_out: Doubles
-    everything: Doubles
-    path: Path
-    bytes: int
-    latency_ms: float
-    difference: float
-    seconds: float
-    points: Floats
-    points_of: str
-    members: tuple[Candidate, ...] = ()
+    held_out: Doubles  # cross-validated probabilities of the labelled samples `(repeats, n_labelled, n_classes)`
+    everything: Doubles  # probabilities of all training samples `(n, n_classes)`
+    path: Path  # its exported file
+    bytes: int  # of that file
+    latency_ms: float  # of that file
+    difference: float  # largest one in probability between candidate and file
+    seconds: float  # for fitting and validating it, and its part of the training of its representation
+    points: Floats  # representation of the samples shown
+    points_of: str  # name of that representation
+    members: tuple[Candidate, ...] = ()  # of a committee
+    # Of the representation, at some of the labelled samples `(k, up to k)`; None where there is none.
     components: Floats | None = None
-    components_of: Ints | None = None
-    penalty: float | None = None
+    components_of: Ints | None = None  # places of those among the labelled samples `(k,)`
+    penalty: float | None = None  # of a linear head on it by ridge regression
 
 
 def candidates(job: Job, run: Run, notes: list[str] | None = None) -> Iterator[Candidate]:
@@ -168,19 +151,13 @@ def learning(job: Job, run: Run, candidate: Candidate) -> tuple[CurvePoint, ...]
 
 @dataclass
 class Ahead:
-    """The most accurate candidate so far.
-
-    Arguments:
-        name: of it.
-        right: how often it was right on each labelled sample `(n_labelled,)`; None where there is none yet.
-        classes: of these samples, where each class counts the same.
-        together: the group of each of them, within which answers are right and wrong together.
-    """
+    """The most accurate candidate so far."""
 
     name: str = ""
+    # How often it was right on each labelled sample `(n_labelled,)`; None where there is none yet.
     right: Doubles | None = None
-    classes: Ints | None = None
-    together: Ints | None = None
+    classes: Ints | None = None  # of these samples, where each class counts the same
+    together: Ints | None = None  # the group of each of them, within which answers are right and wrong together
 
     def pass_by(self, name: str, right: Doubles) -> None:
         """Remember this one instead, where it is more accurate."""

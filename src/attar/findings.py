@@ -32,40 +32,26 @@ _FEW = 8
 
 @dataclass(frozen=True)
 class TestPart:
-    """Samples that are looked at once, after every choice is made.
-
-    Arguments:
-        x: raw `(n, *shape)`.
-        y: class codes as in training; -1 for a class that training has not seen, which no answer can hit.
-        together: what belongs together `(n,)`, as the largest of `attar.data.groups.levels`; None where nothing does.
-        groups: as of a `Dataset`.
-    """
+    """Samples that are looked at once, after every choice is made."""
 
     __test__ = False  # not a test case of pytest
 
-    x: Floats
-    y: Ints
+    x: Floats  # raw `(n, *shape)`
+    y: Ints  # class codes as in training; -1 for a class that training has not seen, which no answer can hit
+    # What belongs together `(n,)`, as the largest of `attar.data.groups.levels`; None where nothing does.
     together: Ints | None = None
-    groups: Ints | None = None
+    groups: Ints | None = None  # as of a `Dataset`
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a job tried, and what it chose.
+    """What a job tried, and what it chose."""
 
-    Arguments:
-        tried: all candidates, a committee among them.
-        right: how often each was right on each labelled sample `(n_tried, n_labelled)`.
-        choice: one of them, and what it promises.
-        lead: the chosen one, or of a committee the member that was ahead.
-        file: of the chosen one, where it fits the budget; None: a student learns from it.
-    """
-
-    tried: list[Candidate]
-    right: Doubles
-    choice: Choice
-    lead: Candidate
-    file: Shipped | None
+    tried: list[Candidate]  # all candidates, a committee among them
+    right: Doubles  # how often each was right on each labelled sample `(n_tried, n_labelled)`
+    choice: Choice  # one of them, and what it promises
+    lead: Candidate  # the chosen one, or of a committee the member that was ahead
+    file: Shipped | None  # of the chosen one, where it fits the budget; None: a student learns from it
 
     @property
     def chosen(self) -> Candidate:
@@ -75,41 +61,26 @@ class Decision:
 
 @dataclass(frozen=True)
 class Decided:
-    """What a job decided, and what it made of that.
+    """What a job decided, and what it made of that."""
 
-    Arguments:
-        decision: among the candidates.
-        left_out: sentences on those that are no candidates, and why.
-        curve: how the accuracy of the lead grows.
-        shipped: the file, and the way to it.
-        model: where it lies.
-    """
-
-    decision: Decision
-    left_out: list[str]
-    curve: tuple[CurvePoint, ...]
-    shipped: Shipped
-    model: Path
+    decision: Decision  # among the candidates
+    left_out: list[str]  # sentences on those that are no candidates, and why
+    curve: tuple[CurvePoint, ...]  # how the accuracy of the lead grows
+    shipped: Shipped  # the file, and the way to it
+    model: Path  # the file in the run folder
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """What is known of the model by samples with a label: those of the test part, or of training where there is none.
+    """What is known of the model by samples with a label: of the test part, or of training where there is none."""
 
-    Arguments:
-        codes: classes of the samples.
-        confusion, confusion_of, groups: as of `Facts`.
-        steps: to the shipped file, with the accuracies that are known.
-        accuracy, interval: on the test part; None where there is none.
-    """
-
-    codes: Ints
-    confusion: Confusion
+    codes: Ints  # classes of the samples
+    confusion: Confusion  # this and the next two as of `Facts`
     confusion_of: str
     groups: tuple[Group, ...]
-    steps: tuple[Step, ...]
-    accuracy: float | None = None
-    interval: Interval | None = None
+    steps: tuple[Step, ...]  # to the shipped file, with the accuracies that are known
+    accuracy: float | None = None  # on the test part; None where there is none
+    interval: Interval | None = None  # of that
 
 
 def findings(

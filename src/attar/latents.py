@@ -29,17 +29,11 @@ _FEW, _NARROW = 400, 8
 
 @dataclass(frozen=True)
 class Components:
-    """Principal components of normalised samples, and back to raw units.
-
-    Arguments:
-        kind: of the samples.
-        mean: of flat normalised samples `(d,)`.
-        basis: orthonormal rows `(k, d)`.
-    """
+    """Principal components of normalised samples, and back to raw units."""
 
     kind: Kind
-    mean: Floats
-    basis: Floats
+    mean: Floats  # of flat normalised samples `(d,)`
+    basis: Floats  # orthonormal rows `(k, d)`
 
     @classmethod
     def learn(cls, kind: Kind, v: Floats, k: int) -> Components:

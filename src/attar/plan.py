@@ -49,46 +49,28 @@ _WORTHWHILE, _STUDENT_LEAST = 0.1, 0.3
 
 
 class Plan(BaseModel):
-    """What is run, and for how long.
-
-    Arguments:
-        version: of this recipe.
-        samples: that are learnt from at most, not counting those that are labelled or of the test part.
-        simclr_epochs: of contrastive learning, by SimCLR or another; 0: left out.
-        autoencoder_epochs: of the autoencoder, and of masked modelling; 0: left out.
-        tune_steps: of fine-tuning, and of training from scratch; 0: both are left out.
-        student_epochs: of distillation.
-        kernels: of random convolutions, per dilation.
-        folds: of cross-validation.
-        repeats: of cross-validation of heads.
-        network_repeats: of cross-validation of networks, which cost more.
-        draws: of each size in the learning curve of a head.
-        pretexts: to try; None: those that suit the kind of data.
-        backbone: "hf:NAME_OR_PATH" of a pretrained encoder that is tried too; None: none is.
-        backbone_epochs: that it is trained on for; 0: it stays as it is.
-        precision: of training on unlabelled samples, as of Lightning Fabric.
-        device: that is trained on: "cpu", or a GPU as torch names it.
-        threads: of training. Sums in another order are other sums, so this is part of what repeats a run.
-    """
+    """What is run, and for how long."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: int = VERSION
+    version: int = VERSION  # of this recipe
+    # The most that are learnt from, not counting those that are labelled or of the test part.
     samples: int = Field(default=MOST, ge=1)
-    simclr_epochs: int = Field(ge=0)
-    autoencoder_epochs: int = Field(ge=0)
-    tune_steps: int = Field(ge=0)
-    student_epochs: int = Field(ge=1)
-    kernels: int = Field(default=_KERNELS, ge=8)
-    folds: int = Field(default=5, ge=2)
-    repeats: int = Field(default=3, ge=1)
-    network_repeats: int = Field(default=1, ge=1)
-    draws: int = Field(default=8, ge=1)
-    pretexts: tuple[str, ...] | None = None
-    backbone: str | None = None
-    backbone_epochs: int = Field(default=0, ge=0)
-    precision: str = "32-true"
-    device: str = "cpu"
+    simclr_epochs: int = Field(ge=0)  # of contrastive learning, by SimCLR or another; 0: left out
+    autoencoder_epochs: int = Field(ge=0)  # of the autoencoder, and of masked modelling; 0: left out
+    tune_steps: int = Field(ge=0)  # of fine-tuning, and of training from scratch; 0: both are left out
+    student_epochs: int = Field(ge=1)  # of distillation
+    kernels: int = Field(default=_KERNELS, ge=8)  # of random convolutions, per dilation
+    folds: int = Field(default=5, ge=2)  # of cross-validation
+    repeats: int = Field(default=3, ge=1)  # of cross-validation of heads
+    network_repeats: int = Field(default=1, ge=1)  # of cross-validation of networks, which cost more
+    draws: int = Field(default=8, ge=1)  # of each size in the learning curve of a head
+    pretexts: tuple[str, ...] | None = None  # to try; None: those that suit the kind of data
+    backbone: str | None = None  # "hf:NAME_OR_PATH" of a pretrained encoder that is tried too; None: none is
+    backbone_epochs: int = Field(default=0, ge=0)  # that it is trained on for; 0: it stays as it is
+    precision: str = "32-true"  # of training on unlabelled samples, as of Lightning Fabric
+    device: str = "cpu"  # that is trained on: "cpu", or a GPU as torch names it
+    # Of training: sums in another order are other sums, so this is part of what repeats a run.
     threads: int = Field(default=1, ge=1)
 
     @property

@@ -60,17 +60,11 @@ def largest_student(job: Job, budget: Budget, run: Run) -> Student | None:
 
 @dataclass(frozen=True)
 class Shipped:
-    """A file that may be shipped.
-
-    Arguments:
-        path: of the file.
-        steps: from the candidate to it, each measured.
-        difference: largest one in probability between the file and the model that it was made from.
-    """
+    """A file that may be shipped."""
 
     path: Path
-    steps: tuple[Step, ...]
-    difference: float
+    steps: tuple[Step, ...]  # from the candidate to it, each measured
+    difference: float  # largest one in probability between the file and the model that it was made from
 
 
 def as_it_is(job: Job, candidate: Candidate, budget: Budget, run: Run) -> Shipped | None:

@@ -46,54 +46,33 @@ REBUILT, DRAWN, PAIRS, STEPS = 12, 24, 3, 9
 
 @dataclass(frozen=True)
 class Latent:
-    """What a representation that leads back makes of samples.
+    """What a representation that leads back makes of samples."""
 
-    Arguments:
-        name: as a person reads it.
-        error: share of the variance of samples set aside that it does not rebuild.
-        rebuilt: the samples `Survey.shown`, rebuilt `(r, *shape)`.
-        drawn: samples from p(x) `(s, *shape)`.
-        straight, along: samples between `Survey.ends`, on a straight path and along the density
-            `(steps, pairs, *shape)`.
-    """
-
-    name: str
-    error: float
-    rebuilt: Floats
-    drawn: Floats
-    straight: Floats
-    along: Floats
+    name: str  # as a person reads it
+    error: float  # share of the variance of samples set aside that it does not rebuild
+    rebuilt: Floats  # the samples `Survey.shown`, rebuilt `(r, *shape)`
+    drawn: Floats  # samples from p(x) `(s, *shape)`
+    straight: Floats  # samples between `Survey.ends`, on a straight path `(steps, pairs, *shape)`
+    along: Floats  # likewise, along the density
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found out about samples.
+    """What was found out about samples."""
 
-    Arguments:
-        kind: with what it learnt.
-        spectrum: of the principal components.
-        findings: on quality.
-        plane, places: two principal components, and the map of neighbours, each `(n, 2)`.
-        log_density: log p(z) of each sample `(n,)`.
-        normality, p_value: of each sample `(n,)`, larger for more usual ones.
-        cluster: of each sample `(n,)`; and how far it is from the middle of it.
-        latents: that lead back to samples; none where none does.
-        shown, ends: indices of samples that were rebuilt, and `(2, pairs)` that were gone between.
-    """
-
-    kind: Kind
-    spectrum: Spectrum
-    findings: list[Finding]
-    plane: Floats
-    places: Floats
-    log_density: Floats
-    normality: Floats
-    p_value: Floats
-    cluster: Ints
-    from_middle: Floats
-    latents: list[Latent]
-    shown: Ints
-    ends: Ints
+    kind: Kind  # with what it learnt
+    spectrum: Spectrum  # of the principal components
+    findings: list[Finding]  # on quality
+    plane: Floats  # two principal components `(n, 2)`
+    places: Floats  # the map of neighbours `(n, 2)`
+    log_density: Floats  # log p(z) of each sample `(n,)`
+    normality: Floats  # of each sample `(n,)`, larger for more usual ones
+    p_value: Floats  # likewise
+    cluster: Ints  # of each sample `(n,)`
+    from_middle: Floats  # how far each sample is from that of its cluster `(n,)`
+    latents: list[Latent]  # that lead back to samples; none where none does
+    shown: Ints  # indices of samples that were rebuilt
+    ends: Ints  # indices `(2, pairs)` of those that were gone between
 
 
 def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, progress: Progress) -> Survey:
@@ -258,24 +237,15 @@ def _chosen(cluster: Ints, unique: Ints, seed: int) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True)
 class _Parts:
-    """Samples by what they are to a representation that leads back to them.
-
-    Arguments:
-        kind: of the samples.
-        x: raw `(n, *shape)`.
-        v: normalised and flat `(n, d)`.
-        unique, position: indices of those that differ, and the place of each sample among these.
-        shown, ends: as of `Survey`.
-        seed: of everything random.
-    """
+    """Samples by what they are to a representation that leads back to them."""
 
     kind: Kind
-    x: Floats
-    v: Floats
-    unique: Ints
-    position: Ints
-    shown: Ints
-    ends: Ints
+    x: Floats  # raw `(n, *shape)`
+    v: Floats  # normalised and flat `(n, d)`
+    unique: Ints  # indices of those that differ
+    position: Ints  # the place of each sample among these
+    shown: Ints  # as of `Survey`
+    ends: Ints  # likewise
     seed: int
 
     @cached_property

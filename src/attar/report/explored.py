@@ -14,34 +14,21 @@ from attar.data.quality import Finding
 
 @dataclass(frozen=True)
 class Colour:
-    """Something that the samples on the map are coloured by.
+    """Something that the samples on the map are coloured by."""
 
-    Arguments:
-        name: as the person chooses it.
-        values: one per sample `(n,)`, NaN where unknown; positions in `classes` where there are any.
-        classes: names of the values, empty for numbers.
-        said: what it is, one sentence.
-    """
-
-    name: str
-    values: Floats
-    classes: tuple[str, ...] = ()
-    said: str = ""
+    name: str  # as the person chooses it
+    values: Floats  # one per sample `(n,)`, NaN where unknown; positions in `classes` where there are any
+    classes: tuple[str, ...] = ()  # names of the values, empty for numbers
+    said: str = ""  # what it is, one sentence
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One sample for a person.
+    """One sample for a person."""
 
-    Arguments:
-        drawn: by its kind, as a data: URI or inline SVG.
-        said: a few words beneath it, in one line or several.
-        index: of the sample; None where it is one that a model made.
-    """
-
-    drawn: str
-    said: str = ""
-    index: int | None = None
+    drawn: str  # by its kind, as a data: URI or inline SVG
+    said: str = ""  # a few words beneath it, in one line or several
+    index: int | None = None  # of the sample; None where it is one that a model made
 
 
 @dataclass(frozen=True)
@@ -64,67 +51,38 @@ class Panel:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """How much of the variance lies in how many directions.
+    """How much of the variance lies in how many directions."""
 
-    Arguments:
-        shares: of the variance, of each principal component, descending.
-        effective: (Σ λ)² / Σ λ², how many equal directions would have the same spread.
-        intrinsic: how many directions samples vary in locally; NaN where unknown.
-        above_chance: components with more variance than independent values would have; None where unknown.
-        values: numbers in a sample.
-    """
-
-    shares: tuple[float, ...]
-    effective: float
-    intrinsic: float
-    above_chance: int | None
-    values: int
+    shares: tuple[float, ...]  # of the variance, of each principal component, descending
+    effective: float  # (Σ λ)² / Σ λ², how many equal directions would have the same spread
+    intrinsic: float  # how many directions samples vary in locally; NaN where unknown
+    above_chance: int | None  # components with more variance than independent values would have; None where unknown
+    values: int  # numbers in a sample
 
 
 @dataclass(frozen=True)
 class Explored:
-    """Everything that the page of an exploration shows.
+    """Everything that the page of an exploration shows."""
 
-    Arguments:
-        run: name of the run.
-        source: what the samples are called.
-        kind: of the samples.
-        n: how many samples the source has.
-        shape: of one raw sample.
-        verdict: what a person should know first.
-        notes: what was found on reading.
-        ids: names of the samples on the map `(m,)`.
-        layouts: by name, places of the samples `(m, 2)`.
-        colours: that the map may be coloured by, the first at the beginning.
-        sheets: pictures of the samples, many in one image file, in the order of `order`; empty where pixels do not
-            suit them.
-        cell: width and height of a picture in pixels.
-        order: of the samples in the page `(m,)`.
-        words: of each sample, where it is a text.
-        findings: of `attar.data.quality`, and drawn samples by index for their pairs.
-        spectrum: of the principal components.
-        panels: further sections.
-        seconds, settings, versions, command: of the run.
-    """
-
-    run: str
-    source: str
+    run: str  # name of its folder
+    source: str  # what the samples are called
     kind: str
-    n: int
-    shape: tuple[int, ...]
-    verdict: str
-    notes: tuple[str, ...]
-    ids: npt.NDArray[np.str_]
-    layouts: Mapping[str, Floats]
-    colours: tuple[Colour, ...]
+    n: int  # how many samples the source has
+    shape: tuple[int, ...]  # of one raw sample
+    verdict: str  # what a person should know first
+    notes: tuple[str, ...]  # what was found on reading
+    ids: npt.NDArray[np.str_]  # names of the samples on the map `(m,)`
+    layouts: Mapping[str, Floats]  # by name, places of the samples `(m, 2)`
+    colours: tuple[Colour, ...]  # that the map may be coloured by, the first at the beginning
+    # Pictures of the samples, many in one image file, in the order of `order`; empty where pixels do not suit them.
     sheets: tuple[bytes, ...]
-    cell: tuple[int, int]
-    order: Ints
-    words: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    drawn: Mapping[int, Shown]
+    cell: tuple[int, int]  # width and height of a picture in pixels
+    order: Ints  # of the samples in the page `(m,)`
+    words: tuple[str, ...]  # of each sample, where it is a text
+    findings: tuple[Finding, ...]  # of `attar.data.quality`
+    drawn: Mapping[int, Shown]  # samples of their pairs, by index
     spectrum: Spectrum
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel, ...]  # further sections
     seconds: float
     settings: Mapping[str, str | int | float | bool | None]
     versions: Mapping[str, str] = field(default_factory=dict)

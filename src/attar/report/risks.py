@@ -17,27 +17,17 @@ from attar.risk.curve import OF_LABELS
 
 @dataclass(frozen=True)
 class Risks:
-    """What the page of risk curves shows.
+    """What the page of risk curves shows."""
 
-    Arguments:
-        run: name of the folder.
-        source, kind: of the samples.
-        n, n_labelled, n_test: how many.
-        sweeps: in order.
-        best: place of the advice that gains most in them; None where all say to change nothing.
-        notes: sentences on the data.
-        settings, versions, command, seconds: to repeat it.
-    """
-
-    run: str
+    run: str  # name of the folder
     source: str
     kind: str
     n: int
     n_labelled: int
     n_test: int
-    sweeps: tuple[Shown, ...]
-    best: int | None
-    notes: tuple[str, ...] = ()
+    sweeps: tuple[Shown, ...]  # in order
+    best: int | None  # place of the advice that gains most in them; None where all say to change nothing
+    notes: tuple[str, ...] = ()  # sentences on the data
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""

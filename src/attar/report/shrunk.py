@@ -13,59 +13,36 @@ from attar.report.words import NONE, count, milliseconds, percent, plural, prose
 
 @dataclass(frozen=True)
 class Tried:
-    """One attempt, or the network before.
+    """One attempt, or the network before."""
 
-    Arguments:
-        name: what was done.
-        bytes: of its file.
-        latency_ms: per sample; None where it was not measured.
-        quality: accuracy, agreement or R², 0 to 1; None where there were no samples to judge by.
-        macs: multiply-accumulates of one sample; None where they were not counted.
-        on_front: whether nothing else is both smaller and better.
-    """
-
-    name: str
-    bytes: int
-    latency_ms: float | None
-    quality: float | None
-    macs: int | None
-    on_front: bool
+    name: str  # what was done
+    bytes: int  # of its file
+    latency_ms: float | None  # per sample; None where it was not measured
+    quality: float | None  # accuracy, agreement or R², 0 to 1; None where there were no samples to judge by
+    macs: int | None  # multiply-accumulates of one sample; None where they were not counted
+    on_front: bool  # whether nothing else is both smaller and better
 
 
 @dataclass(frozen=True)
 class Shrunk:
-    """What the page of a compression shows.
+    """What the page of a compression shows."""
 
-    Arguments:
-        run: name of the folder.
-        model: path of the file that was compressed.
-        verdict: one sentence.
-        judged: "accuracy", "agreement" or, of answers that are no logits of classes, "R²".
-        n_judged: samples to judge by.
-        tried: all attempts, in order; the first is the network before.
-        chosen: place of the chosen one in them.
-        sensitivities: of each tensor, the loss at each number of bits.
-        files: what was written, by name, and what it is.
-        settings, versions, command, seconds: to repeat it.
-        notes: sentences on what was left as it is.
-        trained: whether something was, and the samples to judge by set aside from that.
-    """
-
-    run: str
-    model: str
-    verdict: str
-    judged: str
-    n_judged: int
-    tried: tuple[Tried, ...]
-    chosen: int
+    run: str  # name of the folder
+    model: str  # path of the file that was compressed
+    verdict: str  # one sentence
+    judged: str  # "accuracy", "agreement" or, of answers that are no logits of classes, "R²"
+    n_judged: int  # samples to judge by
+    tried: tuple[Tried, ...]  # all attempts, in order; the first is the network before
+    chosen: int  # place of the chosen one in them
+    # Of each tensor, the loss at each number of bits.
     sensitivities: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)  # what was written, by name, and what it is
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     seconds: float = 0.0
-    notes: tuple[str, ...] = ()
-    trained: bool = True
+    notes: tuple[str, ...] = ()  # sentences on what was left as it is
+    trained: bool = True  # whether something was, and the samples to judge by set aside from that
 
 
 def render_shrunk(shrunk: Shrunk) -> str:

@@ -47,36 +47,22 @@ TOLERANCE = 2e-3
 
 @dataclass(frozen=True)
 class Job:
-    """What every candidate is given.
-
-    Arguments:
-        kind: of the samples.
-        x: raw training samples `(n, *shape)`.
-        y: class codes `(n,)`, -1 where unlabelled; each code of `meta.classes` occurs.
-        meta: for the exported files.
-        plan: how long to train.
-        seed: of everything random.
-        shown: indices of the samples that the latent map shows.
-        progress: where to report.
-        windows: of the samples, and
-        groups: as of a `Dataset`.
-        balanced: whether each class counts the same, or each sample.
-        backbone: a network of others that is tried too, from raw samples to vectors; None: none is.
-        curves: what draws the learning curve of a candidate, by its name, for those that were fitted in this process.
-    """
+    """What every candidate is given."""
 
     kind: Kind
-    x: Floats
-    y: Ints
-    meta: ModelMeta
-    plan: Plan
-    seed: int
-    shown: Indices
+    x: Floats  # raw training samples `(n, *shape)`
+    y: Ints  # class codes `(n,)`, -1 where unlabelled; each code of `meta.classes` occurs
+    meta: ModelMeta  # for the exported files
+    plan: Plan  # how long to train
+    seed: int  # of everything random
+    shown: Indices  # indices of the samples that the latent map shows
     progress: Progress
-    windows: Windows | None = None
-    groups: Ints | None = None
-    balanced: bool = False
+    windows: Windows | None = None  # as of a `Dataset`
+    groups: Ints | None = None  # likewise
+    balanced: bool = False  # whether each class counts the same, or each sample
+    # A network of others that is tried too, from raw samples to vectors; None: none is.
     backbone: nn.Module | None = None
+    # What draws the learning curve of a candidate, by its name, for those that were fitted in this process.
     curves: dict[str, Callable[[], list[LearningPoint]]] = field(default_factory=dict, compare=False, repr=False)
 
     @property

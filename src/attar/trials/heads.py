@@ -73,17 +73,11 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
 
 @dataclass(frozen=True)
 class _Represented:
-    """The samples of a job in one representation.
-
-    Arguments:
-        job: the data.
-        name: of the representation.
-        module: from raw samples to it, `(n, dim)`.
-    """
+    """The samples of a job in one representation."""
 
     job: Job
-    name: str
-    module: nn.Module
+    name: str  # of the representation
+    module: nn.Module  # from raw samples to it, `(n, dim)`
 
     @cached_property
     def pooled(self) -> Indices:
