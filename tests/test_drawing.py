@@ -100,8 +100,19 @@ def test_windows_are_drawn_labelled_and_learnt_from(tmp_path, monkeypatch) -> No
     pd.DataFrame(steps, columns=["a", "b"]).to_csv("gap.csv", index=False)
     all_but_empty = draw("gap.csv", 18, window=20, stride=20).ids
     assert not {"gap@0", "gap@20"} & {*all_but_empty}
-    with pytest.raises(DataError, match="x: windows and a column of groups are of a file or a folder; give one"):
-        draw(steps, 3, window=20)
+
+
+@pytest.mark.parametrize(
+    ("asked", "of"),
+    [
+        ({"side": 4}, "a side and windows are"),
+        ({"window": 4}, "a side and"),
+        ({"group_column": "who"}, "labels and groups"),
+    ],
+)
+def test_what_is_read_of_files_alone_is_refused_beside_an_array(asked, of) -> None:
+    with pytest.raises(DataError, match=f"x: {of}"):
+        draw(np.zeros((9, 8, 8)), 3, **asked)
 
 
 def test_what_is_left_out_spreads_nothing() -> None:
@@ -176,7 +187,7 @@ def test_what_cannot_be_drawn_is_refused(folder, tmp_path) -> None:
         draw("digits", 5)
     with pytest.raises(DataError, match="n is 0"):
         draw(folder, 0)
-    with pytest.raises(LabelError, match="x: labels are read for a file or a folder"):
+    with pytest.raises(LabelError, match="x: labels and groups are read for a file or a folder"):
         draw(np.zeros((4, 3)), 1, labels=tmp_path / "labels.csv")
     empty = tmp_path / "empty"
     empty.mkdir()

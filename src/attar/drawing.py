@@ -15,16 +15,14 @@ from attar import kinds
 from attar._files import write_whole
 from attar._settings import check_count
 from attar.adapt.pivotal import well_spread
-from attar.data.arrays import from_arrays
-from attar.data.cut import Cut
 from attar.data.dataset import UNLABELLED, Dataset, Floats, Ints
 from attar.data.labels import MISSING
 from attar.data.marks import Marks
-from attar.data.sources import read
 from attar.data.split import some
-from attar.errors import DataError, LabelError
+from attar.errors import DataError
 from attar.kinds.base import Kind
 from attar.latents import flat
+from attar.preparation import Options, read_any
 from attar.represent import PCA, RandomConvolutions
 from attar.training.modes import usual_defaults
 from attar.trials.base import apply
@@ -144,27 +142,20 @@ def draw(
         10
     """
     check_count("n", n)
-    marks, cut = Marks.of(ignore, category), Cut.of(window, stride)
-    if isinstance(source, str | Path):
-        given = None if labels is None else Path(labels)
-        where = str(source)
-        dataset = read(
-            where,
-            kind=kind,
-            labels=given,
-            label_column=label_column,
-            group_column=group_column,
-            marks=marks,
-            side=side,
-            cut=cut,
-            strict=strict,
-        )
-    elif cut is not None or group_column is not None:
-        raise DataError("x: windows and a column of groups are of a file or a folder; give one, or leave them away")
-    elif labels is label_column is None:
-        where, dataset = "x", from_arrays(source, kind=kind, marks=marks)
-    else:
-        raise LabelError("x: labels are read for a file or a folder; give one as the source, or leave them away")
+    marks = Marks.of(ignore, category)
+    options = Options(
+        kind=kind,
+        labels=None if labels is None else Path(labels),
+        label_column=label_column,
+        group_column=group_column,
+        ignore=marks.ignore,
+        category=marks.category,
+        side=side,
+        window=window,
+        stride=stride,
+        strict=strict,
+    )
+    where, dataset = read_any(source, options)
     names, counts = np.unique(dataset.ids, return_counts=True)
     if len(names) < len(dataset):
         raise DataError(
@@ -172,7 +163,7 @@ def draw(
             "them; give each an id of its own, or call the column otherwise, so that rows are numbered"
         )
     unlabelled = dataset.trained[dataset.y[dataset.trained] == UNLABELLED]
-    if cut is not None:  # what holds no value has no label
+    if window is not None:  # what holds no value has no label
         unlabelled = unlabelled[~np.isnan(dataset.x[unlabelled]).all(axis=(1, 2))]
     if n > len(unlabelled):
         raise DataError(f"{where}: {n:,} samples to draw, and {len(unlabelled):,} without a label; ask for fewer")

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attar import kinds
-from attar.data.arrays import from_arrays
 from attar.data.dataset import Dataset, unjudged
 from attar.data.marks import Marks
 from attar.data.split import some
-from attar.errors import DataError, LabelError
+from attar.errors import DataError
 from attar.fit import default_folder, fingerprint_of
 from attar.plan import MOST, default_plan, faster_precision, on_threads, versions
-from attar.preparation import READING, Options, read_source
+from attar.preparation import READING, Options, read_any
 from attar.report.saved import write_explored
 from attar.run import Result, Run, free_folder
 from attar.training.progress import Progress, Silent, noted
@@ -108,8 +107,12 @@ def explore(
         stride=stride,
         strict=strict,
     )
-    where, dataset = _read(source, options)
-    n = len(dataset)
+    where, dataset = read_any(source, options, centre=True)
+    if kinds.of(dataset.kind).hops:
+        raise DataError(f"{where}: nodes of a graph cannot be explored; give their features alone, as a table")
+    if len(dataset) < 2:
+        raise DataError(f"{where}: one sample cannot be compared with others; give at least two")
+    dataset, n = replace(dataset, notes=unjudged(dataset.notes)), len(dataset)
     progress.say(f"{dataset.kind} · {n:,} samples of {' × '.join(map(str, dataset.x.shape[1:]))}")
     for note in dataset.notes:
         progress.say(noted(note))
@@ -128,27 +131,6 @@ def explore(
             command = command or shlex.join(sys.argv)
             facts = explored(dataset, found, n, run, progress, command, {**settings, **plan})
         return Exploration(write_explored(run.folder, facts), facts)
-
-
-def _read(source: Any, options: Options) -> tuple[str, Dataset]:
-    """What the source is called, and its samples."""
-    if isinstance(source, str | Path):
-        where, dataset = str(source), read_source(str(source), options, centre=True)
-    elif any(
-        given is not None for given in (options.labels, options.label_column, options.groups, options.group_column)
-    ):
-        raise LabelError(
-            "x: labels and groups are read for a file or a folder; give one as the source, or leave them away"
-        )
-    elif any(given is not None for given in (options.side, options.window, options.stride)):
-        raise DataError("x: a side and windows are of a file or a folder; give one as the source, or leave them away")
-    else:
-        where, dataset = "x", from_arrays(source, kind=options.kind, marks=options.marks, centre=True)
-    if kinds.of(dataset.kind).hops:
-        raise DataError(f"{where}: nodes of a graph cannot be explored; give their features alone, as a table")
-    if len(dataset) < 2:
-        raise DataError(f"{where}: one sample cannot be compared with others; give at least two")
-    return where, replace(dataset, notes=unjudged(dataset.notes))
 
 
 def _plan(dataset: Dataset, seconds: float | None) -> dict[str, Any]:

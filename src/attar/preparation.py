@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from attar.compress.budget import Budget
+from attar.data.arrays import from_arrays
 from attar.data.copies import copies
 from attar.data.cut import Cut
 from attar.data.dataset import UNLABELLED, Dataset
@@ -19,7 +20,7 @@ from attar.data.quality import suspects
 from attar.data.sources import read
 from attar.data.split import draw_labels, holdout, shortfall, unevenness
 from attar.data.windows import alike
-from attar.errors import BudgetError, DataError
+from attar.errors import BudgetError, DataError, LabelError
 
 # Of the labelled samples, where labels are drawn from a source that knows them all.
 HOLDOUT = 0.3
@@ -132,6 +133,19 @@ def read_source(source: str, options: Options, *, centre: bool = False) -> Datas
         strict=options.strict,
         centre=centre,
     )
+
+
+def read_any(source: Any, options: Options, *, centre: bool = False) -> tuple[str, Dataset]:
+    """What a source is called, and what it holds: as `read_source`, or what Python holds, as `from_arrays`."""
+    if isinstance(source, str | Path):
+        return str(source), read_source(str(source), options, centre=centre)
+    if {options.labels, options.label_column, options.groups, options.group_column} != {None}:
+        raise LabelError(
+            "x: labels and groups are read for a file or a folder; give one as the source, or leave them away"
+        )
+    if {options.side, options.window, options.stride} != {None}:
+        raise DataError("x: a side and windows are of a file or a folder; give one as the source, or leave them away")
+    return "x", from_arrays(source, kind=options.kind, marks=options.marks, centre=centre)
 
 
 def read_prepared(source: str, options: Options) -> Dataset:
