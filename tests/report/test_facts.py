@@ -8,6 +8,13 @@ def test_facts_survive_json(digits):
     assert Facts.model_validate_json(digits.model_dump_json()) == digits
 
 
+def test_facts_of_earlier_versions_whose_rows_have_a_note_are_read(digits):
+    old = digits.model_dump(mode="json")
+    for row in old["leaderboard"]:
+        row["note"] = ""
+    assert Facts.model_validate(old) == digits
+
+
 def test_unknown_facts_are_refused(digits):
     with pytest.raises(ValidationError, match="extra"):
         Facts.model_validate(digits.model_dump() | {"mood": "good"})

@@ -169,11 +169,8 @@ def finished(
     """Validate, export, check and measure the candidates of one stage.
 
     Arguments:
-        job: the data.
-        fitted: the candidates.
-        folder: for their files.
-        points: where the map shows samples, `(n_shown, k)`.
-        points_of: what these are.
+        job, fitted, folder: the data, the candidates, and where their files go.
+        points, points_of: where the map shows samples, `(n_shown, k)`, and what these are.
         start: when the stage began.
         baseline: whether the representation is learnt without training on unlabelled samples.
         z: representation of the labelled samples, where there is a linear head on it.
