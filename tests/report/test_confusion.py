@@ -4,11 +4,13 @@ import xml.etree.ElementTree as ET
 import numpy as np
 
 from attar.report.confusion import confusion
+from attar.report.facts import LatentPoint
 from tests.report.conftest import large
 
 
 def _with(counts, classes):
-    return large(classes, np.asarray(counts), ())
+    point = LatentPoint(id="0", x=0.0, y=0.0, predicted=classes[0], probability=1.0, label=None, thumbnail="")
+    return large(classes, np.asarray(counts), (point,))
 
 
 def test_every_count_is_drawn_at_its_cell(digits):

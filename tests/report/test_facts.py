@@ -20,6 +20,12 @@ def test_unknown_facts_are_refused(digits):
         Facts.model_validate(digits.model_dump() | {"mood": "good"})
 
 
+@pytest.mark.parametrize("name", ["leaderboard", "compression", "latent"])
+def test_there_is_a_candidate_a_file_and_a_map_in_every_run(digits, name):
+    with pytest.raises(ValidationError, match=r"at least 1 item|must be the one that was chosen"):
+        Facts.model_validate(digits.model_dump() | {name: ()})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("confusion", ((1, 2), (3, 4))), ("confusion", ((1,) * 9,) * 10), ("labels_per_class", (5,) * 9)],

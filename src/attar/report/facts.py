@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Share of samples from which a compressed model stands for what it came from.
 _FAITHFUL = 0.98
@@ -105,7 +105,7 @@ class Facts(_Fact):
     run: str  # name of the run folder
     source: str
     kind: str
-    n: int
+    n: int = Field(ge=1)
     n_labelled: int
     n_test: int
     shape: tuple[int, ...]
@@ -126,9 +126,10 @@ class Facts(_Fact):
     curve: tuple[CurvePoint, ...]
     # "regime": a sentence on the chosen model; "sweeps": `report.swept.Shown` as JSON; "without": why there are none
     risk: dict[str, Any] = {}
-    latent: tuple[LatentPoint, ...]
+    latent: tuple[LatentPoint, ...] = Field(min_length=1)
     latent_of: str  # which representation the map shows
-    compression: tuple[Step, ...]  # from the chosen candidate to the shipped file, which may be one
+    # From the chosen candidate to the shipped file, which may be one.
+    compression: tuple[Step, ...] = Field(min_length=1)
     budget: str | None
     largest_difference: float  # in probability, of the file from the model it was made from
     model_path: str
@@ -150,10 +151,12 @@ class Facts(_Fact):
         return "balanced accuracy" if self.balanced else "accuracy"
 
     @model_validator(mode="after")
-    def _fits_classes(self) -> Self:
+    def _fits(self) -> Self:
         n = len(self.classes)
         if self.confusion and [len(row) for row in self.confusion] != [n] * n:
             raise ValueError(f"confusion must be {n} × {n}, one row and one column for each of `classes`")
         if len(self.labels_per_class) != n:
             raise ValueError(f"labels_per_class must hold {n} counts, one for each of `classes`")
+        if sum(row.chosen for row in self.leaderboard) != 1:
+            raise ValueError("one row of the leaderboard must be the one that was chosen, and no other")
         return self
