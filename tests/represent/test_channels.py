@@ -57,6 +57,16 @@ def test_no_more_than_there_is_room_for(most, lags, size) -> None:
     assert module(series(3, 40)).shape == (5, size)
 
 
+def test_of_too_many_channels_only_levels_are_kept() -> None:
+    x = np.random.default_rng(0).standard_normal((10, 40, 30)).astype(np.float32)
+    representation = RandomConvolutions(8, kind="series", random_state=0).fit(x)
+    (levels,) = representation.module_[-1].between
+    assert isinstance(levels, Levels)
+    z = representation.transform(x)
+    assert z.shape[1] == representation.module_[-1].sizes[0] + 80
+    assert np.isfinite(z).all()
+
+
 def test_what_stands_still_has_no_relations() -> None:
     x = torch.zeros(2, 3, 20)
     x[:, 1] = 5

@@ -161,8 +161,11 @@ class _Bank(nn.Module):
         convolved = sum(f(x[:1]).numel() for f in filters)
         several = dims == 1 and x.shape[1] > 1
         between = [Correlations(x.shape[1], x.shape[2], convolved), Levels()] if several else []
-        self.filters, self.between = nn.ModuleList(filters), nn.ModuleList(between)
-        self.sizes = [convolved, *(part(x[:1]).shape[1] for part in between)]
+        sized = [(part, part(x[:1]).shape[1]) for part in between]
+        self.filters = nn.ModuleList(filters)
+        # Of too many channels there are no correlations, and their products are not made.
+        self.between = nn.ModuleList(part for part, size in sized if size)
+        self.sizes = [convolved, *(size for _, size in sized if size)]
         self.register_buffer("mean", torch.zeros(sum(self.sizes)))
         self.register_buffer("std", torch.ones(sum(self.sizes)))
 
@@ -174,7 +177,7 @@ class _Bank(nn.Module):
         least = 1e-4 * max(convolutions.std(correction=0).item(), 1e-3)
         spread = [convolutions.std(0, correction=0) + least]
         for part in between:
-            wider = (_SHARE * convolutions.shape[1] / max(1, part.shape[1])) ** 0.5
+            wider = (_SHARE * convolutions.shape[1] / part.shape[1]) ** 0.5
             spread.append((part.std(0, correction=0) + STILL) / wider)
         self.std.copy_(torch.cat(spread))
 
