@@ -220,6 +220,22 @@ def test_products_in_bfloat16_where_asked():
     assert seen[2:] == [torch.float32] * 2
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_convolutions_answer_with_the_channels_of_a_pixel_side_by_side(channels):
+    convolution, seen = nn.Conv2d(channels, 4, 3), []
+    x = torch.randn(8, channels, 6, 6, generator=torch.Generator().manual_seed(0))
+
+    def loss(batch, generator):
+        y = convolution(x[batch])
+        seen.append(y.is_contiguous(memory_format=torch.channels_last))
+        return y.square().mean()
+
+    train(convolution, loss, 8, epochs=2, batch_size=8)
+    assert seen == [True, True]
+    assert convolution.weight.is_contiguous()
+    assert convolution(x).is_contiguous()
+
+
 def test_a_checkpoint_of_another_precision_is_refused(tmp_path):
     _run(tmp_path / "checkpoint", until=3)
     with pytest.raises(RunError, match="other settings"):

@@ -254,7 +254,9 @@ def _lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
     """Order the weights of two-dimensional convolutions in memory."""
     for p in module.parameters():
         if p.ndim == 4:
-            p.data = p.data.contiguous(memory_format=memory_format)
+            # Not `contiguous`, which leaves the strides of a single channel as they are: its convolution, often the
+            # largest, would answer in the usual order, and the steps behind it pass from one to the other.
+            p.data = torch.empty_like(p.data, memory_format=memory_format).copy_(p.data)
 
 
 def _optimizer(module: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
