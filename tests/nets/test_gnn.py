@@ -155,6 +155,21 @@ def test_in_half_precision_a_node_of_many_neighbours_still_sums_them(layer: str)
     assert (found - expected).norm() < 0.02 * expected.norm()
 
 
+@pytest.mark.parametrize("layer", ["gcn", "gin"])
+def test_in_half_precision_features_that_are_mostly_zero_are_learnt_from(layer: str) -> None:
+    _, edges, _ = karate()
+    words = torch.eye(34)[:, :20]  # few enough values for a sparse product
+    gradients = []
+    for half in (False, True):
+        torch.manual_seed(0)
+        encoder = NodeEncoder(20, 4, 6, layer)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = encoder(Nodes.of(words, edges)).float().square().mean()
+        loss.backward()
+        gradients.append(torch.cat([p.grad.ravel() for p in encoder.parameters()]))
+    assert (gradients[1] - gradients[0]).norm() < 0.05 * gradients[0].norm()
+
+
 def test_unknown_layer() -> None:
     with pytest.raises(DataError, match="gcn, gin"):
         NodeEncoder(5, 4, 6, "gat")

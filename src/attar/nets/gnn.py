@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attar.errors import DataError
-from attar.nets.nodes import Nodes, bound, neighbour_sum, normalised_adjacency
+from attar.nets.nodes import Nodes, bound, neighbour_sum, normalised_adjacency, sparse_product
 
 # Share of values other than zero up to which only these are multiplied.
 _SPARSE = 0.1
@@ -77,7 +77,7 @@ def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
         return cast(Tensor, layer(x))
     if int(torch.count_nonzero(x)) > _SPARSE * x.numel():
         return cast(Tensor, layer(x))
-    return cast(Tensor, torch.sparse.mm(x.to_sparse(), layer.weight.t()))
+    return sparse_product(x.to_sparse(), layer.weight.t())
 
 
 _LAYERS: dict[str, type[GraphConvolution] | type[GraphIsomorphism]] = {

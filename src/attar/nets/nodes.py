@@ -131,9 +131,13 @@ def neighbour_sum(h: Tensor, edge_index: Tensor, weight: Tensor | None = None) -
     # The same in a quarter of the time.
     size, wide = (h.shape[0], h.shape[0]), torch.promote_types(h.dtype, torch.float32)
     matrix = torch.sparse_coo_tensor(edge_index.flip(0), weight.to(wide), size, check_invariants=False)
-    # Autocast would go back to half precision.
+    return sparse_product(matrix, h)
+
+
+def sparse_product(matrix: Tensor, h: Tensor) -> Tensor:
+    """A sparse matrix times h, in the precision of the matrix; autocast's half has no gradient."""
     with torch.autocast(h.device.type, enabled=False):
-        return cast(Tensor, torch.sparse.mm(matrix, h.to(wide)))
+        return cast(Tensor, torch.sparse.mm(matrix, h.to(matrix.dtype)))
 
 
 def normalised_adjacency(like: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
