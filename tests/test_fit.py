@@ -287,7 +287,7 @@ def fit_digits(folder: Path) -> None:
     from attar.training import loop
 
     loop._INTERVAL = 0.0
-    plan = Plan(simclr_epochs=4, autoencoder_epochs=3, tune_steps=5, student_epochs=6, kernels=8, repeats=1)
+    plan = Plan(simclr_epochs=4, autoencoder_epochs=3, tune_steps=5, student_epochs=6, kernels=64, repeats=1)
     attar.fit._plan = lambda *_: plan.model_dump()
     loop.train.__kwdefaults__["interval"] = 0.0
     fit_source("digits", Options(labels_per_class=3, budget="12KB", out=folder), command="attar fit digits")

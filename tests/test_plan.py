@@ -12,7 +12,6 @@ from attar import kinds
 from attar.data.nodes import links
 from attar.kinds import graph
 from attar.kinds.graph import Graph
-from attar.kinds.table import Table
 from attar.plan import (
     Plan,
     _convolving_seconds,
@@ -95,7 +94,7 @@ def test_what_a_step_on_nodes_costs_is_shared_by_those_that_are_asked_about(monk
     monkeypatch.setattr(graph, "_BATCH", 8)
     monkeypatch.setattr("attar.plan.time.perf_counter", partial(next, count()))
     nodes = links(rows(40), np.zeros((2, 0))).all()
-    assert _seconds_per_sample(Graph.learn(nodes), nodes, "32-true", "cpu") == 1 / 8
+    assert _seconds_per_sample(Graph.learn(nodes), nodes, "cpu") == 1 / 8
 
 
 def test_a_step_on_few_nodes_takes_as_long_as_on_all(monkeypatch) -> None:
@@ -140,19 +139,6 @@ def test_threads_are_given_back() -> None:
     with pytest.raises(KeyError), on_threads(2):
         raise KeyError
     assert torch.get_num_threads() == before
-
-
-def test_short_numbers_only_where_they_save_much_time(monkeypatch) -> None:
-    from attar import plan
-
-    kind = Table.learn(np.zeros((4, 3), np.float32))
-    little, much = np.zeros((4, 3), np.float32), np.broadcast_to(np.float32(0), (10_000_000, 3))
-    for seconds, expected in ((0.7, "bf16-mixed"), (0.9, "32-true"), (3.0, "32-true")):
-        monkeypatch.setattr(
-            plan, "_seconds_per_sample", lambda kind, x, p, _, s=seconds: s if p == "bf16-mixed" else 1.0
-        )
-        assert plan.faster_precision(kind, much) == expected
-        assert plan.faster_precision(kind, little) == "32-true"
 
 
 def test_large_data_get_fewer_filters() -> None:

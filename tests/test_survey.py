@@ -63,6 +63,6 @@ def test_directions_beyond_the_known_ones_are_counted_as_they_are(monkeypatch) -
 def test_of_what_is_set_aside_no_copy_is_learnt(tmp_path) -> None:
     x = np.random.default_rng(0).standard_normal((60, 64)).astype(np.float32)
     with Run(tmp_path / "run", {}, {}) as run:
-        (latent,) = survey.survey(from_arrays(np.repeat(x, 10, axis=0)), 0, "32-true", 0, run, Silent()).latents
+        (latent,) = survey.survey(from_arrays(np.repeat(x, 10, axis=0)), 0, 0, run, Silent()).latents
     # Of numbers without a pattern, 16 components of 64 keep no more than their share of new samples.
     assert latent.error > 0.6

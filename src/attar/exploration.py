@@ -17,7 +17,7 @@ from attar.data.marks import Marks
 from attar.data.split import some
 from attar.errors import DataError
 from attar.fit import default_folder, fingerprint_of
-from attar.plan import MOST, default_plan, faster_precision, on_threads, versions
+from attar.plan import MOST, default_plan, on_threads, versions
 from attar.preparation import READING, Options, read_any
 from attar.report.saved import write_explored
 from attar.run import Result, Run, free_folder
@@ -127,7 +127,7 @@ def explore(
             from attar.scenes import explored
             from attar.survey import survey
 
-            found = survey(dataset, plan["epochs"], plan["precision"], seed, run, progress)
+            found = survey(dataset, plan["epochs"], seed, run, progress)
             command = command or shlex.join(sys.argv)
             facts = explored(dataset, found, n, run, progress, command, {**settings, **plan})
         return Exploration(write_explored(run.folder, facts), facts)
@@ -143,5 +143,4 @@ def _plan(dataset: Dataset, seconds: float | None) -> dict[str, Any]:
         return {
             "threads": threads,
             "epochs": epochs_for(kind, dataset.x, seconds),
-            "precision": faster_precision(kind, dataset.x),
         }

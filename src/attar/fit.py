@@ -24,7 +24,6 @@ from attar.plan import (
     MOST,
     Plan,
     default_plan,
-    faster_precision,
     most_samples,
     on_threads,
     plan_for_time,
@@ -266,7 +265,6 @@ def _plan(dataset: Dataset, options: Options, began: float, progress: Progress) 
         plan = plan_for_time(options.seconds, kind, x, n_labelled, options.pretexts, device=options.device, began=began)
     return plan.model_dump() | {
         "samples": samples,
-        "precision": faster_precision(kind, x, options.device),
         "pretexts": options.pretexts,
         "backbone": options.backbone,
         "backbone_epochs": options.backbone_epochs,

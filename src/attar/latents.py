@@ -85,16 +85,13 @@ def epochs_for(kind: Kind, x: Floats, seconds: float) -> int:
     return int(min(seconds / (best * steps), max(_STEPS / steps, 1), _EPOCHS)) or 1
 
 
-def autoencoder(
-    kind: Kind, x: Floats, dim: int, epochs: int, precision: str, seed: int, run: Run, progress: Progress
-) -> Autoencoder:
+def autoencoder(kind: Kind, x: Floats, dim: int, epochs: int, seed: int, run: Run, progress: Progress) -> Autoencoder:
     """An autoencoder that is trained in a stage of the run, or read from it."""
     model = Autoencoder(
         dim,
         width=_WIDTH,
         epochs=epochs,
         batch_size=kind.batch(_BATCH),
-        precision=precision,
         kind=kind,
         random_state=seed,
     )

@@ -39,8 +39,6 @@ _PASSES, _CHECKED, _TIMED, _TURNS = 2.5, 150, 2**13, 5
 _SMALL = 20_000_000
 # Labels above which another round of cross-validation hardly narrows the estimate.
 _FEW = 200
-# Share of the time that bfloat16 must stay below to be worth its rounding.
-_CLEARLY = 0.8
 # In the learning curve of a network: sizes of the training set, and draws of each.
 NETWORK_CURVE = 3, 2
 # Below this share of the default schedule a network learns too little to be worth its time. A student cannot be done
@@ -68,7 +66,7 @@ class Plan(BaseModel):
     pretexts: tuple[str, ...] | None = None  # to try; None: those that suit the kind of data
     backbone: str | None = None  # "hf:NAME_OR_PATH" of a pretrained encoder that is tried too; None: none is
     backbone_epochs: int = Field(default=0, ge=0)  # that it is trained on for; 0: it stays as it is
-    precision: str = "32-true"  # of training on unlabelled samples, as of Lightning Fabric
+    precision: str = "auto"  # of training on unlabelled samples, as of pretexts
     device: str = "cpu"  # that is trained on: "cpu", or a GPU as torch names it
     # Of training: sums in another order are other sums, so this is part of what repeats a run.
     threads: int = Field(default=1, ge=1)
@@ -169,7 +167,7 @@ def _training_seconds(plan: Plan, kind: Kind, x: Floats, pretexts: tuple[str, ..
     )
     # Threads that the job will not use wait for each other where cores are busy: twenty times as long, on digits.
     with on_threads(plan.threads):
-        return samples * _seconds_per_sample(kind, x, "32-true", plan.device)
+        return samples * _seconds_per_sample(kind, x, plan.device)
 
 
 def _convolving_seconds(plan: Plan, kind: Kind, x: Floats) -> float:
@@ -190,19 +188,7 @@ def _convolving_seconds(plan: Plan, kind: Kind, x: Floats) -> float:
     return seconds * plan.kernels / _LEAST_KERNELS * ((_PASSES + looks) * len(x) + _CHECKED)
 
 
-def faster_precision(kind: Kind, x: Floats, device: str = "cpu") -> str:
-    """The precision in which a step takes clearly less time here; "32-true" for little data, where it matters less.
-
-    On Fashion-MNIST, SimCLR in "bf16-mixed" learnt as good a representation (58.6 against 57.5 % under a linear head
-    with 10 labels per class after 3 epochs of 6 144 images).
-    """
-    if x.size < _SMALL:
-        return "32-true"
-    usual, short = (_seconds_per_sample(kind, x, precision, device) for precision in ("32-true", "bf16-mixed"))
-    return "bf16-mixed" if short < _CLEARLY * usual else "32-true"
-
-
-def _seconds_per_sample(kind: Kind, x: Floats, precision: str, device: str) -> float:
+def _seconds_per_sample(kind: Kind, x: Floats, device: str) -> float:
     """Time of one view, forward and backward pass through the default encoder and optimiser step, per sample."""
     import torch
 
@@ -219,8 +205,7 @@ def _seconds_per_sample(kind: Kind, x: Floats, precision: str, device: str) -> f
         batch = preprocess(torch.tensor(asked)).to(where)
         for _ in range(4):
             start = time.perf_counter()
-            with torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
-                loss = encoder(kind.view(batch, generator)).square().mean()
+            loss = encoder(kind.view(batch, generator)).square().mean()
             loss.backward()
             optimizer.step()
             loss.item()  # waits for a GPU

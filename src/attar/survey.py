@@ -75,12 +75,12 @@ class Survey:
     ends: Ints  # indices `(2, pairs)` of those that were gone between
 
 
-def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, progress: Progress) -> Survey:
+def survey(dataset: Dataset, epochs: int, seed: int, run: Run, progress: Progress) -> Survey:
     """Find out what there is to see, each part in a stage of the run.
 
     Arguments:
         dataset: two samples or more, all of them looked at alike.
-        epochs, precision: of the autoencoder; 0: none.
+        epochs: of the autoencoder; 0: none.
         seed: of everything random.
         run, progress: to keep stages in, and to report to.
     """
@@ -106,7 +106,7 @@ def survey(dataset: Dataset, epochs: int, precision: str, seed: int, run: Run, p
     clusters = run.stage("clusters", lambda _: _clusters(z, seed)).arrays
     shown, ends = _chosen(clusters["cluster"], unique, seed)
     parts = _Parts(kind, x, v, unique, position, shown, ends, seed)
-    latents = _latents(parts, epochs, precision, run, progress)
+    latents = _latents(parts, epochs, run, progress)
     return Survey(
         kind,
         spectrum,
@@ -263,7 +263,7 @@ class _Parts:
         return self.unique[self.aside] if len(self.aside) else self.learnt
 
 
-def _latents(parts: _Parts, epochs: int, precision: str, run: Run, progress: Progress) -> list[Latent]:
+def _latents(parts: _Parts, epochs: int, run: Run, progress: Progress) -> list[Latent]:
     """What principal components, and where there is time an autoencoder, rebuild, draw, and go through."""
     kind, learnt, seed = parts.kind, parts.learnt, parts.seed
     if not kind.quantities:
@@ -273,7 +273,7 @@ def _latents(parts: _Parts, epochs: int, precision: str, run: Run, progress: Pro
         f"PCA, {dim} components": Components.learn(kind, parts.v[learnt], dim)
     }
     if epochs:
-        model = autoencoder(kind, parts.x[learnt], dim, epochs, precision, seed, run, progress)
+        model = autoencoder(kind, parts.x[learnt], dim, epochs, seed, run, progress)
         models[f"autoencoder, {dim} values"] = model
     latents = []
     for name, trained in models.items():

@@ -19,7 +19,7 @@ from attar import Learner
 from attar.errors import DataError
 from attar.nets.nodes import Nodes
 from attar.represent import SimCLR
-from attar.training.devices import device_of
+from attar.training.devices import device_of, precision_of
 
 GPU = torch.cuda.is_available()
 SIMULATED = Path(__file__).parent / "simulated"
@@ -29,6 +29,39 @@ SIMULATED = Path(__file__).parent / "simulated"
 def test_what_is_not_trained_on_is_refused(name: Any) -> None:
     with pytest.raises(DataError, match=r'device is .*: give "cpu", "cuda", "cuda:1" or "auto"'):
         device_of(name)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "layer", "values", "expected"),
+    [
+        ({"avx512_bf16": True}, torch.nn.Conv2d(1, 1, 3), 2**20, "bf16-mixed"),
+        ({"amx_bf16": True}, torch.nn.Conv1d(1, 1, 3), 2**20, "bf16-mixed"),
+        ({"avx512_bf16": True}, torch.nn.Conv2d(1, 1, 3), 2**20 - 1, "32-true"),
+        ({"avx512_bf16": True}, torch.nn.Linear(1, 1), 2**20, "32-true"),
+        ({"avx512_bf16": False, "avx512_f": True}, torch.nn.Conv2d(1, 1, 3), 2**20, "32-true"),
+    ],
+)
+def test_short_numbers_for_much_data_convolutions_and_processors_that_have_them(
+    capabilities: dict[str, bool], layer: torch.nn.Module, values: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    network = torch.nn.Sequential(torch.nn.Identity(), layer)
+    assert precision_of("auto", network, values, "cpu") == expected
+    assert precision_of("32-true", network, values, "cpu") == "32-true"
+
+
+def test_a_pretext_trains_in_the_precision_that_its_data_call_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    monkeypatch.setattr("attar.training.devices._LITTLE", 2000)
+    x = np.random.default_rng(0).random((40, 8, 8), dtype=np.float32)
+
+    def trained(n: int, **settings: Any) -> torch.Tensor:
+        encoder = SimCLR(8, width=4, epochs=1, batch_size=8, random_state=0, **settings).fit(x[:n]).encoder_
+        return torch.nn.utils.parameters_to_vector(encoder.parameters()).detach()
+
+    assert torch.equal(trained(40), trained(40, precision="bf16-mixed"))
+    assert not torch.equal(trained(40), trained(40, precision="32-true"))
+    assert torch.equal(trained(30), trained(30, precision="32-true"))
 
 
 @pytest.mark.skipif(GPU, reason="there is a GPU")

@@ -63,7 +63,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         epochs: passes over the samples; None: 20, and of few samples as many more as make 1,000 steps.
         batch_size: samples in a batch.
         lr: highest learning rate.
-        precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
+        precision: of training: "32-true", "bf16-mixed" (products in bfloat16), or "auto", the faster (`precision_of`).
         kind: "image", "series", "table", or a fitted kind. None: two axes are a table, three a series unless a
             sample is square, four an image.
         random_state: seed of weights, damage and the order of samples.
@@ -94,7 +94,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
         epochs: int | None = None,
         batch_size: int = 128,
         lr: float = 3e-3,
-        precision: str = "32-true",
+        precision: str = "auto",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -215,6 +215,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
 
         from attar.density._conditional import MOST, Conditional
         from attar.density._damage import damaged, trust
+        from attar.training.devices import precision_of
         from attar.training.loop import train
 
         check_counts(self, "width", "batch_size")
@@ -250,7 +251,7 @@ class Restorer(BaseEstimator):  # type: ignore[misc]
             seed=seed,
             checkpoint=checkpoint,
             progress=progress,
-            precision=self.precision,
+            precision=precision_of(self.precision, network, X.size, "cpu"),
             name="restorer",
         )
         self.network_, self.first_ = network, first

@@ -48,7 +48,7 @@ class Autoencoder(Pretext):
         sparsity: λ, the weight of the penalty on the code.
         network: "convolutional", "fully-connected", "recurrent" (series) or "transformer"; None: the kind's own.
         lr: highest learning rate.
-        precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
+        precision: of training: "32-true", "bf16-mixed" (products in bfloat16), or "auto", the faster (`precision_of`).
         device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         kind: "image", "series", "table", "text" of token ids, or a fitted kind, as a graph needs. None: two axes are a
             table, three a series unless a sample is square, four an image.
@@ -82,7 +82,7 @@ class Autoencoder(Pretext):
         sparsity: float = 0.0,
         network: str | None = None,
         lr: float = 2e-3,
-        precision: str = "32-true",
+        precision: str = "auto",
         device: str = "cpu",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,

@@ -51,7 +51,7 @@ class MoCo(ViewPretext):
         projection: length of q and k.
         strength: of the augmentation; 0 leaves the samples as they are.
         lr: highest learning rate.
-        precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
+        precision: of training: "32-true", "bf16-mixed" (products in bfloat16), or "auto", the faster (`precision_of`).
         device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         kind: "image", "series", "table", "text" of token ids, or a fitted kind, as a graph needs. None: two axes are a
             table, three a series unless a sample is square, four an image.
@@ -86,7 +86,7 @@ class MoCo(ViewPretext):
         projection: int = 64,
         strength: float = 1.0,
         lr: float = 2e-3,
-        precision: str = "32-true",
+        precision: str = "auto",
         device: str = "cpu",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,

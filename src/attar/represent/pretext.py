@@ -50,7 +50,7 @@ class Pretext(Representation):
     epochs: int
     batch_size: int
     lr: float
-    precision: str = "32-true"
+    precision: str = "auto"
     device: str = "cpu"
     kind: str | Kind | None
     random_state: int | np.random.RandomState | None
@@ -133,6 +133,7 @@ class Pretext(Representation):
 
         from attar.represent._own import own_copy
         from attar.represent._watch import PROBED, Watch
+        from attar.training.devices import precision_of
         from attar.training.loop import train
 
         self._check_settings()
@@ -166,7 +167,7 @@ class Pretext(Representation):
             checkpoint=checkpoint,
             until=None if share >= 1 else math.ceil(share * steps),
             progress=progress,
-            precision=self.precision,
+            precision=precision_of(self.precision, networks, X.size, self.device),
             device=self.device,
             checksum=lambda: zlib.crc32(np.ascontiguousarray(X).data),
             name=type(self).__name__.lower(),

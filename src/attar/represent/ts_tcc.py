@@ -49,7 +49,7 @@ class TSTCC(ViewPretext):
         weak: strength of the weak view; 0 leaves the samples as they are.
         strength: of the strong view.
         lr: highest learning rate.
-        precision: of training: "32-true", or "bf16-mixed", faster on processors with bfloat16 arithmetic.
+        precision: of training: "32-true", "bf16-mixed" (products in bfloat16), or "auto", the faster (`precision_of`).
         device: that is trained on: "cpu", "cuda" or "cuda:1" (a GPU), or "auto", a GPU where there is one.
         kind: of data that has an order in time, "series" or a fitted kind. None: three axes are a series unless a
             sample is square.
@@ -84,7 +84,7 @@ class TSTCC(ViewPretext):
         weak: float = 0.5,
         strength: float = 1.0,
         lr: float = 2e-3,
-        precision: str = "32-true",
+        precision: str = "auto",
         device: str = "cpu",
         kind: str | Kind | None = None,
         random_state: int | np.random.RandomState | None = None,
