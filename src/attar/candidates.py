@@ -39,6 +39,7 @@ from attar.training.progress import noted
 from attar.trials.base import Job, apply, notes_on, writer
 from attar.trials.heads import heads, probed
 from attar.trials.networks import SCRATCH, networks
+from attar.trials.terms import heads_on_terms
 from attar.trials.trees import trees
 
 if TYPE_CHECKING:
@@ -216,13 +217,16 @@ def _baselines(job: Job, ahead: Ahead) -> dict[str, Callable[[Path], Result]]:
             lambda: _fit(RandomConvolutions(job.plan.kernels, kind=kind, random_state=seed), job.x),
         ),
         "tf-idf": ("tf-idf", lambda: _fit(TfIdf(None, kind=kind), job.x)),
-        "tf-idf-svd": ("tf-idf + svd", lambda: _fit(TfIdf(kind=kind, random_state=seed), job.x)),
     }
 
     def heads_on(name: str, make: Callable[[], nn.Module], folder: Path) -> Result:
         return heads(job, name, make(), folder, baseline=True)
 
-    of_their_own = {"trees": partial(trees, job), "random-convolutions-by-sample": partial(_by_sample, job, ahead)}
+    of_their_own = {
+        "trees": partial(trees, job),
+        "random-convolutions-by-sample": partial(_by_sample, job, ahead),
+        "tf-idf-svd": partial(_on_terms, job),
+    }
     stages: dict[str, Callable[[Path], Result]] = {
         name: of_their_own.get(name) or partial(heads_on, *untrained[name]) for name in kind.baselines
     }
@@ -239,6 +243,10 @@ def _by_sample(job: Job, ahead: Ahead, folder: Path) -> Result:
     # A linear head that is not ahead would not be chosen, and further heads take longer than all else.
     reason = ahead.beyond(probed(job, module))
     return _no_candidate(BY_SAMPLE, reason) if reason else heads(job, BY_SAMPLE, module, folder, baseline=True)
+
+
+def _on_terms(job: Job, folder: Path) -> Result:
+    return heads_on_terms(job, "tf-idf + svd", TfIdf(kind=job.kind, random_state=job.seed).fit(job.x), folder)
 
 
 def _without_time(job: Job) -> list[str]:

@@ -11,6 +11,7 @@ from attar._lazy import attach
 
 if TYPE_CHECKING:
     from attar.adapt.accuracy import estimated_accuracy as estimated_accuracy
+    from attar.adapt.bayes import NaiveBayes as NaiveBayes
     from attar.adapt.finetune import fine_tune as fine_tune
     from attar.adapt.finetune import train_from_scratch as train_from_scratch
     from attar.adapt.pivotal import well_spread as well_spread
@@ -23,6 +24,7 @@ else:  # a checker of types takes what it cannot follow for anything
         {
             "LabelPropagation": "propagate",
             "LinearProbe": "probe",
+            "NaiveBayes": "bayes",
             "SelfTrainedProbe": "selftrain",
             "estimated_accuracy": "accuracy",
             "fine_tune": "finetune",

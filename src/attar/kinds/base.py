@@ -218,6 +218,10 @@ class Kind(Parts, Restorable, Translated, ABC):
         """What is counted in a normalised sample: a module to integer codes `(n, codes)`, 0 for none."""
         return nn.Identity()
 
+    def words(self, codes: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Which codes of `terms` are words, and no parts or pairs of others that say the same again."""
+        return np.ones(len(codes), dtype=bool)
+
     def own_baselines(self) -> dict[str, nn.Module]:
         """Further representations that nothing is trained for, by name: raw samples to vectors `(n, d)`."""
         return {}

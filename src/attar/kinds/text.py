@@ -144,6 +144,10 @@ class Text(Kind):
         tokenizer = Tokenizer(self.tokenizer) if self._of_own_padding and self.tokenizer else None
         return nn.Identity() if tokenizer is None or tokenizer.marked else Words(tokenizer.spelled())
 
+    def words(self, codes: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Those of words, or of tokens."""
+        return np.asarray(codes < Words.limit)
+
     def noisy(self, x: Tensor, generator: torch.Generator, std: float) -> Tensor:
         """Not for texts: an id with noise is another token or none."""
         del x, generator

@@ -17,16 +17,22 @@ _PLACES = 64
 _BREAK = 1
 # Symbols in a row that are terms of their own.
 _ROWS = (3, 4)
+# First bytes of what Chinese and Japanese are written in, U+3000 to U+9FFF, of three bytes each: a run of these has no
+# breaks between its words, so one character and two in a row count as words.
+_UNBROKEN, _WIDE = (0xE3, 0xE9), 3
 
 
 class Words(nn.Module):
     """Codes of the words of a text, of the pairs of neighbouring words, and of three and four letters in a row; else 0.
 
+    Codes below `limit` are words.
+
     h(w) = Σᵢ bᵢ 263ⁱ mod 2³¹ − 1,  h(v w) = 7368787 h(v) + 15485863 h(w) mod 2³¹ − 1
 
     A word is a run of letters, digits and underscores; bytes beyond ASCII count as letters. Upper case is lower case in
     ASCII. Two words share a code with probability 2⁻³¹. Letters in a row are of one word; the first or the last may be
-    the break beside it.
+    the break beside it. In Chinese and Japanese, which have no breaks between words, each character and each two in a
+    row are words too.
 
     References:
         Karp and Rabin, Efficient randomized pattern-matching algorithms, 1987, https://doi.org/10.1147/rd.312.0249
@@ -39,6 +45,8 @@ class Words(nn.Module):
         >>> sorted(one[one > 0].tolist()) == sorted(other[other > 0].tolist())
         True
     """
+
+    limit = _PRIME
 
     symbols: Tensor
     powers: Tensor
@@ -73,7 +81,8 @@ class Words(nn.Module):
         left, right = words[:, :-1], words[:, 1:]
         pairs = torch.where(right != 0, (left * _LEFT + right * _RIGHT) % _PRIME, 0)
         pairs = torch.where(pairs != 0, pairs + _PRIME, 0)
-        return torch.cat([words, pairs, *(_in_a_row(packed, letter, n) for n in _ROWS)], dim=1)
+        alone = [_characters(packed, self.powers, n) for n in (1, 2)]
+        return torch.cat([words, *alone, pairs, *(_in_a_row(packed, letter, n) for n in _ROWS)], dim=1)
 
 
 def _in_a_row(packed: Tensor, letter: Tensor, n: int) -> Tensor:
@@ -84,6 +93,20 @@ def _in_a_row(packed: Tensor, letter: Tensor, n: int) -> Tensor:
         code = 256 * code + packed[:, i : i + width]
         inside = inside & letter[:, i : i + width] if 0 < i < n - 1 else inside
     return torch.where(inside, code + 2 * _PRIME, 0)
+
+
+def _characters(packed: Tensor, powers: Tensor, n: int) -> Tensor:
+    """The code of a word for each n characters side by side of a script without breaks."""
+    width = packed.shape[1] - n * _WIDE + 1
+    if width < 1:
+        return packed[:, :0]
+    code, there = torch.zeros_like(packed[:, :width]), torch.ones_like(packed[:, :width], dtype=torch.bool)
+    for i in range(n * _WIDE):
+        byte = packed[:, i : i + width]
+        code = code + byte * powers[i]
+        least, most = (0x80, 0xBF) if i % _WIDE else _UNBROKEN
+        there = there & (byte >= least) & (byte <= most)
+    return torch.where(there, code % _PRIME, 0)
 
 
 def _symbol(byte: int) -> int:

@@ -55,6 +55,7 @@ class TfIdf(Representation):
     Attributes:
         terms_: code of each term that is counted, sorted `(terms,)`.
         idf_: its weight `(terms,)`.
+        words_: which of them the kind takes for words, bool `(terms,)`.
 
     Example:
         >>> from attar import kinds
@@ -67,9 +68,9 @@ class TfIdf(Representation):
 
     def __init__(
         self,
-        dim: int | None = 128,
+        dim: int | None = 256,
         *,
-        terms: int = 4096,
+        terms: int = 16384,
         kind: str | Kind = "text",
         random_state: int | None = None,
     ) -> None:
@@ -87,6 +88,7 @@ class TfIdf(Representation):
         terms, place, frequency = np.unique(codes, return_inverse=True, return_counts=True)
         kept = np.sort(_most_frequent(frequency, self.terms))
         self.terms_ = terms[kept]
+        self.words_ = kind.words(self.terms_)
         self.idf_ = np.log((1 + len(X)) / (1 + frequency[kept])) + 1
         lookup = _Frequencies(to_codes, self.terms_, self.idf_)
         if self.dim is None or len(kept) < 2:

@@ -41,17 +41,17 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
     The samples themselves, as the first baseline, get the linear head alone.
     """
     start = time.perf_counter()
-    samples = _Represented(job, name, module)
-    linear = LinearProbe(random_state=job.seed).fit(samples.z, job.codes)
+    samples = Represented(job, name, module)
+    probe = LinearProbe(random_state=job.seed).fit(samples.z, job.codes)
     trained = None
     if name not in _LINEAR_ONLY:
         trained = SelfTrainedProbe(random_state=job.seed).fit_pool(samples.pool, job.taught(job.y)[samples.pooled])
-    answers = [probe.predict_proba for probe in (linear, trained) if probe is not None]
+    answers = [head.predict_proba for head in (probe, trained) if head is not None]
     placed, *said = samples.of_all(samples.frame.place, *answers)
     left_out: dict[str, str] = {}
-    fitted = [_linear(samples, linear, said[0])]
+    fitted = [linear(samples, probe, said[0])]
     if trained is not None:
-        fitted.append(_self_trained(samples, trained, said[1]))
+        fitted.append(self_trained(samples, trained, said[1]))
         if samples.frame.axes.shape[1] >= 2:
             propagation, memory = _propagated(samples, placed)
             fitted += [propagation, _mean(samples, fitted[1], trained, propagation, memory)]
@@ -66,18 +66,22 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
         start,
         baseline=baseline,
         z=samples.z,
-        penalty=float(linear.penalty_) if linear.loss_ == "squared" else None,
+        penalty=penalty(probe),
         left_out=left_out,
     )
 
 
 @dataclass(frozen=True)
-class _Represented:
+class Represented:
     """The samples of a job in one representation."""
 
     job: Job
     name: str  # of the representation
     module: nn.Module  # from raw samples to it, `(n, dim)`
+
+    def writer(self, head: nn.Module) -> Callable[[Path], None]:
+        """What exports the representation with a head."""
+        return writer(self.job, self.module, head)
 
     @cached_property
     def pooled(self) -> Indices:
@@ -131,7 +135,12 @@ class _Represented:
         return self.frame.coordinates(apply(self.module, job.x[job.shown], job.at_once))
 
 
-def _taught_by(job: Job, part: Indices) -> Ints:
+def penalty(probe: LinearProbe) -> float | None:
+    """That of a ridge; None where it has none."""
+    return float(probe.penalty_) if probe.loss_ == "squared" else None
+
+
+def taught_by(job: Job, part: Indices) -> Ints:
     """Labels of all samples `(n,)`, where those of this part of the labelled samples alone are known."""
     y = np.full(len(job.x), UNLABELLED)
     y[job.labelled[part]] = job.codes[part]
@@ -145,7 +154,8 @@ def _mass(job: Job, part: Indices) -> Doubles:
 
 
 # Answers outlive their stage, for the learning curve of the chosen candidate: none of them holds all representations.
-def _linear(samples: _Represented, head: LinearProbe, everything: Doubles) -> Fitted:
+def linear(samples: Represented, head: LinearProbe, everything: Doubles) -> Fitted:
+    """A linear head and what it says of all samples, as a candidate."""
     job, codes = samples.job, samples.job.codes
     z = samples.z - samples.z.mean(0)
     # Ridge regression on part of the samples lies in the span of them all: a rotation to it changes nothing.
@@ -156,35 +166,36 @@ def _linear(samples: _Represented, head: LinearProbe, everything: Doubles) -> Fi
         probe = LinearProbe(head.loss_, random_state=job.seed)
         return [probe.fit(z[part], codes[part]).predict_proba(z) for part in parts]
 
-    return Fitted(f"{samples.name} + linear", answer, everything, writer(job, samples.module, head.to_module()))
+    return Fitted(f"{samples.name} + linear", answer, everything, samples.writer(head.to_module()))
 
 
-def _self_trained(samples: _Represented, head: SelfTrainedProbe, everything: Doubles) -> Fitted:
+def self_trained(samples: Represented, head: SelfTrainedProbe, everything: Doubles) -> Fitted:
+    """A head that trains itself and what it says of all samples, as a candidate."""
     job, pooled, pool, z = samples.job, samples.pooled, samples.pool, samples.z
 
-    @_remembered
+    @remembered
     def answer(parts: list[Indices]) -> list[Doubles]:
         probe = SelfTrainedProbe(random_state=job.seed)
-        return [probe.fit_pool(pool, _taught_by(job, part)[pooled]).predict_proba(z) for part in parts]
+        return [probe.fit_pool(pool, taught_by(job, part)[pooled]).predict_proba(z) for part in parts]
 
     return Fitted(
         f"{samples.name} + self-trained",
         answer,
         everything,
-        writer(job, samples.module, head.to_module()),
+        samples.writer(head.to_module()),
         rank=0 if len(pooled) >= _PER_LABEL * len(job.labelled) else 2,
         semi_supervised=True,
     )
 
 
-def _propagated(samples: _Represented, placed: Floats) -> tuple[Fitted, nn.Module]:
+def _propagated(samples: Represented, placed: Floats) -> tuple[Fitted, nn.Module]:
     """Labels propagated among all samples, and the head that remembers them."""
     job, codes = samples.job, samples.job.codes
     graph, head = neighbour_graph(placed), LabelPropagation()
 
-    @_remembered
+    @remembered
     def unsharpened(parts: list[Indices]) -> list[Doubles]:
-        labels, masses = [_taught_by(job, part) for part in parts], [_mass(job, part) for part in parts]
+        labels, masses = [taught_by(job, part) for part in parts], [_mass(job, part) for part in parts]
         return [p[job.labelled] for p in propagated(graph.weights, labels, masses, head.alpha)]
 
     (held_out,) = job.validated(unsharpened, 1)
@@ -204,7 +215,7 @@ def _propagated(samples: _Represented, placed: Floats) -> tuple[Fitted, nn.Modul
         f"{samples.name} + propagation",
         answer,
         head.answer(placed),
-        writer(job, samples.module, memory),
+        samples.writer(memory),
         rank=3,
         semi_supervised=True,
         even_already=True,
@@ -213,7 +224,7 @@ def _propagated(samples: _Represented, placed: Floats) -> tuple[Fitted, nn.Modul
 
 
 def _mean(
-    samples: _Represented, by_training: Fitted, trained: SelfTrainedProbe, propagation: Fitted, memory: nn.Module
+    samples: Represented, by_training: Fitted, trained: SelfTrainedProbe, propagation: Fitted, memory: nn.Module
 ) -> Fitted:
     """The mean of both. Where classes count the same, the self-trained head is made even first: propagation is so."""
     job, evenly, head = samples.job, by_training.even(samples.job), copy(trained)
@@ -227,14 +238,14 @@ def _mean(
         f"{samples.name} + self-trained and propagation",
         answer,
         (evenly.everything + propagation.everything) / 2,
-        writer(job, samples.module, MeanOfHeads([head.to_module(), memory])),
+        samples.writer(MeanOfHeads([head.to_module(), memory])),
         rank=3,
         semi_supervised=True,
         even_already=True,
     )
 
 
-def _remembered(answer: Answer) -> Answer:
+def remembered(answer: Answer) -> Answer:
     """What a head says after each part: several heads are asked about the same parts, and each is fitted once."""
     known: dict[bytes, Doubles] = {}
 
