@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 # The representation of `_by_sample`.
 BY_SAMPLE = "random convolutions by sample"
+# Terms of which all are kept side by side, as a baseline: their number is held in memory for each of many samples.
+_TERMS = 4096
 # Ranks of the heads on one representation.
 _RANKS = 4
 # A pretext is looked at after this share of its training. It is given up where a linear head on it is behind the best
@@ -216,7 +218,7 @@ def _baselines(job: Job, ahead: Ahead) -> dict[str, Callable[[Path], Result]]:
             "random convolutions",
             lambda: _fit(RandomConvolutions(job.plan.kernels, kind=kind, random_state=seed), job.x),
         ),
-        "tf-idf": ("tf-idf", lambda: _fit(TfIdf(None, kind=kind), job.x)),
+        "tf-idf": ("tf-idf", lambda: _fit(TfIdf(None, terms=_TERMS, kind=kind), job.x)),
     }
 
     def heads_on(name: str, make: Callable[[], nn.Module], folder: Path) -> Result:

@@ -81,6 +81,21 @@ def test_where_no_term_is_shared_all_are_counted():
     np.testing.assert_array_equal(TfIdf(None).fit(x).terms_, [2, 3, 4])
 
 
+@pytest.mark.parametrize("dim", [None, 4])
+def test_texts_without_a_word_are_all_alike(dim):
+    bare = from_arrays(["!!!", "??", "", "!?"] * 3)
+    tfidf = TfIdf(dim, kind=Text.learn(bare.x, bare.columns)).fit(bare.x)
+    assert tfidf.dim_ == 1
+    assert not tfidf.transform(bare.x).any()
+    assert not tfidf.words_.any()
+
+
+def test_words_are_told_from_pairs_and_letters(dataset, kind):
+    tfidf = TfIdf(None, kind=kind).fit(dataset.x)
+    assert tfidf.words_.sum() == len(WORDS)
+    assert TfIdf(None).fit(dataset.x).words_.all()
+
+
 def test_all_directions_keep_all_distances(dataset, kind):
     u = TfIdf(None, kind=kind).fit_transform(dataset.x).astype(np.float64)
     z = TfIdf(u.shape[1], kind=kind, random_state=0).fit_transform(dataset.x).astype(np.float64)

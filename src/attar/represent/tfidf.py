@@ -25,6 +25,8 @@ IntArray = npt.NDArray[np.int64]
 
 # Samples that are counted at once.
 _CHUNK = 1024
+# The term of samples that have none, as lines of punctuation: no code is as high.
+_NEVER = 2**62
 # A term that one sample alone has says nothing about others.
 _RAREST = 2
 
@@ -87,12 +89,13 @@ class TfIdf(Representation):
         rows, codes, often = _counted(to_codes, X)
         terms, place, frequency = np.unique(codes, return_inverse=True, return_counts=True)
         kept = np.sort(_most_frequent(frequency, self.terms))
-        self.terms_ = terms[kept]
+        self.terms_ = terms[kept] if len(kept) else np.array([_NEVER])
         self.words_ = kind.words(self.terms_)
-        self.idf_ = np.log((1 + len(X)) / (1 + frequency[kept])) + 1
+        found = frequency[kept] if len(kept) else np.zeros(1)
+        self.idf_ = np.log((1 + len(X)) / (1 + found)) + 1
         lookup = _Frequencies(to_codes, self.terms_, self.idf_)
         if self.dim is None or len(kept) < 2:
-            self.dim_ = len(kept)
+            self.dim_ = len(self.terms_)
             self._module = nn.Sequential(lookup).eval()
             return
         column = np.full(len(terms), -1)
