@@ -18,7 +18,7 @@ from attar.adapt.prior import class_weights, weighted
 from attar.adapt.propagate import spread
 from attar.adapt.selftrain import SelfTrainedProbe
 from attar.adapt.validate import correctness, learning_curve
-from attar.candidates import Ahead, _pca, candidates, learning
+from attar.candidates import Ahead, _beside, _pca, candidates, learning
 from attar.compress.budget import Budget
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
@@ -408,6 +408,26 @@ def test_a_pretext_that_cannot_catch_up_is_not_trained_on(images, plan, tmp_path
         again = []
         assert [c.name for c in candidates(job, run, again)] == names
         assert again == notes
+
+
+@pytest.mark.parametrize(("factor", "spread_of"), [(100.0, 1.0), (0.0, 0.0)])
+def test_what_stands_beside_what_is_learnt_weighs_as_much(images, factor, spread_of, monkeypatch, tmp_path) -> None:
+    class Times(torch.nn.Module):
+        def __init__(self, factor: float) -> None:
+            super().__init__()
+            self.factor = factor
+
+        def forward(self, x):
+            return self.factor * x.flatten(1)
+
+    job, run = images.reopen()
+    run.close()
+    monkeypatch.setattr("attar.candidates.heads", lambda job, name, module, folder: (name, module))
+    name, both = _beside("other", Times(factor), job, "one", Times(1.0), tmp_path)
+    first, second = np.split(apply(both, job.x), 2, axis=1)
+    assert name == "one beside other"
+    assert first.var(0).sum() == pytest.approx(1, rel=1e-4)
+    assert second.var(0).sum() == pytest.approx(spread_of, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["masked", "cca-ssg", "moco", "byol"])

@@ -39,6 +39,7 @@ def finished(finish, dataset, tmp_path_factory):
 def test_what_is_tried(finished) -> None:
     stages = {row.name.split(" + ")[0].split(",")[0] for row in finished.outcome.facts.leaderboard}
     assert {"raw", "pca", "propagated features", "from scratch", "cca-ssg", "simclr"} <= stages
+    assert "cca-ssg beside propagated features" in stages
     baselines = {row.name for row in finished.outcome.facts.leaderboard if row.baseline}
     assert "propagated features + linear" in baselines
     assert not any(name.startswith("cca-ssg") for name in baselines)
@@ -46,10 +47,12 @@ def test_what_is_tried(finished) -> None:
     assert finished.outcome.facts.n_test == 2
 
 
-def test_the_file_answers_for_another_graph(finished) -> None:
+@pytest.mark.parametrize("of", ["the chosen", "cca-ssg-beside-propagated-features"])
+def test_the_file_answers_for_another_graph(finished, of) -> None:
     edges = np.array(nx.erdos_renyi_graph(50, 0.1, seed=1).edges).T
-    model = load(finished.outcome.model)
-    said = model.predict_proba(SimpleNamespace(x=np.eye(50, 40), edge_index=edges))
+    chosen = finished.outcome.model
+    file = chosen if of == "the chosen" else next((chosen.parent / "stages" / of).glob("*.onnx"))
+    said = load(file).predict_proba(SimpleNamespace(x=np.eye(50, 40), edge_index=edges))
     assert said.shape == (50, 2)
     np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
 

@@ -17,6 +17,7 @@ from attar.adapt.intervals import error_of, estimate, mean_of, sums_of
 from attar.adapt.validate import correctness
 from attar.data.dataset import Doubles, Floats, Ints
 from attar.errors import ExportError, TrainingError, inflected
+from attar.nets.beside import Beside
 from attar.report.facts import CurvePoint
 from attar.represent import (
     BYOL,
@@ -56,6 +57,8 @@ _RANKS = 4
 # A pretext is looked at after this share of its training. It is given up where a linear head on it is behind the best
 # candidate so far by more than it may still gain (in accuracy) and by more than chance (in standard errors).
 _FIRST_LOOK, _MAY_GAIN, _CHANCE = 0.25, 0.05, 2.0
+# Samples by which the spread of a representation is measured.
+_MEASURED = 8192
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,11 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
     for name, pretext in _pretexts(job).items():
         if pretext.epochs:
             stages[name] = partial(_on_trained, job, run, ahead, name, pretext, heads)
+            for other, module in job.kind.own_baselines().items() if name == "cca-ssg" else ():
+                both = partial(_beside, other, module)
+                stages[f"{name}-beside-{other.replace(' ', '-')}"] = partial(
+                    _on_trained, job, run, ahead, name, pretext, both
+                )
             if name == "simclr" and job.plan.tune_steps:
                 stages["simclr-fine-tuned"] = partial(_on_trained, job, run, ahead, name, pretext, networks)
     return stages
@@ -341,6 +349,14 @@ def _on_trained(
     for facts in result.facts["candidates"]:
         facts["seconds"] += seconds / len(result.facts["candidates"])
     return result
+
+
+def _beside(other: str, own: nn.Module, job: Job, name: str, module: nn.Sequential, folder: Path) -> Result:
+    """Heads on a trained representation with one beside it that nothing is trained for, both of the same spread."""
+    some, parts = job.x[:: -(-len(job.x) // _MEASURED)], (module, own)
+    spreads = [float(apply(part, some, job.at_once).var(0, dtype="float64").sum()) ** 0.5 for part in parts]
+    both = Beside(parts, [1 / (spread or 1.0) for spread in spreads]).eval()
+    return heads(job, f"{name} beside {other}", both, folder)
 
 
 def _trained(job: Job, run: Run, ahead: Ahead, name: str, pretext: Pretext) -> tuple[Result, float]:
