@@ -204,10 +204,9 @@ def _stages(job: Job, run: Run, ahead: Ahead) -> dict[str, Callable[[Path], Resu
         stages["pretrained"] = partial(_own_backbone, job, job.backbone)
     for name, pretext in _pretexts(job).items():
         if pretext.epochs:
-            # Alone it was behind on most graphs and ahead on none.
-            others = job.kind.own_baselines() if name == "cca-ssg" else {}
-            found = next((partial(_beside, other, module) for other, module in others.items()), heads)
-            stages[name] = partial(_on_trained, job, run, ahead, name, pretext, found)
+            # On most graphs it was behind alone, and ahead on none.
+            candidates_on = _beside_own if name == "cca-ssg" else heads
+            stages[name] = partial(_on_trained, job, run, ahead, name, pretext, candidates_on)
             if name == "simclr" and job.plan.tune_steps:
                 stages["simclr-fine-tuned"] = partial(_on_trained, job, run, ahead, name, pretext, networks)
     return stages
@@ -349,12 +348,15 @@ def _on_trained(
     return result
 
 
-def _beside(other: str, own: nn.Module, job: Job, name: str, module: nn.Sequential, folder: Path) -> Result:
-    """Heads on a trained representation with one beside it that nothing is trained for, both of the same spread."""
-    some, parts = job.x[:: -(-len(job.x) // _MEASURED)], (module, own)
+def _beside_own(job: Job, name: str, module: nn.Sequential, folder: Path) -> Result:
+    """Heads on a trained representation and, beside it, those that the kind has untrained, all of one spread."""
+    own = job.kind.own_baselines()
+    if not own:
+        return heads(job, name, module, folder)
+    some, parts = job.x[:: -(-len(job.x) // _MEASURED)], [module, *own.values()]
     spreads = [float(apply(part, some, job.at_once).var(0, dtype="float64").sum()) ** 0.5 for part in parts]
     both = Beside(parts, [1 / (spread or 1.0) for spread in spreads]).eval()
-    return heads(job, f"{name} beside {other}", both, folder)
+    return heads(job, " beside ".join([name, *own]), both, folder)
 
 
 def _trained(job: Job, run: Run, ahead: Ahead, name: str, pretext: Pretext) -> tuple[Result, float]:
