@@ -18,7 +18,7 @@ from attar.adapt.prior import class_weights, weighted
 from attar.adapt.propagate import spread
 from attar.adapt.selftrain import SelfTrainedProbe
 from attar.adapt.validate import correctness, learning_curve
-from attar.candidates import Ahead, _beside, _pca, candidates, learning
+from attar.candidates import Ahead, _beside_own, _pca, candidates, learning
 from attar.compress.budget import Budget
 from attar.data.arrays import from_arrays
 from attar.deploy.session import load
@@ -423,7 +423,10 @@ def test_what_stands_beside_what_is_learnt_weighs_as_much(images, factor, spread
     job, run = images.reopen()
     run.close()
     monkeypatch.setattr("attar.candidates.heads", lambda job, name, module, folder: (name, module))
-    name, both = _beside("other", Times(factor), job, "one", Times(1.0), tmp_path)
+    learnt = Times(1.0)
+    assert _beside_own(job, "one", learnt, tmp_path) == ("one", learnt)
+    monkeypatch.setattr(type(job.kind), "own_baselines", lambda _: {"other": Times(factor)})
+    name, both = _beside_own(job, "one", learnt, tmp_path)
     first, second = np.split(apply(both, job.x), 2, axis=1)
     assert name == "one beside other"
     assert first.var(0).sum() == pytest.approx(1, rel=1e-4)
