@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import log_softmax
 from torch import nn
 
+from attar.adapt.heads import linear_head
 from attar.compress.budget import Budget
 from attar.compress.weights import quantize_weights
 from attar.data.dataset import Doubles
@@ -79,12 +79,7 @@ def thinner(job: Job, said: Doubles, filters: int, by_sample: bool = False) -> n
         fitted = _ridge(z[~aside], target[~aside], _PENALTIES)
         losses = [_cross_entropy(z[aside] @ w + b, said[order][aside]) for w, b in fitted]
     ((w, b),) = _ridge(z, target, [_PENALTIES[int(np.argmin(losses))]])
-    # Without the random weights of a new layer, for which the caller's random state would be drawn from.
-    head: nn.Linear = torch.nn.utils.skip_init(nn.Linear, *w.shape)
-    with torch.no_grad():
-        head.weight.copy_(torch.tensor(w.T))
-        head.bias.copy_(torch.tensor(b))
-    return nn.Sequential(bank, head).eval()
+    return nn.Sequential(bank, linear_head(w.T, b)).eval()
 
 
 def write(job: Job, module: nn.Module, file: Path) -> None:

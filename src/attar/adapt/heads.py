@@ -60,6 +60,16 @@ class NeighbourHead(nn.Module):
         return self.sharpness * mean.clamp_min(TINY).log()
 
 
+def linear_head(weight: npt.NDArray[np.floating], bias: npt.NDArray[np.floating]) -> nn.Linear:
+    """Logits W z + b `(n, n_classes)` of representations `(n, dim)`, W of shape `(n_classes, dim)`."""
+    # Without the random weights of a new layer, for which the caller's random state would be drawn from.
+    head: nn.Linear = nn.utils.skip_init(nn.Linear, weight.shape[1], len(weight))
+    with torch.no_grad():
+        head.weight.copy_(torch.tensor(weight))
+        head.bias.copy_(torch.tensor(bias))
+    return head.eval()
+
+
 class MeanOfHeads(nn.Module):
     """Log of the mean of the probabilities of several heads on one representation."""
 

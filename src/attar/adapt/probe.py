@@ -146,15 +146,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @usual_defaults()
     def to_module(self) -> nn.Module:
         """The head as a module from `(n, dim)` to logits `(n, n_classes)`."""
-        import torch
+        from attar.adapt.heads import linear_head
 
         check_is_fitted(self)
-        # Without the random weights of a new layer, for which the caller's random state would be drawn from.
-        module: nn.Linear = torch.nn.utils.skip_init(torch.nn.Linear, self.coef_.shape[1], len(self.classes_))
-        with torch.no_grad():
-            module.weight.copy_(torch.tensor(self.coef_))
-            module.bias.copy_(torch.tensor(self.intercept_))
-        return module.eval()
+        return linear_head(self.coef_, self.intercept_)
 
     def _scores(self, X: npt.ArrayLike) -> Doubles:
         check_is_fitted(self)

@@ -15,7 +15,7 @@ from scipy import sparse
 from torch import nn
 
 from attar.adapt.bayes import NaiveBayes
-from attar.adapt.heads import MeanOfHeads
+from attar.adapt.heads import MeanOfHeads, linear_head
 from attar.adapt.probe import LinearProbe
 from attar.adapt.selftrain import SelfTrainedProbe
 from attar.adapt.validate import Indices
@@ -88,7 +88,7 @@ class _OnTerms(Represented):
             rows = head.weight.double()
             for each in projection:
                 rows = rows @ each.get_buffer("table").double().T
-        return _linear_layer(rows.numpy(), head.bias.detach().numpy())
+        return linear_head(rows.numpy(), head.bias.detach().numpy())
 
 
 def _with_words(
@@ -116,7 +116,7 @@ def _with_words(
     bayes = taught(np.arange(len(job.codes)), trained)
     weights = np.zeros((len(bayes.classes_), len(words)))
     weights[:, words] = _LENGTH * bayes.coef_
-    both = MeanOfHeads([samples.of_weights(trained.to_module()), _linear_layer(weights, bayes.intercept_)])
+    both = MeanOfHeads([samples.of_weights(trained.to_module()), linear_head(weights, bayes.intercept_)])
     return Fitted(
         _named(samples.name),
         answer,
@@ -138,12 +138,3 @@ def _counts(job: Job, lookup: nn.Module, words: npt.NDArray[np.bool_]) -> sparse
         for i in range(0, len(job.x), _PART)
     ]
     return _LENGTH * sparse.vstack(parts, format="csr").astype(np.float64)
-
-
-def _linear_layer(weight: npt.NDArray[np.floating], bias: npt.NDArray[np.floating]) -> nn.Linear:
-    # Without the random weights of a new layer, for which the caller's random state would be drawn from.
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, weight.shape[1], len(weight))
-    with torch.no_grad():
-        layer.weight.copy_(torch.tensor(weight))
-        layer.bias.copy_(torch.tensor(bias))
-    return layer.eval()
