@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,12 @@ from attar.adapt.prior import frequencies
 from attar.adapt.probe import LinearProbe
 from attar.adapt.propagate import Frame, LabelPropagation, neighbour_graph, propagated
 from attar.adapt.selftrain import Pool, SelfTrainedProbe
-from attar.adapt.validate import Answer, Indices, correctness
+from attar.adapt.validate import Indices, correctness
 from attar.data.dataset import UNLABELLED, Doubles, Floats, Ints
 from attar.run import Result
 from attar.trials.base import Fitted, Job, apply, finished, writer
+
+T = TypeVar("T")
 
 # Representations that get a linear head alone: the samples themselves, and the counts of their words.
 _LINEAR_ONLY = ("raw", "tf-idf")
@@ -57,18 +59,7 @@ def heads(job: Job, name: str, module: nn.Module, folder: Path, *, baseline: boo
             fitted += [propagation, _mean(samples, fitted[1], trained, propagation, memory)]
         else:
             left_out[f"{name} + propagation"] = "on one axis there are two directions only, and no neighbours"
-    return finished(
-        job,
-        fitted,
-        folder,
-        samples.on_map(placed),
-        name,
-        start,
-        baseline=baseline,
-        z=samples.z,
-        penalty=penalty(probe),
-        left_out=left_out,
-    )
+    return samples.finished(fitted, probe, folder, placed, start, left_out, baseline=baseline)
 
 
 @dataclass(frozen=True)
@@ -134,10 +125,30 @@ class Represented:
         # Directions in a plane all lie on a circle: there the map shows the coordinates themselves.
         return self.frame.coordinates(apply(self.module, job.x[job.shown], job.at_once))
 
-
-def penalty(probe: LinearProbe) -> float | None:
-    """That of a ridge; None where it has none."""
-    return float(probe.penalty_) if probe.loss_ == "squared" else None
+    def finished(
+        self,
+        fitted: list[Fitted],
+        probe: LinearProbe,
+        folder: Path,
+        placed: Floats,
+        start: float,
+        left_out: dict[str, str],
+        *,
+        baseline: bool,
+    ) -> Result:
+        """The result of the stage: heads, the linear one among them, and the places of all samples in the frame."""
+        return finished(
+            self.job,
+            fitted,
+            folder,
+            self.on_map(placed),
+            self.name,
+            start,
+            baseline=baseline,
+            z=self.z,
+            penalty=float(probe.penalty_) if probe.loss_ == "squared" else None,
+            left_out=left_out,
+        )
 
 
 def taught_by(job: Job, part: Indices) -> Ints:
@@ -245,11 +256,11 @@ def _mean(
     )
 
 
-def remembered(answer: Answer) -> Answer:
+def remembered(answer: Callable[[list[Indices]], list[T]]) -> Callable[[list[Indices]], list[T]]:
     """What a head says after each part: several heads are asked about the same parts, and each is fitted once."""
-    known: dict[bytes, Doubles] = {}
+    known: dict[bytes, T] = {}
 
-    def remembered(parts: list[Indices]) -> list[Doubles]:
+    def remembered(parts: list[Indices]) -> list[T]:
         keys = [part.tobytes() for part in parts]
         new = {key: part for key, part in zip(keys, parts) if key not in known}
         known.update(zip(new, answer(list(new.values()))))

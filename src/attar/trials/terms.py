@@ -21,8 +21,8 @@ from attar.adapt.selftrain import SelfTrainedProbe
 from attar.adapt.validate import Indices
 from attar.data.dataset import Doubles
 from attar.run import Result
-from attar.trials.base import Fitted, Job, apply, finished, writer
-from attar.trials.heads import Represented, linear, penalty, remembered, self_trained, taught_by
+from attar.trials.base import Fitted, Job, apply, writer
+from attar.trials.heads import Represented, linear, remembered, self_trained, taught_by
 
 if TYPE_CHECKING:
     from attar.represent import TfIdf
@@ -45,27 +45,20 @@ def heads_on_terms(job: Job, name: str, tfidf: TfIdf, folder: Path) -> Result:
     probe = LinearProbe(random_state=job.seed).fit(samples.z, job.codes)
     trained = SelfTrainedProbe(random_state=job.seed).fit_pool(samples.pool, job.taught(job.y)[samples.pooled])
     placed, *said = samples.of_all(samples.frame.place, probe.predict_proba, trained.predict_proba)
-    alone = self_trained(samples, trained, said[1])
-    fitted, left_out = [linear(samples, probe, said[0]), alone], {}
+    fits, z, left_out = _fits(samples), samples.z, {}
+    alone = replace(
+        self_trained(samples, trained, said[1]),
+        answer=lambda parts: [head.predict_proba(z) for head in fits(parts)],
+    )
+    fitted = [linear(samples, probe, said[0]), alone]
     if tfidf.words_.any():
         fitted[1:] = [
             replace(alone, rank=alone.rank + 1),
-            _with_words(samples, alone.rank, trained, said[1], tfidf.words_),
+            _with_words(samples, alone.rank, fits, trained, said[1], tfidf.words_),
         ]
     else:
         left_out[_named(name)] = "no word is in two samples"
-    return finished(
-        job,
-        fitted,
-        folder,
-        samples.on_map(placed),
-        name,
-        start,
-        baseline=True,
-        z=samples.z,
-        penalty=penalty(probe),
-        left_out=left_out,
-    )
+    return samples.finished(fitted, probe, folder, placed, start, left_out, baseline=True)
 
 
 @dataclass(frozen=True)
@@ -91,12 +84,28 @@ class _OnTerms(Represented):
         return linear_head(rows.numpy(), head.bias.detach().numpy())
 
 
+def _fits(samples: _OnTerms) -> Callable[[list[Indices]], list[SelfTrainedProbe]]:
+    """Self-trained heads after parts of the labelled samples, each fitted once for the two candidates that ask."""
+    job, pooled, pool = samples.job, samples.pooled, samples.pool
+
+    @remembered
+    def fits(parts: list[Indices]) -> list[SelfTrainedProbe]:
+        probes = (SelfTrainedProbe(random_state=job.seed) for _ in parts)
+        return [probe.fit_pool(pool, taught_by(job, part)[pooled]) for probe, part in zip(probes, parts)]
+
+    return fits
+
+
 def _with_words(
-    samples: _OnTerms, rank: int, trained: SelfTrainedProbe, everything: Doubles, words: npt.NDArray[np.bool_]
+    samples: _OnTerms,
+    rank: int,
+    fits: Callable[[list[Indices]], list[SelfTrainedProbe]],
+    trained: SelfTrainedProbe,
+    everything: Doubles,
+    words: npt.NDArray[np.bool_],
 ) -> Fitted:
     """The mean of the head that trains itself and of naive Bayes on words."""
-    job, pooled, pool = samples.job, samples.pooled, samples.pool
-    z, z_pooled = samples.z, samples.z_pooled
+    job, pooled, z, z_pooled = samples.job, samples.pooled, samples.z, samples.z_pooled
     counts = _counts(job, samples.lookup, words)
     of_pool, of_labelled = counts[pooled], counts[job.labelled]
 
@@ -107,11 +116,10 @@ def _with_words(
 
     @remembered
     def answer(parts: list[Indices]) -> list[Doubles]:
-        said = []
-        for part in parts:
-            head = SelfTrainedProbe(random_state=job.seed).fit_pool(pool, taught_by(job, part)[pooled])
-            said.append((head.predict_proba(z) + taught(part, head).predict_proba(of_labelled)) / 2)
-        return said
+        return [
+            (head.predict_proba(z) + taught(part, head).predict_proba(of_labelled)) / 2
+            for part, head in zip(parts, fits(parts))
+        ]
 
     bayes = taught(np.arange(len(job.codes)), trained)
     weights = np.zeros((len(bayes.classes_), len(words)))
